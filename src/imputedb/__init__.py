@@ -1,0 +1,34 @@
+"""SQL over data with missing values, answered as if nothing were missing, planned by cost."""
+
+from imputedb.database import Database, connect
+from imputedb.errors import (
+    CannotImpute,
+    DataError,
+    Error,
+    InternalError,
+    QueryError,
+    SqlSyntaxError,
+    StorageError,
+    UnknownName,
+    Unplanned,
+)
+from imputedb.result import Report, Result
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CannotImpute",
+    "DataError",
+    "Database",
+    "Error",
+    "InternalError",
+    "QueryError",
+    "Report",
+    "Result",
+    "SqlSyntaxError",
+    "StorageError",
+    "UnknownName",
+    "Unplanned",
+    "__version__",
+    "connect",
+]

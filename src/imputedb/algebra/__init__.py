@@ -1,0 +1,1 @@
+"""What a query means: columns, scalars, relations, and the query they come from."""

@@ -1,0 +1,29 @@
+"""Columns and sets of them."""
+
+from typing import NamedTuple
+
+
+class Column(NamedTuple):
+    """A column of one relation of a query, by the relation's alias and the column's own name.
+
+    A column is read *completed* (its missing values imputed, or their rows dropped) unless `stored` is set: a
+    question about missingness, such as `x IS NULL` or `COALESCE(x, 0)`, reads the value as it is stored.
+    """
+
+    relation: str
+    name: str
+    stored: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.relation}.{self.name}"
+
+
+Columns = frozenset[Column]
+"""A set of columns: the dirty ones, the targets of an Impute, the ones an expression reads."""
+
+NO_COLUMNS: Columns = frozenset()
+
+
+def listed(columns: Columns) -> str:
+    """The columns in order, as a plan shows them."""
+    return ", ".join(str(column) for column in sorted(columns))

@@ -1,0 +1,86 @@
+"""Bound scalar expressions, and the conditions that statistics can reason about."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from imputedb.algebra.column import Column, Columns
+
+Value = float | str
+"""A literal as histograms see it: numbers, dates (days), timestamps (seconds) and booleans as floats; text as text."""
+
+Operator = Literal["=", "<>", "<", "<=", ">", ">="]
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """`column operator value`."""
+
+    column: Column
+    operator: Operator
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Missingness asked for: `column IS NULL`."""
+
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class Equal:
+    """`left = right`, two columns."""
+
+    left: Column
+    right: Column
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Every part holds."""
+
+    parts: "tuple[Condition, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Some part holds."""
+
+    parts: "tuple[Condition, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Negation:
+    """The part does not hold."""
+
+    part: "Condition"
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """A condition that says nothing to statistics, such as a function call."""
+
+
+Condition = Compare | Unknown | Equal | AllOf | AnyOf | Negation | Opaque
+
+OPAQUE = Opaque()
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A bound expression: its text, the columns it reads, and the engine's own tree of it.
+
+    In the tree every reference is `relation.column`; references to output aliases stand as they were.
+    """
+
+    text: str
+    reads: Columns
+    tree: Mapping[str, Any] = field(repr=False, compare=False, hash=False)
+    condition: Condition = field(default=OPAQUE, repr=False, compare=False, hash=False)
+    name: str = field(default="", repr=False)
+
+    @property
+    def relations(self) -> frozenset[str]:
+        """The relations whose columns are read."""
+        return frozenset(column.relation for column in self.reads)

@@ -1,0 +1,63 @@
+"""Walking a plan: what stands below, in which order, and rebuilding it from below."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import assert_never
+
+from imputedb.algebra.relation import (
+    Aggregate,
+    Drop,
+    Filter,
+    Impute,
+    Join,
+    Limit,
+    Project,
+    Relation,
+    Scan,
+    Sort,
+    Staged,
+)
+
+
+def inputs(relation: Relation) -> tuple[Relation, ...]:
+    """The relations that an operator reads, left to right."""
+    match relation:
+        case Scan() | Staged():
+            return ()
+        case Join(left, right):
+            return (left, right)
+        case Filter() | Impute() | Drop() | Aggregate() | Project() | Sort() | Limit():
+            return (relation.input,)
+        case _:
+            assert_never(relation)
+
+
+def bottom_up(relation: Relation) -> Iterator[Relation]:
+    """Every operator of a plan, each after those it reads."""
+    for below in inputs(relation):
+        yield from bottom_up(below)
+    yield relation
+
+
+def rebuild(relation: Relation, change: Callable[[Relation], Relation]) -> Relation:
+    """The plan with every operator replaced by `change` of it, from the bottom up."""
+    match relation:
+        case Scan() | Staged():
+            return change(relation)
+        case Join(left, right):
+            return change(replace(relation, left=rebuild(left, change), right=rebuild(right, change)))
+        case Filter() | Impute() | Drop() | Aggregate() | Project() | Sort() | Limit():
+            return change(replace(relation, input=rebuild(relation.input, change)))
+        case _:
+            assert_never(relation)
+
+
+def aliases(relation: Relation) -> frozenset[str]:
+    """The aliases of the tables whose columns come out of a relation."""
+    match relation:
+        case Scan(alias=alias):
+            return frozenset((alias,))
+        case Staged(origin=origin):
+            return aliases(origin)
+        case _:
+            return frozenset().union(*(aliases(below) for below in inputs(relation)))

@@ -1,0 +1,1 @@
+"""imputedb in a terminal."""

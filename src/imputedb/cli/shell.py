@@ -1,0 +1,234 @@
+"""`imputedb shell`: a prompt with history, completion and dot commands."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from imputedb.cli.answers import as_csv, as_json, as_table
+from imputedb.cli.tables import frontier_table, printed, profile_tables
+from imputedb.database import Database
+from imputedb.errors import DataError, Error, QueryError, Unplanned
+from imputedb.imputers.registry import DROP, IMPUTERS, chosen
+
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
+
+_WORDS = (
+    *("SELECT", "FROM", "WHERE", "GROUP BY", "HAVING", "ORDER BY", "LIMIT", "JOIN", "ON", "USING", "AND", "OR", "NOT"),
+    *("IN", "BETWEEN", "LIKE", "IS NULL", "DISTINCT", "AS", "CASE", "WHEN", "THEN", "ELSE", "END", "DESC", "ASC"),
+    *("COUNT", "SUM", "AVG", "MIN", "MAX", "MEDIAN", "STDDEV", "COALESCE", "CAST"),
+)
+_FORMATS = {"table": as_table, "csv": as_csv, "json": as_json}
+
+
+@dataclass
+class Shell:
+    """A conversation with one database: what was set, and how lines are answered."""
+
+    db: Database
+    say: Callable[[str], object] = click.echo
+    alpha: float = 0.0
+    imputer: str = "tree"
+    seed: int = 0
+    mode: str = "table"
+    ended: bool = False
+    _pending: list[str] = field(default_factory=list)
+
+    def loop(self) -> None:
+        """Reads until the end: statements end in a semicolon, commands begin with a dot."""
+        for line in self._lines():
+            try:
+                self.take(line)
+            except Error as error:
+                click.echo(f"error: {error}", err=True)
+            except KeyboardInterrupt:
+                click.echo("interrupted", err=True)
+            if self.ended:
+                return
+
+    def take(self, line: str) -> None:
+        """One line: a dot command, or a part of a statement that runs once it ends."""
+        if not self._pending and line.strip().startswith("."):
+            self._command(line.strip())
+            return
+        self._pending.append(line)
+        text = "\n".join(self._pending)
+        if not text.strip():
+            self._pending.clear()
+        elif text.rstrip().endswith(";"):
+            self._pending.clear()
+            self._statement(text.rstrip().rstrip(";"))
+
+    @property
+    def prompt(self) -> str:
+        """What is shown before the cursor."""
+        return "   ...> " if self._pending else "imputedb> "
+
+    def _statement(self, text: str) -> None:
+        try:
+            result = self.db.sql(text, alpha=self.alpha, imputer=self.imputer.split(","), seed=self.seed)
+        except Unplanned as refused:
+            if "execute()" not in str(refused):
+                raise
+            for row in self.db.execute(text):
+                self.say(str(row))
+            return
+        for warning in result.report.warnings:
+            click.echo(f"warning: {warning}", err=True)
+        self.say(_FORMATS[self.mode](result).rstrip("\n"))
+
+    # -- dot commands -------------------------------------------------------------------------------------------------
+
+    def _command(self, line: str) -> None:
+        name, _, rest = line[1:].partition(" ")
+        method = getattr(self, f"dot_{name}", None)
+        if method is None:
+            raise QueryError(f"no command .{name}; .help lists them")
+        method(rest.strip().rstrip(";"))
+
+    def dot_help(self, _: str) -> None:
+        """.help                 this list"""
+        for name in sorted(dir(self)):
+            if name.startswith("dot_"):
+                self.say(str(getattr(self, name).__doc__))
+
+    def dot_alpha(self, text: str) -> None:
+        """.alpha [A]            0 for the best answer, 1 for the fastest"""
+        if text:
+            try:
+                value = float(text)
+            except ValueError:
+                raise QueryError(f".alpha takes a number from 0 to 1, not {text!r}") from None
+            if not 0 <= value <= 1:
+                raise QueryError(f"alpha is {value}; it goes from 0 (the best answer) to 1 (the fastest)")
+            self.alpha = value
+        self.say(f"alpha {self.alpha:g}")
+
+    def dot_imputer(self, text: str) -> None:
+        """.imputer [NAME]       tree, mean, hotdeck, drop; several with commas"""
+        if text:
+            chosen(text.split(","))
+            self.imputer = text
+        self.say(f"imputer {self.imputer}")
+
+    def dot_seed(self, text: str) -> None:
+        """.seed [N]             one seed gives one answer"""
+        if text:
+            try:
+                self.seed = int(text)
+            except ValueError:
+                raise QueryError(f".seed takes a whole number, not {text!r}") from None
+        self.say(f"seed {self.seed}")
+
+    def dot_mode(self, text: str) -> None:
+        """.mode [FORMAT]        table, csv or json"""
+        if text:
+            if text not in _FORMATS:
+                raise QueryError(f"no format {text!r}; there are {', '.join(_FORMATS)}")
+            self.mode = text
+        self.say(f"mode {self.mode}")
+
+    def dot_explain(self, text: str) -> None:
+        """.explain SQL          the plan with its estimates"""
+        self.say(self.db.explain(text, alpha=self.alpha, imputer=self.imputer.split(","), seed=self.seed).text)
+
+    def dot_analyze(self, text: str) -> None:
+        """.analyze SQL          the plan with what was measured"""
+        explanation = self.db.explain(
+            text, alpha=self.alpha, imputer=self.imputer.split(","), seed=self.seed, analyze=True
+        )
+        self.say(explanation.text)
+
+    def dot_frontier(self, text: str) -> None:
+        """.frontier SQL         every plan worth choosing"""
+        found = self.db.frontier(text, imputer=self.imputer.split(","))
+        self.say(printed(frontier_table(found)) if found else "nothing missing is read")
+
+    def dot_tables(self, _: str) -> None:
+        """.tables               the tables"""
+        for name in self.db.tables():
+            self.say(name)
+
+    def dot_schema(self, text: str) -> None:
+        """.schema [TABLE]       columns and their types"""
+        for name, columns in self.db.tables().items():
+            if text in ("", name):
+                self.say(f"{name}({', '.join(f'{column} {kind}' for column, kind in columns.items())})")
+
+    def dot_missing(self, text: str) -> None:
+        """.missing [TABLE]      what is missing where"""
+        for found in self.db.profile(text or None):
+            for part in profile_tables(found):
+                self.say(printed(part))
+
+    def dot_load(self, text: str) -> None:
+        """.load FILE...         load files"""
+        try:
+            files = shlex.split(text)
+        except ValueError as error:
+            raise DataError(f".load: {error}") from error
+        for name in self.db.load(*files):
+            self.say(f"loaded {name}")
+
+    def dot_quit(self, _: str) -> None:
+        """.quit                 leave (Ctrl-D does too)"""
+        self.ended = True
+
+    # -- the terminal -------------------------------------------------------------------------------------------------
+
+    def completions(self, word: str) -> list[str]:
+        """What a word may become: commands, tables, columns, keywords."""
+        if word.startswith("."):
+            pool: Iterable[str] = ("." + name.removeprefix("dot_") for name in dir(self) if name.startswith("dot_"))
+        else:
+            tables = self.db.tables()
+            columns = {column for known in tables.values() for column in known}
+            pool = [*sorted(tables), *sorted(columns), *IMPUTERS, DROP, *_WORDS]
+        return [text for text in pool if text.lower().startswith(word.lower())]
+
+    def _lines(self) -> Iterator[str]:
+        if not sys.stdin.isatty():
+            for line in sys.stdin:
+                yield line.rstrip("\n")
+            if self._pending:
+                yield ";"
+            return
+        session = _session(self)
+        while True:
+            try:
+                yield session.prompt(self.prompt)
+            except KeyboardInterrupt:
+                self._pending.clear()
+            except EOFError:
+                return
+
+
+def _session(shell: Shell) -> PromptSession[str]:
+    try:
+        from prompt_toolkit import PromptSession
+        from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+        from prompt_toolkit.completion import Completer, Completion
+        from prompt_toolkit.document import Document
+        from prompt_toolkit.history import FileHistory
+    except ImportError as error:
+        raise DataError("the prompt needs one more package: pip install 'imputedb[repl]'") from error
+
+    class Words(Completer):
+        def get_completions(self, document: Document, _: object) -> Iterator[Completion]:
+            word = document.get_word_before_cursor(WORD=True)
+            for text in shell.completions(word) if word else ():
+                yield Completion(text, start_position=-len(word))
+
+    return PromptSession(
+        history=FileHistory(str(Path.home() / ".imputedb_history")),
+        completer=Words(),
+        auto_suggest=AutoSuggestFromHistory(),
+        complete_while_typing=False,
+    )

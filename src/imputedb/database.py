@@ -1,0 +1,163 @@
+"""The face of imputedb: a database that answers SQL as if nothing were missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from types import TracebackType
+from typing import Any
+
+from imputedb import answering
+from imputedb.answering import Asked, Planner
+from imputedb.engines import load
+from imputedb.engines.duckdb import DuckDB
+from imputedb.errors import DataError
+from imputedb.execution import Watch
+from imputedb.explain import Explanation, explained
+from imputedb.imputers.imputer import Progress
+from imputedb.imputers.registry import Choice, chosen
+from imputedb.missingness import Profile, profiled
+from imputedb.planning.frontier import Frontier
+from imputedb.result import Result
+
+
+def connect(path: str = ":memory:", *, read_only: bool = False) -> Database:
+    """Opens a DuckDB file, made if there is none, or a database in memory.
+
+    Raises:
+        StorageError: the file is none of DuckDB's, is in use by another process, or cannot be written.
+    """
+    return Database(DuckDB(str(path), read_only=read_only))
+
+
+class Database:
+    """Tables with missing values, and answers as if there were none. Threads may share it; they take turns."""
+
+    def __init__(self, engine: DuckDB) -> None:
+        self._engine = engine
+        self._planner = Planner(engine)
+
+    def load(
+        self,
+        *files: str,
+        table: str | None = None,
+        missing: Mapping[str, Sequence[object]] | None = None,
+        replace: bool = False,
+    ) -> list[str]:
+        """Loads CSV, Parquet, JSON or SAS transport files, a table each, named after the file or `table`.
+
+        `missing` declares, by column, values that mean a missing one, such as survey codes 77 and 99 or 'Refused'.
+        All files are loaded or none. NaN in a floating column is missing, wherever it comes from.
+
+        Raises:
+            StorageError: a file cannot be read, or the database cannot be written.
+            DataError: a file holds no table, or the table is there already and not to be replaced.
+        """
+        if table and len(files) > 1:
+            raise DataError(f"{len(files)} files cannot all become the one table {table}")
+        return load.load(self._engine, [str(file) for file in files], table, missing or {}, replace=replace)
+
+    def register(
+        self,
+        name: str,
+        frame: Any,
+        *,
+        missing: Mapping[str, Sequence[object]] | None = None,
+        replace: bool = True,
+        keep: bool = False,
+    ) -> None:
+        """Copies a data frame (pandas, polars), an Arrow table or a dictionary of arrays into a table.
+
+        The table is a temporary one unless it is to `keep`. NaN in a floating column is missing, as it is everywhere.
+
+        Raises:
+            DataError: the object has no columns, or the table is there already and not to be replaced.
+        """
+        load.register(self._engine, name, frame, missing or {}, replace=replace, kept=keep)
+
+    def missing(self, table: str, column: str, values: Sequence[object]) -> None:
+        """Declares which stored values of a column mean a missing one; kept with the database, replaces earlier ones.
+
+        Raises:
+            UnknownName: there is no such table or column.
+            DataError: a value is none that the column can hold.
+        """
+        self._engine.declare(self._engine.table(table), column, values)
+
+    def sql(
+        self,
+        text: str,
+        *,
+        alpha: float = 0.0,
+        imputer: Choice = "tree",
+        seed: int = 0,
+        strategy: str = answering.PLANNED,
+        progress: Progress | None = None,
+        watch: Watch | None = None,
+    ) -> Result:
+        """Answers a SELECT as if nothing were missing.
+
+        Args:
+            text: one SELECT statement in DuckDB's SQL.
+            alpha: 0 for the least loss of information, 1 for the least time, or between.
+            imputer: `tree`, `mean`, `hotdeck`, `drop`, an imputer of your own, or several to choose from.
+            seed: one seed gives one answer, whatever the number of threads.
+            strategy: `planned`, or `base` to complete every table that is read before the query runs.
+            progress: told the share of an imputer's work that is done.
+            watch: told of every operator, which then runs on its own; for tests and EXPLAIN ANALYZE.
+
+        Raises:
+            QueryError: the query is wrong, or not planned yet; or alpha, imputer or strategy are.
+            DataError: a column that must be imputed cannot be.
+        """
+        began = perf_counter()
+        asked = Asked(alpha, chosen(imputer), seed, strategy)
+        with self._engine.lock:
+            prepared = self._planner.prepare(text, asked)
+            planning_ms = (perf_counter() - began) * 1e3
+            return answering.answer(self._engine, prepared, asked, planning_ms, progress, watch)
+
+    def explain(
+        self,
+        text: str,
+        *,
+        alpha: float = 0.0,
+        imputer: Choice = "tree",
+        seed: int = 0,
+        strategy: str = answering.PLANNED,
+        analyze: bool = False,
+    ) -> Explanation:
+        """The plan of a query with its estimates; with `analyze` it runs, each operator on its own, and is measured."""
+        asked = Asked(alpha, chosen(imputer), seed, strategy)
+        with self._engine.lock:
+            prepared = self._planner.prepare(text, asked)
+            return explained(self._engine, prepared, asked, analyze=analyze)
+
+    def frontier(self, text: str, *, imputer: Choice = "tree") -> Frontier | None:
+        """Every plan that no other beats in both penalty and time; None where nothing missing is read."""
+        with self._engine.lock:
+            return self._planner.prepare(text, Asked(0.0, chosen(imputer), 0, answering.PLANNED)).frontier
+
+    def execute(self, text: str) -> list[tuple[Any, ...]]:
+        """Runs any statement on DuckDB as it stands: NULL means NULL there, and nothing is imputed."""
+        return self._engine.execute(text)
+
+    def profile(self, table: str | None = None) -> list[Profile]:
+        """What is missing where: of one table, or of all."""
+        return profiled(self._engine, table)
+
+    def tables(self) -> dict[str, dict[str, str]]:
+        """Columns and their types by table."""
+        return {table.name: dict(shape.types) for table, shape in self._engine.shapes().items()}
+
+    def close(self) -> None:
+        """Lets go of the database; results can no longer be read."""
+        self._engine.close()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

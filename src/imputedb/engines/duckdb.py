@@ -1,0 +1,356 @@
+"""DuckDB, embedded: the engine that imputedb comes with."""
+
+import atexit
+import itertools
+import threading
+import weakref
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from imputedb.algebra.relation import Table
+from imputedb.engines import encoding, profile
+from imputedb.engines.engine import Array, Shape
+from imputedb.engines.store import SCHEMA, Store, fingerprint_of
+from imputedb.errors import DataError, InternalError, StorageError, UnknownName
+from imputedb.sql import parse
+from imputedb.sql import tree as t
+from imputedb.sql.tree import Tree
+from imputedb.statistics.statistics import Kind, Statistics
+
+_TEMPORARY = "imputedb_"
+_SAMPLE = f"SELECT * FROM t USING SAMPLE reservoir({profile.SAMPLE} ROWS) REPEATABLE (7)"
+_OFFLINE: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+
+
+class DuckDB:
+    """One connection to one database, for one statement at a time; threads take turns."""
+
+    def __init__(self, path: str, *, read_only: bool = False) -> None:
+        self.path = path
+        self.read_only = read_only
+        try:
+            self.connection = duckdb.connect(path, read_only=read_only, config=_OFFLINE)
+        except duckdb.Error as error:
+            raise _storage(path, error) from error
+        self.lock = threading.RLock()
+        self._store = Store(self.connection, writable=not read_only and path != ":memory:")
+        self._numbers = itertools.count(1)
+        self._garbage: deque[str] = deque()
+        self._version = 0
+        self._types: dict[str, Tree] = {}
+        self._shapes: tuple[object, dict[Table, Shape]] | None = None
+        self._statistics: dict[Table, tuple[object, str, Statistics]] = {}
+        self.aggregates = self._aggregate_names()
+        atexit.register(_close_quietly, weakref.ref(self))
+
+    def _aggregate_names(self) -> frozenset[str]:
+        text = "SELECT DISTINCT lower(function_name) FROM duckdb_functions() WHERE function_type = 'aggregate'"
+        return frozenset(name for (name,) in self.connection.execute(text).fetchall())
+
+    def close(self) -> None:
+        """Lets go of the database."""
+        with self.lock:
+            self.connection.close()
+
+    # -- what changes -----------------------------------------------------------------------------------------------
+
+    def state(self) -> object:
+        """A token that differs whenever something may have been written, by this connection or by another one."""
+        return (self._version, _stamp(self.path), _stamp(self.path + ".wal"))
+
+    def changed(self) -> None:
+        """Says that this connection may have written."""
+        self._version += 1
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Several statements that see one state of the data; what was staged meanwhile is gone if they fail."""
+        with self.lock:
+            self._collect()
+            began = self._begin()
+            try:
+                yield
+            except BaseException:
+                if began:
+                    with suppress(duckdb.Error):
+                        self.connection.execute("ROLLBACK")
+                raise
+            if began:
+                self.connection.execute("COMMIT")
+
+    def _begin(self) -> bool:
+        try:
+            self.connection.execute("BEGIN")
+        except duckdb.TransactionException:
+            return False
+        except duckdb.ConnectionException as error:
+            raise StorageError("the database is closed") from error
+        return True
+
+    # -- tables -------------------------------------------------------------------------------------------------------
+
+    def shapes(self) -> Mapping[Table, Shape]:
+        """The user's tables, the database's own before temporary ones."""
+        state = self.state()
+        if self._shapes is None or self._shapes[0] != state:
+            self._shapes = (state, self._read_shapes())
+        return self._shapes[1]
+
+    def _read_shapes(self) -> dict[Table, Shape]:
+        text = """
+            SELECT database_name, schema_name, table_name, column_name, data_type FROM duckdb_columns()
+            JOIN duckdb_tables() USING (database_name, schema_name, table_name)
+            WHERE NOT duckdb_tables.internal AND schema_name <> ? AND NOT starts_with(table_name, ?)
+            ORDER BY database_name = 'temp', schema_name, table_name, column_index
+        """
+        types: dict[Table, dict[str, str]] = {}
+        for *path, column, kind in self.connection.execute(text, [SCHEMA, _TEMPORARY]).fetchall():
+            types.setdefault(Table(*path), {})[column] = kind
+        return {table: Shape(columns, self._store.missing(table)) for table, columns in types.items()}
+
+    def names(self) -> Mapping[str, Table]:
+        """Tables by lower-case name: bare, with the schema, with the catalog."""
+        names: dict[str, Table] = {}
+        for table in self.shapes():
+            path = [part.lower() for part in table.path]
+            for start in range(3):
+                names.setdefault(".".join(path[start:]), table)
+            names.setdefault(f"{path[0]}.{path[2]}", table)
+        return names
+
+    def table(self, name: str) -> Table:
+        """The table of a name.
+
+        Raises:
+            UnknownName: there is none; the message has the nearest.
+        """
+        from difflib import get_close_matches
+
+        names = self.names()
+        if name.lower() in names:
+            return names[name.lower()]
+        bare = sorted(table.name for table in self.shapes())
+        near = get_close_matches(name, bare, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(bare) or 'no tables yet'}"
+        raise UnknownName(f"no table {name!r}; {hint}")
+
+    def declare(self, table: Table, column: str, values: Sequence[object]) -> None:
+        """Declares values of a column to mean a missing one.
+
+        Raises:
+            UnknownName: the table has no such column.
+            DataError: a value is none that the column can hold.
+        """
+        types = self.shapes()[table].types
+        name = next((known for known in types if known.lower() == column.lower()), None)
+        if name is None:
+            raise UnknownName(f"no column {column!r} in {table.name}; there are {', '.join(types)}")
+        for value in values:
+            if (
+                self.rows(t.select([t.try_cast(t.literal(str(value)), self.type_tree(types[name]))], None))[0][0]
+                is None
+            ):
+                raise DataError(f"{value!r} is no value of {table.name}.{name}, which is {types[name]}")
+        with self.lock:
+            self._store.declare(table, name, [str(value) for value in values])
+            self.changed()
+
+    def undeclare(self, table: Table) -> None:
+        """Forgets what was declared of a table that is gone."""
+        self._store.undeclare(table)
+
+    def forget_declarations(self) -> None:
+        """Reads declarations anew: those made in a transaction that failed never were."""
+        self._store.reread()
+
+    def reading(self, table: Table, column: str, alias: str) -> Tree:
+        """A stored column, NULL where it holds NaN or a value that is declared missing."""
+        shape = self.shapes()[table]
+        return self._reading(shape, column, t.reference(alias, column))
+
+    def _reading(self, shape: Shape, column: str, reference: Tree) -> Tree:
+        kind, codes = shape.types.get(column, "BIGINT"), shape.missing.get(column, ())
+        means_missing = [t.call("isnan", reference)] if kind in ("FLOAT", "DOUBLE") else []
+        if codes:
+            values = [self.cast(t.literal(code), kind) for code in codes]
+            means_missing.append(t.operator("COMPARE_IN", reference, *values))
+        condition = t.any_of(means_missing)
+        return t.null_where(condition, reference) if condition else reference
+
+    def statistics(self, table: Table) -> Statistics:
+        """What is known of a table, gathered anew when its contents have changed."""
+        state = self.state()
+        known = self._statistics.get(table)
+        if known and known[0] == state:
+            return known[2]
+        with self.lock:
+            shape = self.shapes()[table]
+            fingerprint = self._fingerprint(table, shape)
+            if known and known[1] == fingerprint:
+                statistics = known[2]
+            else:
+                statistics = self._store.statistics(table, fingerprint) or self._gathered(table, shape, fingerprint)
+            self._statistics[table] = (self.state(), fingerprint, statistics)
+            return statistics
+
+    def _fingerprint(self, table: Table, shape: Shape) -> str:
+        everything = t.call("hash", *(t.reference("t", name) for name in shape.types))
+        total = t.call("sum", t.cast(everything, t.plain_type("HUGEINT")))
+        rows = self.rows(t.select([t.call("count_star"), total], t.table(table.path, "t")))
+        return fingerprint_of(rows[0], shape.types, shape.missing)
+
+    def _gathered(self, table: Table, shape: Shape, fingerprint: str) -> Statistics:
+        readings = {name: self._reading(shape, name, t.reference("t", name)) for name in shape.types}
+        statistics = profile.gather(self.rows, t.table(table.path, "t"), readings, shape.types, self._sample())
+        before = self.state()
+        with suppress(duckdb.Error):  # statistics are a cache: a full disk must not stop a query
+            self._store.keep(table, fingerprint, statistics)
+        if self.state() != before:
+            self._rebase(before)
+        return statistics
+
+    def _rebase(self, before: object) -> None:
+        """Keeping statistics writes to the file, but to none of the user's tables."""
+        after = self.state()
+        if self._shapes and self._shapes[0] == before:
+            self._shapes = (after, self._shapes[1])
+        for table, (state, fingerprint, statistics) in self._statistics.items():
+            if state == before:
+                self._statistics[table] = (after, fingerprint, statistics)
+
+    def _sample(self) -> Tree:
+        sample: Tree = parse.parse(self.connection, _SAMPLE)["from_table"]["sample"]
+        return sample
+
+    # -- statements ---------------------------------------------------------------------------------------------------
+
+    def text(self, node: Tree) -> str:
+        """The SQL of a SELECT node."""
+        with self.lock:
+            return parse.deparse(self.connection, node)
+
+    def rows(self, node: Tree) -> list[tuple[Any, ...]]:
+        """The rows of a small SELECT."""
+        with self.lock:
+            return self.connection.execute(self.text(node)).fetchall()
+
+    def arrays(self, node: Tree) -> Mapping[str, Array]:
+        """The columns of a SELECT as plain or masked arrays, in order."""
+        with self.lock:
+            return self.connection.execute(self.text(node)).fetchnumpy()
+
+    def stage(self, node: Tree) -> str:
+        """Keeps the rows of a SELECT, in their order, in a temporary table."""
+        with self.lock:
+            name = f"{_TEMPORARY}stage_{next(self._numbers)}"
+            self.connection.execute(f"CREATE TEMP TABLE {name} AS {self.text(node)}")
+            return name
+
+    def register(self, columns: Mapping[str, Array]) -> str:
+        """Makes arrays readable as a table."""
+        with self.lock:
+            name = f"{_TEMPORARY}patch_{next(self._numbers)}"
+            self.connection.register(name, dict(columns))
+            return name
+
+    def forget(self, names: Sequence[str]) -> None:
+        """Lets go of staged and registered rows."""
+        with self.lock, suppress(duckdb.Error):
+            for name in names:
+                if "patch" in name:
+                    self.connection.unregister(name)
+                else:
+                    self.connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
+
+    def verbatim(self, text: str) -> str:
+        """The one statement of a text, without what separates statements."""
+        return self.connection.extract_statements(text)[0].query
+
+    def execute(self, text: str) -> list[tuple[Any, ...]]:
+        """Runs any statement as it stands.
+
+        Raises:
+            QueryError: DuckDB rejects it, with its reason.
+            StorageError: it cannot be written.
+        """
+        with self.lock:
+            try:
+                return self.connection.execute(text).fetchall()
+            except (duckdb.IOException, duckdb.FatalException) as error:
+                raise StorageError(str(error).partition(": ")[2]) from error
+            except duckdb.Error as error:
+                raise parse.translated(error) from error
+            finally:
+                self.changed()
+
+    def answer(self, text: str, width: int) -> str:
+        """Runs a query and keeps its rows under the name that is returned, its columns named c0, c1, ..."""
+        with self.lock:
+            name = f"{_TEMPORARY}answer_{next(self._numbers)}"
+            columns = ", ".join(f"c{place}" for place in range(width))
+            self.connection.execute(f"CREATE TEMP TABLE {name}({columns}) AS {text}")
+            return name
+
+    def discard(self, name: str) -> None:
+        """Lets go of an answer, at the next statement: callers may be garbage collectors in the middle of anything."""
+        self._garbage.append(name)
+
+    def _collect(self) -> None:
+        while self._garbage:
+            self.forget([self._garbage.popleft()])
+
+    def type_tree(self, name: str) -> Tree:
+        """The tree of a type from its text."""
+        if name not in self._types:
+            with self.lock:
+                self._types[name] = parse.type_tree(self.connection, name)
+        return self._types[name]
+
+    def cast(self, tree: Tree, type_name: str) -> Tree:
+        """`CAST(tree AS type_name)`."""
+        return t.cast(tree, self.type_tree(type_name))
+
+    def encoded(self, tree: Tree, type_name: str) -> Tree:
+        """A value as imputers see it."""
+        return encoding.encoded(tree, type_name)
+
+    def decoded(self, tree: Tree, type_name: str) -> Tree:
+        """A value that an imputer gave, in the column's own type."""
+        return encoding.decoded(tree, type_name, self.type_tree(type_name))
+
+    def imputable(self, table: Table, column: str) -> bool:
+        """Whether a column's type is one that imputers know."""
+        return profile.kind_of(self.shapes()[table].types[column]) is not Kind.OPAQUE
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _close_quietly(reference: "weakref.ref[DuckDB]") -> None:
+    engine = reference()
+    if engine is not None:
+        with suppress(duckdb.Error, InternalError):
+            engine.connection.close()
+
+
+def _storage(path: str, error: duckdb.Error) -> StorageError:
+    text = str(error).partition(": ")[2] or str(error)
+    first = text.splitlines()[0]
+    if "lock" in text.lower():
+        return StorageError(f"{path} is in use by another process: close it there, or open a copy")
+    if "not a valid DuckDB database" in text:
+        return StorageError(f"{path} is not a DuckDB database")
+    return StorageError(f"cannot open {path}: {first}")

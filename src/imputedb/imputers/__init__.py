@@ -1,0 +1,1 @@
+"""Filling values in: what an imputer must do, and those that come with imputedb."""

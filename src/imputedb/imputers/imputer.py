@@ -1,0 +1,107 @@
+"""What an imputer is: three members price and do the work, a fourth is optional."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import Column
+from imputedb.statistics.statistics import Kind
+
+Array = NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What an Impute will be asked, as the planner estimates it.
+
+    Attributes:
+        rows: estimated rows of the input.
+        targets: number of columns to fill, |C|.
+        attributes: number of columns at hand, |Attr(q)|, the targets included.
+        missing: mean share of the rows that are missing in a target.
+        spread: sum over the targets of their unit-free spread, each in [0, 1].
+    """
+
+    rows: float
+    targets: int
+    attributes: int
+    missing: float
+    spread: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """One column of the rows at hand.
+
+    Attributes:
+        values: (n,) numbers; integers, booleans and floats as they are, dates in days and timestamps in microseconds
+            since 1970, categories as positions in `levels`. Cells that are missing hold anything.
+        missing: (n,) True where the value is missing.
+        kind: what the values are.
+        levels: the sorted categories, empty for anything else.
+    """
+
+    values: Array
+    missing: NDArray[np.bool_]
+    kind: Kind
+    levels: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows at hand: their columns, and a key that tells each row whatever the order.
+
+    Attributes:
+        columns: cells by column, all of one length n.
+        keys: (n,) what random numbers are keyed by.
+    """
+
+    columns: Mapping[Column, Cells]
+    keys: NDArray[np.uint64]
+
+
+Progress = Callable[[float], object]
+"""Told the share of the work that is done, from 0 to 1."""
+
+
+class Imputer(Protocol):
+    """A way to fill in missing values, priced by itself."""
+
+    @property
+    def name(self) -> str:
+        """The name it is asked for by."""
+
+    @property
+    def uses_predictors(self) -> bool:
+        """Whether columns other than the targets are looked at."""
+
+    def time(self, work: Work) -> float:
+        """T: estimated milliseconds; never falls when rows grow."""
+
+    def penalty(self, work: Work) -> float:
+        """P in (0, 1]: estimated loss of information; never rises when rows or attributes grow."""
+
+    def impute(
+        self, rows: Rows, targets: Sequence[Column], seed: int, progress: Progress | None = None
+    ) -> Mapping[Column, Array]:
+        """The values of each target's missing cells, in row order, as `Cells.values` has them.
+
+        Every target has an observed value. The same rows and seed give the same values; keys, not positions, decide
+        what is random.
+        """
+
+
+@runtime_checkable
+class FillsInSql(Protocol):
+    """An imputer whose value is a constant a column, so that the engine fills it in without leaving its statement."""
+
+    def constant(self, centre: str) -> str:
+        """The text of the literal that stands in for a column's missing values, given its centre."""
+
+
+def fills_in_sql(imputer: Imputer) -> bool:
+    """Whether an Impute by this imputer melts into the engine's own statement."""
+    return isinstance(imputer, FillsInSql)

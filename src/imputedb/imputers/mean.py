@@ -1,0 +1,60 @@
+"""The mean imputer: a column's mean, or its most frequent category."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from imputedb.algebra.column import Column
+from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work
+from imputedb.statistics.statistics import Kind
+
+
+class Mean:
+    """A column's mean over its stored table (of categories and booleans the mode), from statistics, inside SQL.
+
+    1. Statistics give the centre of a column: its mean rounded to the column's type, or its most frequent value.
+    2. Where the value is missing the engine reads `COALESCE(column, centre)`.
+
+    Fast and non-blocking. Warning: it shrinks variances and pulls every association towards zero (van Buuren 2018,
+    section 1.3.3); averages stay right only where values are missing completely at random.
+    """
+
+    name = "mean"
+    uses_predictors = False
+
+    def time(self, work: Work) -> float:
+        """A COALESCE a cell."""
+        return 2e-6 * work.rows * work.targets
+
+    def penalty(self, work: Work) -> float:
+        """Σ (1 + spread) / (2 sqrt(Card)): the paper's Σ (1 + Var(c)) / Card, free of units and on the scale of trees.
+
+        A mean knows nothing of the other attributes, so more of them do not help.
+        """
+        return float(min(1.0, (work.targets + work.spread) / (2 * max(work.rows, 1.0) ** 0.5)))
+
+    def constant(self, centre: str) -> str:
+        """The centre itself."""
+        return centre
+
+    def impute(
+        self,
+        rows: Rows,
+        targets: Sequence[Column],
+        seed: int,  # noqa: ARG002
+        progress: Progress | None = None,  # noqa: ARG002
+    ) -> Mapping[Column, Array]:
+        """The mean or mode of the observed cells, for rows that are at hand as arrays."""
+        return {column: _centred(rows.columns[column]) for column in targets}
+
+
+def _centred(cells: Cells) -> Array:
+    observed = cells.values[~cells.missing]
+    if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN):
+        values, counts = np.unique(observed, return_counts=True)
+        centre = values[np.argmax(counts)]
+    else:
+        centre = np.mean(observed.astype(np.float64))
+        if np.issubdtype(cells.values.dtype, np.integer):
+            centre = np.rint(centre)
+    return np.full(int(cells.missing.sum()), centre).astype(cells.values.dtype)

@@ -1,0 +1,40 @@
+"""Imputers by name."""
+
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+
+from imputedb.errors import UnknownName
+from imputedb.imputers.hot_deck import HotDeck
+from imputedb.imputers.imputer import Imputer
+from imputedb.imputers.mean import Mean
+from imputedb.imputers.tree import Tree
+
+IMPUTERS: Mapping[str, Callable[[], Imputer]] = {"tree": Tree, "mean": Mean, "hotdeck": HotDeck}
+"""The imputers that come with imputedb; `drop` stands for none of them."""
+
+DROP = "drop"
+
+Choice = str | Imputer | Sequence[str | Imputer]
+"""What a user may say: a name, an imputer of his own, or several for the planner to choose from."""
+
+
+def chosen(choice: Choice) -> tuple[Imputer, ...]:
+    """The imputers of a choice, none for `drop`.
+
+    Raises:
+        UnknownName: a name is nobody's.
+    """
+    if isinstance(choice, str):
+        return () if choice == DROP else (_named(choice),)
+    if isinstance(choice, Sequence):
+        return tuple(imputer for one in choice for imputer in chosen(one))
+    return (choice,)
+
+
+def _named(name: str) -> Imputer:
+    if name not in IMPUTERS:
+        known = [*IMPUTERS, DROP]
+        near = get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+        raise UnknownName(f"no imputer {name!r}; {hint}")
+    return IMPUTERS[name]()

@@ -1,0 +1,159 @@
+"""The native core: chained-equation trees over arrays, in C++."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.kernel import _kernel
+
+__all__ = ["LEAVES", "MIN_LEAF", "TRAIN_ROWS", "Cells", "Filled", "Fitted", "fill"]
+
+LEAVES = 64
+MIN_LEAF = 10
+TRAIN_ROWS = 50_000
+"""Rows a model is learnt from at most; decisions/kernel.md has the error that costs."""
+
+_MODELS = ("centre", "linear", "tree", "linear+tree")
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """One column of a table, read in place.
+
+    Attributes:
+        values: (n,) floats, integers or booleans; cells that are missing may hold anything.
+        missing: (n,) True where the value is missing; None when nothing is. NaN in a floating column is missing too.
+        nominal: whether the values are codes of unordered categories.
+    """
+
+    values: NDArray[np.generic]
+    missing: NDArray[np.bool_] | None = None
+    nominal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a target was last filled by.
+
+    Attributes:
+        model: `centre` (mean or mode), `linear`, `tree` or `linear+tree`, whichever held-out cells spoke for.
+        error: held-out error relative to the centre's: root mean square, of categories the share that is wrong.
+        predictors: places of the columns it was learnt from.
+    """
+
+    model: str
+    error: float
+    predictors: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The values of missing cells.
+
+    Attributes:
+        values: per target, the values of its missing rows in row order, of the column's own type.
+        fitted: per target, what filled it.
+        cycles: how many were run.
+    """
+
+    values: tuple[NDArray[np.generic], ...]
+    fitted: tuple[Fitted, ...]
+    cycles: int
+
+
+def fill(
+    columns: Sequence[Cells],
+    targets: Sequence[int],
+    *,
+    cycles: int = 2,
+    leaves: int = LEAVES,
+    min_leaf: int = MIN_LEAF,
+    mode: Literal["predict", "draw"] = "predict",
+    seed: int = 0,
+    draw: int = 0,
+    rows: NDArray[np.uint64] | None = None,
+    train_rows: int = TRAIN_ROWS,
+    threads: int = 0,
+    progress: Callable[[float], object] | None = None,
+) -> Filled:
+    """Values for the missing cells of the targets, by chained equations (van Buuren & Groothuis-Oudshoorn 2011).
+
+    Every missing cell starts as a random observed value of its column. Then, cycle after cycle and in the order of
+    their missing counts, a model of each target is learnt from all other columns, and fills its missing cells anew.
+
+    A drawn value is a fair stand-in for the unknown one, so draws feed the models of the other columns. A predicted one
+    is not: it was computed from the very columns it would then help to predict, and errors grow (decisions/kernel.md
+    has the figures). In `predict` mode other columns' missing cells therefore keep a bin of their own, and one cycle
+    says it all.
+
+    Args:
+        columns: the table; all columns of one length.
+        targets: places of the columns to fill. All others predict, with a bin of their own for what is missing.
+        cycles: how often every target is modelled.
+        leaves: of a tree at most.
+        min_leaf: rows of a leaf at least.
+        mode: `predict` gives means and most frequent categories, clipped to the observed range and rounded for
+            integers; `draw` gives a random observed value from the leaf of a tree grown on a bootstrap of the rows.
+        seed: one seed gives one answer, whatever the number of threads.
+        draw: number of the draw, for several of one seed.
+        rows: (n,) what random numbers are keyed by; 0..n-1 unless given.
+        train_rows: rows a model is learnt from at most.
+        threads: 0 for one a core.
+        progress: called with the share that is done; an exception in it stops the work, as Ctrl-C does.
+
+    Raises:
+        ValueError: lengths differ, or a target has no observed value.
+    """
+    values = [_native(column.values) for column in columns]
+    lengths = {len(array) for array in values}
+    if len(lengths) > 1:
+        raise ValueError(f"columns of different lengths: {sorted(lengths)}")
+    gaps = [_missing(array, column) for array, column in zip(values, columns, strict=True)]
+    counts = [0 if gaps[t] is None else int(np.count_nonzero(gaps[t])) for t in targets]  # type: ignore[arg-type]
+    for place, count in zip(targets, counts, strict=True):
+        if count and count == len(values[place]):
+            raise ValueError(f"column {place} has no observed value to learn from")
+    outputs = [np.empty(count, values[place].dtype) for place, count in zip(targets, counts, strict=True)]
+    done, fitted = _kernel.fill(
+        values,
+        gaps,  # type: ignore[arg-type]
+        [int(column.nominal) for column in columns],
+        list(targets),
+        outputs,
+        None if rows is None else np.ascontiguousarray(rows, np.uint64),
+        cycles,
+        leaves,
+        min_leaf,
+        mode == "draw",
+        seed & 0xFFFFFFFFFFFFFFFF,
+        draw,
+        train_rows,
+        threads or os.cpu_count() or 1,
+        progress,
+    )
+    own = (
+        out.view(np.bool_) if columns[t].values.dtype == np.bool_ else out
+        for t, out in zip(targets, outputs, strict=True)
+    )
+    return Filled(tuple(own), tuple(Fitted(_MODELS[kind], error, tuple(used)) for kind, error, used in fitted), done)
+
+
+def _native(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    contiguous = np.ascontiguousarray(values)
+    return contiguous.view(np.uint8) if contiguous.dtype == np.bool_ else contiguous
+
+
+def _missing(values: NDArray[np.generic], column: Cells) -> NDArray[np.uint8] | None:
+    """Flags of what is missing, NaN among them; None where nothing is."""
+    gaps = column.missing
+    if np.issubdtype(values.dtype, np.floating):
+        nan = np.isnan(values)
+        if nan.any():
+            gaps = nan if gaps is None else gaps | nan
+    return None if gaps is None else np.ascontiguousarray(gaps).view(np.uint8)

@@ -1,0 +1,218 @@
+#include "chain.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <numeric>
+
+#include "pool.hpp"
+#include "random.hpp"
+
+namespace imputedb {
+namespace {
+
+constexpr int kBins = 127;               // enough that a split is off by less than a hundredth of the rows
+constexpr std::size_t kBlock = 2;        // targets that learn from the same state, whatever the number of threads
+constexpr std::size_t kChunk = 1 << 16;  // rows of one task
+constexpr double kSettled = 0.002;       // share of imputed cells below which a cycle has changed nothing
+
+enum Use : std::uint64_t { kStart = 11, kDonor = 12 };
+
+template <class Value>
+void store(void* values, std::size_t place, double value) {
+  static_cast<Value*>(values)[place] = static_cast<Value>(value);
+}
+
+void store(const Column& column, void* values, std::size_t place, double value) {
+  column.visit([&](const auto* typed) {
+    using Value = std::remove_cvref_t<decltype(*typed)>;
+    store<Value>(values, place, value);
+  });
+}
+
+void copy(const Column& column, void* values, std::size_t place, std::size_t donor) {
+  column.visit([&](const auto* typed) {
+    using Value = std::remove_cvref_t<decltype(*typed)>;
+    static_cast<Value*>(values)[place] = typed[donor];
+  });
+}
+
+class Chain {
+ public:
+  Chain(std::span<const Column> columns, std::span<const int> targets, std::span<const Output> outputs,
+        std::span<const std::uint64_t> keys, const Settings& settings, const Between& between, Report& report)
+      : columns_(columns), outputs_(outputs), keys_(keys), settings_(settings), between_(between), report_(report),
+        pool_(settings.threads), targets_(targets.begin(), targets.end()) {}
+
+  bool run() {
+    report_.targets.resize(targets_.size());
+    state_.resize(columns_.size());
+    total_ = 1 + targets_.size() * static_cast<std::size_t>(std::max(settings_.cycles, 1));
+    each(columns_.size(), [this](std::size_t c) { state_[c] = binned(columns_[c], kBins); });
+    advance(1);
+    count_missing();
+    order_targets();
+    start();
+    for (int cycle = 1; cycle <= settings_.cycles && !stop_; ++cycle) {
+      report_.cycles = cycle;
+      changed_ = 0;
+      cells_ = 0;
+      for (std::size_t at = 0; at < order_.size() && !stop_; at += kBlock)
+        learn(cycle, std::span(order_).subspan(at, std::min(kBlock, order_.size() - at)));
+      if (!settings_.draw || static_cast<double>(changed_) <= kSettled * static_cast<double>(cells_) || order_.size() < 2) break;
+    }
+    return !stop_;
+  }
+
+ private:
+  void each(std::size_t count, const std::function<void(std::size_t)>& task) {
+    pool_.run(
+        count, [&](std::size_t i) { if (!stop_) task(i); }, [this] { ask(); });
+  }
+
+  void ask() {
+    if (!stop_ && between_(static_cast<double>(done_) / static_cast<double>(total_))) stop_ = true;
+  }
+
+  void advance(std::size_t steps) {
+    done_ += steps;
+    ask();
+  }
+
+  std::size_t rows() const { return columns_.empty() ? 0 : columns_[0].rows; }
+  std::size_t chunks() const { return (rows() + kChunk - 1) / kChunk; }
+  std::uint64_t key(std::size_t row) const { return keys_.empty() ? row : keys_[row]; }
+
+  // Where each chunk's missing cells begin among the target's.
+  void count_missing() {
+    offsets_.assign(targets_.size(), std::vector<std::size_t>(chunks() + 1));
+    each(targets_.size(), [this](std::size_t t) {
+      const Column& column = columns_[static_cast<std::size_t>(targets_[t])];
+      for (std::size_t row = 0; row < rows(); ++row) offsets_[t][row / kChunk + 1] += column.is_missing(row);
+      std::partial_sum(offsets_[t].begin(), offsets_[t].end(), offsets_[t].begin());
+    });
+  }
+
+  void order_targets() {
+    for (std::size_t t = 0; t < targets_.size(); ++t)
+      if (offsets_[t].back() > 0) order_.push_back(t);
+    std::stable_sort(order_.begin(), order_.end(),
+                     [this](std::size_t a, std::size_t b) { return offsets_[a].back() < offsets_[b].back(); });
+  }
+
+  template <class F>
+  void each_missing(std::size_t t, std::size_t chunk, F&& f) const {
+    const Column& column = columns_[static_cast<std::size_t>(targets_[t])];
+    std::size_t place = offsets_[t][chunk];
+    const std::size_t end = std::min(rows(), (chunk + 1) * kChunk);
+    for (std::size_t row = chunk * kChunk; row < end; ++row)
+      if (column.is_missing(row)) f(row, place++);
+  }
+
+  // The hot deck: every missing cell starts as a random observed value of its column.
+  void start() {
+    each(order_.size(), [this](std::size_t place) {
+      const std::size_t t = order_[place];
+      const auto c = static_cast<std::size_t>(targets_[t]);
+      const std::vector<std::uint32_t> donors = observed(c);
+      const Stream stream(settings_.seed, settings_.draw_number, 0, c, kStart);
+      std::vector<std::uint8_t>& codes = state_[c].codes;
+      for (std::size_t chunk = 0; chunk < chunks(); ++chunk)
+        each_missing(t, chunk, [&](std::size_t row, std::size_t out) {
+          const std::uint32_t donor = donors[stream.below(key(row), static_cast<std::uint32_t>(donors.size()))];
+          if (settings_.draw) codes[row] = codes[donor];
+          copy(columns_[c], outputs_[t].values, out, donor);
+        });
+    });
+  }
+
+  std::vector<std::uint32_t> observed(std::size_t c) const {
+    std::vector<std::uint32_t> out;
+    out.reserve(state_[c].observed);
+    for (std::size_t row = 0; row < rows(); ++row)
+      if (!columns_[c].is_missing(row)) out.push_back(static_cast<std::uint32_t>(row));
+    return out;
+  }
+
+  void learn(int cycle, std::span<const std::size_t> block) {
+    std::vector<Model> models(block.size());
+    each(block.size(), [&](std::size_t b) {
+      const int place = targets_[block[b]];
+      models[b] = learnt({state_, columns_[static_cast<std::size_t>(place)], place, keys_, settings_, cycle, stop_});
+    });
+    if (stop_) return;
+    std::vector<std::vector<std::uint8_t>> codes(block.size());
+    for (std::size_t b = 0; b < block.size(); ++b) codes[b].resize(offsets_[block[b]].back());
+    const std::size_t parts = chunks();
+    std::vector<std::size_t> changed(block.size() * parts);
+    each(block.size() * parts, [&](std::size_t i) { apply(cycle, block[i / parts], models[i / parts], i % parts, codes[i / parts]); });
+    if (stop_) return;
+    each(block.size() * parts, [&](std::size_t i) {
+      const std::size_t t = block[i / parts];
+      std::vector<std::uint8_t>& now = state_[static_cast<std::size_t>(targets_[t])].codes;
+      each_missing(t, i % parts, [&](std::size_t row, std::size_t out) {
+        changed[i] += now[row] != codes[i / parts][out];
+        if (settings_.draw) now[row] = codes[i / parts][out];
+      });
+    });
+    changed_ += std::accumulate(changed.begin(), changed.end(), std::size_t{0});
+    for (std::size_t b = 0; b < block.size(); ++b) {
+      cells_ += codes[b].size();
+      report_.targets[block[b]] = {models[b].kind, models[b].error, models[b].features};
+    }
+    advance(block.size());
+  }
+
+  void apply(int cycle, std::size_t t, const Model& model, std::size_t chunk, std::vector<std::uint8_t>& codes) const {
+    const auto c = static_cast<std::size_t>(targets_[t]);
+    const Column& column = columns_[c];
+    const Binned& binned = state_[c];
+    const Coder coder(binned, column.integral());
+    const Stream stream(settings_.seed, settings_.draw_number, static_cast<std::uint64_t>(cycle), c, kDonor);
+    if (settings_.draw) {
+      if (model.trees.empty()) {
+        each_missing(t, chunk, [&](std::size_t row, std::size_t out) { codes[out] = binned.codes[row]; });
+        return;
+      }
+      each_missing(t, chunk, [&](std::size_t row, std::size_t out) {
+        const auto& donors = model.donors[static_cast<std::size_t>(model.leaf(model.trees[0], state_, row).leaf)];
+        const std::uint32_t donor = donors[stream.below(key(row), static_cast<std::uint32_t>(donors.size()))];
+        codes[out] = binned.codes[donor];
+        copy(column, outputs_[t].values, out, donor);
+      });
+      return;
+    }
+    each_missing(t, chunk, [&](std::size_t row, std::size_t out) {
+      double value = model.predict(state_, row);
+      if (!column.nominal) {
+        if (column.integral()) value = std::nearbyint(value);
+        value = std::clamp(value, binned.low, binned.high);
+      }
+      codes[out] = coder.code(value);
+      store(column, outputs_[t].values, out, value);
+    });
+  }
+
+  std::span<const Column> columns_;
+  std::span<const Output> outputs_;
+  std::span<const std::uint64_t> keys_;
+  const Settings& settings_;
+  const Between& between_;
+  Report& report_;
+  Pool pool_;
+  std::vector<int> targets_;
+  std::vector<Binned> state_;
+  std::vector<std::vector<std::size_t>> offsets_;
+  std::vector<std::size_t> order_;
+  std::atomic<bool> stop_{false};
+  std::size_t done_ = 0, total_ = 1, changed_ = 0, cells_ = 0;
+};
+
+}  // namespace
+
+bool filled(std::span<const Column> columns, std::span<const int> targets, std::span<const Output> outputs,
+            std::span<const std::uint64_t> keys, const Settings& settings, const Between& between, Report& report) {
+  return Chain(columns, targets, outputs, keys, settings, between, report).run();
+}
+
+}  // namespace imputedb

@@ -1,0 +1,137 @@
+// The kernel as a Python module: buffers in, buffers filled, the interpreter's lock released meanwhile.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+
+#include "chain.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace imputedb {
+namespace {
+
+using AnyArray = nb::ndarray<nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Flags = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Keys = nb::ndarray<const std::uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+Type type_of(const AnyArray& array) {
+  const nb::dlpack::dtype d = array.dtype();
+  const bool is_float = d.code == static_cast<std::uint8_t>(nb::dlpack::dtype_code::Float);
+  const bool is_signed = d.code == static_cast<std::uint8_t>(nb::dlpack::dtype_code::Int);
+  if (is_float) return d.bits == 64 ? Type::f64 : Type::f32;
+  switch (d.bits) {
+    case 64: return is_signed ? Type::i64 : Type::u64;
+    case 32: return is_signed ? Type::i32 : Type::u32;
+    case 16: return is_signed ? Type::i16 : Type::u16;
+    default: return is_signed ? Type::i8 : Type::u8;
+  }
+}
+
+std::vector<Column> columns_of(nb::list values, nb::list missing, const std::vector<int>& nominal) {
+  std::vector<Column> out;
+  for (std::size_t i = 0; i < nominal.size(); ++i) {
+    const auto array = nb::cast<AnyArray>(values[i]);
+    Column column{array.data(), nullptr, array.shape(0), type_of(array), nominal[i] != 0};
+    if (!missing[i].is_none()) column.missing = nb::cast<Flags>(missing[i]).data();
+    out.push_back(column);
+  }
+  return out;
+}
+
+// Signals and progress, asked for on the caller's thread while it does not hold the lock.
+class Caller {
+ public:
+  explicit Caller(nb::object progress) : progress_(std::move(progress)) {}
+
+  bool operator()(double share) {
+    const nb::gil_scoped_acquire lock;
+    if (PyErr_CheckSignals() != 0) return true;
+    if (progress_.is_none() || share < told_ + 0.01) return false;
+    told_ = share;
+    PyObject* answer = PyObject_CallFunction(progress_.ptr(), "d", share);
+    Py_XDECREF(answer);
+    return answer == nullptr;
+  }
+
+ private:
+  nb::object progress_;
+  double told_ = -1;
+};
+
+nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& nominal, const std::vector<int>& targets,
+               nb::list outputs, std::optional<Keys> keys, int cycles, int leaves, int min_leaf, bool draw,
+               std::uint64_t seed, std::uint64_t draw_number, std::size_t train_rows, int threads,
+               nb::object progress) {
+  const std::vector<Column> columns = columns_of(values, missing, nominal);
+  std::vector<Output> places;
+  for (nb::handle output : outputs) {
+    const auto array = nb::cast<AnyArray>(output);
+    places.push_back({array.data(), array.shape(0)});
+  }
+  const std::span<const std::uint64_t> rows =
+      keys ? std::span<const std::uint64_t>(keys->data(), keys->shape(0)) : std::span<const std::uint64_t>();
+  const Settings settings{cycles, leaves, min_leaf, draw, seed, draw_number, train_rows, threads};
+  Caller caller(std::move(progress));
+  Report report;
+  bool finished = false;
+  {
+    const nb::gil_scoped_release unlocked;
+    finished = filled(columns, targets, places, rows, settings, [&](double share) { return caller(share); }, report);
+  }
+  if (!finished) throw nb::python_error();
+  nb::list fitted;
+  for (const Fitted& target : report.targets)
+    fitted.append(nb::make_tuple(static_cast<int>(target.kind), target.error, target.predictors));
+  return nb::make_tuple(report.cycles, fitted);
+}
+
+// Codes of one column, for tests.
+nb::tuple bin(AnyArray values, std::optional<Flags> missing, bool nominal, int bins) {
+  const Column column{values.data(), missing ? missing->data() : nullptr, values.shape(0), type_of(values), nominal};
+  const Binned out = binned(column, bins);
+  nb::list codes;
+  for (const std::uint8_t code : out.codes) codes.append(static_cast<int>(code));
+  return nb::make_tuple(codes, out.upper, out.levels);
+}
+
+// One regression tree (classes = 0) or classification tree on given codes, for tests.
+nb::list grow(const std::vector<std::vector<std::uint8_t>>& codes, const std::vector<float>& y, int classes, int leaves,
+              int min_leaf, double min_gain) {
+  Sample sample;
+  sample.codes = codes;
+  for (const auto& column : codes) {
+    int highest = 0;
+    for (const std::uint8_t code : column) highest = std::max<int>(highest, code);
+    sample.bins.push_back(highest + 1);
+  }
+  sample.classes = classes;
+  if (classes > 0)
+    for (const float value : y) sample.k.push_back(static_cast<std::uint8_t>(value));
+  else
+    sample.y = y;
+  std::vector<std::uint32_t> rows(y.size());
+  for (std::uint32_t i = 0; i < rows.size(); ++i) rows[i] = i;
+  const Tree tree = grown(sample, rows, {leaves, min_leaf, min_gain});
+  nb::list nodes;
+  for (const Node& node : tree.nodes)
+    nodes.append(nb::make_tuple(node.feature, static_cast<int>(node.threshold), node.missing_left, node.left, node.right,
+                                static_cast<double>(node.value), node.gain, node.rows));
+  return nodes;
+}
+
+}  // namespace
+
+NB_MODULE(_kernel, m) {
+  m.def("fill", &fill, "values"_a, "missing"_a, "nominal"_a, "targets"_a, "outputs"_a, "keys"_a.none(), "cycles"_a,
+        "leaves"_a, "min_leaf"_a, "draw"_a, "seed"_a, "draw_number"_a, "train_rows"_a, "threads"_a,
+        "progress"_a.none());
+  m.def("bin", &bin, "values"_a, "missing"_a.none(), "nominal"_a, "bins"_a);
+  m.def("grow", &grow, "codes"_a, "y"_a, "classes"_a, "leaves"_a, "min_leaf"_a, "min_gain"_a);
+}
+
+}  // namespace imputedb

@@ -1,0 +1,43 @@
+// Counter-based random numbers: a hash of what they are for, never a state that advances.
+#pragma once
+
+#include <cstdint>
+
+namespace imputedb {
+
+// SplitMix64's finalizer (Steele, Lea & Flood 2014).
+inline std::uint64_t mixed(std::uint64_t z) {
+  z += 0x9E3779B97F4A7C15ULL;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
+  return z ^ (z >> 31);
+}
+
+// What random numbers of a use are keyed by, but for the row.
+struct Stream {
+  std::uint64_t key;
+
+  Stream(std::uint64_t seed, std::uint64_t draw, std::uint64_t cycle, std::uint64_t column, std::uint64_t use)
+      : key(mixed(seed ^ mixed(draw ^ mixed(cycle ^ mixed(column ^ mixed(use)))))) {}
+
+  std::uint64_t bits(std::uint64_t row) const { return mixed(key ^ mixed(row)); }
+  double uniform(std::uint64_t row) const { return static_cast<double>(bits(row) >> 11) * 0x1.0p-53; }
+  // A place in [0, n), n < 2^32, by multiplication (Lemire 2019).
+  std::uint32_t below(std::uint64_t row, std::uint32_t n) const {
+    return static_cast<std::uint32_t>(((bits(row) >> 32) * n) >> 32);
+  }
+};
+
+// Poisson(1) from a uniform number: how often a row is in a bootstrap.
+inline int poisson_one(double u) {
+  double term = 0.36787944117144233, sum = term;
+  int k = 0;
+  while (u > sum && k < 12) {
+    ++k;
+    term /= k;
+    sum += term;
+  }
+  return k;
+}
+
+}  // namespace imputedb

@@ -1,0 +1,57 @@
+// Histogram trees over 8-bit codes: grown best first, siblings' histograms by subtraction.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace imputedb {
+
+// Rows to learn from, column by column: codes[f][i] of feature f, what is to be predicted beside them.
+struct Sample {
+  std::vector<std::vector<std::uint8_t>> codes;
+  std::vector<int> bins;        // per feature
+  std::vector<float> y;         // regression
+  std::vector<std::uint8_t> k;  // classification: class of each row
+  int classes = 0;              // 0 for regression
+  std::size_t rows() const { return classes ? k.size() : y.size(); }
+};
+
+struct Growth {
+  int leaves = 32;
+  int min_leaf = 10;
+  double min_gain = 0;  // reduction of the sum of squares (or of Gini impurity times rows) a split must exceed
+};
+
+// A split sends codes 1..threshold left and greater ones right; missing ones (code 0) go where it says.
+struct Node {
+  int feature = -1;  // -1 in a leaf
+  std::uint8_t threshold = 0;
+  bool missing_left = true;
+  int left = -1, right = -1;
+  int leaf = -1;
+  float value = 0;  // mean of y, or the most frequent class
+  double gain = 0;
+  std::uint32_t rows = 0;
+};
+
+struct Tree {
+  std::vector<Node> nodes;
+  int leaves = 0;
+
+  template <class Code>  // Code: feature -> code of the row
+  const Node& leaf(Code&& code) const {
+    const Node* node = &nodes[0];
+    while (node->feature >= 0) {
+      const std::uint8_t c = code(node->feature);
+      const bool left = c == 0 ? node->missing_left : c <= node->threshold;
+      node = &nodes[left ? node->left : node->right];
+    }
+    return *node;
+  }
+};
+
+// `rows` are the places in the sample to grow on; they are reordered.
+Tree grown(const Sample& sample, std::vector<std::uint32_t>& rows, const Growth& growth);
+
+}  // namespace imputedb

@@ -1,0 +1,1 @@
+"""Choosing a plan: it sees queries, statistics and imputers' prices, never an engine."""

@@ -1,0 +1,98 @@
+"""Sets of plans none of which is beaten, and the choice among them."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import log
+
+from imputedb.algebra.render import drawn
+from imputedb.planning.candidate import Candidate
+
+
+class Pareto:
+    """Sub-plans of one set of tables, kept while they can still become part of an optimal plan.
+
+    The penalty is an average, so it does not compose: pruning sub-plans by it loses optimal plans. Sub-plans are
+    compared only where whatever is put on top adds the same to both: with the same dirty columns, the same number of
+    placements and the same estimated rows. There the smaller loss stays the smaller penalty.
+
+    With `slack` > 0 the set is approximate: rows count as the same within a factor 1 + slack, and a sub-plan is not
+    added when one that is kept is at most 1 + slack times as lossy and as slow. Over n joins the frontier's losses and
+    times are then within (1 + slack)^(2n) of the exact one's, imputers' times and penalties growing at most linearly
+    with rows.
+    """
+
+    def __init__(self, slack: float = 0.0) -> None:
+        self._slack = slack
+        self._kept: dict[tuple[int, int, float], tuple[list[float], list[Candidate]]] = {}
+
+    def __iter__(self) -> Iterator[Candidate]:
+        for _, candidates in self._kept.values():
+            yield from candidates
+
+    def __len__(self) -> int:
+        return sum(len(candidates) for _, candidates in self._kept.values())
+
+    def add(self, candidate: Candidate) -> None:
+        """Keeps a sub-plan unless one that is kept is as good; lets go of those it beats."""
+        times, kept = self._kept.setdefault(self._key(candidate), ([], []))
+        limit = 1 + self._slack
+        place = bisect_right(times, candidate.time * limit)
+        if place and kept[place - 1].loss <= candidate.loss * limit:
+            return
+        place = bisect_right(times, candidate.time)
+        end = place
+        while end < len(kept) and kept[end].loss >= candidate.loss:
+            end += 1
+        times[place:end] = [candidate.time]
+        kept[place:end] = [candidate]
+
+    def _key(self, candidate: Candidate) -> tuple[int, int, float]:
+        rows = candidate.rows
+        if self._slack and rows > 0:
+            rows = float(int(log(rows) / log(1 + self._slack)))
+        return (candidate.dirty, candidate.placements, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A plan on the frontier with the range of alphas [low, high) that picks it; the last range is closed."""
+
+    plan: Candidate
+    low: float
+    high: float
+
+    def data(self) -> dict[str, object]:
+        """The point as JSON-ready data."""
+        return {
+            "penalty": self.plan.penalty,
+            "time_ms": self.plan.time,
+            "alpha": [self.low, self.high],
+            "imputes": self.plan.imputes,
+            "drops": self.plan.placements - self.plan.imputes,
+            "plan": drawn(self.plan.relation),
+        }
+
+
+class Frontier:
+    """Whole plans, none with both a smaller penalty and a smaller time than another; the slowest first."""
+
+    def __init__(self, candidates: Iterator[Candidate]) -> None:
+        self.plans: list[Candidate] = []
+        for candidate in sorted(candidates, key=lambda plan: (plan.penalty, plan.time)):
+            if not self.plans or candidate.time < self.plans[-1].time:
+                self.plans.append(candidate)
+
+    def __iter__(self) -> Iterator[Point]:
+        thresholds = [plan.penalty - self.plans[0].penalty for plan in self.plans]
+        ends = [*thresholds[1:], 1.0]
+        for plan, low, high in zip(self.plans, thresholds, ends, strict=True):
+            yield Point(plan, low, high)
+
+    def __len__(self) -> int:
+        return len(self.plans)
+
+    def choose(self, alpha: float) -> Candidate:
+        """The fastest plan whose penalty is within `alpha` of the least (paper, section 4.1)."""
+        bound = self.plans[0].penalty + alpha
+        return min((p for p in self.plans if p.penalty <= bound), key=lambda plan: (plan.time, plan.penalty))

@@ -1,0 +1,74 @@
+"""The promise: no operator examines a column that may still hold a missing value."""
+
+from collections.abc import Callable
+from typing import assert_never
+
+from imputedb.algebra.column import NO_COLUMNS, Columns, listed
+from imputedb.algebra.relation import (
+    Aggregate,
+    Drop,
+    Filter,
+    Impute,
+    Join,
+    Limit,
+    Project,
+    Relation,
+    Scan,
+    Sort,
+    Staged,
+)
+from imputedb.algebra.render import label
+from imputedb.errors import InternalError
+
+DirtyOf = Callable[[Scan], Columns]
+
+
+def check(relation: Relation, dirty_of: DirtyOf) -> Columns:
+    """The columns that may hold a missing value in what comes out.
+
+    Raises:
+        InternalError: an operator examines such a column; the message has both.
+    """
+    match relation:
+        case Scan():
+            return dirty_of(relation)
+        case Staged(origin=origin):
+            return check(origin, dirty_of)
+        case Drop(below, columns) | Impute(below, columns):
+            return check(below, dirty_of) - columns
+        case Join(left, right):
+            return _examined(relation, check(left, dirty_of) | check(right, dirty_of))
+        case Filter(below):
+            return _examined(relation, check(below, dirty_of))
+        case Aggregate(below):
+            _examined(relation, check(below, dirty_of))
+            return NO_COLUMNS
+        case Project(below) | Sort(below) | Limit(below):
+            return _examined(relation, check(below, dirty_of))
+        case _:
+            assert_never(relation)
+
+
+def examined(relation: Relation) -> Columns:
+    """The columns whose completed values an operator examines."""
+    match relation:
+        case Filter(_, predicates) | Join(_, _, predicates):
+            reads = [scalar.reads for scalar in predicates]
+        case Aggregate(_, groups, aggregates, having):
+            reads = [scalar.reads for scalar in (*groups, *aggregates, *((having,) if having else ()))]
+        case Project(_, outputs, qualify):
+            reads = [scalar.reads for scalar in (*outputs, *((qualify,) if qualify else ()))]
+        case Sort(_, keys):
+            reads = [key.scalar.reads for key in keys]
+        case Scan() | Staged() | Impute() | Drop() | Limit():
+            reads = []
+        case _:
+            assert_never(relation)
+    return frozenset(column for columns in reads for column in columns if not column.stored)
+
+
+def _examined(relation: Relation, dirty: Columns) -> Columns:
+    broken = examined(relation) & dirty
+    if broken:
+        raise InternalError(f"{label(relation)} examines {listed(broken)}, which may be missing there")
+    return dirty

@@ -1,0 +1,169 @@
+"""A query with its statistics, numbered for the planner: sets of columns and of tables are integers, a bit each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from imputedb.algebra.column import Column, Columns
+from imputedb.algebra.query import Query
+from imputedb.algebra.relation import Scan
+from imputedb.algebra.scalar import AllOf, Scalar
+from imputedb.imputers.imputer import Imputer, Work, fills_in_sql
+from imputedb.planning import cost
+from imputedb.statistics.propagate import dropped
+from imputedb.statistics.selectivity import selectivity
+from imputedb.statistics.statistics import ColumnStatistics, Statistics
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source of the query: its rows, its filters with their selectivity, and what is dirty in it."""
+
+    scan: Scan
+    rows: float
+    filters: tuple[Scalar, ...]
+    selectivity: float
+    examined: int
+    dirty: int
+    attributes: int
+
+
+@dataclass(frozen=True)
+class JoinPredicate:
+    """A predicate over two or more sources: their bits, the dirty columns it examines, its selectivity."""
+
+    scalar: Scalar
+    sources: int
+    examined: int
+    selectivity: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the planner is asked: a query over sources whose statistics are known, and the imputers it may use."""
+
+    query: Query
+    statistics: Mapping[str, Statistics]
+    imputers: Sequence[Imputer]
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """The dirty columns that the query examines, by bit."""
+        return tuple(
+            sorted(c for c in self.query.reads if not c.stored and c.name in self.statistics[c.relation].dirty)
+        )
+
+    @cached_property
+    def _bits(self) -> Mapping[Column, int]:
+        return {column: 1 << place for place, column in enumerate(self.columns)}
+
+    @cached_property
+    def _sets(self) -> dict[int, Columns]:
+        return {}
+
+    def mask(self, columns: Columns) -> int:
+        """The dirty ones of some columns, as bits."""
+        return sum(self._bits.get(column, 0) for column in columns)
+
+    def columns_of(self, mask: int) -> Columns:
+        """The columns of a mask."""
+        found = self._sets.get(mask)
+        if found is None:
+            found = frozenset(column for column, bit in self._bits.items() if bit & mask)
+            self._sets[mask] = found
+        return found
+
+    @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """The sources, by bit."""
+        return tuple(self._source(scan) for scan in self.query.sources)
+
+    def _source(self, scan: Scan) -> Source:
+        statistics = self.statistics[scan.alias]
+        filters = self.query.filters_of(scan.alias)
+        dirty = frozenset(column for column in self.columns if column.relation == scan.alias)
+        return Source(
+            scan,
+            float(statistics.rows),
+            filters,
+            self._selectivity(filters),
+            self.mask(frozenset().union(*(f.reads for f in filters))),
+            self.mask(dirty),
+            max(1, len(statistics.predictors)),
+        )
+
+    @cached_property
+    def joins(self) -> tuple[JoinPredicate, ...]:
+        """The join predicates."""
+        bits = {scan.alias: 1 << place for place, scan in enumerate(self.query.sources)}
+        return tuple(
+            JoinPredicate(
+                scalar,
+                sum(bits[alias] for alias in scalar.relations),
+                self.mask(scalar.reads),
+                self._selectivity((scalar,)),
+            )
+            for scalar in self.query.joins
+        )
+
+    def _selectivity(self, predicates: Sequence[Scalar]) -> float:
+        return selectivity(AllOf(tuple(p.condition for p in predicates)), self.lookup)
+
+    def lookup(self, column: Column) -> tuple[ColumnStatistics, float]:
+        """A column's statistics, and the share of the rows where it is missing."""
+        statistics = self.statistics[column.relation]
+        return statistics.columns[column.name], statistics.missing_share(column.name)
+
+    @cached_property
+    def answering(self) -> int:
+        """The dirty columns read above the joins."""
+        return self.mask(self.query.answering)
+
+    @cached_property
+    def shares(self) -> Mapping[int, float]:
+        """The missing share of each column, by its bit."""
+        return {bit: self.statistics[c.relation].missing_share(c.name) for c, bit in self._bits.items()}
+
+    @cached_property
+    def _described(self) -> dict[int, tuple[int, float, float, float]]:
+        return {}
+
+    def _targets(self, mask: int) -> tuple[int, float, float, float]:
+        """Of the columns of a mask: how many, their mean and largest missing share, their spread."""
+        found = self._described.get(mask)
+        if found is None:
+            columns = self.columns_of(mask)
+            shares = [self.statistics[c.relation].missing_share(c.name) for c in columns]
+            spread = sum(self.statistics[c.relation].columns[c.name].spread for c in columns)
+            found = (len(columns), sum(shares) / len(shares), max(shares), spread)
+            self._described[mask] = found
+        return found
+
+    def drop(self, mask: int, rows: float) -> tuple[float, float]:
+        """Rows that a Drop leaves, and its time."""
+        count, _, largest, _ = self._targets(mask)
+        return dropped(rows, (largest,)), cost.filtering(rows, count)
+
+    @cached_property
+    def _prices(self) -> dict[tuple[int, int, float, int], tuple[float, float]]:
+        return {}
+
+    def impute(self, imputer: int, mask: int, rows: float, attributes: int) -> tuple[float, float]:
+        """Penalty and time of an Impute by the imputer of that number."""
+        key = (imputer, mask, rows, attributes)
+        found = self._prices.get(key)
+        if found is None:
+            found = self._prices[key] = price(self.imputers[imputer], self._work(mask, rows, attributes))
+        return found
+
+    def _work(self, mask: int, rows: float, attributes: int) -> Work:
+        count, mean, _, spread = self._targets(mask)
+        return Work(rows, count, max(attributes, count + 1), mean, spread)
+
+
+def price(imputer: Imputer, work: Work) -> tuple[float, float]:
+    """Penalty and time of an Impute: the imputer's own, and what it takes to bring it the rows."""
+    time = imputer.time(work)
+    if not fills_in_sql(imputer):
+        time += cost.staging(work.rows, work.attributes)
+    return imputer.penalty(work), time

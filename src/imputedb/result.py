@@ -1,0 +1,165 @@
+"""The answer to a query: its rows, the plan that made them, and what was done to the data on the way."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from imputedb.algebra.render import drawn
+from imputedb.engines.duckdb import DuckDB
+from imputedb.errors import StorageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    from imputedb.algebra.relation import Relation
+    from imputedb.planning.frontier import Frontier
+
+HIGH_PENALTY = 0.5
+MUCH_DROPPED = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a query did to the data, and what it cost.
+
+    Attributes:
+        alpha: the trade-off that was asked for; 0 is the best answer, 1 the fastest.
+        imputer: the imputers the planner could choose from.
+        seed: what random numbers were keyed by.
+        strategy: `planned`, `base` (tables completed first) or `verbatim` (nothing missing was read).
+        penalty: the plan's estimated loss of information, from 0 to 1.
+        estimated_ms: the plan's estimated time.
+        planning_ms: time from text to plan.
+        execution_ms: time from plan to answer.
+        imputed: cells filled in, by column.
+        dropped: rows that Drop operators removed, the sum over all of them.
+        warnings: sentences a reader of the answer must know.
+    """
+
+    alpha: float
+    imputer: str
+    seed: int
+    strategy: str
+    penalty: float = 0.0
+    estimated_ms: float = 0.0
+    planning_ms: float = 0.0
+    execution_ms: float = 0.0
+    imputed: Mapping[str, int] = field(default_factory=dict)
+    dropped: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+class Result:
+    """Rows, readable as often as wanted, with their plan and report.
+
+    Attributes:
+        columns: the names of the output columns.
+        types: their DuckDB types.
+        relation: the plan; None when DuckDB ran the text as it stood.
+        frontier: the plans that were chosen from; None likewise.
+        report: what was done.
+    """
+
+    def __init__(
+        self,
+        engine: DuckDB,
+        name: str,
+        columns: list[str],
+        types: list[str],
+        report: Report,
+        relation: Relation | None = None,
+        frontier: Frontier | None = None,
+    ) -> None:
+        self._engine = engine
+        self._name = name
+        self.columns = columns
+        self.types = types
+        self.report = report
+        self.relation = relation
+        self.frontier = frontier
+        weakref.finalize(self, engine.discard, name)
+
+    @cached_property
+    def plan(self) -> str:
+        """The plan as a drawn tree."""
+        return drawn(self.relation) if self.relation else "DuckDB, the text as it stands: nothing missing is read"
+
+    def _read(self) -> duckdb.DuckDBPyRelation:
+        items = ", ".join(f'c{place} AS "{_quoted(name)}"' for place, name in enumerate(self.columns))
+        try:
+            return self._engine.connection.sql(f"SELECT {items} FROM temp.{self._name}")
+        except duckdb.ConnectionException as error:
+            raise StorageError("the database is closed: read results before closing it") from error
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All rows as tuples."""
+        with self._engine.lock:
+            return self._read().fetchall()
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The first row, None when there is none."""
+        with self._engine.lock:
+            rows = self._read().limit(1).fetchall()
+            return rows[0] if rows else None
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return iter(self.fetchall())
+
+    def __len__(self) -> int:
+        with self._engine.lock:
+            return int(self._engine.connection.execute(f"SELECT count(*) FROM temp.{self._name}").fetchall()[0][0])
+
+    def df(self) -> pd.DataFrame:
+        """The rows as a pandas data frame."""
+        with self._engine.lock:
+            frame: pd.DataFrame = self._read().df()
+            return frame
+
+    def pl(self) -> pl.DataFrame:
+        """The rows as a polars data frame."""
+        with self._engine.lock:
+            frame: pl.DataFrame = self._read().pl()
+            return frame
+
+    def arrow(self) -> pa.Table:
+        """The rows as an Arrow table of pyarrow."""
+        with self._engine.lock:
+            table: pa.Table = self._read().to_arrow_table()
+            return table
+
+    def fetchnumpy(self) -> dict[str, Any]:
+        """The columns as NumPy arrays, masked where they hold NULL."""
+        with self._engine.lock:
+            columns: dict[str, Any] = self._read().fetchnumpy()
+            return columns
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The rows as a stream of Arrow's C interface, for any library that reads it."""
+        with self._engine.lock:
+            relation: Any = self._read()
+            return relation.__arrow_c_stream__(requested_schema)
+
+    def write(self, path: str, format: str) -> None:  # noqa: A002
+        """Writes the rows to a file, all of it or nothing: `format` is csv, json or parquet."""
+        from imputedb.engines.publish import published
+
+        with self._engine.lock, published(path) as temporary:
+            self._read().create_view("imputedb_written", replace=True)
+            self._engine.connection.execute(
+                f"COPY (FROM imputedb_written) TO '{temporary.replace(chr(39), chr(39) * 2)}' (FORMAT {format})"
+            )
+
+    def __repr__(self) -> str:
+        return f"{self._read()!s}"
+
+
+def _quoted(name: str) -> str:
+    return name.replace('"', '""')

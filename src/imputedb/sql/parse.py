@@ -1,0 +1,141 @@
+"""SQL text to DuckDB's own syntax tree, and trees back to text. The only place where the JSON functions are called."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+
+from imputedb.errors import Error, InternalError, QueryError, SqlSyntaxError, UnknownName, Unplanned
+from imputedb.sql.tree import Tree, expressions, select
+
+_PLACE = re.compile(r"LINE \d+: ")
+
+Connection = duckdb.DuckDBPyConnection
+
+
+def parse(connection: Connection, text: str) -> Tree:
+    """The syntax tree of one SELECT.
+
+    Raises:
+        SqlSyntaxError: the text does not parse; the message shows the place.
+        Unplanned: it is more than one statement, or one that does not select.
+    """
+    answer = _one(connection, "SELECT json_serialize_sql(?)", text)
+    if answer.get("error"):
+        raise _refused(connection, text, answer)
+    statements = answer["statements"]
+    if len(statements) != 1:
+        raise Unplanned(f"one statement at a time: the text holds {len(statements)}")
+    node: Tree = statements[0]["node"]
+    return node
+
+
+def _refused(connection: Connection, text: str, answer: Tree) -> Error:
+    if answer.get("error_type") == "not implemented":
+        return Unplanned("only SELECT is answered here; run other statements with execute()")
+    try:
+        connection.extract_statements(text)
+    except duckdb.Error as error:
+        return translated(error)
+    return SqlSyntaxError(str(answer.get("error_message", "the text does not parse")))
+
+
+def deparse(connection: Connection, node: Tree) -> str:
+    """The SQL text of a SELECT node, as DuckDB writes it."""
+    statement = {"error": False, "statements": [{"node": node, "named_param_map": []}]}
+    try:
+        rows = connection.execute("SELECT json_deserialize_sql(?)", [json.dumps(statement)]).fetchall()
+    except duckdb.Error as error:
+        raise InternalError(f"a generated statement does not deparse: {error}") from error
+    return str(rows[0][0])
+
+
+def expression_texts(connection: Connection, trees: Sequence[Tree]) -> list[str]:
+    """The text of each expression, all in one round trip."""
+    statements = [
+        json.dumps({"error": False, "statements": [{"node": select([{**tree, "alias": ""}], None)}]}) for tree in trees
+    ]
+    rows = connection.execute("SELECT json_deserialize_sql(s::JSON) FROM (SELECT unnest(?) AS s)", [statements])
+    return [_bare(text.removeprefix("SELECT ")) for (text,) in rows.fetchall()]
+
+
+def _bare(text: str) -> str:
+    """The text without a pair of parentheses around all of it."""
+    if not (text.startswith("(") and text.endswith(")")):
+        return text
+    depth = 0
+    for place, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if depth == 0 and place < len(text) - 1:
+            return text
+    return text[1:-1]
+
+
+def shape(connection: Connection, text: str) -> tuple[list[str], list[str]]:
+    """The names and types of a query's output columns, as DuckDB binds them.
+
+    Raises:
+        QueryError: DuckDB rejects the query, with its reason.
+    """
+    try:
+        relation = connection.sql(text)
+    except duckdb.Error as error:
+        raise translated(error) from error
+    return relation.columns, [str(kind) for kind in relation.types]
+
+
+def type_tree(connection: Connection, name: str) -> Tree:
+    """The tree of a type from its text, such as DECIMAL(18,2) or ENUM('a', 'b')."""
+    node = parse(connection, f"SELECT CAST(NULL AS {name})")
+    tree: Tree = node["select_list"][0]["type_expr"]
+    return tree
+
+
+def is_aggregate(tree: Tree, aggregates: frozenset[str]) -> bool:
+    """Whether the expression calls an aggregate function outside of a window."""
+    if tree.get("class") == "WINDOW":
+        return False
+    return any(
+        node.get("class") == "FUNCTION" and str(node["function_name"]).lower() in aggregates
+        for node in expressions(tree)
+    )
+
+
+def translated(error: duckdb.Error) -> QueryError:
+    """DuckDB's refusal of a query as one of ours: its reason and the place, without its class names."""
+    kind, _, reason = str(error).partition(": ")
+    message = _tidy(reason or kind)
+    match error:
+        case duckdb.ParserException():
+            return SqlSyntaxError(message)
+        case duckdb.CatalogException():
+            return UnknownName(message)
+        case duckdb.BinderException() if "not found" in message or "does not have a column" in message:
+            return UnknownName(message)
+        case _:
+            return QueryError(message)
+
+
+def _tidy(message: str) -> str:
+    """The reason, the nearest right name as a question, and the place in the text."""
+    lines = [line.rstrip() for line in message.splitlines() if line.strip() and not line.startswith("\t")]
+    place = next((number for number, line in enumerate(lines) if _PLACE.match(line)), len(lines))
+    reason = "\n".join(line for line in lines[:place] if not line.strip().startswith("Candidate functions"))
+    for hint in ("Candidate bindings", "Candidate tables"):
+        before, found, names = reason.partition(f"{hint}: ")
+        if found:
+            nearest = names.lstrip(": ").split(", ")[0].splitlines()[0]
+            reason = f"{before.rstrip().rstrip('!')}; did you mean {nearest}?"
+    shown = [line[len("LINE 1: ") :] for line in lines[place : place + 2]]
+    return "\n".join([reason.replace("!\nDid you mean", "; did you mean"), *shown])
+
+
+def _one(connection: Connection, text: str, parameter: str) -> dict[str, Any]:
+    try:
+        rows = connection.execute(text, [parameter]).fetchall()
+    except duckdb.Error as error:
+        raise translated(error) from error
+    answer: dict[str, Any] = json.loads(rows[0][0])
+    return answer

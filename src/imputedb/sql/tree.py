@@ -1,0 +1,248 @@
+"""DuckDB's JSON syntax trees: the nodes that are built here, and walking those that DuckDB built."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+Tree = Mapping[str, Any]
+"""An expression, a table reference or a statement of DuckDB's serialized syntax tree."""
+
+_NO_ORDER = {"type": "ORDER_MODIFIER", "orders": []}
+
+
+def reference(*path: str) -> Tree:
+    """A column by its qualified name."""
+    return {"class": "COLUMN_REF", "type": "COLUMN_REF", "alias": "", "column_names": list(path)}
+
+
+def number(value: int) -> Tree:
+    """An integer literal."""
+    return _literal("INTEGER", str(value))
+
+
+def literal(value: bool | int | float | str | None) -> Tree:
+    """A constant of a Python value; a float is exact to the last bit."""
+    match value:
+        case None:
+            return _literal("NULL_LITERAL", "")
+        case bool():
+            return _literal("BOOLEAN", str(value).lower())
+        case int():
+            return _literal("INTEGER", str(value))
+        case float():
+            return cast(_literal("STRING", repr(value)), plain_type("DOUBLE"))
+        case str():
+            return _literal("STRING", value)
+
+
+def _literal(kind: str, text: str) -> Tree:
+    return {
+        "class": "CONSTANT",
+        "type": "VALUE_CONSTANT",
+        "alias": "",
+        "literal": {"kind": kind, "text": text},
+    }
+
+
+def call(name: str, *arguments: Tree, where: Tree | None = None) -> Tree:
+    """A function call, of an aggregate over the rows `where` holds."""
+    return {
+        "class": "FUNCTION",
+        "type": "FUNCTION",
+        "alias": "",
+        "function_name": name,
+        "filter": where,
+        "order_bys": _NO_ORDER,
+        "distinct": False,
+        "is_operator": False,
+        "arguments": [{"name": "", "expression": argument} for argument in arguments],
+        "qualified_name": {"path": [name]},
+    }
+
+
+def operator(kind: str, *children: Tree) -> Tree:
+    """One of DuckDB's n-ary operators, such as OPERATOR_COALESCE, COMPARE_IN or OPERATOR_IS_NULL."""
+    return {"class": "OPERATOR", "type": kind, "alias": "", "children": list(children)}
+
+
+def coalesce(*children: Tree) -> Tree:
+    """The first child that is not NULL."""
+    return operator("OPERATOR_COALESCE", *children)
+
+
+def is_missing(child: Tree) -> Tree:
+    """`child IS NULL`."""
+    return operator("OPERATOR_IS_NULL", child)
+
+
+def is_present(child: Tree) -> Tree:
+    """`child IS NOT NULL`."""
+    return operator("OPERATOR_IS_NOT_NULL", child)
+
+
+def all_of(conditions: Sequence[Tree]) -> Tree | None:
+    """The conjunction, None of no conditions."""
+    return _junction("CONJUNCTION_AND", conditions)
+
+
+def any_of(conditions: Sequence[Tree]) -> Tree | None:
+    """The disjunction, None of no conditions."""
+    return _junction("CONJUNCTION_OR", conditions)
+
+
+def _junction(kind: str, conditions: Sequence[Tree]) -> Tree | None:
+    if len(conditions) < 2:
+        return conditions[0] if conditions else None
+    return {"class": "CONJUNCTION", "type": kind, "alias": "", "children": list(conditions)}
+
+
+def null_where(condition: Tree, otherwise: Tree) -> Tree:
+    """NULL where the condition holds, else the other expression."""
+    return {
+        "class": "CASE",
+        "type": "CASE_EXPR",
+        "alias": "",
+        "case_checks": [{"when_expr": condition, "then_expr": literal(None)}],
+        "else_expr": otherwise,
+    }
+
+
+def plain_type(name: str) -> Tree:
+    """A type without parameters, such as DOUBLE or BIGINT."""
+    return {
+        "class": "TYPE",
+        "type": "TYPE",
+        "alias": "",
+        "catalog": "",
+        "schema": "",
+        "type_name": name,
+        "children": [],
+        "qualified_name": {"path": [name]},
+    }
+
+
+def cast(child: Tree, type_tree: Tree) -> Tree:
+    """`CAST(child AS type)`."""
+    return {
+        "class": "CAST",
+        "type": "OPERATOR_CAST",
+        "alias": "",
+        "child": child,
+        "try_cast": False,
+        "type_expr": type_tree,
+    }
+
+
+def try_cast(child: Tree, type_tree: Tree) -> Tree:
+    """`TRY_CAST(child AS type)`: NULL where the value does not fit."""
+    return {**cast(child, type_tree), "try_cast": True}
+
+
+def named(child: Tree, alias: str) -> Tree:
+    """The same expression under an output name."""
+    return {**child, "alias": alias}
+
+
+def table(path: Sequence[str], alias: str) -> Tree:
+    """A base table by its path (catalog, schema, name; leading ones may be left out)."""
+    return {
+        "type": "BASE_TABLE",
+        "alias": alias,
+        "table_name": path[-1],
+        "qualified_name": {"path": list(path)},
+    }
+
+
+def cross(left: Tree, right: Tree) -> Tree:
+    """All pairs of rows."""
+    return _join(left, right, "CROSS", None)
+
+
+def inner(left: Tree, right: Tree, condition: Tree) -> Tree:
+    """The pairs for which the condition holds."""
+    return _join(left, right, "REGULAR", condition)
+
+
+def positional(left: Tree, right: Tree) -> Tree:
+    """The n-th row of one beside the n-th row of the other."""
+    return _join(left, right, "POSITIONAL", None)
+
+
+def _join(left: Tree, right: Tree, kind: str, condition: Tree | None) -> Tree:
+    return {
+        "type": "JOIN",
+        "alias": "",
+        "left": left,
+        "right": right,
+        "condition": condition,
+        "join_type": "INNER",
+        "ref_type": kind,
+        "using_columns": [],
+    }
+
+
+def subquery(node: Tree, alias: str) -> Tree:
+    """A SELECT in FROM."""
+    return {"type": "SUBQUERY", "alias": alias, "subquery": {"node": node, "named_param_map": []}}
+
+
+def select(
+    outputs: Sequence[Tree],
+    source: Tree | None,
+    where: Tree | None = None,
+    groups: Sequence[Tree] = (),
+    **more: Any,
+) -> Tree:
+    """A SELECT node; `more` overrides any of its other parts (having, qualify, modifiers, ...)."""
+    return {
+        "type": "SELECT_NODE",
+        "modifiers": [],
+        "cte_map": {"map": []},
+        "select_list": list(outputs),
+        "from_table": source or {"type": "EMPTY", "alias": ""},
+        "where_clause": where,
+        "group_expressions": list(groups),
+        "group_sets": [list(range(len(groups)))] if groups else [],
+        "aggregate_handling": "STANDARD_HANDLING",
+        "having": None,
+        "sample": None,
+        "qualify": None,
+        **more,
+    }
+
+
+def is_reference(tree: Any) -> bool:
+    """Whether a node is a column reference."""
+    return isinstance(tree, Mapping) and tree.get("class") == "COLUMN_REF"
+
+
+def parts(tree: Any) -> Iterator[Tree]:
+    """The expressions right below a node, however its fields nest them."""
+    below = tree.values() if isinstance(tree, Mapping) else tree if isinstance(tree, list) else ()
+    for part in below:
+        if isinstance(part, Mapping) and "class" in part:
+            yield part
+        else:
+            yield from parts(part)
+
+
+def expressions(tree: Any) -> Iterator[Tree]:
+    """A node's expressions, itself first, from the top down."""
+    if isinstance(tree, Mapping) and "class" in tree:
+        yield tree
+    for part in parts(tree):
+        yield from expressions(part)
+
+
+def rewrite(tree: Any, change: Callable[[Tree], Tree | None]) -> Any:
+    """The tree with each expression for which `change` gives one replaced by it, from the top down."""
+    if isinstance(tree, Mapping):
+        if "class" in tree and (changed := change(tree)) is not None:
+            return changed
+        return {key: rewrite(value, change) if _deep(value) else value for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [rewrite(value, change) for value in tree]
+    return tree
+
+
+def _deep(value: Any) -> bool:
+    return isinstance(value, (dict, list)) and bool(value)

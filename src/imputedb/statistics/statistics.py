@@ -1,0 +1,84 @@
+"""Statistics of stored tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+from imputedb.statistics.histogram import Histogram
+
+
+class Kind(Enum):
+    """What a column's values are to statistics and imputers."""
+
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    TIMESTAMP = "timestamp"
+    CATEGORY = "category"
+    OPAQUE = "opaque"
+
+    @property
+    def ordered(self) -> bool:
+        """Whether values lie on a line, so that they have quantiles and a mean."""
+        return self in (Kind.INTEGER, Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP, Kind.BOOLEAN)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnStatistics:
+    """One column: its missing and distinct counts, its centre, its spread and its histogram.
+
+    `centre` is what the mean imputer fills in, as SQL text of a literal of the column's type: the mean rounded to
+    the type, or the most frequent value of categories and booleans. None where nothing is observed.
+    `spread` is the coefficient of variation, standard deviation / |mean|, bounded by 1; for categories the share of
+    values that are not the most frequent one. Both are free of units.
+    """
+
+    type: str
+    kind: Kind
+    missing: int
+    distinct: int
+    centre: str | None = None
+    spread: float = 0.0
+    histogram: Histogram | None = None
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """A table: its rows and its columns."""
+
+    rows: int
+    columns: Mapping[str, ColumnStatistics]
+
+    @cached_property
+    def dirty(self) -> frozenset[str]:
+        """The columns with at least one missing value."""
+        return frozenset(name for name, column in self.columns.items() if column.missing)
+
+    @cached_property
+    def predictors(self) -> frozenset[str]:
+        """The columns others can be predicted from: neither keys, nor constants, nor values without structure."""
+        return frozenset(name for name in self.columns if self._predicts(name))
+
+    @cached_property
+    def key(self) -> str | None:
+        """A column that tells every row from every other, the first one in order; None where there is none."""
+        return next((name for name in self.columns if self.is_key(name)), None)
+
+    def is_key(self, name: str) -> bool:
+        """Whether a column has a different value in every row."""
+        column = self.columns[name]
+        return self.rows > 0 and column.missing == 0 and column.distinct == self.rows and column.kind != Kind.NUMBER
+
+    def _predicts(self, name: str) -> bool:
+        column = self.columns[name]
+        return column.kind != Kind.OPAQUE and column.distinct > 1 and not self._identifies(column)
+
+    def _identifies(self, column: ColumnStatistics) -> bool:
+        observed = self.rows - column.missing
+        return column.distinct == observed and column.kind in (Kind.INTEGER, Kind.CATEGORY)
+
+    def missing_share(self, name: str) -> float:
+        """Share of the rows where a column is missing."""
+        return self.columns[name].missing / self.rows if self.rows else 0.0
