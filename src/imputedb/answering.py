@@ -192,7 +192,8 @@ def _run(engine: DuckDB, text: str, width: int) -> str:
     except duckdb.OutOfMemoryException as error:
         raise DataError(f"out of memory: {str(error).splitlines()[0]}") from error
     except duckdb.Error as error:
-        raise parse.translated(error) from error
+        reason = parse.translated(error)
+        raise type(reason)(str(reason).splitlines()[0]) from error  # the place is in a statement the user never saw
 
 
 def _check_imputable(relation: Relation, statistics: Mapping[str, Statistics]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imputedb import __version__
 from imputedb.errors import Error, InternalError, QueryError, StorageError
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def imputers(names: str) -> list[str]:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="imputedb", message="%(version)s")
+@click.version_option(__version__, message="%(version)s")
 def main() -> None:
     """SQL over data with missing values, answered as if nothing were missing."""
 

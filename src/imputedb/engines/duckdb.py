@@ -36,6 +36,7 @@ class DuckDB:
     def __init__(self, path: str, *, read_only: bool = False) -> None:
         self.path = path
         self.read_only = read_only
+        _check_kind(path)
         try:
             self.connection = duckdb.connect(path, read_only=read_only, config=_OFFLINE)
         except duckdb.Error as error:
@@ -337,6 +338,19 @@ def _stamp(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_size, found.st_mtime_ns
+
+
+def _check_kind(path: str) -> None:
+    """DuckDB would open a CSV or Parquet file as a database of one view; its statistics could not be kept."""
+    if not Path(path).is_file() or not Path(path).stat().st_size:
+        return
+    try:
+        with open(path, "rb") as file:
+            magic = file.read(12)[8:]
+    except OSError as error:
+        raise StorageError(f"cannot open {path}: {error.strerror}") from error
+    if magic != b"DUCK":
+        raise StorageError(f"{path} is not a DuckDB database: load it into one")
 
 
 def _close_quietly(reference: "weakref.ref[DuckDB]") -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, StorageError, UnknownName
@@ -105,7 +106,18 @@ def _sas(path: str) -> Any:
         columns, _ = pyreadstat.read_xport(path, output_format="dict")
     except Exception as error:
         raise StorageError(f"{path} is not a SAS transport file: {error}") from error
-    return columns
+    return {name: _sas_column(values) for name, values in columns.items()}
+
+
+def _sas_column(values: Sequence[Any]) -> Any:
+    """SAS knows only doubles and text: whole numbers become integers again, what is missing is masked."""
+    missing = np.array([value is None or value != value for value in values], bool)
+    known = [value for value in values if value is not None and value == value]
+    if not known or not all(isinstance(value, int | float) for value in known):
+        return np.array([None if gone else v for v, gone in zip(values, missing, strict=True)], object)
+    whole = all(float(value).is_integer() and abs(value) < 2**53 for value in known)
+    numbers = np.array([0.0 if gone else v for v, gone in zip(values, missing, strict=True)], np.float64)
+    return np.ma.masked_array(numbers.astype(np.int64) if whole else numbers, missing)
 
 
 @contextmanager

@@ -28,7 +28,8 @@ class HotDeck:
 
     def penalty(self, work: Work) -> float:
         """As the mean's: the paper prices both alike."""
-        return float(min(1.0, (work.targets + work.spread) / (2 * max(work.rows, 1.0) ** 0.5)))
+        loss = (work.targets + work.spread) / max(work.rows, 1.0) ** 0.5
+        return float(loss / (1 + loss))
 
     def impute(
         self,

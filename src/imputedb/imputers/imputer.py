@@ -82,7 +82,10 @@ class Imputer(Protocol):
         """T: estimated milliseconds; never falls when rows grow."""
 
     def penalty(self, work: Work) -> float:
-        """P in (0, 1]: estimated loss of information; never rises when rows or attributes grow."""
+        """P in (0, 1): estimated loss of information; never rises when rows or attributes grow.
+
+        Less than 1, which is a Drop's: an imputed row loses less than one that is gone.
+        """
 
     def impute(
         self, rows: Rows, targets: Sequence[Column], seed: int, progress: Progress | None = None

@@ -27,11 +27,13 @@ class Mean:
         return 2e-6 * work.rows * work.targets
 
     def penalty(self, work: Work) -> float:
-        """Σ (1 + spread) / (2 sqrt(Card)): the paper's Σ (1 + Var(c)) / Card, free of units and on the scale of trees.
+        """x / (1 + x) of x = Σ (1 + spread) / sqrt(Card).
 
-        A mean knows nothing of the other attributes, so more of them do not help.
+        The paper's Σ (1 + Var(c)) / Card, free of units and on the scale of trees. A mean knows nothing of the other
+        attributes, so more of them do not help.
         """
-        return float(min(1.0, (work.targets + work.spread) / (2 * max(work.rows, 1.0) ** 0.5)))
+        loss = (work.targets + work.spread) / max(work.rows, 1.0) ** 0.5
+        return float(loss / (1 + loss))
 
     def constant(self, centre: str) -> str:
         """The centre itself."""

@@ -132,9 +132,10 @@ Binned categories(const Column& column, int max_bins) {
 Coder::Coder(const Binned& binned, bool integral) : binned_(&binned) {
   if (!integral || binned.nominal || binned.upper.empty()) return;
   const double range = binned.upper.back() - binned.upper.front();
-  if (!(range < 65536)) return;
+  constexpr double kExact = 4503599627370496.0;  // 2^52: beyond, neighbouring integers are one double
   low_ = binned.upper.front();
-  for (double value = low_; value <= binned.upper.back(); ++value) table_.push_back(binned.code(value));
+  if (!(range < 65536) || std::abs(low_) > kExact || std::abs(binned.upper.back()) > kExact) return;
+  for (int place = 0; place <= static_cast<int>(range); ++place) table_.push_back(binned.code(low_ + place));
 }
 
 std::uint8_t Binned::code(double value) const {
@@ -149,7 +150,7 @@ std::uint8_t Binned::code(double value) const {
 
 Binned binned(const Column& column, int max_bins) {
   Binned out = column.nominal ? categories(column, max_bins) : ordered(column, max_bins);
-  if (out.observed == 0) out.low = out.high = 0;
+  if (out.low > out.high) out.low = out.high = 0;
   return out;
 }
 

@@ -185,6 +185,7 @@ class Chain {
     each_missing(t, chunk, [&](std::size_t row, std::size_t out) {
       double value = model.predict(state_, row);
       if (!column.nominal) {
+        if (!std::isfinite(value)) value = binned.upper[binned.upper.size() / 2];  // sums beyond what doubles hold
         if (column.integral()) value = std::nearbyint(value);
         value = std::clamp(value, binned.low, binned.high);
       }

@@ -12,5 +12,6 @@ def milliseconds(
 
 
 def penalty(rows: float, targets: int, predictors: int) -> float:
-    """Loss of information of a filled column set, in (0, 1]: |C| / sqrt(|Attr| rows), as the paper has it."""
-    return float(min(1.0, targets / ((predictors + 1) * max(rows, 1.0)) ** 0.5))
+    """Loss of information of filled columns, in (0, 1): x / (1 + x) of the paper's x = |C| / sqrt(|Attr| rows)."""
+    loss = targets / ((predictors + 1) * max(rows, 1.0)) ** 0.5
+    return float(loss / (1 + loss))

@@ -159,26 +159,25 @@ class Learner {
   const Binned& target() const { return lesson_.columns[static_cast<std::size_t>(lesson_.place)]; }
 
   void read_target() {
-    y_.reserve(rows_.size());
+    std::vector<double> values;
+    values.reserve(rows_.size());
     double sum = 0;
-    std::size_t kept = 0;
     for (std::uint32_t row : rows_) {
       const double value = lesson_.target.at(row);
       if (!std::isfinite(value)) continue;
-      rows_[kept++] = row;
-      y_.push_back(static_cast<float>(value - target().mean));
-      sum += y_.back();
+      rows_[values.size()] = row;
+      values.push_back(value);
+      sum += value - target().mean;
     }
-    rows_.resize(kept);
-    const double offset = kept ? sum / static_cast<double>(kept) : 0;
+    rows_.resize(values.size());
+    const auto n = static_cast<double>(std::max<std::size_t>(values.size(), 1));
+    mean_ = target().mean + sum / n;
     double squares = 0;
-    for (float& value : y_) {
-      value -= static_cast<float>(offset);
-      squares += static_cast<double>(value) * value;
-    }
-    mean_ = target().mean + offset;
-    deviation_ = kept ? std::sqrt(squares / static_cast<double>(kept)) : 0;
-    for (float& value : y_) value = deviation_ > 0 ? static_cast<float>(value / deviation_) : 0.0F;
+    for (double value : values) squares += (value - mean_) * (value - mean_);
+    deviation_ = std::sqrt(squares / n);
+    if (!std::isfinite(deviation_)) deviation_ = 0;
+    y_.reserve(values.size());
+    for (double value : values) y_.push_back(deviation_ > 0 ? static_cast<float>((value - mean_) / deviation_) : 0.0F);
   }
 
   void read_classes() {

@@ -94,5 +94,5 @@ class Frontier:
 
     def choose(self, alpha: float) -> Candidate:
         """The fastest plan whose penalty is within `alpha` of the least (paper, section 4.1)."""
-        bound = self.plans[0].penalty + alpha
-        return min((p for p in self.plans if p.penalty <= bound), key=lambda plan: (plan.time, plan.penalty))
+        least = self.plans[0].penalty
+        return next(plan for plan in reversed(self.plans) if plan.penalty - least <= alpha)

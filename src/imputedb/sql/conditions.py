@@ -55,7 +55,7 @@ def _operator(kind: str, children: list[Tree]) -> Condition:
             return AnyOf(tuple(_comparison("=", children[0], child) for child in children[1:]))
         case "COMPARE_NOT_IN":
             return Negation(_operator("COMPARE_IN", children))
-        case "OPERATOR_IS_NULL" if is_reference(children[0]):
+        case "OPERATOR_IS_NULL" if _is_column(children[0]):
             return Unknown(_column(children[0]))
         case "OPERATOR_IS_NOT_NULL":
             return Negation(_operator("OPERATOR_IS_NULL", children))
@@ -64,12 +64,17 @@ def _operator(kind: str, children: list[Tree]) -> Condition:
 
 
 def _comparison(operator: Operator, left: Tree, right: Tree) -> Condition:
-    if is_reference(left) and is_reference(right):
+    if _is_column(left) and _is_column(right):
         return Equal(_column(left), _column(right)) if operator == "=" else OPAQUE
-    if is_reference(right):
+    if _is_column(right):
         left, right, operator = right, left, _MIRRORED[operator]
     value = constant(right)
-    return Compare(_column(left), operator, value) if is_reference(left) and value is not None else OPAQUE
+    return Compare(_column(left), operator, value) if _is_column(left) and value is not None else OPAQUE
+
+
+def _is_column(tree: Tree) -> bool:
+    """Whether a node is a bound column; a bare name stands for an output."""
+    return is_reference(tree) and "stored" in tree
 
 
 def _column(tree: Tree) -> Column:

@@ -26,6 +26,8 @@ def parse(connection: Connection, text: str) -> Tree:
     if answer.get("error"):
         raise _refused(connection, text, answer)
     statements = answer["statements"]
+    if not statements:
+        raise QueryError("there is no statement to answer")
     if len(statements) != 1:
         raise Unplanned(f"one statement at a time: the text holds {len(statements)}")
     node: Tree = statements[0]["node"]

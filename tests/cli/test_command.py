@@ -1,0 +1,240 @@
+"""The command, as somebody at a terminal meets it."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+Ran = subprocess.CompletedProcess[str]
+
+
+def run(*arguments: str, stdin: str = "", **more: object) -> Ran:
+    return subprocess.run(
+        [sys.executable, "-m", "imputedb.cli", *arguments],
+        input=stdin, capture_output=True, text=True, timeout=120, check=False, **more,  # type: ignore[call-overload]
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("survey")
+    lines = [f"{i},{i % 70 if i % 5 else ''},{77 if i % 11 == 0 else i % 9},{'fm'[i % 2]}\n" for i in range(500)]
+    (folder / "people.csv").write_text("id,age,income,sex\n" + "".join(lines))
+    path = str(folder / "survey.duckdb")
+    loaded = run("load", path, str(folder / "people.csv"), "--missing", "income=77")
+    assert loaded.returncode == 0, loaded.stderr
+    assert loaded.stdout == ""
+    assert "people: 500 rows" in loaded.stderr
+    return path
+
+
+SQL = "SELECT sex, avg(age) AS age FROM people WHERE income > 2 GROUP BY sex ORDER BY sex"
+
+
+def test_json_is_a_contract(survey: str) -> None:
+    ran = run("query", survey, SQL, "--alpha", "0.5", "--imputer", "mean", "--seed", "7", "--format", "json")
+    assert ran.returncode == 0, ran.stderr
+    data = json.loads(ran.stdout)
+    assert set(data) == {"columns", "rows", "report"}
+    wanted = "alpha imputer seed penalty strategy planning_ms execution_ms plan imputed dropped warnings"
+    assert set(data["report"]) == set(wanted.split())
+    assert data["columns"] == ["sex", "age"]
+    assert [row[0] for row in data["rows"]] == ["f", "m"]
+    assert data["report"]["alpha"] == 0.5
+    assert data["report"]["seed"] == 7
+    assert data["report"]["imputer"] == "mean"
+    assert data["report"]["plan"].startswith("sort by")
+
+
+def test_formats(survey: str, tmp_path: Path) -> None:
+    rows = list(csv.reader(io.StringIO(run("query", survey, SQL, "--format", "csv").stdout)))
+    assert rows[0] == ["sex", "age"]
+    assert len(rows) == 3
+    table = run("query", survey, SQL).stdout
+    assert "sex" in table
+    assert "imputed" in table
+    out = tmp_path / "answer.parquet"
+    assert run("query", survey, SQL, "--format", "parquet", "--output", str(out)).returncode == 0
+    assert [row[0] for row in duckdb.sql(f"FROM '{out}'").fetchall()] == ["f", "m"]
+    assert run("query", survey, SQL, "--format", "parquet").returncode == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["answer.parquet"]
+
+
+def test_explain_frontier_profile(survey: str) -> None:
+    text = run("explain", survey, SQL, "--analyze").stdout
+    assert "actual" in text
+    assert "μ tree" in text
+    plan = json.loads(run("explain", survey, SQL, "--format", "json").stdout)
+    assert plan["plan"]["operator"] == "sort"
+    assert run("explain", survey, SQL, "--format", "dot").stdout.startswith("digraph plan {")
+    points = json.loads(run("frontier", survey, SQL, "--format", "json").stdout)
+    assert points[0]["alpha"][0] == 0.0
+    assert points[-1]["alpha"][1] == 1.0
+    assert "picked by alpha" in run("frontier", survey, SQL).stdout
+    profile = run("profile", survey).stdout
+    assert "income" in profile
+    assert "77" in profile
+    assert "patterns of missingness" in profile
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["query", "{db}", "SELECT agee FROM people"], 'did you mean "age"'),
+        (["query", "{db}", "SELECT age FROM peple"], 'did you mean "people"'),
+        (["query", "{db}", "SELECT age FRM people"], "syntax error"),
+        (["query", "{db}", SQL, "--alpha", "2"], "alpha is 2.0"),
+        (["query", "{db}", SQL, "--alpha", "two"], "not a valid float"),
+        (["query", "{db}", SQL, "--imputer", "forest"], "no imputer 'forest'"),
+        (["query", "{db}", SQL, "--output", "/nowhere/x", "--format", "parquet"], "cannot write /nowhere/x"),
+        (["query", "{db}", SQL, "--output", "/nowhere/x", "--format", "csv"], "cannot write /nowhere/x"),
+        (["query", "none.duckdb", SQL], "no database none.duckdb"),
+        (["query", "{csv}", SQL], "is not a DuckDB database"),
+        (["profile", "{db}", "peple"], "did you mean 'people'"),
+        (["load", "{db}", "absent.csv"], "no file absent.csv"),
+        (["load", "{db}", "{csv}"], "there is a table people already"),
+        (["load", "{db}", "{csv}", "--table", "x", "--missing", "agee=1"], "no column 'agee'"),
+        (["load", "{db}", "{csv}", "--table", "x", "--missing", "age"], "COLUMN=VALUE"),
+        (["load", "{db}", "{db}"], "kind is unknown"),
+        (["nonsense"], "No such command"),
+    ],
+)
+def test_mistakes_are_one_sentence(survey: str, arguments: list[str], said: str) -> None:
+    people = survey.replace("survey.duckdb", "people.csv")
+    ran = run(*(text.format(db=survey, csv=people) if "{" in text else text for text in arguments))
+    assert ran.returncode == 1, ran
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert ran.stdout == ""
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "json", "xpt"])
+def test_a_file_that_is_something_else_leaves_nothing(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"picture.{suffix}").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\xff\xfe" * 99)
+    ran = run("load", str(tmp_path / "new.duckdb"), str(tmp_path / f"picture.{suffix}"))
+    assert ran.returncode == 1, ran
+    assert ran.stderr.startswith("error: ")
+    assert not (tmp_path / "new.duckdb").exists()
+
+
+def test_a_good_file_beside_a_bad_one_is_not_loaded_either(survey: str, tmp_path: Path) -> None:
+    copy = str(tmp_path / "copy.duckdb")
+    shutil.copy(survey, copy)
+    (tmp_path / "good.csv").write_text("a\n1\n")
+    ran = run("load", copy, str(tmp_path / "good.csv"), "absent.csv")
+    assert ran.returncode == 1
+    assert "good" not in run("profile", copy).stdout
+
+
+def test_locked_database(survey: str, tmp_path: Path) -> None:
+    copy = str(tmp_path / "copy.duckdb")
+    shutil.copy(survey, copy)
+    holder = duckdb.connect(copy)
+    ran = run("query", copy, SQL)
+    holder.close()
+    assert ran.returncode == 1
+    assert "in use by another process" in ran.stderr
+
+
+def test_read_only_database(survey: str) -> None:
+    import imputedb
+
+    with imputedb.connect(survey, read_only=True) as db:
+        assert len(db.sql(SQL, imputer="mean")) == 2
+        with pytest.raises(imputedb.StorageError, match="open for reading only"):
+            db.load(survey.replace("survey.duckdb", "people.csv"), table="x")
+
+
+def test_a_full_disk_while_loading_loses_nothing(survey: str, tmp_path: Path) -> None:
+    copy = str(tmp_path / "copy.duckdb")
+    shutil.copy(survey, copy)
+    big = tmp_path / "big.csv"
+    with big.open("w") as file:
+        file.write("a,b\n" + "".join(f"{i * 7919 % 1000003},{i * 104729 % 999983}\n" for i in range(400_000)))
+    limit = (os.path.getsize(copy) // 1024) + 900
+    script = f'ulimit -f {limit}; trap "" XFSZ; "{sys.executable}" -m imputedb.cli load "{copy}" "{big}"'
+    ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 1, ran
+    assert ran.stderr.startswith("error: "), ran.stderr
+    profile = run("profile", copy)
+    assert "people: 500 rows" in profile.stdout
+    assert "big" not in profile.stdout
+
+
+def test_shell(survey: str) -> None:
+    lines = [
+        ".alpha 0.5",
+        ".imputer mean",
+        "select count(*) as n",
+        "from people;",
+        ".explain select avg(age) from people",
+    ]
+    script = "\n".join([*lines, ".tables", ".bad", ".quit", ""])
+    ran = run("shell", survey, stdin=script)
+    assert ran.returncode == 0
+    for said in ("alpha 0.5", "imputer mean", "500", "μ mean(people.age)", "people"):
+        assert said in ran.stdout
+    assert "no command .bad" in ran.stderr
+
+
+def test_shell_completes_and_keeps_settings(survey: str) -> None:
+    import imputedb
+    from imputedb.cli.shell import Shell
+
+    said: list[str] = []
+    with imputedb.connect(survey) as db:
+        shell = Shell(db, said.append)
+        assert shell.completions(".al") == [".alpha"]
+        assert "people" in shell.completions("peo")
+        assert "income" in shell.completions("inc")
+        assert "SELECT" in shell.completions("sel")
+        shell.take(".mode csv")
+        shell.take(".seed 3")
+        shell.take("SELECT sex,")
+        assert shell.prompt == "   ...> "
+        shell.take("count(*) FROM people GROUP BY sex ORDER BY sex;")
+        assert said[-1] == "sex,count_star()\nf,250\nm,250"
+        shell.take(".help")
+        assert sum(line.startswith(".") for line in said) >= 12
+
+
+def test_sas_transport(tmp_path: Path) -> None:
+    pyreadstat = pytest.importorskip("pyreadstat")
+    import pandas as pd
+
+    frame = pd.DataFrame({"SEQN": [1.0, 2.0, 3.0], "AGE": [5.0, None, 7.0]})
+    pyreadstat.write_xport(frame, str(tmp_path / "demo.xpt"), file_format_version=5)
+    assert run("load", str(tmp_path / "s.duckdb"), str(tmp_path / "demo.xpt")).returncode == 0
+    ran = run(
+        "query", str(tmp_path / "s.duckdb"), "SELECT avg(AGE) AS a FROM demo", "--imputer", "mean", "--format", "json"
+    )
+    assert json.loads(ran.stdout)["rows"] == [[6.0]]
+
+
+def test_demo_says_what_it_is_and_imputing_beats_dropping() -> None:
+    ran = run("demo")
+    assert ran.returncode == 0, ran.stderr
+    assert "simulated: the real NHANES files are not part of imputedb" in ran.stdout
+    errors = [
+        float(line.split("mean error ")[1].split(",")[0])
+        for line in ran.stdout.splitlines()
+        if line.startswith("alpha")
+    ]
+    assert errors[0] < errors[2]
+    assert "μ tree" in ran.stdout
+    assert "The frontier" in ran.stdout
+
+
+def test_import_is_light() -> None:
+    code = (
+        "import sys, imputedb; "
+        "print([m for m in ('pandas', 'pyarrow', 'sklearn', 'sqlglot', 'polars', 'rich', 'click') if m in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -1,0 +1,82 @@
+"""What any imputer must do."""
+
+import numpy as np
+import pytest
+
+from imputedb.algebra.column import Column
+from imputedb.imputers.imputer import Cells, Imputer, Rows, Work
+from imputedb.imputers.registry import IMPUTERS
+from imputedb.statistics.statistics import Kind
+
+A, B, S = Column("t", "a"), Column("t", "b"), Column("t", "s")
+
+
+def rows(n: int = 200, seed: int = 0) -> Rows:
+    rng = np.random.default_rng(seed)
+    b = rng.normal(0, 1, n)
+    cells = {
+        A: Cells(np.rint(b * 3).astype(np.int64), rng.random(n) < 0.3, Kind.INTEGER),
+        B: Cells(b, rng.random(n) < 0.3, Kind.NUMBER),
+        S: Cells((b > 0).astype(np.int32), rng.random(n) < 0.3, Kind.CATEGORY, ("n", "p")),
+    }
+    return Rows(cells, rng.permutation(n).astype(np.uint64))
+
+
+@pytest.fixture(params=list(IMPUTERS))
+def imputer(request: pytest.FixtureRequest) -> Imputer:
+    return IMPUTERS[request.param]()
+
+
+def test_every_missing_cell_gets_a_value_of_its_type(imputer: Imputer) -> None:
+    given = rows()
+    filled = imputer.impute(given, [A, B, S], 0)
+    assert set(filled) == {A, B, S}
+    for column, values in filled.items():
+        cells = given.columns[column]
+        observed = cells.values[~cells.missing]
+        assert len(values) == cells.missing.sum()
+        assert values.dtype == cells.values.dtype
+        assert (values >= observed.min()).all()
+        assert (values <= observed.max()).all()
+
+
+def test_nothing_given_is_changed(imputer: Imputer) -> None:
+    given = rows()
+    before = {column: cells.values.copy() for column, cells in given.columns.items()}
+    imputer.impute(given, [A, B], 0)
+    for column, values in before.items():
+        assert np.array_equal(given.columns[column].values, values)
+
+
+def test_one_seed_gives_one_answer_in_any_order_of_rows(imputer: Imputer) -> None:
+    given = rows()
+    order = np.argsort(given.keys)
+    first = imputer.impute(given, [A, S], 4)
+    again = imputer.impute(given, [A, S], 4)
+    for column in (A, S):
+        assert np.array_equal(first[column], again[column])
+    assert len(order) == len(given.keys)
+
+
+def test_nothing_missing_nothing_filled(imputer: Imputer) -> None:
+    whole = {
+        column: Cells(cells.values, np.zeros(200, bool), cells.kind, cells.levels)
+        for column, cells in rows().columns.items()
+    }
+    filled = imputer.impute(Rows(whole, np.arange(200, dtype=np.uint64)), [A, B], 0)
+    assert all(len(values) == 0 for values in filled.values())
+
+
+def test_one_observed_value_is_enough(imputer: Imputer) -> None:
+    missing = np.ones(50, bool)
+    missing[7] = False
+    cells = {A: Cells(np.arange(50), missing, Kind.INTEGER), B: Cells(np.arange(50.0), np.zeros(50, bool), Kind.NUMBER)}
+    filled = imputer.impute(Rows(cells, np.arange(50, dtype=np.uint64)), [A], 0)
+    assert (filled[A] == 7).all()
+
+
+def test_prices_keep_their_bounds(imputer: Imputer) -> None:
+    for count in (1, 10, 1000, 1e6):
+        work = Work(count, 2, 10, 0.3, 0.8)
+        assert 0 < imputer.penalty(work) < 1
+        assert imputer.time(work) >= 0

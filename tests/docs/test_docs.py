@@ -1,0 +1,37 @@
+"""Documents are true: every Python session in them runs, every command and option of the command line is in them."""
+
+import doctest
+from pathlib import Path
+
+import click
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_sessions(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    test = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+    failures, _ = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS, verbose=False).run(test)
+    assert failures == 0
+
+
+def test_every_command_and_option_is_in_the_guide() -> None:
+    from imputedb.cli.main import main
+
+    guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+    for name, command in main.commands.items():
+        assert f"imputedb {name}" in guide, name
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert option.opts[0] in guide, (name, option.opts)
+
+
+def test_links_lead_somewhere() -> None:
+    import re
+
+    for page in [*PAGES, ROOT / "ARCHITECTURE.md"]:
+        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), (page.name, target)

@@ -1,0 +1,206 @@
+"""What the kernel promises of any table, and of some tables in particular."""
+
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imputedb.kernel import Cells, Filled, fill
+
+EXAMPLES = int(os.environ.get("KERNEL_EXAMPLES", "60"))
+
+
+def table(n: int = 2000, seed: int = 0) -> list[Cells]:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(0, 1, n)
+    y = np.where(x > 0, 2.0, -1.0) + rng.normal(0, 0.2, n)
+    k = np.where(x > 0.5, 2, np.where(x > -0.5, 1, 0))
+    z = 3 * x + rng.normal(0, 0.1, n)
+    return [Cells(v, rng.random(n) < 0.3, c) for v, c in ((x, False), (y, False), (k, True), (z, False))]
+
+
+def same(a: Filled, b: Filled) -> bool:
+    return all(np.array_equal(left, right) for left, right in zip(a.values, b.values, strict=True))
+
+
+@pytest.mark.parametrize("mode", ["predict", "draw"])
+def test_threads_do_not_matter(mode: str) -> None:
+    cells = table()
+    one = fill(cells, range(4), mode=mode, seed=7, threads=1)  # type: ignore[arg-type]
+    for threads in (2, 3, 8):
+        assert same(one, fill(cells, range(4), mode=mode, seed=7, threads=threads))  # type: ignore[arg-type]
+
+
+def test_seeds_and_draws_matter_for_draws() -> None:
+    cells = table()
+    first = fill(cells, [1], mode="draw", seed=1)
+    assert same(first, fill(cells, [1], mode="draw", seed=1))
+    assert not same(first, fill(cells, [1], mode="draw", seed=2))
+    assert not same(first, fill(cells, [1], mode="draw", seed=1, draw=1))
+
+
+def test_structure_is_found() -> None:
+    cells = table()
+    filled = fill(cells, range(4))
+    for place, fitted in enumerate(filled.fitted):
+        assert fitted.model != "centre"
+        assert fitted.error < 0.7, (place, fitted)
+
+
+def test_noise_is_not_fitted() -> None:
+    rng = np.random.default_rng(3)
+    cells = [Cells(rng.standard_cauchy(1500), rng.random(1500) < 0.4) for _ in range(6)]
+    filled = fill(cells, range(6))
+    assert sum(fitted.model == "centre" for fitted in filled.fitted) >= 4
+
+
+def test_draws_are_observed_values_and_keep_the_spread() -> None:
+    cells = table()
+    filled = fill(cells, range(4), mode="draw", seed=1)
+    for column, values in zip(cells, filled.values, strict=True):
+        assert column.missing is not None
+        assert np.isin(values, column.values[~column.missing]).all()
+        assert values.std() == pytest.approx(column.values[column.missing].std(), rel=0.2)
+
+
+def test_integers_booleans_and_widths_stay_what_they_are() -> None:
+    rng = np.random.default_rng(0)
+    gone = rng.random(500) < 0.3
+    for dtype in (
+        "int8",
+        "uint8",
+        "int16",
+        "uint16",
+        "int32",
+        "uint32",
+        "int64",
+        "uint64",
+        "float32",
+        "float64",
+        "bool",
+    ):
+        values = rng.integers(0, 2 if dtype == "bool" else 100, 500).astype(dtype)
+        filled = fill([Cells(values, gone), Cells(rng.normal(0, 1, 500))], [0])
+        assert filled.values[0].dtype == values.dtype
+        assert filled.values[0].min() >= values[~gone].min()
+        assert filled.values[0].max() <= values[~gone].max()
+
+
+def test_large_integers_are_exact_in_draws() -> None:
+    values = np.arange(200, dtype=np.int64) + 2**31 + 2**53
+    gone = np.arange(200) % 3 == 0
+    filled = fill([Cells(values, gone), Cells(np.arange(200.0) % 7)], [0], mode="draw")
+    assert np.isin(filled.values[0], values[~gone]).all()
+
+
+def test_no_observed_value_is_an_error_that_names_the_column() -> None:
+    with pytest.raises(ValueError, match="column 1 has no observed value"):
+        fill([Cells(np.arange(5.0)), Cells(np.arange(5.0), np.ones(5, bool))], [1])
+
+
+def test_different_lengths_are_an_error() -> None:
+    with pytest.raises(ValueError, match="different lengths"):
+        fill([Cells(np.arange(5.0)), Cells(np.arange(4.0))], [1])
+
+
+def test_keys_and_constants_do_not_predict() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.normal(0, 1, 400)
+    cells = [
+        Cells(np.arange(400)),
+        Cells(np.ones(400)),
+        Cells(y, rng.random(400) < 0.2),
+        Cells(y + rng.normal(0, 0.1, 400)),
+    ]
+    assert fill(cells, [2]).fitted[0].predictors == (3,)
+
+
+def test_hundreds_of_columns_are_screened() -> None:
+    rng = np.random.default_rng(0)
+    noise = [Cells(rng.normal(0, 1, 600)) for _ in range(299)]
+    y = noise[123].values * 2 + rng.normal(0, 0.1, 600)
+    filled = fill([*noise, Cells(y, rng.random(600) < 0.2)], [299])
+    assert 123 in filled.fitted[0].predictors
+    assert len(filled.fitted[0].predictors) < 60
+    assert filled.fitted[0].error < 0.3
+
+
+def test_many_categories_are_bounded() -> None:
+    codes = np.arange(20_000) % 10_000
+    gone = np.arange(20_000) % 11 == 0
+    filled = fill([Cells(codes, gone, nominal=True), Cells(np.random.default_rng(0).normal(0, 1, 20_000))], [0])
+    assert np.isin(filled.values[0], codes[~gone]).all()
+
+
+def test_bounded_training_costs_little_error() -> None:
+    cells = table(40_000)
+    all_rows = fill(cells, [1], train_rows=40_000)
+    some = fill(cells, [1], train_rows=4_000)
+    assert some.fitted[0].error < all_rows.fitted[0].error + 0.05
+
+
+def test_cycles_stop_early_where_nothing_changes() -> None:
+    assert fill(table(), range(4), cycles=10).cycles == 1
+    alone = fill(
+        [Cells(np.arange(300) % 5, np.arange(300) % 7 == 0), Cells(np.arange(300) % 5)], [0], cycles=10, mode="draw"
+    )
+    assert alone.cycles == 1
+    assert fill(table(), range(4), cycles=3, mode="draw").cycles == 3
+
+
+def test_progress_rises_to_one_and_its_errors_stop_the_work() -> None:
+    told: list[float] = []
+    fill(table(20_000), range(4), progress=told.append)
+    assert told == sorted(told)
+    assert told[-1] > 0.5
+
+    def stop(_: float) -> None:
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        fill(table(20_000), range(4), progress=stop)
+
+
+def test_ctrl_c_stops() -> None:
+    cells = table(200_000)
+    threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        fill(cells, range(4), cycles=1000, mode="draw", train_rows=200_000)
+
+
+columns = st.one_of(
+    st.lists(st.floats(allow_nan=True, allow_infinity=True, width=64), min_size=0, max_size=40),
+    st.lists(st.integers(-(2**31), 2**62), min_size=0, max_size=40),
+    st.lists(st.integers(0, 3), min_size=0, max_size=40),
+)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.data(), st.integers(0, 40), st.integers(1, 6), st.sampled_from(["predict", "draw"]))
+def test_any_shape(data: st.DataObject, n: int, width: int, mode: str) -> None:
+    cells = []
+    for _ in range(width):
+        values = np.array((data.draw(columns) * n)[:n] or [0] * n)
+        values = values if len(values) == n else np.zeros(n)
+        gone = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)), bool)
+        cells.append(
+            Cells(values, gone, bool(data.draw(st.booleans()) and values.dtype.kind == "i" and n and values.min() >= 0))
+        )
+    nan = [c.missing | (np.isnan(c.values) if c.values.dtype.kind == "f" else False) for c in cells]
+    targets = [place for place, gone in enumerate(nan) if not gone.all() or n == 0]
+    kept = [c.values.copy() for c in cells]
+    filled = fill(cells, targets, mode=mode, min_leaf=2)  # type: ignore[arg-type]
+    for target, values in zip(targets, filled.values, strict=True):
+        assert len(values) == nan[target].sum()
+        observed = kept[target][~nan[target]]
+        if len(values):
+            assert (values >= observed.min()).all()
+            assert (values <= observed.max()).all()
+            if mode == "draw" or cells[target].nominal:
+                assert np.isin(values, observed).all()
+    for column, before in zip(cells, kept, strict=True):
+        assert np.array_equal(column.values, before, equal_nan=column.values.dtype.kind == "f")

@@ -1,0 +1,134 @@
+import math
+
+import pytest
+
+from imputedb import Database
+from imputedb.algebra.column import Column
+from imputedb.algebra.scalar import OPAQUE, AllOf, AnyOf, Compare, Condition, Equal, Negation, Unknown
+from imputedb.statistics.histogram import Frequencies, Quantiles
+from imputedb.statistics.propagate import dropped, filtered, joined
+from imputedb.statistics.selectivity import UNKNOWN, selectivity
+from imputedb.statistics.statistics import ColumnStatistics, Kind, Statistics
+
+X, Y, S = Column("t", "x"), Column("t", "y"), Column("t", "s")
+EVEN = Quantiles(tuple(float(i) for i in range(101)), 101)
+KNOWN = {
+    X: (ColumnStatistics("INTEGER", Kind.INTEGER, 20, 101, "50", 0.5, EVEN), 0.2),
+    Y: (ColumnStatistics("INTEGER", Kind.INTEGER, 0, 10, "5", 0.5, Quantiles((0.0, 9.0), 10)), 0.0),
+    S: (ColumnStatistics("VARCHAR", Kind.CATEGORY, 0, 4, "a", 0.5, Frequencies({"a": 0.5, "b": 0.3}, 4)), 0.0),
+}
+
+
+@pytest.mark.parametrize(
+    ("condition", "share"),
+    [
+        (Compare(X, "<", 50), 0.5),
+        (Compare(X, ">=", 75), 0.25),
+        (Compare(X, "<", -1), 0.0),
+        (Compare(X, ">", 1000), 0.0),
+        (Compare(X, "=", 1000), 0.0),
+        (AllOf((Compare(X, ">=", 25), Compare(X, "<=", 75))), 0.5),
+        (AllOf((Compare(X, ">=", 50), Compare(S, "=", "a"))), 0.25),
+        (Compare(S, "=", "b"), 0.3),
+        (Compare(S, "=", "z"), 0.1),
+        (Compare(S, "<>", "a"), 0.5),
+        (AnyOf((Compare(S, "=", "a"), Compare(S, "=", "b"))), 0.8),
+        (Negation(Compare(X, "<", 50)), 0.5),
+        (Unknown(X), 0.2),
+        (Equal(X, Y), 1 / 101),
+        (OPAQUE, UNKNOWN),
+        (AllOf(()), 1.0),
+    ],
+)
+def test_selectivity_by_hand(condition: Condition, share: float) -> None:
+    assert selectivity(condition, KNOWN.__getitem__) == pytest.approx(share, abs=0.011)
+
+
+def test_heavy_values_keep_their_weight() -> None:
+    mostly_zero = Quantiles((0.0,) * 60 + tuple(float(i) for i in range(1, 6)), 6)
+    assert mostly_zero.equal(0.0) > 0.9
+    assert mostly_zero.below(0.0) == 0.0
+    assert mostly_zero.up_to(5.0) == 1.0
+
+
+def _algorithm_1(rows: float, missing: dict[str, float], dropped_columns: set[str]) -> tuple[float, dict[str, float]]:
+    """The paper's Drop, literally: histograms with missing counts, cut to the smallest cardinality among C."""
+    cardinality = {c: rows - (gone if c in dropped_columns else 0.0) for c, gone in missing.items()}
+    smallest = min(cardinality.values())
+    after = {c: 0.0 if c in dropped_columns else gone * smallest / cardinality[c] for c, gone in missing.items()}
+    return smallest, after
+
+
+def test_propagation_is_algorithm_1_with_constant_shares() -> None:
+    rows, missing = 1000.0, {"a": 100.0, "b": 300.0, "c": 50.0}
+    for columns in ({"a"}, {"b"}, {"a", "b"}, {"a", "b", "c"}):
+        literal, after = _algorithm_1(rows, missing, columns)
+        assert dropped(rows, (missing[c] / rows for c in columns)) == pytest.approx(literal)
+        for column, gone in after.items():
+            share = 0.0 if column in columns else missing[column] / rows
+            assert gone / literal == pytest.approx(share)
+
+
+def test_estimates_never_rise_where_rows_cannot() -> None:
+    assert filtered(100, 0.3) <= 100
+    assert dropped(100, ()) == 100
+    assert joined(100, 50, 1 / 50) == 100
+
+
+def test_gathered_statistics(db: Database) -> None:
+    db.execute(
+        "CREATE TABLE t AS SELECT i AS id, CASE WHEN i % 4 = 0 THEN NULL ELSE i % 10 END AS x, 7 AS seven, "
+        "CASE WHEN i % 3 = 0 THEN NULL ELSE 'k' || (i % 2) END AS s, i / 2.0 AS f FROM range(1000) r(i)"
+    )
+    (profile,) = db.profile("t")
+    by_name = {column.name: column for column in profile.columns}
+    assert profile.rows == 1000
+    assert by_name["x"].missing == 250
+    assert by_name["s"].share == pytest.approx(0.334)
+    assert by_name["id"].distinct == 1000
+    statistics = db._engine.statistics(db._engine.table("t"))
+    assert statistics.dirty == {"x", "s"}
+    assert statistics.key == "id"
+    assert statistics.predictors == {"x", "s", "f"}
+    assert statistics.columns["x"].centre == str(round(sum(i % 10 for i in range(1000) if i % 4) / 750))
+    assert math.isclose(sum(pattern.rows for pattern in profile.patterns), 1000)
+
+
+def test_statistics_follow_writes_and_are_kept(tmp_path: "object") -> None:
+    import imputedb
+
+    path = str(tmp_path) + "/a.duckdb"
+    with imputedb.connect(path) as db:
+        db.execute("CREATE TABLE t AS SELECT i AS a, nullif(i % 5, 0) AS b FROM range(50) r(i)")
+        assert db.sql("SELECT avg(b) FROM t", imputer="mean").report.imputed == {"t.b": 10}
+        db.execute("UPDATE t SET b = 3 WHERE b IS NULL")
+        assert db.sql("SELECT avg(b) FROM t", imputer="mean").report.strategy == "verbatim"
+        db.execute("INSERT INTO t VALUES (99, NULL)")
+        assert db.sql("SELECT avg(b) FROM t", imputer="mean").report.imputed == {"t.b": 1}
+    with imputedb.connect(path) as db:
+        assert db.execute("SELECT count(*) FROM imputedb.statistics") == [(1,)]
+        assert db.sql("SELECT avg(b) FROM t", imputer="mean").report.imputed == {"t.b": 1}
+
+
+def test_another_connection_of_this_process_is_noticed(tmp_path: "object") -> None:
+    import duckdb
+
+    import imputedb
+
+    path = str(tmp_path) + "/a.duckdb"
+    with imputedb.connect(path) as db:
+        db.execute("CREATE TABLE t AS SELECT i AS a FROM range(50) r(i)")
+        assert db.sql("SELECT avg(a) FROM t").report.strategy == "verbatim"
+        other = duckdb.connect(
+            path, config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        )
+        other.execute("UPDATE t SET a = NULL WHERE a = 7")
+        other.close()
+        assert db.sql("SELECT avg(a) FROM t", imputer="mean").report.imputed == {"t.a": 1}
+
+
+def test_empty_table(db: Database) -> None:
+    db.execute("CREATE TABLE t (a INTEGER, b VARCHAR)")
+    assert db.sql("SELECT a, b FROM t").fetchall() == []
+    assert db.sql("SELECT count(*), sum(a) FROM t").fetchall() == [(0, None)]
+    assert Statistics(0, {}).missing_share("x") == 0.0
