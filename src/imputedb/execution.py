@@ -134,8 +134,10 @@ class Execution:
         kept = tuple(sorted(wanted | columns | predictors | identity))
         ready = self._ready(below, frozenset(kept), outcome)
         began = perf_counter()
-        name = self._keep(self._generator.columns(ready, kept))
-        staged = Staged(name, kept, None, {}, node)
+        if isinstance(ready, Scan):
+            staged = Staged(ready.table.name, (), None, {}, node, ready)
+        else:
+            staged = Staged(self._keep(self._generator.columns(ready, kept)), kept, None, {}, node)
         values = self._fill(staged, sorted(columns), sorted(columns | predictors), sorted(identity), imputer, outcome)
         if values:
             patch = self.engine.register({str(c): array for c, array in values.items()})
@@ -227,19 +229,19 @@ class Execution:
             return
         gone = t.any_of([t.is_missing(_bound(column)) for column in sorted(node.columns)])
         counts = {"rows": t.call("count_star"), "gone": t.call("count_star", where=gone)}
-        rows, dropped = self.engine.rows(self._generator.columns(node.input, counts))[0]
-        outcome.dropped += int(str(dropped))
-        outcome.examined += int(str(rows))
+        rows, dropped = self.engine.counts(self._generator.columns(node.input, counts))
+        outcome.dropped += dropped
+        outcome.examined += rows
 
     def _count_filled(self, node: Impute, outcome: Outcome) -> None:
         columns = sorted(node.columns)
         if isinstance(node.input, Scan):
-            counts: Sequence[object] = [self._statistics(column).missing for column in columns]
+            counts: Sequence[int] = [self._statistics(column).missing for column in columns]
         else:
             wanted = {str(c): t.call("count_star", where=t.is_missing(_bound(c))) for c in columns}
-            counts = self.engine.rows(self._generator.columns(node.input, wanted))[0]
+            counts = self.engine.counts(self._generator.columns(node.input, wanted))
         for column, count in zip(columns, counts, strict=True):
-            outcome.imputed[column] = outcome.imputed.get(column, 0) + int(str(count))
+            outcome.imputed[column] = outcome.imputed.get(column, 0) + count
 
     def _seen(self, node: Relation, ready: Relation, wanted: Columns) -> Relation:
         """The relation itself; in a watched run, staged."""
@@ -255,8 +257,7 @@ class Execution:
         return staged
 
     def _height(self, staged: Staged) -> int:
-        count = self._generator.columns(staged, {"rows": t.call("count_star")})
-        return int(str(self.engine.rows(count)[0][0]))
+        return self.engine.counts(self._generator.columns(staged, {"rows": t.call("count_star")}))[0]
 
 
 def _bound(column: Column) -> Tree:

@@ -115,8 +115,9 @@ class Limit:
 class Staged:
     """Rows that stand ready in the engine under `name`: what an Impute, or a watched operator, has produced.
 
-    `columns` are those that were kept. Missing cells of the columns in `filled` are taken, row by row, from `patch` by
-    the engine's expression. `origin` is the relation that was staged, for those who draw or check the plan.
+    `columns` are those that were kept; all of them where `scan` is given, whose rows were left where they are, `name`
+    being its table's. Missing cells of the columns in `filled` are taken, row by row, from `patch` by the engine's
+    expression. `origin` is the relation that was staged, for those who draw or check the plan.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Staged:
     patch: str | None
     filled: Mapping[Column, Mapping[str, Any]] = field(repr=False, compare=False, hash=False)
     origin: "Relation" = field(repr=False, compare=False, hash=False)
+    scan: Scan | None = None
 
 
 Relation = Scan | Filter | Join | Impute | Drop | Aggregate | Project | Sort | Limit | Staged

@@ -47,6 +47,7 @@ class DuckDB:
         self._garbage: deque[str] = deque()
         self._version = 0
         self._types: dict[str, Tree] = {}
+        self._counts: tuple[object, dict[str, tuple[int, ...]]] = (None, {})
         self._shapes: tuple[object, dict[Table, Shape]] | None = None
         self._statistics: dict[Table, tuple[object, str, Statistics]] = {}
         self.aggregates = self._aggregate_names()
@@ -242,6 +243,16 @@ class DuckDB:
         """The rows of a small SELECT."""
         with self.lock:
             return self.connection.execute(self.text(node)).fetchall()
+
+    def counts(self, node: Tree) -> tuple[int, ...]:
+        """The one row of a SELECT of counts, remembered until something is written."""
+        text, state = self.text(node), self.state()
+        if self._counts[0] != state:
+            self._counts = (state, {})
+        known = self._counts[1]
+        if text not in known:
+            known[text] = tuple(int(value) for value in self.connection.execute(text).fetchall()[0])
+        return known[text]
 
     def arrays(self, node: Tree) -> Mapping[str, Array]:
         """The columns of a SELECT as plain or masked arrays, in order."""

@@ -40,6 +40,9 @@ class Engine(Protocol):
     def rows(self, node: Tree) -> list[tuple[object, ...]]:
         """The rows of a small SELECT."""
 
+    def counts(self, node: Tree) -> tuple[int, ...]:
+        """The one row of a SELECT of counts; the same counts of unchanged tables may be asked for often."""
+
     def arrays(self, node: Tree) -> Mapping[str, Array]:
         """The columns of a SELECT as plain or masked arrays, in order."""
 

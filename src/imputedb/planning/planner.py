@@ -11,9 +11,9 @@ from imputedb.planning.frontier import Frontier, Pareto
 from imputedb.planning.placement import placements
 from imputedb.planning.problem import JoinPredicate, Problem, Source, price
 
-EXACT_TABLES = 4
+EXACT_TABLES = 5
 """Up to so many tables the search is exact."""
-SLACK = 0.05
+SLACK = 0.1
 """How close to a kept sub-plan one need not be kept, with more tables."""
 
 

@@ -78,7 +78,7 @@ class Generator:
             case Scan(table, alias):
                 return Rows(t.table(table.path, alias), [], {alias: lambda column: self.reading(relation, column)})
             case Staged():
-                return _staged(relation)
+                return self._staged(relation)
             case Filter(below, predicates):
                 rows = self.rows(below)
                 rows.conditions += [rows.expression(predicate.tree) for predicate in predicates]
@@ -106,6 +106,24 @@ class Generator:
         else:
             items = [t.named(rows.value(column), stage_name(column)) for column in outputs]
         return t.select(items, rows.source, t.all_of(rows.conditions))
+
+    def _staged(self, relation: Staged) -> Rows:
+        """Staged rows beside their patch: the n-th row of one is the n-th row of the other."""
+        scan = relation.scan
+        source = t.table(scan.table.path, scan.alias) if scan else t.table((relation.name,), "")
+        if relation.patch:
+            source = t.positional(source, t.table((relation.patch,), ""))
+
+        def stored(column: Column) -> Tree:
+            if scan:
+                return self.reading(scan, column)
+            if column not in relation.columns:
+                raise InternalError(f"{column} was not kept in {relation.name}")
+            return t.reference(relation.name, stage_name(column))
+
+        filled = {column: t.coalesce(stored(column), patched) for column, patched in relation.filled.items()}
+        names = {scan.alias} if scan else {column.relation for column in relation.columns}
+        return Rows(source, [], dict.fromkeys(names, stored), filled)
 
     def answer(self, relation: Relation) -> Tree:
         """The SELECT of a whole block, from its joined rows to its last operator."""
@@ -168,18 +186,3 @@ def _joined(left: Rows, right: Rows, predicates: Sequence[Scalar]) -> Rows:
 def stage_name(column: Column) -> str:
     """The name of a column in staged rows."""
     return f"{column} (stored)" if column.stored else str(column)
-
-
-def _staged(relation: Staged) -> Rows:
-    source = t.table((relation.name,), "")
-    if relation.patch:
-        source = t.positional(source, t.table((relation.patch,), ""))
-    held = {column: t.reference(relation.name, stage_name(column)) for column in relation.columns}
-    held |= {column: t.coalesce(held[column], patched) for column, patched in relation.filled.items()}
-
-    def value(column: Column) -> Tree:
-        if column not in held:
-            raise InternalError(f"{column} was not kept in {relation.name}")
-        return held[column]
-
-    return Rows(source, [], {column.relation: value for column in relation.columns})
