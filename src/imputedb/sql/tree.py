@@ -153,8 +153,8 @@ def table(path: Sequence[str], alias: str) -> Tree:
 
 
 def cross(left: Tree, right: Tree) -> Tree:
-    """All pairs of rows."""
-    return _join(left, right, "CROSS", None)
+    """All pairs of rows; not as CROSS, whose comma DuckDB's deparser writes without the parentheses it would need."""
+    return inner(left, right, literal(True))
 
 
 def inner(left: Tree, right: Tree, condition: Tree) -> Tree:
