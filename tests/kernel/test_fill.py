@@ -97,6 +97,75 @@ def test_large_integers_are_exact_in_draws() -> None:
     assert np.isin(filled.values[0], values[~gone]).all()
 
 
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_the_ends_of_64_bits_are_exact(dtype: str) -> None:
+    top = np.iinfo(dtype).max
+    values = np.array([top, top - 2, top - 4, top] * 50, dtype)
+    gone = np.arange(200) % 7 == 0
+    filled = fill([Cells(values, gone), Cells(np.random.default_rng(0).normal(0, 1, 200))], [0])
+    assert filled.values[0].min() >= top - 4
+
+
+def test_the_ends_of_floats_are_not_beyond_reach() -> None:
+    rng = np.random.default_rng(0)
+    values, gone = rng.normal(0, 1, 400) * 1e300, np.arange(400) % 5 == 0
+    filled = fill([Cells(values, gone), Cells(values / 2)], [0])
+    assert filled.fitted[0].error < 0.3
+    assert np.corrcoef(filled.values[0] / 1e300, values[gone] / 1e300)[0, 1] > 0.9
+    endless = np.full(50, -np.inf)
+    assert (fill([Cells(endless, np.arange(50) < 9)], [0]).values[0] == -np.inf).all()
+
+
+def test_only_numbers_that_the_kernel_reads_are_taken() -> None:
+    gone = np.array([True, False, False])
+    for values in (np.float16([1, 2, 3]), np.array(["a", "b", "c"]), np.zeros(3, ">f8"), np.zeros((3, 1))):
+        with pytest.raises(TypeError, match="column 0"):
+            fill([Cells(values, gone)], [0])
+
+
+def test_masks_keys_and_targets_are_checked() -> None:
+    cells = [Cells(np.arange(5.0), np.array([True, False]))]
+    with pytest.raises(ValueError, match="different lengths"):
+        fill(cells, [0])
+    with pytest.raises(ValueError, match="different lengths"):
+        fill([Cells(np.arange(5.0))], [0], rows=np.arange(3, dtype=np.uint64))
+    for targets in ([1], [-1], [0, 0]):
+        with pytest.raises(ValueError, match="places"):
+            fill([Cells(np.arange(5.0))], targets)
+
+
+def test_views_that_skip_are_read_as_they_are() -> None:
+    values = np.random.default_rng(0).normal(0, 1, (400, 2))
+    gone = np.arange(400) % 4 == 0
+    strided = fill([Cells(values[:, 0], gone), Cells(values[:, 0])], [0])
+    assert same(strided, fill([Cells(values[:, 0].copy(), gone), Cells(values[:, 0].copy())], [0]))
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+@pytest.mark.parametrize("mode", ["predict", "draw"])
+def test_hardly_any_rows(n: int, mode: str) -> None:
+    filled = fill([Cells(np.arange(n) + 1.0, np.arange(n) > 0)], [0], mode=mode)  # type: ignore[arg-type]
+    assert filled.values[0].tolist() == [1.0] * max(0, n - 1)
+
+
+def test_categories_follow_numbers_and_categories() -> None:
+    rng = np.random.default_rng(0)
+    x, group = rng.normal(0, 1, 6000), rng.integers(0, 6, 6000)
+    kind = np.where(x + (group % 3) - 1 > 0.5, 7, np.where(x > -0.7, 3, 11)).astype(np.int16)
+    gone = rng.random(6000) < 0.3
+    filled = fill([Cells(kind, gone, nominal=True), Cells(x), Cells(group, nominal=True)], [0])
+    assert (filled.values[0] == kind[gone]).mean() > 0.9
+
+
+def test_rare_categories_are_told_apart_and_never_guessed() -> None:
+    rng = np.random.default_rng(1)
+    rare = rng.random(8000) < 0.45
+    kind = np.where(rare, rng.integers(100, 400, 8000), rng.integers(0, 2, 8000))
+    gone = rng.random(8000) < 0.2
+    filled = fill([Cells(kind, gone, nominal=True), Cells(kind % 2)], [0])
+    assert np.isin(filled.values[0], [0, 1]).all()
+
+
 def test_no_observed_value_is_an_error_that_names_the_column() -> None:
     with pytest.raises(ValueError, match="column 1 has no observed value"):
         fill([Cells(np.arange(5.0)), Cells(np.arange(5.0), np.ones(5, bool))], [1])

@@ -108,21 +108,25 @@ def fill(
         progress: called with the share that is done; an exception in it stops the work, as Ctrl-C does.
 
     Raises:
-        ValueError: lengths differ, or a target has no observed value.
+        ValueError: lengths differ, a target is not a place, or has no observed value.
+        TypeError: a column is neither numbers of at most 64 bits nor booleans.
     """
-    values = [_native(column.values) for column in columns]
-    lengths = {len(array) for array in values}
+    values = [_native(place, column.values) for place, column in enumerate(columns)]
+    gaps = [_flags(column.missing) for column in columns]
+    lengths = {len(array) for array in [*values, *(flags for flags in gaps if flags is not None)]}
+    lengths |= set() if rows is None else {len(rows)}
     if len(lengths) > 1:
         raise ValueError(f"columns of different lengths: {sorted(lengths)}")
-    gaps = [_missing(array, column) for array, column in zip(values, columns, strict=True)]
-    counts = [0 if gaps[t] is None else int(np.count_nonzero(gaps[t])) for t in targets]  # type: ignore[arg-type]
+    if any(not 0 <= place < len(columns) for place in targets) or len(set(targets)) < len(targets):
+        raise ValueError(f"targets {list(targets)} are not distinct places among {len(columns)} columns")
+    counts = [_missing(values[place], gaps[place]) for place in targets]
     for place, count in zip(targets, counts, strict=True):
         if count and count == len(values[place]):
             raise ValueError(f"column {place} has no observed value to learn from")
     outputs = [np.empty(count, values[place].dtype) for place, count in zip(targets, counts, strict=True)]
     done, fitted = _kernel.fill(
         values,
-        gaps,  # type: ignore[arg-type]
+        gaps,
         [int(column.nominal) for column in columns],
         list(targets),
         outputs,
@@ -144,16 +148,24 @@ def fill(
     return Filled(tuple(own), tuple(Fitted(_MODELS[kind], error, tuple(used)) for kind, error, used in fitted), done)
 
 
-def _native(values: NDArray[np.generic]) -> NDArray[np.generic]:
+def _native(place: int, values: NDArray[np.generic]) -> NDArray[np.generic]:
     contiguous = np.ascontiguousarray(values)
-    return contiguous.view(np.uint8) if contiguous.dtype == np.bool_ else contiguous
+    if contiguous.dtype == np.bool_:
+        return contiguous.view(np.uint8)
+    if contiguous.ndim != 1 or contiguous.dtype.kind not in "iuf" or not contiguous.dtype.isnative:
+        raise TypeError(f"column {place} is {values.ndim}-dimensional {values.dtype}: numbers or booleans are needed")
+    if contiguous.dtype.kind == "f" and contiguous.itemsize not in (4, 8):
+        raise TypeError(f"column {place} is {values.dtype}: float32 or float64 is needed")
+    return contiguous
 
 
-def _missing(values: NDArray[np.generic], column: Cells) -> NDArray[np.uint8] | None:
-    """Flags of what is missing, NaN among them; None where nothing is."""
-    gaps = column.missing
-    if np.issubdtype(values.dtype, np.floating):
-        nan = np.isnan(values)
-        if nan.any():
-            gaps = nan if gaps is None else gaps | nan
-    return None if gaps is None else np.ascontiguousarray(gaps).view(np.uint8)
+def _flags(missing: NDArray[np.bool_] | None) -> NDArray[np.uint8] | None:
+    return None if missing is None else np.ascontiguousarray(missing, np.bool_).view(np.uint8)
+
+
+def _missing(values: NDArray[np.generic], flags: NDArray[np.uint8] | None) -> int:
+    """How many values are missing, NaN among them."""
+    if values.dtype.kind != "f":
+        return 0 if flags is None else int(np.count_nonzero(flags))
+    gone = np.isnan(values)
+    return int(np.count_nonzero(gone if flags is None else np.logical_or(gone, flags, out=gone)))

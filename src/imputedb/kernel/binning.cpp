@@ -7,11 +7,13 @@
 namespace imputedb {
 namespace {
 
-constexpr std::size_t kSample = 65536;  // rows that quantiles are taken from
+constexpr std::size_t kSample = 2048;      // rows that quantiles are taken from
+constexpr std::size_t kKeySample = 65536;  // rows that are looked at before a column is called a key
+constexpr std::size_t kRun = 256;          // values that are coded together
 
-std::vector<double> sample_of(const Column& column) {
+std::vector<double> sample_of(const Column& column, std::size_t size) {
   std::vector<double> values;
-  const std::size_t step = std::max<std::size_t>(1, column.rows / kSample);
+  const std::size_t step = std::max<std::size_t>(1, column.rows / size);
   values.reserve(column.rows / step + 1);
   column.visit([&](const auto* v) {
     for (std::size_t i = 0; i < column.rows; i += step)
@@ -63,36 +65,49 @@ void finish(Binned& out, const Moments& moments) {
   out.sd = n ? std::sqrt(spread / n) : 0;
 }
 
+bool all_differ(const std::vector<double>& sorted) {
+  return sorted.size() > 1 && std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end();
+}
+
+// Codes a run of rows from `begin` on and takes its values into the moments and the range.
+template <class Value>
+void take(const Column& column, const Value* v, std::size_t begin, const Coder& coder, Moments& moments, Binned& out) {
+  const std::size_t n = std::min(kRun, column.rows - begin);
+  std::array<double, kRun> values;
+  for (std::size_t i = 0; i < n; ++i) values[i] = static_cast<double>(v[begin + i]);
+  const std::span<std::uint8_t> codes(out.codes.data() + begin, n);
+  coder.code(std::span(values).first(n), codes);
+  for (std::size_t i = 0; i < n; ++i) {
+    if ((column.missing != nullptr && column.missing[begin + i] != 0) || std::isnan(values[i])) {
+      codes[i] = 0;
+      continue;
+    }
+    if (std::isfinite(values[i])) {
+      moments.sum[codes[i]] += values[i];
+      ++moments.count[codes[i]];
+    }
+    const auto row = static_cast<std::uint32_t>(begin + i);
+    if (out.lowest == kNoRow || v[row] < v[out.lowest]) out.lowest = row;
+    if (out.highest == kNoRow || v[row] > v[out.highest]) out.highest = row;
+  }
+}
+
 Binned ordered(const Column& column, int max_bins) {
   Binned out;
-  const std::vector<double> sample = sample_of(column);
+  const std::vector<double> sample = sample_of(column, kSample);
   out.upper = uppers(sample, std::min(max_bins, kMaxBins - 1));
   out.codes.resize(column.rows);
   Moments moments{std::vector<double>(out.upper.size() + 1), std::vector<std::uint32_t>(out.upper.size() + 1)};
-  out.low = std::numeric_limits<double>::infinity();
-  out.high = -out.low;
-  bool distinct = column.integral() && sample.size() > 1;
-  for (std::size_t i = 1; distinct && i < sample.size(); ++i) distinct = sample[i] != sample[i - 1];
-  out.key = distinct;
-  const Coder coder(out, column.integral());
+  out.key = column.integral() && all_differ(sample) && all_differ(sample_of(column, kKeySample));
+  const Coder coder(out, column.integral(), column.rows);
   column.visit([&](const auto* v) {
-    for (std::size_t i = 0; i < column.rows; ++i) {
-      const double value = static_cast<double>(v[i]);
-      if ((column.missing != nullptr && column.missing[i] != 0) || std::isnan(value)) {
-        out.codes[i] = 0;
-        continue;
-      }
-      const std::uint8_t code = coder.code(value);
-      out.codes[i] = code;
-      if (std::isfinite(value)) {
-        moments.sum[code] += value;
-        ++moments.count[code];
-      }
-      out.low = std::min(out.low, value);
-      out.high = std::max(out.high, value);
-    }
+    for (std::size_t begin = 0; begin < column.rows; begin += kRun) take(column, v, begin, coder, moments, out);
   });
   finish(out, moments);
+  if (out.lowest != kNoRow) {
+    out.low = column.at(out.lowest);
+    out.high = column.at(out.highest);
+  }
   return out;
 }
 
@@ -129,29 +144,42 @@ Binned categories(const Column& column, int max_bins) {
 
 }  // namespace
 
-Coder::Coder(const Binned& binned, bool integral) : binned_(&binned) {
-  if (!integral || binned.nominal || binned.upper.empty()) return;
-  const double range = binned.upper.back() - binned.upper.front();
+Coder::Coder(const Binned& binned, bool integral, std::size_t rows) {
+  if (binned.upper.empty()) return;
+  const std::vector<double>& upper = binned.upper;
+  while (width_ < upper.size()) width_ *= 2;
+  upper_.fill(std::numeric_limits<double>::infinity());
+  std::copy(upper.begin(), upper.end(), upper_.begin());
+  last_ = upper.size() - 1;
+  const double range = upper.back() - upper.front();
   constexpr double kExact = 4503599627370496.0;  // 2^52: beyond, neighbouring integers are one double
-  low_ = binned.upper.front();
-  if (!(range < 65536) || std::abs(low_) > kExact || std::abs(binned.upper.back()) > kExact) return;
-  for (int place = 0; place <= static_cast<int>(range); ++place) table_.push_back(binned.code(low_ + place));
+  low_ = upper.front();
+  if (!integral || !(range < 65536) || range > static_cast<double>(rows)) return;
+  if (std::abs(low_) > kExact || std::abs(upper.back()) > kExact) return;
+  std::size_t bin = 0;
+  for (int place = 0; place <= static_cast<int>(range); ++place) {
+    while (upper[bin] < low_ + place) ++bin;
+    table_.push_back(static_cast<std::uint8_t>(bin + 1));
+  }
 }
 
-std::uint8_t Binned::code(double value) const {
-  if (nominal) {
-    for (std::size_t b = 0; b < levels.size(); ++b)
-      if (static_cast<double>(levels[b]) == value) return static_cast<std::uint8_t>(b + 1);
-    return static_cast<std::uint8_t>(bins() - 1);
+void Coder::code(std::span<const double> values, std::span<std::uint8_t> codes) const {
+  if (!table_.empty()) {
+    const double last = static_cast<double>(table_.size() - 1);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      codes[i] = table_[static_cast<std::size_t>(std::clamp(values[i] - low_, 0.0, last))];
+    return;
   }
-  const auto place = std::lower_bound(upper.begin(), upper.end(), value) - upper.begin();
-  return static_cast<std::uint8_t>(std::min<std::size_t>(place, upper.size() - 1) + 1);
+  std::array<std::uint32_t, kRun> bin{};
+  for (std::size_t step = width_ / 2; step > 0; step /= 2)
+    for (std::size_t i = 0; i < values.size(); ++i)
+      bin[i] += static_cast<std::uint32_t>(upper_[bin[i] + step - 1] < values[i]) * static_cast<std::uint32_t>(step);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    codes[i] = static_cast<std::uint8_t>(std::min<std::size_t>(bin[i], last_) + 1);
 }
 
 Binned binned(const Column& column, int max_bins) {
-  Binned out = column.nominal ? categories(column, max_bins) : ordered(column, max_bins);
-  if (out.low > out.high) out.low = out.high = 0;
-  return out;
+  return column.nominal ? categories(column, max_bins) : ordered(column, max_bins);
 }
 
 }  // namespace imputedb

@@ -41,8 +41,14 @@ class Chain {
  public:
   Chain(std::span<const Column> columns, std::span<const int> targets, std::span<const Output> outputs,
         std::span<const std::uint64_t> keys, const Settings& settings, const Between& between, Report& report)
-      : columns_(columns), outputs_(outputs), keys_(keys), settings_(settings), between_(between), report_(report),
-        pool_(settings.threads), targets_(targets.begin(), targets.end()) {}
+      : columns_(columns),
+        outputs_(outputs),
+        keys_(keys),
+        settings_(settings),
+        between_(between),
+        report_(report),
+        pool_(settings.threads),
+        targets_(targets.begin(), targets.end()) {}
 
   bool run() {
     report_.targets.resize(targets_.size());
@@ -59,7 +65,9 @@ class Chain {
       cells_ = 0;
       for (std::size_t at = 0; at < order_.size() && !stop_; at += kBlock)
         learn(cycle, std::span(order_).subspan(at, std::min(kBlock, order_.size() - at)));
-      if (!settings_.draw || static_cast<double>(changed_) <= kSettled * static_cast<double>(cells_) || order_.size() < 2) break;
+      if (!settings_.draw || static_cast<double>(changed_) <= kSettled * static_cast<double>(cells_) ||
+          order_.size() < 2)
+        break;
     }
     return !stop_;
   }
@@ -67,7 +75,11 @@ class Chain {
  private:
   void each(std::size_t count, const std::function<void(std::size_t)>& task) {
     pool_.run(
-        count, [&](std::size_t i) { if (!stop_) task(i); }, [this] { ask(); });
+        count,
+        [&](std::size_t i) {
+          if (!stop_) task(i);
+        },
+        [this] { ask(); });
   }
 
   void ask() {
@@ -142,19 +154,21 @@ class Chain {
     });
     if (stop_) return;
     std::vector<std::vector<std::uint8_t>> codes(block.size());
-    for (std::size_t b = 0; b < block.size(); ++b) codes[b].resize(offsets_[block[b]].back());
+    for (std::size_t b = 0; settings_.draw && b < block.size(); ++b) codes[b].resize(offsets_[block[b]].back());
     const std::size_t parts = chunks();
     std::vector<std::size_t> changed(block.size() * parts);
-    each(block.size() * parts, [&](std::size_t i) { apply(cycle, block[i / parts], models[i / parts], i % parts, codes[i / parts]); });
+    each(block.size() * parts,
+         [&](std::size_t i) { apply(cycle, block[i / parts], models[i / parts], i % parts, codes[i / parts]); });
     if (stop_) return;
-    each(block.size() * parts, [&](std::size_t i) {
-      const std::size_t t = block[i / parts];
-      std::vector<std::uint8_t>& now = state_[static_cast<std::size_t>(targets_[t])].codes;
-      each_missing(t, i % parts, [&](std::size_t row, std::size_t out) {
-        changed[i] += now[row] != codes[i / parts][out];
-        if (settings_.draw) now[row] = codes[i / parts][out];
+    if (settings_.draw)
+      each(block.size() * parts, [&](std::size_t i) {
+        const std::size_t t = block[i / parts];
+        std::vector<std::uint8_t>& now = state_[static_cast<std::size_t>(targets_[t])].codes;
+        each_missing(t, i % parts, [&](std::size_t row, std::size_t out) {
+          changed[i] += now[row] != codes[i / parts][out];
+          now[row] = codes[i / parts][out];
+        });
       });
-    });
     changed_ += std::accumulate(changed.begin(), changed.end(), std::size_t{0});
     for (std::size_t b = 0; b < block.size(); ++b) {
       cells_ += codes[b].size();
@@ -167,7 +181,6 @@ class Chain {
     const auto c = static_cast<std::size_t>(targets_[t]);
     const Column& column = columns_[c];
     const Binned& binned = state_[c];
-    const Coder coder(binned, column.integral());
     const Stream stream(settings_.seed, settings_.draw_number, static_cast<std::uint64_t>(cycle), c, kDonor);
     if (settings_.draw) {
       if (model.trees.empty()) {
@@ -183,14 +196,16 @@ class Chain {
       return;
     }
     each_missing(t, chunk, [&](std::size_t row, std::size_t out) {
-      double value = model.predict(state_, row);
-      if (!column.nominal) {
-        if (!std::isfinite(value)) value = binned.upper[binned.upper.size() / 2];  // sums beyond what doubles hold
-        if (column.integral()) value = std::nearbyint(value);
-        value = std::clamp(value, binned.low, binned.high);
+      const double value = model.predict(state_, row);
+      if (column.nominal) {
+        store(column, outputs_[t].values, out, value);
+      } else if (!(value > binned.low)) {  // the ends are copied: a double is not exact where 64 bits are
+        copy(column, outputs_[t].values, out, binned.lowest);
+      } else if (value >= binned.high) {
+        copy(column, outputs_[t].values, out, binned.highest);
+      } else {
+        store(column, outputs_[t].values, out, column.integral() ? std::nearbyint(value) : value);
       }
-      codes[out] = coder.code(value);
-      store(column, outputs_[t].values, out, value);
     });
   }
 

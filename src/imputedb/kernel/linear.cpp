@@ -1,60 +1,108 @@
 #include "linear.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace imputedb {
+namespace {
 
-CrossProducts::CrossProducts(std::size_t features) : width_(features + 1), products_(width_ * width_) {}
+constexpr std::size_t kRows = 20000;  // that a linear model is learnt from at most
+constexpr std::size_t kBlock = 256;   // rows that are summed in single precision before they join the doubles
+constexpr double kPenalty = 1e-3;     // share of the rows that is added to the diagonal
 
-void CrossProducts::add(const float* block, std::size_t rows) {
+}  // namespace
+
+CrossProducts::CrossProducts(std::size_t features, std::size_t targets)
+    : features_(features), width_(features + targets), products_(features * width_) {}
+
+void CrossProducts::add(std::span<const float> block, std::size_t rows) {
   std::vector<float> sums(width_);
-  constexpr std::size_t kBlock = 256;  // rows summed in single precision before they join the doubles
   for (std::size_t begin = 0; begin < rows; begin += kBlock) {
-    const std::size_t end = begin + kBlock < rows ? begin + kBlock : rows;
-    for (std::size_t i = 0; i < width_; ++i) {
-      for (std::size_t j = i; j < width_; ++j) sums[j] = 0;
+    const std::size_t end = std::min(begin + kBlock, rows);
+    for (std::size_t i = 0; i < features_; ++i) {
+      std::fill(sums.begin() + static_cast<std::ptrdiff_t>(i), sums.end(), 0.0F);
       for (std::size_t r = begin; r < end; ++r) {
-        const float* row = block + r * width_;
+        const float* row = block.data() + r * width_;
         const float left = row[i];
         for (std::size_t j = i; j < width_; ++j) sums[j] += left * row[j];
       }
       for (std::size_t j = i; j < width_; ++j) products_[i * width_ + j] += sums[j];
     }
   }
-  rows_ += static_cast<double>(rows);
 }
 
 void CrossProducts::add(const CrossProducts& other) {
   for (std::size_t i = 0; i < products_.size(); ++i) products_[i] += other.products_[i];
-  rows_ += other.rows_;
 }
 
-std::vector<double> CrossProducts::solve(double ridge) const {
-  const std::size_t p = width_ - 1;
-  std::vector<double> lower(p * p), out(p);
+// Cholesky: the lower triangle of a root of the ridged products.
+bool CrossProducts::factor(double ridge, std::vector<double>& lower) const {
+  const std::size_t p = features_;
+  lower.assign(p * p, 0);
   for (std::size_t i = 0; i < p; ++i) {
     for (std::size_t j = 0; j <= i; ++j) {
       double sum = products_[j * width_ + i] + (i == j ? ridge : 0.0);
       for (std::size_t k = 0; k < j; ++k) sum -= lower[i * p + k] * lower[j * p + k];
-      if (i == j) {
-        if (!(sum > 1e-9)) return {};
-        lower[i * p + i] = std::sqrt(sum);
-      } else {
-        lower[i * p + j] = sum / lower[j * p + j];
-      }
+      if (i == j && !(sum > 1e-9)) return false;
+      lower[i * p + j] = i == j ? std::sqrt(sum) : sum / lower[j * p + j];
     }
   }
-  for (std::size_t i = 0; i < p; ++i) {
-    double sum = products_[i * width_ + p];
-    for (std::size_t k = 0; k < i; ++k) sum -= lower[i * p + k] * out[k];
-    out[i] = sum / lower[i * p + i];
-  }
-  for (std::size_t i = p; i-- > 0;) {
-    double sum = out[i];
-    for (std::size_t k = i + 1; k < p; ++k) sum -= lower[k * p + i] * out[k];
-    out[i] = sum / lower[i * p + i];
+  return true;
+}
+
+std::vector<std::vector<double>> CrossProducts::solve(double ridge) const {
+  const std::size_t p = features_;
+  std::vector<double> lower;
+  if (!factor(ridge, lower)) return {};
+  std::vector<std::vector<double>> out(width_ - p, std::vector<double>(p));
+  for (std::size_t t = 0; t < out.size(); ++t) {
+    std::vector<double>& b = out[t];
+    for (std::size_t i = 0; i < p; ++i) {
+      double sum = products_[i * width_ + p + t];
+      for (std::size_t k = 0; k < i; ++k) sum -= lower[i * p + k] * b[k];
+      b[i] = sum / lower[i * p + i];
+    }
+    for (std::size_t i = p; i-- > 0;) {
+      double sum = b[i];
+      for (std::size_t k = i + 1; k < p; ++k) sum -= lower[k * p + i] * b[k];
+      b[i] = sum / lower[i * p + i];
+    }
   }
   return out;
+}
+
+namespace {
+
+void accumulate(std::span<const Regressor> regressors, std::span<const std::uint32_t> rows,
+                std::span<const std::vector<float>> y, std::span<const std::uint32_t> places, CrossProducts& out) {
+  const std::size_t p = regressors.size(), width = p + y.size();
+  const std::size_t limit = std::min(places.size(), kRows);
+  std::vector<float> block(kBlock * width);
+  for (std::size_t begin = 0; begin < limit; begin += kBlock) {
+    const std::size_t n = std::min(kBlock, limit - begin);
+    for (std::size_t f = 0; f < p; ++f)
+      for (std::size_t r = 0; r < n; ++r)
+        block[r * width + f] = regressors[f].z[regressors[f].codes[rows[places[begin + r]]]];
+    for (std::size_t t = 0; t < y.size(); ++t)
+      for (std::size_t r = 0; r < n; ++r) block[r * width + p + t] = y[t][places[begin + r]];
+    out.add(block, n);
+  }
+}
+
+}  // namespace
+
+Fit ridge(std::span<const Regressor> regressors, std::span<const std::uint32_t> rows,
+          std::span<const std::vector<float>> y, std::span<const std::uint32_t> grow,
+          std::span<const std::uint32_t> hold) {
+  CrossProducts products(regressors.size(), y.size()), held(regressors.size(), y.size());
+  accumulate(regressors, rows, y, grow, products);
+  accumulate(regressors, rows, y, hold, held);
+  const double penalty = kPenalty * static_cast<double>(rows.size()) + 1;
+  Fit fit;
+  fit.honest = products.solve(penalty);
+  products.add(held);
+  fit.all = products.solve(penalty);
+  return fit;
 }
 
 }  // namespace imputedb

@@ -1,4 +1,4 @@
-// Ridge regression on a handful of standardised features.
+// Ridge regression on standardised features, of one or several targets at once, read as tables of codes.
 #pragma once
 
 #include <cstdint>
@@ -7,19 +7,40 @@
 
 namespace imputedb {
 
-// Cross products of rows (z_1 .. z_p, y), added up in the order of the rows.
+// A number a code, of a feature: a row's value is the sum of its look-ups.
+using Table = std::vector<float>;
+
+// Cross products of rows (z_1 .. z_p, y_1 .. y_k), added up in the order of the rows.
 class CrossProducts {
  public:
-  explicit CrossProducts(std::size_t features);
-  void add(const float* block, std::size_t rows);  // row-major, features + 1 a row
+  CrossProducts(std::size_t features, std::size_t targets);
+  void add(std::span<const float> block, std::size_t rows);  // row-major, features + targets a row
   void add(const CrossProducts& other);
-  // Coefficients of y on z, all centred by the caller; empty when the system cannot be solved.
-  std::vector<double> solve(double ridge) const;
+  // Per target the p coefficients of y on z, all centred by the caller; empty when the system cannot be solved.
+  std::vector<std::vector<double>> solve(double ridge) const;
 
  private:
-  std::size_t width_;
-  double rows_ = 0;
+  bool factor(double ridge, std::vector<double>& lower) const;
+
+  std::size_t features_, width_;
   std::vector<double> products_;
 };
+
+// A feature of a linear model: the codes of every row of the table, and what each code stands for.
+struct Regressor {
+  std::span<const std::uint8_t> codes;
+  Table z;
+};
+
+// Coefficients per target and regressor: of the rows to grow on, and of those and the held-out ones.
+struct Fit {
+  std::vector<std::vector<double>> honest, all;
+  bool solved() const { return !honest.empty() && !all.empty(); }
+};
+
+// `grow` and `hold` are places among `rows`, of which y has a value each, per target.
+Fit ridge(std::span<const Regressor> regressors, std::span<const std::uint32_t> rows,
+          std::span<const std::vector<float>> y, std::span<const std::uint32_t> grow,
+          std::span<const std::uint32_t> hold);
 
 }  // namespace imputedb

@@ -1,54 +1,54 @@
-// A model of one column from the codes of others: what is learnt, and what it says of a row.
+// A model of one column from the codes of others, and what it says of a row.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <vector>
 
-#include "binning.hpp"
-#include "tree.hpp"
+#include "lesson.hpp"
+#include "linear.hpp"
 
 namespace imputedb {
 
-struct Settings {
-  int cycles = 2;
-  int leaves = 64;
-  int min_leaf = 10;
-  bool draw = false;
-  std::uint64_t seed = 0, draw_number = 0;
-  std::size_t train_rows = 50000;
-  int threads = 1;
-};
-
 enum class Kind : std::uint8_t { centre, linear, tree, linear_tree };
 
-// y is about mean + sum over features of table[f][code] + sum over trees of the leaf's value.
+// Scores of the classes: per feature and code, and per leaf, a number a class. The highest sum is the answer.
+struct Scores {
+  std::vector<std::int64_t> levels;  // category of each class; empty for a regression
+  std::vector<float> base;
+  std::vector<Table> features;  // [code * classes + class]; empty without a linear part
+  Table leaves;                 // [leaf * classes + class]
+};
+
+// y is about mean + scale * (sum over features of table[f][code] + sum over trees of the leaf's value).
 struct Model {
   Kind kind = Kind::centre;
-  double mean = 0;       // or the most frequent category
-  bool classes = false;  // leaves hold categories
-  std::vector<int> features;              // columns of the table, as the trees and tables number them
-  std::vector<std::vector<float>> table;  // per feature and code; empty without a linear part
+  double mean = 0;  // or the most frequent category
+  double scale = 1;
+  std::vector<int> features;                     // columns of the table, as the trees and tables number them
+  std::vector<Table> table;                      // per feature and code; empty without a linear part
   std::vector<std::vector<std::uint8_t>> order;  // per feature: code as the trees see it; empty: as it is
   std::vector<Tree> trees;
+  Scores scores;
   std::vector<std::vector<std::uint32_t>> donors;  // per leaf: rows of the table whose values may be drawn
-  double error = 1;                       // held-out error relative to the centre's
+  double error = 1;                                // held-out error relative to the centre's
 
   double predict(const std::vector<Binned>& columns, std::size_t row) const;
   const Node& leaf(const Tree& tree, const std::vector<Binned>& columns, std::size_t row) const;
-};
 
-// What a model is learnt from: the table's codes as they stand, the target's observed values, and keyed row numbers.
-struct Lesson {
-  const std::vector<Binned>& columns;
-  const Column& target;
-  int place;                        // of the target among the columns
-  std::span<const std::uint64_t> keys;  // empty: row numbers
-  const Settings& settings;
-  int cycle;
-  const std::atomic<bool>& stop;
+ private:
+  double category(const std::vector<Binned>& columns, std::size_t row) const;
 };
 
 Model learnt(const Lesson& lesson);
+
+// Numbers: a ridge regression, then up to three trees on what is left, each only if held-out rows speak for it.
+Model regression(const Lesson& lesson);
+
+// Categories: class shares by a tree, by linear scores, or their sum, as held-out rows say.
+Model classification(const Lesson& lesson);
+
+// A tree on a bootstrap of the rows with the observed rows of each leaf as donors: proper in Rubin's sense as far as
+// the tree is (Burgette & Reiter 2010; approximate Bayesian bootstrap within leaves). `sample` holds y or classes.
+void grow_donors(const Lesson& lesson, const std::vector<std::uint32_t>& rows, const Sample& sample, Model& model);
 
 }  // namespace imputedb

@@ -119,8 +119,8 @@ nb::list grow(const std::vector<std::vector<std::uint8_t>>& codes, const std::ve
   const Tree tree = grown(sample, rows, {leaves, min_leaf, min_gain});
   nb::list nodes;
   for (const Node& node : tree.nodes)
-    nodes.append(nb::make_tuple(node.feature, static_cast<int>(node.threshold), node.missing_left, node.left, node.right,
-                                static_cast<double>(node.value), node.gain, node.rows));
+    nodes.append(nb::make_tuple(node.feature, static_cast<int>(node.threshold), node.missing_left, node.left,
+                                node.right, static_cast<double>(node.value), node.gain, node.rows));
   return nodes;
 }
 

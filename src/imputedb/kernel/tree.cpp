@@ -1,6 +1,7 @@
 #include "tree.hpp"
 
 #include <algorithm>
+#include <array>
 #include <queue>
 
 namespace imputedb {
@@ -34,7 +35,7 @@ struct Open {
 class Grower {
  public:
   Grower(const Sample& sample, std::vector<std::uint32_t>& rows, const Growth& growth)
-      : sample_(sample), rows_(rows), growth_(growth), buffer_(rows.size()) {
+      : sample_(sample), rows_(rows), growth_(growth), buffer_(rows.size()), right_(rows.size()) {
     offsets_.push_back(0);
     for (int bins : sample.bins) offsets_.push_back(offsets_.back() + static_cast<std::size_t>(bins));
   }
@@ -195,14 +196,8 @@ class Grower {
   std::pair<int, int> divide(int place) {
     Open& open = open_[place];
     const Split split = open.split;
-    const std::uint8_t* codes = sample_.codes[static_cast<std::size_t>(split.feature)].data();
-    const auto middle = std::stable_partition(rows_.begin() + open.begin, rows_.begin() + open.end,
-                                              [&](std::uint32_t row) {
-                                                const std::uint8_t c = codes[row];
-                                                return c == 0 ? split.missing_left : c <= split.threshold;
-                                              });
     const std::uint32_t begin = open.begin, end = open.end;
-    const auto cut = static_cast<std::uint32_t>(middle - rows_.begin());
+    const std::uint32_t cut = part(begin, end, split);
     const int left = static_cast<int>(tree_.nodes.size());
     tree_.nodes.resize(tree_.nodes.size() + 2);
     Node& node = tree_.nodes[static_cast<std::size_t>(open.node)];
@@ -221,6 +216,24 @@ class Grower {
     return {a, b};
   }
 
+  // Rows that go left, then those that go right, each in the order they were in; where the right begins.
+  std::uint32_t part(std::uint32_t begin, std::uint32_t end, const Split& split) {
+    const std::uint8_t* codes = sample_.codes[static_cast<std::size_t>(split.feature)].data();
+    std::array<std::uint8_t, 256> goes{};
+    for (std::size_t c = 0; c < goes.size(); ++c) goes[c] = c == 0 ? split.missing_left : c <= split.threshold;
+    std::size_t left = begin, right = 0;
+    for (std::size_t i = begin; i < end; ++i) {
+      const std::uint32_t row = rows_[i];
+      const std::uint8_t to_left = goes[codes[row]];
+      rows_[left] = row;
+      right_[right] = row;
+      left += to_left;
+      right += 1U - to_left;
+    }
+    std::copy_n(right_.begin(), right, rows_.begin() + static_cast<std::ptrdiff_t>(left));
+    return static_cast<std::uint32_t>(left);
+  }
+
   void number_leaves() {
     int number = 0;
     for (Node& node : tree_.nodes)
@@ -232,6 +245,7 @@ class Grower {
   std::vector<std::uint32_t>& rows_;
   const Growth growth_;
   std::vector<float> buffer_;
+  std::vector<std::uint32_t> right_;
   std::vector<std::size_t> offsets_;
   std::vector<Open> open_;
   Tree tree_;
