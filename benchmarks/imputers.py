@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
-PATIENCE = 180
+PATIENCE = 120
 """Seconds a method may take before it is said to have taken longer."""
 
 

@@ -35,12 +35,17 @@ class Tree:
     def time(self, work: Work) -> float:
         """The kernel's measured cost (decisions/kernel.md)."""
         return cost.milliseconds(
-            work.rows, work.targets, work.attributes - 1, missing_share=work.missing, cycles=self.cycles
+            work.rows,
+            work.targets,
+            work.attributes - 1,
+            missing_share=work.missing,
+            cycles=self.cycles,
+            draw=self.mode == "draw",
         )
 
     def penalty(self, work: Work) -> float:
-        """The paper's |C| / sqrt(|Attr(q)| Card(q)), scaled to measured error (decisions/kernel.md)."""
-        return cost.penalty(work.rows, work.targets, work.attributes - 1)
+        """The share of a row's information that stays unknown, as measured (decisions/kernel.md)."""
+        return cost.penalty(work.rows, work.targets, work.attributes)
 
     def impute(
         self, rows: Rows, targets: Sequence[Column], seed: int, progress: Progress | None = None
