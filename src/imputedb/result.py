@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from imputedb.algebra.render import drawn
 from imputedb.engines.duckdb import DuckDB
-from imputedb.errors import StorageError
+from imputedb.errors import DataError, StorageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,19 +121,19 @@ class Result:
 
     def df(self) -> pd.DataFrame:
         """The rows as a pandas data frame."""
-        with self._engine.lock:
+        with self._engine.lock, _package("pandas"):
             frame: pd.DataFrame = self._read().df()
             return frame
 
     def pl(self) -> pl.DataFrame:
         """The rows as a polars data frame."""
-        with self._engine.lock:
+        with self._engine.lock, _package("polars"):
             frame: pl.DataFrame = self._read().pl()
             return frame
 
     def arrow(self) -> pa.Table:
         """The rows as an Arrow table of pyarrow."""
-        with self._engine.lock:
+        with self._engine.lock, _package("pyarrow"):
             table: pa.Table = self._read().to_arrow_table()
             return table
 
@@ -159,6 +161,17 @@ class Result:
 
     def __repr__(self) -> str:
         return f"{self._read()!s}"
+
+
+@contextmanager
+def _package(name: str) -> Iterator[None]:
+    """Says which package an answer's form needs where it is not installed."""
+    try:
+        yield
+    except (ImportError, duckdb.InvalidInputException) as error:
+        if find_spec(name) is not None:
+            raise
+        raise DataError(f"this form of an answer needs one more package: pip install {name}") from error
 
 
 def _quoted(name: str) -> str:

@@ -2,6 +2,9 @@
 
 import datetime as dt
 import math
+import os
+import signal
+import threading
 from decimal import Decimal
 
 import numpy as np
@@ -206,6 +209,16 @@ def test_results_outlive_later_queries(people: Database) -> None:
     people.execute("DELETE FROM person")
     assert first.fetchall() == before
     people.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'imputedb_stage%'")
+    assert people.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'imputedb_stage%'") == [(0,)]
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+def test_ctrl_c_stops_a_query_and_leaves_nothing(people: Database, alpha: float) -> None:
+    endless = "SELECT count(*) FROM person a, person b, exam c, exam d WHERE a.age + b.age + c.height + d.height > 3"
+    threading.Timer(0.7, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        people.sql(endless, alpha=alpha)
+    assert len(people.sql("SELECT avg(age) FROM person", imputer="hotdeck")) == 1
     assert people.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'imputedb_stage%'") == [(0,)]
 
 

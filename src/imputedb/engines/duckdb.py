@@ -6,6 +6,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ class DuckDB:
         except duckdb.Error as error:
             raise _storage(path, error) from error
         self.lock = threading.RLock()
+        self._runner = ThreadPoolExecutor(1, "imputedb")
         self._store = Store(self.connection, writable=not read_only and path != ":memory:")
         self._numbers = itertools.count(1)
         self._garbage: deque[str] = deque()
@@ -60,6 +62,7 @@ class DuckDB:
     def close(self) -> None:
         """Lets go of the database."""
         with self.lock:
+            self._runner.shutdown()
             self.connection.close()
 
     # -- what changes -----------------------------------------------------------------------------------------------
@@ -239,10 +242,27 @@ class DuckDB:
         with self.lock:
             return parse.deparse(self.connection, node)
 
+    def _run(self, text: str) -> duckdb.DuckDBPyConnection:
+        """Runs a statement so that Ctrl-C stops it.
+
+        DuckDB looks for signals between tasks, and the thread that would look may be in the middle of an endless one. So
+        the main thread waits, and another one runs.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return self.connection.execute(text)
+        running = self._runner.submit(self.connection.execute, text)
+        try:
+            return running.result()
+        except KeyboardInterrupt:
+            while not running.done():
+                self.connection.interrupt()
+                wait([running], timeout=0.02)
+            raise
+
     def rows(self, node: Tree) -> list[tuple[Any, ...]]:
         """The rows of a small SELECT."""
         with self.lock:
-            return self.connection.execute(self.text(node)).fetchall()
+            return self._run(self.text(node)).fetchall()
 
     def counts(self, node: Tree) -> tuple[int, ...]:
         """The one row of a SELECT of counts, remembered until something is written."""
@@ -251,19 +271,19 @@ class DuckDB:
             self._counts = (state, {})
         known = self._counts[1]
         if text not in known:
-            known[text] = tuple(int(value) for value in self.connection.execute(text).fetchall()[0])
+            known[text] = tuple(int(value) for value in self._run(text).fetchall()[0])
         return known[text]
 
     def arrays(self, node: Tree) -> Mapping[str, Array]:
         """The columns of a SELECT as plain or masked arrays, in order."""
         with self.lock:
-            return self.connection.execute(self.text(node)).fetchnumpy()
+            return self._run(self.text(node)).fetchnumpy()
 
     def stage(self, node: Tree) -> str:
         """Keeps the rows of a SELECT, in their order, in a temporary table."""
         with self.lock:
             name = f"{_TEMPORARY}stage_{next(self._numbers)}"
-            self.connection.execute(f"CREATE TEMP TABLE {name} AS {self.text(node)}")
+            self._run(f"CREATE TEMP TABLE {name} AS {self.text(node)}")
             return name
 
     def register(self, columns: Mapping[str, Array]) -> str:
@@ -280,7 +300,7 @@ class DuckDB:
                 if "patch" in name:
                     self.connection.unregister(name)
                 else:
-                    self.connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
+                    self._run(f"DROP TABLE IF EXISTS temp.{name}")
 
     def verbatim(self, text: str) -> str:
         """The one statement of a text, without what separates statements."""
@@ -295,7 +315,7 @@ class DuckDB:
         """
         with self.lock:
             try:
-                return self.connection.execute(text).fetchall()
+                return self._run(text).fetchall()
             except (duckdb.IOException, duckdb.FatalException) as error:
                 raise StorageError(str(error).partition(": ")[2]) from error
             except duckdb.Error as error:
@@ -308,7 +328,7 @@ class DuckDB:
         with self.lock:
             name = f"{_TEMPORARY}answer_{next(self._numbers)}"
             columns = ", ".join(f"c{place}" for place in range(width))
-            self.connection.execute(f"CREATE TEMP TABLE {name}({columns}) AS {text}")
+            self._run(f"CREATE TEMP TABLE {name}({columns}) AS {text}")
             return name
 
     def discard(self, name: str) -> None:
