@@ -245,8 +245,8 @@ class DuckDB:
     def _run(self, text: str) -> duckdb.DuckDBPyConnection:
         """Runs a statement so that Ctrl-C stops it.
 
-        DuckDB looks for signals between tasks, and the thread that would look may be in the middle of an endless one. So
-        the main thread waits, and another one runs.
+        DuckDB looks for signals between tasks, and the thread that would look may be in the middle of an endless one.
+        So the main thread waits, and another one runs.
         """
         if threading.current_thread() is not threading.main_thread():
             return self.connection.execute(text)
