@@ -80,7 +80,7 @@ def bind(
             "group_sets": node["group_sets"],
             "aggregate_handling": node["aggregate_handling"],
         },
-        distinct=binder.distinct(node["modifiers"]),
+        distinct=binder.distinct(node["modifiers"], outputs),
     )
 
 
@@ -151,10 +151,13 @@ class _Binder:
 
         return self.maybe(rewrite(tree, change)) if tree else None
 
-    def distinct(self, modifiers: Sequence[Tree]) -> Tree | None:
+    def distinct(self, modifiers: Sequence[Tree], outputs: Sequence[Tree]) -> Tree | None:
         """The DISTINCT modifier with its targets bound."""
         found = next((m for m in modifiers if m["type"] == "DISTINCT_MODIFIER"), None)
         targets = [self.ordering(tree) for tree in found["distinct_on_targets"]] if found else []
+        shown = columns_in([self.bound(tree) for tree in outputs])
+        if not columns_in(targets) <= shown:
+            raise Unplanned("DISTINCT ON a column that is not shown is not planned yet")
         return {**found, "distinct_on_targets": targets} if found else None
 
 
@@ -230,8 +233,8 @@ def _scalar(tree: Tree, text: str, name: str = "") -> Scalar:
     return Scalar(text, columns_in(tree), tree, condition_of(tree), name)
 
 
-def columns_in(tree: Tree) -> Columns:
-    """The columns that a bound expression reads."""
+def columns_in(tree: Tree | Sequence[Tree]) -> Columns:
+    """The columns that bound expressions read."""
     return frozenset(
         Column(node["column_names"][0], node["column_names"][1], node["stored"])
         for node in expressions(tree)
