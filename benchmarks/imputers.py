@@ -172,7 +172,8 @@ def measured(name: str, method: str, data: Path) -> dict[str, float] | str:
     except subprocess.TimeoutExpired:
         return f"over {PATIENCE} s"
     if ran.returncode:
-        return "not here" if "ModuleNotFoundError" in ran.stderr else "failed"
+        reason = ran.stderr.strip().splitlines()[-1] if ran.stderr.strip() else "no reason given"
+        return "not installed" if reason.startswith("ModuleNotFoundError") else f"failed: {reason[:70]}"
     result: dict[str, float] = json.loads(ran.stdout)
     return result
 
@@ -181,8 +182,13 @@ def measured(name: str, method: str, data: Path) -> dict[str, float] | str:
 
 
 def side_by_side(data: Path, out: Path, rows: list[int]) -> None:
+    """Measures every method on every table; the slow way to `report`."""
     names = [*("exams", "labs", "fcc"), *(f"acs {count}" for count in rows)]
-    results = {name: {method: measured(name, method, data) for method in METHODS} for name in names}
+    report({name: {method: measured(name, method, data) for method in METHODS} for name in names}, out)
+
+
+def report(results: dict[str, dict[str, dict[str, float] | str]], out: Path) -> None:
+    """Writes the table, its numbers and its chart."""
     lines = [
         "# Imputers",
         "",
@@ -224,7 +230,7 @@ def chart(results: dict[str, dict[str, dict[str, float] | str]], path: Path) -> 
         axis.set_title(title)
         axis.spines[["top", "right"]].set_visible(False)
     left.set_yscale("log")
-    right.legend(frameon=False, fontsize=8, loc="lower right")
+    left.legend(frameon=False, fontsize=8, loc="upper left")
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 

@@ -227,9 +227,13 @@ class Execution:
             outcome.dropped += self._statistics(column).missing
             outcome.examined += self.statistics[column.relation].rows
             return
-        gone = t.any_of([t.is_missing(_bound(column)) for column in sorted(node.columns)])
-        counts = {"rows": t.call("count_star"), "gone": t.call("count_star", where=gone)}
-        rows, dropped = self.engine.counts(self._generator.columns(node.input, counts))
+
+        def counted() -> Tree:
+            gone = t.any_of([t.is_missing(_bound(column)) for column in sorted(node.columns)])
+            counts = {"rows": t.call("count_star"), "gone": t.call("count_star", where=gone)}
+            return self._generator.columns(node.input, counts)
+
+        rows, dropped = self.engine.counts(node, counted)
         outcome.dropped += dropped
         outcome.examined += rows
 
@@ -239,7 +243,7 @@ class Execution:
             counts: Sequence[int] = [self._statistics(column).missing for column in columns]
         else:
             wanted = {str(c): t.call("count_star", where=t.is_missing(_bound(c))) for c in columns}
-            counts = self.engine.counts(self._generator.columns(node.input, wanted))
+            counts = self.engine.counts(node, lambda: self._generator.columns(node.input, wanted))
         for column, count in zip(columns, counts, strict=True):
             outcome.imputed[column] = outcome.imputed.get(column, 0) + count
 
@@ -257,7 +261,7 @@ class Execution:
         return staged
 
     def _height(self, staged: Staged) -> int:
-        return self.engine.counts(self._generator.columns(staged, {"rows": t.call("count_star")}))[0]
+        return self.engine.counts(staged, lambda: self._generator.columns(staged, {"rows": t.call("count_star")}))[0]
 
 
 def _bound(column: Column) -> Tree:

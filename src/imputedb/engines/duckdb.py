@@ -5,7 +5,7 @@ import itertools
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -49,7 +49,7 @@ class DuckDB:
         self._garbage: deque[str] = deque()
         self._version = 0
         self._types: dict[str, Tree] = {}
-        self._counts: tuple[object, dict[str, tuple[int, ...]]] = (None, {})
+        self._counts: tuple[object, dict[Hashable, tuple[int, ...]]] = (None, {})
         self._shapes: tuple[object, dict[Table, Shape]] | None = None
         self._statistics: dict[Table, tuple[object, str, Statistics]] = {}
         self.aggregates = self._aggregate_names()
@@ -264,15 +264,15 @@ class DuckDB:
         with self.lock:
             return self._run(self.text(node)).fetchall()
 
-    def counts(self, node: Tree) -> tuple[int, ...]:
-        """The one row of a SELECT of counts, remembered until something is written."""
-        text, state = self.text(node), self.state()
+    def counts(self, what: Hashable, node: Callable[[], Tree]) -> tuple[int, ...]:
+        """The one row of a SELECT of counts, remembered under `what` until something is written."""
+        state = self.state()
         if self._counts[0] != state:
             self._counts = (state, {})
         known = self._counts[1]
-        if text not in known:
-            known[text] = tuple(int(value) for value in self._run(text).fetchall()[0])
-        return known[text]
+        if what not in known:
+            known[what] = tuple(int(value) for value in self.rows(node())[0])
+        return known[what]
 
     def arrays(self, node: Tree) -> Mapping[str, Array]:
         """The columns of a SELECT as plain or masked arrays, in order."""

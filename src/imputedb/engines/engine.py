@@ -1,6 +1,6 @@
 """What an engine must do: hold tables, describe them, and run one statement at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -40,8 +40,8 @@ class Engine(Protocol):
     def rows(self, node: Tree) -> list[tuple[object, ...]]:
         """The rows of a small SELECT."""
 
-    def counts(self, node: Tree) -> tuple[int, ...]:
-        """The one row of a SELECT of counts; the same counts of unchanged tables may be asked for often."""
+    def counts(self, what: Hashable, node: Callable[[], Tree]) -> tuple[int, ...]:
+        """The one row of a SELECT of counts; `what` tells it from others, so that it may be remembered."""
 
     def arrays(self, node: Tree) -> Mapping[str, Array]:
         """The columns of a SELECT as plain or masked arrays, in order."""
