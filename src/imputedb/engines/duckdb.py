@@ -2,6 +2,7 @@
 
 import atexit
 import itertools
+import json
 import threading
 import weakref
 from collections import deque
@@ -24,6 +25,7 @@ from imputedb.sql.tree import Tree
 from imputedb.statistics.statistics import Kind, Statistics
 
 _TEMPORARY = "imputedb_"
+_TEXTS_KEPT = 512
 _SAMPLE = f"SELECT * FROM t USING SAMPLE reservoir({profile.SAMPLE} ROWS) REPEATABLE (7)"
 _OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
@@ -49,6 +51,7 @@ class DuckDB:
         self._garbage: deque[str] = deque()
         self._version = 0
         self._types: dict[str, Tree] = {}
+        self._texts: dict[str, str] = {}
         self._counts: tuple[object, dict[Hashable, tuple[int, ...]]] = (None, {})
         self._shapes: tuple[object, dict[Table, Shape]] | None = None
         self._statistics: dict[Table, tuple[object, str, Statistics]] = {}
@@ -238,9 +241,14 @@ class DuckDB:
     # -- statements ---------------------------------------------------------------------------------------------------
 
     def text(self, node: Tree) -> str:
-        """The SQL of a SELECT node."""
+        """The SQL of a SELECT node, remembered for those that come again."""
+        key = json.dumps(node)
         with self.lock:
-            return parse.deparse(self.connection, node)
+            if key not in self._texts:
+                if len(self._texts) >= _TEXTS_KEPT:
+                    self._texts.clear()
+                self._texts[key] = parse.deparse(self.connection, node)
+            return self._texts[key]
 
     def _run(self, text: str) -> duckdb.DuckDBPyConnection:
         """Runs a statement so that Ctrl-C stops it.
