@@ -4,17 +4,17 @@ The paper prices relational operators in page reads; on columns in memory those 
 constants are medians measured by `benchmarks/calibrate.py`.
 """
 
-FILTER = 2e-6
+FILTER = 1.2e-6
 """ms a row and predicate."""
-JOIN = 1.5e-5
+JOIN = 1e-5
 """ms a row that is hashed or probed."""
-PAIR = 4e-6
+PAIR = 3e-6
 """ms a row that comes out of a join."""
-ANSWER = 1e-5
+ANSWER = 6e-6
 """ms a row that is aggregated or projected."""
 STAGE = 1.2
 """ms of every blocking Impute: a statement of its own, rows fetched, values registered."""
-CELL = 3e-5
+CELL = 1.5e-5
 """ms a cell that travels to an imputer."""
 
 
