@@ -4,17 +4,17 @@ The paper prices relational operators in page reads; on columns in memory those 
 constants are medians measured by `benchmarks/calibrate.py`.
 """
 
-FILTER = 1.2e-6
+FILTER = 2e-6
 """ms a row and predicate."""
-JOIN = 1e-5
+JOIN = 1.5e-5
 """ms a row that is hashed or probed."""
-PAIR = 3e-6
+PAIR = 4e-6
 """ms a row that comes out of a join."""
-ANSWER = 6e-6
+ANSWER = 1e-5
 """ms a row that is aggregated or projected."""
 STAGE = 1.2
 """ms of every blocking Impute: a statement of its own, rows fetched, values registered."""
-CELL = 1.5e-5
+CELL = 3e-5
 """ms a cell that travels to an imputer."""
 
 
