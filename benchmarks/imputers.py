@@ -1,47 +1,42 @@
-"""Imputers side by side: seconds, peak memory, error and accuracy of hidden cells, each in a process of its own.
+"""Imputers side by side: seconds, peak memory and error of hidden cells, each in a process of its own.
 
-python -m benchmarks.imputers [--data DIR] [--out DIR] [--rows N ...]     the table (Markdown, CSV) and its chart
+python -m benchmarks.imputers [--data DIR] [--out DIR] [--rows N ...]     the table and its chart
 python -m benchmarks.imputers grid                                       the kernel's time beside its estimate
 """
 
 import argparse
-import csv
+import importlib.util
 import json
 import platform
-import runpy
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
-Found = dict[str, float] | str
-"""Measurements, or why there are none."""
-Method = Callable[[Matrix, set[int]], Callable[[], Matrix]]
-PATIENCE = 300
+PATIENCE = 120
 """Seconds a method may take before it is said to have taken longer."""
 
 
-# -- methods: a matrix with NaN in and the places of its categories, the same filled in out ------------------
+# -- methods: a matrix with NaN in, the same filled in out -----------------------------------------------------------
 
 
-def kernel(matrix: Matrix, nominal: set[int]) -> Callable[[], Matrix]:
+def kernel(matrix: Matrix) -> Callable[[], Matrix]:
     """imputedb's kernel on the columns as the engine hands them over: 32-bit integers with flags."""
     from imputedb.kernel import Cells, fill
 
     gaps = [np.isnan(column) for column in matrix.T]
-    whole = [np.where(gap, 0, column).astype(np.int32) for column, gap in zip(matrix.T, gaps, strict=True)]
-    cells = [Cells(whole[place], gap, place in nominal) for place, gap in enumerate(gaps)]
-
-    out = matrix.copy()  # before the clock and the memory start: what is measured is the kernel
+    cells = [Cells(np.where(gap, 0, column).astype(np.int32), gap) for column, gap in zip(matrix.T, gaps, strict=True)]
 
     def run() -> Matrix:
         filled = fill(cells, [place for place, gap in enumerate(gaps) if gap.any() and not gap.all()])
+        out = matrix  # in place, so that memory is the kernel's
         values = iter(filled.values)
         for place, gap in enumerate(gaps):
             if gap.any() and not gap.all():
@@ -51,36 +46,13 @@ def kernel(matrix: Matrix, nominal: set[int]) -> Callable[[], Matrix]:
     return run
 
 
-def mean(matrix: Matrix, nominal: set[int]) -> Callable[[], Matrix]:
-    """The mean, or the most frequent category."""
-
-    def run() -> Matrix:
-        centre = np.nanmean(matrix, axis=0)
-        for place in nominal:
-            levels, counts = np.unique(matrix[~np.isnan(matrix[:, place]), place], return_counts=True)
-            centre[place] = levels[counts.argmax()]
-        return np.where(np.isnan(matrix), centre, matrix)
-
-    return run
+def mean(matrix: Matrix) -> Callable[[], Matrix]:
+    return lambda: np.where(np.isnan(matrix), np.nanmean(matrix, axis=0), matrix)
 
 
-def lightgbm_chain(matrix: Matrix, nominal: set[int]) -> Callable[[], Matrix]:
-    """One tree of 64 leaves a column (a tree a class for categories), two cycles, from a random start."""
+def lightgbm_chain(matrix: Matrix) -> Callable[[], Matrix]:
+    """One tree of 64 leaves a column, two cycles, from a random start."""
     import lightgbm
-
-    wishes = {"num_leaves": 64, "min_data_in_leaf": 10, "learning_rate": 1.0, "verbose": -1, "num_threads": 2}
-
-    def filled(out: Matrix, gap: NDArray[np.bool_], place: int) -> Matrix:
-        others = np.delete(out, place, axis=1)
-        known: Matrix = out[~gap, place]
-        codes = [other - (other > place) for other in nominal if other != place]
-        if place not in nominal:
-            data = lightgbm.Dataset(others[~gap], known, categorical_feature=codes)
-            return np.asarray(lightgbm.train(wishes, data, 1).predict(others[gap]))
-        levels, classes = np.unique(known, return_inverse=True)
-        data = lightgbm.Dataset(others[~gap], classes, categorical_feature=codes)
-        shares = lightgbm.train({**wishes, "objective": "multiclass", "num_class": len(levels)}, data, 1)
-        return np.asarray(levels[np.asarray(shares.predict(others[gap])).argmax(axis=1)])
 
     def run() -> Matrix:
         rng = np.random.default_rng(0)
@@ -88,19 +60,22 @@ def lightgbm_chain(matrix: Matrix, nominal: set[int]) -> Callable[[], Matrix]:
         out = matrix.copy()
         for place in range(matrix.shape[1]):
             out[gaps[:, place], place] = rng.choice(matrix[~gaps[:, place], place], gaps[:, place].sum())
+        wishes = {"num_leaves": 64, "min_data_in_leaf": 10, "learning_rate": 1.0, "verbose": -1, "num_threads": 2}
         for _ in range(2):
             for place in np.argsort(gaps.sum(axis=0)):
-                if gaps[:, place].any():
-                    out[gaps[:, place], place] = filled(out, gaps[:, place], int(place))
+                gap = gaps[:, place]
+                if not gap.any():
+                    continue
+                others = np.delete(out, place, axis=1)
+                data = lightgbm.Dataset(others[~gap], out[~gap, place])
+                out[gap, place] = lightgbm.train(wishes, data, 1).predict(others[gap])
         return out
 
     return run
 
 
-def sklearn_chain(estimator: str) -> Method:
-    """Categories are codes to it: its answer is rounded to the nearest of them."""
-
-    def method(matrix: Matrix, nominal: set[int]) -> Callable[[], Matrix]:
+def sklearn_chain(estimator: str) -> Callable[[Matrix], Callable[[], Matrix]]:
+    def method(matrix: Matrix) -> Callable[[], Matrix]:
         from sklearn.experimental import enable_iterative_imputer  # noqa: F401
         from sklearn.impute import IterativeImputer
         from sklearn.linear_model import BayesianRidge
@@ -109,35 +84,26 @@ def sklearn_chain(estimator: str) -> Method:
         model = {"tree": DecisionTreeRegressor(min_samples_leaf=10, random_state=0), "ridge": BayesianRidge()}[
             estimator
         ]
-
-        def run() -> Matrix:
-            out: Matrix = IterativeImputer(model, max_iter=2, random_state=0).fit_transform(matrix)
-            for place in nominal:
-                levels = np.unique(matrix[~np.isnan(matrix[:, place]), place])
-                out[:, place] = levels[np.searchsorted((levels[1:] + levels[:-1]) / 2, out[:, place])]
-            return out
-
-        return run
+        return lambda: IterativeImputer(model, max_iter=2, random_state=0).fit_transform(matrix)
 
     return method
 
 
-def miceforest(matrix: Matrix, nominal: set[int]) -> Callable[[], Matrix]:
+def miceforest(matrix: Matrix) -> Callable[[], Matrix]:
     import miceforest
     import pandas as pd
 
     frame = pd.DataFrame(matrix, columns=[f"c{place}" for place in range(matrix.shape[1])])
-    frame = frame.astype({f"c{place}": "category" for place in nominal})
 
     def run() -> Matrix:
         imputed = miceforest.ImputationKernel(frame, num_datasets=1, random_state=0)
         imputed.mice(2)
-        return np.asarray(imputed.complete_data(0), float)
+        return imputed.complete_data(0).to_numpy(float)
 
     return run
 
 
-METHODS: dict[str, Method] = {
+METHODS: dict[str, Callable[[Matrix], Callable[[], Matrix]]] = {
     "imputedb kernel": kernel,
     "LightGBM, one tree": lightgbm_chain,
     "scikit-learn, tree": sklearn_chain("tree"),
@@ -150,29 +116,27 @@ METHODS: dict[str, Method] = {
 # -- tables ----------------------------------------------------------------------------------------------------------
 
 
-CATEGORIES = {"fcc": ("countrycitizen", "schooldegree", "gender", "attendedbootcamp")}
-"""Columns that are codes of unordered categories."""
+def table(name: str, data: Path) -> tuple[Matrix, Matrix]:
+    """The table as the imputer sees it, and the hidden values beside NaN."""
+    if name.startswith("acs"):
+        made = acs(data)
+        whole = made.generate(int(name.split()[1])).astype(float)
+        gaps = made.hide(whole)
+        return np.where(gaps, np.nan, whole), np.where(gaps, whole, np.nan)
+    whole = np.genfromtxt(data / f"{name}.csv", delimiter=",", skip_header=1)
+    names = (data / f"{name}.csv").open().readline().strip().split(",")
+    whole = whole[:, [place for place, column in enumerate(names) if column not in ("id", "index")]]
+    hidden = ~np.isnan(whole) & (np.random.default_rng(1).random(whole.shape) < 0.2)
+    return np.where(hidden, np.nan, whole), np.where(hidden, whole, np.nan)
 
 
-def table(name: str, data: Path) -> tuple[Matrix, Matrix, set[int]]:
-    """The table as the imputer sees it, the hidden values beside NaN, and which columns are taken for categories."""
-    base, *rest = name.removesuffix(" categories").split()
-    nominal: set[int] = set()
-    if base == "acs":
-        made = runpy.run_path(str(data / "make_acs_like.py"))
-        whole = made["generate"](int(rest[0])).astype(float)
-        if name.endswith("categories"):  # every third column of few levels has them shuffled
-            nominal = {j for j in range(0, whole.shape[1], 3) if 3 < len(np.unique(whole[:, j])) <= 10}
-        hidden = made["hide"](whole)
-    else:
-        whole = np.genfromtxt(data / f"{base}.csv", delimiter=",", skip_header=1)
-        names = (data / f"{base}.csv").open().readline().strip().split(",")
-        kept = [place for place, column in enumerate(names) if column not in ("id", "index")]
-        if name.endswith("categories"):
-            nominal = {place for place, column in enumerate(kept) if names[column] in CATEGORIES[base]}
-        whole = whole[:, kept]
-        hidden = ~np.isnan(whole) & (np.random.default_rng(1).random(whole.shape) < 0.2)
-    return np.where(hidden, np.nan, whole), np.where(hidden, whole, np.nan), nominal
+def acs(data: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_acs_like", data / "make_acs_like.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def error(filled: Matrix, hidden: Matrix, seen: Matrix) -> float:
@@ -186,57 +150,37 @@ def error(filled: Matrix, hidden: Matrix, seen: Matrix) -> float:
     return float(np.mean(errors))
 
 
-def accuracy(filled: Matrix, hidden: Matrix, nominal: set[int]) -> float:
-    """Mean over the categories' columns of the share of hidden cells that are right."""
-    shares = []
-    for place in nominal:
-        here = ~np.isnan(hidden[:, place])
-        shares.append(np.mean(filled[here, place] == hidden[here, place]))
-    return float(np.mean(shares))
-
-
-def peak_bytes(*, reset: bool = False) -> int:
-    """Highest resident memory of this process since the last reset (Linux)."""
-    if reset:
-        Path("/proc/self/clear_refs").write_text("5")
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
-
-
 def one(name: str, method: str, data: Path) -> dict[str, float]:
-    """One method on one table: median seconds of up to seven runs, peak memory beyond the table, error or accuracy."""
-    seen, hidden, nominal = table(name, data)
-    run = METHODS[method](seen, nominal)
-    before = peak_bytes(reset=True)
-    taken: list[float] = []
+    """One method on one table: median seconds of up to seven runs, peak memory beyond the table, error."""
+    seen, hidden = table(name, data)
+    run = METHODS[method](seen.copy())
+    before = peak_kilobytes(reset=True)
+    taken = []
     while not taken or (sum(taken) < 2 and len(taken) < 7):
         began = time.perf_counter()
         filled = run()
         taken.append(time.perf_counter() - began)
-    found = {"seconds": statistics.median(taken), "megabytes": (peak_bytes() - before) / 2**20}
-    if nominal:
-        return {**found, "accuracy": accuracy(filled, hidden, nominal)}
-    return {**found, "error": error(filled, hidden, seen)}
+    peak = peak_kilobytes() - before
+    return {"seconds": statistics.median(taken), "megabytes": peak / 1024, "error": error(filled, hidden, seen)}
 
 
-def hopeless(name: str, method: str, results: dict[str, dict[str, Found]]) -> str:
-    """Why a method need not be tried: its pace on a smaller ACS-like table is past all patience."""
-    for smaller, methods in results.items():
-        if name.startswith("acs") and smaller.startswith("acs") and not name.endswith("categories"):
-            before, times = methods[method], int(name.split()[1]) / int(smaller.split()[1])
-            if isinstance(before, str) or before["seconds"] * times > PATIENCE:
-                return f"skipped: over {PATIENCE} s at the pace of {smaller}"
-    return ""
+def peak_kilobytes(*, reset: bool = False) -> int:
+    """The most memory this process has held since the last reset (Linux)."""
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0])
 
 
-def measured(name: str, method: str, data: Path) -> Found:
+def measured(name: str, method: str, data: Path) -> dict[str, float] | str:
     command = [sys.executable, "-m", "benchmarks.imputers", "one", name, method, "--data", str(data)]
     try:
         ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired:
         return f"over {PATIENCE} s"
     if ran.returncode:
-        return f"skipped: {ran.stderr.strip().splitlines()[-1]}"
+        reason = ran.stderr.strip().splitlines()[-1] if ran.stderr.strip() else "no reason given"
+        return "not installed" if reason.startswith("ModuleNotFoundError") else f"failed: {reason[:70]}"
     result: dict[str, float] = json.loads(ran.stdout)
     return result
 
@@ -245,65 +189,91 @@ def measured(name: str, method: str, data: Path) -> Found:
 
 
 def side_by_side(data: Path, out: Path, rows: list[int]) -> None:
-    names = ["exams", "labs", "fcc", *(f"acs {count}" for count in rows)]
-    names += ["fcc categories", *(f"acs {count} categories" for count in rows[:1])]
-    results: dict[str, dict[str, Found]] = {}
-    for name in names:
-        results[name] = {method: hopeless(name, method, results) or measured(name, method, data) for method in METHODS}
+    """Measures every method on every table; the slow way to `report`."""
+    names = [*("exams", "labs", "fcc"), *(f"acs {count}" for count in rows)]
+    report({name: {method: measured(name, method, data) for method in METHODS} for name in names}, out)
+
+
+def report(results: dict[str, dict[str, dict[str, float] | str]], out: Path) -> None:
+    """Writes the table, its numbers and its chart."""
     lines = [
         "# Imputers",
         "",
-        f"Python {platform.python_version()}, {platform.machine()}, two cores; two cycles each. Real tables: 20 % of "
-        "the observed cells hidden. ACS-like: 37 columns, 40 % hidden.",
-        "Error: mean over columns of RMSE / standard deviation. Accuracy: mean over the columns of categories.",
+        f"Python {platform.python_version()}, {platform.machine()}, two cores. Real tables: 20 % of the observed cells "
+        "hidden. ACS-like: 37 columns, 40 % hidden. Error: mean over columns of RMSE / standard deviation.",
         "",
-        "| table | method | seconds | MB beyond the table | error | accuracy |",
-        "|---|---|---|---|---|---|",
+        "| table | method | seconds | MB beyond the table | error |",
+        "|---|---|---|---|---|",
     ]
-    records = [[name, method, *cells(found)] for name, methods in results.items() for method, found in methods.items()]
-    lines += ["| " + " | ".join(record) + " |" for record in records]
+    for name, methods in results.items():
+        for method, found in methods.items():
+            cells = (
+                f"{found['seconds']:.4f} | {found['megabytes']:.0f} | {found['error']:.4f}"
+                if isinstance(found, dict)
+                else f"{found} | |"
+            )
+            lines.append(f"| {name} | {method} | {cells} |")
     out.mkdir(parents=True, exist_ok=True)
     (out / "imputers.md").write_text("\n".join(lines) + "\n")
-    with (out / "imputers.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["table", "method", "seconds", "megabytes", "error", "accuracy"], *records])
+    (out / "imputers.json").write_text(json.dumps(results, indent=1))
     chart(results, out / "imputers.png")
     print("\n".join(lines))
 
 
-def cells(found: Found) -> list[str]:
-    if isinstance(found, str):
-        return [found, "", "", ""]
-    formats = {"seconds": ".4f", "megabytes": ".0f", "error": ".4f", "accuracy": ".4f"}
-    return [format(found[what], shape) if what in found else "" for what, shape in formats.items()]
-
-
-def chart(results: dict[str, dict[str, Found]], path: Path) -> None:
-    """A row a table, a mark a method: seconds, and the error of hidden cells."""
+def chart(results: dict[str, dict[str, dict[str, float] | str]], path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, 2, figsize=(12, 4.6), sharey=True)
-    names = [name for name in results if not name.endswith("categories")]
-    for number, method in enumerate(METHODS):
-        colour, mark = ("#c0392b", "D") if number == 0 else (f"{0.15 * number:.2f}", "osv^P"[number - 1])
-        for axis, what in zip(axes, ("seconds", "error"), strict=True):
-            points = [
-                (found[what], -row)
-                for row, name in enumerate(names)
-                if isinstance(found := results[name][method], dict)
-            ]
-            axis.plot(*zip(*points, strict=True), mark, color=colour, label=method, markersize=7, alpha=0.9)
-    for axis, title in zip(axes, ("seconds, logarithmic", "RMSE of hidden cells / standard deviation"), strict=True):
-        axis.set_title(title, loc="left", fontsize=10)
-        axis.set_yticks([-row for row in range(len(names))], names)
-        axis.grid(axis="y", color="0.9")
-        axis.spines[["top", "right", "left"]].set_visible(False)
-    axes[0].set_xscale("log")
-    figure.legend(*axes[1].get_legend_handles_labels(), frameon=False, fontsize=9, ncols=6, loc="lower center")
-    figure.tight_layout(rect=(0, 0.07, 1, 1))
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(13, 5))
+    for place, method in enumerate(METHODS):
+        at = [n + (place - 2.5) / 8 for n in range(len(results))]
+        for axis, what in ((left, "seconds"), (right, "error")):
+            values = [r[method][what] if isinstance(r[method], dict) else 0.0 for r in results.values()]  # type: ignore[index]
+            axis.bar(at, values, width=0.12, label=method)
+    for axis, title in ((left, "seconds (log scale)"), (right, "RMSE of hidden cells / standard deviation")):
+        axis.set_xticks(range(len(results)), list(results))
+        axis.set_title(title)
+        axis.spines[["top", "right"]].set_visible(False)
+    left.set_yscale("log")
+    left.legend(frameon=False, fontsize=8, loc="upper left")
+    figure.tight_layout()
     figure.savefig(path, dpi=110)
+
+
+def grid(out: Path) -> None:
+    """Time of `fill` over rows x columns x targets, beside the estimate that the planner uses."""
+    from imputedb.kernel import Cells, cost, fill
+
+    rng = np.random.default_rng(0)
+    head = "| rows | columns | targets | ms | estimate | ratio |"
+    lines = ["# The kernel's time beside its estimate", "", head, "|---|---|---|---|---|---|"]
+    ratios = []
+    for rows in (100, 1000, 10_000, 100_000, 1_000_000):
+        for columns in (3, 10, 30):
+            factors = rng.normal(size=(rows, 3))
+            loads = rng.normal(size=(3, columns))
+            table = np.rint(20 * (factors @ loads + rng.normal(size=(rows, columns)))).astype(np.int32)
+            gaps = rng.random((rows, columns)) < 0.3
+            cells = [Cells(np.ascontiguousarray(table[:, c]), gaps[:, c].copy()) for c in range(columns)]
+            for targets in sorted({1, min(3, columns), columns}):
+                if rows * columns * targets > 3e8:
+                    continue
+                taken = []
+                while not taken or (sum(taken) < 0.3 and len(taken) < 9):
+                    began = time.perf_counter()
+                    fill(cells, range(targets))
+                    taken.append(time.perf_counter() - began)
+                ms = statistics.median(taken) * 1e3
+                estimate = cost.milliseconds(rows, targets, columns - 1, missing_share=0.3)
+                ratios.append(estimate / ms)
+                lines.append(f"| {rows:,} | {columns} | {targets} | {ms:.2f} | {estimate:.2f} | {estimate / ms:.2f} |")
+    within = sum(0.5 <= ratio <= 2 for ratio in ratios) / len(ratios)
+    lines += ["", f"Within a factor of 2: {within:.0%} of {len(ratios)}."]
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "kernel_grid.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
 
 
 def main() -> None:
@@ -317,8 +287,6 @@ def main() -> None:
         case ["one", name, method]:
             print(json.dumps(one(name, method, options.data)))
         case ["grid"]:
-            from benchmarks.grid import grid
-
             grid(options.out)
         case _ if (options.data / "exams.csv").exists():
             side_by_side(options.data, options.out, options.rows)

@@ -29,7 +29,7 @@ def same(a: Filled, b: Filled) -> bool:
 
 @pytest.mark.parametrize("mode", ["predict", "draw"])
 def test_threads_do_not_matter(mode: str) -> None:
-    cells = table(6000)  # enough for threads to be used at all
+    cells = table()
     one = fill(cells, range(4), mode=mode, seed=7, threads=1)  # type: ignore[arg-type]
     for threads in (2, 3, 8):
         assert same(one, fill(cells, range(4), mode=mode, seed=7, threads=threads))  # type: ignore[arg-type]

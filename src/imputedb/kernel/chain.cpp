@@ -37,13 +37,6 @@ void copy(const Column& column, void* values, std::size_t place, std::size_t don
   });
 }
 
-// Threads that pay: below this many cells times targets, waking another costs more than it does.
-int worth(int threads, std::span<const Column> columns, std::span<const int> targets) {
-  constexpr std::size_t kWork = 50000;
-  const std::size_t rows = columns.empty() ? 0 : columns[0].rows;
-  return rows * columns.size() * targets.size() < kWork ? 1 : threads;
-}
-
 class Chain {
  public:
   Chain(std::span<const Column> columns, std::span<const int> targets, std::span<const Output> outputs,
@@ -54,7 +47,7 @@ class Chain {
         settings_(settings),
         between_(between),
         report_(report),
-        pool_(worth(settings.threads, columns, targets)),
+        pool_(settings.threads),
         targets_(targets.begin(), targets.end()) {}
 
   bool run() {
