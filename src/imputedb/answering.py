@@ -106,7 +106,7 @@ class Planner:
         if not any(engine.statistics(table).dirty for table in tables):
             return verbatim
         shapes = {table: list(shape.types) for table, shape in engine.shapes().items()}
-        query = bind(node, columns, shapes, engine.names(), engine.connection, engine.aggregates)
+        query = bind(node, columns, shapes, engine.names(), engine.written, engine.aggregates)
         statistics = {scan.alias: engine.statistics(scan.table) for scan in query.sources}
         problem = Problem(query, statistics, asked.imputers)
         if not _reads_missing(query, statistics):

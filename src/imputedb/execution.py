@@ -6,11 +6,13 @@ from time import perf_counter
 from typing import assert_never
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.algebra.relation import (
     Aggregate,
     Drop,
+    Fill,
     Filter,
     Impute,
     Join,
@@ -25,9 +27,10 @@ from imputedb.algebra.scalar import Scalar
 from imputedb.algebra.walk import aliases, bottom_up
 from imputedb.engines.engine import Engine
 from imputedb.imputers import features
-from imputedb.imputers.imputer import Array, FillsInSql, Imputer, Progress, Rows
+from imputedb.imputers.imputer import Array, Cells, FillsInSql, Imputer, LearnsFromSample, Progress, Rows
+from imputedb.shelf import Shelf, combined
 from imputedb.sql import tree as t
-from imputedb.sql.generate import Generator
+from imputedb.sql.generate import Generator, kept_name
 from imputedb.sql.tree import Tree
 from imputedb.statistics.statistics import ColumnStatistics, Kind, Statistics
 
@@ -56,6 +59,38 @@ class Outcome:
     dropped: int = 0
     examined: int = 0
     warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Rows that came out of a relation, told by the row ids of the scans that they come from.
+
+    Attributes:
+        scans: those scans, by alias.
+        rows: (n,) row ids by alias.
+        kept: (n,) the values of columns that are wanted above and come through arrays as they are.
+        given: (n,) what imputers gave for other columns that are wanted above, where values are missing.
+        filled: what fills the missing cells of those.
+        whole: whether these are all rows of a single scan, in its order.
+    """
+
+    scans: tuple[Scan, ...]
+    rows: Mapping[str, NDArray[np.int64]]
+    kept: Mapping[Column, Array] = field(default_factory=dict)
+    given: Mapping[Column, Array] = field(default_factory=dict)
+    filled: Mapping[Column, Fill] = field(default_factory=dict)
+    whole: bool = False
+
+    @property
+    def count(self) -> int:
+        """n, the number of rows."""
+        return len(next(iter(self.rows.values())))
+
+    def at(self, alias: str, order: NDArray[np.intp] | None) -> NDArray[np.int64] | None:
+        """Row ids of the rows at some places; None for all rows of a whole scan."""
+        if order is None:
+            return None if self.whole else self.rows[alias]
+        return self.rows[alias][order]
 
 
 @dataclass(slots=True)
@@ -89,7 +124,11 @@ class Execution:
 
     @property
     def _generator(self) -> Generator:
-        return Generator(lambda scan, column: self.engine.reading(scan.table, column.name, scan.alias), self._constant)
+        return Generator(
+            lambda scan: self.engine.source(scan.table, scan.alias),
+            lambda scan, column: self.engine.reading(scan.table, column.name, scan.alias),
+            self._constant,
+        )
 
     # -- from the bottom up -------------------------------------------------------------------------------------------
 
@@ -127,74 +166,108 @@ class Execution:
             filled = replace(node, input=self._ready(below, wanted | columns, outcome))
             self._count_filled(filled, outcome)
             return self._seen(node, filled, wanted)
-        sources = aliases(below)
-        predictors = self._predictors(sources) if imputer.uses_predictors else NO_COLUMNS
-        identity = frozenset(Column(alias, self.statistics[alias].key or "rowid") for alias in sources)
-        wanted = frozenset(c for c in wanted if c.relation in sources)
-        kept = tuple(sorted(wanted | columns | predictors | identity))
-        ready = self._ready(below, frozenset(kept), outcome)
+        ready = self._ready(below, wanted | columns, outcome)
         began = perf_counter()
-        if isinstance(ready, Scan):
-            staged = Staged(ready.table.name, (), None, {}, node, ready)
-        else:
-            staged = Staged(self._keep(self._generator.columns(ready, kept)), kept, None, {}, node)
-        values = self._fill(staged, sorted(columns), sorted(columns | predictors), sorted(identity), imputer, outcome)
-        if values:
-            patch = self.engine.register({str(c): array for c, array in values.items()})
-            self.names.append(patch)
-            decoded = {c: self._decoded(c, t.reference(patch, str(c))) for c in values}
-            staged = replace(staged, patch=patch, filled=decoded)
+        hand = self._hand(ready, wanted)
+        predictors = self._predictors(aliases(below)) if imputer.uses_predictors else NO_COLUMNS
+        values = self._fill(hand, sorted(columns), sorted(columns | predictors), imputer, outcome)
+        staged = self._staged(node, hand, values, wanted)
         if self.watch:
-            self.watch(node, staged, Actual(self._height(staged), perf_counter() - began))
+            self.watch(node, staged, Actual(hand.count, perf_counter() - began))
         return staged
 
-    def _keep(self, node: Tree) -> str:
-        name = self.engine.stage(node)
-        self.names.append(name)
-        return name
+    def _hand(self, ready: Relation, wanted: Columns) -> Hand:
+        """Which rows come out of a relation, and what is known of the wanted columns besides what is stored."""
+        scans = tuple(self._scans[alias] for alias in sorted(aliases(ready)))
+        if isinstance(ready, Scan):
+            return Hand(scans, {ready.alias: self._shelf(ready).rows()}, whole=True)
+        wanted = frozenset(column for column in wanted if column.relation in aliases(ready))
+        kept = frozenset(column for column in wanted if self.engine.travels(self._statistics(column).type))
+        node, filled = self._generator.identities(ready, scans, kept, wanted - kept)
+        arrays = self.engine.arrays(node)
+        rows = {scan.alias: np.ma.getdata(arrays[scan.alias]).astype(np.int64, copy=False) for scan in scans}
+        given = {column: arrays[str(column)] for column, fill in filled.items() if fill.raw}
+        return Hand(scans, rows, {column: arrays[kept_name(column)] for column in kept}, given, filled)
+
+    def _staged(self, node: Relation, hand: Hand, values: Mapping[Column, Array], wanted: Columns) -> Staged:
+        """The rows at hand with their values, registered for the statements above."""
+        given = {**hand.given, **values}
+        columns: dict[str, Array] = {str(column): array for column, array in given.items()}
+        if not hand.whole:
+            columns |= {**hand.rows, **{kept_name(column): array for column, array in hand.kept.items()}}
+        name = self.engine.register(columns) if columns else None
+        filled = dict(hand.filled)
+        if name:
+            self.names.append(name)
+            raw = {column: t.reference(name, str(column)) for column in given}
+            filled |= {c: Fill(self.engine.decoded(tree, self._statistics(c).type), tree) for c, tree in raw.items()}
+        reads = frozenset(column for column in wanted if column.relation in hand.rows)
+        return Staged(name, hand.scans, hand.whole, reads, frozenset(hand.kept), filled, node)
 
     def _fill(
-        self,
-        staged: Staged,
-        targets: Sequence[Column],
-        columns: Sequence[Column],
-        identity: Sequence[Column],
-        imputer: Imputer,
-        outcome: Outcome,
+        self, hand: Hand, targets: Sequence[Column], columns: Sequence[Column], imputer: Imputer, outcome: Outcome
     ) -> dict[Column, Array]:
         """The values of the targets' missing cells as whole columns; nothing for targets without a missing cell."""
-        fetched = self._fetched(staged, columns, identity)
-        order = np.argsort(fetched.keys, kind="stable")
-        rows = Rows({c: features.taken(cells, order) for c, cells in fetched.columns.items()}, fetched.keys[order])
-        gaps = [column for column in targets if rows.columns[column].missing.any()]
-        bare = [column for column in gaps if rows.columns[column].missing.all()]
-        for column in targets:
-            cells = int(rows.columns[column].missing.sum())
-            outcome.imputed[column] = outcome.imputed.get(column, 0) + cells
+        gaps = {column: cells.missing for column, cells in self._cells(hand, targets).items()}
+        counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
+        for column, count in counts.items():
+            outcome.imputed[column] = outcome.imputed.get(column, 0) + count
         values: dict[Column, Array] = {}
-        known = [column for column in gaps if column not in bare]
+        known = [column for column in targets if 0 < counts[column] < hand.count]
         if known:
-            filled = imputer.impute(rows, known, self.seed, self.progress)
-            for column in known:
-                cells_ = rows.columns[column]
-                values[column] = features.patch(filled[column], order[cells_.missing], cells_)
-        for column in bare:
-            outcome.warnings.append(
-                f"no value of {column} is observed among the {len(order)} rows at hand: "
-                f"the {len(order)} missing ones take the centre of the whole column"
-            )
-            values[column] = np.full(len(order), self._statistics(column).centre, dtype=object)
+            order, learn = self._at_hand(hand, {column: gaps[column] for column in known}, imputer)
+            rows = Rows(self._cells(hand, columns, order), self._keys(hand, order), learn)
+            for column, filled in imputer.impute(rows, known, self.seed, self.progress).items():
+                cells = rows.columns[column]
+                values[column] = features.patch(filled, order[cells.missing], cells, hand.count)
+        for column in targets:
+            if counts[column] and counts[column] == hand.count:
+                outcome.warnings.append(
+                    f"no value of {column} is observed among the {hand.count} rows at hand: "
+                    f"the {hand.count} missing ones take the centre of the whole column"
+                )
+                values[column] = np.full(hand.count, self._statistics(column).centre, dtype=object)
         return values
 
-    def _fetched(self, staged: Staged, columns: Sequence[Column], identity: Sequence[Column]) -> Rows:
-        key = t.call("hash", *(_bound(column) for column in identity))
-        encoded = {str(c): self.engine.encoded(_bound(c), self._statistics(c).type) for c in columns}
-        arrays = self.engine.arrays(self._generator.columns(staged, {**encoded, "key": key}))
-        keys = np.ma.getdata(arrays["key"]).astype(np.uint64, copy=False)
-        return Rows({c: features.cells(arrays[str(c)], self._statistics(c).kind) for c in columns}, keys)
+    def _at_hand(
+        self, hand: Hand, gaps: Mapping[Column, NDArray[np.bool_]], imputer: Imputer
+    ) -> tuple[NDArray[np.intp], NDArray[np.bool_] | None]:
+        """The places of the rows that an imputer is given, in the order of their keys, and which it learns from."""
+        keys = self._keys(hand)
+        missing = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
+        share = 1.0
+        if isinstance(imputer, LearnsFromSample):
+            share = max(imputer.training_rows(count) / (hand.count - count) for count in missing.values())
+        if share >= 1:
+            return np.argsort(keys), None
+        learn = keys < np.uint64(share * 2**64)
+        places = np.flatnonzero(np.logical_or.reduce([learn, *gaps.values()]))
+        order = places[np.argsort(keys[places])]
+        return order, learn[order]
+
+    def _cells(
+        self, hand: Hand, columns: Sequence[Column], order: NDArray[np.intp] | None = None
+    ) -> dict[Column, Cells]:
+        """The stored cells of columns, of all rows at hand or of those at some places.
+
+        What an Impute below has predicted stays missing: predictions do not predict (decisions/kernel.md).
+        """
+        found: dict[Column, Cells] = {}
+        for scan in hand.scans:
+            names = [column.name for column in columns if column.relation == scan.alias]
+            if names:
+                cells = self._shelf(scan).cells(names, hand.at(scan.alias, order))
+                found |= {Column(scan.alias, name): cells[name] for name in names}
+        return found
+
+    def _keys(self, hand: Hand, order: NDArray[np.intp] | None = None) -> NDArray[np.uint64]:
+        return combined([self._shelf(scan).keys(hand.at(scan.alias, order)) for scan in hand.scans])
+
+    def _shelf(self, scan: Scan) -> Shelf:
+        return Shelf(self.engine, scan, self.statistics[scan.alias])
 
     def _predictors(self, sources: frozenset[str]) -> Columns:
-        """The columns at hand that can predict others, read completed where an Impute below has filled them."""
+        """The columns at hand that can predict others."""
         return frozenset(
             Column(alias, name)
             for alias in sources
@@ -216,9 +289,6 @@ class Execution:
         assert statistics.centre is not None
         return self.engine.cast(t.literal(imputer.constant(statistics.centre)), statistics.type)
 
-    def _decoded(self, column: Column, tree: Tree) -> Tree:
-        return self.engine.decoded(tree, self._statistics(column).type)
-
     # -- what is reported ---------------------------------------------------------------------------------------------
 
     def _count_dropped(self, node: Drop, outcome: Outcome) -> None:
@@ -233,7 +303,7 @@ class Execution:
             counts = {"rows": t.call("count_star"), "gone": t.call("count_star", where=gone)}
             return self._generator.columns(node.input, counts)
 
-        rows, dropped = self.engine.counts(node, counted)
+        rows, dropped = self._counts(node, counted)
         outcome.dropped += dropped
         outcome.examined += rows
 
@@ -243,25 +313,27 @@ class Execution:
             counts: Sequence[int] = [self._statistics(column).missing for column in columns]
         else:
             wanted = {str(c): t.call("count_star", where=t.is_missing(_bound(c))) for c in columns}
-            counts = self.engine.counts(node, lambda: self._generator.columns(node.input, wanted))
+            counts = self._counts(node, lambda: self._generator.columns(node.input, wanted))
         for column, count in zip(columns, counts, strict=True):
             outcome.imputed[column] = outcome.imputed.get(column, 0) + count
+
+    def _counts(self, what: Relation, node: Callable[[], Tree]) -> Sequence[int]:
+        """The one row of a SELECT of counts over a relation, remembered until something is written."""
+        known: Sequence[int] | None = self.engine.recall(("counts", what))
+        if known is None:
+            known = [int(str(count)) for count in self.engine.rows(node())[0]]
+            self.engine.keep(("counts", what), known)
+        return known
 
     def _seen(self, node: Relation, ready: Relation, wanted: Columns) -> Relation:
         """The relation itself; in a watched run, staged."""
         if self.watch is None:
             return ready
-        sources = aliases(node)
-        kept = tuple(sorted(c for c in wanted if c.relation in sources))
-        if not kept:
-            kept = tuple(Column(alias, "rowid") for alias in sorted(sources))
         began = perf_counter()
-        staged = Staged(self._keep(self._generator.columns(ready, kept)), kept, None, {}, node)
-        self.watch(node, staged, Actual(self._height(staged), perf_counter() - began))
+        hand = self._hand(ready, wanted)
+        staged = self._staged(node, hand, {}, wanted)
+        self.watch(node, staged, Actual(hand.count, perf_counter() - began))
         return staged
-
-    def _height(self, staged: Staged) -> int:
-        return self.engine.counts(staged, lambda: self._generator.columns(staged, {"rows": t.call("count_star")}))[0]
 
 
 def _bound(column: Column) -> Tree:

@@ -90,10 +90,15 @@ class Watcher:
     def _nothing_missing(self, staged: Staged, columns: frozenset[Any]) -> None:
         from imputedb.sql.generate import Generator
 
-        rows = Generator(None, None).rows(staged)  # type: ignore[arg-type]  # staged rows read no stored column
-        for column in columns & set(staged.columns):
+        engine = self._db._engine
+        rows = Generator(
+            lambda scan: engine.source(scan.table, scan.alias),
+            lambda scan, column: engine.reading(scan.table, column.name, scan.alias),
+            None,  # type: ignore[arg-type]  # what was filled in stands in the staged rows
+        ).rows(staged)
+        for column in columns & staged.reads:
             gone = t.call("count_star", where=t.is_missing(rows.value(column)))
-            assert self._db._engine.rows(t.select([gone], rows.source)) == [(0,)], (column, staged.origin)
+            assert engine.rows(t.select([gone], rows.source)) == [(0,)], (column, staged.origin)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=SLOW)

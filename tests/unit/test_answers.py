@@ -208,8 +208,8 @@ def test_results_outlive_later_queries(people: Database) -> None:
         people.sql("SELECT avg(height) FROM exam")
     people.execute("DELETE FROM person")
     assert first.fetchall() == before
-    people.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'imputedb_stage%'")
-    assert people.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'imputedb_stage%'") == [(0,)]
+    people.execute("SELECT count(*) FROM duckdb_views() WHERE view_name LIKE 'imputedb_%'")
+    assert people.execute("SELECT count(*) FROM duckdb_views() WHERE view_name LIKE 'imputedb_%'") == [(0,)]
 
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
@@ -219,7 +219,7 @@ def test_ctrl_c_stops_a_query_and_leaves_nothing(people: Database, alpha: float)
     with pytest.raises(KeyboardInterrupt):
         people.sql(endless, alpha=alpha)
     assert len(people.sql("SELECT avg(age) FROM person", imputer="hotdeck")) == 1
-    assert people.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'imputedb_stage%'") == [(0,)]
+    assert people.execute("SELECT count(*) FROM duckdb_views() WHERE view_name LIKE 'imputedb_%'") == [(0,)]
 
 
 def test_duplicate_output_names_and_odd_identifiers(db: Database) -> None:

@@ -112,20 +112,32 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
-    """Rows that stand ready in the engine under `name`: what an Impute, or a watched operator, has produced.
+class Fill:
+    """What stands in where a column's value is missing: the engine's expression, and the column of `Staged.name` that
+    it decodes, None for a constant."""
 
-    `columns` are those that were kept; all of them where `scan` is given, whose rows were left where they are, `name`
-    being its table's. Missing cells of the columns in `filled` are taken, row by row, from `patch` by the engine's
-    expression. `origin` is the relation that was staged, for those who draw or check the plan.
+    shown: Mapping[str, Any]
+    raw: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Rows that are known one by one: what an Impute, or a watched operator, has produced.
+
+    A table `name` in the engine says, under each alias, which row of its scan belongs to the n-th row; it has the
+    values of the columns in `kept`, and under a column's full name what an imputer gave for it. All else stays where it
+    is stored. Rows of a single scan, all of them and in its order (`whole`), need no row ids: `name` stands beside
+    them, and is None where nothing was missing. `reads` are the columns read above, `filled` those whose missing cells
+    are taken from somewhere. `origin` is the relation that was staged, for those who draw or check the plan.
     """
 
-    name: str
-    columns: tuple[Column, ...]
-    patch: str | None
-    filled: Mapping[Column, Mapping[str, Any]] = field(repr=False, compare=False, hash=False)
+    name: str | None
+    scans: tuple[Scan, ...]
+    whole: bool
+    reads: Columns = field(repr=False, compare=False, hash=False)
+    kept: Columns = field(repr=False, compare=False, hash=False)
+    filled: Mapping[Column, Fill] = field(repr=False, compare=False, hash=False)
     origin: "Relation" = field(repr=False, compare=False, hash=False)
-    scan: Scan | None = None
 
 
 Relation = Scan | Filter | Join | Impute | Drop | Aggregate | Project | Sort | Limit | Staged

@@ -3,6 +3,7 @@
 import atexit
 import itertools
 import json
+import os
 import threading
 import weakref
 from collections import deque
@@ -10,19 +11,23 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
 from imputedb.algebra.relation import Table
 from imputedb.engines import encoding, profile
 from imputedb.engines.engine import Array, Shape
+from imputedb.engines.memory import Memory
 from imputedb.engines.store import SCHEMA, Store, fingerprint_of
 from imputedb.errors import DataError, InternalError, StorageError, UnknownName
 from imputedb.sql import parse
 from imputedb.sql import tree as t
+from imputedb.sql.generate import ROW
 from imputedb.sql.tree import Tree
 from imputedb.statistics.statistics import Kind, Statistics
+
+Fetched = TypeVar("Fetched")
 
 _TEMPORARY = "imputedb_"
 _TEXTS_KEPT = 512
@@ -49,10 +54,11 @@ class DuckDB:
         self._store = Store(self.connection, writable=not read_only and path != ":memory:")
         self._numbers = itertools.count(1)
         self._garbage: deque[str] = deque()
+        self._registered: set[int] = set()
         self._version = 0
         self._types: dict[str, Tree] = {}
         self._texts: dict[str, str] = {}
-        self._counts: tuple[object, dict[Hashable, tuple[int, ...]]] = (None, {})
+        self._memory = Memory()
         self._shapes: tuple[object, dict[Table, Shape]] | None = None
         self._statistics: dict[Table, tuple[object, str, Statistics]] = {}
         self.aggregates = self._aggregate_names()
@@ -72,6 +78,8 @@ class DuckDB:
 
     def state(self) -> object:
         """A token that differs whenever something may have been written, by this connection or by another one."""
+        if self.path == ":memory:":
+            return self._version
         return (self._version, _stamp(self.path), _stamp(self.path + ".wal"))
 
     def changed(self) -> None:
@@ -179,13 +187,21 @@ class DuckDB:
         """Reads declarations anew: those made in a transaction that failed never were."""
         self._store.reread()
 
+    def source(self, table: Table, alias: str) -> Tree:
+        """A table as an item of FROM; where a column of its own hides the row ids, with others beside it."""
+        if not _hides_row_ids(self.shapes()[table]):
+            return t.table(table.path, alias)
+        return t.subquery(t.select([t.star(), t.numbered(ROW)], t.table(table.path, "")), alias)
+
     def reading(self, table: Table, column: str, alias: str) -> Tree:
-        """A stored column, NULL where it holds NaN or a value that is declared missing."""
+        """A stored column, NULL where it holds NaN or a value that is declared missing; or the row ids."""
         shape = self.shapes()[table]
+        if column == ROW:
+            return t.reference(alias, ROW if _hides_row_ids(shape) else "rowid")
         return self._reading(shape, column, t.reference(alias, column))
 
     def _reading(self, shape: Shape, column: str, reference: Tree) -> Tree:
-        kind, codes = shape.types.get(column, "BIGINT"), shape.missing.get(column, ())
+        kind, codes = shape.types[column], shape.missing.get(column, ())
         means_missing = [t.call("isnan", reference)] if kind in ("FLOAT", "DOUBLE") else []
         if codes:
             values = [self.cast(t.literal(code), kind) for code in codes]
@@ -250,15 +266,23 @@ class DuckDB:
                 self._texts[key] = parse.deparse(self.connection, node)
             return self._texts[key]
 
-    def _run(self, text: str) -> duckdb.DuckDBPyConnection:
-        """Runs a statement so that Ctrl-C stops it.
+    def written(self, trees: Sequence[Tree]) -> list[str]:
+        """The texts of expressions, remembered like those of statements."""
+        keys = [json.dumps(tree) for tree in trees]
+        with self.lock:
+            if any(key not in self._texts for key in keys):
+                self._texts.update(zip(keys, parse.expression_texts(self.connection, trees), strict=True))
+            return [self._texts[key] for key in keys]
+
+    def _run(self, text: str, fetch: Callable[[duckdb.DuckDBPyConnection], Fetched]) -> Fetched:
+        """What is fetched of a statement's rows, run so that Ctrl-C stops it.
 
         DuckDB looks for signals between tasks, and the thread that would look may be in the middle of an endless one.
         So the main thread waits, and another one runs.
         """
         if threading.current_thread() is not threading.main_thread():
-            return self.connection.execute(text)
-        running = self._runner.submit(self.connection.execute, text)
+            return fetch(self.connection.execute(text))
+        running = self._runner.submit(lambda: fetch(self.connection.execute(text)))
         try:
             return running.result()
         except KeyboardInterrupt:
@@ -270,45 +294,35 @@ class DuckDB:
     def rows(self, node: Tree) -> list[tuple[Any, ...]]:
         """The rows of a small SELECT."""
         with self.lock:
-            return self._run(self.text(node)).fetchall()
+            return self._run(self.text(node), _rows)
 
-    def counts(self, what: Hashable, node: Callable[[], Tree]) -> tuple[int, ...]:
-        """The one row of a SELECT of counts, remembered under `what` until something is written."""
-        state = self.state()
-        if self._counts[0] != state:
-            self._counts = (state, {})
-        known = self._counts[1]
-        if what not in known:
-            known[what] = tuple(int(value) for value in self.rows(node())[0])
-        return known[what]
+    def recall(self, name: Hashable) -> Any:
+        """What was kept under a name since something was written last, or None."""
+        return self._memory.recall(self.state(), name)
+
+    def keep(self, name: Hashable, value: Any, size: int = 64) -> None:
+        """Keeps what was computed from the data, a value of so many bytes, until something is written."""
+        self._memory.keep(self.state(), name, value, size)
 
     def arrays(self, node: Tree) -> Mapping[str, Array]:
         """The columns of a SELECT as plain or masked arrays, in order."""
         with self.lock:
-            return self._run(self.text(node)).fetchnumpy()
-
-    def stage(self, node: Tree) -> str:
-        """Keeps the rows of a SELECT, in their order, in a temporary table."""
-        with self.lock:
-            name = f"{_TEMPORARY}stage_{next(self._numbers)}"
-            self._run(f"CREATE TEMP TABLE {name} AS {self.text(node)}")
-            return name
+            return self._run(self.text(node), _arrays)
 
     def register(self, columns: Mapping[str, Array]) -> str:
         """Makes arrays readable as a table."""
         with self.lock:
-            name = f"{_TEMPORARY}patch_{next(self._numbers)}"
+            name = f"{_TEMPORARY}rows_{next(n for n in itertools.count() if n not in self._registered)}"
             self.connection.register(name, dict(columns))
+            self._registered.add(int(name.rpartition("_")[2]))
             return name
 
     def forget(self, names: Sequence[str]) -> None:
-        """Lets go of staged and registered rows."""
+        """Lets go of registered rows."""
         with self.lock, suppress(duckdb.Error):
             for name in names:
-                if "patch" in name:
-                    self.connection.unregister(name)
-                else:
-                    self._run(f"DROP TABLE IF EXISTS temp.{name}")
+                self.connection.unregister(name)
+                self._registered.discard(int(name.rpartition("_")[2]))
 
     def verbatim(self, text: str) -> str:
         """The one statement of a text, without what separates statements."""
@@ -323,7 +337,7 @@ class DuckDB:
         """
         with self.lock:
             try:
-                return self._run(text).fetchall()
+                return self._run(text, _rows)
             except (duckdb.IOException, duckdb.FatalException) as error:
                 raise StorageError(str(error).partition(": ")[2]) from error
             except duckdb.Error as error:
@@ -336,7 +350,7 @@ class DuckDB:
         with self.lock:
             name = f"{_TEMPORARY}answer_{next(self._numbers)}"
             columns = ", ".join(f"c{place}" for place in range(width))
-            self._run(f"CREATE TEMP TABLE {name}({columns}) AS {text}")
+            self._run(f"CREATE TEMP TABLE {name}({columns}) AS {text}", _rows)
             return name
 
     def discard(self, name: str) -> None:
@@ -344,8 +358,9 @@ class DuckDB:
         self._garbage.append(name)
 
     def _collect(self) -> None:
-        while self._garbage:
-            self.forget([self._garbage.popleft()])
+        with suppress(duckdb.Error):
+            while self._garbage:
+                self._run(f"DROP TABLE IF EXISTS temp.{self._garbage.popleft()}", _rows)
 
     def type_tree(self, name: str) -> Tree:
         """The tree of a type from its text."""
@@ -366,14 +381,30 @@ class DuckDB:
         """A value that an imputer gave, in the column's own type."""
         return encoding.decoded(tree, type_name, self.type_tree(type_name))
 
+    def travels(self, type_name: str) -> bool:
+        """Whether values of a type come through arrays as they are."""
+        return type_name in encoding.EXACT
+
     def imputable(self, table: Table, column: str) -> bool:
         """Whether a column's type is one that imputers know."""
         return profile.kind_of(self.shapes()[table].types[column]) is not Kind.OPAQUE
 
 
+def _rows(ran: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    return ran.fetchall()
+
+
+def _arrays(ran: duckdb.DuckDBPyConnection) -> Mapping[str, Array]:
+    return ran.fetchnumpy()
+
+
+def _hides_row_ids(shape: Shape) -> bool:
+    return any(name.lower() == "rowid" for name in shape.types)
+
+
 def _stamp(path: str) -> tuple[int, int] | None:
     try:
-        found = Path(path).stat()
+        found = os.stat(path)  # asked for often
     except OSError:
         return None
     return found.st_size, found.st_mtime_ns

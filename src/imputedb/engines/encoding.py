@@ -5,6 +5,10 @@ from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
 from imputedb.statistics.statistics import Kind
 
+_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
+EXACT = frozenset(["BOOLEAN", "FLOAT", "DOUBLE", *_INTEGERS, *(f"U{name}" for name in _INTEGERS)])
+"""Types whose values are the same in an array."""
+
 
 def encoded(tree: Tree, type_name: str) -> Tree:
     """A value as imputers see it: numbers, days or microseconds since 1970, text of categories."""

@@ -1,8 +1,8 @@
 """What an engine must do: hold tables, describe them, and run one statement at a time."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +31,14 @@ class Engine(Protocol):
     def statistics(self, table: Table) -> Statistics:
         """What is known of a table: gathered once, kept, and gathered anew when the table has changed."""
 
+    def source(self, table: Table, alias: str) -> Tree:
+        """A table as an item of FROM."""
+
     def reading(self, table: Table, column: str, alias: str) -> Tree:
-        """A stored column, NULL wherever its value is missing."""
+        """A stored column, NULL wherever its value is missing; or under `generate.ROW` what tells rows apart.
+
+        Row ids are those of `source`, and grow in the order in which it gives its rows.
+        """
 
     def text(self, node: Tree) -> str:
         """The SQL of a SELECT node."""
@@ -40,20 +46,20 @@ class Engine(Protocol):
     def rows(self, node: Tree) -> list[tuple[object, ...]]:
         """The rows of a small SELECT."""
 
-    def counts(self, what: Hashable, node: Callable[[], Tree]) -> tuple[int, ...]:
-        """The one row of a SELECT of counts; `what` tells it from others, so that it may be remembered."""
+    def recall(self, name: Hashable) -> Any:
+        """What was kept under a name since something was written last, or None."""
+
+    def keep(self, name: Hashable, value: Any, size: int = 64) -> None:
+        """Keeps what was computed from the data, a value of so many bytes, until something is written."""
 
     def arrays(self, node: Tree) -> Mapping[str, Array]:
         """The columns of a SELECT as plain or masked arrays, in order."""
-
-    def stage(self, node: Tree) -> str:
-        """Keeps the rows of a SELECT, in their order, under the name that is returned."""
 
     def register(self, columns: Mapping[str, Array]) -> str:
         """Makes arrays readable as a table under the name that is returned."""
 
     def forget(self, names: Sequence[str]) -> None:
-        """Lets go of staged and registered rows."""
+        """Lets go of registered rows."""
 
     def cast(self, tree: Tree, type_name: str) -> Tree:
         """`CAST(tree AS type_name)`."""
@@ -63,3 +69,6 @@ class Engine(Protocol):
 
     def decoded(self, tree: Tree, type_name: str) -> Tree:
         """A value that an imputer gave, in the column's own type."""
+
+    def travels(self, type_name: str) -> bool:
+        """Whether values of a type come through arrays as they are."""

@@ -33,12 +33,12 @@ def taken(given: Cells, order: NDArray[np.intp]) -> Cells:
     return Cells(given.values[order], given.missing[order], given.kind, given.levels)
 
 
-def patch(values: Array, places: NDArray[np.intp], like: Cells) -> Array:
-    """(n,) an array that holds imputed values at the places of their rows, categories as text."""
+def patch(values: Array, places: NDArray[np.intp], like: Cells, rows: int) -> Array:
+    """(rows,) an array that holds imputed values at the places of their rows, categories as text."""
     if like.kind is Kind.CATEGORY:
-        whole = np.full(len(like.missing), None, dtype=object)
+        whole = np.full(rows, None, dtype=object)
         whole[places] = np.array(like.levels, dtype=object)[values.astype(np.intp)]
         return whole
-    whole = np.zeros(len(like.missing), values.dtype)
+    whole = np.zeros(rows, values.dtype)
     whole[places] = values
     return whole

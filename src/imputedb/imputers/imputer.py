@@ -57,10 +57,13 @@ class Rows:
     Attributes:
         columns: cells by column, all of one length n.
         keys: (n,) what random numbers are keyed by.
+        learn: (n,) True for the rows that models are learnt from, a fair sample of all; None when all are. The others
+            are there for their missing cells.
     """
 
     columns: Mapping[Column, Cells]
     keys: NDArray[np.uint64]
+    learn: NDArray[np.bool_] | None = None
 
 
 Progress = Callable[[float], object]
@@ -103,6 +106,14 @@ class FillsInSql(Protocol):
 
     def constant(self, centre: str) -> str:
         """The text of the literal that stands in for a column's missing values, given its centre."""
+
+
+@runtime_checkable
+class LearnsFromSample(Protocol):
+    """An imputer that needs no more than a sample of the observed cells, so that only those travel."""
+
+    def training_rows(self, missing: float) -> float:
+        """How many observed cells of a target are worth learning from, to fill in so many missing ones."""
 
 
 def fills_in_sql(imputer: Imputer) -> bool:

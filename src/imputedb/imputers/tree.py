@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from imputedb import kernel
 from imputedb.algebra.column import Column
 from imputedb.imputers.imputer import Array, Progress, Rows, Work
@@ -47,6 +49,10 @@ class Tree:
         """The share of a row's information that stays unknown, as measured (decisions/kernel.md)."""
         return cost.penalty(work.rows, work.targets, work.attributes)
 
+    def training_rows(self, missing: float) -> float:
+        """Enough that more would lower the error by 2 % at most (decisions/kernel.md)."""
+        return cost.training_rows(missing)
+
     def impute(
         self, rows: Rows, targets: Sequence[Column], seed: int, progress: Progress | None = None
     ) -> Mapping[Column, Array]:
@@ -58,6 +64,7 @@ class Tree:
         ]
         sizes = {k: v for k, v in (("leaves", self.leaves), ("min_leaf", self.min_leaf)) if v is not None}
         wanted = sorted(targets)
+        gaps = [int(np.count_nonzero(rows.columns[column].missing)) for column in wanted]
         filled = kernel.fill(
             cells,
             [order.index(column) for column in wanted],
@@ -65,6 +72,8 @@ class Tree:
             mode=self.mode,
             seed=seed,
             rows=rows.keys,
+            learn=rows.learn,
+            train_rows=[round(self.training_rows(gap)) for gap in gaps],
             progress=progress,
             **sizes,
         )

@@ -78,7 +78,8 @@ def fill(
     seed: int = 0,
     draw: int = 0,
     rows: NDArray[np.uint64] | None = None,
-    train_rows: int = TRAIN_ROWS,
+    learn: NDArray[np.bool_] | None = None,
+    train_rows: int | Sequence[int] = TRAIN_ROWS,
     threads: int = 0,
     progress: Callable[[float], object] | None = None,
 ) -> Filled:
@@ -103,26 +104,23 @@ def fill(
         seed: one seed gives one answer, whatever the number of threads.
         draw: number of the draw, for several of one seed.
         rows: (n,) what random numbers are keyed by; 0..n-1 unless given.
-        train_rows: rows a model is learnt from at most.
+        learn: (n,) True for rows that models may be learnt from; all of them unless given.
+        train_rows: rows a model is learnt from at most; one number, or one a target.
         threads: 0 for one a core.
         progress: called with the share that is done; an exception in it stops the work, as Ctrl-C does.
 
     Raises:
-        ValueError: lengths differ, a target is not a place, or has no observed value.
+        ValueError: lengths differ, a target is not a place, or has no observed value; `train_rows` are not one a
+            target.
         TypeError: a column is neither numbers of at most 64 bits nor booleans.
     """
     values = [_native(place, column.values) for place, column in enumerate(columns)]
     gaps = [_flags(column.missing) for column in columns]
-    lengths = {len(array) for array in [*values, *(flags for flags in gaps if flags is not None)]}
-    lengths |= set() if rows is None else {len(rows)}
-    if len(lengths) > 1:
-        raise ValueError(f"columns of different lengths: {sorted(lengths)}")
-    if any(not 0 <= place < len(columns) for place in targets) or len(set(targets)) < len(targets):
-        raise ValueError(f"targets {list(targets)} are not distinct places among {len(columns)} columns")
-    counts = [_missing(values[place], gaps[place]) for place in targets]
-    for place, count in zip(targets, counts, strict=True):
-        if count and count == len(values[place]):
-            raise ValueError(f"column {place} has no observed value to learn from")
+    _check_lengths([*values, *gaps, rows, learn])
+    counts = _gaps_of(targets, values, gaps)
+    most = [train_rows] * len(targets) if isinstance(train_rows, int) else list(train_rows)
+    if len(most) != len(targets):
+        raise ValueError(f"{len(most)} bounds on the rows to learn from, but {len(targets)} targets")
     outputs = [np.empty(count, values[place].dtype) for place, count in zip(targets, counts, strict=True)]
     done, fitted = _kernel.fill(
         values,
@@ -131,13 +129,14 @@ def fill(
         list(targets),
         outputs,
         None if rows is None else np.ascontiguousarray(rows, np.uint64),
+        _flags(learn),
         cycles,
         leaves,
         min_leaf,
         mode == "draw",
         seed & 0xFFFFFFFFFFFFFFFF,
         draw,
-        train_rows,
+        most,
         threads or os.cpu_count() or 1,
         progress,
     )
@@ -146,6 +145,25 @@ def fill(
         for t, out in zip(targets, outputs, strict=True)
     )
     return Filled(tuple(own), tuple(Fitted(_MODELS[kind], error, tuple(used)) for kind, error, used in fitted), done)
+
+
+def _check_lengths(arrays: Sequence[NDArray[np.generic] | None]) -> None:
+    lengths = {len(array) for array in arrays if array is not None}
+    if len(lengths) > 1:
+        raise ValueError(f"columns of different lengths: {sorted(lengths)}")
+
+
+def _gaps_of(
+    targets: Sequence[int], values: Sequence[NDArray[np.generic]], gaps: Sequence[NDArray[np.uint8] | None]
+) -> list[int]:
+    """How many cells of each target are missing, none of them all."""
+    if any(not 0 <= place < len(values) for place in targets) or len(set(targets)) < len(targets):
+        raise ValueError(f"targets {list(targets)} are not distinct places among {len(values)} columns")
+    counts = [_missing(values[place], gaps[place]) for place in targets]
+    for place, count in zip(targets, counts, strict=True):
+        if count and count == len(values[place]):
+            raise ValueError(f"column {place} has no observed value to learn from")
+    return counts
 
 
 def _native(place: int, values: NDArray[np.generic]) -> NDArray[np.generic]:

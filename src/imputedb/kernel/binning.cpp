@@ -11,6 +11,21 @@ constexpr std::size_t kSample = 2048;      // rows that quantiles are taken from
 constexpr std::size_t kKeySample = 65536;  // rows that are looked at before a column is called a key
 constexpr std::size_t kRun = 256;          // values that are coded together
 
+// Integers of a small range are counted, which is several times faster than comparing them.
+void sort(std::vector<double>& values, bool integral) {
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  const double least = values.empty() ? 0 : *low, range = values.empty() ? 0 : *high - least;
+  if (!integral || !(range < 4 * static_cast<double>(values.size()))) {
+    std::sort(values.begin(), values.end());
+    return;
+  }
+  std::vector<std::uint32_t> counts(static_cast<std::size_t>(range) + 1);
+  for (const double value : values) ++counts[static_cast<std::size_t>(value - least)];
+  auto out = values.begin();
+  for (std::size_t step = 0; step < counts.size(); ++step)
+    out = std::fill_n(out, counts[step], least + static_cast<double>(step));
+}
+
 std::vector<double> sample_of(const Column& column, std::size_t size) {
   std::vector<double> values;
   const std::size_t step = std::max<std::size_t>(1, column.rows / size);
@@ -19,7 +34,7 @@ std::vector<double> sample_of(const Column& column, std::size_t size) {
     for (std::size_t i = 0; i < column.rows; i += step)
       if (!column.is_missing(i) && !std::isnan(static_cast<double>(v[i]))) values.push_back(static_cast<double>(v[i]));
   });
-  std::sort(values.begin(), values.end());
+  sort(values, column.integral());
   return values;
 }
 

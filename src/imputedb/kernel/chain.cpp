@@ -40,10 +40,10 @@ void copy(const Column& column, void* values, std::size_t place, std::size_t don
 class Chain {
  public:
   Chain(std::span<const Column> columns, std::span<const int> targets, std::span<const Output> outputs,
-        std::span<const std::uint64_t> keys, const Settings& settings, const Between& between, Report& report)
+        const Marks& marks, const Settings& settings, const Between& between, Report& report)
       : columns_(columns),
         outputs_(outputs),
-        keys_(keys),
+        marks_(marks),
         settings_(settings),
         between_(between),
         report_(report),
@@ -93,7 +93,7 @@ class Chain {
 
   std::size_t rows() const { return columns_.empty() ? 0 : columns_[0].rows; }
   std::size_t chunks() const { return (rows() + kChunk - 1) / kChunk; }
-  std::uint64_t key(std::size_t row) const { return keys_.empty() ? row : keys_[row]; }
+  std::uint64_t key(std::size_t row) const { return marks_.key(row); }
 
   // Where each chunk's missing cells begin among the target's.
   void count_missing() {
@@ -150,7 +150,8 @@ class Chain {
     std::vector<Model> models(block.size());
     each(block.size(), [&](std::size_t b) {
       const int place = targets_[block[b]];
-      models[b] = learnt({state_, columns_[static_cast<std::size_t>(place)], place, keys_, settings_, cycle, stop_});
+      models[b] = learnt({state_, columns_[static_cast<std::size_t>(place)], place, marks_, settings_, cycle,
+                          outputs_[block[b]].train_rows, stop_});
     });
     if (stop_) return;
     std::vector<std::vector<std::uint8_t>> codes(block.size());
@@ -211,7 +212,7 @@ class Chain {
 
   std::span<const Column> columns_;
   std::span<const Output> outputs_;
-  std::span<const std::uint64_t> keys_;
+  const Marks& marks_;
   const Settings& settings_;
   const Between& between_;
   Report& report_;
@@ -227,8 +228,8 @@ class Chain {
 }  // namespace
 
 bool filled(std::span<const Column> columns, std::span<const int> targets, std::span<const Output> outputs,
-            std::span<const std::uint64_t> keys, const Settings& settings, const Between& between, Report& report) {
-  return Chain(columns, targets, outputs, keys, settings, between, report).run();
+            const Marks& marks, const Settings& settings, const Between& between, Report& report) {
+  return Chain(columns, targets, outputs, marks, settings, between, report).run();
 }
 
 }  // namespace imputedb

@@ -9,10 +9,12 @@
 
 namespace imputedb {
 
-// Where the values of a target's missing cells go: one place a missing cell, in row order, of the column's own type.
+// Where the values of a target's missing cells go: one place a missing cell, in row order, of the column's own type;
+// and how many rows it is learnt from at most.
 struct Output {
   void* values;
   std::size_t count;
+  std::size_t train_rows;
 };
 
 struct Fitted {
@@ -31,6 +33,6 @@ using Between = std::function<bool(double)>;
 
 // Fills the outputs of the targets; false when it was stopped.
 bool filled(std::span<const Column> columns, std::span<const int> targets, std::span<const Output> outputs,
-            std::span<const std::uint64_t> keys, const Settings& settings, const Between& between, Report& report);
+            const Marks& marks, const Settings& settings, const Between& between, Report& report);
 
 }  // namespace imputedb

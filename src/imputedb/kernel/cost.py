@@ -3,6 +3,15 @@
 from imputedb.kernel import TRAIN_ROWS
 
 
+def training_rows(missing: float) -> float:
+    """Observed cells that are worth learning from to fill in so many missing ones.
+
+    What learning costs should stand in proportion to what it is for: two cells are learnt from for each one that is
+    filled in, but no fewer than 4,096 and no more than the kernel's own bound (decisions/kernel.md has the errors).
+    """
+    return min(max(4096.0, 2 * missing), TRAIN_ROWS)
+
+
 def milliseconds(
     rows: float,
     targets: int,
@@ -20,7 +29,7 @@ def milliseconds(
     Two targets learn side by side; the categories of nominal ones, `nominal_levels` of them, share one model.
     """
     rows = max(rows, 1.0)
-    learnt = min(rows * (1 - missing_share), TRAIN_ROWS)
+    learnt = min(rows * (1 - missing_share), training_rows(rows * missing_share))
     used = predictors if predictors <= 48 else 32
     rounds = cycles if draw and targets > 1 else 1
     fits = (targets + 1) // 2 * rounds

@@ -17,8 +17,16 @@ struct Settings {
   int min_leaf = 10;
   bool draw = false;
   std::uint64_t seed = 0, draw_number = 0;
-  std::size_t train_rows = 50000;
   int threads = 1;
+};
+
+// What is known of rows besides their cells: what random numbers are keyed by, and which may be learnt from.
+struct Marks {
+  std::span<const std::uint64_t> keys;   // empty: row numbers
+  std::span<const std::uint8_t> learnt;  // empty: all rows
+
+  std::uint64_t key(std::size_t row) const { return keys.empty() ? row : keys[row]; }
+  bool learns(std::size_t row) const { return learnt.empty() || learnt[row] != 0; }
 };
 
 // The table's codes as they stand, the target's observed values, and keyed row numbers.
@@ -26,13 +34,14 @@ struct Lesson {
   const std::vector<Binned>& columns;
   const Column& target;
   int place;                            // of the target among the columns
-  std::span<const std::uint64_t> keys;  // empty: row numbers
+  const Marks& marks;
   const Settings& settings;
   int cycle;
+  std::size_t most;  // rows to learn from
   const std::atomic<bool>& stop;
 
   const Binned& column(int place) const { return columns[static_cast<std::size_t>(place)]; }
-  std::uint64_t key(std::size_t row) const { return keys.empty() ? row : keys[row]; }
+  std::uint64_t key(std::size_t row) const { return marks.key(row); }
 };
 
 constexpr std::size_t kFewestRows = 20;  // below, a column's centre is all that is learnt

@@ -64,24 +64,26 @@ class Caller {
 };
 
 nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& nominal, const std::vector<int>& targets,
-               nb::list outputs, std::optional<Keys> keys, int cycles, int leaves, int min_leaf, bool draw,
-               std::uint64_t seed, std::uint64_t draw_number, std::size_t train_rows, int threads,
+               nb::list outputs, std::optional<Keys> keys, std::optional<Flags> learn, int cycles, int leaves, int min_leaf,
+               bool draw, std::uint64_t seed, std::uint64_t draw_number, const std::vector<std::size_t>& train_rows, int threads,
                nb::object progress) {
   const std::vector<Column> columns = columns_of(values, missing, nominal);
   std::vector<Output> places;
   for (nb::handle output : outputs) {
     const auto array = nb::cast<AnyArray>(output);
-    places.push_back({array.data(), array.shape(0)});
+    places.push_back({array.data(), array.shape(0), train_rows[places.size()]});
   }
   const std::span<const std::uint64_t> rows =
       keys ? std::span<const std::uint64_t>(keys->data(), keys->shape(0)) : std::span<const std::uint64_t>();
-  const Settings settings{cycles, leaves, min_leaf, draw, seed, draw_number, train_rows, threads};
+  const std::span<const std::uint8_t> lessons =
+      learn ? std::span<const std::uint8_t>(learn->data(), learn->shape(0)) : std::span<const std::uint8_t>();
+  const Settings settings{cycles, leaves, min_leaf, draw, seed, draw_number, threads};
   Caller caller(std::move(progress));
   Report report;
   bool finished = false;
   {
     const nb::gil_scoped_release unlocked;
-    finished = filled(columns, targets, places, rows, settings, [&](double share) { return caller(share); }, report);
+    finished = filled(columns, targets, places, {rows, lessons}, settings, [&](double share) { return caller(share); }, report);
   }
   if (!finished) throw nb::python_error();
   nb::list fitted;
@@ -127,8 +129,8 @@ nb::list grow(const std::vector<std::vector<std::uint8_t>>& codes, const std::ve
 }  // namespace
 
 NB_MODULE(_kernel, m) {
-  m.def("fill", &fill, "values"_a, "missing"_a, "nominal"_a, "targets"_a, "outputs"_a, "keys"_a.none(), "cycles"_a,
-        "leaves"_a, "min_leaf"_a, "draw"_a, "seed"_a, "draw_number"_a, "train_rows"_a, "threads"_a,
+  m.def("fill", &fill, "values"_a, "missing"_a, "nominal"_a, "targets"_a, "outputs"_a, "keys"_a.none(), "learn"_a.none(),
+        "cycles"_a, "leaves"_a, "min_leaf"_a, "draw"_a, "seed"_a, "draw_number"_a, "train_rows"_a, "threads"_a,
         "progress"_a.none());
   m.def("bin", &bin, "values"_a, "missing"_a.none(), "nominal"_a, "bins"_a);
   m.def("grow", &grow, "codes"_a, "y"_a, "classes"_a, "leaves"_a, "min_leaf"_a, "min_gain"_a);

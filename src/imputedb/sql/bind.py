@@ -1,6 +1,6 @@
 """Names to columns: DuckDB's tree of one SELECT block to a Query. No string is looked up after this."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,15 @@ from imputedb.algebra.relation import SortKey, Table
 from imputedb.algebra.scalar import Scalar
 from imputedb.errors import Unplanned
 from imputedb.sql.conditions import condition_of
-from imputedb.sql.parse import Connection, expression_texts, is_aggregate
+from imputedb.sql.parse import is_aggregate
 from imputedb.sql.scope import Scope, Shapes, scope_of, where
 from imputedb.sql.tree import Tree, expressions, is_reference, parts, reference, rewrite
 
 _ASKS = {"OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL", "OPERATOR_COALESCE"}
 _ASKING_FUNCTIONS = {"ifnull", "nullif", "coalesce"}
+
+Written = Callable[[Sequence[Tree]], list[str]]
+"""Expressions to their texts."""
 
 
 def bind(
@@ -23,7 +26,7 @@ def bind(
     names: Sequence[str],
     shapes: Shapes,
     tables: Mapping[str, Table],
-    connection: Connection,
+    written: Written,
     aggregates: frozenset[str],
 ) -> Query:
     """The query that a syntax tree states.
@@ -33,7 +36,7 @@ def bind(
         names: the names DuckDB gives the output columns.
         shapes: the columns of every table.
         tables: tables by lower-case name, bare and qualified.
-        connection: for the texts of expressions.
+        written: the engine's way to write expressions down.
         aggregates: names of the engine's aggregate functions.
 
     Raises:
@@ -52,11 +55,7 @@ def bind(
     having, qualify = binder.maybe(node["having"]), binder.maybe(node["qualify"])
     calls = _aggregate_calls([*bound, *keys, *(t for t in (having, qualify) if t)], aggregates)
     aggregated = bool(groups or calls or having or node["aggregate_handling"] == "FORCE_AGGREGATES")
-    texts = iter(
-        expression_texts(
-            connection, [*bound, *parts_of_where, *groups, *keys, *calls, *(t for t in (having, qualify) if t)]
-        )
-    )
+    texts = iter(written([*bound, *parts_of_where, *groups, *keys, *calls, *(t for t in (having, qualify) if t)]))
     shown = [_scalar(tree, next(texts), name) for tree, name in zip(bound, names, strict=True)]
     conditions = [_scalar(tree, next(texts)) for tree in parts_of_where]
     grouped = [_scalar(tree, next(texts)) for tree in groups]
@@ -74,7 +73,7 @@ def bind(
         having=_scalar(having, next(texts)) if having else None,
         qualify=_scalar(qualify, next(texts)) if qualify else None,
         order=tuple(ordered),
-        limit=_limit(node, connection),
+        limit=_limit(node, written),
         grouping={
             "group_expressions": groups,
             "group_sets": node["group_sets"],
@@ -253,11 +252,11 @@ def _described(groups: Sequence[Scalar], outputs: Sequence[Scalar]) -> Iterator[
             yield next((o for o in outputs if o.name.lower() == group.text.strip('"').lower()), group)
 
 
-def _limit(node: Tree, connection: Connection) -> tuple[str, Tree] | None:
+def _limit(node: Tree, written: Written) -> tuple[str, Tree] | None:
     found = next((m for m in node["modifiers"] if m["type"].startswith("LIMIT")), None)
     if found is None:
         return None
     given = [part for part in (found.get("limit"), found.get("offset")) if part]
     if any(tree["class"] == "SUBQUERY" for tree in expressions(given)):
         raise Unplanned("a subquery in LIMIT over missing values is not planned yet")
-    return " offset ".join(expression_texts(connection, given)), found
+    return " offset ".join(written(given)), found

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from imputedb.algebra.column import Column
+from imputedb.algebra.column import Column, Columns
 from imputedb.algebra.relation import (
     Aggregate,
     Drop,
+    Fill,
     Filter,
     Impute,
     Join,
@@ -23,31 +24,40 @@ from imputedb.errors import InternalError
 from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
 
+ROW = "imputedb row"
+"""The column that every scan has: a number that tells its rows apart."""
+
 Resolve = Callable[[Column], Tree]
 
 Reading = Callable[[Scan, Column], Tree]
 """How a stored column is read: its reference, NULL where a declared code or NaN stands for a missing value."""
 
+Source = Callable[[Scan], Tree]
+"""A scan as an item of FROM."""
+
 Filling = Callable[[Impute, Column], Tree]
 """What a non-blocking Impute puts in place of a column's missing values."""
 
 
+Identified = tuple[Tree, dict[Column, Fill]]
+"""A SELECT of row ids and values, and what fills the missing cells of columns that are read by row id."""
+
+
 @dataclass(slots=True)
 class Rows:
-    """Joined rows on the way to a SELECT: where they come from, what holds, and what each column is."""
+    """Joined rows on the way to a SELECT: where they come from, what holds, what each column and missing cell is."""
 
     source: Tree
     conditions: list[Tree]
     columns: dict[str, Resolve]
-    filled: dict[Column, Tree] = field(default_factory=dict)
+    filled: dict[Column, Fill] = field(default_factory=dict)
 
     def value(self, column: Column) -> Tree:
         """The expression of a column."""
-        if column in self.filled:
-            return self.filled[column]
         if column.relation not in self.columns:
             raise InternalError(f"{column} is read where {', '.join(self.columns)} are at hand")
-        return self.columns[column.relation](column)
+        stored = self.columns[column.relation](column)
+        return t.coalesce(stored, self.filled[column].shown) if column in self.filled else stored
 
     def expression(self, tree: Tree) -> Tree:
         """A bound expression over these rows."""
@@ -67,16 +77,17 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """Lowers relations, told how stored columns are read and what non-blocking imputers fill in."""
+    """Lowers relations, told how tables and stored columns are read and what non-blocking imputers fill in."""
 
+    source: Source
     reading: Reading
     filling: Filling
 
     def rows(self, relation: Relation) -> Rows:
         """The joined rows of a relation below any aggregation."""
         match relation:
-            case Scan(table, alias):
-                return Rows(t.table(table.path, alias), [], {alias: lambda column: self.reading(relation, column)})
+            case Scan(alias=alias):
+                return Rows(self.source(relation), [], {alias: self._stored(relation)})
             case Staged():
                 return self._staged(relation)
             case Filter(below, predicates):
@@ -89,7 +100,7 @@ class Generator:
                 return rows
             case Impute(below, columns):
                 rows = self.rows(below)
-                rows.filled |= {c: t.coalesce(rows.value(c), self.filling(relation, c)) for c in sorted(columns)}
+                rows.filled |= {c: Fill(self.filling(relation, c)) for c in columns}
                 return rows
             case Join(left, right, predicates):
                 return _joined(self.rows(left), self.rows(right), predicates)
@@ -98,32 +109,59 @@ class Generator:
             case _:
                 assert_never(relation)
 
-    def columns(self, relation: Relation, outputs: Mapping[str, Tree] | Sequence[Column]) -> Tree:
-        """A SELECT of columns of joined rows, each under its full name, or of given expressions over them."""
+    def _stored(self, scan: Scan) -> Resolve:
+        return lambda column: self.reading(scan, column)
+
+    def columns(self, relation: Relation, outputs: Mapping[str, Tree]) -> Tree:
+        """A SELECT of expressions over joined rows, by output name."""
         rows = self.rows(relation)
-        if isinstance(outputs, Mapping):
-            items = [t.named(rows.expression(tree), name) for name, tree in outputs.items()]
-        else:
-            items = [t.named(rows.value(column), stage_name(column)) for column in outputs]
+        items = [t.named(rows.expression(tree), name) for name, tree in outputs.items()]
         return t.select(items, rows.source, t.all_of(rows.conditions))
 
+    def identities(self, relation: Relation, scans: Sequence[Scan], kept: Columns, others: Columns) -> Identified:
+        """A SELECT that tells joined rows apart, with some columns' values, and what fills in others.
+
+        Its columns are a row id under each alias, the values of the columns that are kept, and under the full name of
+        one of the others what an imputer gave for it.
+        """
+        rows = self.rows(relation)
+        items = [t.named(rows.value(Column(scan.alias, ROW)), scan.alias) for scan in scans]
+        items += [t.named(rows.value(column), kept_name(column)) for column in sorted(kept)]
+        filled = {column: fill for column, fill in rows.filled.items() if column in others}
+        items += [t.named(fill.raw, str(column)) for column, fill in sorted(filled.items()) if fill.raw]
+        return t.select(items, rows.source, t.all_of(rows.conditions)), filled
+
     def _staged(self, relation: Staged) -> Rows:
-        """Staged rows beside their patch: the n-th row of one is the n-th row of the other."""
-        scan = relation.scan
-        source = t.table(scan.table.path, scan.alias) if scan else t.table((relation.name,), "")
-        if relation.patch:
-            source = t.positional(source, t.table((relation.patch,), ""))
+        """The rows of scans that a table of row ids names, or all of one scan with what an imputer gave beside them."""
+        if relation.whole:
+            source = self.source(relation.scans[0])
+            if relation.name:
+                source = t.positional(source, t.table((relation.name,), ""))
+            return Rows(source, [], {relation.scans[0].alias: self._stored(relation.scans[0])}, dict(relation.filled))
+        assert relation.name
+        source = t.table((relation.name,), "")
+        joined = {column.relation for column in relation.reads - relation.kept}
+        for scan in relation.scans:
+            if scan.alias in joined:
+                row, other = t.reference(relation.name, scan.alias), self.reading(scan, Column(scan.alias, ROW))
+                source = t.inner(source, self.source(scan), t.compared("COMPARE_EQUAL", row, other))
+        columns = {scan.alias: self._known(relation, scan, scan.alias in joined) for scan in relation.scans}
+        return Rows(source, [], columns, dict(relation.filled))
 
-        def stored(column: Column) -> Tree:
-            if scan:
-                return self.reading(scan, column)
-            if column not in relation.columns:
-                raise InternalError(f"{column} was not kept in {relation.name}")
-            return t.reference(relation.name, stage_name(column))
+    def _known(self, relation: Staged, scan: Scan, joined: bool) -> Resolve:
+        assert relation.name
+        name = relation.name
 
-        filled = {column: t.coalesce(stored(column), patched) for column, patched in relation.filled.items()}
-        names = {scan.alias} if scan else {column.relation for column in relation.columns}
-        return Rows(source, [], dict.fromkeys(names, stored), filled)
+        def resolve(column: Column) -> Tree:
+            if column.name == ROW:
+                return t.reference(name, scan.alias)
+            if column in relation.kept:
+                return t.reference(name, kept_name(column))
+            if not joined:
+                raise InternalError(f"{column} was not kept")
+            return self.reading(scan, column)
+
+        return resolve
 
     def answer(self, relation: Relation) -> Tree:
         """The SELECT of a whole block, from its joined rows to its last operator."""
@@ -183,6 +221,6 @@ def _joined(left: Rows, right: Rows, predicates: Sequence[Scalar]) -> Rows:
     return rows
 
 
-def stage_name(column: Column) -> str:
-    """The name of a column in staged rows."""
-    return f"{column} (stored)" if column.stored else str(column)
+def kept_name(column: Column) -> str:
+    """The name of a column's values beside row ids."""
+    return f"{column} (stored)" if column.stored else f"{column} (completed)"

@@ -69,6 +69,11 @@ def coalesce(*children: Tree) -> Tree:
     return operator("OPERATOR_COALESCE", *children)
 
 
+def compared(kind: str, left: Tree, right: Tree) -> Tree:
+    """A comparison, such as COMPARE_EQUAL."""
+    return {"class": "COMPARISON", "type": kind, "alias": "", "left": left, "right": right}
+
+
 def is_missing(child: Tree) -> Tree:
     """`child IS NULL`."""
     return operator("OPERATOR_IS_NULL", child)
@@ -140,6 +145,25 @@ def try_cast(child: Tree, type_tree: Tree) -> Tree:
 def named(child: Tree, alias: str) -> Tree:
     """The same expression under an output name."""
     return {**child, "alias": alias}
+
+
+def star() -> Tree:
+    """All columns."""
+    return {"class": "STAR", "type": "STAR", "alias": "", "relation_name": ""}
+
+
+def numbered(alias: str) -> Tree:
+    """`row_number() OVER ()`: rows counted from 1 in the order in which they come."""
+    return {
+        "class": "WINDOW",
+        "type": "WINDOW_ROW_NUMBER",
+        "alias": alias,
+        "function_name": "row_number",
+        "start": "UNBOUNDED_PRECEDING",
+        "end": "CURRENT_ROW_RANGE",
+        "arguments": [],
+        "qualified_name": {"path": ["row_number"]},
+    }
 
 
 def table(path: Sequence[str], alias: str) -> Tree:

@@ -1,0 +1,114 @@
+"""Columns of stored tables as imputers read them: fetched once, and kept while nothing is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.relation import Scan
+from imputedb.engines.engine import Array, Engine
+from imputedb.imputers import features
+from imputedb.imputers.imputer import Cells
+from imputedb.imputers.random import mixed
+from imputedb.sql import tree as t
+from imputedb.sql.generate import ROW
+from imputedb.sql.tree import Tree
+from imputedb.statistics.statistics import Kind, Statistics
+
+KEY = "imputedb key"
+"""Stands for the number that random numbers are keyed by: a hash of the table's first key column, or of the row id."""
+
+WHOLE = 64 << 20
+"""Bytes of columns that are fetched whole and kept; of larger tables the rows that are asked for are fetched anew."""
+
+_CELL = 9  # bytes: a number and its flag
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """One scan's columns on an engine."""
+
+    engine: Engine
+    scan: Scan
+    statistics: Statistics
+
+    def cells(self, names: Sequence[str], rows: NDArray[np.int64] | None = None) -> dict[str, Cells]:
+        """The columns of the rows with the given ids, in that order; of all rows, in the table's, if none are given."""
+        if rows is None:
+            return self._whole(names)
+        if not self._small and 2 * len(rows) < self.statistics.rows:
+            return self._some(names, rows)
+        whole, places = self._whole(names), self._places(rows)
+        return {name: features.taken(cells, places) for name, cells in whole.items()}
+
+    def rows(self) -> NDArray[np.int64]:
+        """(n,) the ids of all rows, in the table's order."""
+        return self._whole([ROW])[ROW].values.astype(np.int64, copy=False)
+
+    def keys(self, rows: NDArray[np.int64] | None = None) -> NDArray[np.uint64]:
+        """(n,) what random numbers are keyed by, of the rows with the given ids or of all."""
+        return self.cells([KEY], rows)[KEY].values.astype(np.uint64, copy=False)
+
+    @property
+    def _small(self) -> bool:
+        return self.statistics.rows * len(self.statistics.columns) * _CELL <= WHOLE
+
+    def _whole(self, names: Sequence[str]) -> dict[str, Cells]:
+        found = {name: self.engine.recall(self._named(name)) for name in names}
+        absent = [name for name, cells in found.items() if cells is None]
+        if absent:
+            arrays = self.engine.arrays(self._select(absent, self.engine.source(self.scan.table, self.scan.alias)))
+            for place, name in enumerate(absent):
+                found[name] = self._read(name, arrays[f"c{place}"])
+                if self._small:
+                    self.engine.keep(self._named(name), found[name], _CELL * self.statistics.rows)
+        return found
+
+    def _named(self, name: str) -> tuple[object, ...]:
+        return ("cells", self.scan.table, name)
+
+    def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where the rows with these ids stand in the table."""
+        ids = self.rows()
+        if len(ids) and ids[0] == 0 and ids[-1] == len(ids) - 1:
+            return rows
+        return np.searchsorted(ids, rows)
+
+    def _some(self, names: Sequence[str], rows: NDArray[np.int64]) -> dict[str, Cells]:
+        asked = self.engine.register({"place": np.arange(len(rows)), "row": rows})
+        same = t.compared("COMPARE_EQUAL", t.reference(asked, "row"), self._value(ROW))
+        source = t.inner(t.table((asked,), ""), self.engine.source(self.scan.table, self.scan.alias), same)
+        try:
+            arrays = self.engine.arrays(self._select(names, source, t.reference(asked, "place")))
+        finally:
+            self.engine.forget([asked])
+        order = np.argsort(arrays["place"])
+        return {name: self._read(name, arrays[f"c{place}"][order]) for place, name in enumerate(names)}
+
+    def _select(self, names: Sequence[str], source: Tree, *more: Tree) -> Tree:
+        items = [t.named(self._encoded(name), f"c{place}") for place, name in enumerate(names)]
+        return t.select([*items, *more], source)
+
+    def _encoded(self, name: str) -> Tree:
+        if name == KEY:
+            return t.call("hash", self._value(self.statistics.key or ROW))
+        if name == ROW:
+            return self._value(ROW)
+        return self.engine.encoded(self._value(name), self.statistics.columns[name].type)
+
+    def _value(self, name: str) -> Tree:
+        return self.engine.reading(self.scan.table, name, self.scan.alias)
+
+    def _read(self, name: str, values: Array) -> Cells:
+        if name in (KEY, ROW):
+            return Cells(np.ma.getdata(values), np.zeros(len(values), bool), Kind.OPAQUE)
+        return features.cells(values, self.statistics.columns[name].kind)
+
+
+def combined(keys: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint64]:
+    """(n,) one key a joined row, of those of the rows that it joins."""
+    out = keys[0]
+    for key in keys[1:]:
+        out = mixed(mixed(out) ^ key)
+    return out
