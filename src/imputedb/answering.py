@@ -1,31 +1,31 @@
 """The life of a query: text to plan, kept while the data stands still; plan to rows."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from time import perf_counter
+from typing import Any
 
 import duckdb
 
+from imputedb import blocks
 from imputedb.algebra.column import Column, Columns
-from imputedb.algebra.query import Query
-from imputedb.algebra.relation import Impute, Relation, Scan, Table
-from imputedb.algebra.walk import bottom_up
+from imputedb.algebra.relation import Drop, Impute, Relation, Scan
+from imputedb.algebra.walk import bottom_up, scans
+from imputedb.blocks import Block, Completed, Planned, Written
 from imputedb.engines.duckdb import DuckDB
-from imputedb.errors import CannotImpute, DataError, QueryError
+from imputedb.errors import CannotImpute, DataError, InternalError, QueryError
 from imputedb.execution import Execution, Outcome, Watch
 from imputedb.imputers.imputer import Imputer, Progress
-from imputedb.planning import invariant, planner
+from imputedb.planning import invariant
 from imputedb.planning.candidate import Candidate
 from imputedb.planning.frontier import Frontier
-from imputedb.planning.problem import Problem
 from imputedb.result import HIGH_PENALTY, MUCH_DROPPED, Report, Result
 from imputedb.sql import parse
-from imputedb.sql.bind import bind
-from imputedb.sql.tree import Tree
+from imputedb.sql.names import extended
 from imputedb.statistics.statistics import Statistics
 
-PLANNED, BASE, VERBATIM = "planned", "base", "verbatim"
+PLANNED, BASE, VERBATIM, COMPLETED, MIXED = "planned", "base", "verbatim", "completed", "mixed"
 _PLANS_KEPT = 256
 
 
@@ -52,22 +52,30 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A query understood: its output, and unless DuckDB may run it as it stands, the plans to choose from."""
+    """A query understood: its output, and unless DuckDB may run it as it stands, the blocks that answer it."""
 
     text: str
     columns: list[str]
     types: list[str]
-    problem: Problem | None
-    frontier: Frontier | None
+    blocks: Sequence[Block] = ()
 
-    def chosen(self, asked: Asked) -> Candidate | None:
-        """The plan that alpha picks, its invariant checked."""
-        if self.frontier is None or self.problem is None:
-            return None
-        plan = self.frontier.choose(asked.alpha)
-        statistics = self.problem.statistics
-        invariant.check(plan.relation, lambda scan: _dirty_of(scan, statistics))
-        return plan
+    @property
+    def frontier(self) -> Frontier | None:
+        """The plans of the outermost block; where it is run as it is written, of what it reads."""
+        return next((block.frontier for block in reversed(self.blocks) if not isinstance(block, Written)), None)
+
+    @property
+    def is_base(self) -> bool:
+        """Whether nothing but tables is completed."""
+        return not any(isinstance(block, Planned) for block in self.blocks)
+
+
+def chosen_plan(block: Planned | Completed, asked: Asked) -> Candidate:
+    """The plan that alpha picks, its invariant checked."""
+    plan = block.frontier.choose(asked.alpha)
+    statistics = block.problem.statistics
+    invariant.check(plan.relation, lambda scan: _dirty_of(scan, statistics))
+    return plan
 
 
 def _dirty_of(scan: Scan, statistics: Mapping[str, Statistics]) -> Columns:
@@ -100,44 +108,12 @@ class Planner:
     def _prepared(self, text: str, asked: Asked) -> Prepared:
         engine = self._engine
         node = parse.parse(engine.connection, text)
+        further = extended(node)
+        if further != node:
+            node, text = further, engine.text(further)
         columns, types = parse.shape(engine.connection, text)
-        verbatim = Prepared(text, columns, types, None, None)
-        tables = _tables_in(node, engine.names())
-        if not any(engine.statistics(table).dirty for table in tables):
-            return verbatim
-        shapes = {table: list(shape.types) for table, shape in engine.shapes().items()}
-        query = bind(node, columns, shapes, engine.names(), engine.written, engine.aggregates)
-        statistics = {scan.alias: engine.statistics(scan.table) for scan in query.sources}
-        problem = Problem(query, statistics, asked.imputers)
-        if not _reads_missing(query, statistics):
-            return verbatim
-        frontier = planner.base(problem) if asked.strategy == BASE else planner.plan(problem)
-        return Prepared(text, columns, types, problem, frontier)
-
-
-def _reads_missing(query: Query, statistics: Mapping[str, Statistics]) -> bool:
-    """Whether a value that is missing is read, completed or (where a code or NaN stands for it) stored."""
-    return any(column.name in statistics[column.relation].dirty for column in query.reads)
-
-
-def _tables_in(node: Tree, names: Mapping[str, Table]) -> list[Table]:
-    """The base tables a statement mentions anywhere."""
-    found = []
-
-    def visit(part: object) -> None:
-        if isinstance(part, Mapping):
-            if part.get("type") == "BASE_TABLE":
-                path = ".".join(step for step in part["qualified_name"]["path"] if step)
-                if path.lower() in names:
-                    found.append(names[path.lower()])
-            for below in part.values():
-                visit(below)
-        elif isinstance(part, list):
-            for below in part:
-                visit(below)
-
-    visit(node)
-    return found
+        found = blocks.blocks(engine, node, columns, asked.imputers, base=asked.strategy == BASE)
+        return Prepared(text, columns, types, found)
 
 
 def answer(
@@ -150,40 +126,123 @@ def answer(
 ) -> Result:
     """The result of a prepared query."""
     began = perf_counter()
-    plan = prepared.chosen(asked)
-    if plan is None or prepared.problem is None:
+    report = Report(asked.alpha, asked.imputer, asked.seed, VERBATIM, planning_ms=planning_ms)
+    if not prepared.blocks:
         name = _run(engine, engine.verbatim(prepared.text), len(prepared.columns))
-        report = Report(asked.alpha, asked.imputer, asked.seed, VERBATIM, planning_ms=planning_ms)
-        return _result(engine, prepared, name, report, began)
-    _check_imputable(plan.relation, prepared.problem.statistics)
-    imputers = {imputer.name: imputer for imputer in asked.imputers}
-    execution = Execution(engine, prepared.problem.statistics, imputers, asked.seed, progress, watch)
+        return Result(engine, name, prepared.columns, prepared.types, _timed(report, began))
+    run = _Run(engine, asked, progress, watch)
     with engine.snapshot():
         try:
-            outcome = execution.run(plan.relation)
-            name = _run(engine, engine.text(outcome.statement), len(prepared.columns))
+            name = run.through(prepared)
         finally:
-            engine.forget(execution.names)
-    report = Report(
-        alpha=asked.alpha,
-        imputer=asked.imputer,
-        seed=asked.seed,
-        strategy=asked.strategy,
-        penalty=plan.penalty,
-        estimated_ms=plan.time,
-        planning_ms=planning_ms,
-        imputed={str(column): cells for column, cells in sorted(outcome.imputed.items())},
-        dropped=outcome.dropped,
-        warnings=tuple(_warnings(plan, outcome)),
-    )
-    return _result(engine, prepared, name, report, began)
+            run.clear()
+    report = replace(report, strategy=_strategy(prepared, asked), **run.told())
+    return Result(engine, name, prepared.columns, prepared.types, _timed(report, began), run.drawn, prepared.frontier)
 
 
-def _result(engine: DuckDB, prepared: Prepared, name: str, report: Report, began: float) -> Result:
-    report = replace(report, execution_ms=(perf_counter() - began) * 1e3)
-    frontier = prepared.frontier
-    relation = frontier.choose(report.alpha).relation if frontier else None
-    return Result(engine, name, prepared.columns, prepared.types, report, relation, frontier)
+def _timed(report: Report, began: float) -> Report:
+    return replace(report, execution_ms=(perf_counter() - began) * 1e3)
+
+
+def _strategy(prepared: Prepared, asked: Asked) -> str:
+    if asked.strategy == BASE:
+        return BASE
+    completed = any(isinstance(block, Completed) for block in prepared.blocks)
+    if not completed:
+        return PLANNED
+    return COMPLETED if prepared.is_base else MIXED
+
+
+@dataclass(slots=True)
+class _Run:
+    """The blocks of a statement, run one after the other, and what is to be said of them."""
+
+    engine: DuckDB
+    asked: Asked
+    progress: Progress | None
+    watch: Watch | None
+    drawn: list[tuple[str, Relation | str]] = field(default_factory=list)
+    _names: list[str] = field(default_factory=list)
+    _made: dict[str, list[str]] = field(default_factory=lambda: {"VIEW": [], "TABLE": []})
+    _plans: list[Candidate] = field(default_factory=list)
+    _outcome: Outcome = field(default_factory=Outcome)
+
+    def through(self, prepared: Prepared) -> str:
+        """Runs the blocks; the name that the last one's rows are kept under."""
+        for block in prepared.blocks:
+            if isinstance(block, Completed):
+                self._complete(block)
+                continue
+            if isinstance(block, Planned):
+                statement = self._execution(block).run(self._plan(block).relation, self._outcome)
+            else:
+                statement = block.node
+                self.drawn.append((block.name, written_words(block)))
+            text = self.engine.text(statement)
+            if block.name == blocks.ANSWER:
+                return _run(self.engine, text, len(prepared.columns))
+            self._made["TABLE"].append(block.name)
+            self.engine.make("TABLE", block.name, block.columns, _ordered(block, text))
+        raise InternalError("a statement without an answer")
+
+    def _complete(self, block: Completed) -> None:
+        names, statement = self._execution(block).complete(self._plan(block).relation, block.asked, self._outcome)
+        self._made["VIEW"].append(block.name)
+        self.engine.make("VIEW", block.name, names, self.engine.text(statement))
+
+    def _plan(self, block: Planned | Completed) -> Candidate:
+        plan = chosen_plan(block, self.asked)
+        _check_imputable(plan.relation, block.problem.statistics)
+        self._plans.append(plan)
+        self.drawn.append((block.name, plan.relation))
+        return plan
+
+    def _execution(self, block: Planned | Completed) -> Execution:
+        imputers = {imputer.name: imputer for imputer in self.asked.imputers}
+        asked = self.asked
+        return Execution(
+            self.engine, block.problem.statistics, imputers, asked.seed, self.progress, self.watch, self._names
+        )
+
+    def clear(self) -> None:
+        """Lets go of everything that was made on the way."""
+        for kind, names in self._made.items():
+            self.engine.unmake(kind, names)
+        self.engine.forget(self._names)
+
+    def told(self) -> dict[str, Any]:
+        """What a report has of the run."""
+        placements = sum(plan.placements for plan in self._plans)
+        penalty = sum(plan.loss for plan in self._plans) / placements if placements else 0.0
+        return {
+            "penalty": penalty,
+            "estimated_ms": sum(plan.time for plan in self._plans),
+            "imputed": {str(column): cells for column, cells in sorted(self._outcome.imputed.items())},
+            "dropped": self._outcome.dropped,
+            "warnings": tuple(_warnings(penalty, self._outcome)),
+            "notes": tuple(_notes(self.drawn)),
+        }
+
+
+def written_words(block: Written) -> str:
+    """How a block that is not planned is answered."""
+    return f"as it is written: {block.reason}" if block.reason else "as it is written"
+
+
+def _ordered(block: Planned | Written, text: str) -> str:
+    """The rows of a block in an order of their own, unless it states one: threads must not decide."""
+    node = block.node if isinstance(block, Written) else None
+    ordered = block.problem.query.order if isinstance(block, Planned) else node and node["modifiers"]
+    return text if ordered else f"SELECT * FROM ({text}) ORDER BY ALL"
+
+
+def _notes(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[str]:
+    tables = sorted({scan.table.name for _, plan in drawn if isinstance(plan, Impute | Drop) for scan in scans(plan)})
+    where = f"{', '.join(tables)} completed at the scan"
+    reasons = [plan.partition(": ")[2] for _, plan in drawn if isinstance(plan, str) and ": " in plan]
+    yield from (f"not planned: {reason}; {where}" for reason in reasons)
+    if tables and not reasons:
+        yield f"not planned: a subquery that reads the block around it; {where}"
 
 
 def _run(engine: DuckDB, text: str, width: int) -> str:
@@ -213,11 +272,11 @@ def _check_imputable(relation: Relation, statistics: Mapping[str, Statistics]) -
                     )
 
 
-def _warnings(plan: Candidate, outcome: Outcome) -> list[str]:
+def _warnings(penalty: float, outcome: Outcome) -> list[str]:
     found = list(outcome.warnings)
-    if plan.penalty >= HIGH_PENALTY:
+    if penalty >= HIGH_PENALTY:
         found.append(
-            f"the plan's penalty is {plan.penalty:.2f} of 1: much of what is missing was dropped or guessed; a smaller "
+            f"the plan's penalty is {penalty:.2f} of 1: much of what is missing was dropped or guessed; a smaller "
             "alpha answers better"
         )
     if outcome.examined and outcome.dropped / outcome.examined >= MUCH_DROPPED:

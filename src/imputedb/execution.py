@@ -24,13 +24,13 @@ from imputedb.algebra.relation import (
     Staged,
 )
 from imputedb.algebra.scalar import Scalar
-from imputedb.algebra.walk import aliases, bottom_up
+from imputedb.algebra.walk import aliases, scans
 from imputedb.engines.engine import Engine
 from imputedb.imputers import features
 from imputedb.imputers.imputer import Array, Cells, FillsInSql, Imputer, LearnsFromSample, Progress, Rows
 from imputedb.shelf import Shelf, combined
 from imputedb.sql import tree as t
-from imputedb.sql.generate import Generator, kept_name
+from imputedb.sql.generate import Generator, kept_name, stored_name
 from imputedb.sql.tree import Tree
 from imputedb.statistics.statistics import ColumnStatistics, Kind, Statistics
 
@@ -52,9 +52,8 @@ Watch = Callable[[Relation, Relation, Actual], object]
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run leaves: the statement that gives the answer, and what was done to the data on the way."""
+    """What was done to the data on the way to an answer."""
 
-    statement: Tree
     imputed: dict[Column, int] = field(default_factory=dict)
     dropped: int = 0
     examined: int = 0
@@ -115,12 +114,20 @@ class Execution:
     names: list[str] = field(default_factory=list)
     _scans: dict[str, Scan] = field(default_factory=dict)
 
-    def run(self, plan: Relation) -> Outcome:
-        """Stages what must be staged; the outcome's statement reads it, so keep `names` until it has run."""
-        self._scans = {node.alias: node for node in bottom_up(plan) if isinstance(node, Scan)}
-        outcome = Outcome({})
-        outcome.statement = self._generator.answer(self._ready(plan, NO_COLUMNS, outcome))
-        return outcome
+    def run(self, plan: Relation, outcome: Outcome) -> Tree:
+        """The statement that gives a block's rows; it reads what `names` has, so keep those until it has run."""
+        self._scans = {scan.alias: scan for scan in scans(plan)}
+        return self._generator.answer(self._ready(plan, NO_COLUMNS, outcome))
+
+    def complete(self, plan: Relation, asked: Sequence[str], outcome: Outcome) -> tuple[list[str], Tree]:
+        """The columns of a completed table and the statement that shows them, stored values of some beside them."""
+        (scan,) = scans(plan)
+        self._scans = {scan.alias: scan}
+        columns = [Column(scan.alias, name) for name in self.statistics[scan.alias].columns]
+        shown = {column.name: _bound(column) for column in columns}
+        shown |= {stored_name(name): _bound(Column(scan.alias, name, stored=True)) for name in asked}
+        ready = self._ready(plan, frozenset(columns), outcome)
+        return list(shown), self._generator.columns(ready, shown)
 
     @property
     def _generator(self) -> Generator:
@@ -322,7 +329,8 @@ class Execution:
         known: Sequence[int] | None = self.engine.recall(("counts", what))
         if known is None:
             known = [int(str(count)) for count in self.engine.rows(node())[0]]
-            self.engine.keep(("counts", what), known)
+            if all(self.engine.keeps(scan.table) for scan in self._scans.values()):
+                self.engine.keep(("counts", what), known)
         return known
 
     def _seen(self, node: Relation, ready: Relation, wanted: Columns) -> Relation:

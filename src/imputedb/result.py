@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -36,7 +36,8 @@ class Report:
         alpha: the trade-off that was asked for; 0 is the best answer, 1 the fastest.
         imputer: the imputers the planner could choose from.
         seed: what random numbers were keyed by.
-        strategy: `planned`, `base` (tables completed first) or `verbatim` (nothing missing was read).
+        strategy: `planned`; `completed`, where the statement ran as it is written over tables that were completed at
+            their scans, or `mixed` of both; `base` (every table completed first); `verbatim` (nothing missing is read).
         penalty: the plan's estimated loss of information, from 0 to 1.
         estimated_ms: the plan's estimated time.
         planning_ms: time from text to plan.
@@ -44,6 +45,7 @@ class Report:
         imputed: cells filled in, by column.
         dropped: rows that Drop operators removed, the sum over all of them.
         warnings: sentences a reader of the answer must know.
+        notes: why what was not planned was not.
     """
 
     alpha: float
@@ -57,6 +59,7 @@ class Report:
     imputed: Mapping[str, int] = field(default_factory=dict)
     dropped: int = 0
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Result:
@@ -65,7 +68,7 @@ class Result:
     Attributes:
         columns: the names of the output columns.
         types: their DuckDB types.
-        relation: the plan; None when DuckDB ran the text as it stood.
+        blocks: the plan of each block by the name of its rows, in the order in which they ran; words where it is none.
         frontier: the plans that were chosen from; None likewise.
         report: what was done.
     """
@@ -77,7 +80,7 @@ class Result:
         columns: list[str],
         types: list[str],
         report: Report,
-        relation: Relation | None = None,
+        blocks: Sequence[tuple[str, Relation | str]] = (),
         frontier: Frontier | None = None,
     ) -> None:
         self._engine = engine
@@ -85,14 +88,21 @@ class Result:
         self.columns = columns
         self.types = types
         self.report = report
-        self.relation = relation
+        self.blocks = blocks
         self.frontier = frontier
         weakref.finalize(self, engine.discard, name)
 
     @cached_property
     def plan(self) -> str:
-        """The plan as a drawn tree."""
-        return drawn(self.relation) if self.relation else "DuckDB, the text as it stands: nothing missing is read"
+        """The plan as a drawn tree, one a block."""
+        if not self.blocks:
+            return "DuckDB, the text as it stands: nothing missing is read"
+        return "\n".join(_headed(name, plan) for name, plan in self.blocks)
+
+    @property
+    def relation(self) -> Relation | None:
+        """The plan of the outermost block that has one."""
+        return next((plan for _, plan in reversed(self.blocks) if not isinstance(plan, str)), None)
 
     def _read(self) -> duckdb.DuckDBPyRelation:
         items = ", ".join(f'c{place} AS "{_quoted(name)}"' for place, name in enumerate(self.columns))
@@ -161,6 +171,11 @@ class Result:
 
     def __repr__(self) -> str:
         return f"{self._read()!s}"
+
+
+def _headed(name: str, plan: Relation | str) -> str:
+    body = plan if isinstance(plan, str) else drawn(plan)
+    return f"{name}:\n{body}" if name else body
 
 
 @contextmanager

@@ -61,7 +61,7 @@ class Shelf:
             arrays = self.engine.arrays(self._select(absent, self.engine.source(self.scan.table, self.scan.alias)))
             for place, name in enumerate(absent):
                 found[name] = self._read(name, arrays[f"c{place}"])
-                if self._small:
+                if self._small and self.engine.keeps(self.scan.table):
                     self.engine.keep(self._named(name), found[name], _CELL * self.statistics.rows)
         return found
 

@@ -122,12 +122,10 @@ def test_declared_values_are_missing_and_kept(tmp_path: "object") -> None:
         ("SELECT 1; SELECT 2", imputedb.Unplanned, "one statement"),
         ("", imputedb.QueryError, "no statement"),
         ("CREATE TABLE x AS SELECT 1", imputedb.Unplanned, "execute"),
-        ("WITH c AS (SELECT age FROM person) SELECT * FROM c", imputedb.Unplanned, "CTE"),
-        ("SELECT * FROM (SELECT age FROM person)", imputedb.Unplanned, "derived table"),
-        ("SELECT age FROM person UNION SELECT pulse FROM exam", imputedb.Unplanned, "set operation"),
-        ("SELECT age FROM person LEFT JOIN exam USING (id)", imputedb.Unplanned, "LEFT"),
-        ("SELECT age FROM person WHERE age > (SELECT avg(pulse) FROM exam)", imputedb.Unplanned, "subquery"),
-        ("SELECT person FROM person", imputedb.Unplanned, "whole row"),
+        ("WITH c AS (SELECT age FROM persn) SELECT * FROM c", imputedb.UnknownName, "persn"),
+        ("SELECT agee FROM (SELECT age FROM person)", imputedb.UnknownName, 'did you mean "age"'),
+        ("SELECT age, sex FROM person UNION SELECT pulse FROM exam", imputedb.QueryError, "columns"),
+        ("SELECT age FROM person WHERE age > (SELECT pulse, height FROM exam)", imputedb.QueryError, "columns"),
     ],
 )
 def test_refusals(people: Database, sql: str, error: type[Exception], message: str) -> None:

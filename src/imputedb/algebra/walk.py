@@ -52,6 +52,11 @@ def rebuild(relation: Relation, change: Callable[[Relation], Relation]) -> Relat
             assert_never(relation)
 
 
+def scans(relation: Relation) -> Iterator[Scan]:
+    """The scans of a plan, left to right."""
+    return (node for node in bottom_up(relation) if isinstance(node, Scan))
+
+
 def aliases(relation: Relation) -> frozenset[str]:
     """The aliases of the tables whose columns come out of a relation."""
     match relation:

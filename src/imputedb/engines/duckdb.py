@@ -20,10 +20,13 @@ from imputedb.engines import encoding, profile
 from imputedb.engines.engine import Array, Shape
 from imputedb.engines.memory import Memory
 from imputedb.engines.store import SCHEMA, Store, fingerprint_of
-from imputedb.errors import DataError, InternalError, StorageError, UnknownName
+from imputedb.errors import DataError, InternalError, QueryError, StorageError, UnknownName
 from imputedb.sql import parse
 from imputedb.sql import tree as t
+from imputedb.sql.bind import Functions
 from imputedb.sql.generate import ROW
+from imputedb.sql.names import COUNT_OBSERVED, Catalog
+from imputedb.sql.statements import created_query
 from imputedb.sql.tree import Tree
 from imputedb.statistics.statistics import Kind, Statistics
 
@@ -55,17 +58,21 @@ class DuckDB:
         self._numbers = itertools.count(1)
         self._garbage: deque[str] = deque()
         self._registered: set[int] = set()
+        self._adopted: dict[Table, tuple[Shape, Statistics]] = {}
         self._version = 0
         self._types: dict[str, Tree] = {}
         self._texts: dict[str, str] = {}
         self._memory = Memory()
         self._shapes: tuple[object, dict[Table, Shape]] | None = None
         self._statistics: dict[Table, tuple[object, str, Statistics]] = {}
-        self.aggregates = self._aggregate_names()
+        self.functions = Functions(
+            self._function_names("function_type = 'aggregate'") | {COUNT_OBSERVED},
+            self._function_names("stability = 'VOLATILE'"),
+        )
         atexit.register(_close_quietly, weakref.ref(self))
 
-    def _aggregate_names(self) -> frozenset[str]:
-        text = "SELECT DISTINCT lower(function_name) FROM duckdb_functions() WHERE function_type = 'aggregate'"
+    def _function_names(self, which: str) -> frozenset[str]:
+        text = f"SELECT DISTINCT lower(function_name) FROM duckdb_functions() WHERE {which}"
         return frozenset(name for (name,) in self.connection.execute(text).fetchall())
 
     def close(self) -> None:
@@ -158,6 +165,48 @@ class DuckDB:
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(bare) or 'no tables yet'}"
         raise UnknownName(f"no table {name!r}; {hint}")
 
+    def catalog(self) -> Catalog:
+        """What names mean here, for those who resolve a statement."""
+        shapes, names = self.shapes(), self.names()
+        return Catalog(
+            lambda path: names.get(".".join(path).lower()),
+            lambda table: list(shapes[table].types),
+            self._view,
+            self._described,
+            self.functions.aggregates,
+        )
+
+    def _view(self, path: Sequence[str]) -> tuple[Tree, Sequence[str]] | None:
+        """The query behind a view, and the names of its columns."""
+        text = """
+            SELECT sql, list(column_name ORDER BY column_index) FROM duckdb_views() JOIN duckdb_columns()
+            USING (database_name, schema_name) WHERE view_name = table_name AND NOT duckdb_views.internal
+            AND lower(view_name) = lower(?) AND lower(schema_name) IN (lower(?), 'main') GROUP BY ALL
+        """
+        found = self.connection.execute(text, [path[-1], path[-2] if len(path) > 1 else "main"]).fetchall()
+        if not found or not found[0][0]:
+            return None
+        query = created_query(found[0][0])
+        return (parse.parse(self.connection, query), found[0][1]) if query else None
+
+    def _described(self, item: Tree) -> Sequence[str] | None:
+        try:
+            return parse.shape(self.connection, self.text(t.select([t.star()], item)))[0]
+        except (QueryError, InternalError):
+            return None
+
+    def fresh(self, kind: str) -> str:
+        """A name for a temporary table or view that no other one has."""
+        return f"{_TEMPORARY}{kind}_{next(self._numbers)}"
+
+    def adopt(self, table: Table, types: Mapping[str, str], statistics: Statistics) -> None:
+        """Takes note of a table that will be made while a statement is answered."""
+        self._adopted[table] = (Shape(types), statistics)
+
+    def disown(self, table: Table) -> None:
+        """Forgets such a table."""
+        self._adopted.pop(table, None)
+
     def declare(self, table: Table, column: str, values: Sequence[object]) -> None:
         """Declares values of a column to mean a missing one.
 
@@ -189,16 +238,23 @@ class DuckDB:
 
     def source(self, table: Table, alias: str) -> Tree:
         """A table as an item of FROM; where a column of its own hides the row ids, with others beside it."""
-        if not _hides_row_ids(self.shapes()[table]):
+        if not _hides_row_ids(self._shape(table)):
             return t.table(table.path, alias)
         return t.subquery(t.select([t.star(), t.numbered(ROW)], t.table(table.path, "")), alias)
 
     def reading(self, table: Table, column: str, alias: str) -> Tree:
         """A stored column, NULL where it holds NaN or a value that is declared missing; or the row ids."""
-        shape = self.shapes()[table]
+        shape = self._shape(table)
         if column == ROW:
             return t.reference(alias, ROW if _hides_row_ids(shape) else "rowid")
         return self._reading(shape, column, t.reference(alias, column))
+
+    def _shape(self, table: Table) -> Shape:
+        return self._adopted[table][0] if table in self._adopted else self.shapes()[table]
+
+    def keeps(self, table: Table) -> bool:
+        """Whether a table is one of the user's, which is the same until something is written."""
+        return table not in self._adopted
 
     def _reading(self, shape: Shape, column: str, reference: Tree) -> Tree:
         kind, codes = shape.types[column], shape.missing.get(column, ())
@@ -211,6 +267,8 @@ class DuckDB:
 
     def statistics(self, table: Table) -> Statistics:
         """What is known of a table, gathered anew when its contents have changed."""
+        if table in self._adopted:
+            return self._adopted[table][1]
         state = self.state()
         known = self._statistics.get(table)
         if known and known[0] == state:
@@ -352,6 +410,18 @@ class DuckDB:
             columns = ", ".join(f"c{place}" for place in range(width))
             self._run(f"CREATE TEMP TABLE {name}({columns}) AS {text}", _rows)
             return name
+
+    def make(self, kind: str, name: str, columns: Sequence[str], text: str) -> None:
+        """Makes a temporary TABLE or VIEW of a query, its columns under the given names."""
+        with self.lock:
+            quoted = ", ".join('"' + column.replace('"', '""') + '"' for column in columns)
+            self._run(f"CREATE OR REPLACE TEMP {kind} {name}({quoted}) AS {text}", _rows)
+
+    def unmake(self, kind: str, names: Sequence[str]) -> None:
+        """Lets go of what `make` made."""
+        with self.lock, suppress(duckdb.Error):
+            for name in names:
+                self._run(f"DROP {kind} IF EXISTS temp.{name}", _rows)
 
     def discard(self, name: str) -> None:
         """Lets go of an answer, at the next statement: callers may be garbage collectors in the middle of anything."""

@@ -46,6 +46,9 @@ class Engine(Protocol):
     def rows(self, node: Tree) -> list[tuple[object, ...]]:
         """The rows of a small SELECT."""
 
+    def keeps(self, table: Table) -> bool:
+        """Whether a table is one of the user's, which is the same until something is written."""
+
     def recall(self, name: Hashable) -> Any:
         """What was kept under a name since something was written last, or None."""
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
-from imputedb.algebra.column import Column
-from imputedb.algebra.relation import Drop, Impute, Relation
+from imputedb.algebra.column import Column, Columns
+from imputedb.algebra.query import Query
+from imputedb.algebra.relation import Drop, Impute, Relation, Scan
+from imputedb.algebra.scalar import Scalar
 from imputedb.imputers.imputer import Imputer, Work
 from imputedb.planning import cost
 from imputedb.planning.candidate import Candidate, scanned
@@ -93,7 +95,7 @@ def _join(lefts: Pareto, rights: Pareto, predicates: tuple[JoinPredicate, ...], 
 def base(problem: Problem) -> Frontier:
     """The baseline: every dirty column of every table imputed at its scan (or dropped), then the query."""
     imputer = problem.imputers[0] if problem.imputers else None
-    accessed = [_completed(source, problem, imputer) for source in problem.sources]
+    accessed = [_complete_and_filter(source, problem, imputer) for source in problem.sources]
     singles = [1 << place for place in range(len(accessed))]
     tables, candidate = 1, accessed[0]
     while tables != (1 << len(accessed)) - 1:
@@ -103,9 +105,26 @@ def base(problem: Problem) -> Frontier:
     return Frontier(iter([candidate.answered(problem)]))
 
 
-def _completed(source: Source, problem: Problem, imputer: Imputer | None) -> Candidate:
+def _complete_and_filter(source: Source, problem: Problem, imputer: Imputer | None) -> Candidate:
+    dirty = frozenset(Column(source.scan.alias, name) for name in problem.statistics[source.scan.alias].dirty)
+    candidate = _completed(source, problem, dirty, imputer)
+    return candidate.filtered(source) if source.filters else candidate
+
+
+def reading(scan: Scan, columns: Columns) -> Query:
+    """The query that reads some columns of a table."""
+    return Query((scan,), (), (), tuple(Scalar(column.name, frozenset((column,)), {}) for column in sorted(columns)))
+
+
+def completing(problem: Problem) -> Frontier:
+    """The ways to complete the columns that are read of a single table."""
+    (source,) = problem.sources
+    imputers: list[Imputer | None] = [*problem.imputers] if problem.imputers else [None]
+    return Frontier(_completed(source, problem, frozenset(problem.columns), imputer) for imputer in imputers)
+
+
+def _completed(source: Source, problem: Problem, columns: Columns, imputer: Imputer | None) -> Candidate:
     statistics = problem.statistics[source.scan.alias]
-    columns = frozenset(Column(source.scan.alias, name) for name in statistics.dirty)
     shares = [statistics.missing_share(column.name) for column in columns]
     relation: Relation = source.scan
     candidate = scanned(source)
@@ -121,4 +140,4 @@ def _completed(source: Source, problem: Problem, imputer: Imputer | None) -> Can
         penalty, time = price(imputer, work)
         relation = Impute(relation, columns, imputer.name)
         candidate = Candidate(relation, source.rows, 0, source.attributes, penalty, 1, time)
-    return candidate.filtered(source) if source.filters else candidate
+    return candidate

@@ -1,54 +1,61 @@
-"""Names to columns: DuckDB's tree of one SELECT block to a Query. No string is looked up after this."""
+"""One resolved SELECT block to a Query. No name is looked up after this."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from imputedb.algebra.column import Column, Columns
 from imputedb.algebra.query import Query
-from imputedb.algebra.relation import SortKey, Table
+from imputedb.algebra.relation import SortKey
 from imputedb.algebra.scalar import Scalar
 from imputedb.errors import Unplanned
 from imputedb.sql.conditions import condition_of
+from imputedb.sql.names import Source
 from imputedb.sql.parse import is_aggregate
-from imputedb.sql.scope import Scope, Shapes, scope_of, where
-from imputedb.sql.tree import Tree, expressions, is_reference, parts, reference, rewrite
-
-_ASKS = {"OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL", "OPERATOR_COALESCE"}
-_ASKING_FUNCTIONS = {"ifnull", "nullif", "coalesce"}
+from imputedb.sql.scope import Scope, inner_aliases, is_bare, mentions
+from imputedb.sql.tree import Tree, all_of, call, expressions, is_reference, literal, parts, reference, rewrite
 
 Written = Callable[[Sequence[Tree]], list[str]]
 """Expressions to their texts."""
 
 
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """Lower-case names of an engine's functions: aggregates, and those that are not the same each time."""
+
+    aggregates: frozenset[str]
+    single: frozenset[str]
+
+
 def bind(
     node: Tree,
     names: Sequence[str],
-    shapes: Shapes,
-    tables: Mapping[str, Table],
+    known: Mapping[int, Source],
     written: Written,
-    aggregates: frozenset[str],
+    functions: Functions,
 ) -> Query:
-    """The query that a syntax tree states.
+    """The query that a resolved SELECT block states.
 
     Args:
-        node: DuckDB's tree of a statement that it has already accepted.
+        node: the block's tree, as `names.Resolver` gives it.
         names: the names DuckDB gives the output columns.
-        shapes: the columns of every table.
-        tables: tables by lower-case name, bare and qualified.
+        known: every source of the statement, by number.
         written: the engine's way to write expressions down.
-        aggregates: names of the engine's aggregate functions.
+        functions: what is to be known of the engine's functions.
 
     Raises:
-        Unplanned: the block holds something that is not planned yet, which the message names.
+        Unplanned: the block holds something that no plan has; the message names it.
     """
-    _refuse(node)
-    scope = scope_of(node["from_table"], shapes, tables)
+    _refuse(node, functions)
+    scope = Scope(known, functions.single, functions.aggregates)
+    scope.add(node["from_table"])
     binder = _Binder(scope)
-    outputs = [tree for item in node["select_list"] for tree in _expanded(item, scope)]
+    outputs = node["select_list"]
     binder.aliases = {str(t["alias"]).lower(): t for t in outputs if t.get("alias")}
     bound = [binder.bound(tree) for tree in outputs]
-    parts_of_where = list(_conjuncts(binder.inlined(where(scope, node["where_clause"]))))
+    clauses = [*scope.conditions, *([node["where_clause"]] if node["where_clause"] else [])]
+    aggregates = functions.aggregates
+    parts_of_where = list(_conjuncts(binder.inlined(all_of(clauses))))
     groups = [binder.bound(tree) for tree in node["group_expressions"]]
     orders = [order for m in node["modifiers"] if m["type"] == "ORDER_MODIFIER" for order in m["orders"]]
     keys = [binder.ordering(order["expression"]) for order in orders]
@@ -64,7 +71,7 @@ def bind(
         for tree, order in zip(keys, orders, strict=True)
     ]
     return Query(
-        sources=tuple(scope.sources.values()),
+        sources=tuple(scope.scans.values()),
         filters=tuple(c for c in conditions if len(c.relations) < 2),
         joins=tuple(c for c in conditions if len(c.relations) > 1),
         outputs=tuple(shown),
@@ -86,48 +93,32 @@ def bind(
 @dataclass(slots=True)
 class _Binder:
     scope: Scope
-    aliases: Mapping[str, Tree] = None  # type: ignore[assignment]  # the outputs are expanded with the scope first
+    aliases: Mapping[str, Tree] = field(default_factory=dict)
 
     def bound(self, tree: Tree) -> Tree:
-        """The expression with every column reference qualified, those that ask about missingness marked stored."""
-        return self._bound(tree, frozenset(), stored=False)
-
-    def _bound(self, tree: Tree, local: frozenset[str], *, stored: bool) -> Tree:
-        def change(node: Tree) -> Tree | None:
-            if is_reference(node):
-                return self._column(node, local, stored=stored)
-            if node["class"] == "LAMBDA":
-                names = {str(n["column_names"][0]) for n in expressions(node["lhs"]) if is_reference(n)}
-                return {**node, "expr": self._bound(node["expr"], local | names, stored=stored)}
-            if not stored and _asks(node):
-                return {
-                    **node,
-                    **{k: self._stored(v, local) for k, v in node.items() if k in ("children", "arguments")},
-                }
-            return None
-
-        result: Tree = rewrite(tree, change)
+        """The expression with every column of this block qualified, and those of merged blocks replaced."""
+        inside = inner_aliases(tree, self.scope.known)
+        result: Tree = rewrite(tree, lambda node: self._column(node, inside) if is_reference(node) else None)
         return result
 
-    def _stored(self, below: list[Any], local: frozenset[str]) -> list[Any]:
-        return [
-            {**part, "expression": self._bound(part["expression"], local, stored=True)}
-            if "expression" in part
-            else self._bound(part, local, stored=True)
-            for part in below
-        ]
-
-    def _column(self, node: Tree, local: frozenset[str], *, stored: bool) -> Tree:
-        path = node["column_names"]
-        if path[0] in local:
-            return node
-        found = self.scope.resolve(path)
-        if found is None:
-            if len(path) == 1 and self.scope.is_source(path[0]) and path[0].lower() not in self.aliases:
-                raise Unplanned(f"a whole row as a value ({path[0]}) is not planned yet")
-            return node
-        column, fields = found
-        return {**reference(*column[:2], *fields), "alias": node.get("alias", ""), "stored": stored}
+    def _column(self, node: Tree, inside: set[str]) -> Tree | None:
+        if "origin" not in node:
+            if "reads_all" in node:
+                raise Unplanned(f"a whole row as a value ({node['column_names'][0]})")
+            return None
+        number, name, stored, place = node["origin"]
+        fields = node["column_names"][place + 1 :]
+        if number in self.scope.merged:
+            meant = self.bound(self.scope.merged[number][name.lower()])
+            for below in fields:
+                meant = call("struct_extract", meant, literal(below))
+            return {**meant, "alias": node.get("alias", "")}
+        alias = self.scope.aliases.get(number)
+        if alias is None:
+            return None
+        if alias.lower() in inside:
+            raise Unplanned(f"a subquery in which {alias} means something else")
+        return {**reference(alias, name, *fields), "alias": node.get("alias", ""), "stored": stored}
 
     def maybe(self, tree: Tree | None) -> Tree | None:
         """The bound expression where there is one."""
@@ -143,10 +134,10 @@ class _Binder:
         """A WHERE clause, output aliases in it replaced by what they stand for."""
 
         def change(node: Tree) -> Tree | None:
-            if not is_reference(node) or self.scope.resolve(node["column_names"]):
+            if not is_bare(node) or len(node["column_names"]) != 1:
                 return None
             meant = self.aliases.get(node["column_names"][0].lower())
-            return {**meant, "alias": ""} if meant and len(node["column_names"]) == 1 else None
+            return {**meant, "alias": ""} if meant else None
 
         return self.maybe(rewrite(tree, change)) if tree else None
 
@@ -156,41 +147,21 @@ class _Binder:
         targets = [self.ordering(tree) for tree in found["distinct_on_targets"]] if found else []
         shown = columns_in([self.bound(tree) for tree in outputs])
         if not columns_in(targets) <= shown:
-            raise Unplanned("DISTINCT ON a column that is not shown is not planned yet")
+            raise Unplanned("DISTINCT ON a column that is not shown")
         return {**found, "distinct_on_targets": targets} if found else None
 
 
-def _asks(node: Tree) -> bool:
-    return node["type"] in _ASKS or (node["class"] == "FUNCTION" and node["function_name"].lower() in _ASKING_FUNCTIONS)
-
-
-def _refuse(node: Tree) -> None:
+def _refuse(node: Tree, functions: Functions) -> None:
     if node["type"] != "SELECT_NODE":
         names = {"SET_OPERATION_NODE": "a set operation", "RECURSIVE_CTE_NODE": "a recursive CTE"}
-        raise Unplanned(f"{names.get(node['type'], node['type'])} over missing values is not planned yet")
-    if node["cte_map"]["map"]:
-        raise Unplanned("a CTE (WITH) over missing values is not planned yet")
+        raise Unplanned(names.get(node["type"], node["type"]))
     if node.get("sample"):
-        raise Unplanned("SAMPLE over missing values is not planned yet")
-    clauses = (node["select_list"], node["where_clause"], node["having"], node["qualify"], node["modifiers"])
-    for tree in expressions(list(clauses)):
-        if tree["class"] == "SUBQUERY":
-            raise Unplanned("a subquery in an expression over missing values is not planned yet")
-
-
-def _expanded(item: Tree, scope: Scope) -> Iterator[Tree]:
-    if item["class"] != "STAR":
-        if any(tree["class"] == "STAR" for tree in expressions(list(parts(item)))):
-            raise Unplanned("COLUMNS(...) inside an expression is not planned yet")
-        yield item
-        return
-    if item["columns"] or item["expr"] or item["replace_list"] or item["rename_list"] or item["qualified_exclude_list"]:
-        raise Unplanned("COLUMNS(...), REPLACE and RENAME over missing values are not planned yet")
-    excluded = {str(name).lower() for name in item["exclude_list"]}
-    only = item["relation_name"].lower()
-    for column in scope.everything():
-        if only in ("", column.relation.lower()) and column.name.lower() not in excluded:
-            yield reference(*column[:2])
+        raise Unplanned("SAMPLE")
+    clauses = [node["select_list"], node["where_clause"], node["having"], node["qualify"]]
+    if any(tree["class"] == "STAR" for tree in expressions(clauses)):
+        raise Unplanned("COLUMNS(...) or a star whose columns only DuckDB knows")
+    if mentions(node["where_clause"], functions.single):
+        raise Unplanned("a function with effects in WHERE")
 
 
 def _conjuncts(tree: Tree | None) -> Iterator[Tree]:
@@ -208,6 +179,8 @@ def _aggregate_calls(trees: Sequence[Tree], aggregates: frozenset[str]) -> list[
     found: dict[str, Tree] = {}
 
     def collect(tree: Tree) -> None:
+        if tree["class"] == "SUBQUERY":
+            return
         if tree["class"] == "WINDOW":
             for part in parts(tree):
                 collect(part)
@@ -258,5 +231,5 @@ def _limit(node: Tree, written: Written) -> tuple[str, Tree] | None:
         return None
     given = [part for part in (found.get("limit"), found.get("offset")) if part]
     if any(tree["class"] == "SUBQUERY" for tree in expressions(given)):
-        raise Unplanned("a subquery in LIMIT over missing values is not planned yet")
+        raise Unplanned("a subquery in LIMIT")
     return " offset ".join(written(given)), found

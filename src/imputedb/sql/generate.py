@@ -221,6 +221,11 @@ def _joined(left: Rows, right: Rows, predicates: Sequence[Scalar]) -> Rows:
     return rows
 
 
+def stored_name(column: str) -> str:
+    """The name under which what is stored stands beside completed values."""
+    return f"{column} (stored)"
+
+
 def kept_name(column: Column) -> str:
     """The name of a column's values beside row ids."""
-    return f"{column} (stored)" if column.stored else f"{column} (completed)"
+    return stored_name(str(column)) if column.stored else f"{column} (completed)"

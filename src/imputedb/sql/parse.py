@@ -97,7 +97,7 @@ def type_tree(connection: Connection, name: str) -> Tree:
 
 def is_aggregate(tree: Tree, aggregates: frozenset[str]) -> bool:
     """Whether the expression calls an aggregate function outside of a window."""
-    if tree.get("class") == "WINDOW":
+    if tree.get("class") in ("WINDOW", "SUBQUERY"):
         return False
     return any(
         node.get("class") == "FUNCTION" and str(node["function_name"]).lower() in aggregates

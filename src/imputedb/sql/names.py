@@ -1,0 +1,472 @@
+"""What every name of a statement means, in all its blocks: DuckDB's tree, each reference told where it comes from.
+
+In the trees that come out of here a reference has an `origin` (the number of a source, the column's own name, whether
+its missingness is asked about, the name's place in the path), and an item of FROM has the `number` of its source. A
+star is written out wherever the columns are known; otherwise it has the numbers of the sources it `reads_all` of.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from imputedb.algebra.relation import Table
+from imputedb.sql.tree import Tree, expressions, is_missing, is_reference, reference, rewrite
+
+_ASKING_OPERATORS = {"OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL", "OPERATOR_COALESCE"}
+_ASKING_FUNCTIONS = {"ifnull", "nullif", "coalesce"}
+_PASSING_MODIFIERS = {"ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER"}
+
+
+IMPUTED, COUNT_OBSERVED = "imputed", "count_observed"
+
+
+def extended(node: Tree) -> Tree:
+    """A statement in which IMPUTED(x) and COUNT_OBSERVED(x) are written with what DuckDB knows.
+
+    Both ask about what is stored: whether x is missing, and how many values of x are there.
+    """
+
+    def change(tree: Tree) -> Tree | None:
+        name = str(tree.get("function_name", "")).lower()
+        if tree["class"] != "FUNCTION" or name not in (IMPUTED, COUNT_OBSERVED) or len(tree["arguments"]) != 1:
+            return None
+        argument = tree["arguments"][0]["expression"]
+        shown = tree["alias"] or (f"{name}({argument['column_names'][-1]})" if is_reference(argument) else name)
+        if name == IMPUTED:
+            return {**is_missing(argument), "alias": shown}
+        counted = {"function_name": "count", "qualified_name": {"path": ["count"]}, "asks": True}
+        return {**tree, **counted, "alias": shown}
+
+    result: Tree = rewrite(node, change)
+    return result
+
+
+@dataclass(slots=True)
+class Definition:
+    """A nested query: its tree, the names of its columns (None: nobody knows), and those that it only passes on."""
+
+    node: dict[str, Any]
+    columns: tuple[str, ...] | None
+    passes: dict[str, Tree] = field(default_factory=dict)
+    closed: bool = True
+
+
+@dataclass(slots=True)
+class Source:
+    """An item of FROM: its alias, its columns as they are called here, and the table or the query behind it.
+
+    Attributes:
+        number: tells it from the others of the statement.
+        names: own names of the columns by the names they go by here, None where nobody knows.
+        visible: whether a star shows it, which it does not of the right side of a SEMI or ANTI JOIN.
+    """
+
+    number: int
+    alias: str
+    names: dict[str, str] | None
+    table: Table | None = None
+    definition: Definition | None = None
+    visible: bool = True
+
+    def column(self, name: str) -> tuple[str, str] | None:
+        """A column by any spelling: as it is called here, and its own name."""
+        found = (shown for shown in self.names or () if shown.lower() == name.lower())
+        return next(((shown, (self.names or {})[shown]) for shown in found), None)
+
+
+@dataclass(slots=True)
+class Frame:
+    """The sources of one block, those of the blocks around it behind it."""
+
+    parent: "Frame | None"
+    sources: list[Source] = field(default_factory=list)
+    merged: dict[str, list[Source]] = field(default_factory=dict)
+    hidden: set[tuple[int, str]] = field(default_factory=set)
+    outer: bool = False
+    aliases: set[str] = field(default_factory=set)
+
+    @property
+    def known(self) -> bool:
+        """Whether the columns of every source are."""
+        return all(source.names is not None for source in self.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What names outside of the statement mean: told by the engine.
+
+    Attributes:
+        table: the table of a path, None where it is none.
+        columns: the columns of a table.
+        view: the query behind a view and its columns, None where the path is no view.
+        described: the columns of any other item of FROM, None where it does not stand on its own.
+        aggregates: names of aggregate functions.
+    """
+
+    table: Callable[[Sequence[str]], Table | None]
+    columns: Callable[[Table], Sequence[str]]
+    view: Callable[[Sequence[str]], tuple[Tree, Sequence[str]] | None]
+    described: Callable[[Tree], Sequence[str] | None]
+    aggregates: frozenset[str]
+
+
+Ctes = Mapping[str, Definition]
+
+
+class Resolver:
+    """Resolves the names of one statement; `sources` are all it has met, by number."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self.sources: dict[int, Source] = {}
+        self._reached: list[int] = []
+
+    def statement(self, node: Tree) -> Definition:
+        """The whole statement, resolved."""
+        return self._query(node, None, {})
+
+    # -- queries ------------------------------------------------------------------------------------------------------
+
+    def _query(self, node: Tree, parent: Frame | None, ctes: Ctes) -> Definition:
+        first = len(self.sources)
+        reached = len(self._reached)
+        ctes, cte_map = self._with(node, parent, ctes)
+        match node["type"]:
+            case "SELECT_NODE":
+                found = self._select(node, parent, ctes)
+            case "SET_OPERATION_NODE":
+                found = self._set_operation(node, parent, ctes)
+            case "RECURSIVE_CTE_NODE":
+                found = self._recursive(node, parent, ctes)
+            case _:
+                found = Definition(dict(node), None)
+        found.node["cte_map"] = cte_map
+        found.node["first_source"], found.node["last_source"] = first, len(self.sources)
+        found.closed = all(number >= first for number in self._reached[reached:])
+        found.node["closed"] = found.closed
+        return found
+
+    def _with(self, node: Tree, parent: Frame | None, ctes: Ctes) -> tuple[Ctes, Tree]:
+        known, entries = dict(ctes), []
+        for entry in node["cte_map"]["map"]:
+            value = entry["value"]
+            found = self._query(value["query_node"], parent, known)
+            found = _renamed(found, value["aliases"])
+            known[entry["key"].lower()] = found
+            entries.append({**entry, "value": {**value, "query_node": found.node}})
+        return known, {"map": entries}
+
+    def _set_operation(self, node: Tree, parent: Frame | None, ctes: Ctes) -> Definition:
+        children = [self._query(child, parent, ctes) for child in node["children"]]
+        columns = children[0].columns
+        if "BY_NAME" in node["setop_type"] and columns is not None:
+            every = [name for child in children for name in child.columns or ()]
+            columns = tuple({name.lower(): name for name in reversed(every)}.values())
+        return Definition({**node, "children": [child.node for child in children]}, columns)
+
+    def _recursive(self, node: Tree, parent: Frame | None, ctes: Ctes) -> Definition:
+        reached = len(self._reached)
+        left = self._query(node["left"], parent, ctes)
+        columns = _renamed(left, node["aliases"]).columns
+        itself = Definition({}, columns, closed=False)
+        right = self._query(node["right"], parent, {**ctes, node["cte_name"].lower(): itself})
+        self._reached[reached:] = [number for number in self._reached[reached:] if number >= 0]
+        return Definition({**node, "left": left.node, "right": right.node}, columns)
+
+    def _select(self, node: Tree, parent: Frame | None, ctes: Ctes) -> Definition:
+        frame = Frame(parent)
+        source = self._from(node["from_table"], frame, ctes)
+        frame.aliases = {str(item["alias"]).lower() for item in node["select_list"] if item.get("alias")}
+
+        def bound(tree: Any) -> Any:
+            return self._expression(tree, frame, ctes)
+
+        items = [part for item in node["select_list"] for part in self._items(item, frame, ctes)]
+        done = {
+            **node,
+            "from_table": source,
+            "select_list": items,
+            **{key: bound(node[key]) for key in ("where_clause", "group_expressions", "having", "qualify")},
+            "modifiers": [self._modifier(modifier, frame, ctes) for modifier in node["modifiers"]],
+        }
+        columns = None if any(item["class"] == "STAR" for item in items) else tuple(map(_name_of, items))
+        return Definition(done, columns, self._passed(done, items))
+
+    def _modifier(self, modifier: Tree, frame: Frame, ctes: Ctes) -> Tree:
+        """ORDER BY, LIMIT or DISTINCT; a name that is an output's means the output, a star all of them."""
+
+        def meant(tree: Tree) -> Tree:
+            is_alias = is_reference(tree) and len(tree["column_names"]) == 1
+            if tree["class"] == "STAR" or (is_alias and tree["column_names"][0].lower() in frame.aliases):
+                return tree
+            found: Tree = self._expression(tree, frame, ctes)
+            return found
+
+        if modifier["type"] == "ORDER_MODIFIER":
+            orders = [{**order, "expression": meant(order["expression"])} for order in modifier["orders"]]
+            return {**modifier, "orders": orders}
+        if modifier["type"] == "DISTINCT_MODIFIER":
+            return {**modifier, "distinct_on_targets": [meant(tree) for tree in modifier["distinct_on_targets"]]}
+        found: Tree = self._expression(modifier, frame, ctes)
+        return found
+
+    def _passed(self, node: Tree, items: Sequence[Tree]) -> dict[str, Tree]:
+        """The columns that come out as they go in, row by row."""
+        grouped = node["group_expressions"] or node["having"] or node["aggregate_handling"] == "FORCE_AGGREGATES"
+        others = {modifier["type"] for modifier in node["modifiers"]} - _PASSING_MODIFIERS
+        if grouped or others or any(self._aggregates(item) for item in items):
+            return {}
+        return {_name_of(item).lower(): item for item in items if "origin" in item and _is_whole(item)}
+
+    def _aggregates(self, item: Tree) -> bool:
+        if item["class"] == "WINDOW":
+            return False
+        return any(
+            tree["class"] == "FUNCTION" and str(tree["function_name"]).lower() in self._catalog.aggregates
+            for tree in expressions(item)
+        )
+
+    # -- FROM ---------------------------------------------------------------------------------------------------------
+
+    def _from(self, node: Tree, frame: Frame, ctes: Ctes) -> Tree:
+        match node["type"]:
+            case "BASE_TABLE":
+                return self._base_table(node, frame, ctes)
+            case "SUBQUERY":
+                found = self._query(node["subquery"]["node"], frame, ctes)
+                inner = {**node, "subquery": {**node["subquery"], "node": found.node}}
+                return self._added(inner, frame, found.columns, definition=found)
+            case "JOIN":
+                return self._join(node, frame, ctes)
+            case "TABLE_FUNCTION":
+                function = self._expression(node["function"], frame, ctes)
+                return self._added({**node, "function": function}, frame, self._catalog.described(node))
+            case "PIVOT":
+                inside = Frame(frame.parent)
+                source = self._from(node["source"], inside, ctes)
+                everything = {"reads_all": [found.number for found in inside.sources]}
+                return self._added({**node, "source": source, **everything}, frame, self._catalog.described(node))
+            case "EMPTY" | "SHOW_REF":
+                return node
+            case _:
+                inner = self._expression(node, frame, ctes)
+                return self._added(inner, frame, self._catalog.described(node))
+
+    def _base_table(self, node: Tree, frame: Frame, ctes: Ctes) -> Tree:
+        path = [part for part in node["qualified_name"]["path"] if part]
+        if len(path) == 1 and path[0].lower() in ctes:
+            found = ctes[path[0].lower()]
+            if not found.node:  # a recursive query reads itself
+                self._reached.append(-1)
+            return self._added(node, frame, found.columns, definition=found)
+        table = self._catalog.table(path)
+        if table is not None:
+            return self._added(node, frame, self._catalog.columns(table), table=table)
+        view = self._catalog.view(path)
+        if view is None:
+            return self._added(node, frame, self._catalog.described(node))
+        inside = self._query(view[0], None, {})
+        shown = {
+            "type": "SUBQUERY",
+            "alias": node["alias"] or path[-1],
+            "sample": node["sample"],
+            "subquery": {"node": inside.node, "named_param_map": []},
+            "column_name_alias": node["column_name_alias"] or list(view[1]),
+        }
+        return self._added(shown, frame, inside.columns, definition=inside)
+
+    def _added(
+        self,
+        node: Tree,
+        frame: Frame,
+        columns: Sequence[str] | None,
+        table: Table | None = None,
+        definition: Definition | None = None,
+    ) -> Tree:
+        number = len(self.sources)
+        names = None
+        if columns is not None:
+            given = list(node.get("column_name_alias") or ())
+            names = dict(zip([*given, *columns[len(given) :]], columns, strict=False))
+        alias = node["alias"] or (node["table_name"] if node["type"] == "BASE_TABLE" else "")
+        source = Source(number, alias, names, table, definition)
+        self.sources[number] = source
+        frame.sources.append(source)
+        return {**node, "number": number}
+
+    def _join(self, node: Tree, frame: Frame, ctes: Ctes) -> Tree:
+        before = len(frame.sources)
+        left = self._from(node["left"], frame, ctes)
+        middle = len(frame.sources)
+        right = self._from(node["right"], frame, ctes)
+        lefts, rights = frame.sources[before:middle], frame.sources[middle:]
+        using = list(node["using_columns"])
+        if node["ref_type"] == "NATURAL":
+            theirs = {name.lower() for source in rights for name in source.names or ()}
+            using = [name for source in lefts for name in source.names or () if name.lower() in theirs]
+        frame.outer |= node["join_type"] not in ("INNER", "SEMI", "ANTI")
+        equal = [self._merge(name, lefts, rights, frame) for name in using]
+        condition = self._expression(node["condition"], frame, ctes) if node["condition"] is not None else None
+        if node["join_type"] in ("SEMI", "ANTI"):
+            for source in rights:
+                source.visible = False
+        return {**node, "left": left, "right": right, "condition": condition, "using_origins": equal}
+
+    def _merge(self, name: str, lefts: Sequence[Source], rights: Sequence[Source], frame: Frame) -> list[Tree]:
+        """Makes one column of two of the same name; references to both."""
+        first = frame.merged.get(name.lower()) or [source for source in lefts if source.column(name)][:1]
+        second = [source for source in rights if source.column(name)][:1]
+        frame.merged[name.lower()] = [*first, *second]
+        frame.hidden |= {(source.number, name.lower()) for source in second}
+        return [self._told(reference(name), source, name, stored=False, place=0) for source in [*first[:1], *second]]
+
+    # -- expressions --------------------------------------------------------------------------------------------------
+
+    def _items(self, item: Tree, frame: Frame, ctes: Ctes) -> Iterator[Tree]:
+        """What an item of the select list stands for: a star for every column it shows."""
+        plain = item["class"] == "STAR" and not (item["columns"] or item["expr"])
+        if not plain or not frame.known or (frame.outer and frame.merged) or item["qualified_exclude_list"]:
+            yield self._expression(item, frame, ctes)
+            return
+        excluded = {str(name).lower() for name in item["exclude_list"]}
+        replaced = {str(entry["key"]).lower(): entry["value"] for entry in item["replace_list"]}
+        renamed = {_last(entry["key"]).lower(): str(entry["value"]) for entry in item["rename_list"]}
+        only = item["relation_name"].lower()
+        for source in frame.sources:
+            for name in source.names or ():
+                shown = source.visible and only in ("", source.alias.lower()) and name.lower() not in excluded
+                if not shown or (not only and (source.number, name.lower()) in frame.hidden):
+                    continue
+                if name.lower() in replaced:
+                    yield {**self._expression(replaced[name.lower()], frame, ctes), "alias": name}
+                    continue
+                path = reference(*([source.alias] if source.alias else []), name)
+                alias = renamed.get(name.lower(), "")
+                yield {
+                    **self._told(path, source, name, stored=False, place=len(path["column_names"]) - 1),
+                    "alias": alias,
+                }
+
+    def _expression(
+        self, tree: Any, frame: Frame, ctes: Ctes, local: frozenset[str] = frozenset(), *, stored: bool = False
+    ) -> Any:
+        def below(part: Any, *, asks: bool = stored, names: frozenset[str] = local) -> Any:
+            return self._expression(part, frame, ctes, names, stored=asks)
+
+        def change(node: Tree) -> Tree | None:
+            match node["class"]:
+                case "COLUMN_REF":
+                    return self._reference(node, frame, local, stored=stored)
+                case "LAMBDA":
+                    names = {str(n["column_names"][0]) for n in expressions(node["lhs"]) if is_reference(n)}
+                    return {**node, "expr": below(node["expr"], names=local | names)}
+                case "SUBQUERY":
+                    inside = self._query(node["subquery"]["node"], frame, ctes)
+                    child = below(node["child"]) if node.get("child") else None
+                    return {**node, "subquery": {**node["subquery"], "node": inside.node}, "child": child}
+                case "STAR":
+                    inner = {key: below(value) for key, value in node.items() if key in ("expr", "replace_list")}
+                    return {**node, **inner, "reads_all": [source.number for source in frame.sources]}
+            if not stored and _asks(node):
+                return {k: below(v, asks=True) if k in ("children", "arguments") else v for k, v in node.items()}
+            if stored and self._computes(node):
+                return {k: below(v, asks=False) if isinstance(v, (list, dict)) else v for k, v in node.items()}
+            return None
+
+        return rewrite(tree, change)
+
+    def _computes(self, node: Tree) -> bool:
+        """Whether a node examines its arguments: an aggregate or a window answers, it passes no missingness on."""
+        is_aggregate = node["class"] == "FUNCTION" and str(node["function_name"]).lower() in self._catalog.aggregates
+        return (is_aggregate and not node.get("asks")) or node["class"] == "WINDOW"
+
+    def _reference(self, node: Tree, frame: Frame, local: frozenset[str], *, stored: bool) -> Tree:
+        path = node["column_names"]
+        if path[0] in local:
+            return node
+        around: Frame | None = frame
+        while around is not None:
+            found = _found(path, around)
+            if isinstance(found, list):
+                for source in found:
+                    self._reached.append(source.number)
+                return {**node, "origins": [[source.number, path[0]] for source in found]}
+            if found is not None:
+                source, name, place = found
+                return self._told(node, source, name, stored=stored, place=place)
+            if len(path) == 1 and path[0].lower() in around.aliases:
+                return node
+            row = next((s for s in around.sources if len(path) == 1 and s.alias.lower() == path[0].lower()), None)
+            if row is not None:
+                self._reached.append(row.number)
+                return {**node, "reads_all": [row.number]}
+            around = around.parent
+        return node
+
+    def _told(self, node: Tree, source: Source, name: str, *, stored: bool, place: int) -> Tree:
+        self._reached.append(source.number)
+        _, own = source.column(name) or (name, name)
+        if not stored or source.table is not None:
+            return {**node, "origin": [source.number, own, stored, place]}
+        extra = self._passed_stored(source.definition, own)
+        if extra is None:
+            return {**node, "origin": [source.number, own, False, place]}
+        path = [*node["column_names"][:place], extra, *node["column_names"][place + 1 :]]
+        return {**node, "column_names": path, "origin": [source.number, extra, False, place]}
+
+    def _passed_stored(self, definition: Definition | None, column: str) -> str | None:
+        """The column of a nested query that has another one's stored values; None where it computes them anew."""
+        item = definition.passes.get(column.lower()) if definition else None
+        if definition is None or item is None or definition.columns is None:
+            return None
+        name = f"{column} (stored)"
+        if name not in definition.columns:
+            number, own, _, place = item["origin"]
+            told = self._told({**item, "alias": ""}, self.sources[number], own, stored=True, place=place)
+            definition.node["select_list"].append({**told, "alias": name})
+            definition.columns = (*definition.columns, name)
+        return name
+
+
+def _renamed(found: Definition, aliases: Sequence[str]) -> Definition:
+    if not aliases or found.columns is None:
+        return found
+    columns = (*aliases, *found.columns[len(aliases) :])
+    by_own = {own.lower(): shown for shown, own in zip(columns, found.columns, strict=True)}
+    passes = {by_own[name].lower(): item for name, item in found.passes.items() if name in by_own}
+    return Definition(found.node, columns, passes, found.closed)
+
+
+def _found(path: Sequence[str], frame: Frame) -> tuple[Source, str, int] | list[Source] | None:
+    """The column a path means in a frame: its source, name and place in the path; both of them where an outer join
+    merged two."""
+    for place in range(1, len(path)):
+        for source in frame.sources:
+            if source.alias.lower() == path[place - 1].lower() and source.column(path[place]):
+                return source, path[place], place
+    name = path[0].lower()
+    if name in frame.merged:
+        sources = frame.merged[name]
+        return sources if frame.outer else (sources[0], path[0], 0)
+    return next(((source, path[0], 0) for source in frame.sources if source.column(path[0])), None)
+
+
+def _asks(node: Tree) -> bool:
+    if node["class"] == "FUNCTION" and node.get("asks"):
+        return True
+    asking = node["class"] == "FUNCTION" and str(node["function_name"]).lower() in _ASKING_FUNCTIONS
+    return asking or node["type"] in _ASKING_OPERATORS
+
+
+def _name_of(item: Tree) -> str:
+    if item.get("alias"):
+        return str(item["alias"])
+    return str(item["column_names"][-1]) if is_reference(item) else f"{item['class']} {id(item)}"
+
+
+def _is_whole(item: Tree) -> bool:
+    return bool(item["origin"][3] == len(item["column_names"]) - 1)
+
+
+def _last(key: Any) -> str:
+    return str(key if isinstance(key, str) else key.get("column", key))
