@@ -8,12 +8,13 @@ from typing import Any
 
 import duckdb
 
-from imputedb import blocks
+from imputedb import blocks, policies
 from imputedb.algebra.column import Column, Columns
 from imputedb.algebra.relation import Drop, Impute, Relation, Scan
 from imputedb.algebra.walk import bottom_up, scans
 from imputedb.blocks import Block, Completed, Planned, Written
 from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.publish import published
 from imputedb.errors import CannotImpute, DataError, InternalError, QueryError
 from imputedb.execution import Execution, Outcome, Watch
 from imputedb.imputers.imputer import Imputer, Progress
@@ -22,7 +23,9 @@ from imputedb.planning.candidate import Candidate
 from imputedb.planning.frontier import Frontier
 from imputedb.result import HIGH_PENALTY, MUCH_DROPPED, Report, Result
 from imputedb.sql import parse
+from imputedb.sql import tree as t
 from imputedb.sql.names import extended
+from imputedb.sql.statements import Wrapped, policy_statement, wrapped
 from imputedb.statistics.statistics import Statistics
 
 PLANNED, BASE, VERBATIM, COMPLETED, MIXED = "planned", "base", "verbatim", "completed", "mixed"
@@ -114,6 +117,60 @@ class Planner:
         columns, types = parse.shape(engine.connection, text)
         found = blocks.blocks(engine, node, columns, asked.imputers, base=asked.strategy == BASE)
         return Prepared(text, columns, types, found)
+
+
+def respond(
+    engine: DuckDB,
+    prepare: Planner,
+    text: str,
+    asked: Asked,
+    progress: Progress | None = None,
+    watch: Watch | None = None,
+) -> Result:
+    """The result of any statement: a query is answered; one that keeps the rows of a query keeps those of its answer;
+    one about policies is followed; any other is DuckDB's."""
+    about = policy_statement(text)
+    if about is not None:
+        return _told(engine, asked, ["table", "column", "policy"], policies.follow(engine, about))
+    around = wrapped(text)
+    if around is not None:
+        return _kept(engine, prepare, around, asked, progress)
+    if parse.is_query(engine.connection, text):
+        began = perf_counter()
+        prepared = prepare.prepare(text, asked)
+        return answer(engine, prepared, asked, (perf_counter() - began) * 1e3, progress, watch)
+    rows = engine.execute(text)
+    return _told(engine, asked, ["Count"], rows if rows and isinstance(rows[0][0], int) else [])
+
+
+def _kept(engine: DuckDB, prepare: Planner, around: Wrapped, asked: Asked, progress: Progress | None) -> Result:
+    """Runs a statement over the answer to its query in place of the query."""
+    inner = respond(engine, prepare, around.query, asked, progress)
+    if around.answers:
+        name, columns, types = engine.pivoted(around.around(inner.selecting))
+        return Result(engine, name, columns, types, inner.report, inner.blocks, inner.frontier)
+    if around.target is None:
+        rows = engine.execute(around.around(inner.selecting))
+    else:
+        begin, end = around.target
+        with published(around.after[begin:end][1:-1].replace("''", "'")) as temporary:
+            quoted = "'" + temporary.replace("'", "''") + "'"
+            after = f"{around.after[:begin]}{quoted}{around.after[end:]}"
+            rows = engine.execute(f"{around.before}{inner.selecting}{after}")
+    told = _told(engine, asked, ["Count"], rows)
+    told.report, told.blocks, told.frontier = inner.report, inner.blocks, inner.frontier
+    return told
+
+
+def _told(engine: DuckDB, asked: Asked, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Result:
+    """Rows that no query gave, as a result."""
+    types = ["BIGINT" if name == "Count" else "VARCHAR" for name in columns]
+    kinds = [t.plain_type(kind) for kind in types]
+    made = [[t.cast(t.literal(str(value)), kind) for value, kind in zip(row, kinds, strict=True)] for row in rows]
+    texts = [engine.text(t.select(row, None)) for row in made]
+    nothing = engine.text(t.select([t.cast(t.literal(None), kind) for kind in kinds], None, t.literal(False)))
+    name = engine.answer(" UNION ALL ".join(texts) or nothing, len(columns))
+    return Result(engine, name, list(columns), types, Report(asked.alpha, asked.imputer, asked.seed, VERBATIM))
 
 
 def answer(

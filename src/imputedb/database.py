@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from time import perf_counter
 from types import TracebackType
 from typing import Any
 
-from imputedb import answering
+from imputedb import answering, policies
 from imputedb.answering import Asked, Planner
 from imputedb.engines import load
 from imputedb.engines.duckdb import DuckDB
-from imputedb.errors import DataError
+from imputedb.errors import DataError, QueryError
 from imputedb.execution import Watch
 from imputedb.explain import Explanation, explained
 from imputedb.imputers.imputer import Progress
@@ -19,6 +18,7 @@ from imputedb.imputers.registry import Choice, chosen
 from imputedb.missingness import Profile, profiled
 from imputedb.planning.frontier import Frontier
 from imputedb.result import Result
+from imputedb.statistics.policy import ACTIONS, DEFAULT, Action
 
 
 def connect(path: str = ":memory:", *, read_only: bool = False) -> Database:
@@ -95,10 +95,13 @@ class Database:
         progress: Progress | None = None,
         watch: Watch | None = None,
     ) -> Result:
-        """Answers a SELECT as if nothing were missing.
+        """Answers a query as if nothing were missing.
+
+        CREATE TABLE AS, INSERT, COPY (...) TO and PIVOT work on the answer of their query; statements about imputation
+        policies are followed; any other statement is DuckDB's, for which NULL is NULL.
 
         Args:
-            text: one SELECT statement in DuckDB's SQL.
+            text: one statement in DuckDB's SQL.
             alpha: 0 for the least loss of information, 1 for the least time, or between.
             imputer: `tree`, `mean`, `hotdeck`, `drop`, an imputer of your own, or several to choose from.
             seed: one seed gives one answer, whatever the number of threads.
@@ -110,12 +113,54 @@ class Database:
             QueryError: the query is wrong, or not planned yet; or alpha, imputer or strategy are.
             DataError: a column that must be imputed cannot be.
         """
-        began = perf_counter()
         asked = Asked(alpha, chosen(imputer), seed, strategy)
         with self._engine.lock:
-            prepared = self._planner.prepare(text, asked)
-            planning_ms = (perf_counter() - began) * 1e3
-            return answering.answer(self._engine, prepared, asked, planning_ms, progress, watch)
+            return answering.respond(self._engine, self._planner, text, asked, progress, watch)
+
+    def policy(
+        self,
+        table: str,
+        column: str,
+        action: Action = "impute",
+        *,
+        when: str | None = None,
+        low: float | None = None,
+        high: float | None = None,
+        values: Sequence[object] = (),
+        imputer: str | None = None,
+        predictors: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+    ) -> None:
+        """Says how the missing values of a column are dealt with; kept with the database, replaces what was said.
+
+        Args:
+            table: its name.
+            column: its name.
+            action: `impute`; `drop`, so that rows which miss an examined value go; `keep`, for a NULL that means
+                something; `structural`, for one that does where `when` holds.
+            when: a condition over the table's columns as they are stored, in SQL.
+            low: the least value that may be filled in.
+            high: the largest one.
+            values: the only values that may be filled in.
+            imputer: the name of an imputer of its own.
+            predictors: the only columns of the table that it may be predicted from.
+            exclude: columns that it may not be predicted from, such as a label.
+
+        Raises:
+            UnknownName: there is no such table, column or imputer.
+            DataError: a bound or a value is none that the column can hold.
+            QueryError: DuckDB rejects the condition.
+        """
+        if action not in ACTIONS:
+            raise QueryError(f"no action {action!r}; there are {', '.join(ACTIONS)}")
+        lists = {"values": tuple(map(str, values)), "predictors": tuple(predictors), "exclude": tuple(exclude)}
+        options = {"action": action, "when": when, "low": low, "high": high, "imputer": imputer, **lists}
+        with self._engine.lock:
+            policies.decide(self._engine, self._engine.table(table), column, DEFAULT, options)
+
+    def policies(self, table: str | None = None) -> list[tuple[str, str, str]]:
+        """Table, column and policy in the words of CREATE IMPUTATION POLICY: of one table, or of all."""
+        return policies.listed(self._engine, table)
 
     def explain(
         self,

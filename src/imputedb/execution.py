@@ -1,6 +1,6 @@
 """A plan to rows: one statement of the engine up to each blocking Impute, the imputer, and the engine again."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import assert_never
@@ -28,10 +28,13 @@ from imputedb.algebra.walk import aliases, scans
 from imputedb.engines.engine import Engine
 from imputedb.imputers import features
 from imputedb.imputers.imputer import Array, Cells, FillsInSql, Imputer, LearnsFromSample, Progress, Rows
+from imputedb.imputers.registry import chosen
 from imputedb.shelf import Shelf, combined
 from imputedb.sql import tree as t
+from imputedb.sql.bind import columns_in
 from imputedb.sql.generate import Generator, kept_name, stored_name
 from imputedb.sql.tree import Tree
+from imputedb.statistics.policy import Policy
 from imputedb.statistics.statistics import ColumnStatistics, Kind, Statistics
 
 MANY_LEVELS = 1000
@@ -113,6 +116,7 @@ class Execution:
     watch: Watch | None = None
     names: list[str] = field(default_factory=list)
     _scans: dict[str, Scan] = field(default_factory=dict)
+    _meant: set[Column] = field(default_factory=set)
 
     def run(self, plan: Relation, outcome: Outcome) -> Tree:
         """The statement that gives a block's rows; it reads what `names` has, so keep those until it has run."""
@@ -135,6 +139,7 @@ class Execution:
             lambda scan: self.engine.source(scan.table, scan.alias),
             lambda scan, column: self.engine.reading(scan.table, column.name, scan.alias),
             self._constant,
+            self._meaning,
         )
 
     # -- from the bottom up -------------------------------------------------------------------------------------------
@@ -156,7 +161,8 @@ class Execution:
                 ready_input = self._ready(below, wanted | _reads(predicates), outcome)
                 return self._seen(relation, replace(relation, input=ready_input), wanted)
             case Drop(below, columns):
-                dropped = replace(relation, input=self._ready(below, wanted | columns, outcome))
+                asked = _reads_of(self._meaning(column) for column in columns)
+                dropped = replace(relation, input=self._ready(below, wanted | columns | asked, outcome))
                 self._count_dropped(dropped, outcome)
                 return self._seen(relation, dropped, wanted)
             case Impute(below, columns, imputer):
@@ -169,7 +175,7 @@ class Execution:
     def _imputed(
         self, node: Impute, below: Relation, columns: Columns, imputer: Imputer, wanted: Columns, outcome: Outcome
     ) -> Relation:
-        if isinstance(imputer, FillsInSql):
+        if isinstance(imputer, FillsInSql) and not any(self._policy(column).restricts for column in columns):
             filled = replace(node, input=self._ready(below, wanted | columns, outcome))
             self._count_filled(filled, outcome)
             return self._seen(node, filled, wanted)
@@ -215,7 +221,7 @@ class Execution:
         self, hand: Hand, targets: Sequence[Column], columns: Sequence[Column], imputer: Imputer, outcome: Outcome
     ) -> dict[Column, Array]:
         """The values of the targets' missing cells as whole columns; nothing for targets without a missing cell."""
-        gaps = {column: cells.missing for column, cells in self._cells(hand, targets).items()}
+        gaps = {column: self._gaps(hand, column, cells) for column, cells in self._cells(hand, targets).items()}
         counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
         for column, count in counts.items():
             outcome.imputed[column] = outcome.imputed.get(column, 0) + count
@@ -224,9 +230,11 @@ class Execution:
         if known:
             order, learn = self._at_hand(hand, {column: gaps[column] for column in known}, imputer)
             rows = Rows(self._cells(hand, columns, order), self._keys(hand, order), learn)
-            for column, filled in imputer.impute(rows, known, self.seed, self.progress).items():
+            for column, filled in self._imputed_values(rows, known, imputer).items():
                 cells = rows.columns[column]
-                values[column] = features.patch(filled, order[cells.missing], cells, hand.count)
+                allowed = features.allowed(filled, cells, self._policy(column))
+                whole = features.patch(allowed, order[cells.missing], cells, hand.count)
+                values[column] = features.only(whole, gaps[column]) if column in self._meant else whole
         for column in targets:
             if counts[column] and counts[column] == hand.count:
                 outcome.warnings.append(
@@ -235,6 +243,36 @@ class Execution:
                 )
                 values[column] = np.full(hand.count, self._statistics(column).centre, dtype=object)
         return values
+
+    def _imputed_values(self, rows: Rows, targets: Sequence[Column], imputer: Imputer) -> dict[Column, Array]:
+        """The values of missing cells, targets with an imputer or predictors of their own apart from the others."""
+        groups: dict[tuple[str | None, frozenset[Column]], list[Column]] = {}
+        for column in targets:
+            policy = self._policy(column)
+            barred = frozenset(c for c in rows.columns if c.relation == column.relation and not policy.predicts(c.name))
+            groups.setdefault((policy.imputer, barred - {column}), []).append(column)
+        values: dict[Column, Array] = {}
+        for (own, barred), group in groups.items():
+            usable = {c: cells for c, cells in rows.columns.items() if c not in barred or c in group}
+            (chosen_one,) = chosen(own) if own else (imputer,)
+            values |= chosen_one.impute(Rows(usable, rows.keys, rows.learn), group, self.seed, self.progress)
+        return values
+
+    def _gaps(self, hand: Hand, column: Column, cells: Cells) -> NDArray[np.bool_]:
+        """Which cells are to be filled in: those that are missing, but mean nothing of their own."""
+        if self._meaning(column) is None:
+            return cells.missing
+        self._meant.add(column)
+        scan = self._scans[column.relation]
+        return cells.missing & ~self._shelf(scan).meant(column.name, hand.at(scan.alias, None))
+
+    def _policy(self, column: Column) -> Policy:
+        return self.statistics[column.relation].policy(column.name)
+
+    def _meaning(self, column: Column) -> Tree | None:
+        if column.name not in self.statistics[column.relation].policies:
+            return None
+        return self.engine.meaning(self._scans[column.relation].table, column.name, column.relation)
 
     def _at_hand(
         self, hand: Hand, gaps: Mapping[Column, NDArray[np.bool_]], imputer: Imputer
@@ -300,19 +338,23 @@ class Execution:
 
     def _count_dropped(self, node: Drop, outcome: Outcome) -> None:
         column, *more = sorted(node.columns)
-        if isinstance(node.input, Scan) and not more:
+        if isinstance(node.input, Scan) and not more and self._meaning(column) is None:
             outcome.dropped += self._statistics(column).missing
             outcome.examined += self.statistics[column.relation].rows
             return
 
         def counted() -> Tree:
-            gone = t.any_of([t.is_missing(_bound(column)) for column in sorted(node.columns)])
+            gone = t.any_of([self._is_gone(column) for column in sorted(node.columns)])
             counts = {"rows": t.call("count_star"), "gone": t.call("count_star", where=gone)}
             return self._generator.columns(node.input, counts)
 
         rows, dropped = self._counts(node, counted)
         outcome.dropped += dropped
         outcome.examined += rows
+
+    def _is_gone(self, column: Column) -> Tree:
+        missing, meaning = t.is_missing(_bound(column)), self._meaning(column)
+        return missing if meaning is None else t.all_of([missing, t.negated(meaning)]) or missing
 
     def _count_filled(self, node: Impute, outcome: Outcome) -> None:
         columns = sorted(node.columns)
@@ -346,6 +388,11 @@ class Execution:
 
 def _bound(column: Column) -> Tree:
     return {**t.reference(*column[:2]), "stored": column.stored}
+
+
+def _reads_of(conditions: Iterable[Tree | None]) -> Columns:
+    """The columns that bound conditions ask about."""
+    return NO_COLUMNS.union(*(columns_in(condition) for condition in conditions if condition is not None))
 
 
 def _reads(scalars: Sequence[Scalar]) -> Columns:

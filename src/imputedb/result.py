@@ -104,10 +104,15 @@ class Result:
         """The plan of the outermost block that has one."""
         return next((plan for _, plan in reversed(self.blocks) if not isinstance(plan, str)), None)
 
-    def _read(self) -> duckdb.DuckDBPyRelation:
+    @property
+    def selecting(self) -> str:
+        """The SELECT that gives these rows, on the same connection and as long as the result is held."""
         items = ", ".join(f'c{place} AS "{_quoted(name)}"' for place, name in enumerate(self.columns))
+        return f"SELECT {items} FROM temp.{self._name}"
+
+    def _read(self) -> duckdb.DuckDBPyRelation:
         try:
-            return self._engine.connection.sql(f"SELECT {items} FROM temp.{self._name}")
+            return self._engine.connection.sql(self.selecting)
         except duckdb.ConnectionException as error:
             raise StorageError("the database is closed: read results before closing it") from error
 

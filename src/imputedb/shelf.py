@@ -19,6 +19,9 @@ from imputedb.statistics.statistics import Kind, Statistics
 KEY = "imputedb key"
 """Stands for the number that random numbers are keyed by: a hash of the table's first key column, or of the row id."""
 
+MEANT = "imputedb meant "
+"""Before a column's name: where a NULL of it means something of its own."""
+
 WHOLE = 64 << 20
 """Bytes of columns that are fetched whole and kept; of larger tables the rows that are asked for are fetched anew."""
 
@@ -49,6 +52,11 @@ class Shelf:
     def keys(self, rows: NDArray[np.int64] | None = None) -> NDArray[np.uint64]:
         """(n,) what random numbers are keyed by, of the rows with the given ids or of all."""
         return self.cells([KEY], rows)[KEY].values.astype(np.uint64, copy=False)
+
+    def meant(self, name: str, rows: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
+        """(n,) where a NULL of a column means something of its own."""
+        cells = self.cells([MEANT + name], rows)[MEANT + name]
+        return cells.values.astype(np.bool_, copy=False) & ~cells.missing
 
     @property
     def _small(self) -> bool:
@@ -95,13 +103,16 @@ class Shelf:
             return t.call("hash", self._value(self.statistics.key or ROW))
         if name == ROW:
             return self._value(ROW)
+        if name.startswith(MEANT):
+            meaning = self.engine.meaning(self.scan.table, name.removeprefix(MEANT), self.scan.alias)
+            return meaning or t.literal(False)
         return self.engine.encoded(self._value(name), self.statistics.columns[name].type)
 
     def _value(self, name: str) -> Tree:
         return self.engine.reading(self.scan.table, name, self.scan.alias)
 
     def _read(self, name: str, values: Array) -> Cells:
-        if name in (KEY, ROW):
+        if name in (KEY, ROW) or name.startswith(MEANT):
             return Cells(np.ma.getdata(values), np.zeros(len(values), bool), Kind.OPAQUE)
         return features.cells(values, self.statistics.columns[name].kind)
 

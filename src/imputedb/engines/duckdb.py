@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +29,7 @@ from imputedb.sql.generate import ROW
 from imputedb.sql.names import COUNT_OBSERVED, Catalog
 from imputedb.sql.statements import created_query
 from imputedb.sql.tree import Tree
+from imputedb.statistics.policy import Policy
 from imputedb.statistics.statistics import Kind, Statistics
 
 Fetched = TypeVar("Fetched")
@@ -56,6 +58,7 @@ class DuckDB:
         self._runner = ThreadPoolExecutor(1, "imputedb")
         self._store = Store(self.connection, writable=not read_only and path != ":memory:")
         self._numbers = itertools.count(1)
+        self._in_transaction = False
         self._garbage: deque[str] = deque()
         self._registered: set[int] = set()
         self._adopted: dict[Table, tuple[Shape, Statistics]] = {}
@@ -110,10 +113,10 @@ class DuckDB:
                 self.connection.execute("COMMIT")
 
     def _begin(self) -> bool:
+        if self._in_transaction:
+            return False
         try:
             self.connection.execute("BEGIN")
-        except duckdb.TransactionException:
-            return False
         except duckdb.ConnectionException as error:
             raise StorageError("the database is closed") from error
         return True
@@ -137,7 +140,10 @@ class DuckDB:
         types: dict[Table, dict[str, str]] = {}
         for *path, column, kind in self.connection.execute(text, [SCHEMA, _TEMPORARY]).fetchall():
             types.setdefault(Table(*path), {})[column] = kind
-        return {table: Shape(columns, self._store.missing(table)) for table, columns in types.items()}
+        return {
+            table: Shape(columns, self._store.missing(table), self._store.policies(table))
+            for table, columns in types.items()
+        }
 
     def names(self) -> Mapping[str, Table]:
         """Tables by lower-case name: bare, with the schema, with the catalog."""
@@ -219,14 +225,68 @@ class DuckDB:
         if name is None:
             raise UnknownName(f"no column {column!r} in {table.name}; there are {', '.join(types)}")
         for value in values:
-            if (
-                self.rows(t.select([t.try_cast(t.literal(str(value)), self.type_tree(types[name]))], None))[0][0]
-                is None
-            ):
-                raise DataError(f"{value!r} is no value of {table.name}.{name}, which is {types[name]}")
+            self._check_value(table, name, types[name], value)
         with self.lock:
             self._store.declare(table, name, [str(value) for value in values])
             self.changed()
+
+    def decide(self, table: Table, column: str, policy: Policy | None) -> None:
+        """Keeps what is said about a column; forgets it with None.
+
+        Raises:
+            UnknownName: the table has no such column.
+            QueryError: a condition that DuckDB rejects.
+            DataError: a bound or a value that the column cannot hold.
+        """
+        types = self.shapes()[table].types
+        names = {known.lower(): known for known in types}
+        for name in (column, *(policy.predictors if policy else ()), *(policy.exclude if policy else ())):
+            if name.lower() not in names:
+                raise UnknownName(f"no column {name!r} in {table.name}; there are {', '.join(types)}")
+        column = names[column.lower()]
+        if policy is not None:
+            predictors, exclude = (
+                tuple(names[n.lower()] for n in some) for some in (policy.predictors, policy.exclude)
+            )
+            policy = replace(policy, predictors=predictors, exclude=exclude)
+            self._check_policy(table, column, types[column], policy)
+        with self.lock:
+            self._store.decide(table, column, policy)
+            self.changed()
+
+    def _check_policy(self, table: Table, column: str, kind: str, policy: Policy) -> None:
+        if policy.when is not None:
+            condition = parse.parse(self.connection, f"SELECT CAST(({policy.when}) AS BOOLEAN)")
+            parse.shape(self.connection, self.text({**condition, "from_table": t.table(table.path, "t")}))
+        ordered = profile.kind_of(kind) in (Kind.INTEGER, Kind.NUMBER)
+        if (policy.low is not None or policy.high is not None) and not ordered:
+            raise DataError(f"a range is for numbers; {table.name}.{column} is {kind}")
+        for value in policy.values:
+            self._check_value(table, column, kind, value)
+
+    def _check_value(self, table: Table, column: str, kind: str, value: object) -> None:
+        tried = t.try_cast(t.literal(str(value)), self.type_tree(kind))
+        if self.rows(t.select([tried], None))[0][0] is None:
+            raise DataError(f"{value!r} is no value of {table.name}.{column}, which is {kind}")
+
+    def meaning(self, table: Table, column: str, alias: str) -> Tree | None:
+        """The condition, bound, under which a NULL of a column means something of its own; None where it never does."""
+        shape = self._shape(table)
+        policy = shape.policies.get(column)
+        if policy is None or policy.action not in ("keep", "structural"):
+            return None
+        if policy.when is None:
+            return t.literal(True)
+        names = {name.lower(): name for name in shape.types}
+        condition = parse.parse(self.connection, f"SELECT ({policy.when})")["select_list"][0]
+
+        def bound(node: Tree) -> Tree | None:
+            if not t.is_reference(node):
+                return None
+            own = [names[part.lower()] for part in node["column_names"] if part.lower() in names]
+            return {**t.reference(alias, own[0]), "stored": True} if own else None
+
+        return t.coalesce(t.rewrite(condition, bound), t.literal(False))
 
     def undeclare(self, table: Table) -> None:
         """Forgets what was declared of a table that is gone."""
@@ -280,6 +340,7 @@ class DuckDB:
                 statistics = known[2]
             else:
                 statistics = self._store.statistics(table, fingerprint) or self._gathered(table, shape, fingerprint)
+            statistics = replace(statistics, policies=shape.policies)
             self._statistics[table] = (self.state(), fingerprint, statistics)
             return statistics
 
@@ -287,11 +348,14 @@ class DuckDB:
         everything = t.call("hash", *(t.reference("t", name) for name in shape.types))
         total = t.call("sum", t.cast(everything, t.plain_type("HUGEINT")))
         rows = self.rows(t.select([t.call("count_star"), total], t.table(table.path, "t")))
-        return fingerprint_of(rows[0], shape.types, shape.missing)
+        return fingerprint_of(rows[0], shape.types, shape.missing, shape.policies)
 
     def _gathered(self, table: Table, shape: Shape, fingerprint: str) -> Statistics:
         readings = {name: self._reading(shape, name, t.reference("t", name)) for name in shape.types}
-        statistics = profile.gather(self.rows, t.table(table.path, "t"), readings, shape.types, self._sample())
+        meanings = {name: self.meaning(table, name, "t") for name in shape.policies}
+        statistics = profile.gather(
+            self.rows, t.table(table.path, "t"), readings, shape.types, self._sample(), meanings
+        )
         before = self.state()
         with suppress(duckdb.Error):  # statistics are a cache: a full disk must not stop a query
             self._store.keep(table, fingerprint, statistics)
@@ -395,13 +459,21 @@ class DuckDB:
         """
         with self.lock:
             try:
-                return self._run(text, _rows)
+                rows = self._run(text, _rows)
+                self._note_transaction(text)
+                return rows
             except (duckdb.IOException, duckdb.FatalException) as error:
                 raise StorageError(str(error).partition(": ")[2]) from error
             except duckdb.Error as error:
                 raise parse.translated(error) from error
             finally:
                 self.changed()
+
+    def _note_transaction(self, text: str) -> None:
+        """Whether the user is in a transaction of his own: another BEGIN would abort it."""
+        for statement in self.connection.extract_statements(text):
+            if statement.type == duckdb.StatementType.TRANSACTION:
+                self._in_transaction = statement.query.split()[0].strip(";").lower() in ("begin", "start")
 
     def answer(self, text: str, width: int) -> str:
         """Runs a query and keeps its rows under the name that is returned, its columns named c0, c1, ..."""
@@ -410,6 +482,20 @@ class DuckDB:
             columns = ", ".join(f"c{place}" for place in range(width))
             self._run(f"CREATE TEMP TABLE {name}({columns}) AS {text}", _rows)
             return name
+
+    def pivoted(self, text: str) -> tuple[str, list[str], list[str]]:
+        """Runs a statement whose columns are known only afterwards: where its rows are kept, their names and types.
+
+        Raises:
+            QueryError: DuckDB rejects it, with its reason.
+        """
+        with self.lock:
+            name = self.fresh("pivot")
+            self.execute(f"CREATE TEMP TABLE {name} AS {text}")
+            columns, types = parse.shape(self.connection, f"FROM temp.{name}")
+            kept = self.answer(f"FROM temp.{name}", len(columns))
+            self.unmake("TABLE", [name])
+            return kept, columns, types
 
     def make(self, kind: str, name: str, columns: Sequence[str], text: str) -> None:
         """Makes a temporary TABLE or VIEW of a query, its columns under the given names."""

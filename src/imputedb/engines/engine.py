@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.relation import Table
 from imputedb.sql.tree import Tree
+from imputedb.statistics.policy import Policy
 from imputedb.statistics.statistics import Statistics
 
 Array = NDArray[np.generic]
@@ -16,10 +17,11 @@ Array = NDArray[np.generic]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The columns of a table, with the values that are declared to mean a missing one."""
+    """The columns of a table, the values that are declared to mean a missing one, and what else was said of them."""
 
     types: Mapping[str, str]
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
 
 
 class Engine(Protocol):
@@ -39,6 +41,9 @@ class Engine(Protocol):
 
         Row ids are those of `source`, and grow in the order in which it gives its rows.
         """
+
+    def meaning(self, table: Table, column: str, alias: str) -> Tree | None:
+        """The condition, bound, under which a NULL of a column means something of its own; None where it never does."""
 
     def text(self, node: Tree) -> str:
         """The SQL of a SELECT node."""

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -45,7 +45,12 @@ Query = Callable[[Tree], list[tuple[Any, ...]]]
 
 
 def gather(
-    query: Query, source: Tree, readings: Mapping[str, Tree], types: Mapping[str, str], sample: Tree
+    query: Query,
+    source: Tree,
+    readings: Mapping[str, Tree],
+    types: Mapping[str, str],
+    sample: Tree,
+    meanings: Mapping[str, Tree | None],
 ) -> Statistics:
     """The statistics of a table.
 
@@ -55,6 +60,7 @@ def gather(
         readings: the expression of each column, NULL where it is missing.
         types: each column's type.
         sample: the engine's tree of a repeatable sample of `SAMPLE` rows.
+        meanings: conditions under which a column's NULL is no missing value.
     """
     names = list(readings)
     clean = t.subquery(t.select([t.named(readings[name], name) for name in names], source), "clean")
@@ -64,14 +70,29 @@ def gather(
     sampled = t.subquery(t.select([_EVERYTHING], clean, sample=None if rows <= SAMPLE else sample), "clean")
     shapes = _distributions(query, sampled, kinds)
     exact = _exact_distinct(query, clean, counts, names)
+    meant = _meant(query, source, readings, meanings)
     columns = {}
     for place, name in enumerate(names):
         observed = counts[f"observed {place}"]
         distinct = exact.get(name, min(counts[f"distinct {place}"], observed))
-        columns[name] = _column(
-            types[name], kinds[name], rows - observed, distinct, counts.get(f"mean {place}"), shapes.get(place)
-        )
+        missing = rows - observed - meant.get(name, 0)
+        column = _column(types[name], kinds[name], missing, distinct, counts.get(f"mean {place}"), shapes.get(place))
+        columns[name] = replace(column, meant=meant.get(name, 0))
     return Statistics(rows, columns)
+
+
+def _meant(
+    query: Query, source: Tree, readings: Mapping[str, Tree], meanings: Mapping[str, Tree | None]
+) -> dict[str, int]:
+    """How many NULLs of a column mean something of their own."""
+    counts = {
+        name: t.call("count_star", where=t.all_of([t.is_missing(readings[name]), meaning]))
+        for name, meaning in meanings.items()
+        if meaning is not None
+    }
+    if not counts:
+        return {}
+    return dict(zip(counts, query(t.select(list(counts.values()), source))[0], strict=True))
 
 
 def as_number(tree: Tree, kind: Kind) -> Tree:

@@ -7,6 +7,7 @@ import duckdb
 
 from imputedb.algebra.relation import Table
 from imputedb.engines import profile
+from imputedb.statistics.policy import Policy
 from imputedb.statistics.statistics import Statistics
 
 SCHEMA = "imputedb"
@@ -14,6 +15,7 @@ SCHEMA = "imputedb"
 _CREATE = """
 CREATE SCHEMA IF NOT EXISTS imputedb;
 CREATE TABLE IF NOT EXISTS imputedb.missing_values (schema_name VARCHAR, table_name VARCHAR, column_name VARCHAR, value VARCHAR);
+CREATE TABLE IF NOT EXISTS imputedb.policies (schema_name VARCHAR, table_name VARCHAR, column_name VARCHAR, policy VARCHAR);
 CREATE TABLE IF NOT EXISTS imputedb.statistics (schema_name VARCHAR, table_name VARCHAR, fingerprint VARCHAR, statistics VARCHAR);
 """  # noqa: E501
 
@@ -28,6 +30,7 @@ class Store:
         self._connection = connection
         self._writable = writable
         self._missing: dict[Table, dict[str, tuple[str, ...]]] = {}
+        self._policies: dict[Table, dict[str, Policy]] = {}
         self._read: bool = False
 
     def _exists(self) -> bool:
@@ -47,9 +50,36 @@ class Store:
             self._load(table.catalog)
         return self._missing.get(table, {})
 
+    def policies(self, table: Table) -> Mapping[str, Policy]:
+        """What was said about columns."""
+        self.missing(table)
+        return self._policies.get(table, {})
+
+    def decide(self, table: Table, column: str, policy: Policy | None) -> None:
+        """Keeps what was said about a column; forgets it with None."""
+        self.missing(table)
+        known = self._policies.setdefault(table, {})
+        known.pop(column, None)
+        if policy is not None:
+            known[column] = policy
+        if not self._keeps(table):
+            return
+        self._connection.execute(_CREATE)
+        where = [table.schema, table.name, column]
+        self._connection.execute(
+            "DELETE FROM imputedb.policies WHERE schema_name = ? AND table_name = ? AND column_name = ?", where
+        )
+        if policy is not None:
+            text = json.dumps(policy.data())
+            self._connection.execute("INSERT INTO imputedb.policies VALUES (?, ?, ?, ?)", [*where, text])
+
     def _load(self, catalog: str) -> None:
         if not self._exists():
             return
+        kept = "SELECT count(*) FROM duckdb_tables() WHERE schema_name = ? AND table_name = 'policies'"
+        if self._connection.execute(kept, [SCHEMA]).fetchall()[0][0]:
+            for schema, name, column, text in self._connection.execute("FROM imputedb.policies").fetchall():
+                self._policies.setdefault(Table(catalog, schema, name), {})[column] = Policy.of(json.loads(text))
         rows = self._connection.execute("SELECT * FROM imputedb.missing_values ORDER BY ALL").fetchall()
         for schema, name, column, value in rows:
             declared = self._missing.setdefault(Table(catalog, schema, name), {})
@@ -75,10 +105,13 @@ class Store:
             for column in list(self._missing.pop(table)):
                 self.declare(table, column, ())
             self._missing.pop(table)
+        for column in list(self.policies(table)):
+            self.decide(table, column, None)
 
     def reread(self) -> None:
         """Takes declarations from the database again."""
         self._missing = {table: kept for table, kept in self._missing.items() if table.catalog == "temp"}
+        self._policies = {table: kept for table, kept in self._policies.items() if table.catalog == "temp"}
         self._read = False
 
     def statistics(self, table: Table, fingerprint: str) -> Statistics | None:
@@ -105,6 +138,12 @@ class Store:
         )
 
 
-def fingerprint_of(contents: Sequence[object], types: Mapping[str, str], missing: Mapping[str, Sequence[str]]) -> str:
-    """What tells one state of a table from another: its rows' hash, its columns, the values declared missing."""
-    return json.dumps([1, [str(part) for part in contents], list(types.items()), sorted(missing.items())])
+def fingerprint_of(
+    contents: Sequence[object],
+    types: Mapping[str, str],
+    missing: Mapping[str, Sequence[str]],
+    policies: Mapping[str, Policy],
+) -> str:
+    """What tells one state of a table from another: its rows' hash, its columns, what was said about missing values."""
+    said = sorted((name, policy.data()) for name, policy in policies.items())
+    return json.dumps([2, [str(part) for part in contents], list(types.items()), sorted(missing.items()), said])

@@ -1,11 +1,13 @@
 """Fetched arrays to the cells that imputers read, and imputed values back to arrays for the engine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imputedb.errors import CannotImpute
 from imputedb.imputers.imputer import Array, Cells
+from imputedb.statistics.policy import Policy
 from imputedb.statistics.statistics import Kind
 
 
@@ -31,6 +33,46 @@ def _encoded(data: Array, missing: NDArray[np.bool_]) -> tuple[Array, tuple[obje
 def taken(given: Cells, order: NDArray[np.intp]) -> Cells:
     """The cells of some rows, in the order given."""
     return Cells(given.values[order], given.missing[order], given.kind, given.levels)
+
+
+def allowed(values: Array, like: Cells, policy: Policy) -> Array:
+    """Imputed values within the bounds, and among the values, that a policy allows.
+
+    Raises:
+        CannotImpute: none of the allowed categories is observed.
+    """
+    if like.kind is Kind.CATEGORY:
+        return _among(values, like, policy.values) if policy.values else values
+    if policy.values:
+        known = np.sort(np.array([float(value) for value in policy.values]))
+        nearest = np.abs(values.astype(np.float64)[:, None] - known).argmin(axis=1)
+        chosen: Array = known[nearest].astype(values.dtype)
+        return chosen
+    if policy.low is None and policy.high is None:
+        return values
+    whole = np.issubdtype(values.dtype, np.integer)
+    low = None if policy.low is None else np.ceil(policy.low) if whole else policy.low
+    high = None if policy.high is None else np.floor(policy.high) if whole else policy.high
+    return np.clip(values, low, high).astype(values.dtype)
+
+
+def _among(codes: Array, like: Cells, names: Sequence[str]) -> Array:
+    """Codes of categories, those that are not allowed replaced by the most frequent one that is."""
+    usable = np.array([str(level) in names for level in like.levels])
+    counts = np.bincount(like.values[~like.missing].astype(np.intp), minlength=len(usable)) * usable
+    if not counts.any():
+        raise CannotImpute(f"none of the allowed values {', '.join(names)} is observed: allow others")
+    kept: Array = np.where(usable[codes.astype(np.intp)], codes, counts.argmax()).astype(codes.dtype)
+    return kept
+
+
+def only(values: Array, places: NDArray[np.bool_]) -> Array:
+    """The values at some places, nothing at the others."""
+    if values.dtype == object:
+        chosen: Array = np.full(len(values), None, dtype=object)
+        np.copyto(chosen, values, where=places)
+        return chosen
+    return np.ma.masked_array(values, ~places)
 
 
 def patch(values: Array, places: NDArray[np.intp], like: Cells, rows: int) -> Array:

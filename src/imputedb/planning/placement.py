@@ -18,5 +18,9 @@ def placements(candidate: Candidate, local: int, problem: Problem) -> list[Candi
 
 def cleaned(candidate: Candidate, mask: int, problem: Problem) -> list[Candidate]:
     """The candidate with some columns imputed, by each imputer, and with them dropped."""
-    imputed = [candidate.imputed(mask, imputer, problem) for imputer in range(len(problem.imputers))]
+    gone = mask & problem.dropped_only
+    start = candidate.dropped(gone, problem) if gone else candidate
+    if gone == mask:
+        return [start]
+    imputed = [start.imputed(mask & ~gone, imputer, problem) for imputer in range(len(problem.imputers))]
     return [*imputed, candidate.dropped(mask, problem)]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from imputedb.algebra.column import Column, Columns
 from imputedb.algebra.query import Query
-from imputedb.algebra.relation import Drop, Impute, Relation, Scan
+from imputedb.algebra.relation import Drop, Impute, Scan
 from imputedb.algebra.scalar import Scalar
 from imputedb.imputers.imputer import Imputer, Work
 from imputedb.planning import cost
@@ -125,19 +125,20 @@ def completing(problem: Problem) -> Frontier:
 
 def _completed(source: Source, problem: Problem, columns: Columns, imputer: Imputer | None) -> Candidate:
     statistics = problem.statistics[source.scan.alias]
-    shares = [statistics.missing_share(column.name) for column in columns]
-    relation: Relation = source.scan
+    gone = frozenset(c for c in columns if imputer is None or statistics.policy(c.name).action == "drop")
     candidate = scanned(source)
-    if columns and imputer is None:
-        rows = source.rows * (1 - max(shares))
-        time = cost.filtering(source.rows, len(columns))
-        relation = Drop(relation, columns)
-        candidate = Candidate(relation, rows, 0, source.attributes, 1.0, 1, time)
-    elif columns and imputer is not None:
-        spread = sum(statistics.columns[column.name].spread for column in columns)
-        attributes = max(source.attributes, len(columns) + 1)
-        work = Work(source.rows, len(columns), attributes, sum(shares) / len(shares), spread)
+    if gone:
+        rows = source.rows * (1 - max(statistics.missing_share(column.name) for column in gone))
+        time = cost.filtering(source.rows, len(gone))
+        candidate = Candidate(Drop(source.scan, gone), rows, 0, source.attributes, 1.0, 1, time)
+    rest = columns - gone
+    if rest and imputer is not None:
+        shares = [statistics.missing_share(column.name) for column in rest]
+        spread = sum(statistics.columns[column.name].spread for column in rest)
+        attributes = max(source.attributes, len(rest) + 1)
+        work = Work(candidate.rows, len(rest), attributes, sum(shares) / len(shares), spread)
         penalty, time = price(imputer, work)
-        relation = Impute(relation, columns, imputer.name)
-        candidate = Candidate(relation, source.rows, 0, source.attributes, penalty, 1, time)
+        relation = Impute(candidate.relation, rest, imputer.name)
+        loss, placements = candidate.loss + penalty, candidate.placements + 1
+        candidate = Candidate(relation, candidate.rows, 0, source.attributes, loss, placements, candidate.time + time)
     return candidate

@@ -115,6 +115,13 @@ class Problem:
         return statistics.columns[column.name], statistics.missing_share(column.name)
 
     @cached_property
+    def dropped_only(self) -> int:
+        """The columns whose rows go when they are missing: they are never filled in."""
+        return self.mask(
+            frozenset(c for c in self.columns if self.statistics[c.relation].policy(c.name).action == "drop")
+        )
+
+    @cached_property
     def answering(self) -> int:
         """The dirty columns read above the joins."""
         return self.mask(self.query.answering)

@@ -39,6 +39,9 @@ Filling = Callable[[Impute, Column], Tree]
 """What a non-blocking Impute puts in place of a column's missing values."""
 
 
+Meaning = Callable[[Column], Tree | None]
+"""The condition, bound, under which a column's NULL means something of its own; None where it never does."""
+
 Identified = tuple[Tree, dict[Column, Fill]]
 """A SELECT of row ids and values, and what fills the missing cells of columns that are read by row id."""
 
@@ -82,6 +85,7 @@ class Generator:
     source: Source
     reading: Reading
     filling: Filling
+    meaning: Meaning
 
     def rows(self, relation: Relation) -> Rows:
         """The joined rows of a relation below any aggregation."""
@@ -96,7 +100,7 @@ class Generator:
                 return rows
             case Drop(below, columns):
                 rows = self.rows(below)
-                rows.conditions += [t.is_present(rows.value(column)) for column in sorted(columns)]
+                rows.conditions += [self._present(rows, column) for column in sorted(columns)]
                 return rows
             case Impute(below, columns):
                 rows = self.rows(below)
@@ -108,6 +112,10 @@ class Generator:
                 raise InternalError("an operator above the joins has no rows of its own to read")
             case _:
                 assert_never(relation)
+
+    def _present(self, rows: Rows, column: Column) -> Tree:
+        present, meaning = t.is_present(rows.value(column)), self.meaning(column)
+        return present if meaning is None else t.any_of([present, rows.expression(meaning)]) or present
 
     def _stored(self, scan: Scan) -> Resolve:
         return lambda column: self.reading(scan, column)

@@ -15,6 +15,22 @@ _PLACE = re.compile(r"LINE \d+: ")
 Connection = duckdb.DuckDBPyConnection
 
 
+def is_query(connection: Connection, text: str) -> bool:
+    """Whether a text is one query, rather than a statement of another kind.
+
+    Raises:
+        SqlSyntaxError: the text does not parse; the message shows the place.
+        Unplanned: it is more than one statement.
+    """
+    try:
+        statements = connection.extract_statements(text)
+    except duckdb.Error as error:
+        raise translated(error) from error
+    if len(statements) > 1:
+        raise Unplanned(f"one statement at a time: the text holds {len(statements)}")
+    return not statements or statements[0].type == duckdb.StatementType.SELECT
+
+
 def parse(connection: Connection, text: str) -> Tree:
     """The syntax tree of one SELECT.
 

@@ -34,12 +34,14 @@ class Wrapped:
         query: the query.
         after: its text after the query.
         target: where COPY writes, the place of that literal in `after`; None for other statements.
+        answers: whether the statement gives rows of its own.
     """
 
     before: str
     query: str
     after: str
     target: tuple[int, int] | None = None
+    answers: bool = False
 
     def around(self, query: str) -> str:
         """The statement with another query in place."""
@@ -92,14 +94,14 @@ def _created(text: str, found: Sequence[Token]) -> Wrapped | None:
 
 
 def _inserted(text: str, found: Sequence[Token]) -> Wrapped | None:
+    if any(token.word == "returning" and token.depth == 0 for token in found):
+        raise Unplanned("INSERT ... RETURNING over imputed rows: insert first, then select")
     begin = next((n for n, token in enumerate(found) if n > 1 and token.depth == 0 and _opens(found, n)), None)
     if begin is None or found[begin].word == "values":
         return None
-    ends = ("returning", "conflict")
-    end = next((n for n in range(begin, len(found)) if found[n].depth == 0 and found[n].word in ends), None)
-    if end is None:
-        return _cut(text, found[begin].begin, len(text.encode()))
-    return _cut(text, found[begin].begin, found[end - (found[end].word == "conflict")].begin)
+    ends = [n for n in range(begin, len(found)) if found[n].depth == 0 and found[n].word == "conflict"]
+    cut = _cut(text, found[begin].begin, found[ends[0] - 1].begin if ends else len(text.encode()))
+    return Wrapped(cut.before, cut.query, f" {cut.after}")
 
 
 def _copied(text: str, found: Sequence[Token]) -> Wrapped | None:
@@ -120,7 +122,7 @@ def _pivoted(text: str, found: Sequence[Token]) -> Wrapped | None:
     if not ends:
         return None
     cut = _cut(text, found[1].begin, found[ends[0]].begin)
-    return Wrapped(cut.before, f"SELECT * FROM {cut.query}", f" {cut.after}")
+    return Wrapped(f"{cut.before}(", f"SELECT * FROM {cut.query}", f") {cut.after}", answers=True)
 
 
 def _opens(found: Sequence[Token], number: int) -> bool:
@@ -194,7 +196,9 @@ class _PolicyParser:
         self._next()
         if self._next() not in ("policy", "policies"):
             raise self._wrong()
-        table, columns, options = None, (), {}
+        table: str | None = None
+        columns: tuple[str, ...] = ()
+        options: dict[str, object] = {}
         if self._word() == "if":
             self._next(), self._next()
         if self._word() == "on":
@@ -206,7 +210,7 @@ class _PolicyParser:
             columns = tuple(self._list()) if self._word() == "(" else ()
         while self._at < len(self._found):
             options |= self._option(self._next())
-        if verb != "show" and table is None or verb in ("create", "alter") and not columns:
+        if (verb != "show" and table is None) or (verb in ("create", "alter") and not columns):
             raise self._wrong()
         return PolicyStatement(verb, table, columns, options)
 

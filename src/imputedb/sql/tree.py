@@ -74,6 +74,11 @@ def compared(kind: str, left: Tree, right: Tree) -> Tree:
     return {"class": "COMPARISON", "type": kind, "alias": "", "left": left, "right": right}
 
 
+def negated(child: Tree) -> Tree:
+    """`NOT child`."""
+    return operator("OPERATOR_NOT", child)
+
+
 def is_missing(child: Tree) -> Tree:
     """`child IS NULL`."""
     return operator("OPERATOR_IS_NULL", child)

@@ -1,11 +1,12 @@
 """Statistics of stored tables."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
 from imputedb.statistics.histogram import Histogram
+from imputedb.statistics.policy import DEFAULT, Policy
 
 
 class Kind(Enum):
@@ -31,6 +32,7 @@ class ColumnStatistics:
 
     `centre` is what the mean imputer fills in, as SQL text of a literal of the column's type: the mean rounded to
     the type, or the most frequent value of categories and booleans. None where nothing is observed.
+    `missing` counts what is to be imputed or dropped; NULLs that mean something of their own are `meant`.
     `spread` is the coefficient of variation, standard deviation / |mean|, bounded by 1; for categories the share of
     values that are not the most frequent one. Both are free of units.
     """
@@ -42,6 +44,7 @@ class ColumnStatistics:
     centre: str | None = None
     spread: float = 0.0
     histogram: Histogram | None = None
+    meant: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,11 @@ class Statistics:
 
     rows: int
     columns: Mapping[str, ColumnStatistics]
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+
+    def policy(self, name: str) -> Policy:
+        """What was said about a column."""
+        return self.policies.get(name, DEFAULT)
 
     @cached_property
     def dirty(self) -> frozenset[str]:
@@ -69,14 +77,19 @@ class Statistics:
     def is_key(self, name: str) -> bool:
         """Whether a column has a different value in every row."""
         column = self.columns[name]
-        return self.rows > 0 and column.missing == 0 and column.distinct == self.rows and column.kind != Kind.NUMBER
+        return (
+            self.rows > 0
+            and column.missing + column.meant == 0
+            and column.distinct == self.rows
+            and column.kind != Kind.NUMBER
+        )
 
     def _predicts(self, name: str) -> bool:
         column = self.columns[name]
         return column.kind != Kind.OPAQUE and column.distinct > 1 and not self._identifies(column)
 
     def _identifies(self, column: ColumnStatistics) -> bool:
-        observed = self.rows - column.missing
+        observed = self.rows - column.missing - column.meant
         return column.distinct == observed and column.kind in (Kind.INTEGER, Kind.CATEGORY)
 
     def missing_share(self, name: str) -> float:
