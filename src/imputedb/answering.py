@@ -73,9 +73,9 @@ class Prepared:
         return not any(isinstance(block, Planned) for block in self.blocks)
 
 
-def chosen_plan(block: Planned | Completed, asked: Asked) -> Candidate:
+def chosen_plan(engine: DuckDB, block: Planned | Completed, asked: Asked) -> Candidate:
     """The plan that alpha picks, its invariant checked."""
-    plan = block.frontier.choose(asked.alpha)
+    plan = block.chosen(engine, asked.alpha)
     statistics = block.problem.statistics
     invariant.check(plan.relation, lambda scan: _dirty_of(scan, statistics))
     return plan
@@ -222,6 +222,7 @@ class _Run:
     _names: list[str] = field(default_factory=list)
     _made: dict[str, list[str]] = field(default_factory=lambda: {"VIEW": [], "TABLE": []})
     _plans: list[Candidate] = field(default_factory=list)
+    _missing: dict[str, int] = field(default_factory=dict)
     _outcome: Outcome = field(default_factory=Outcome)
 
     def through(self, prepared: Prepared) -> str:
@@ -248,9 +249,12 @@ class _Run:
         self.engine.make("VIEW", block.name, names, self.engine.text(statement))
 
     def _plan(self, block: Planned | Completed) -> Candidate:
-        plan = chosen_plan(block, self.asked)
+        plan = chosen_plan(self.engine, block, self.asked)
         _check_imputable(plan.relation, block.problem.statistics)
         self._plans.append(plan)
+        for node in bottom_up(plan.relation):
+            for column in node.columns if isinstance(node, Impute) else ():
+                self._missing[str(column)] = block.problem.statistics[column.relation].columns[column.name].missing
         self.drawn.append((block.name, plan.relation))
         return plan
 
@@ -271,10 +275,13 @@ class _Run:
         """What a report has of the run."""
         placements = sum(plan.placements for plan in self._plans)
         penalty = sum(plan.loss for plan in self._plans) / placements if placements else 0.0
+        imputed = {str(column): cells for column, cells in sorted(self._outcome.imputed.items())}
+        avoided = {name: missing - imputed.get(name, 0) for name, missing in sorted(self._missing.items())}
         return {
+            "avoided": {name: cells for name, cells in avoided.items() if cells > 0},
             "penalty": penalty,
             "estimated_ms": sum(plan.time for plan in self._plans),
-            "imputed": {str(column): cells for column, cells in sorted(self._outcome.imputed.items())},
+            "imputed": imputed,
             "dropped": self._outcome.dropped,
             "warnings": tuple(_warnings(penalty, self._outcome)),
             "notes": tuple(_notes(self.drawn)),

@@ -1,7 +1,7 @@
 """A statement as a sequence of blocks: those that are planned, each on its own, and what is completed at its scan."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from imputedb.algebra.column import Column
@@ -11,7 +11,9 @@ from imputedb.engines.profile import kind_of
 from imputedb.errors import Unplanned
 from imputedb.imputers.imputer import Imputer
 from imputedb.planning import planner
+from imputedb.planning.candidate import Candidate
 from imputedb.planning.frontier import Frontier
+from imputedb.planning.narrow import narrowed
 from imputedb.planning.problem import Problem
 from imputedb.sql import parse
 from imputedb.sql import tree as t
@@ -46,6 +48,20 @@ class Planned:
     columns: Sequence[str]
     problem: Problem
     frontier: Frontier
+    _chosen: dict[int, Candidate] = field(default_factory=dict, repr=False, compare=False)
+
+    def chosen(self, engine: DuckDB, alpha: float) -> Candidate:
+        """The plan that alpha picks, without the rows that cannot matter."""
+        plan = self.frontier.choose(alpha)
+        if id(plan) not in self._chosen:
+            relation = narrowed(
+                plan.relation,
+                self.problem,
+                lambda scan, name: engine.reading(scan.table, name, scan.alias),
+                lambda scan: engine.source(scan.table, scan.alias),
+            )
+            self._chosen[id(plan)] = replace(plan, relation=relation)
+        return self._chosen[id(plan)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +93,10 @@ class Completed:
     problem: Problem
     frontier: Frontier
     asked: Sequence[str]
+
+    def chosen(self, engine: DuckDB, alpha: float) -> Candidate:  # noqa: ARG002  # a table has no conditions above it
+        """The plan that alpha picks."""
+        return self.frontier.choose(alpha)
 
 
 Block = Planned | Written | Completed
@@ -200,7 +220,7 @@ class _Blocks:
     def _replaced(self, node: Tree, around: _With, aliases: Sequence[str] = ()) -> Tree:
         """A query that reads the rows of one that stands on its own; the query itself where it does not."""
         settled = self._settled(node, around)
-        if not node["closed"] or not self._dirty(settled):
+        if not node["closed"] or not self._dirty(node):
             return settled
         as_written = [*(before for before, _ in around), *node["cte_map"]["map"]]
         text = self._engine.text(_standing({**node, "cte_map": {"map": as_written}}))
@@ -317,7 +337,7 @@ class _Blocks:
         if node["type"] == "JOIN":
             left, right = self._lowered_conditions(node["left"]), self._lowered_conditions(node["right"])
             return {**node, "left": left, "right": right, "condition": self._lowered_inside(node["condition"])}
-        if node["type"] == "SUBQUERY":
+        if node["type"] == "SUBQUERY" and "from_table" in node["subquery"]["node"]:
             inner = node["subquery"]["node"]
             inner = {**inner, **{key: self._lowered_inside(part) for key, part in inner.items() if key in _CLAUSES}}
             inner["from_table"] = self._lowered_conditions(inner["from_table"])

@@ -222,13 +222,48 @@ class Execution:
     ) -> dict[Column, Array]:
         """The values of the targets' missing cells as whole columns; nothing for targets without a missing cell."""
         gaps = {column: self._gaps(hand, column, cells) for column, cells in self._cells(hand, targets).items()}
+        for column, gap in gaps.items():
+            outcome.imputed[column] = outcome.imputed.get(column, 0) + int(np.count_nonzero(gap))
+        home = self._home(hand)
+        if home is None or not hand.count:
+            return self._filled(hand, targets, columns, gaps, imputer, outcome)
+        whole, places = home
+        scattered = {column: np.zeros(whole.count, bool) for column in targets}
+        for column, gap in gaps.items():
+            scattered[column][places[gap]] = True
+        values = self._filled(whole, targets, columns, scattered, imputer, outcome)
+        return {column: array[places] for column, array in values.items()}
+
+    def _home(self, hand: Hand) -> tuple[Hand, NDArray[np.int64]] | None:
+        """All rows of the one table that some rows come from, and where they stand in it: what is learnt from.
+
+        None for the rows of a join, of a whole table, and of one that is not kept in memory.
+        """
+        if hand.whole or len(hand.scans) > 1:
+            return None
+        (scan,) = hand.scans
+        shelf = self._shelf(scan)
+        if not shelf.is_kept:
+            return None
+        return Hand((scan,), {scan.alias: shelf.rows()}, whole=True), shelf.places(hand.rows[scan.alias])
+
+    def _filled(
+        self,
+        hand: Hand,
+        targets: Sequence[Column],
+        columns: Sequence[Column],
+        gaps: Mapping[Column, NDArray[np.bool_]],
+        imputer: Imputer,
+        outcome: Outcome,
+    ) -> dict[Column, Array]:
+        """Whole columns that have the values of the targets' gaps."""
         counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
-        for column, count in counts.items():
-            outcome.imputed[column] = outcome.imputed.get(column, 0) + count
+        missing = {column: int(cells.missing.sum()) for column, cells in self._cells(hand, targets).items()}
         values: dict[Column, Array] = {}
-        known = [column for column in targets if 0 < counts[column] < hand.count]
+        known = [column for column in targets if counts[column] and missing[column] < hand.count]
         if known:
-            order, learn = self._at_hand(hand, {column: gaps[column] for column in known}, imputer)
+            observed = {column: hand.count - missing[column] for column in known}
+            order, learn = self._at_hand(hand, {column: gaps[column] for column in known}, observed, imputer)
             rows = Rows(self._cells(hand, columns, order), self._keys(hand, order), learn)
             for column, filled in self._imputed_values(rows, known, imputer).items():
                 cells = rows.columns[column]
@@ -236,7 +271,7 @@ class Execution:
                 whole = features.patch(allowed, order[cells.missing], cells, hand.count)
                 values[column] = features.only(whole, gaps[column]) if column in self._meant else whole
         for column in targets:
-            if counts[column] and counts[column] == hand.count:
+            if counts[column] and missing[column] == hand.count:
                 outcome.warnings.append(
                     f"no value of {column} is observed among the {hand.count} rows at hand: "
                     f"the {hand.count} missing ones take the centre of the whole column"
@@ -275,14 +310,14 @@ class Execution:
         return self.engine.meaning(self._scans[column.relation].table, column.name, column.relation)
 
     def _at_hand(
-        self, hand: Hand, gaps: Mapping[Column, NDArray[np.bool_]], imputer: Imputer
+        self, hand: Hand, gaps: Mapping[Column, NDArray[np.bool_]], observed: Mapping[Column, int], imputer: Imputer
     ) -> tuple[NDArray[np.intp], NDArray[np.bool_] | None]:
         """The places of the rows that an imputer is given, in the order of their keys, and which it learns from."""
         keys = self._keys(hand)
-        missing = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
+        counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
         share = 1.0
         if isinstance(imputer, LearnsFromSample):
-            share = max(imputer.training_rows(count) / (hand.count - count) for count in missing.values())
+            share = max(imputer.training_rows(count) / observed[column] for column, count in counts.items())
         if share >= 1:
             return np.argsort(keys), None
         learn = keys < np.uint64(share * 2**64)

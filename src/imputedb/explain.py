@@ -107,7 +107,7 @@ def explained(engine: DuckDB, prepared: Prepared, asked: Asked, *, analyze: bool
         if isinstance(block, Written):
             found.append((block.name, written_words(block)))
             continue
-        plan = chosen_plan(block, asked)
+        plan = chosen_plan(engine, block, asked)
         found.append((block.name, plan))
         estimated |= estimates(plan.relation, block.problem)
     if not analyze or not found:

@@ -43,6 +43,8 @@ class Report:
         planning_ms: time from text to plan.
         execution_ms: time from plan to answer.
         imputed: cells filled in, by column.
+        avoided: cells of those columns that completing their tables first would have filled in, and this answer did not
+            need.
         dropped: rows that Drop operators removed, the sum over all of them.
         warnings: sentences a reader of the answer must know.
         notes: why what was not planned was not.
@@ -57,6 +59,7 @@ class Report:
     planning_ms: float = 0.0
     execution_ms: float = 0.0
     imputed: Mapping[str, int] = field(default_factory=dict)
+    avoided: Mapping[str, int] = field(default_factory=dict)
     dropped: int = 0
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

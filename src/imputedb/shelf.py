@@ -40,9 +40,9 @@ class Shelf:
         """The columns of the rows with the given ids, in that order; of all rows, in the table's, if none are given."""
         if rows is None:
             return self._whole(names)
-        if not self._small and 2 * len(rows) < self.statistics.rows:
+        if not self.is_kept and 2 * len(rows) < self.statistics.rows:
             return self._some(names, rows)
-        whole, places = self._whole(names), self._places(rows)
+        whole, places = self._whole(names), self.places(rows)
         return {name: features.taken(cells, places) for name, cells in whole.items()}
 
     def rows(self) -> NDArray[np.int64]:
@@ -59,7 +59,8 @@ class Shelf:
         return cells.values.astype(np.bool_, copy=False) & ~cells.missing
 
     @property
-    def _small(self) -> bool:
+    def is_kept(self) -> bool:
+        """Whether the table's columns are fetched whole and kept."""
         return self.statistics.rows * len(self.statistics.columns) * _CELL <= WHOLE
 
     def _whole(self, names: Sequence[str]) -> dict[str, Cells]:
@@ -69,14 +70,14 @@ class Shelf:
             arrays = self.engine.arrays(self._select(absent, self.engine.source(self.scan.table, self.scan.alias)))
             for place, name in enumerate(absent):
                 found[name] = self._read(name, arrays[f"c{place}"])
-                if self._small and self.engine.keeps(self.scan.table):
+                if self.is_kept and self.engine.keeps(self.scan.table):
                     self.engine.keep(self._named(name), found[name], _CELL * self.statistics.rows)
         return found
 
     def _named(self, name: str) -> tuple[object, ...]:
         return ("cells", self.scan.table, name)
 
-    def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where the rows with these ids stand in the table."""
         ids = self.rows()
         if len(ids) and ids[0] == 0 and ids[-1] == len(ids) - 1:

@@ -95,6 +95,7 @@ class Watcher:
             lambda scan: engine.source(scan.table, scan.alias),
             lambda scan, column: engine.reading(scan.table, column.name, scan.alias),
             None,  # type: ignore[arg-type]  # what was filled in stands in the staged rows
+            lambda _: None,
         ).rows(staged)
         for column in columns & staged.reads:
             gone = t.call("count_star", where=t.is_missing(rows.value(column)))

@@ -121,7 +121,7 @@ def test_declared_values_are_missing_and_kept(tmp_path: "object") -> None:
         ("SELECT age FROM person WHERE age > 'x'", imputedb.QueryError, "convert"),
         ("SELECT 1; SELECT 2", imputedb.Unplanned, "one statement"),
         ("", imputedb.QueryError, "no statement"),
-        ("CREATE TABLE x AS SELECT 1", imputedb.Unplanned, "execute"),
+        ("WITH a AS (SELECT 1) INSERT INTO person FROM a", imputedb.Unplanned, "INSERT"),
         ("WITH c AS (SELECT age FROM persn) SELECT * FROM c", imputedb.UnknownName, "persn"),
         ("SELECT agee FROM (SELECT age FROM person)", imputedb.UnknownName, 'did you mean "age"'),
         ("SELECT age, sex FROM person UNION SELECT pulse FROM exam", imputedb.QueryError, "columns"),

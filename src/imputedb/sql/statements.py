@@ -178,7 +178,7 @@ def policy_statement(text: str) -> PolicyStatement | None:
     """
     found = tokens(text)
     words = [token.word for token in found if token.text != ";"]
-    if not ({"imputation"} & set(words[1:4])) or words[0] not in ("create", "alter", "drop", "show"):
+    if not words or not ({"imputation"} & set(words[1:4])) or words[0] not in ("create", "alter", "drop", "show"):
         return None
     return _PolicyParser(text, [token for token in found if token.text != ";"]).statement()
 

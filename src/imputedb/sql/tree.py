@@ -89,6 +89,19 @@ def is_present(child: Tree) -> Tree:
     return operator("OPERATOR_IS_NOT_NULL", child)
 
 
+def among(child: Tree, node: Tree) -> Tree:
+    """`child IN (SELECT ...)`."""
+    return {
+        "class": "SUBQUERY",
+        "type": "SUBQUERY",
+        "alias": "",
+        "subquery_type": "ANY",
+        "subquery": {"node": node, "named_param_map": []},
+        "child": child,
+        "comparison_type": "COMPARE_EQUAL",
+    }
+
+
 def all_of(conditions: Sequence[Tree]) -> Tree | None:
     """The conjunction, None of no conditions."""
     return _junction("CONJUNCTION_AND", conditions)
