@@ -122,8 +122,8 @@ def _applied(relation: Relation) -> set[Scalar]:
 
 
 def _can_tell(predicate: Scalar, columns: Columns) -> bool:
-    """Whether a condition reads more than what is about to be filled in: otherwise it is unknown where that misses."""
-    return not predicate.reads <= columns
+    """Whether a condition may be known where a column misses: not where it reads all that is about to be filled in."""
+    return not columns <= predicate.reads
 
 
 def _possible(predicate: Scalar, dirty: Columns) -> Scalar:
