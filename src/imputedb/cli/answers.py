@@ -17,8 +17,7 @@ from imputedb.result import Report, Result
 
 def write(result: Result, form: str, output: str | None) -> None:
     """Writes an answer to standard output or to a file, and its warnings to standard error."""
-    for warning in result.report.warnings:
-        click.echo(f"warning: {warning}", err=True)
+    remark(result.report)
     if form == "parquet" and output is not None:
         result.write(output, form)
         return
@@ -30,6 +29,14 @@ def write(result: Result, form: str, output: str | None) -> None:
 
     with published(output) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         file.write(text)
+
+
+def remark(report: Report) -> None:
+    """What a reader of the answer must know, to standard error."""
+    for warning in report.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    for note in report.notes:
+        click.echo(f"note: {note}", err=True)
 
 
 def as_table(result: Result) -> str:
@@ -44,7 +51,8 @@ def summary(report: Report, rows: int) -> str:
     if report.strategy == "verbatim":
         return f"{done}; nothing missing was read"
     cells = ", ".join(f"{count:,} of {column}" for column, count in report.imputed.items() if count) or "nothing"
-    return f"{done}; penalty {report.penalty:.4f}; imputed {cells}; dropped {report.dropped:,} rows"
+    spared = f" ({sum(report.avoided.values()):,} more were not needed)" if report.avoided else ""
+    return f"{done}; penalty {report.penalty:.4f}; imputed {cells}{spared}; dropped {report.dropped:,} rows"
 
 
 def as_csv(result: Result) -> str:
@@ -73,8 +81,10 @@ def as_data(result: Result) -> dict[str, Any]:
             **{name: known[name] for name in wanted},
             "plan": result.plan,
             "imputed": dict(report.imputed),
+            "avoided": dict(report.avoided),
             "dropped": report.dropped,
             "warnings": list(report.warnings),
+            "notes": list(report.notes),
         },
     }
 

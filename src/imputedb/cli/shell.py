@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imputedb.cli.answers import as_csv, as_json, as_table
+from imputedb.cli.answers import as_csv, as_json, as_table, remark
 from imputedb.cli.tables import frontier_table, printed, profile_tables
 from imputedb.database import Database
-from imputedb.errors import DataError, Error, QueryError, Unplanned
+from imputedb.errors import DataError, Error, QueryError
 from imputedb.imputers.registry import DROP, IMPUTERS, chosen
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _WORDS = (
     *("SELECT", "FROM", "WHERE", "GROUP BY", "HAVING", "ORDER BY", "LIMIT", "JOIN", "ON", "USING", "AND", "OR", "NOT"),
     *("IN", "BETWEEN", "LIKE", "IS NULL", "DISTINCT", "AS", "CASE", "WHEN", "THEN", "ELSE", "END", "DESC", "ASC"),
+    *("WITH", "UNION ALL", "LEFT JOIN", "CREATE TABLE", "INSERT INTO", "COPY", "PIVOT", "QUALIFY", "OVER"),
+    *("CREATE IMPUTATION POLICY ON", "ALTER IMPUTATION POLICY ON", "DROP IMPUTATION POLICY ON"),
+    *("SHOW IMPUTATION POLICIES", "IMPUTE", "DROP", "KEEP", "STRUCTURAL WHEN", "RANGE", "VALUES", "IMPUTER"),
+    *("PREDICTORS", "EXCLUDE", "IMPUTED", "COUNT_OBSERVED"),
     *("COUNT", "SUM", "AVG", "MIN", "MAX", "MEDIAN", "STDDEV", "COALESCE", "CAST"),
 )
 _FORMATS = {"table": as_table, "csv": as_csv, "json": as_json}
@@ -72,16 +76,8 @@ class Shell:
         return "   ...> " if self._pending else "imputedb> "
 
     def _statement(self, text: str) -> None:
-        try:
-            result = self.db.sql(text, alpha=self.alpha, imputer=self.imputer.split(","), seed=self.seed)
-        except Unplanned as refused:
-            if "execute()" not in str(refused):
-                raise
-            for row in self.db.execute(text):
-                self.say(str(row))
-            return
-        for warning in result.report.warnings:
-            click.echo(f"warning: {warning}", err=True)
+        result = self.db.sql(text, alpha=self.alpha, imputer=self.imputer.split(","), seed=self.seed)
+        remark(result.report)
         self.say(_FORMATS[self.mode](result).rstrip("\n"))
 
     # -- dot commands -------------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def tokens(text: str) -> list[Token]:
     """The tokens of a text, comments left out."""
     data, depth, found = text.encode(), 0, []
     marks = duckdb.tokenize(text)
-    ends = [place for place, _ in marks[1:]] + [len(data)]
+    ends = [place for place, _ in marks[1:]] + [len(data)] * bool(marks)
     for (begin, kind), end in zip(marks, ends, strict=True):
         if kind == duckdb.token_type.comment:
             continue
