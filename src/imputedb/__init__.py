@@ -12,6 +12,7 @@ from imputedb.errors import (
     UnknownName,
     Unplanned,
 )
+from imputedb.inference.pooling import Pool, pool
 from imputedb.result import Report, Result
 
 __version__ = "0.1.0"
@@ -22,6 +23,7 @@ __all__ = [
     "Database",
     "Error",
     "InternalError",
+    "Pool",
     "QueryError",
     "Report",
     "Result",
@@ -31,4 +33,5 @@ __all__ = [
     "Unplanned",
     "__version__",
     "connect",
+    "pool",
 ]
