@@ -94,7 +94,10 @@ def with_planning(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--alpha", type=float, default=0.0, show_default=True, help="0: the best answer; 1: the fastest."),
         click.option(
-            "--imputer", default="tree", show_default=True, help="tree, mean, hotdeck, drop; several with commas."
+            "--imputer",
+            default="tree",
+            show_default=True,
+            help="tree, norm, pmm, mean, hotdeck, drop...; several with commas.",
         ),
         click.option("--seed", type=int, default=0, show_default=True, help="One seed gives one answer."),
         click.option(
@@ -212,7 +215,9 @@ def explain(
 @main.command()
 @click.argument("db")
 @click.argument("sql")
-@click.option("--imputer", default="tree", show_default=True, help="tree, mean, hotdeck, drop; several with commas.")
+@click.option(
+    "--imputer", default="tree", show_default=True, help="tree, norm, pmm, mean, hotdeck, drop...; several with commas."
+)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 def frontier(db: str, sql: str, imputer: str, form: str) -> None:
     """Show every plan that no other beats in both penalty and time, and the alphas that pick it."""

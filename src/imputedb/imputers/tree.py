@@ -19,6 +19,7 @@ class Tree:
     2. `cycles` times, targets in the order of their missing share: a model of the target is grown on the rows where it
        is observed, from all other columns, and gives its missing cells new values.
     3. Stop early when nothing changes.
+    In a draw by number each tree is grown on a bootstrap of the rows, and gives a random observed value of the leaf.
 
     Warning: `mode="predict"` gives the most plausible single value, so variances of imputed columns are too small; use
     `mode="draw"` where the spread of values matters.
@@ -31,6 +32,7 @@ class Tree:
 
     name = "tree"
     uses_predictors = True
+    proper = True
 
     def time(self, work: Work) -> float:
         """The kernel's measured cost (decisions/kernel.md)."""
@@ -48,9 +50,14 @@ class Tree:
         return cost.penalty(work.rows, work.targets, work.attributes)
 
     def impute(
-        self, rows: Rows, targets: Sequence[Column], seed: int, progress: Progress | None = None
+        self,
+        rows: Rows,
+        targets: Sequence[Column],
+        seed: int,
+        progress: Progress | None = None,
+        draw: int | None = None,
     ) -> Mapping[Column, Array]:
-        """The kernel's values."""
+        """The kernel's values; by a draw's number always drawn ones."""
         order = sorted(rows.columns)
         cells = [
             kernel.Cells(c.values, c.missing, c.kind is Kind.CATEGORY)
@@ -62,8 +69,9 @@ class Tree:
             cells,
             [order.index(column) for column in wanted],
             cycles=self.cycles,
-            mode=self.mode,
+            mode=self.mode if draw is None else "draw",
             seed=seed,
+            draw=draw or 0,
             rows=rows.keys,
             progress=progress,
             **sizes,

@@ -1,0 +1,248 @@
+"""Linear chained equations without touching rows: cycles run on one cross-product matrix a pattern of missingness."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.imputers import random
+from imputedb.imputers.column_model import Keys, Matrix, Vector
+from imputedb.imputers.regression import Regression, regression
+
+KEPT_ROWS = 8_192
+"""Rows of rare patterns that are learnt from one by one, at most."""
+
+PATTERN_CELLS = 20_000_000
+"""Numbers that the matrices of all patterns may hold together."""
+
+Cube = NDArray[np.float64]
+Watch = Callable[[int, int, float, float], object]
+"""Told of a cycle, a column of the matrix, and the mean and standard deviation of its imputed values."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One regression of the chain: a column of the matrix becomes x b + sigma e."""
+
+    cycle: int
+    column: int
+    b: Vector
+    sigma: float
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A departure from missing at random, in the units of the matrix: imputed values become scale y + shift."""
+
+    scale: float = 1.0
+    shift: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patterns:
+    """The rows, sorted by what is missing in them.
+
+    Attributes:
+        order: (n,) places of the rows, pattern after pattern.
+        starts: (P + 1,) where each pattern begins in `order`.
+        gone: (P, q) columns of the matrix that are missing.
+        grams: (P, q, q) x'x of each pattern, missing values as 0.
+    """
+
+    order: NDArray[np.intp]
+    starts: NDArray[np.intp]
+    gone: NDArray[np.bool_]
+    grams: Cube
+
+    @property
+    def sizes(self) -> NDArray[np.intp]:
+        """(P,) rows of each."""
+        return np.diff(self.starts)
+
+    def rows(self, pattern: int) -> NDArray[np.intp]:
+        """The places of the rows of a pattern."""
+        return self.order[self.starts[pattern] : self.starts[pattern + 1]]
+
+
+def patterns(x: Matrix, gone: NDArray[np.bool_], owners: NDArray[np.intp]) -> Patterns:
+    """Groups (n, q) rows by their (n, c) flags; the most frequent pattern first, then by its flags."""
+    code = np.zeros(len(x), np.int64)
+    for start in range(0, gone.shape[1], 32):
+        word = gone[:, start : start + 32] @ (1 << np.arange(min(32, gone.shape[1] - start), dtype=np.int64))
+        code = np.unique(code * (1 << 32) + word, return_inverse=True)[1] if start else word
+    first, inverse, counts = np.unique(code, return_index=True, return_inverse=True, return_counts=True)[1:]
+    rank = np.empty(len(counts), np.intp)
+    rank[np.lexsort((code[first], -counts))] = np.arange(len(counts))
+    place = rank[inverse]
+    order = np.argsort(place, kind="stable")
+    sizes = np.bincount(place)
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    flags = gone[order[starts[:-1]]][:, owners] & (owners >= 0)
+    q = x.shape[1]
+    learnt = max(1, PATTERN_CELLS // (q * q))
+    grams = np.zeros((min(len(sizes), learnt), q, q))
+    for pattern in range(len(grams)):
+        part = x[order[starts[pattern] : starts[pattern + 1]]]
+        grams[pattern] = part.T @ part
+    return Patterns(order, starts, flags, grams)
+
+
+@dataclass(slots=True, eq=False)
+class Chain:
+    """Cycles over the incomplete columns of a matrix.
+
+    With `generator` the chain draws: parameters from their posterior, and the noise of imputed values, so that their
+    cross-products are those of one imputation. A pattern with more rows than columns is kept as its cross-products, and
+    noise e enters as x'e, Normal(0, sigma^2 x'x), and e'e, chi-square. Rarer patterns are kept as rows. Without, values
+    are expectations, and cross-products those expected of values with noise.
+    """
+
+    found: Patterns
+    steps: Sequence[int]
+    deltas: Mapping[int, Delta]
+    generator: Callable[[int, int], np.random.Generator] | None
+    noise: Callable[[NDArray[np.intp], int, int], Vector]
+    watch: Watch | None = None
+    notes: Callable[[int, str], object] | None = None
+
+    def run(self, x: Matrix, cycles: int) -> None:
+        """Fills the missing cells of x (n, q), which hold 0, in place."""
+        sizes, q = self.found.sizes, x.shape[1]
+        big = len(self.found.grams) if self.generator is None else int((sizes[: len(self.found.grams)] > q).sum())
+        grams = self.found.grams[:big].copy()
+        rest = self.found.order[self.found.starts[big] :]
+        rest_gone = np.repeat(self.found.gone[big:], sizes[big:], axis=0)
+        # every so many of them, so that each pattern is learnt from by its share
+        learnt = np.zeros(len(rest), bool)
+        if self.generator is not None:
+            learnt[:: max(1, -(-len(rest) // KEPT_ROWS))] = True
+        kept, flags = rest[learnt], rest_gone[learnt]
+        rows = x[kept]
+        told: list[Step] = []
+        total = grams.sum(axis=0)
+        for cycle in range(cycles):
+            for column in self.steps:
+                places = np.flatnonzero(self.found.gone[:big, column])
+                part = grams[places]
+                seen = rows[~flags[:, column]]
+                step = self._step(cycle, column, total - part.sum(axis=0) + seen.T @ seen)
+                told.append(step)
+                line, square = self._imputed(step, part, sizes[places])
+                total[:, column] += (line - part[:, :, column]).sum(axis=0)
+                total[column] = total[:, column]
+                total[column, column] += float((square - line[:, column]).sum())
+                line[:, column] = square
+                grams[places, :, column] = line
+                grams[places, column, :] = line
+                mine = np.flatnonzero(flags[:, column])
+                if len(mine):
+                    rows[mine, column] = rows[mine] @ step.b + step.sigma * self.noise(kept[mine], cycle, column)
+                self._tell(step, sizes[places].sum(), line, rows[mine, column])
+        x[kept] = rows
+        self._replay(x, rest[~learnt], told, rest_gone[~learnt])
+        self._apply(x, told, big)
+
+    # -- learning -----------------------------------------------------------------------------------------------------
+
+    def _step(self, cycle: int, column: int, gram: Matrix) -> Step:
+        others = np.arange(len(gram)) != column
+        model = regression(gram[np.ix_(others, others)], gram[others, column], float(gram[column, column]), gram[0, 0])
+        if model.note and self.notes and cycle == 0:
+            self.notes(column, model.note)
+        beta, sigma = self._parameters(model, cycle, column)
+        delta = self.deltas.get(column, Delta())
+        b = np.zeros(len(gram))
+        b[others] = delta.scale * beta
+        b[0] += delta.shift
+        return Step(cycle, column, b, delta.scale * sigma)
+
+    def _parameters(self, model: Regression, cycle: int, column: int) -> tuple[Vector, float]:
+        if self.generator is None:
+            return model.beta, model.sigma
+        return model.drawn(self.generator(cycle, column))
+
+    def _imputed(self, step: Step, part: Cube, sizes: NDArray[np.intp]) -> tuple[Matrix, Vector]:
+        """Cross-products of the new values y with all columns, and y'y, of the patterns where they are imputed."""
+        line = part @ step.b
+        square = line @ step.b
+        if self.generator is None:
+            return line, square + step.sigma**2 * sizes
+        error, norm = _error(part, sizes, self.generator(step.cycle, step.column + len(step.b)))
+        square = square + 2 * step.sigma * (error @ step.b) + step.sigma**2 * norm
+        return line + step.sigma * error, square
+
+    def _tell(self, step: Step, count: int, line: Matrix, values: Vector) -> None:
+        n = float(count + len(values))
+        if self.watch is None or n == 0:
+            return
+        mean = float(line[:, 0].sum() + values.sum()) / n
+        square = float(line[:, step.column].sum() + (values**2).sum()) / n
+        self.watch(step.cycle, step.column, mean, float(np.sqrt(max(square - mean**2, 0.0))))
+
+    # -- applying -----------------------------------------------------------------------------------------------------
+
+    def _replay(self, x: Matrix, places: NDArray[np.intp], told: Sequence[Step], flags: NDArray[np.bool_]) -> None:
+        """The steps on rows that were not learnt from."""
+        if not len(places):
+            return
+        rows = x[places]
+        for step in told:
+            mine = np.flatnonzero(flags[:, step.column])
+            values = rows[mine] @ step.b
+            if self.generator is not None:
+                values = values + step.sigma * self.noise(places[mine], step.cycle, step.column)
+            rows[mine, step.column] = values
+        x[places] = rows
+
+    def _apply(self, x: Matrix, told: Sequence[Step], big: int) -> None:
+        """The steps on all rows of a pattern at once: value = x T, noise of covariance S."""
+        q = x.shape[1]
+        maps = np.broadcast_to(np.eye(q), (big, q, q)).copy()
+        spread = np.zeros((big, q, q))
+        for step in told:
+            j = step.column
+            places = np.flatnonzero(self.found.gone[:big, j])
+            maps[places, :, j] = maps[places] @ step.b
+            if self.generator is not None:
+                line = spread[places] @ step.b
+                spread[places, :, j] = line
+                spread[places, j, :] = line
+                spread[places, j, j] = line @ step.b + step.sigma**2
+        if self.generator is not None:
+            self._scatter_noise(x, big)
+        for pattern in range(big):
+            block = np.flatnonzero(self.found.gone[pattern])
+            if len(block):
+                rows = self.found.rows(pattern)
+                weights = maps[pattern][:, block]
+                # what is missing holds 0, or the noise of its value
+                weights[block] = _root(spread[pattern][np.ix_(block, block)]).T
+                x[np.ix_(rows, block)] = x[rows] @ weights
+
+    def _scatter_noise(self, x: Matrix, big: int) -> None:
+        """Puts standard normal noise where a value is missing in rows of the first patterns."""
+        end = self.found.starts[big]
+        places = self.found.order[:end]
+        for column in self.steps:
+            mine = places[np.repeat(self.found.gone[:big, column], self.found.sizes[:big])]
+            x[mine, column] = self.noise(mine, -1, column)
+
+
+def _error(grams: Cube, sizes: NDArray[np.intp], generator: np.random.Generator) -> tuple[Matrix, Vector]:
+    """x'e and e'e of standard normal noise e on the rows of each pattern."""
+    q = grams.shape[1]
+    z = generator.standard_normal((len(grams), q))
+    rest = generator.chisquare(np.maximum(sizes - q, 1)) if len(grams) else np.zeros(0)
+    ridge = 1e-9 * np.trace(grams, axis1=1, axis2=2)[:, None, None] * np.eye(q)
+    return np.einsum("pij,pj->pi", np.linalg.cholesky(grams + ridge), z), (z**2).sum(axis=1) + rest
+
+
+def _root(covariance: Matrix) -> Matrix:
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
+def row_noise(keys: Keys, what: Sequence[int | str]) -> Callable[[NDArray[np.intp], int, int], Vector]:
+    """Standard normal numbers by row, cycle and column, keyed by the rows' keys."""
+    return lambda places, cycle, column: random.normal(keys[places], *what, cycle, column)
