@@ -69,7 +69,7 @@ def gelman_rubin(chains: Matrix) -> float:
 
 
 def autocorrelation(chains: Matrix) -> Matrix:
-    """(iterations,) cumulative mean over iterations of their correlation, over chains, with the one before; NaN first."""
+    """(iterations,) cumulative mean of the correlation, over chains, of an iteration with the one before; NaN first."""
     found = np.full(len(chains), np.nan)
     total = 0.0
     for step in range(1, len(chains)):

@@ -149,11 +149,12 @@ def _correlation(a: Matrix, b: Matrix) -> float:
 def nelson_aalen(time: Matrix, event: Flags) -> Matrix:
     """(n,) the cumulative hazard at each row's time (Nelson 1969; Aalen 1978): what a survival outcome predicts by.
 
-    H(t) = sum over event times up to t of deaths / at risk. It, with the event, belongs into the model of a covariate
-    rather than the time itself (White & Royston 2009).
+    H(t) sums over event times up to t; d deaths at once among n at risk add 1/n + 1/(n - 1) + ..., one after another
+    (Fleming & Harrington 1984). It, with the event, belongs into the model of a covariate rather than the time itself
+    (White & Royston 2009).
     """
-    times, place = np.unique(time, return_inverse=True)
-    deaths = np.bincount(place, weights=event.astype(np.float64))
+    place = np.unique(time, return_inverse=True)[1]
+    deaths = np.bincount(place[event], minlength=place.max() + 1)
     at_risk = np.bincount(place)[::-1].cumsum()[::-1]
-    assert len(times) == len(deaths)
-    return np.asarray(np.cumsum(deaths / at_risk)[place])
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, len(time) + 1))])
+    return np.asarray(np.cumsum(harmonic[at_risk] - harmonic[at_risk - deaths])[place])
