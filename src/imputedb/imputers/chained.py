@@ -30,11 +30,13 @@ class Trace:
         means: by column, one a cycle, in the column's own units (of indicators of categories: of the first).
         deviations: likewise.
         notes: sentences by column.
+        methods: the name of each column's model.
     """
 
     means: dict[Column, list[float]] = field(default_factory=dict)
     deviations: dict[Column, list[float]] = field(default_factory=dict)
     notes: dict[Column, list[str]] = field(default_factory=dict)
+    methods: dict[Column, str] = field(default_factory=dict)
 
     def add(self, column: Column, mean: float, deviation: float) -> None:
         """The imputed values of a column after a cycle."""
@@ -257,6 +259,7 @@ class _Run:
         observed = self._observed(column)
         for model in (self.chained.model, *self.chained.others):
             if model.suits(observed) and self._affordable(model, column, observed):
+                self.trace.methods[column] = model.name
                 if model is not self.chained.model:
                     self.trace.note(column, f"{self.chained.name} does not suit it: modelled by {model.name}")
                 return model
