@@ -10,13 +10,16 @@ from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute
 from imputedb.imputers import crossproducts, random
 from imputedb.imputers.column_model import ColumnModel, Observed, Randomness, Vector
-from imputedb.imputers.crossproducts import Chain, Patterns, patterns
+from imputedb.imputers.crossproducts import Chain, Patterns, Start, patterns
 from imputedb.imputers.design import Design, Part, closed, design
 from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work
 from imputedb.imputers.normal import Normal
 from imputedb.imputers.pmm import Pmm
 from imputedb.imputers.shift import UNSHIFTED, Shift
 from imputedb.kernel import cost
+
+START_CYCLES = 30
+"""Cycles of expectations, at most, that draws start after."""
 
 BURN_IN = 10
 """Cycles on cross-products before the models' own cycles run over rows."""
@@ -56,8 +59,9 @@ class Chained:
 
     1. Rows are put in the order of their keys; a matrix of ones, standardised numbers and indicators of categories is
        built. Incomplete columns take part whether they are targets or only predict.
-    2. `burn_in` cycles of Bayesian linear regressions run on cross-products, a pattern of missingness each, without
-       touching rows (crossproducts.py); indicators of categories are taken as numbers there.
+    2. Cycles of linear regressions run on cross-products, a pattern of missingness each, without touching rows
+       (crossproducts.py), with expectations until coefficients stand still: all draws start there. `burn_in` cycles of
+       Bayesian regressions follow. Indicators of categories are taken as numbers.
     3. Where the model is not linear in numbers, `cycles` cycles run over rows: incomplete columns in the order of their
        missing share, each drawn from its model given all others.
     4. With a draw number all parameters are drawn too; without, expected values come from the linear chain, and
@@ -154,6 +158,7 @@ class Prepared:
         order: places of the sorted rows among those given.
         design: their matrix.
         found: its patterns of missingness.
+        starts: where draws start, once the first one has found it.
     """
 
     chained: Chained
@@ -163,6 +168,7 @@ class Prepared:
     order: NDArray[np.intp]
     design: Design
     found: Patterns
+    starts: list[Start] = field(default_factory=list)
 
     def run(
         self, seed: int, progress: Progress | None = None, draw: int | None = None, trace: Trace | None = None
@@ -194,6 +200,7 @@ class _Run:
 
     def __init__(self, prepared: Prepared, seed: int, draw: int | None, trace: Trace, progress: Progress) -> None:
         self.chained, self.rows, self.found = prepared.chained, prepared.rows, prepared.found
+        self.starts = prepared.starts
         self.seed, self.draw, self.trace, self.progress = seed, draw, trace, progress
         self.design = replace(prepared.design, x=prepared.design.x.copy())
         self.cells: Mapping[Column, Cells] = {c: self.rows.columns[c] for c in self.design.parts}
@@ -219,14 +226,24 @@ class _Run:
         chain = Chain(
             self.found,
             steps,
-            {p.places.start: self.shifts[c].of_matrix(p.centre, p.scale)
-             for c in self.shifts if not (p := self._part(c)).classes},
-            self._generator if self.draw is not None else None,
+            {self._part(c).places.start: self._delta(c) for c in self.shifts if not self._part(c).classes},
+            None,
             crossproducts.row_noise(self.rows.keys, (self.seed, self.draw or 0, "linear")),
-            watch,
+            None,
             lambda place, sentence: self.trace.note(column_of[place], sentence),
-        )  # fmt: skip
-        chain.run(self.design.x, self.chained.burn_in)
+        )
+        if self.draw is None:
+            chain.watch = watch
+            chain.run(self.design.x, self.chained.burn_in)
+            return
+        if not self.starts:
+            self.starts.append(chain.start(START_CYCLES))
+        chain.watch, chain.generator = watch, self._generator
+        chain.run(self.design.x, self.chained.burn_in, self.starts[0])
+
+    def _delta(self, column: Column) -> crossproducts.Delta:
+        part = self._part(column)
+        return self.shifts.get(column, UNSHIFTED).of_matrix(part.centre, part.scale)
 
     def _generator(self, cycle: int, place: int) -> np.random.Generator:
         return random.generator(self.seed, self.draw or 0, "linear", cycle, place)
@@ -293,7 +310,7 @@ class _Run:
         if not part.classes:
             if isinstance(model, Pmm) and column not in self.shifts:
                 self.donated[column] = values
-            delta = self.shifts.get(column, UNSHIFTED).of_matrix(part.centre, part.scale)
+            delta = self._delta(column)
             values = delta.scale * values + delta.shift
             self.design.x[missing, part.places.start] = values
             self.trace.add(column, float(values.mean()) * part.scale + part.centre, float(values.std()) * part.scale)

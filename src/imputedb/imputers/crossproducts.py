@@ -1,7 +1,7 @@
 """Linear chained equations without touching rows: cycles run on one cross-product matrix a pattern of missingness."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,10 @@ from imputedb.imputers.regression import Regression, regression
 KEPT_ROWS = 8_192
 """Rows of rare patterns that are learnt from one by one, at most."""
 
-PATTERN_CELLS = 20_000_000
+STILL = 1e-3
+"""Coefficients of standardised columns that change less than this stand still."""
+
+PATTERN_CELLS = 8_000_000
 """Numbers that the matrices of all patterns may hold together."""
 
 Cube = NDArray[np.float64]
@@ -88,6 +91,23 @@ def patterns(x: Matrix, gone: NDArray[np.bool_], owners: NDArray[np.intp]) -> Pa
     return Patterns(order, starts, flags, grams)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Start:
+    """What cycles of expectations have come to.
+
+    Attributes:
+        told: their steps.
+        grams: (P, q, q) expected cross-products of the patterns.
+        maps: (P, q, q) what turns an incomplete row into its expectation.
+        spread: (P, q, q) the covariance of its noise.
+    """
+
+    told: Sequence[Step]
+    grams: Cube
+    maps: Cube
+    spread: Cube
+
+
 @dataclass(slots=True, eq=False)
 class Chain:
     """Cycles over the incomplete columns of a matrix.
@@ -106,42 +126,68 @@ class Chain:
     watch: Watch | None = None
     notes: Callable[[int, str], object] | None = None
 
-    def run(self, x: Matrix, cycles: int) -> None:
+    def run(self, x: Matrix, cycles: int, start: "Start | None" = None) -> None:
         """Fills the missing cells of x (n, q), which hold 0, in place."""
-        sizes, q = self.found.sizes, x.shape[1]
-        big = len(self.found.grams) if self.generator is None else int((sizes[: len(self.found.grams)] > q).sum())
-        grams = self.found.grams[:big].copy()
+        sizes, q, learnable = self.found.sizes, x.shape[1], len(self.found.grams)
+        big = learnable if self.generator is None else int((sizes[:learnable] > q).sum())
+        begun = start or _nothing_begun(self.found)
         rest = self.found.order[self.found.starts[big] :]
-        rest_gone = np.repeat(self.found.gone[big:], sizes[big:], axis=0)
+        flags = np.repeat(self.found.gone[big:], sizes[big:], axis=0)
+        self._replay(x, rest, begun.told, flags)
         # every so many of them, so that each pattern is learnt from by its share
-        learnt = np.zeros(len(rest), bool)
+        kept = np.zeros(len(rest), bool)
         if self.generator is not None:
-            learnt[:: max(1, -(-len(rest) // KEPT_ROWS))] = True
-        kept, flags = rest[learnt], rest_gone[learnt]
-        rows = x[kept]
+            kept[:: max(1, -(-len(rest) // KEPT_ROWS))] = True
+        rows = x[rest[kept]]
+        told = self._cycles(cycles, begun.grams[:big].copy(), rows, rest[kept], flags[kept])
+        x[rest[kept]] = rows
+        self._replay(x, rest[~kept], told, flags[~kept])
+        maps, spread = begun.maps[:big].copy(), begun.spread[:big].copy()
+        self._compose(told, maps, spread)
+        self._apply(x, maps, spread)
+
+    def start(self, cycles: int) -> "Start":
+        """Where draws may start: after cycles of expectations, until coefficients stand still. One start for all draws."""
+        begun = _nothing_begun(self.found)
+        grams = begun.grams.copy()
+        nobody = np.empty(0, np.intp)
+        q = grams.shape[1]
+        told: list[Step] = []
+        for cycle in range(cycles):
+            new = self._cycles(1, grams, np.empty((0, q)), nobody, np.empty((0, q), bool))
+            told += [replace(step, cycle=cycle - cycles - 1) for step in new]
+            if cycle and all(np.abs(a.b - b.b).max() < STILL for a, b in zip(new, told[-2 * len(new) :], strict=False)):
+                break
+        maps, spread = begun.maps.copy(), begun.spread.copy()
+        self._compose(told, maps, spread, noisy=True)
+        return Start(told, grams, maps, spread)
+
+    def _cycles(
+        self, cycles: int, grams: Cube, rows: Matrix, places: NDArray[np.intp], flags: NDArray[np.bool_]
+    ) -> list[Step]:
+        """Steps learnt from cross-products and rows, which change with them."""
+        sizes = self.found.sizes
         told: list[Step] = []
         total = grams.sum(axis=0)
         for cycle in range(cycles):
             for column in self.steps:
-                places = np.flatnonzero(self.found.gone[:big, column])
-                part = grams[places]
+                here = np.flatnonzero(self.found.gone[: len(grams), column])
+                part = grams[here]
                 seen = rows[~flags[:, column]]
                 step = self._step(cycle, column, total - part.sum(axis=0) + seen.T @ seen)
                 told.append(step)
-                line, square = self._imputed(step, part, sizes[places])
+                line, square = self._imputed(step, part, sizes[here])
                 total[:, column] += (line - part[:, :, column]).sum(axis=0)
                 total[column] = total[:, column]
                 total[column, column] += float((square - line[:, column]).sum())
                 line[:, column] = square
-                grams[places, :, column] = line
-                grams[places, column, :] = line
+                grams[here, :, column] = line
+                grams[here, column, :] = line
                 mine = np.flatnonzero(flags[:, column])
                 if len(mine):
-                    rows[mine, column] = rows[mine] @ step.b + step.sigma * self.noise(kept[mine], cycle, column)
-                self._tell(step, sizes[places].sum(), line, rows[mine, column])
-        x[kept] = rows
-        self._replay(x, rest[~learnt], told, rest_gone[~learnt])
-        self._apply(x, told, big)
+                    rows[mine, column] = rows[mine] @ step.b + step.sigma * self.noise(places[mine], cycle, column)
+                self._tell(step, sizes[here].sum(), line, rows[mine, column])
+        return told
 
     # -- learning -----------------------------------------------------------------------------------------------------
 
@@ -195,23 +241,23 @@ class Chain:
             rows[mine, step.column] = values
         x[places] = rows
 
-    def _apply(self, x: Matrix, told: Sequence[Step], big: int) -> None:
-        """The steps on all rows of a pattern at once: value = x T, noise of covariance S."""
-        q = x.shape[1]
-        maps = np.broadcast_to(np.eye(q), (big, q, q)).copy()
-        spread = np.zeros((big, q, q))
+    def _compose(self, told: Sequence[Step], maps: Cube, spread: Cube, *, noisy: bool | None = None) -> None:
+        """What steps do to the rows of a pattern at once: value = x T, noise of covariance S."""
+        noisy = self.generator is not None if noisy is None else noisy
         for step in told:
             j = step.column
-            places = np.flatnonzero(self.found.gone[:big, j])
+            places = np.flatnonzero(self.found.gone[: len(maps), j])
             maps[places, :, j] = maps[places] @ step.b
-            if self.generator is not None:
+            if noisy:
                 line = spread[places] @ step.b
                 spread[places, :, j] = line
                 spread[places, j, :] = line
                 spread[places, j, j] = line @ step.b + step.sigma**2
+
+    def _apply(self, x: Matrix, maps: Cube, spread: Cube) -> None:
         if self.generator is not None:
-            self._scatter_noise(x, big)
-        for pattern in range(big):
+            self._scatter_noise(x, len(maps))
+        for pattern in range(len(maps)):
             block = np.flatnonzero(self.found.gone[pattern])
             if len(block):
                 rows = self.found.rows(pattern)
@@ -227,6 +273,11 @@ class Chain:
         for column in self.steps:
             mine = places[np.repeat(self.found.gone[:big, column], self.found.sizes[:big])]
             x[mine, column] = self.noise(mine, -1, column)
+
+
+def _nothing_begun(found: Patterns) -> "Start":
+    count, q = len(found.grams), found.grams.shape[1]
+    return Start([], found.grams, np.broadcast_to(np.eye(q), (count, q, q)), np.zeros((count, q, q)))
 
 
 def _error(grams: Cube, sizes: NDArray[np.intp], generator: np.random.Generator) -> tuple[Matrix, Vector]:
