@@ -23,6 +23,7 @@ from imputedb.result import Result
 
 if TYPE_CHECKING:
     from imputedb.completion.completed import Completed
+    from imputedb.completion.sensitivity import Analysis, Sweep
 
 
 def connect(path: str = ":memory:", *, read_only: bool = False) -> Database:
@@ -182,6 +183,55 @@ class Database:
             raise QueryError("completed data sets need one imputer that fills in")
         wanted = None if columns is None else tuple(columns)
         return complete(self._engine, Request(source, m, one, seed, wanted, flags, long), Path(out), progress)
+
+    def sensitivity(
+        self,
+        source: str,
+        column: str,
+        shifts: Sequence[float],
+        analysis: Analysis,
+        *,
+        by: str = "add",
+        of: object = None,
+        hypothesis: float = 0.0,
+        m: int = 20,
+        imputer: str | Imputer = "norm",
+        seed: int = 0,
+        level: float = 0.95,
+        progress: Progress | None = None,
+    ) -> Sweep:
+        """An answer under departures from missing at random, and the shift at which it tips.
+
+        Args:
+            source: a table's name or a SELECT.
+            column: whose imputed values depart from what the others say of them.
+            shifts: sizes of the departure; 0 (or 1 for `times` and `odds`) is missing at random.
+            analysis: completed columns to an estimate and its variance, such as `sensitivity.mean_of("income")` or
+                `sensitivity.term_of("y ~ x", "x")` of `imputedb.completion`.
+            by: `add` to numbers, `times` numbers, or the `odds` of a category `of`.
+            of: the category whose odds are multiplied.
+            hypothesis: the value of the estimate that p is about.
+            m: draws a shift.
+            imputer: one of the chained: norm, pmm, logistic, multinomial, ordered.
+            seed: the same for all shifts.
+            level: of confidence; the answer tips where p crosses 1 - level.
+            progress: told the share of the shifts that is done.
+
+        Raises:
+            QueryError: the imputer is not chained, or there are no shifts.
+            UnknownName: no such incomplete column or category.
+        """
+        from imputedb.completion import source as sources
+        from imputedb.completion.sensitivity import Question, sweep
+        from imputedb.imputers.chained import Chained
+
+        one = chosen(imputer)[0]
+        if not isinstance(one, Chained):
+            raise QueryError(f"departures act inside a chain, which {one.name} has not: take norm, pmm or logistic")
+        question = Question(column, analysis, by, of, hypothesis, m, seed, level)
+        with self._engine.lock:
+            found = sources.read(self._engine, sources.staged(self._engine, source))
+            return sweep(found, one, question, shifts, progress)
 
     def execute(self, text: str) -> list[tuple[Any, ...]]:
         """Runs any statement on DuckDB as it stands: NULL means NULL there, and nothing is imputed."""

@@ -147,7 +147,7 @@ class Chain:
         self._apply(x, maps, spread)
 
     def start(self, cycles: int) -> "Start":
-        """Where draws may start: after cycles of expectations, until coefficients stand still. One start for all draws."""
+        """Where all draws may start: after cycles of expectations, as many as coefficients take to stand still."""
         begun = _nothing_begun(self.found)
         grams = begun.grams.copy()
         nobody = np.empty(0, np.intp)
