@@ -293,6 +293,19 @@ def analyze(folder: str, formula: str, model: str, df_complete: float | None, fo
 
 
 @main.command()
+@click.argument("folder", metavar="DIR")
+@click.option("--out", required=True, metavar="FILE", help="The page, all of it in one file.")
+@click.option("--pictures", metavar="DIR", help="Where its pictures go one by one.")
+@click.option("--format", "form", type=click.Choice(["png", "svg"]), default="png", help="Of these pictures.")
+def report(folder: str, out: str, pictures: str | None, form: str) -> None:
+    """Write an HTML page about the completed data sets in DIR: patterns, densities, chains, Little's test."""
+    from imputedb.completion.completed import opened as opened_run
+
+    opened_run(folder).report(out, pictures, form)
+    click.echo(out)
+
+
+@main.command()
 @click.argument("file")
 @click.option("--df-complete", type=float, help="Degrees of freedom of the complete data; infinite unless given.")
 @click.option("--df", "rule", default="barnard-rubin", show_default=True, help="barnard-rubin, rubin1987 or normal.")

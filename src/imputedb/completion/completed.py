@@ -94,6 +94,18 @@ class Completed:
         """The formula fitted to each completed data set, pooled by Rubin's rules."""
         return pool(self.fit(formula, model), df_complete=df_complete)
 
+    def report(self, path: str | Path, pictures: str | Path | None = None, form: str = "png") -> None:
+        """Writes one HTML page with its pictures inside; `pictures`: a folder for them one by one, as png or svg.
+
+        Raises:
+            QueryError: the run was written without flags.
+            DataError: matplotlib is not installed.
+            StorageError: it cannot be written.
+        """
+        from imputedb.completion import report
+
+        report.write(self, path, pictures, form)
+
 
 def opened(folder: str | Path) -> Completed:
     """The run that a folder's CURRENT points to, or that the folder itself is.
