@@ -1,5 +1,7 @@
 """SQL over data with missing values, answered as if nothing were missing, planned by cost."""
 
+from imputedb.completion.completed import Completed
+from imputedb.completion.completed import opened as completed
 from imputedb.database import Database, connect
 from imputedb.errors import (
     CannotImpute,
@@ -19,6 +21,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CannotImpute",
+    "Completed",
     "DataError",
     "Database",
     "Error",
@@ -32,6 +35,7 @@ __all__ = [
     "UnknownName",
     "Unplanned",
     "__version__",
+    "completed",
     "connect",
     "pool",
 ]

@@ -230,7 +230,7 @@ def test_a_trace_has_every_cycle_and_what_fell_back() -> None:
     trace, chained = Trace(), IMPUTERS["norm"]()
     assert isinstance(chained, Chained)
     chained.run(Rows(cells, np.arange(n, dtype=np.uint64)), [Column("t", "x")], 0, draw=1, trace=trace)
-    assert len(trace.means[Column("t", "x")]) == chained.burn_in + chained.cycles
+    assert len(trace.means[Column("t", "x")]) in range(10 + chained.cycles, 41 + chained.cycles)
     assert abs(trace.means[Column("t", "x")][-1] - 50) < 6
     assert trace.notes[Column("t", "z")] == ["norm does not suit it: modelled by logistic"]
 

@@ -10,8 +10,11 @@ import pytest
 
 from imputedb.imputers import logistic, multinomial, ordered
 from imputedb.imputers.augmentation import augmented
-from imputedb.imputers.pmm import nearest, quantified
+from imputedb.imputers.column_model import Observed, Randomness
+from imputedb.imputers.pmm import Pmm, nearest, quantified
 from imputedb.imputers.regression import of_rows
+from imputedb.imputers.shift import Shift
+from imputedb.statistics.statistics import Kind
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -162,3 +165,33 @@ def test_multinomial_of_two_classes_is_logistic() -> None:
     other, other_root = multinomial.fitted(x, codes, np.ones(300), 2)
     assert other[0] == pytest.approx(beta, rel=1e-5)
     assert other_root @ other_root.T == pytest.approx(root @ root.T, rel=1e-5)
+
+
+def test_departures_are_those_of_narfcs(kernels: dict[str, Any]) -> None:
+    """Shifts and scales of values, standardised and back, against R's (Tompsett et al. 2018): equal to 1e-12."""
+    wanted = kernels["delta_adjustment"]
+    mar = np.array(wanted["mar_norm"])
+    centre, scale = 0.7, 1.9
+    for key, shift in (
+        ("mnar_minus1.5", Shift(add=-1.5)),
+        ("post_scale0.9_shift_minus0.25", Shift(add=-0.25, times=0.9)),
+    ):
+        delta = shift.of_matrix(centre, scale)
+        moved = (delta.scale * (mar - centre) / scale + delta.shift) * scale + centre
+        assert moved == pytest.approx(np.array(wanted[key]), rel=1e-12)
+
+
+def test_predictive_mean_matching_of_a_real_column(kernels: dict[str, Any], reference: Path) -> None:
+    """Mean and deviation of imputed testicular volumes over repetitions, within 4 Monte Carlo errors of R's."""
+    wanted = kernels["pmm_boys_tv"]
+    table = numbers(reference / "data" / "boys.csv", "age", "hgt", "wgt", "tv")
+    table = table[~np.isnan(table[:, :3]).any(axis=1)]
+    x, y = standardised(table[:, :3]), table[:, 3]
+    seen, keys = ~np.isnan(y), np.arange(len(y), dtype=np.uint64)
+    observed = Observed(y[seen], Kind.NUMBER, 0, keys[seen])
+    draws = [Pmm().draw(observed, x[seen], x[~seen], Randomness(keys[~seen], (1, rep))) for rep in range(300)]
+    assert np.isin(draws, y[seen]).all()
+    means = np.mean(draws, axis=1)
+    assert abs(means.mean() - wanted["mean_of_imputed"]) < 4 * wanted["between_rep_sd_of_mean"] / np.sqrt(300)
+    assert means.std(ddof=1) == pytest.approx(wanted["between_rep_sd_of_mean"], rel=4 / np.sqrt(600))
+    assert np.std(draws) == pytest.approx(wanted["sd_of_imputed"], rel=0.02)

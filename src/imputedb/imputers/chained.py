@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute
 from imputedb.imputers import crossproducts, random
-from imputedb.imputers.column_model import ColumnModel, Observed, Randomness, Vector
+from imputedb.imputers.column_model import LEARN_ROWS, ColumnModel, Observed, Randomness, Vector
 from imputedb.imputers.crossproducts import Chain, Patterns, Start, patterns
 from imputedb.imputers.design import Design, Part, closed, design
 from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work
+from imputedb.imputers.logistic import Logistic
 from imputedb.imputers.normal import Normal
 from imputedb.imputers.pmm import Pmm
 from imputedb.imputers.shift import UNSHIFTED, Shift
@@ -20,9 +21,6 @@ from imputedb.kernel import cost
 
 START_CYCLES = 30
 """Cycles of expectations, at most, that draws start after."""
-
-BURN_IN = 10
-"""Cycles on cross-products before the models' own cycles run over rows."""
 
 
 @dataclass(slots=True)
@@ -60,8 +58,8 @@ class Chained:
     1. Rows are put in the order of their keys; a matrix of ones, standardised numbers and indicators of categories is
        built. Incomplete columns take part whether they are targets or only predict.
     2. Cycles of linear regressions run on cross-products, a pattern of missingness each, without touching rows
-       (crossproducts.py), with expectations until coefficients stand still: all draws start there. `burn_in` cycles of
-       Bayesian regressions follow. Indicators of categories are taken as numbers.
+       (crossproducts.py), with expectations until coefficients stand still: all draws start there. Cycles of Bayesian
+       regressions follow, as many as it takes to forget the start. Indicators of categories are taken as numbers.
     3. Where the model is not linear in numbers, `cycles` cycles run over rows: incomplete columns in the order of their
        missing share, each drawn from its model given all others.
     4. With a draw number all parameters are drawn too; without, expected values come from the linear chain, and
@@ -74,14 +72,14 @@ class Chained:
         model: of the columns it suits.
         others: models for the rest, the first that suits.
         cycles: over rows.
-        burn_in: cycles on cross-products.
+        burn_in: cycles of draws on cross-products; None for as many as the data ask for.
         deltas: departures from missing at random, by column.
     """
 
     model: ColumnModel
     others: tuple[ColumnModel, ...] = (Normal(), Pmm())
     cycles: int = 3
-    burn_in: int = BURN_IN
+    burn_in: int | None = None
     deltas: tuple[tuple[str, Shift], ...] = ()
 
     uses_predictors = True
@@ -95,9 +93,17 @@ class Chained:
     def time(self, work: Work) -> float:
         """Milliseconds for single values, as measured (docs/decisions/inference.md)."""
         columns, cells = work.attributes + 1, work.rows * work.targets
-        linear = 0.4 + 3.8e-5 * work.rows * columns + self.burn_in * work.targets * (0.07 + 2e-3 * columns)
+        linear = 0.4 + 3.8e-5 * work.rows * columns + 10 * work.targets * (0.07 + 2e-3 * columns)
         applied = 1.6e-4 * cells * work.missing
-        over_rows = 0.0 if isinstance(self.model, Normal) else cells * (2.4e-4 + 7e-6 * columns)
+        match self.model:
+            case Normal():
+                over_rows = 0.0
+            case Pmm():
+                over_rows = cells * (2.4e-4 + 7e-6 * columns)
+            case Logistic():
+                over_rows = work.targets * min(work.rows, LEARN_ROWS) * 3e-4 * columns
+            case _:
+                over_rows = work.targets * min(work.rows, LEARN_ROWS) * 1e-3 * columns
         return linear + applied + over_rows
 
     def penalty(self, work: Work) -> float:
@@ -214,12 +220,14 @@ class _Run:
         """The burn-in, on cross-products."""
         steps = [place for c in self.incomplete for place in range(*self._part(c).places.indices(1 << 30))]
         column_of = {place: c for c in self.incomplete for place in range(*self._part(c).places.indices(1 << 30))}
-        done = self.chained.burn_in * max(len(steps), 1)
+
+        def cycles() -> int:
+            return self.chained.burn_in or self.starts[0].cycles
 
         def watch(cycle: int, place: int, mean: float, deviation: float) -> None:
             column = column_of[place]
             part = self._part(column)
-            self.progress(0.5 * (cycle * len(steps) + steps.index(place)) / done)
+            self.progress(0.5 * (cycle + steps.index(place) / len(steps)) / cycles())
             if place == part.places.start:
                 self.trace.add(column, mean * part.scale + part.centre, deviation * part.scale)
 
@@ -232,14 +240,11 @@ class _Run:
             None,
             lambda place, sentence: self.trace.note(column_of[place], sentence),
         )
-        if self.draw is None:
-            chain.watch = watch
-            chain.run(self.design.x, self.chained.burn_in)
-            return
         if not self.starts:
             self.starts.append(chain.start(START_CYCLES))
-        chain.watch, chain.generator = watch, self._generator
-        chain.run(self.design.x, self.chained.burn_in, self.starts[0])
+        if self.draw is not None:
+            chain.watch, chain.generator = watch, self._generator
+        chain.run(self.design.x, cycles() if self.draw is not None else 0, self.starts[0])
 
     def _delta(self, column: Column) -> crossproducts.Delta:
         part = self._part(column)

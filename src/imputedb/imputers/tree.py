@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from imputedb import kernel
 from imputedb.algebra.column import Column
 from imputedb.imputers.imputer import Array, Progress, Rows, Work
@@ -59,10 +62,10 @@ class Tree:
     ) -> Mapping[Column, Array]:
         """The kernel's values; by a draw's number always drawn ones."""
         order = sorted(rows.columns)
-        cells = [
-            kernel.Cells(c.values, c.missing, c.kind is Kind.CATEGORY)
-            for c in (rows.columns[column] for column in order)
-        ]
+        # a bootstrap is drawn in the order of the rows: that of their keys, whatever they came in
+        turn = np.argsort(rows.keys, kind="stable")
+        given = [rows.columns[column] for column in order]
+        cells = [kernel.Cells(c.values[turn], c.missing[turn], c.kind is Kind.CATEGORY) for c in given]
         sizes = {k: v for k, v in (("leaves", self.leaves), ("min_leaf", self.min_leaf)) if v is not None}
         wanted = sorted(targets)
         filled = kernel.fill(
@@ -72,8 +75,15 @@ class Tree:
             mode=self.mode if draw is None else "draw",
             seed=seed,
             draw=draw or 0,
-            rows=rows.keys,
+            rows=rows.keys[turn],
             progress=progress,
             **sizes,
         )
-        return dict(zip(wanted, filled.values, strict=True))
+        return {c: _turned_back(rows.columns[c].missing, turn, v) for c, v in zip(wanted, filled.values, strict=True)}
+
+
+def _turned_back(missing: NDArray[np.bool_], turn: NDArray[np.intp], values: Array) -> Array:
+    """Values of the sorted rows' missing cells, in the order of the rows as they were given."""
+    whole = np.zeros(len(turn), values.dtype)
+    whole[turn[missing[turn]]] = values
+    return whole[missing]
