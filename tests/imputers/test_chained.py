@@ -11,7 +11,7 @@ import pytest
 
 from imputedb.algebra.column import Column
 from imputedb.errors import UnknownName
-from imputedb.imputers.chained import Chained, Trace
+from imputedb.imputers.chained import Chained
 from imputedb.imputers.crossproducts import KEPT_ROWS, Chain, patterns
 from imputedb.imputers.design import design
 from imputedb.imputers.imputer import Cells, Imputer, Rows
@@ -20,6 +20,7 @@ from imputedb.imputers.normal import Normal
 from imputedb.imputers.pmm import Pmm
 from imputedb.imputers.registry import IMPUTERS
 from imputedb.imputers.shift import Shift
+from imputedb.imputers.trace import Trace
 from imputedb.inference.rubin import pooled
 from imputedb.statistics.statistics import Kind
 
@@ -117,6 +118,30 @@ def mice_norm(x: Matrix, gone: np.ndarray[Any, np.dtype[np.bool_]], rng: np.rand
             star = beta + sigma * np.linalg.cholesky(v) @ rng.normal(size=len(beta))
             full[~seen, j] = design_[~seen] @ star + sigma * rng.normal(size=(~seen).sum())
     return full
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_columns_that_are_constant_or_exact_where_others_are_missing(seed: int) -> None:
+    """Indicators that never occur in a pattern, and a column that another gives exactly, leave values finite."""
+    rng = np.random.default_rng(seed)
+    n = 300
+    x = rng.normal(size=n)
+    code = (x > 0.5).astype(np.int32) + (x > 2)
+    gone = rng.random(n) < 1 / (1 + np.exp(2 * x))
+    none = np.zeros(n, bool)
+    cells = {
+        Column("t", "x"): Cells(x, rng.random(n) < 0.1, Kind.NUMBER),
+        Column("t", "y"): Cells(x + rng.normal(size=n), gone, Kind.NUMBER),
+        Column("t", "twice"): Cells(2 * x + 1, rng.random(n) < 0.2, Kind.NUMBER),
+        Column("t", "code"): Cells(code.astype(np.int32), rng.random(n) < 0.1, Kind.CATEGORY, ("a", "b", "c")),
+        Column("t", "whole"): Cells(code.astype(np.int32), none, Kind.CATEGORY, ("a", "b", "c")),
+    }
+    rows = Rows(cells, np.arange(n, dtype=np.uint64))
+    filled = IMPUTERS["norm"]().impute(rows, [c for c in cells if cells[c].missing.any()], seed, draw=1)
+    assert all(np.isfinite(values.astype(float)).all() for values in filled.values())
+    twice = filled[Column("t", "twice")]
+    known = ~cells[Column("t", "x")].missing[cells[Column("t", "twice")].missing]
+    assert twice[known] == pytest.approx((2 * x + 1)[cells[Column("t", "twice")].missing][known], abs=1e-3)
 
 
 # -- against R --------------------------------------------------------------------------------------------------------

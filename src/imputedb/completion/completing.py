@@ -21,8 +21,9 @@ from imputedb.diagnostics.convergence import convergence
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import QueryError
 from imputedb.imputers import features
-from imputedb.imputers.chained import Chained, Prepared, Trace
+from imputedb.imputers.chained import Chained, Prepared
 from imputedb.imputers.imputer import Array, Imputer, Progress, drawn
+from imputedb.imputers.trace import Trace
 
 FORMAT = 1
 """Of the manifest; larger when an older reader would misread it."""

@@ -153,7 +153,11 @@ class Chain:
         if self.generator is not None:
             kept[:: max(1, -(-len(rest) // KEPT_ROWS))] = True
         rows = x[rest[kept]]
-        told = self._cycles(cycles, begun.grams[:big].copy(), rows, rest[kept], flags[kept])
+        grams = begun.grams[:big].copy()
+        if self.generator is not None:
+            # a trace of spread, so that a column that is constant in a pattern has noise in proportion to it
+            grams[:, np.arange(q), np.arange(q)] += 1e-9 * sizes[:big, None]
+        told = self._cycles(cycles, grams, rows, rest[kept], flags[kept])
         x[rest[kept]] = rows
         self._replay(x, rest[~kept], told, flags[~kept])
         maps, spread = begun.maps[:big].copy(), begun.spread[:big].copy()
@@ -307,11 +311,17 @@ def _nothing_begun(found: Patterns) -> "Start":
 
 def _error(grams: Cube, sizes: NDArray[np.intp], generator: np.random.Generator) -> tuple[Matrix, Vector]:
     """x'e and e'e of standard normal noise e on the rows of each pattern."""
-    q = grams.shape[1]
-    z = generator.standard_normal((len(grams), q))
-    rest = generator.chisquare(np.maximum(sizes - q, 1)) if len(grams) else np.zeros(0)
-    ridge = 1e-9 * np.trace(grams, axis1=1, axis2=2)[:, None, None] * np.eye(q)
-    return np.einsum("pij,pj->pi", np.linalg.cholesky(grams + ridge), z), (z**2).sum(axis=1) + rest
+    z = generator.standard_normal(grams.shape[:2])
+    rest = generator.chisquare(np.maximum(sizes - grams.shape[1], 1)) if len(grams) else np.zeros(0)
+    return (_roots(grams) @ z[:, :, None])[:, :, 0], (z**2).sum(axis=1) + rest
+
+
+def _roots(grams: Cube) -> Cube:
+    try:
+        return np.asarray(np.linalg.cholesky(grams))
+    except np.linalg.LinAlgError:  # a column that others give exactly
+        values, vectors = np.linalg.eigh(grams)
+        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :])
 
 
 def _root(covariance: Matrix) -> Matrix:
