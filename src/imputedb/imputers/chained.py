@@ -17,11 +17,15 @@ from imputedb.imputers.logistic import Logistic
 from imputedb.imputers.normal import Normal
 from imputedb.imputers.pmm import Pmm
 from imputedb.imputers.shift import UNSHIFTED, Shift
+from imputedb.imputers.threads import one_thread
 from imputedb.imputers.trace import Trace
 from imputedb.kernel import cost
 
 START_CYCLES = 30
 """Cycles of expectations, at most, that draws start after."""
+
+STEPS = 600
+"""Regressions of a burn-in, at most, where more than ten cycles are wished for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +120,9 @@ class Chained:
         for column in targets:
             if column not in usable:
                 raise CannotImpute(f"no value of {column} is observed among the rows at hand: nothing to learn from")
-        made = design(usable)
-        found = patterns(made.x, made.gone, made.owners)
+        with one_thread():
+            made = design(usable)
+            found = patterns(made.x, made.gone, made.owners)
         return Prepared(self, rows, in_order, tuple(targets), order, made, found)
 
     def with_deltas(self, deltas: Mapping[str, Shift]) -> "Chained":
@@ -157,8 +162,9 @@ class Prepared:
         if not any(self.rows.columns[column].missing.any() for column in self.targets):
             return {column: given[column].values[:0] for column in self.targets}
         run = _Run(self, seed, draw, trace or Trace(), progress or (lambda _: None))
-        run.linear()
-        values = run.over_rows(self.targets)
+        with one_thread():
+            run.linear()
+            values = run.over_rows(self.targets)
         return {c: self._in_given_order(c, values[c]) for c in self.targets}
 
     def _in_given_order(self, column: Column, values: Array) -> Array:
@@ -195,7 +201,7 @@ class _Run:
         column_of = {place: c for c in self.incomplete for place in range(*self._part(c).places.indices(1 << 30))}
 
         def cycles() -> int:
-            return self.chained.burn_in or self.starts[0].cycles
+            return self.chained.burn_in or min(self.starts[0].cycles, max(10, STEPS // max(len(steps), 1)))
 
         def watch(cycle: int, place: int, mean: float, deviation: float) -> None:
             column = column_of[place]
@@ -214,7 +220,7 @@ class _Run:
             lambda place, sentence: self.trace.note(column_of[place], sentence),
         )
         if not self.starts:
-            self.starts.append(chain.start(START_CYCLES))
+            self.starts.append(chain.start(min(START_CYCLES, max(5, STEPS // max(len(steps), 1)))))
         if self.draw is not None:
             chain.watch, chain.generator = watch, self._generator
         chain.run(self.design.x, cycles() if self.draw is not None else 0, self.starts[0])
@@ -269,11 +275,18 @@ class _Run:
     def _observed(self, column: Column) -> Observed:
         cells, shift = self.cells[column], self.shifts.get(column, UNSHIFTED)
         seen, part = ~cells.missing, self._part(column)
-        values = cells.values[seen].astype(np.float64)
+        values, keys = cells.values[seen].astype(np.float64), self.rows.keys[seen]
         if not part.classes:
-            values = (values - part.centre) / part.scale
+            return Observed((values - part.centre) / part.scale, cells.kind, 0, keys)
         odds = shift.log_odds(column, cells.levels, part.classes)
-        return Observed(values, cells.kind, part.classes, self.rows.keys[seen], odds)
+        present, codes = np.unique(values.astype(np.intp), return_inverse=True)
+        wanted = None if odds is None else odds[present]
+        return Observed(codes.astype(np.float64), cells.kind, len(present), keys, wanted)
+
+    def _present(self, column: Column) -> NDArray[np.intp]:
+        """The codes that occur: models number them from 0, and no other is ever imputed."""
+        cells = self.cells[column]
+        return np.unique(cells.values[~cells.missing].astype(np.intp))
 
     def _filled(self, column: Column, model: ColumnModel, cycle: int) -> None:
         part, missing = self._part(column), self.cells[column].missing
@@ -293,6 +306,7 @@ class _Run:
             self.design.x[missing, part.places.start] = values
             self.trace.add(column, float(values.mean()) * part.scale + part.centre, float(values.std()) * part.scale)
             return
+        values = self._present(column)[values.astype(np.intp)].astype(np.float64)
         self.design.x[missing, part.places] = part.encoded(values)
         self.codes[column] = values
         shown = values == part.levels[0] if len(part.levels) else values == -1

@@ -156,7 +156,7 @@ class Chain:
         grams = begun.grams[:big].copy()
         if self.generator is not None:
             # a trace of spread, so that a column that is constant in a pattern has noise in proportion to it
-            grams[:, np.arange(q), np.arange(q)] += 1e-9 * sizes[:big, None]
+            grams[:, np.arange(q), np.arange(q)] += 1e-7 * sizes[:big, None]
         told = self._cycles(cycles, grams, rows, rest[kept], flags[kept])
         x[rest[kept]] = rows
         self._replay(x, rest[~kept], told, flags[~kept])

@@ -11,7 +11,7 @@ from imputedb.imputers.column_model import Matrix, Vector
 from imputedb.imputers.imputer import Array, Cells
 from imputedb.statistics.statistics import Kind
 
-LEVELS = 32
+LEVELS = 16
 """Indicators of a category at most; its rarer levels share the baseline's."""
 
 
