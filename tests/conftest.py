@@ -21,6 +21,14 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def reference() -> Path:
+    """The values that R gave; each file is read where it is needed."""
+    if not (SHARED / "reference" / "pool_scalar.json").exists():
+        pytest.skip("the reference values of ../shared/reference are not here")
+    return SHARED / "reference"
+
+
+@pytest.fixture(scope="session")
 def real(shared: Path) -> Iterator[Database]:
     with imputedb.connect() as db:
         db.load(*(str(shared / "data" / f"{name}.csv") for name in TABLES))

@@ -1,5 +1,7 @@
 """SQL over data with missing values, answered as if nothing were missing, planned by cost."""
 
+from imputedb.completion.completed import Completed
+from imputedb.completion.completed import opened as completed
 from imputedb.database import Database, connect
 from imputedb.errors import (
     CannotImpute,
@@ -12,16 +14,19 @@ from imputedb.errors import (
     UnknownName,
     Unplanned,
 )
+from imputedb.inference.pooling import Pool, pool
 from imputedb.result import Report, Result
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CannotImpute",
+    "Completed",
     "DataError",
     "Database",
     "Error",
     "InternalError",
+    "Pool",
     "QueryError",
     "Report",
     "Result",
@@ -30,5 +35,7 @@ __all__ = [
     "UnknownName",
     "Unplanned",
     "__version__",
+    "completed",
     "connect",
+    "pool",
 ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imputedb import answering, policies
 from imputedb.answering import Asked, Planner
@@ -13,12 +14,16 @@ from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, QueryError
 from imputedb.execution import Watch
 from imputedb.explain import Explanation, explained
-from imputedb.imputers.imputer import Progress
+from imputedb.imputers.imputer import Imputer, Progress
 from imputedb.imputers.registry import Choice, chosen
 from imputedb.missingness import Profile, profiled
 from imputedb.planning.frontier import Frontier
 from imputedb.result import Result
 from imputedb.statistics.policy import ACTIONS, DEFAULT, Action
+
+if TYPE_CHECKING:
+    from imputedb.completion.completed import Completed
+    from imputedb.completion.sensitivity import Analysis, Sweep
 
 
 def connect(path: str = ":memory:", *, read_only: bool = False) -> Database:
@@ -182,6 +187,96 @@ class Database:
         """Every plan that no other beats in both penalty and time; None where nothing missing is read."""
         with self._engine.lock:
             return self._planner.prepare(text, Asked(0.0, chosen(imputer), 0, answering.PLANNED)).frontier
+
+    def impute(
+        self,
+        source: str,
+        out: str | Path,
+        *,
+        m: int = 20,
+        imputer: str | Imputer = "pmm",
+        seed: int = 0,
+        columns: Sequence[str] | None = None,
+        flags: bool = False,
+        long: bool = False,
+        progress: Progress | None = None,
+    ) -> Completed:
+        """Writes m completed copies of a table, or of a SELECT's rows, with a manifest, all of it or nothing.
+
+        A run that was killed is taken up where it stopped; one that is there already is not made again. Values
+        declared missing are known of tables, not of a SELECT's columns.
+
+        Args:
+            source: a table's name or a SELECT.
+            out: folder; a new run replaces what readers see there when it is complete.
+            m: completed data sets.
+            imputer: that draws them: `pmm`, `norm`, `tree`, ..., or one of your own.
+            seed: one seed gives one run.
+            columns: to fill; all incomplete ones unless given.
+            flags: adds a boolean `<column>__imputed` beside each.
+            long: one Parquet file with `.imp` and `.id`, rather than one a draw.
+            progress: told the share of the draws that are done.
+
+        Raises:
+            QueryError: the SELECT, m or the imputer are wrong.
+            StorageError: the folder cannot be written, or another process is writing into it.
+        """
+        from imputedb.completion.completing import Request, complete
+
+        one, *more = chosen(imputer) or (None,)
+        if one is None or more:
+            raise QueryError("completed data sets need one imputer that fills in")
+        wanted = None if columns is None else tuple(columns)
+        return complete(self._engine, Request(source, m, one, seed, wanted, flags, long), Path(out), progress)
+
+    def sensitivity(
+        self,
+        source: str,
+        column: str,
+        shifts: Sequence[float],
+        analysis: Analysis,
+        *,
+        by: str = "add",
+        of: object = None,
+        hypothesis: float = 0.0,
+        m: int = 20,
+        imputer: str | Imputer = "norm",
+        seed: int = 0,
+        level: float = 0.95,
+        progress: Progress | None = None,
+    ) -> Sweep:
+        """An answer under departures from missing at random, and the shift at which it tips.
+
+        Args:
+            source: a table's name or a SELECT.
+            column: whose imputed values depart from what the others say of them.
+            shifts: sizes of the departure; 0 (or 1 for `times` and `odds`) is missing at random.
+            analysis: completed columns to an estimate and its variance, such as `sensitivity.mean_of("income")` or
+                `sensitivity.term_of("y ~ x", "x")` of `imputedb.completion`.
+            by: `add` to numbers, `times` numbers, or the `odds` of a category `of`.
+            of: the category whose odds are multiplied.
+            hypothesis: the value of the estimate that p is about.
+            m: draws a shift.
+            imputer: one of the chained: norm, pmm, logistic, multinomial, ordered.
+            seed: the same for all shifts.
+            level: of confidence; the answer tips where p crosses 1 - level.
+            progress: told the share of the shifts that is done.
+
+        Raises:
+            QueryError: the imputer is not chained, or there are no shifts.
+            UnknownName: no such incomplete column or category.
+        """
+        from imputedb.completion import source as sources
+        from imputedb.completion.sensitivity import Question, sweep
+        from imputedb.imputers.chained import Chained
+
+        one = chosen(imputer)[0]
+        if not isinstance(one, Chained):
+            raise QueryError(f"departures act inside a chain, which {one.name} has not: take norm, pmm or logistic")
+        question = Question(column, analysis, by, of, hypothesis, m, seed, level)
+        with self._engine.lock:
+            found = sources.read(self._engine, sources.staged(self._engine, source))
+            return sweep(found, one, question, shifts, progress)
 
     def execute(self, text: str) -> list[tuple[Any, ...]]:
         """Runs any statement on DuckDB as it stands: NULL means NULL there, and nothing is imputed."""

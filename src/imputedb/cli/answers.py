@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from imputedb.cli.tables import printed, rows_table
+from imputedb.inference.pooling import Pool
 from imputedb.result import Report, Result
 
 
@@ -37,6 +38,20 @@ def remark(report: Report) -> None:
         click.echo(f"warning: {warning}", err=True)
     for note in report.notes:
         click.echo(f"note: {note}", err=True)
+
+
+def write_pool(pool: Pool, form: str) -> None:
+    """Writes pooled estimates to standard output: a table of the main columns, or all columns as CSV or JSON."""
+    if form == "table":
+        click.echo(str(pool))
+        return
+    table = pool.table()
+    if form == "json":
+        click.echo(json.dumps({name: [_plain(cell) for cell in cells] for name, cells in table.items()}))
+        return
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(table)
+    writer.writerows(zip(*table.values(), strict=True))
 
 
 def as_table(result: Result) -> str:

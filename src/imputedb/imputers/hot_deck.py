@@ -13,7 +13,9 @@ class HotDeck:
     """A random donor among the rows at hand where the column is observed.
 
     1. The donors of a column are its observed cells in the order of the rows' keys.
-    2. A missing cell takes the donor at a place drawn uniformly by a hash of (seed, column, row key).
+    2. In a draw by number the donors are first a bootstrap of themselves, as many drawn with replacement: the
+       approximate Bayesian bootstrap (Rubin & Schenker 1986), without which draws differ too little.
+    3. A missing cell takes the donor at a place drawn uniformly by a hash of (seed, draw, column, row key).
 
     Keeps the column's distribution (Andridge & Little 2010, with one adjustment cell). Warning: donors are drawn
     regardless of the other attributes, so associations between columns are pulled towards zero.
@@ -21,6 +23,7 @@ class HotDeck:
 
     name = "hotdeck"
     uses_predictors = False
+    proper = True
 
     def time(self, work: Work) -> float:
         """A pass over the rows a target."""
@@ -37,6 +40,7 @@ class HotDeck:
         targets: Sequence[Column],
         seed: int,
         progress: Progress | None = None,  # noqa: ARG002
+        draw: int | None = None,
     ) -> Mapping[Column, Array]:
         """Donors' values."""
         filled: dict[Column, Array] = {}
@@ -45,6 +49,10 @@ class HotDeck:
             observed = ~cells.missing
             donors = cells.values[observed]
             donors = donors[np.argsort(rows.keys[observed], kind="stable")]
-            places = keyed(rows.keys[cells.missing], seed, str(column)) % np.uint64(len(donors))
+            what: tuple[int | str, ...] = (seed, str(column)) if draw is None else (seed, draw, str(column))
+            if draw is not None:
+                lots = keyed(np.arange(len(donors), dtype=np.uint64), *what, "bootstrap") % np.uint64(len(donors))
+                donors = donors[lots.astype(np.intp)]
+            places = keyed(rows.keys[cells.missing], *what) % np.uint64(len(donors))
             filled[column] = donors[places.astype(np.intp)]
         return filled

@@ -1,6 +1,6 @@
 """What an imputer is: three members price and do the work, a fourth is optional."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -91,13 +91,36 @@ class Imputer(Protocol):
         """
 
     def impute(
-        self, rows: Rows, targets: Sequence[Column], seed: int, progress: Progress | None = None
+        self,
+        rows: Rows,
+        targets: Sequence[Column],
+        seed: int,
+        progress: Progress | None = None,
+        draw: int | None = None,
     ) -> Mapping[Column, Array]:
         """The values of each target's missing cells, in row order, as `Cells.values` has them.
 
-        Every target has an observed value. The same rows and seed give the same values; keys, not positions, decide
-        what is random.
+        Without a draw's number, the single values that this imputer is for, the best it knows. With one, one imputation
+        of many: a fair draw of what the values might be, the model's own parameters drawn too. Draws differ by their
+        numbers alone, so that the first five of twenty are those of five.
+
+        Every target has an observed value. The same rows, seed and draw give the same values; keys, not positions,
+        decide what is random.
         """
+
+
+@runtime_checkable
+class Proper(Protocol):
+    """An imputer that says whether its draws differ as much as what is unknown does (Rubin 1987, section 4.2)."""
+
+    @property
+    def proper(self) -> bool:
+        """Whether intervals pooled from its draws may be trusted."""
+
+
+def is_proper(imputer: Imputer) -> bool:
+    """Whether an imputer says that its draws are proper; one that says nothing is not taken to be."""
+    return isinstance(imputer, Proper) and imputer.proper
 
 
 @runtime_checkable
@@ -119,3 +142,31 @@ class LearnsFromSample(Protocol):
 def fills_in_sql(imputer: Imputer) -> bool:
     """Whether an Impute by this imputer melts into the engine's own statement."""
     return isinstance(imputer, FillsInSql)
+
+
+class Draws(Protocol):
+    """Rows that an imputer has made ready, to be drawn from as often as wanted."""
+
+    def run(self, seed: int, progress: Progress | None = None, draw: int | None = None) -> Mapping[Column, Array]:
+        """What `impute` gives."""
+
+
+@runtime_checkable
+class DrawsOften(Protocol):
+    """An imputer that does once what all its draws share."""
+
+    def prepared(self, rows: Rows, targets: Sequence[Column]) -> Draws:
+        """The rows, ready."""
+
+
+def drawn(
+    imputer: Imputer, rows: Rows, targets: Sequence[Column], seed: int, numbers: Sequence[int]
+) -> Iterator[Mapping[Column, Array]]:
+    """The draws of these numbers, one after another; those of `impute` whichever way they are made."""
+    if isinstance(imputer, DrawsOften):
+        ready = imputer.prepared(rows, targets)
+        for number in numbers:
+            yield ready.run(seed, draw=number)
+        return
+    for number in numbers:
+        yield imputer.impute(rows, targets, seed, draw=number)

@@ -21,6 +21,7 @@ class Mean:
 
     name = "mean"
     uses_predictors = False
+    proper = False
 
     def time(self, work: Work) -> float:
         """A COALESCE a cell."""
@@ -44,8 +45,9 @@ class Mean:
         targets: Sequence[Column],
         seed: int,  # noqa: ARG002
         progress: Progress | None = None,  # noqa: ARG002
+        draw: int | None = None,  # noqa: ARG002
     ) -> Mapping[Column, Array]:
-        """The mean or mode of the observed cells, for rows that are at hand as arrays."""
+        """The mean or mode of the observed cells, for rows that are at hand as arrays; every draw is the same."""
         return {column: _centred(rows.columns[column]) for column in targets}
 
 

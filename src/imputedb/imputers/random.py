@@ -24,3 +24,39 @@ def keyed(keys: NDArray[np.uint64], *what: int | str) -> NDArray[np.uint64]:
         number = zlib.crc32(part.encode()) if isinstance(part, str) else part & 0xFFFFFFFFFFFFFFFF
         bits = mixed(bits ^ mixed(np.array([number], np.uint64)))
     return bits
+
+
+_WORD = 0xFFFFFFFFFFFFFFFF
+
+
+def _mixed(z: int) -> int:
+    """`mixed` of one number."""
+    z = (z + 0x9E3779B97F4A7C15) & _WORD
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _WORD
+    return z ^ (z >> 31)
+
+
+def stream(*what: int | str) -> int:
+    """One number for what random numbers are for: seed, draw, cycle, column; `keyed` of the key 0."""
+    bits = 0
+    for part in what:
+        bits = _mixed(bits ^ _mixed(zlib.crc32(part.encode()) if isinstance(part, str) else part & _WORD))
+    return bits
+
+
+def uniform(keys: NDArray[np.uint64], *what: int | str) -> NDArray[np.float64]:
+    """(n,) uniform numbers inside (0, 1), a row each."""
+    bits = mixed(mixed(keys) ^ np.uint64(stream(*what)))
+    return ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+
+
+def normal(keys: NDArray[np.uint64], *what: int | str) -> NDArray[np.float64]:
+    """(n,) standard normal numbers, a row each (Box & Muller 1958)."""
+    radius = np.sqrt(-2 * np.log(uniform(keys, *what, "radius")))
+    return np.asarray(radius * np.cos(2 * np.pi * uniform(keys, *what, "angle")))
+
+
+def generator(*what: int | str) -> np.random.Generator:
+    """A generator for what belongs to no row, such as a model's parameters (Philox: counter-based)."""
+    return np.random.Generator(np.random.Philox(key=stream(*what)))

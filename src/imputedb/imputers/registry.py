@@ -4,12 +4,27 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 
 from imputedb.errors import UnknownName
+from imputedb.imputers.chained import Chained
 from imputedb.imputers.hot_deck import HotDeck
 from imputedb.imputers.imputer import Imputer
+from imputedb.imputers.logistic import Logistic
 from imputedb.imputers.mean import Mean
+from imputedb.imputers.multinomial import Multinomial
+from imputedb.imputers.normal import Normal
+from imputedb.imputers.ordered import Ordered
+from imputedb.imputers.pmm import Pmm
 from imputedb.imputers.tree import Tree
 
-IMPUTERS: Mapping[str, Callable[[], Imputer]] = {"tree": Tree, "mean": Mean, "hotdeck": HotDeck}
+IMPUTERS: Mapping[str, Callable[[], Imputer]] = {
+    "tree": Tree,
+    "mean": Mean,
+    "hotdeck": HotDeck,
+    "norm": lambda: Chained(Normal(), (Logistic(), Multinomial(), Pmm())),
+    "pmm": lambda: Chained(Pmm()),
+    "logistic": lambda: Chained(Logistic(), (Normal(), Multinomial(), Pmm())),
+    "multinomial": lambda: Chained(Multinomial(), (Normal(), Pmm())),
+    "ordered": lambda: Chained(Ordered(), (Normal(), Pmm())),
+}
 """The imputers that come with imputedb; `drop` stands for none of them."""
 
 DROP = "drop"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imputedb import kernel
 from imputedb.algebra.column import Column
@@ -21,6 +22,7 @@ class Tree:
     2. `cycles` times, targets in the order of their missing share: a model of the target is grown on the rows where it
        is observed, from all other columns, and gives its missing cells new values.
     3. Stop early when nothing changes.
+    In a draw by number each tree is grown on a bootstrap of the rows, and gives a random observed value of the leaf.
 
     Warning: `mode="predict"` gives the most plausible single value, so variances of imputed columns are too small; use
     `mode="draw"` where the spread of values matters.
@@ -33,6 +35,7 @@ class Tree:
 
     name = "tree"
     uses_predictors = True
+    proper = True
 
     def time(self, work: Work) -> float:
         """The kernel's measured cost (decisions/kernel.md)."""
@@ -54,14 +57,19 @@ class Tree:
         return cost.training_rows(missing)
 
     def impute(
-        self, rows: Rows, targets: Sequence[Column], seed: int, progress: Progress | None = None
+        self,
+        rows: Rows,
+        targets: Sequence[Column],
+        seed: int,
+        progress: Progress | None = None,
+        draw: int | None = None,
     ) -> Mapping[Column, Array]:
-        """The kernel's values."""
+        """The kernel's values; by a draw's number always drawn ones."""
         order = sorted(rows.columns)
-        cells = [
-            kernel.Cells(c.values, c.missing, c.kind is Kind.CATEGORY)
-            for c in (rows.columns[column] for column in order)
-        ]
+        # a bootstrap is drawn in the order of the rows: that of their keys, whatever they came in
+        turn = np.argsort(rows.keys, kind="stable")
+        given = [rows.columns[column] for column in order]
+        cells = [kernel.Cells(c.values[turn], c.missing[turn], c.kind is Kind.CATEGORY) for c in given]
         sizes = {k: v for k, v in (("leaves", self.leaves), ("min_leaf", self.min_leaf)) if v is not None}
         wanted = sorted(targets)
         gaps = [int(np.count_nonzero(rows.columns[column].missing)) for column in wanted]
@@ -69,12 +77,20 @@ class Tree:
             cells,
             [order.index(column) for column in wanted],
             cycles=self.cycles,
-            mode=self.mode,
+            mode=self.mode if draw is None else "draw",
             seed=seed,
-            rows=rows.keys,
-            learn=rows.learn,
-            train_rows=[round(self.training_rows(gap)) for gap in gaps],
+            draw=draw or 0,
+            rows=rows.keys[turn],
+            learn=None if rows.learn is None else rows.learn[turn],
+            train_rows=[round(self.training_rows(gap)) for gap in gaps] if draw is None else kernel.TRAIN_ROWS,
             progress=progress,
             **sizes,
         )
-        return dict(zip(wanted, filled.values, strict=True))
+        return {c: _turned_back(rows.columns[c].missing, turn, v) for c, v in zip(wanted, filled.values, strict=True)}
+
+
+def _turned_back(missing: NDArray[np.bool_], turn: NDArray[np.intp], values: Array) -> Array:
+    """Values of the sorted rows' missing cells, in the order of the rows as they were given."""
+    whole = np.zeros(len(turn), values.dtype)
+    whole[turn[missing[turn]]] = values
+    return whole[missing]

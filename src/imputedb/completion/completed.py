@@ -1,0 +1,134 @@
+"""A run of completed data sets, read back: its manifest, its draws, its analyses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from imputedb.completion.publication import CURRENT, MANIFEST, digest
+from imputedb.errors import DataError, QueryError, StorageError
+from imputedb.inference.pooling import Pool, pool
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MODELS = ("ols", "logit", "probit", "poisson", "negativebinomial", "mnlogit", "quantreg")
+"""Models of statsmodels that a formula can name."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Completed:
+    """m completed data sets.
+
+    Attributes:
+        folder: of the run.
+        manifest: what was done.
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def m(self) -> int:
+        """The number of draws."""
+        return int(self.manifest["m"])
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The Parquet files: one a draw, or one long one."""
+        return tuple(self.folder / part["file"] for part in self.manifest["files"])
+
+    def frame(self, draw: int) -> pd.DataFrame:
+        """One completed data set, from 1 to m."""
+        if not 1 <= draw <= self.m:
+            raise QueryError(f"no draw {draw}; there are 1 to {self.m}")
+        with duckdb.connect() as reader:
+            if self.manifest["long"]:
+                text = 'SELECT * EXCLUDE (".imp", ".id") FROM read_parquet(?) WHERE ".imp" = ? ORDER BY ".id"'
+                frame: pd.DataFrame = reader.execute(text, [str(self.files[0]), draw]).df()
+            else:
+                frame = reader.execute(
+                    "SELECT * FROM read_parquet(?, hive_partitioning = false)", [str(self.files[draw - 1])]
+                ).df()
+        return frame
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        return (self.frame(draw) for draw in range(1, self.m + 1))
+
+    def check(self) -> None:
+        """Compares every file with the manifest.
+
+        Raises:
+            StorageError: a file is gone, or not what was written.
+        """
+        for part in self.manifest["files"]:
+            path = self.folder / part["file"]
+            if not path.is_file() or digest(path) != part["sha256"]:
+                raise StorageError(f"{path} is not what its manifest says: write the run anew")
+
+    def fit(self, formula: str, model: str = "ols") -> list[Any]:
+        """A formula fitted to each completed data set by statsmodels.
+
+        Raises:
+            QueryError: no such model, or the formula does not fit the columns.
+            DataError: statsmodels is not installed.
+        """
+        try:
+            import statsmodels.formula.api as smf
+        except ImportError as error:
+            raise DataError("formulas need statsmodels: pip install 'imputedb[models]'") from error
+        if model not in MODELS:
+            raise QueryError(f"no model {model!r}; there are {', '.join(MODELS)}")
+        quiet = {} if model in ("ols", "quantreg") else {"disp": 0}
+        try:
+            return [getattr(smf, model)(formula, frame).fit(**quiet) for frame in self]
+        except Exception as error:  # patsy, formulaic and numpy have many ways to say that a formula does not fit
+            raise QueryError(f"cannot fit {formula!r}: {str(error).splitlines()[0]}") from error
+
+    def analyze(self, formula: str, model: str = "ols", *, df_complete: float | None = None) -> Pool:
+        """The formula fitted to each completed data set, pooled by Rubin's rules."""
+        return pool(self.fit(formula, model), df_complete=df_complete)
+
+    def report(self, path: str | Path, pictures: str | Path | None = None, form: str = "png") -> None:
+        """Writes one HTML page with its pictures inside; `pictures`: a folder for them one by one, as png or svg.
+
+        Raises:
+            QueryError: the run was written without flags.
+            DataError: matplotlib is not installed.
+            StorageError: it cannot be written.
+        """
+        from imputedb.completion import report
+
+        report.write(self, path, pictures, form)
+
+
+def opened(folder: str | Path) -> Completed:
+    """The run that a folder's CURRENT points to, or that the folder itself is.
+
+    Raises:
+        StorageError: there is no complete run.
+    """
+    at = Path(folder)
+    run = at / CURRENT if (at / CURRENT).exists() else at
+    try:
+        manifest = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StorageError(f"no completed data sets in {folder}: `imputedb impute` writes them") from error
+    return Completed(run.resolve(), manifest)
+
+
+def described(completed: Completed) -> Sequence[tuple[str, ...]]:
+    """A row a column: its method, its share imputed, what the chains say."""
+    return [
+        (name, told["method"], f"{told['imputed_share']:.2%}", _shown(told.get("rhat")), "; ".join(told["notes"]))
+        for name, told in completed.manifest["columns"].items()
+    ]
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

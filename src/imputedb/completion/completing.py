@@ -1,0 +1,234 @@
+"""m completed data sets of one source: drawn one after another, each written, then published together."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from imputedb.algebra.column import Column
+from imputedb.completion import source as sources
+from imputedb.completion.completed import Completed, opened
+from imputedb.completion.publication import MANIFEST, Publication, publication
+from imputedb.completion.source import Source
+from imputedb.diagnostics.convergence import convergence
+from imputedb.engines.duckdb import DuckDB
+from imputedb.errors import QueryError
+from imputedb.imputers import features
+from imputedb.imputers.chained import Chained, Prepared
+from imputedb.imputers.imputer import Array, Imputer, Progress, drawn
+from imputedb.imputers.trace import Trace
+
+FORMAT = 1
+"""Of the manifest; larger when an older reader would misread it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """What is asked for.
+
+    Attributes:
+        text: a table's name or a SELECT.
+        m: completed data sets, 1 or more.
+        imputer: that draws them.
+        seed: what draws are keyed by.
+        columns: to fill; all incomplete ones when None.
+        flags: whether each filled column gets a boolean one beside it, `<column>__imputed`.
+        long: one file with `.imp` and `.id` rather than m.
+    """
+
+    text: str
+    m: int
+    imputer: Imputer
+    seed: int = 0
+    columns: tuple[str, ...] | None = None
+    flags: bool = False
+    long: bool = False
+
+    def __post_init__(self) -> None:
+        if self.m < 1:
+            raise QueryError(f"m is {self.m}: ask for 1 completed data set or more")
+
+
+def complete(engine: DuckDB, request: Request, out: Path, progress: Progress | None = None) -> Completed:
+    """Writes the run, or what is left of it, and gives it; a run that is there already is not made again.
+
+    Memory holds the rows once, as arrays, and one draw.
+
+    Raises:
+        QueryError: the SELECT is wrong, or m is.
+        UnknownName: no such table or column.
+        StorageError: the folder cannot be written, or is being written by another process.
+    """
+    began = perf_counter()
+    with engine.lock:
+        found = sources.read(engine, sources.staged(engine, request.text), request.columns)
+        told = _told(request, found)
+        run = "run-" + hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+        with publication(out, run) as writing:
+            if (out / run / MANIFEST).exists():
+                writing.point()
+                return opened(out)
+            records = _draws(engine, request, found, writing, progress or (lambda _: None))
+            if request.long:
+                records = [_joined(engine, writing, records)]
+            columns = _columns(request, found, _records(writing, request.m))
+            files = [{key: record[key] for key in ("file", "sha256", "bytes", "rows")} for record in records]
+            seconds = round(perf_counter() - began, 3)
+            writing.publish({**told, "files": files, "columns": columns, "left": found.left, "seconds": seconds})
+        return opened(out)
+
+
+def _told(request: Request, found: Source) -> dict[str, Any]:
+    """What the run is decided by: its hash is the run's name."""
+    return {
+        "format": FORMAT,
+        "source": request.text,
+        "fingerprint": found.fingerprint,
+        "m": request.m,
+        "seed": request.seed,
+        "imputer": request.imputer.name,
+        "settings": repr(request.imputer),
+        "targets": [column.name for column in found.targets],
+        "predictors": [column.name for column in found.predictors],
+        "flags": request.flags,
+        "long": request.long,
+        "rows": len(found.rows.keys),
+        "assumption": "missing at random given the predictors, unless the settings state a departure",
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in ("imputedb", "duckdb", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+# -- drawing ----------------------------------------------------------------------------------------------------------
+
+
+def _draws(
+    engine: DuckDB, request: Request, found: Source, writing: Publication, progress: Progress
+) -> list[Mapping[str, Any]]:
+    """Every draw's file with its record; those that an earlier process finished are kept."""
+    records = []
+    chained = isinstance(request.imputer, Chained) and found.targets
+    ready = request.imputer.prepared(found.rows, found.targets) if chained else None  # type: ignore[attr-defined]
+    for draw in range(1, request.m + 1):
+        record = writing.finished(str(draw))
+        if record is None:
+            trace = Trace()
+            values = _one(request, found, ready, draw, trace)
+            _write(engine, request, found, writing, draw, values, _record(found, values, trace))
+            record = writing.finished(str(draw))
+            assert record is not None
+        records.append(record)
+        progress(draw / request.m)
+    return records
+
+
+def _one(request: Request, found: Source, ready: Prepared | None, draw: int, trace: Trace) -> Mapping[Column, Array]:
+    if not found.targets:
+        return {}
+    if ready is not None:
+        return ready.run(request.seed, draw=draw, trace=trace)
+    return next(iter(drawn(request.imputer, found.rows, found.targets, request.seed, [draw])))
+
+
+def _record(found: Source, values: Mapping[Column, Array], trace: Trace) -> dict[str, Any]:
+    return {
+        "rows": len(found.rows.keys),
+        "means": {column.name: trace.means[column] for column in values if column in trace.means},
+        "deviations": {column.name: trace.deviations[column] for column in values if column in trace.deviations},
+        "notes": {column.name: trace.notes[column] for column in trace.notes},
+        "methods": {column.name: trace.methods[column] for column in trace.methods},
+    }
+
+
+def _write(
+    engine: DuckDB,
+    request: Request,
+    found: Source,
+    writing: Publication,
+    draw: int,
+    values: Mapping[Column, Array],
+    record: dict[str, Any],
+) -> None:
+    patches = {
+        column.name: features.patch(filled, np.flatnonzero(cells.missing), cells, len(cells.missing))
+        for column, filled in values.items()
+        for cells in (found.rows.columns[column],)
+    }
+    patch = engine.register(patches) if patches else ""
+    try:
+        text = sources.completed(engine, found, patch, list(values), flags=request.flags)
+        with writing.part(str(draw), f"m={draw}/part.parquet", record) as path:
+            engine.execute(f"COPY ({text}) TO {_quoted(path)} (FORMAT parquet)")
+    finally:
+        if patch:
+            engine.forget([patch])
+
+
+def _joined(engine: DuckDB, writing: Publication, records: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """One long file of all draws, `.imp` and `.id` first; the others are gone then."""
+    options = "file_row_number = true, hive_partitioning = false"
+    parts = " UNION ALL ".join(
+        f'SELECT {draw} AS ".imp", file_row_number + 1 AS ".id", * EXCLUDE (file_row_number) '
+        f"FROM read_parquet({_quoted(writing.folder / record['file'])}, {options})"
+        for draw, record in enumerate(records, 1)
+    )
+    rows = sum(int(record["rows"]) for record in records)
+    with writing.part("long", "long.parquet", {"rows": rows}) as path:
+        engine.execute(f"COPY ({parts}) TO {_quoted(path)} (FORMAT parquet)")
+    for record in records:
+        part = writing.folder / record["file"]
+        part.unlink()
+        part.parent.rmdir()
+    return json.loads((writing.folder / "long.json").read_text())  # type: ignore[no-any-return]
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+# -- what is said of it -----------------------------------------------------------------------------------------------
+
+
+def _records(writing: Publication, m: int) -> list[Mapping[str, Any]]:
+    return [json.loads((writing.folder / f"{draw}.json").read_text()) for draw in range(1, m + 1)]
+
+
+def _columns(request: Request, found: Source, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """By filled column: its method, its imputed share, notes, and how its chains converged."""
+    return {
+        column.name: {
+            "method": records[0]["methods"].get(column.name, request.imputer.name),
+            "imputed": int(found.rows.columns[column].missing.sum()),
+            "imputed_share": float(found.rows.columns[column].missing.mean()),
+            "notes": sorted({note for record in records for note in record["notes"].get(column.name, [])}),
+            **_chains([record["means"].get(column.name, []) for record in records]),
+        }
+        for column in found.targets
+    }
+
+
+def _chains(means: Sequence[Sequence[float]]) -> dict[str, Any]:
+    if len(means) < 2 or len(means[0]) < 4:
+        return {}
+    values = np.array(means).T
+    told = convergence(values)
+    named = {"rhat": told.rhat, "ess_bulk": told.ess_bulk, "autocorrelation": told.autocorrelation}
+    return {"means": np.asarray(values.T).tolist()} | {
+        name: None if np.isnan(value) else round(value, 6) for name, value in named.items()
+    }

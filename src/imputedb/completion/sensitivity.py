@@ -1,0 +1,209 @@
+"""How far from missing at random the truth must be before an answer changes: a sweep of stated departures."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from imputedb.algebra.column import Column
+from imputedb.completion.source import Source
+from imputedb.errors import DataError, QueryError, UnknownName
+from imputedb.imputers.chained import Chained, Prepared
+from imputedb.imputers.imputer import Array, Progress
+from imputedb.imputers.shift import Shift
+from imputedb.inference.rubin import Pooled, pooled
+from imputedb.statistics.statistics import Kind
+
+Analysis = Callable[[Mapping[str, Array]], tuple[float, float]]
+"""Completed columns by name (categories as text) to an estimate and its variance."""
+
+BISECTIONS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One assumption and its answer.
+
+    Attributes:
+        shift: how imputed values depart from those alike in all else.
+        pooled: the estimate under it.
+        p_value: of the hypothesis that was swept against.
+    """
+
+    shift: float
+    pooled: Pooled
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Answers under departures from missing at random, and where they tip.
+
+    Attributes:
+        column: whose imputed values depart.
+        by: `add`, `times` or `odds`.
+        points: in the order of the shifts.
+        tipping: shifts at which p crosses 1 - level, nearest to missing at random first; empty where none does.
+        level: of confidence.
+        hypothesis: the value of the estimate that p is about.
+    """
+
+    column: str
+    by: str
+    points: tuple[Point, ...]
+    tipping: tuple[float, ...]
+    level: float
+    hypothesis: float = 0.0
+    assumption: str = field(
+        default="each answer holds if values of the column that are missing differ by its shift, "
+        "and by nothing else, from observed ones alike in all predictors"
+    )
+
+    def __str__(self) -> str:
+        head = f"{self.column}, {self.by}"
+        lines = [f"{head:>24}  {'estimate':>10}  {'low':>10}  {'high':>10}  {'p':>8}"]
+        for point in self.points:
+            low, high = point.pooled.interval(self.level)
+            numbers = f"{point.pooled.estimate:10.4g}  {low:10.4g}  {high:10.4g}  {point.p_value:8.4f}"
+            lines.append(f"{point.shift:>24g}  {numbers}")
+        tips = ", ".join(f"{tip:.4g}" for tip in self.tipping) or "nowhere on this grid"
+        return "\n".join([*lines, f"tipping point: {tips}", self.assumption])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """What is swept.
+
+    Attributes:
+        column: whose imputed values depart.
+        analysis: of a completed data set.
+        by: `add` to a number, `times` a number, or the `odds` of a category.
+        of: the category whose odds are multiplied.
+        hypothesis: the value that p is about.
+        m: draws a point.
+        seed: the same for all points, so that they differ by their shifts alone.
+        level: of confidence.
+    """
+
+    column: str
+    analysis: Analysis
+    by: str = "add"
+    of: object = None
+    hypothesis: float = 0.0
+    m: int = 20
+    seed: int = 0
+    level: float = 0.95
+
+    def shift(self, size: float) -> Shift:
+        """The departure of a size."""
+        match self.by:
+            case "add":
+                return Shift(add=size)
+            case "times":
+                return Shift(times=size)
+            case "odds":
+                return Shift(odds={self.of: size})
+            case _:
+                raise QueryError(f"no departure by {self.by!r}; there are add, times and odds")
+
+
+def sweep(
+    source: Source, imputer: Chained, question: Question, shifts: Sequence[float], progress: Progress | None = None
+) -> Sweep:
+    """The answers under each shift, and by bisection the shifts at which p crosses 1 - level.
+
+    Departures act inside the chain, and so reach the columns imputed from this one (van Buuren 2018, section 9.2).
+
+    Raises:
+        UnknownName: no such column among the incomplete ones, or no such category.
+        QueryError: no shifts, or a way to depart that is none.
+    """
+    if not shifts:
+        raise QueryError("a sweep needs shifts, such as [0, -1, -2, -5]")
+    names = [column.name for column in source.targets]
+    if question.column not in names:
+        raise UnknownName(f"no incomplete column {question.column!r}; there are {', '.join(names) or 'none'}")
+    ready, told = imputer.prepared(source.rows, source.targets), progress or (lambda _: None)
+    points = []
+    for count, size in enumerate(shifts, 1):
+        points.append(_point(source, ready, question, size))
+        told(count / len(shifts))
+    alpha = 1 - question.level
+    tips = [
+        _bisected(source, ready, question, a, b, alpha)
+        for a, b in pairwise(points)
+        if (a.p_value < alpha) != (b.p_value < alpha)
+    ]
+    neutral = 0.0 if question.by == "add" else 1.0
+    ordered = tuple(sorted(tips, key=lambda tip: abs(tip - neutral)))
+    return Sweep(question.column, question.by, tuple(points), ordered, question.level, question.hypothesis)
+
+
+def _point(source: Source, ready: Prepared, question: Question, size: float) -> Point:
+    chained = ready.chained.with_deltas({question.column: question.shift(size)})
+    moved = replace(ready, chained=chained, starts=[])
+    answers = [
+        question.analysis(_columns(source, moved.run(question.seed, draw=draw))) for draw in range(1, question.m + 1)
+    ]
+    one = pooled([estimate for estimate, _ in answers], [variance for _, variance in answers])
+    return Point(size, one, replace(one, estimate=one.estimate - question.hypothesis).p_value)
+
+
+def _bisected(source: Source, ready: Prepared, question: Question, a: Point, b: Point, alpha: float) -> float:
+    for _ in range(BISECTIONS):
+        middle = _point(source, ready, question, (a.shift + b.shift) / 2)
+        if (middle.p_value < alpha) == (a.p_value < alpha):
+            a = middle
+        else:
+            b = middle
+    return (a.shift + b.shift) / 2
+
+
+def _columns(source: Source, filled: Mapping[Column, Array]) -> dict[str, Array]:
+    found: dict[str, Array] = {}
+    for column, cells in source.rows.columns.items():
+        values = cells.values.copy()
+        if column in filled:
+            values[cells.missing] = filled[column]
+        if cells.kind is Kind.CATEGORY:
+            found[column.name] = np.array(cells.levels, dtype=object)[values.astype(np.intp)]
+        else:
+            found[column.name] = values
+    return found
+
+
+def mean_of(column: str) -> Analysis:
+    """The mean of a column, with variance s^2 / n."""
+
+    def analysis(columns: Mapping[str, Array]) -> tuple[float, float]:
+        if column not in columns:
+            raise UnknownName(f"no column {column!r}; there are {', '.join(columns)}")
+        values = columns[column].astype(np.float64)
+        return float(values.mean()), float(values.var(ddof=1) / len(values))
+
+    return analysis
+
+
+def term_of(formula: str, term: str, model: str = "ols") -> Analysis:
+    """A coefficient of a formula, by statsmodels.
+
+    Raises:
+        DataError: statsmodels is not installed.
+    """
+    try:
+        import pandas as pd
+        import statsmodels.formula.api as smf
+    except ImportError as error:
+        raise DataError("formulas need statsmodels: pip install 'imputedb[models]'") from error
+
+    def analysis(columns: Mapping[str, Array]) -> tuple[float, float]:
+        fit: Any = getattr(smf, model)(formula, pd.DataFrame(dict(columns))).fit(
+            **({} if model == "ols" else {"disp": 0})
+        )
+        if term not in fit.params:
+            raise UnknownName(f"no term {term!r} in {formula}; there are {', '.join(map(str, fit.params.index))}")
+        return float(fit.params[term]), float(fit.cov_params().loc[term, term])
+
+    return analysis

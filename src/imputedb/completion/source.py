@@ -1,0 +1,134 @@
+"""What is to be completed: a table, or the rows of a SELECT, read once into arrays."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from imputedb.algebra.column import Column
+from imputedb.algebra.relation import Scan, Table
+from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.store import fingerprint_of
+from imputedb.errors import UnknownName
+from imputedb.imputers.imputer import Rows
+from imputedb.shelf import Shelf
+from imputedb.sql import tree as t
+from imputedb.sql.tree import Tree
+from imputedb.statistics.statistics import Kind, Statistics
+
+MANY_LEVELS = 1000
+"""Categories with more distinct values than this predict nothing that is worth their cost."""
+
+STAGED = "completion_source"
+FLAG = "__imputed"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Rows to complete.
+
+    Attributes:
+        table: where they are in the engine.
+        types: of its columns, in order.
+        rows: targets and predictors as imputers see them, in the order of the table.
+        targets: columns to fill.
+        left: incomplete columns that stay so, each with its reason.
+        fingerprint: a hash of the rows, their types, and the values declared missing.
+    """
+
+    table: Table
+    types: Mapping[str, str]
+    rows: Rows
+    targets: tuple[Column, ...]
+    left: Mapping[str, str]
+    fingerprint: str
+
+    @property
+    def predictors(self) -> tuple[Column, ...]:
+        """The columns that imputers learn from."""
+        return tuple(sorted(self.rows.columns))
+
+
+def staged(engine: DuckDB, text: str) -> Table:
+    """The table of a name; of any other text, a temporary table of its rows.
+
+    Raises:
+        UnknownName: a single word that is no table.
+        QueryError: DuckDB rejects the SELECT.
+    """
+    if text.lower() in engine.names() or not any(mark.isspace() for mark in text.strip()):
+        return engine.table(text)
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE {STAGED} AS {engine.verbatim(text)}")
+    return engine.table(STAGED)
+
+
+def read(engine: DuckDB, table: Table, wanted: Sequence[str] | None = None) -> Source:
+    """Reads targets (all incomplete columns unless `wanted`) and predictors.
+
+    Raises:
+        UnknownName: a wanted column is not there.
+    """
+    shape, statistics = engine.shapes()[table], engine.statistics(table)
+    for name in wanted or ():
+        if name not in shape.types:
+            raise UnknownName(f"no column {name!r} in {table.name}; there are {', '.join(shape.types)}")
+    left = {name: why for name in statistics.dirty if (why := _why_left(statistics, name, wanted))}
+    targets = [name for name in shape.types if name in statistics.dirty and name not in left]
+    names = [name for name in shape.types if name in targets or _predicts(statistics, name)]
+    return Source(
+        table,
+        dict(shape.types),
+        _rows(engine, table, statistics, names),
+        tuple(Column(table.name, name) for name in targets),
+        dict(sorted(left.items())),
+        _fingerprint(engine, table),
+    )
+
+
+def _why_left(statistics: Statistics, name: str, wanted: Sequence[str] | None) -> str | None:
+    known = statistics.columns[name]
+    if wanted is not None and name not in wanted:
+        return "not asked for"
+    if known.kind is Kind.OPAQUE:
+        return f"values of type {known.type} cannot be imputed"
+    return "no value of it is observed" if known.missing == statistics.rows else None
+
+
+def _predicts(statistics: Statistics, name: str) -> bool:
+    known = statistics.columns[name]
+    many = known.kind is Kind.CATEGORY and known.distinct > MANY_LEVELS
+    return name in statistics.predictors and not many and known.missing < statistics.rows
+
+
+def _rows(engine: DuckDB, table: Table, statistics: Statistics, names: Sequence[str]) -> Rows:
+    shelf = Shelf(engine, Scan(table, "t"), statistics)
+    return Rows({Column(table.name, name): cells for name, cells in shelf.cells(names).items()}, shelf.keys())
+
+
+def _fingerprint(engine: DuckDB, table: Table) -> str:
+    shape = engine.shapes()[table]
+    everything = t.call("hash", *(t.reference("t", name) for name in shape.types))
+    total = t.call("sum", t.cast(everything, t.plain_type("HUGEINT")))
+    contents = engine.rows(t.select([t.call("count_star"), total], t.table(table.path, "t")))[0]
+    return hashlib.sha256(fingerprint_of(contents, shape.types, shape.missing, shape.policies).encode()).hexdigest()
+
+
+def completed(engine: DuckDB, source: Source, patch: str, filled: Sequence[Column], *, flags: bool) -> str:
+    """The SELECT of the completed rows: stored values, imputed where missing; with flags, which cells were."""
+    outputs: list[Tree] = []
+    names = {column.name for column in filled}
+    for name, kind in source.types.items():
+        stored = engine.reading(source.table, name, "t")
+        if name in names:
+            imputed, meaning = engine.decoded(t.reference(patch, name), kind), engine.meaning(source.table, name, "t")
+            imputed = imputed if meaning is None else t.null_where(meaning, imputed)
+            outputs.append(t.named(t.coalesce(stored, imputed), name))
+        else:
+            outputs.append(t.named(stored, name))
+    if flags:
+        outputs += [
+            t.named(t.is_missing(engine.reading(source.table, name, "t")), name + FLAG) for name in sorted(names)
+        ]
+    rows: Tree = t.table(source.table.path, "t")
+    if filled:
+        rows = t.positional(rows, t.table((patch,), ""))
+    return engine.text(t.select(outputs, rows))

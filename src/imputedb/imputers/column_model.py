@@ -1,0 +1,84 @@
+"""What a model of one column is: the smaller protocol, which `Chained` makes an imputer of."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.imputers import random
+from imputedb.statistics.statistics import Kind
+
+Matrix = NDArray[np.float64]
+Vector = NDArray[np.float64]
+Keys = NDArray[np.uint64]
+
+LEARN_ROWS = 50_000
+"""Rows that iterative models learn from at most, the first by a hash of their keys."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observed:
+    """The observed values of the column that is modelled.
+
+    Attributes:
+        values: (n,) numbers, or codes of categories from 0.
+        kind: what they are.
+        classes: number of categories, 2 of booleans, 0 of numbers.
+        keys: (n,) of their rows.
+        log_odds: (classes,) what is added to the log-odds of imputed categories; None adds nothing.
+    """
+
+    values: Vector
+    kind: Kind
+    classes: int
+    keys: Keys
+    log_odds: Vector | None = None
+
+    def sample(self, rows: int) -> NDArray[np.intp]:
+        """Places of at most so many rows, picked by their keys."""
+        if len(self.values) <= rows:
+            return np.arange(len(self.values))
+        return np.sort(np.argpartition(random.mixed(self.keys), rows)[:rows])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Randomness:
+    """Random numbers of one fit: by row for values, one generator for parameters.
+
+    Attributes:
+        keys: (n,) of the rows to fill.
+        what: seed, draw, cycle and column.
+    """
+
+    keys: Keys
+    what: tuple[int | str, ...]
+
+    def normal(self) -> Vector:
+        """(n,) standard normal, a row each."""
+        return random.normal(self.keys, *self.what, "value")
+
+    def uniform(self) -> Vector:
+        """(n,) uniform inside (0, 1), a row each."""
+        return random.uniform(self.keys, *self.what, "value")
+
+    def generator(self) -> np.random.Generator:
+        """For what belongs to no row."""
+        return random.generator(*self.what, "parameters")
+
+
+class ColumnModel(Protocol):
+    """A way to model one column by others. Features have a first column of ones and are standardised."""
+
+    @property
+    def name(self) -> str:
+        """The name it is asked for by."""
+
+    def suits(self, observed: Observed) -> bool:
+        """Whether values of this kind can be modelled."""
+
+    def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
+        """(n,) values for the rows of `unknown`, the model's own parameters drawn too."""
+
+    def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
+        """(n,) the single best value for each: an expected number, a most probable category."""

@@ -1,0 +1,119 @@
+"""Rows as a matrix for linear models: ones, standardised numbers, indicators of categories."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import Column
+from imputedb.imputers.column_model import Matrix, Vector
+from imputedb.imputers.imputer import Array, Cells
+from imputedb.statistics.statistics import Kind
+
+LEVELS = 16
+"""Indicators of a category at most; its rarer levels share the baseline's."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """The columns of the matrix that stand for one column of the table.
+
+    Attributes:
+        places: of them, one of a number, one a shown level of a category.
+        centre: mean of the observed values of a number.
+        scale: their standard deviation, 1 where they do not vary.
+        levels: codes that have an indicator; empty of a number.
+        baseline: the code that has none, the most frequent.
+        classes: number of categories, 2 of booleans, 0 of numbers.
+    """
+
+    places: slice
+    centre: float
+    scale: float
+    levels: NDArray[np.intp]
+    baseline: int
+    classes: int
+
+    def encoded(self, values: Vector) -> Matrix:
+        """(n, width) the values as columns of the matrix."""
+        if self.classes:
+            return np.asarray((values[:, None] == self.levels).astype(np.float64))
+        return (values[:, None] - self.centre) / self.scale
+
+    def decoded(self, block: Matrix) -> Vector:
+        """(n,) the values that columns of the matrix stand for, of indicators the largest one."""
+        if not self.classes:
+            return np.asarray(block[:, 0] * self.scale + self.centre)
+        rest = 1 - block.sum(axis=1, keepdims=True)
+        codes = np.concatenate([[self.baseline], self.levels])
+        return np.asarray(codes[np.concatenate([rest, block], axis=1).argmax(axis=1)].astype(np.float64))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Design:
+    """The matrix of the rows at hand.
+
+    Attributes:
+        x: (n, q) ones first; 0 where the value is missing.
+        gone: (n, c) whether the value of a column is missing, a column a part in the order of `parts`.
+        parts: by column of the table.
+    """
+
+    x: Matrix
+    gone: NDArray[np.bool_]
+    parts: Mapping[Column, Part]
+
+    @property
+    def owners(self) -> NDArray[np.intp]:
+        """(q,) the place among the parts that a column of the matrix belongs to, -1 of the ones."""
+        found = np.full(self.x.shape[1], -1, np.intp)
+        for place, part in enumerate(self.parts.values()):
+            found[part.places] = place
+        return found
+
+
+def design(columns: Mapping[Column, Cells]) -> Design:
+    """The matrix of some columns; constant ones and those without an observed value are left out of it."""
+    rows = len(next(iter(columns.values())).missing)
+    blocks, parts, gone, place = [np.ones((rows, 1))], {}, [], 1
+    for column, cells in columns.items():
+        missing = cells.missing | (~np.isfinite(cells.values) if cells.values.dtype.kind == "f" else False)
+        part = _part(cells, missing, place)
+        block = part.encoded(np.where(missing, part.centre, cells.values.astype(np.float64)))
+        block[missing] = 0.0
+        blocks.append(block)
+        gone.append(missing)
+        parts[column] = part
+        place += block.shape[1]
+    return Design(np.concatenate(blocks, axis=1), np.stack(gone, axis=1), parts)
+
+
+def _part(cells: Cells, missing: NDArray[np.bool_], place: int) -> Part:
+    observed = cells.values[~missing]
+    if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN):
+        classes = len(cells.levels) if cells.kind is Kind.CATEGORY else 2
+        counts = np.bincount(observed.astype(np.intp), minlength=classes)
+        order = np.argsort(-counts, kind="stable")
+        levels = np.sort(order[1 : LEVELS + 1][counts[order[1 : LEVELS + 1]] > 0])
+        return Part(slice(place, place + len(levels)), 0.0, 1.0, levels, int(order[0]), classes)
+    numbers = observed.astype(np.float64)
+    centre = float(numbers.mean()) if len(numbers) else 0.0
+    scale = float(numbers.std()) if len(numbers) else 0.0
+    return Part(slice(place, place + 1), centre, scale if scale > 0 else 1.0, np.empty(0, np.intp), 0, 0)
+
+
+def closed(values: Vector, cells: Cells, *, bounded: bool) -> Array:
+    """Values in the column's own type: integers rounded, inside what the type holds or, `bounded`, what is observed."""
+    kind = cells.values.dtype
+    if bounded:
+        observed = cells.values[~cells.missing]
+        low, high = observed.min(), observed.max()
+        inside = np.clip(values, float(low), float(high))
+        found = (np.rint(inside) if kind.kind in "iu" else inside).astype(kind)
+        # ends are copied: 64-bit integers are not exact as doubles
+        return np.where(values <= float(low), low, np.where(values >= float(high), high, found)).astype(kind)
+    if kind.kind in "iu":
+        limit = np.iinfo(str(kind))
+        return np.clip(np.rint(values), float(limit.min), np.nextafter(float(limit.max), 0)).astype(kind)
+    return values.astype(kind)

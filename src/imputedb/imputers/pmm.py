@@ -1,0 +1,108 @@
+"""Predictive mean matching: values of donors whose predictions are near."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.imputers import random
+from imputedb.imputers.column_model import Keys, Matrix, Observed, Randomness, Vector
+from imputedb.imputers.regression import of_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Pmm:
+    """Predictive mean matching of type 1 (Little 1988; Morris, White & Royston 2014; mice's `pmm`).
+
+    1. A linear model is fitted where the column is observed, beta, and its coefficients drawn, beta*.
+    2. The prediction x beta* of a missing value is compared with x beta of each observed one.
+    3. The value of one of the `donors` nearest is taken, each as probable; ties are broken by a hash.
+    Categories are first turned into numbers by the first canonical variate of their indicators against X.
+
+    Only observed values occur. Warning: where predictors say next to nothing, all rows find the same few donors, and
+    draws differ more than they should (2.6 times the variance for a binary column and an unrelated predictor). In small
+    samples donors repeat and intervals come out short (n = 50: 95 % intervals cover 88 % with 5 donors, 81 % with 10;
+    mice#236). Beyond the observed range it cannot go.
+    """
+
+    donors: int = 5
+
+    name = "pmm"
+
+    def suits(self, observed: Observed) -> bool:  # noqa: ARG002
+        """Anything."""
+        return True
+
+    def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
+        """Donors' values."""
+        numbers = _numbers(observed, features)
+        model = of_rows(features, numbers)
+        beta, _ = model.drawn(rng.generator())
+        ties = random.uniform(observed.keys, *rng.what, "ties")
+        near = nearest(features @ model.beta, unknown @ beta, self.donors, ties)
+        values = observed.values[near]
+        return np.asarray(values[np.arange(len(near)), _pick(values, observed.log_odds, rng.uniform())])
+
+    def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
+        """The nearest donor's value."""
+        beta = of_rows(features, _numbers(observed, features)).beta
+        near = nearest(features @ beta, unknown @ beta, 1, _hashed(observed.keys))
+        return np.asarray(observed.values[near[:, 0]])
+
+
+def _hashed(keys: Keys) -> Vector:
+    return random.uniform(keys, "ties")
+
+
+def _pick(values: Matrix, log_odds: Vector | None, uniform: Vector) -> NDArray[np.intp]:
+    if log_odds is None:
+        return np.asarray(uniform * values.shape[1]).astype(np.intp)
+    weights = np.exp(log_odds[values.astype(np.intp)])
+    shares = np.cumsum(weights, axis=1) / weights.sum(axis=1, keepdims=True)
+    places = np.minimum((shares < uniform[:, None]).sum(axis=1), values.shape[1] - 1)
+    return np.asarray(places, np.intp)
+
+
+def nearest(observed: Vector, unknown: Vector, donors: int, ties: Vector) -> NDArray[np.intp]:
+    """(n, donors) places of the observed predictions that are nearest to each unknown one."""
+    order = np.lexsort((ties, observed))
+    line = observed[order]
+    k = min(donors, len(line))
+    right = np.searchsorted(line, unknown)
+    left = right - 1
+    found = np.empty((len(unknown), k), np.intp)
+    last = len(line) - 1
+    for place in range(k):
+        below = np.where(left >= 0, unknown - line[np.maximum(left, 0)], np.inf)
+        above = np.where(right <= last, line[np.minimum(right, last)] - unknown, np.inf)
+        go_left = below <= above
+        found[:, place] = np.where(go_left, left, right)
+        left = left - go_left
+        right = right + ~go_left
+    return np.asarray(order[found])
+
+
+def _numbers(observed: Observed, features: Matrix) -> Vector:
+    return quantified(observed.values, observed.classes, features) if observed.classes else observed.values
+
+
+def quantified(codes: Vector, classes: int, features: Matrix) -> Vector:
+    """(n,) categories as numbers: the first canonical variate of their indicators against X, standardised.
+
+    The canonical correlations of indicators D against X are the eigenvalues of N^-1/2 D'P D N^-1/2, P the projection on
+    X and N the class counts; the first is the constant's, 1, and is left out.
+    """
+    places = codes.astype(np.intp)
+    counts = np.bincount(places, minlength=classes).astype(np.float64)
+    sums = np.stack([np.bincount(places, weights=column, minlength=classes) for column in features.T], axis=1)
+    weight = np.where(counts > 0, 1 / np.sqrt(np.maximum(counts, 1)), 0.0)
+    gram_root = np.linalg.pinv(features.T @ features, hermitian=True)
+    related = (sums @ gram_root @ sums.T) * np.outer(weight, weight)
+    constant = np.sqrt(counts / counts.sum())
+    related -= np.outer(constant, constant)
+    scores = (np.linalg.eigh(related)[1][:, -1] * weight)[places]
+    spread = scores.std(ddof=1) if len(scores) > 1 else 0.0
+    centred = scores - scores.mean()
+    # an eigenvector has no sign of its own: the largest class is the positive one
+    sign = np.sign(scores[places == np.argmax(counts)][0] - scores.mean()) or 1.0
+    return np.asarray(sign * centred / spread if spread > 0 else centred)

@@ -1,0 +1,133 @@
+"""`imputedb.pool`: anybody's estimates, one a draw, to one answer a term."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imputedb.errors import DataError, UnknownName
+from imputedb.inference import hypotheses
+from imputedb.inference.estimates import read
+from imputedb.inference.freedom import known_rule
+from imputedb.inference.rubin import Pooled, pooled
+from imputedb.inference.several import Several, several
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """Pooled terms.
+
+    Attributes:
+        pooled: by term, in the order of the first draw.
+        parameters: all of them with their full covariance; None where only variances were given.
+    """
+
+    pooled: Mapping[str, Pooled]
+    parameters: Several | None = None
+
+    def __getitem__(self, term: str) -> Pooled:
+        if term not in self.pooled:
+            raise UnknownName(f"no term {term!r}; there are {', '.join(self.pooled)}")
+        return self.pooled[term]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.pooled)
+
+    def __len__(self) -> int:
+        return len(self.pooled)
+
+    def test(self, terms: Sequence[str], values: Sequence[float] | None = None) -> hypotheses.JointTest:
+        """D1: whether some terms are all zero, or equal to `values`.
+
+        Raises:
+            DataError: only variances were given, not the covariance that a joint test needs; or m is 1.
+        """
+        if self.parameters is None:
+            raise DataError("a joint test needs the terms' covariance: pool fits, or (m, k, k) covariances")
+        return hypotheses.d1(self.parameters.pick(terms), values)
+
+    def table(self, level: float = 0.95) -> dict[str, list[Any]]:
+        """Columns by name, a row a term, in the names of mice's summary."""
+        rows = [_row(term, one, level) for term, one in self.pooled.items()]
+        return {name: [row[name] for row in rows] for name in rows[0]}
+
+    def df(self, level: float = 0.95) -> pd.DataFrame:
+        """The same as a pandas data frame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.table(level))
+
+    def __str__(self) -> str:
+        shown = ("term", "estimate", "std.error", "df", "p.value", "conf.low", "conf.high", "fmi")
+        table = self.table()
+        rows = [shown, *zip(*([_shown(cell) for cell in table[name]] for name in shown), strict=True)]
+        widths = [max(len(row[place]) for row in rows) for place in range(len(shown))]
+        lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+        reasons = sorted({one.reason for one in self.pooled.values() if one.reason})
+        return "\n".join([*lines, *reasons])
+
+
+def _row(term: str, one: Pooled, level: float) -> dict[str, Any]:
+    low, high = one.interval(level)
+    return {
+        "term": term,
+        "estimate": one.estimate,
+        "std.error": one.se,
+        "statistic": one.statistic,
+        "df": one.df,
+        "p.value": one.p_value,
+        "conf.low": low,
+        "conf.high": high,
+        "riv": one.riv,
+        "lambda": one.lambda_,
+        "fmi": one.fmi,
+        "fmi_large_sample": one.fmi_large_sample,
+        "mc.error": one.mc_error,
+        "m": one.m,
+    }
+
+
+def _shown(cell: object) -> str:
+    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+
+
+def pool(
+    fits: Any,
+    variances: Any = None,
+    *,
+    terms: Sequence[str] | None = None,
+    df_complete: float | None = None,
+    df: str = "barnard-rubin",
+) -> Pool:
+    """Pools the estimates of m completed data sets by Rubin's rules (Rubin 1987; Barnard & Rubin 1999).
+
+    Args:
+        fits: one of
+            - (estimate, variance) a draw;
+            - m estimates, or m rows of k, with `variances`: as many variances, or m covariances (k, k);
+            - a table, or one a draw, with columns term, estimate and std.error (or variance): a data frame, or a
+              dictionary of lists;
+            - m results of statsmodels;
+            - m linear models of scikit-learn, with `variances` a covariance a fit, the intercept first.
+        variances: see there.
+        terms: names of the k estimates where the fits have none.
+        df_complete: degrees of freedom of the complete data, n - k; read from the fits when they say, else infinite.
+            Say it for robust covariances and mixed models (nobody else can), and for Cox models (events - k).
+        df: `barnard-rubin`, `rubin1987` or `normal`.
+
+    Raises:
+        DataError: no estimates with variances are found, draws differ in their terms, or a number is not finite.
+        QueryError: no such definition of degrees of freedom.
+    """
+    known_rule(df)
+    found = read(fits, variances, terms)
+    complete = found.df_complete if df_complete is None else df_complete
+    if found.variances.ndim == 3:
+        parameters = several(found.terms, found.estimates, found.variances, complete, df=df)
+        return Pool({term: parameters[term] for term in found.terms}, parameters)
+    columns = zip(found.terms, found.estimates.T, found.variances.T, strict=True)
+    return Pool({term: pooled(q, u, complete, df=df) for term, q, u in columns})
