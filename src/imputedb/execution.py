@@ -25,7 +25,7 @@ from imputedb.algebra.scalar import Scalar
 from imputedb.algebra.walk import aliases, bottom_up
 from imputedb.engines.engine import Engine
 from imputedb.imputers import features
-from imputedb.imputers.imputer import Array, FillsInSql, Imputer, Progress, Rows
+from imputedb.imputers.imputer import Array, FillsInSql, Imputer, Progress, Rows, Tells
 from imputedb.sql import tree as t
 from imputedb.sql.generate import Generator
 from imputedb.sql.tree import Tree
@@ -174,7 +174,7 @@ class Execution:
         values: dict[Column, Array] = {}
         known = [column for column in gaps if column not in bare]
         if known:
-            filled = imputer.impute(rows, known, self.seed, self.progress)
+            filled = self._told(imputer, rows, known, outcome)
             for column in known:
                 cells_ = rows.columns[column]
                 values[column] = features.patch(filled[column], order[cells_.missing], cells_)
@@ -185,6 +185,15 @@ class Execution:
             )
             values[column] = np.full(len(order), self._statistics(column).centre, dtype=object)
         return values
+
+    def _told(
+        self, imputer: Imputer, rows: Rows, targets: Sequence[Column], outcome: Outcome
+    ) -> Mapping[Column, Array]:
+        if not isinstance(imputer, Tells):
+            return imputer.impute(rows, targets, self.seed, self.progress)
+        filled, said = imputer.told(rows, targets, self.seed, self.progress)
+        outcome.warnings += said
+        return filled
 
     def _fetched(self, staged: Staged, columns: Sequence[Column], identity: Sequence[Column]) -> Rows:
         key = t.call("hash", *(_bound(column) for column in identity))

@@ -6,10 +6,11 @@ from difflib import get_close_matches
 from imputedb.errors import UnknownName
 from imputedb.imputers.hot_deck import HotDeck
 from imputedb.imputers.imputer import Imputer
+from imputedb.imputers.knn import KNN
 from imputedb.imputers.mean import Mean
 from imputedb.imputers.tree import Tree
 
-IMPUTERS: Mapping[str, Callable[[], Imputer]] = {"tree": Tree, "mean": Mean, "hotdeck": HotDeck}
+IMPUTERS: Mapping[str, Callable[[], Imputer]] = {"tree": Tree, "knn": KNN, "mean": Mean, "hotdeck": HotDeck}
 """The imputers that come with imputedb; `drop` stands for none of them."""
 
 DROP = "drop"

@@ -7,12 +7,16 @@
 
 #include <optional>
 
+#include "caller.hpp"
 #include "chain.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
 
 namespace imputedb {
+
+void bind_neighbours(nb::module_& m);
+
 namespace {
 
 using AnyArray = nb::ndarray<nb::ndim<1>, nb::c_contig, nb::device::cpu>;
@@ -42,26 +46,6 @@ std::vector<Column> columns_of(nb::list values, nb::list missing, const std::vec
   }
   return out;
 }
-
-// Signals and progress, asked for on the caller's thread while it does not hold the lock.
-class Caller {
- public:
-  explicit Caller(nb::object progress) : progress_(std::move(progress)) {}
-
-  bool operator()(double share) {
-    const nb::gil_scoped_acquire lock;
-    if (PyErr_CheckSignals() != 0) return true;
-    if (progress_.is_none() || share < told_ + 0.01) return false;
-    told_ = share;
-    PyObject* answer = PyObject_CallFunction(progress_.ptr(), "d", share);
-    Py_XDECREF(answer);
-    return answer == nullptr;
-  }
-
- private:
-  nb::object progress_;
-  double told_ = -1;
-};
 
 nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& nominal, const std::vector<int>& targets,
                nb::list outputs, std::optional<Keys> keys, int cycles, int leaves, int min_leaf, bool draw,
@@ -132,6 +116,7 @@ NB_MODULE(_kernel, m) {
         "progress"_a.none());
   m.def("bin", &bin, "values"_a, "missing"_a.none(), "nominal"_a, "bins"_a);
   m.def("grow", &grow, "codes"_a, "y"_a, "classes"_a, "leaves"_a, "min_leaf"_a, "min_gain"_a);
+  bind_neighbours(m);
 }
 
 }  // namespace imputedb

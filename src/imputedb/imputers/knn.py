@@ -1,0 +1,184 @@
+"""The neighbours imputer: what the most similar rows have."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from imputedb.algebra.column import Column
+from imputedb.errors import CannotImpute, UnknownName
+from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work
+from imputedb.imputers.random import keyed
+from imputedb.neighbours import cost, filling
+from imputedb.neighbours.aggregate import Weighting
+from imputedb.neighbours.attribute import Attribute, Measure
+from imputedb.neighbours.metric import Floats, MetricName, Scaling
+from imputedb.neighbours.search import Ints
+from imputedb.neighbours.settings import Aggregate, Chance, Settings, Stage, Way
+from imputedb.statistics.statistics import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class KNN:
+    """The k nearest rows (Troyanskaya et al. 2001), over columns of all types by Gower's distance.
+
+    1. Rows are compared by what is observed of both; imputed values take no part.
+    2. A missing cell takes the weighted mean of its column over the k nearest rows where that is observed, rounded for
+       integers; categories and booleans the weighted mode.
+    3. A cell without a neighbour takes the first `fallback` there is; how many did is said in the report's warnings.
+
+    Columns are named as in the database (`weight`), or with their relation where that is needed (`exams.weight`).
+
+    Warning: means of neighbours vary less than values do; use `mode="draw"` where the spread matters, with a `draw` of
+    its own for each of several imputations. Distances over many unrelated columns say little: give `weights`, or have
+    them `learnt`. Where a value is missing because of what it is, neighbours share that bias.
+
+    Attributes:
+        k: neighbours a cell.
+        metric: `gower`, `euclidean`, `manhattan` or `cosine`.
+        scaling: `range`, `robust`, `deviation` or `none`; the metric's own unless given.
+        aggregate: `mean`, `median` or `mode` of numbers.
+        weighting: `distance` or `uniform`.
+        weights: of columns, 1 where none is given; or `learnt` for each target.
+        measures: how columns differ, where that is not by their type: `numeric`, `log`, `ordinal`, `nominal`,
+            `asymmetric`.
+        group: a column whose value donors must share.
+        before: a column by which donors must be earlier, so that nothing leaks from the future.
+        fallback: `group`, `column`, `mean`, in the order they are tried.
+        mode: `predict` or `draw`.
+        draw: the number of the draw, for several of one seed.
+        search: `auto`, `exact` or `approximate`.
+        recall: the share of exact neighbours that an approximate search must find on a sample.
+    """
+
+    k: int = 10
+    metric: MetricName = "gower"
+    scaling: Scaling | None = None
+    aggregate: Aggregate = "mean"
+    weighting: Weighting = "distance"
+    weights: tuple[tuple[str, float], ...] | Literal["learnt"] | None = None
+    measures: tuple[tuple[str, str], ...] = ()
+    group: str | None = None
+    before: str | None = None
+    fallback: tuple[Stage, ...] = ("group", "column")
+    mode: Literal["predict", "draw"] = "predict"
+    draw: int = 0
+    search: Way = "auto"
+    recall: float = 0.97
+
+    name = "knn"
+    uses_predictors = True
+
+    def __post_init__(self) -> None:
+        self._settings([])
+
+    def time(self, work: Work) -> float:
+        """A search of every incomplete row among all rows, exact or approximate (decisions/neighbours.md)."""
+        queries = work.rows * (1 - (1 - min(work.missing, 1.0)) ** work.targets)
+        searching = cost.searching_ms(queries, work.rows, work.attributes)
+        return float(searching + cost.aggregating_ms(work.rows * work.missing * work.targets, work.rows, self.k))
+
+    def penalty(self, work: Work) -> float:
+        """x / (1 + x) of x = |C| / |Attr| times the share of variance left unexplained, as measured."""
+        loss = work.targets / work.attributes * cost.unexplained(work.rows, work.attributes)
+        return float(loss / (1 + loss))
+
+    def impute(
+        self, rows: Rows, targets: Sequence[Column], seed: int, progress: Progress | None = None
+    ) -> Mapping[Column, Array]:
+        """The neighbours' values."""
+        return self.told(rows, targets, seed, progress)[0]
+
+    def told(
+        self, rows: Rows, targets: Sequence[Column], seed: int, progress: Progress | None = None
+    ) -> tuple[Mapping[Column, Array], list[str]]:
+        """The neighbours' values, and sentences about fallbacks and recall.
+
+        Raises:
+            UnknownName: a column that is named in a setting is not among the rows' columns.
+            CannotImpute: a cell has no neighbour, and no fallback stands in for it.
+        """
+        order = sorted(rows.columns)
+        attributes = [self.attribute(column, rows.columns[column]) for column in order]
+        wanted = [order.index(column) for column in targets]
+        filled = filling.fill(
+            attributes,
+            wanted,
+            self._settings(order),
+            chance(rows, seed, self.draw),
+            groups=self._groups(rows),
+            times=self._times(rows),
+            draw=self.mode == "draw",
+            progress=progress,
+        )
+        for place, flags in filled.left.items():
+            if flags.any():
+                raise CannotImpute(
+                    f"{int(flags.sum()):,} cells of {order[place]} have no neighbour and none of the fallbacks "
+                    f"{', '.join(self.fallback) or '(none)'} stands in for them: add 'column' to them"
+                )
+        cells = sum(len(values) for values in filled.values.values())
+        warnings = filling.said(filled, {place: str(order[place]) for place in wanted}, cells)
+        empty = {place: attributes[place].values[:0] for place in wanted}
+        return {order[place]: {**empty, **filled.values}[place] for place in wanted}, warnings
+
+    def _settings(self, order: Sequence[Column]) -> Settings:
+        weights: tuple[float, ...] | Literal["learnt"] | None = None
+        if self.weights == "learnt":
+            weights = "learnt"
+        elif self.weights and order:
+            given = {_named(name, order): weight for name, weight in self.weights}
+            weights = tuple(given.get(column, 1.0) for column in order)
+        return Settings(
+            self.k,
+            self.metric,
+            self.scaling,
+            self.aggregate,
+            self.weighting,
+            weights,
+            self.fallback,
+            self.search,
+            self.recall,
+        )
+
+    def attribute(self, column: Column, cells: Cells) -> Attribute:
+        """A column as neighbours are told by it: categories and booleans nominal, all else numeric unless declared."""
+        declared = {name: measure for name, measure in self.measures if _matches(name, column)}
+        measure = Measure.NOMINAL if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN) else Measure.NUMERIC
+        if declared:
+            measure = Measure(next(iter(declared.values())))
+        return Attribute(cells.values, cells.missing, measure)
+
+    def _groups(self, rows: Rows) -> Ints | None:
+        if self.group is None:
+            return None
+        cells = rows.columns[_named(self.group, list(rows.columns))]
+        codes = np.unique(cells.values, return_inverse=True)[1].astype(np.int64)
+        return np.where(cells.missing, -1, codes)
+
+    def _times(self, rows: Rows) -> Floats | None:
+        if self.before is None:
+            return None
+        cells = rows.columns[_named(self.before, list(rows.columns))]
+        return np.where(cells.missing, np.nan, cells.values.astype(np.float64))
+
+
+def chance(rows: Rows, seed: int, draw: int = 0) -> Chance:
+    """Uniform numbers in [0, 1) a row, keyed by the row's key, the seed, the draw and what they are for."""
+
+    def uniform(what: str) -> Floats:
+        return np.asarray((keyed(rows.keys, seed, draw, what) >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+
+    return uniform
+
+
+def _matches(name: str, column: Column) -> bool:
+    return name in (str(column), column.name)
+
+
+def _named(name: str, order: Sequence[Column]) -> Column:
+    found = [column for column in order if _matches(name, column)]
+    if not found:
+        raise UnknownName(f"no column {name!r} among {', '.join(map(str, sorted(order)))}")
+    return found[0]

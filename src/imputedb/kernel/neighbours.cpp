@@ -1,0 +1,286 @@
+#include "neighbours.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "pool.hpp"
+
+// One copy a generation of vector units, picked when the module is loaded; sanitizers do not know the mechanism.
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define IMPUTEDB_VECTORS __attribute__((target_clones("avx512f", "avx2,fma", "default")))
+#else
+#define IMPUTEDB_VECTORS
+#endif
+
+namespace imputedb {
+namespace {
+
+constexpr std::size_t kTile = Donors::kTile;
+constexpr std::size_t kBlock = 64;  // queries that share a tile while it is in the cache
+constexpr std::size_t kGroup = 32;  // rows whose distances are looked at together
+constexpr double kFar = std::numeric_limits<double>::infinity();
+
+struct Coordinate {
+  std::size_t column;
+  Part part;
+  bool complete;
+  double value, weight;
+};
+
+// Sums over the coordinates seen so far: what differs, and the weight that was shared. The cosine needs a third.
+struct Sums {
+  alignas(64) double num[kTile], den[kTile], own[kTile];
+};
+
+// Adds `kCount` coordinates of one kind in one pass: the sums are read and written once for all of them.
+template <std::size_t kCount, bool kComplete, class F>
+[[gnu::always_inline]] inline void add(const Coordinate* c, const double* tile, std::size_t from, std::size_t to, Sums& sums, F&& difference) {
+  const double* __restrict x[kCount];
+  double q[kCount], w[kCount];
+  for (std::size_t i = 0; i < kCount; ++i) x[i] = tile + c[i].column * kTile, q[i] = c[i].value, w[i] = c[i].weight;
+  double* __restrict num = sums.num;
+  double* __restrict den = sums.den;
+#pragma GCC ivdep
+  for (std::size_t j = from; j < to; ++j) {
+    double n = num[j], d = den[j];
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < kCount; ++i) {
+      const double v = x[i][j];
+      if constexpr (kComplete) {
+        n += w[i] * difference(q[i], v);
+      } else {
+        const bool both = v == v;
+        n += both ? w[i] * difference(q[i], v) : 0.0;
+        d += both ? w[i] : 0.0;
+      }
+    }
+    num[j] = n;
+    if constexpr (!kComplete) den[j] = d;
+  }
+}
+
+template <std::size_t kCount, bool kComplete>
+[[gnu::always_inline]] inline void add_part(const Coordinate* c, const double* tile, std::size_t from, std::size_t to, Sums& sums) {
+  switch (c->part) {
+    case Part::absolute:
+      return add<kCount, kComplete>(c, tile, from, to, sums, [](double q, double v) { return std::fabs(q - v); });
+    case Part::clipped:
+      return add<kCount, kComplete>(c, tile, from, to, sums, [](double q, double v) {
+        const double d = std::fabs(q - v);
+        return d < 1.0 ? d : 1.0;
+      });
+    case Part::squared:
+      return add<kCount, kComplete>(c, tile, from, to, sums, [](double q, double v) { return (q - v) * (q - v); });
+    default:
+      return add<kCount, kComplete>(c, tile, from, to, sums, [](double q, double v) { return q == v ? 0.0 : 1.0; });
+  }
+}
+
+template <std::size_t kCount>
+[[gnu::always_inline]] inline void add_counted(const Coordinate* c, const double* tile, std::size_t from, std::size_t to, Sums& sums) {
+  return c->complete ? add_part<kCount, true>(c, tile, from, to, sums)
+                     : add_part<kCount, false>(c, tile, from, to, sums);
+}
+
+[[gnu::always_inline]] inline void add_asymmetric(const Coordinate& c, const double* __restrict x, std::size_t from,
+                                                  std::size_t to, Sums& sums) {
+  for (std::size_t j = from; j < to; ++j) {
+    const bool counts = x[j] == x[j] && (c.value != 0.0 || x[j] != 0.0);
+    sums.num[j] += counts && x[j] != c.value ? c.weight : 0.0;
+    sums.den[j] += counts ? c.weight : 0.0;
+  }
+}
+
+[[gnu::always_inline]] inline void add_product(const Coordinate& c, const double* __restrict x, std::size_t from,
+                                               std::size_t to, Sums& sums) {
+  const bool matched = c.part == Part::matched;
+  const double q = c.value, w = c.weight;
+  for (std::size_t j = from; j < to; ++j) {
+    const bool both = x[j] == x[j];
+    const double product = matched ? (x[j] == q ? w : 0.0) : w * q * x[j];
+    sums.num[j] += both ? product : 0.0;
+    sums.den[j] += both ? (matched ? w : w * x[j] * x[j]) : 0.0;
+    sums.own[j] += both ? (matched ? w : w * q * q) : 0.0;
+  }
+}
+
+// Distances of one query to the rows from..to of a tile; infinite where no coordinate is shared.
+IMPUTEDB_VECTORS void measure(std::span<const Coordinate> query, const double* tile, std::size_t from, std::size_t to,
+                              Sums& sums) {
+  double base = 0;
+  const bool angle = !query.empty() && query[0].part >= Part::product;
+  for (const Coordinate& c : query)
+    if (c.complete && c.part < Part::asymmetric) base += c.weight;
+  for (std::size_t j = from; j < to; ++j) sums.num[j] = 0;
+  for (std::size_t j = from; j < to; ++j) sums.den[j] = base;
+  if (angle)
+    for (std::size_t j = from; j < to; ++j) sums.own[j] = 0;
+  for (std::size_t i = 0; i < query.size();) {
+    const Coordinate& c = query[i];
+    const double* x = tile + c.column * kTile;
+    const bool four = i + 3 < query.size() && query[i + 3].part == c.part && query[i + 3].complete == c.complete;
+    if (c.part == Part::asymmetric)
+      add_asymmetric(c, x, from, to, sums);
+    else if (c.part >= Part::product)
+      add_product(c, x, from, to, sums);
+    else if (four)
+      add_counted<4>(&c, tile, from, to, sums);
+    else
+      add_counted<1>(&c, tile, from, to, sums);
+    i += four && c.part < Part::asymmetric ? 4 : 1;
+  }
+  if (angle)
+    for (std::size_t j = from; j < to; ++j) {
+      const double norms = sums.den[j] * sums.own[j];
+      sums.num[j] = norms > 0.0 ? std::max(0.0, 1.0 - sums.num[j] / std::sqrt(norms)) : kFar;
+    }
+  else
+    for (std::size_t j = from; j < to; ++j) sums.num[j] = sums.den[j] > 0.0 ? sums.num[j] / sums.den[j] : kFar;
+}
+
+// Whether any of kGroup distances is within the limit.
+IMPUTEDB_VECTORS bool any_within(const double* distances, double limit) {
+  int found = 0;
+  for (std::size_t j = 0; j < kGroup; ++j) found |= distances[j] <= limit ? 1 : 0;
+  return found != 0;
+}
+
+// The nearest donors of one cell so far, nearest first.
+class Nearest {
+ public:
+  Nearest(std::int32_t* ids, double* distances, int k) : ids_(ids), distances_(distances), k_(k) {}
+
+  double limit() const { return count_ < k_ ? std::numeric_limits<double>::max() : distances_[k_ - 1]; }
+
+  void take(double distance, std::int32_t id, int copies) {
+    int place = count_;
+    while (place > 0 && after(place - 1, distance, id)) --place;
+    copies = std::min(copies, k_ - place);
+    if (copies <= 0) return;
+    count_ = std::min(k_, count_ + copies);
+    for (int i = count_ - 1; i >= place + copies; --i) {
+      ids_[i] = ids_[i - copies];
+      distances_[i] = distances_[i - copies];
+    }
+    for (int i = place; i < place + copies; ++i) {
+      ids_[i] = id;
+      distances_[i] = distance;
+    }
+  }
+
+ private:
+  bool after(int i, double distance, std::int32_t id) const {
+    return distances_[i] > distance || (distances_[i] == distance && ids_[i] > id);
+  }
+
+  std::int32_t* ids_;
+  double* distances_;
+  int k_, count_ = 0;
+};
+
+// One query on its way through the tiles.
+struct Asking {
+  std::vector<Coordinate> coordinates;
+  std::vector<Nearest> cells;
+  std::span<const std::int32_t> targets;
+  std::size_t range, last;
+};
+
+}  // namespace
+
+Donors::Donors(std::size_t width, std::span<const std::int32_t> ids)
+    : width_(width), ids_(ids.begin(), ids.end()), complete_(width, 0) {
+  tiles_.assign((rows() + kTile - 1) / kTile * width_ * kTile, std::numeric_limits<double>::quiet_NaN());
+}
+
+void Donors::put(std::size_t column, std::span<const double> values) {
+  bool complete = true;
+  for (std::size_t row = 0; row < rows(); ++row) {
+    tiles_[(row / kTile * width_ + column) * kTile + row % kTile] = values[row];
+    complete = complete && !std::isnan(values[row]);
+  }
+  complete_[column] = complete ? 1 : 0;
+}
+
+bool Donors::nearest(const Search& search, std::span<std::int32_t> ids, std::span<double> distances,
+                     const std::function<bool(double)>& between) const {
+  const std::size_t count = search.cell_offsets.size() - 1;
+  const auto k = static_cast<std::size_t>(search.k);
+  std::atomic<bool> stop{false};
+  std::atomic<std::size_t> done{0};
+  std::fill(ids.begin(), ids.end(), -1);
+  std::fill(distances.begin(), distances.end(), kFar);
+
+  const auto asking = [&](std::size_t q) {
+    Asking out;
+    for (std::size_t c = 0; c < width_; ++c) {
+      const double value = search.queries[q * width_ + c];
+      if (!std::isnan(value) && search.weights[c] > 0.0)
+        out.coordinates.push_back(
+            {c, static_cast<Part>(search.parts[c]), complete_[c] != 0, value, search.weights[c]});
+    }
+    std::ranges::stable_sort(out.coordinates, {}, [](const Coordinate& c) { return std::pair(c.part, c.complete); });
+    const auto first = static_cast<std::size_t>(search.cell_offsets[q]);
+    const auto end = static_cast<std::size_t>(search.cell_offsets[q + 1]);
+    for (std::size_t cell = first; cell < end; ++cell) out.cells.emplace_back(&ids[cell * k], &distances[cell * k], search.k);
+    out.targets = search.targets.subspan(first, end - first);
+    out.range = static_cast<std::size_t>(search.range_offsets[q]);
+    out.last = static_cast<std::size_t>(search.range_offsets[q + 1]);
+    return out;
+  };
+
+  const auto look = [&](Asking& query, std::size_t tile, std::size_t from, std::size_t to, Sums& sums) {
+    const std::size_t low = from / 8 * 8, high = std::min(kTile, (to + kGroup - 1) / kGroup * kGroup);
+    measure(query.coordinates, &tiles_[tile * width_ * kTile], low, high, sums);
+    for (std::size_t cell = 0; cell < query.cells.size(); ++cell) {
+      const std::uint8_t* copies = search.copies[static_cast<std::size_t>(query.targets[cell])];
+      for (std::size_t group = from / kGroup * kGroup; group < to; group += kGroup) {
+        if (!any_within(sums.num + group, query.cells[cell].limit())) continue;
+        for (std::size_t j = std::max(from, group); j < std::min(to, group + kGroup); ++j) {
+          const std::size_t row = tile * kTile + j;
+          if (sums.num[j] <= query.cells[cell].limit() && copies[row] > 0)
+            query.cells[cell].take(sums.num[j], ids_[row], copies[row]);
+        }
+      }
+    }
+  };
+
+  const auto task = [&](std::size_t block) {
+    if (stop) return;
+    Sums sums;
+    std::fill(std::begin(sums.num), std::end(sums.num), kFar);
+    std::vector<Asking> queries;
+    std::size_t first = rows(), last = 0;
+    for (std::size_t q = block * kBlock; q < std::min(count, (block + 1) * kBlock); ++q) {
+      queries.push_back(asking(q));
+      for (std::size_t r = queries.back().range; r < queries.back().last; ++r) {
+        first = std::min(first, static_cast<std::size_t>(search.begins[r]));
+        last = std::max(last, static_cast<std::size_t>(search.ends[r]));
+      }
+    }
+    for (std::size_t tile = first / kTile; tile * kTile < last && !stop; ++tile) {
+      const std::size_t begin = tile * kTile, end = begin + kTile;
+      for (Asking& query : queries)
+        for (; query.range < query.last; ++query.range) {
+          const auto low = static_cast<std::size_t>(search.begins[query.range]);
+          const auto high = static_cast<std::size_t>(search.ends[query.range]);
+          if (low >= end) break;
+          look(query, tile, std::max(low, begin) - begin, std::min(high, end) - begin, sums);
+          if (high > end) break;
+        }
+    }
+    ++done;
+  };
+
+  const std::size_t blocks = (count + kBlock - 1) / kBlock;
+  Pool pool(std::min<int>(search.threads, static_cast<int>(std::max<std::size_t>(blocks, 1))));
+  pool.run(blocks, task, [&] {
+    if (!stop && between(static_cast<double>(done) / static_cast<double>(blocks))) stop = true;
+  });
+  return !stop;
+}
+
+}  // namespace imputedb

@@ -1,0 +1,173 @@
+"""A table's rows, ready to be asked for the neighbours of cells."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.neighbours import cost
+from imputedb.neighbours.attribute import Attribute, placed, space_of
+from imputedb.neighbours.condition import Condition
+from imputedb.neighbours.metric import Floats, Space
+from imputedb.neighbours.partition import Partition, nearest_lists, partitioned, recalled
+from imputedb.neighbours.search import Cells, Copies, Donors, Found, Ints, Progress, cells_of
+from imputedb.neighbours.settings import Settings
+
+SAMPLE = 200
+"""Rows by which the number of probes is chosen; as many others measure the recall."""
+
+
+class Index:
+    """Rows and a metric over them, searched exactly, or approximately through a partition.
+
+    Attributes:
+        space: the fitted metric.
+        attributes: the columns.
+        condition: who may be a donor to whom, if not everybody.
+        partition: the lists of an approximate search; None where the search is exact.
+    """
+
+    def __init__(
+        self,
+        attributes: Sequence[Attribute],
+        settings: Settings,
+        *,
+        condition: Condition | None = None,
+        partition: Partition | None = None,
+        space: Space | None = None,
+    ) -> None:
+        self.attributes = attributes
+        self.space = space or space_of(attributes, settings.metric, settings.scaling)
+        self.condition = condition
+        self.partition = partition
+        order = partition.order if partition else condition.order if condition else None
+        self._donors = self._kept(order)
+
+    @property
+    def count(self) -> int:
+        """How many rows."""
+        return len(self.attributes[0].missing)
+
+    def _kept(self, order: Ints | None) -> Donors:
+        columns = zip(self.space.coordinates, self.attributes, strict=True)
+        located = (coordinate.placed(attribute.located()) for coordinate, attribute in columns)
+        return Donors(self.space, located, self.count if order is None else len(order), order)
+
+    def exact(self, points: Floats, cells: Cells, copies: Sequence[Copies], k: int, weights: Floats) -> Found:
+        """The k nearest of all donors, whatever the partition or condition."""
+        return self._donors.nearest(points, cells, copies, k, weights)
+
+    def nearest(
+        self,
+        cells: Cells,
+        copies: Sequence[Copies],
+        k: int,
+        weights: Floats,
+        *,
+        queries: Floats | None = None,
+        threads: int = 0,
+        progress: Progress | None = None,
+    ) -> Found:
+        """The k nearest donors of each cell.
+
+        An approximate search looks again, exactly, for cells whose target is observed so rarely that the lists it
+        looked into held fewer than k donors.
+
+        Args:
+            cells: what wants neighbours; its rows are the index's own unless `queries` are given.
+            copies: per target, (n,) how often each row counts as a donor of it.
+            k: donors a cell.
+            weights: (d,) of the coordinates.
+            queries: (q, d) coordinates of the rows of `cells`, where they are not the index's own.
+            threads: 0 for one a core.
+            progress: told the share that is done.
+        """
+        points = placed(self.space, self.attributes, cells.rows) if queries is None else queries
+        if self.partition is None:
+            ranges = self.condition.ranges(cells.rows) if self.condition else None
+            return self._donors.nearest(
+                points, cells, copies, k, weights, ranges=ranges, threads=threads, progress=progress
+            )
+        lists = nearest_lists(self.space, self.partition.centres, points, weights, self.partition.probes)
+        ranges = self.partition.ranges(lists)
+        found = self._donors.nearest(
+            points, cells, copies, k, weights, ranges=ranges, threads=threads, progress=progress
+        )
+        self._search_narrow(found, points, cells, copies, k, weights)
+        return found
+
+    def _search_narrow(
+        self, found: Found, points: Floats, cells: Cells, copies: Sequence[Copies], k: int, weights: Floats
+    ) -> None:
+        short = found.rows[:, -1] < 0
+        query_of_cell = np.repeat(np.arange(len(cells.rows)), np.diff(cells.offsets))
+        for target in np.unique(cells.targets[short]):
+            wanted = np.flatnonzero(short & (cells.targets == target))
+            donors = self._kept(np.flatnonzero(copies[target]).astype(np.int64))
+            numbers = np.arange(len(wanted) + 1, dtype=np.int64)
+            alone = Cells(numbers[:-1], numbers, np.zeros(len(wanted), np.int32))
+            again = donors.nearest(points[query_of_cell[wanted]], alone, [copies[target]], k, weights)
+            found.rows[wanted], found.distances[wanted] = again.rows, again.distances
+
+
+def built(
+    attributes: Sequence[Attribute],
+    targets: Sequence[int],
+    settings: Settings,
+    weights: Floats,
+    order: Ints,
+    *,
+    condition: Condition | None = None,
+    progress: Progress | None = None,
+) -> Index:
+    """An index of all rows, partitioned where that is asked for or estimated to be cheaper.
+
+    Under a condition the search is exact: it looks only at the donors that may be looked at.
+
+    Args:
+        attributes: the columns.
+        targets: places of those whose missing cells will be asked about.
+        settings: how.
+        weights: (d,) of the coordinates.
+        order: (n,) row numbers in a random order.
+        condition: who may be a donor to whom.
+        progress: told the share that is done.
+    """
+    gaps = [~attributes[target].observed for target in targets]
+    queries = float(np.count_nonzero(np.logical_or.reduce(gaps)))
+    approximate = settings.search == "approximate" or (
+        settings.search == "auto" and cost.approximate_pays(queries, len(order), len(attributes))
+    )
+    if not approximate or condition or len(order) < 2 * settings.k or not queries:
+        return Index(attributes, settings, condition=condition)
+    space = space_of(attributes, settings.metric, settings.scaling)
+    partition = partitioned(space, attributes, weights, cost.lists_of(len(order)), order, progress)
+    index = Index(attributes, settings, partition=partition, space=space)
+    index.partition = _measured(index, partition, gaps, settings, weights, order)
+    return index
+
+
+def _measured(
+    index: Index,
+    partition: Partition,
+    gaps: Sequence[NDArray[np.bool_]],
+    settings: Settings,
+    weights: Floats,
+    order: Ints,
+) -> Partition:
+    """The partition with as many probes as the recall needs on one sample, and the recall on another."""
+    wanting = order[np.logical_or.reduce(gaps)[order]][: 2 * SAMPLE]
+    cells = cells_of(gaps, wanting)
+    copies = [(~gap).astype(np.uint8) for gap in gaps]
+    points = placed(index.space, index.attributes, cells.rows)
+    exact = index.exact(points, cells, copies, settings.k, weights)
+    nearest = nearest_lists(index.space, partition.centres, points, weights, len(partition.centres))
+    nearest = nearest[np.repeat(np.arange(len(cells.rows)), np.diff(cells.offsets))]
+    half = max(1, len(nearest) // 2)
+    tuning, testing = slice(None, half), slice(half if half < len(nearest) else 0, None)
+    curve = recalled(Found(exact.rows[tuning], exact.distances[tuning]), partition.lists, nearest[tuning])
+    probes = int(np.searchsorted(curve, settings.recall * (1 - 1e-12))) + 1
+    probes = min(probes, len(partition.centres))
+    check = recalled(Found(exact.rows[testing], exact.distances[testing]), partition.lists, nearest[testing])
+    return replace(partition, probes=probes, recall=float(check[probes - 1]))
