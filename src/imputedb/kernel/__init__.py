@@ -79,6 +79,7 @@ def fill(
     draw: int = 0,
     rows: NDArray[np.uint64] | None = None,
     train_rows: int = TRAIN_ROWS,
+    taught: int | None = None,
     threads: int = 0,
     progress: Callable[[float], object] | None = None,
 ) -> Filled:
@@ -104,6 +105,7 @@ def fill(
         draw: number of the draw, for several of one seed.
         rows: (n,) what random numbers are keyed by; 0..n-1 unless given.
         train_rows: rows a model is learnt from at most.
+        taught: how many rows, the first ones, models learn from; all others are only filled. All unless given.
         threads: 0 for one a core.
         progress: called with the share that is done; an exception in it stops the work, as Ctrl-C does.
 
@@ -119,9 +121,13 @@ def fill(
         raise ValueError(f"columns of different lengths: {sorted(lengths)}")
     if any(not 0 <= place < len(columns) for place in targets) or len(set(targets)) < len(targets):
         raise ValueError(f"targets {list(targets)} are not distinct places among {len(columns)} columns")
+    first = max(lengths, default=0) if taught is None else taught
+    if not 0 <= first <= max(lengths, default=0):
+        raise ValueError(f"{first} rows to learn from, of {max(lengths, default=0)}")
     counts = [_missing(values[place], gaps[place]) for place in targets]
     for place, count in zip(targets, counts, strict=True):
-        if count and count == len(values[place]):
+        head = gaps[place]
+        if count and _missing(values[place][:first], None if head is None else head[:first]) == first:
             raise ValueError(f"column {place} has no observed value to learn from")
     outputs = [np.empty(count, values[place].dtype) for place, count in zip(targets, counts, strict=True)]
     done, fitted = _kernel.fill(
@@ -138,6 +144,7 @@ def fill(
         seed & 0xFFFFFFFFFFFFFFFF,
         draw,
         train_rows,
+        first,
         threads or os.cpu_count() or 1,
         progress,
     )

@@ -17,6 +17,7 @@ def fill(
     seed: int,
     draw_number: int,
     train_rows: int,
+    taught: int,
     threads: int,
     progress: Callable[[float], object] | None,
 ) -> tuple[int, list[tuple[int, float, list[int]]]]: ...

@@ -19,6 +19,7 @@ struct Settings {
   std::uint64_t seed = 0, draw_number = 0;
   std::size_t train_rows = 50000;
   int threads = 1;
+  std::size_t taught = 0;  // the first rows, which models are learnt from
 };
 
 // The table's codes as they stand, the target's observed values, and keyed row numbers.

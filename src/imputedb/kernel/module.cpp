@@ -49,8 +49,8 @@ std::vector<Column> columns_of(nb::list values, nb::list missing, const std::vec
 
 nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& nominal, const std::vector<int>& targets,
                nb::list outputs, std::optional<Keys> keys, int cycles, int leaves, int min_leaf, bool draw,
-               std::uint64_t seed, std::uint64_t draw_number, std::size_t train_rows, int threads,
-               nb::object progress) {
+               std::uint64_t seed, std::uint64_t draw_number, std::size_t train_rows, std::size_t taught,
+               int threads, nb::object progress) {
   const std::vector<Column> columns = columns_of(values, missing, nominal);
   std::vector<Output> places;
   for (nb::handle output : outputs) {
@@ -59,7 +59,7 @@ nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& nomina
   }
   const std::span<const std::uint64_t> rows =
       keys ? std::span<const std::uint64_t>(keys->data(), keys->shape(0)) : std::span<const std::uint64_t>();
-  const Settings settings{cycles, leaves, min_leaf, draw, seed, draw_number, train_rows, threads};
+  const Settings settings{cycles, leaves, min_leaf, draw, seed, draw_number, train_rows, threads, taught};
   Caller caller(std::move(progress));
   Report report;
   bool finished = false;
@@ -77,7 +77,7 @@ nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& nomina
 // Codes of one column, for tests.
 nb::tuple bin(AnyArray values, std::optional<Flags> missing, bool nominal, int bins) {
   const Column column{values.data(), missing ? missing->data() : nullptr, values.shape(0), type_of(values), nominal};
-  const Binned out = binned(column, bins);
+  const Binned out = binned(column, bins, column.rows);
   nb::list codes;
   for (const std::uint8_t code : out.codes) codes.append(static_cast<int>(code));
   return nb::make_tuple(codes, out.upper, out.levels);
@@ -112,7 +112,7 @@ nb::list grow(const std::vector<std::vector<std::uint8_t>>& codes, const std::ve
 
 NB_MODULE(_kernel, m) {
   m.def("fill", &fill, "values"_a, "missing"_a, "nominal"_a, "targets"_a, "outputs"_a, "keys"_a.none(), "cycles"_a,
-        "leaves"_a, "min_leaf"_a, "draw"_a, "seed"_a, "draw_number"_a, "train_rows"_a, "threads"_a,
+        "leaves"_a, "min_leaf"_a, "draw"_a, "seed"_a, "draw_number"_a, "train_rows"_a, "taught"_a, "threads"_a,
         "progress"_a.none());
   m.def("bin", &bin, "values"_a, "missing"_a.none(), "nominal"_a, "bins"_a);
   m.def("grow", &grow, "codes"_a, "y"_a, "classes"_a, "leaves"_a, "min_leaf"_a, "min_gain"_a);
