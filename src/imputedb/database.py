@@ -12,13 +12,17 @@ from imputedb.answering import Asked, Planner
 from imputedb.engines import load
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError
+from imputedb.evaluation import Evaluation, Pattern, evaluate
 from imputedb.execution import Watch
 from imputedb.explain import Explanation, explained
 from imputedb.imputers.imputer import Progress
+from imputedb.imputers.knn import KNN
 from imputedb.imputers.registry import Choice, chosen
+from imputedb.lookup import Lookups
 from imputedb.missingness import Profile, profiled
 from imputedb.planning.frontier import Frontier
 from imputedb.result import Result
+from imputedb.why import AUDITED, Why, audit, why
 
 
 def connect(path: str = ":memory:", *, read_only: bool = False) -> Database:
@@ -36,6 +40,7 @@ class Database:
     def __init__(self, engine: DuckDB) -> None:
         self._engine = engine
         self._planner = Planner(engine)
+        self._lookups = Lookups()
 
     def load(
         self,
@@ -137,6 +142,101 @@ class Database:
         """Every plan that no other beats in both penalty and time; None where nothing missing is read."""
         with self._engine.lock:
             return self._planner.prepare(text, Asked(0.0, chosen(imputer), 0, answering.PLANNED)).frontier
+
+    def evaluate(
+        self,
+        table: str,
+        *,
+        imputer: Choice = ("tree", "knn", "mean", "hotdeck"),
+        share: float = 0.1,
+        pattern: Pattern = "mcar",
+        by: str | None = None,
+        columns: Sequence[str] = (),
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Evaluation:
+        """How well imputers fill in a table: observed cells are hidden, filled and compared.
+
+        Args:
+            table: the table.
+            imputer: those to compare.
+            share: of the cells that are hidden, or of the rows where `pattern` is `own`.
+            pattern: `mcar` hides cells one by one; `own` as they go missing together in the table.
+            by: a column whose values make subgroups, for each of which error and bias are told.
+            columns: those to judge by; those with missing values unless given.
+            seed: one seed hides the same cells.
+            progress: told the share that is done.
+
+        Raises:
+            QueryError: no imputer, pattern or share of that kind; or no table or column of that name.
+            DataError: nothing can be hidden.
+        """
+        return evaluate(
+            self._engine,
+            table,
+            chosen(imputer),
+            share=share,
+            pattern=pattern,
+            by=by,
+            columns=columns,
+            seed=seed,
+            progress=progress,
+        )
+
+    def why(self, table: str, column: str, row: object, *, imputer: KNN | None = None, salt: str | None = None) -> Why:
+        """What the nearest rows say of one cell: who they are, how near, what they have, and how much they agree.
+
+        An observed cell is treated as if it were missing. Indexes stay warm until something is written; large ones are
+        kept beside the database.
+
+        Args:
+            table: the table.
+            column: the column.
+            row: the value of the table's key, or of its rowid where it has none.
+            imputer: how neighbours are found; `KNN()` unless given.
+            salt: when given, rows are named by hashes, so that nobody who does not know it can say whose they are.
+
+        Raises:
+            UnknownName: no table, column or row of that name.
+        """
+        with self._engine.lock:
+            return why(self._engine, self._lookups, table, column, row, imputer=imputer, salt=salt)
+
+    def audit(
+        self,
+        table: str,
+        into: str,
+        *,
+        columns: Sequence[str] = (),
+        imputer: KNN | None = None,
+        limit: int = AUDITED,
+        salt: str | None = None,
+        seed: int = 0,
+    ) -> int:
+        """Makes a table with a row for each missing cell, or for a sample where there are more than `limit`.
+
+        Its columns: row, column_name, value, neighbours, effective, nearest, farthest, variance, entropy, fallback.
+
+        Args:
+            table: the table whose cells are explained.
+            into: the table that is made, or made anew.
+            columns: whose cells; all that are missing unless given.
+            imputer: how neighbours are found; `KNN()` unless given.
+            limit: rows at most.
+            salt: when given, rows are named by hashes.
+            seed: which cells are in the sample.
+
+        Returns:
+            How many missing cells there are.
+        """
+        with self._engine.lock:
+            found, total = audit(
+                self._engine, self._lookups, table, columns=columns, imputer=imputer, limit=limit, salt=salt, seed=seed
+            )
+            if not found:
+                raise DataError(f"nothing is missing in {table}: there is nothing to audit")
+            load.register(self._engine, into, found, {}, replace=True, kept=True)
+            return total
 
     def execute(self, text: str) -> list[tuple[Any, ...]]:
         """Runs any statement on DuckDB as it stands: NULL means NULL there, and nothing is imputed."""

@@ -29,10 +29,7 @@ from imputedb.imputers.imputer import Array, FillsInSql, Imputer, Progress, Rows
 from imputedb.sql import tree as t
 from imputedb.sql.generate import Generator
 from imputedb.sql.tree import Tree
-from imputedb.statistics.statistics import ColumnStatistics, Kind, Statistics
-
-MANY_LEVELS = 1000
-"""Categories with more distinct values than this predict nothing that is worth their cost."""
+from imputedb.statistics.statistics import MANY_LEVELS, ColumnStatistics, Kind, Statistics
 
 
 @dataclass(slots=True)

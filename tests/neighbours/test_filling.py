@@ -158,7 +158,8 @@ def test_donors_are_of_the_same_group_and_earlier() -> None:
     attributes = [Attribute(rng.normal(size=n), np.zeros(n, bool)), Attribute(np.arange(n).astype(float), gone)]
     index = Index(attributes, Settings(), condition=condition(n, groups, times))
     cells = cells_of([np.zeros(n, bool), gone])
-    found = index.nearest(cells, [np.ones(n, np.uint8), (~gone).astype(np.uint8)], 5, np.ones(2))
+    copies = [index.arranged(c) for c in (np.ones(n, np.uint8), (~gone).astype(np.uint8))]
+    found = index.nearest(cells, copies, 5, np.ones(2))
     for row, donors in zip(cells.row_of_cell, found.rows, strict=True):
         allowed = (groups == groups[row]) & (times < times[row]) & ~gone & (groups[row] >= 0)
         near = np.flatnonzero(allowed)
@@ -221,7 +222,7 @@ def test_draws_are_observed_values_keyed_by_row_and_vary_between_draws() -> None
     second = fill(attributes, range(3), Settings(), uniform(keys, 1), draw=True)
     mixed = [Attribute(a.values[order], a.missing[order], a.measure) for a in attributes]
     moved = fill(mixed, range(3), Settings(), uniform(keys[order], 0), draw=True)
-    for place, attribute in enumerate(attributes):
+    for place, attribute in enumerate(attributes[:3]):
         assert np.isin(first.values[place], attribute.values[attribute.observed]).all()
     numeric = attributes[0]
     assert not np.array_equal(first.values[0], second.values[0])
@@ -266,7 +267,7 @@ def test_an_approximate_search_finds_what_its_recall_says() -> None:
     gaps = [~a.observed for a in attributes]
     cells = cells_of(gaps)
     copies = [(~g).astype(np.uint8) for g in gaps]
-    near = index.nearest(cells, copies, 10, np.ones(8))
+    near = index.nearest(cells, [index.arranged(c) for c in copies], 10, np.ones(8))
     true = Index(attributes, way).nearest(cells, copies, 10, np.ones(8))
     found = np.mean([len(np.intersect1d(a, b)) / 10 for a, b in zip(near.rows, true.rows, strict=True)])
     assert found == pytest.approx(index.partition.recall, abs=0.05)

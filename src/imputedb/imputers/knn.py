@@ -13,7 +13,7 @@ from imputedb.imputers.random import keyed
 from imputedb.neighbours import cost, filling
 from imputedb.neighbours.aggregate import Weighting
 from imputedb.neighbours.attribute import Attribute, Measure
-from imputedb.neighbours.metric import Floats, MetricName, Scaling
+from imputedb.neighbours.metric import Floats, Lacking, MetricName, Scaling
 from imputedb.neighbours.search import Ints
 from imputedb.neighbours.settings import Aggregate, Chance, Settings, Stage, Way
 from imputedb.statistics.statistics import Kind
@@ -38,6 +38,7 @@ class KNN:
         k: neighbours a cell.
         metric: `gower`, `euclidean`, `manhattan` or `cosine`.
         scaling: `range`, `robust`, `deviation` or `none`; the metric's own unless given.
+        lacking: whether a coordinate that a donor lacks counts with the `expected` difference, or is `ignored`.
         aggregate: `mean`, `median` or `mode` of numbers.
         weighting: `distance` or `uniform`.
         weights: of columns, 1 where none is given; or `learnt` for each target.
@@ -55,6 +56,7 @@ class KNN:
     k: int = 10
     metric: MetricName = "gower"
     scaling: Scaling | None = None
+    lacking: Lacking = "expected"
     aggregate: Aggregate = "mean"
     weighting: Weighting = "distance"
     weights: tuple[tuple[str, float], ...] | Literal["learnt"] | None = None
@@ -71,7 +73,7 @@ class KNN:
     uses_predictors = True
 
     def __post_init__(self) -> None:
-        self._settings([])
+        self.settings([])
 
     def time(self, work: Work) -> float:
         """A search of every incomplete row among all rows, exact or approximate (decisions/neighbours.md)."""
@@ -105,10 +107,10 @@ class KNN:
         filled = filling.fill(
             attributes,
             wanted,
-            self._settings(order),
+            self.settings(order),
             chance(rows, seed, self.draw),
-            groups=self._groups(rows),
-            times=self._times(rows),
+            groups=self.groups(rows),
+            times=self.times(rows),
             draw=self.mode == "draw",
             progress=progress,
         )
@@ -123,7 +125,8 @@ class KNN:
         empty = {place: attributes[place].values[:0] for place in wanted}
         return {order[place]: {**empty, **filled.values}[place] for place in wanted}, warnings
 
-    def _settings(self, order: Sequence[Column]) -> Settings:
+    def settings(self, order: Sequence[Column]) -> Settings:
+        """What is asked of neighbours among columns in this order."""
         weights: tuple[float, ...] | Literal["learnt"] | None = None
         if self.weights == "learnt":
             weights = "learnt"
@@ -134,6 +137,7 @@ class KNN:
             self.k,
             self.metric,
             self.scaling,
+            self.lacking,
             self.aggregate,
             self.weighting,
             weights,
@@ -141,6 +145,10 @@ class KNN:
             self.search,
             self.recall,
         )
+
+    def named_columns(self) -> list[str]:
+        """The columns that donors are restricted by, without their relations."""
+        return [name.rpartition(".")[2] for name in (self.group, self.before) if name]
 
     def attribute(self, column: Column, cells: Cells) -> Attribute:
         """A column as neighbours are told by it: categories and booleans nominal, all else numeric unless declared."""
@@ -150,14 +158,16 @@ class KNN:
             measure = Measure(next(iter(declared.values())))
         return Attribute(cells.values, cells.missing, measure)
 
-    def _groups(self, rows: Rows) -> Ints | None:
+    def groups(self, rows: Rows) -> Ints | None:
+        """(n,) codes of the rows' groups, negative where unknown; None where donors may be of any."""
         if self.group is None:
             return None
         cells = rows.columns[_named(self.group, list(rows.columns))]
         codes = np.unique(cells.values, return_inverse=True)[1].astype(np.int64)
         return np.where(cells.missing, -1, codes)
 
-    def _times(self, rows: Rows) -> Floats | None:
+    def times(self, rows: Rows) -> Floats | None:
+        """(n,) the rows' times, NaN where unknown; None where donors may be of any."""
         if self.before is None:
             return None
         cells = rows.columns[_named(self.before, list(rows.columns))]

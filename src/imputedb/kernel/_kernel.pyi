@@ -38,6 +38,7 @@ class Donors:
         queries: NDArray[float64],
         parts: NDArray[int32],
         weights: NDArray[float64],
+        expected: NDArray[float64],
         range_offsets: NDArray[int64],
         begins: NDArray[int64],
         ends: NDArray[int64],

@@ -27,7 +27,8 @@ struct Coordinate {
   std::size_t column;
   Part part;
   bool complete;
-  double value, weight;
+  double value, weight, expected;
+  bool assumed;  // whether `expected` counts where the donor lacks the coordinate
 };
 
 // Sums over the coordinates seen so far: what differs, and the weight that was shared. The cosine needs a third.
@@ -36,11 +37,14 @@ struct Sums {
 };
 
 // Adds `kCount` coordinates of one kind in one pass: the sums are read and written once for all of them.
-template <std::size_t kCount, bool kComplete, class F>
+enum class Lacking { never, ignored, assumed };
+
+template <std::size_t kCount, Lacking kLacking, class F>
 [[gnu::always_inline]] inline void add(const Coordinate* c, const double* tile, std::size_t from, std::size_t to, Sums& sums, F&& difference) {
   const double* __restrict x[kCount];
-  double q[kCount], w[kCount];
+  double q[kCount], w[kCount], e[kCount];
   for (std::size_t i = 0; i < kCount; ++i) x[i] = tile + c[i].column * kTile, q[i] = c[i].value, w[i] = c[i].weight;
+  for (std::size_t i = 0; i < kCount; ++i) e[i] = c[i].weight * c[i].expected;
   double* __restrict num = sums.num;
   double* __restrict den = sums.den;
 #pragma GCC ivdep
@@ -49,8 +53,10 @@ template <std::size_t kCount, bool kComplete, class F>
 #pragma GCC unroll 4
     for (std::size_t i = 0; i < kCount; ++i) {
       const double v = x[i][j];
-      if constexpr (kComplete) {
+      if constexpr (kLacking == Lacking::never) {
         n += w[i] * difference(q[i], v);
+      } else if constexpr (kLacking == Lacking::assumed) {
+        n += v == v ? w[i] * difference(q[i], v) : e[i];
       } else {
         const bool both = v == v;
         n += both ? w[i] * difference(q[i], v) : 0.0;
@@ -58,31 +64,32 @@ template <std::size_t kCount, bool kComplete, class F>
       }
     }
     num[j] = n;
-    if constexpr (!kComplete) den[j] = d;
+    if constexpr (kLacking == Lacking::ignored) den[j] = d;
   }
 }
 
-template <std::size_t kCount, bool kComplete>
+template <std::size_t kCount, Lacking kLacking>
 [[gnu::always_inline]] inline void add_part(const Coordinate* c, const double* tile, std::size_t from, std::size_t to, Sums& sums) {
   switch (c->part) {
     case Part::absolute:
-      return add<kCount, kComplete>(c, tile, from, to, sums, [](double q, double v) { return std::fabs(q - v); });
+      return add<kCount, kLacking>(c, tile, from, to, sums, [](double q, double v) { return std::fabs(q - v); });
     case Part::clipped:
-      return add<kCount, kComplete>(c, tile, from, to, sums, [](double q, double v) {
+      return add<kCount, kLacking>(c, tile, from, to, sums, [](double q, double v) {
         const double d = std::fabs(q - v);
         return d < 1.0 ? d : 1.0;
       });
     case Part::squared:
-      return add<kCount, kComplete>(c, tile, from, to, sums, [](double q, double v) { return (q - v) * (q - v); });
+      return add<kCount, kLacking>(c, tile, from, to, sums, [](double q, double v) { return (q - v) * (q - v); });
     default:
-      return add<kCount, kComplete>(c, tile, from, to, sums, [](double q, double v) { return q == v ? 0.0 : 1.0; });
+      return add<kCount, kLacking>(c, tile, from, to, sums, [](double q, double v) { return q == v ? 0.0 : 1.0; });
   }
 }
 
 template <std::size_t kCount>
 [[gnu::always_inline]] inline void add_counted(const Coordinate* c, const double* tile, std::size_t from, std::size_t to, Sums& sums) {
-  return c->complete ? add_part<kCount, true>(c, tile, from, to, sums)
-                     : add_part<kCount, false>(c, tile, from, to, sums);
+  if (c->complete) return add_part<kCount, Lacking::never>(c, tile, from, to, sums);
+  if (c->assumed) return add_part<kCount, Lacking::assumed>(c, tile, from, to, sums);
+  return add_part<kCount, Lacking::ignored>(c, tile, from, to, sums);
 }
 
 [[gnu::always_inline]] inline void add_asymmetric(const Coordinate& c, const double* __restrict x, std::size_t from,
@@ -107,13 +114,16 @@ template <std::size_t kCount>
   }
 }
 
-// Distances of one query to the rows from..to of a tile; infinite where no coordinate is shared.
+// Distances of one query to the rows from..to of a tile; infinite where no coordinate is shared. Where what a donor
+// lacks is assumed, one that shares nothing is at the assumed distance exactly.
 IMPUTEDB_VECTORS void measure(std::span<const Coordinate> query, const double* tile, std::size_t from, std::size_t to,
                               Sums& sums) {
-  double base = 0;
+  double base = 0, assumed = 0;
   const bool angle = !query.empty() && query[0].part >= Part::product;
   for (const Coordinate& c : query)
-    if (c.complete && c.part < Part::asymmetric) base += c.weight;
+    if ((c.complete || c.assumed) && c.part < Part::asymmetric) base += c.weight;
+  for (const Coordinate& c : query) assumed += c.assumed ? c.weight * c.expected : 0.0;
+  const double strange = assumed > 0.0 ? assumed / base : -1.0;
   for (std::size_t j = from; j < to; ++j) sums.num[j] = 0;
   for (std::size_t j = from; j < to; ++j) sums.den[j] = base;
   if (angle)
@@ -138,7 +148,10 @@ IMPUTEDB_VECTORS void measure(std::span<const Coordinate> query, const double* t
       sums.num[j] = norms > 0.0 ? std::max(0.0, 1.0 - sums.num[j] / std::sqrt(norms)) : kFar;
     }
   else
-    for (std::size_t j = from; j < to; ++j) sums.num[j] = sums.den[j] > 0.0 ? sums.num[j] / sums.den[j] : kFar;
+    for (std::size_t j = from; j < to; ++j) {
+      const double mean = sums.den[j] > 0.0 ? sums.num[j] / sums.den[j] : kFar;
+      sums.num[j] = std::fabs(mean - strange) > 1e-12 * strange ? mean : kFar;
+    }
 }
 
 // Whether any of kGroup distances is within the limit.
@@ -214,13 +227,14 @@ bool Donors::nearest(const Search& search, std::span<std::int32_t> ids, std::spa
   std::fill(ids.begin(), ids.end(), -1);
   std::fill(distances.begin(), distances.end(), kFar);
 
+  const bool assumed = !search.expected.empty();
   const auto asking = [&](std::size_t q) {
     Asking out;
     for (std::size_t c = 0; c < width_; ++c) {
       const double value = search.queries[q * width_ + c];
       if (!std::isnan(value) && search.weights[c] > 0.0)
-        out.coordinates.push_back(
-            {c, static_cast<Part>(search.parts[c]), complete_[c] != 0, value, search.weights[c]});
+        out.coordinates.push_back({c, static_cast<Part>(search.parts[c]), complete_[c] != 0, value, search.weights[c],
+                                   assumed ? search.expected[c] : 0.0, assumed});
     }
     std::ranges::stable_sort(out.coordinates, {}, [](const Coordinate& c) { return std::pair(c.part, c.complete); });
     const auto first = static_cast<std::size_t>(search.cell_offsets[q]);

@@ -19,6 +19,8 @@ struct Search {
   std::span<const double> queries;  // (m, width), NaN where a coordinate is missing
   std::span<const int> parts;       // (width)
   std::span<const double> weights;  // (width), positive
+  // (width) the difference to assume at a coordinate that the donor lacks; empty: such coordinates do not count.
+  std::span<const double> expected;
   std::span<const std::int64_t> range_offsets, begins, ends;
   std::span<const std::int64_t> cell_offsets;
   std::span<const std::int32_t> targets;

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.neighbours.metric import Floats, MetricName, Scaling, Space, fitted
+from imputedb.neighbours.metric import Floats, Lacking, MetricName, Scaling, Space, fitted
 from imputedb.neighbours.metric import Measure as Measure
 from imputedb.neighbours.search import Ints
 
@@ -39,9 +39,14 @@ class Attribute:
         return ~self.missing
 
 
-def space_of(attributes: Sequence[Attribute], metric: MetricName, scaling: Scaling | None = None) -> Space:
+def space_of(
+    attributes: Sequence[Attribute],
+    metric: MetricName,
+    scaling: Scaling | None = None,
+    lacking: Lacking = "ignored",
+) -> Space:
     """The metric fitted to the attributes."""
-    return fitted([a.located() for a in attributes], [a.measure for a in attributes], metric, scaling)
+    return fitted([a.located() for a in attributes], [a.measure for a in attributes], metric, scaling, lacking)
 
 
 def placed(space: Space, attributes: Sequence[Attribute], rows: Ints | slice = slice(None)) -> Floats:

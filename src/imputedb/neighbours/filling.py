@@ -138,7 +138,7 @@ class _Work:
 
     def _search(self, index: Index, job: Sequence[int], filled: Filled, start: float, width: float) -> None:
         gaps = [~self.attributes[target].observed for target in job]
-        copies = [self._copies(target) for target in job]
+        copies = [index.arranged(self._copies(target)) for target in job]
         rows = np.flatnonzero(np.logical_or.reduce(gaps)).astype(np.int64)
         if index.partition:  # rows of one list look into the same lists
             rows = rows[np.argsort(index.partition.lists[rows], kind="stable")]
@@ -170,17 +170,11 @@ class _Work:
 
     def _values(self, target: int, rows: Ints, neighbours: NDArray[np.int32], weights: Floats) -> Array:
         attribute = self.attributes[target]
-        neighbours = np.where(neighbours < 0, neighbours[:, :1], neighbours)  # of no weight, but with a value
-        if self.draw:
-            if target not in self._uniform:
-                self._uniform = {target: self.chance(f"pick of {target}")}
-            place = aggregate.drawn(weights, self._uniform[target][rows])
-        elif attribute.measure.graded and self.settings.aggregate != "mode":
-            said = attribute.values[neighbours].astype(np.float64)
-            centre = (aggregate.mean if self.settings.aggregate == "mean" else aggregate.median)(said, weights)
-            return typed(centre, attribute.values.dtype)
-        else:
-            place = aggregate.mode(attribute.values[neighbours].astype(np.float64), weights)
+        if not self.draw:
+            return answers(attribute, neighbours, weights, self.settings)
+        if target not in self._uniform:
+            self._uniform = {target: self.chance(f"pick of {target}")}
+        place = aggregate.drawn(weights, self._uniform[target][rows])
         return attribute.values[neighbours[np.arange(len(rows)), place]]
 
     def _fall_back(self, target: int, filled: Filled) -> None:
@@ -195,6 +189,23 @@ class _Work:
             filled.fallbacks[target, stage] += int(here.sum())
         if filled.left[target].any():
             filled.fallbacks[target, "left"] = int(filled.left[target].sum())
+
+
+def answers(attribute: Attribute, neighbours: NDArray[np.int32], weights: Floats, settings: Settings) -> Array:
+    """(c,) what neighbours say: their mean or median, or of categories the mode; anything where there are none.
+
+    Args:
+        attribute: the column.
+        neighbours: (c, k) row numbers, -1 where there are no more.
+        weights: (c, k) their weights.
+        settings: how they are put together.
+    """
+    neighbours = np.where(neighbours < 0, neighbours[:, :1], neighbours)  # of no weight, but with a value
+    said = attribute.values[neighbours].astype(np.float64)
+    if attribute.measure.graded and settings.aggregate != "mode":
+        centre = aggregate.mean if settings.aggregate == "mean" else aggregate.median
+        return typed(centre(said, weights), attribute.values.dtype)
+    return attribute.values[neighbours[np.arange(len(said)), aggregate.mode(said, weights)]]
 
 
 def typed(values: Floats, dtype: np.dtype[np.generic]) -> Array:

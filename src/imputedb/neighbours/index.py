@@ -38,7 +38,7 @@ class Index:
         space: Space | None = None,
     ) -> None:
         self.attributes = attributes
-        self.space = space or space_of(attributes, settings.metric, settings.scaling)
+        self.space = space or space_of(attributes, settings.metric, settings.scaling, settings.lacking)
         self.condition = condition
         self.partition = partition
         order = partition.order if partition else condition.order if condition else None
@@ -53,6 +53,10 @@ class Index:
         columns = zip(self.space.coordinates, self.attributes, strict=True)
         located = (coordinate.placed(attribute.located()) for coordinate, attribute in columns)
         return Donors(self.space, located, self.count if order is None else len(order), order)
+
+    def arranged(self, copies: Copies) -> Copies:
+        """How often each row counts as a donor, by row number, as the searches want it."""
+        return self._donors.arranged(copies)
 
     def exact(self, points: Floats, cells: Cells, copies: Sequence[Copies], k: int, weights: Floats) -> Found:
         """The k nearest of all donors, whatever the partition or condition."""
@@ -76,7 +80,7 @@ class Index:
 
         Args:
             cells: what wants neighbours; its rows are the index's own unless `queries` are given.
-            copies: per target, (n,) how often each row counts as a donor of it.
+            copies: per target, (n,) how often each row counts as a donor of it, as `arranged` gives it.
             k: donors a cell.
             weights: (d,) of the coordinates.
             queries: (q, d) coordinates of the rows of `cells`, where they are not the index's own.
@@ -104,10 +108,13 @@ class Index:
         query_of_cell = np.repeat(np.arange(len(cells.rows)), np.diff(cells.offsets))
         for target in np.unique(cells.targets[short]):
             wanted = np.flatnonzero(short & (cells.targets == target))
-            donors = self._kept(np.flatnonzero(copies[target]).astype(np.int64))
+            assert self.partition is not None
+            places = np.flatnonzero(copies[target])
+            donors = self._kept(self.partition.order[places])
+            counts = copies[target][places]
             numbers = np.arange(len(wanted) + 1, dtype=np.int64)
             alone = Cells(numbers[:-1], numbers, np.zeros(len(wanted), np.int32))
-            again = donors.nearest(points[query_of_cell[wanted]], alone, [copies[target]], k, weights)
+            again = donors.nearest(points[query_of_cell[wanted]], alone, [counts], k, weights)
             found.rows[wanted], found.distances[wanted] = again.rows, again.distances
 
 
@@ -119,6 +126,7 @@ def built(
     order: Ints,
     *,
     condition: Condition | None = None,
+    often: bool = False,
     progress: Progress | None = None,
 ) -> Index:
     """An index of all rows, partitioned where that is asked for or estimated to be cheaper.
@@ -132,16 +140,18 @@ def built(
         weights: (d,) of the coordinates.
         order: (n,) row numbers in a random order.
         condition: who may be a donor to whom.
+        often: whether cells will be asked about one by one and again and again, so that learning lists pays.
         progress: told the share that is done.
     """
     gaps = [~attributes[target].observed for target in targets]
-    queries = float(np.count_nonzero(np.logical_or.reduce(gaps)))
+    incomplete = float(np.count_nonzero(np.logical_or.reduce(gaps)))
+    queries = float(len(order)) if often and incomplete else incomplete
     approximate = settings.search == "approximate" or (
         settings.search == "auto" and cost.approximate_pays(queries, len(order), len(attributes))
     )
     if not approximate or condition or len(order) < 2 * settings.k or not queries:
         return Index(attributes, settings, condition=condition)
-    space = space_of(attributes, settings.metric, settings.scaling)
+    space = space_of(attributes, settings.metric, settings.scaling, settings.lacking)
     partition = partitioned(space, attributes, weights, cost.lists_of(len(order)), order, progress)
     index = Index(attributes, settings, partition=partition, space=space)
     index.partition = _measured(index, partition, gaps, settings, weights, order)
@@ -159,7 +169,7 @@ def _measured(
     """The partition with as many probes as the recall needs on one sample, and the recall on another."""
     wanting = order[np.logical_or.reduce(gaps)[order]][: 2 * SAMPLE]
     cells = cells_of(gaps, wanting)
-    copies = [(~gap).astype(np.uint8) for gap in gaps]
+    copies = [index.arranged((~gap).astype(np.uint8)) for gap in gaps]
     points = placed(index.space, index.attributes, cells.rows)
     exact = index.exact(points, cells, copies, settings.k, weights)
     nearest = nearest_lists(index.space, partition.centres, points, weights, len(partition.centres))

@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 
 MetricName = Literal["gower", "euclidean", "manhattan", "cosine"]
 Scaling = Literal["range", "robust", "deviation", "none"]
+Lacking = Literal["ignored", "expected"]
 METRICS: tuple[MetricName, ...] = get_args(MetricName)
 SCALINGS: tuple[Scaling, ...] = get_args(Scaling)
 
@@ -84,11 +85,19 @@ class Space:
     - manhattan: W / sum(w_k) * sum(w_k |d_k|)
     - cosine: 1 - <x, y> / (|x| |y|), categories as indicator vectors
 
-    Where no coordinate is shared there is no distance.
+    Where no coordinate is shared there is no distance. A mean over few shared coordinates is as likely to be small by
+    chance as by likeness, so that rows which lack much look near. Where differences are `assumed`, a coordinate that
+    only the query has counts with the mean difference of two random rows instead; not by the cosine.
     """
 
     metric: MetricName
     coordinates: tuple[Coordinate, ...]
+    assumed: tuple[float, ...] = ()
+
+    @property
+    def expected(self) -> Floats:
+        """(d,) the difference to assume where a donor lacks a coordinate; (0,) where such coordinates do not count."""
+        return np.array(self.assumed, np.float64)
 
     @property
     def parts(self) -> NDArray[np.int32]:
@@ -114,7 +123,11 @@ class Space:
 
 
 def fitted(
-    columns: Sequence[Floats], measures: Sequence[Measure], metric: MetricName, scaling: Scaling | None = None
+    columns: Sequence[Floats],
+    measures: Sequence[Measure],
+    metric: MetricName,
+    scaling: Scaling | None = None,
+    lacking: Lacking = "ignored",
 ) -> Space:
     """The metric, fitted to columns with NaN where values are missing.
 
@@ -125,6 +138,7 @@ def fitted(
         scaling: what a difference of numbers is divided by: the `range`, the `robust` range between the 5 % and 95 %
             quantiles, the standard `deviation`, or by nothing; the range for Gower and the deviation for others unless
             given.
+        lacking: whether a coordinate that a donor lacks is `ignored`, or counts with the `expected` difference.
 
     Raises:
         QueryError: there is no such metric or scaling.
@@ -135,7 +149,27 @@ def fitted(
     if scaling is not None and scaling not in SCALINGS:
         raise QueryError(f"no scaling {scaling!r}; there are {', '.join(SCALINGS)}")
     scaling = scaling or ("range" if metric == "gower" else "deviation")
-    return Space(metric, tuple(_coordinate(v, m, scaling) for v, m in zip(columns, measures, strict=True)))
+    coordinates = tuple(_coordinate(v, m, scaling) for v, m in zip(columns, measures, strict=True))
+    if lacking == "ignored" or metric == "cosine" or Measure.ASYMMETRIC in measures:
+        return Space(metric, coordinates)
+    columns_placed = (c.placed(values) for c, values in zip(coordinates, columns, strict=True))
+    assumed = (_expected(p, c, metric) for p, c in zip(columns_placed, coordinates, strict=True))
+    return Space(metric, coordinates, tuple(assumed))
+
+
+def _expected(values: Floats, coordinate: Coordinate, metric: MetricName) -> float:
+    """The mean difference of two random rows: of categories 1 - sum(p^2), of numbers Gini's mean difference."""
+    observed = np.sort(values[~np.isnan(values)])
+    count = len(observed)
+    if count < 2:
+        return 0.0
+    if not coordinate.measure.graded:
+        shares = np.unique(observed, return_counts=True)[1] / count
+        return float(1 - (shares**2).sum())
+    if metric == "euclidean":
+        return float(2 * observed.var())
+    ranks = 2.0 * np.arange(1, count + 1) - count - 1
+    return float(2 * (ranks * observed).sum() / (count * (count - 1)))
 
 
 def _coordinate(values: Floats, measure: Measure, scaling: Scaling) -> Coordinate:

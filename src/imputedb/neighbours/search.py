@@ -108,6 +108,10 @@ class Donors:
         """How many there are."""
         return self._native.rows
 
+    def arranged(self, copies: Copies) -> Copies:
+        """How often each row counts as a donor, by row number, in the order the donors are kept in."""
+        return np.ascontiguousarray(copies if self.order is None else copies[self.order], np.uint8)
+
     def nearest(
         self,
         queries: Floats,
@@ -125,7 +129,7 @@ class Donors:
         Args:
             queries: (q, d) coordinates of the rows of `cells`, NaN where one is missing.
             cells: what wants neighbours.
-            copies: per target, (n,) how often each donor counts, by row number; 0 where it has no value.
+            copies: per target, (n,) how often each donor counts, 0 where it has no value, as `arranged` gives them.
             k: donors a cell.
             weights: (d,) of the coordinates, at least 0.
             ranges: the donors that each row of `cells` may look at; all unless given.
@@ -139,12 +143,13 @@ class Donors:
             np.ascontiguousarray(queries, np.float64).ravel(),
             self.space.parts,
             np.ascontiguousarray(weights, np.float64),
+            self.space.expected,
             ranges.offsets,
             ranges.begins,
             ranges.ends,
             cells.offsets,
             cells.targets,
-            [np.ascontiguousarray(c if self.order is None else c[self.order], np.uint8) for c in copies],
+            list(copies),
             k,
             threads or os.cpu_count() or 1,
             rows,

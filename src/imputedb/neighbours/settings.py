@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from imputedb.errors import QueryError
 from imputedb.neighbours.aggregate import Weighting
-from imputedb.neighbours.metric import METRICS, SCALINGS, Floats, MetricName, Scaling
+from imputedb.neighbours.metric import METRICS, SCALINGS, Floats, Lacking, MetricName, Scaling
 
 Aggregate = Literal["mean", "median", "mode"]
 Way = Literal["auto", "exact", "approximate"]
@@ -24,6 +24,7 @@ class Settings:
         k: neighbours a cell.
         metric: `gower`, `euclidean`, `manhattan` or `cosine`.
         scaling: what differences of numbers are divided by; the metric's own unless given.
+        lacking: whether a coordinate that a donor lacks is `ignored`, or counts with the `expected` difference.
         aggregate: of numbers, the `mean` or the `median` of the neighbours' values, or the `mode`, which is what
             categories always take.
         weighting: `uniform`, or by the inverse of the `distance`.
@@ -37,6 +38,7 @@ class Settings:
     k: int = 10
     metric: MetricName = "gower"
     scaling: Scaling | None = None
+    lacking: Lacking = "ignored"
     aggregate: Aggregate = "mean"
     weighting: Weighting = "distance"
     weights: tuple[float, ...] | Literal["learnt"] | None = None
@@ -50,6 +52,7 @@ class Settings:
         _one_of("metric", self.metric, METRICS)
         if self.scaling is not None:
             _one_of("scaling", self.scaling, SCALINGS)
+        _one_of("lacking", self.lacking, get_args(Lacking))
         _one_of("aggregate", self.aggregate, get_args(Aggregate))
         _one_of("weighting", self.weighting, get_args(Weighting))
         _one_of("search", self.search, get_args(Way))

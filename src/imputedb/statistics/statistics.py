@@ -7,6 +7,9 @@ from functools import cached_property
 
 from imputedb.statistics.histogram import Histogram
 
+MANY_LEVELS = 1000
+"""Categories with more distinct values than this predict nothing that is worth their cost."""
+
 
 class Kind(Enum):
     """What a column's values are to statistics and imputers."""
