@@ -68,7 +68,7 @@ class Lookup:
         self.groups, times = imputer.groups(table.rows), imputer.times(table.rows)
         self.condition = condition(len(table.rows.keys), self.groups, times)
         self.made: float | None = None
-        self._sorted: tuple[Array, Array] | None = None
+        self._sorted: tuple[Array, Ints] | None = None
         self._uniform = chance(table.rows, 0)
         self._copies: dict[Column, Copies] = {}
         self._weights: dict[Column, Floats] = {}
@@ -86,7 +86,7 @@ class Lookup:
             self.attributes,
             targets,
             self.settings,
-            self._even(),
+            [self._weighing(self.order[target], target) for target in targets],
             self._random,
             condition=self.condition,
             often=True,
@@ -122,7 +122,7 @@ class Lookup:
             names = names if names.dtype.kind in "iu" else names.astype(str)
             order = np.argsort(names, kind="stable")
             self._sorted = (names[order], order)
-        names, order = self._sorted
+        names, places = self._sorted
         try:
             wanted = int(str(row)) if names.dtype.kind in "iu" else str(row)
             at = int(np.searchsorted(names, wanted))
@@ -130,7 +130,7 @@ class Lookup:
             at = len(names)
         if at == len(names) or names[at] != wanted:
             raise UnknownName(f"no row of {self.stored.table.name} has {self.stored.key} {row}")
-        return int(order[at])
+        return int(places[at])
 
     def graded(self, column: Column) -> bool:
         """Whether the column is of numbers."""

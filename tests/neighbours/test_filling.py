@@ -261,7 +261,7 @@ def test_an_approximate_search_finds_what_its_recall_says() -> None:
     attributes = table(6000, width=8)
     order = np.argsort(chance(6000)("order"))
     way = Settings(search="approximate", recall=0.9)
-    index = built(attributes, range(8), way, np.ones(8), order)
+    index = built(attributes, range(8), way, [np.ones(8)] * 8, order)
     assert index.partition is not None
     assert index.partition.probes < len(index.partition.centres) / 2
     gaps = [~a.observed for a in attributes]

@@ -1,22 +1,25 @@
 """The neighbours imputer: what the most similar rows have."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from imputedb.algebra.column import Column
-from imputedb.errors import CannotImpute, UnknownName
+from imputedb.errors import CannotImpute, QueryError, UnknownName
 from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work
 from imputedb.imputers.random import keyed
 from imputedb.neighbours import cost, filling
 from imputedb.neighbours.aggregate import Weighting
 from imputedb.neighbours.attribute import Attribute, Measure
 from imputedb.neighbours.metric import Floats, Lacking, MetricName, Scaling
+from imputedb.neighbours.scan import scanned
 from imputedb.neighbours.search import Ints
 from imputedb.neighbours.settings import Aggregate, Chance, Settings, Stage, Way
 from imputedb.statistics.statistics import Kind
+
+DEFAULT_K = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +27,25 @@ class KNN:
     """The k nearest rows (Troyanskaya et al. 2001), over columns of all types by Gower's distance.
 
     1. Rows are compared by what is observed of both; imputed values take no part.
-    2. A missing cell takes the weighted mean of its column over the k nearest rows where that is observed, rounded for
-       integers; categories and booleans the weighted mode.
+    2. A missing cell takes the mean of its column over the k nearest rows where that is observed, rounded for integers;
+       categories and booleans the mode.
     3. A cell without a neighbour takes the first `fallback` there is; how many did is said in the report's warnings.
 
     Columns are named as in the database (`weight`), or with their relation where that is needed (`exams.weight`).
 
+    What is not given is what hidden cells of the real tables speak for (decisions/neighbours.md).
+
     Warning: means of neighbours vary less than values do; use `mode="draw"` where the spread matters, with a `draw` of
-    its own for each of several imputations. Distances over many unrelated columns say little: give `weights`, or have
-    them `learnt`. Where a value is missing because of what it is, neighbours share that bias.
+    its own for each of several imputations. Where a value is missing because of what it is, neighbours share that bias.
 
     Attributes:
-        k: neighbours a cell.
+        k: neighbours a cell, or `chosen` by hiding observed cells.
         metric: `gower`, `euclidean`, `manhattan` or `cosine`.
         scaling: `range`, `robust`, `deviation` or `none`; the metric's own unless given.
         lacking: whether a coordinate that a donor lacks counts with the `expected` difference, or is `ignored`.
         aggregate: `mean`, `median` or `mode` of numbers.
         weighting: `distance` or `uniform`.
-        weights: of columns, 1 where none is given; or `learnt` for each target.
+        weights: of columns, 1 where none is given; None for all equal; or `learnt` for each target.
         measures: how columns differ, where that is not by their type: `numeric`, `log`, `ordinal`, `nominal`,
             `asymmetric`.
         group: a column whose value donors must share.
@@ -53,13 +57,13 @@ class KNN:
         recall: the share of exact neighbours that an approximate search must find on a sample.
     """
 
-    k: int = 10
+    k: int | Literal["chosen"] = DEFAULT_K
     metric: MetricName = "gower"
-    scaling: Scaling | None = None
+    scaling: Scaling | None = "robust"
     lacking: Lacking = "expected"
     aggregate: Aggregate = "mean"
-    weighting: Weighting = "distance"
-    weights: tuple[tuple[str, float], ...] | Literal["learnt"] | None = None
+    weighting: Weighting = "uniform"
+    weights: tuple[tuple[str, float], ...] | Literal["learnt"] | None = "learnt"
     measures: tuple[tuple[str, str], ...] = ()
     group: str | None = None
     before: str | None = None
@@ -74,12 +78,19 @@ class KNN:
 
     def __post_init__(self) -> None:
         self.settings([])
+        for column, measure in self.measures:
+            if measure not in (known.value for known in Measure):
+                known = ", ".join(known.value for known in Measure)
+                raise QueryError(f"no measure {measure!r} for {column}; there are {known}")
 
     def time(self, work: Work) -> float:
         """A search of every incomplete row among all rows, exact or approximate (decisions/neighbours.md)."""
-        queries = work.rows * (1 - (1 - min(work.missing, 1.0)) ** work.targets)
-        searching = cost.searching_ms(queries, work.rows, work.attributes)
-        return float(searching + cost.aggregating_ms(work.rows * work.missing * work.targets, work.rows, self.k))
+        cells = work.rows * min(work.missing, 1.0) * work.targets
+        lacking = work.rows * (1 - (1 - min(work.missing, 1.0)) ** work.targets)
+        queries = cells if self.weights == "learnt" else lacking
+        k = DEFAULT_K if self.k == "chosen" else self.k
+        searching = cost.searching_ms(queries, work.rows, work.attributes, work.missing)
+        return float(searching + cost.aggregating_ms(cells, work.rows, work.attributes, work.targets, k))
 
     def penalty(self, work: Work) -> float:
         """x / (1 + x) of x = |C| / |Attr| times the share of variance left unexplained, as measured."""
@@ -104,13 +115,22 @@ class KNN:
         order = sorted(rows.columns)
         attributes = [self.attribute(column, rows.columns[column]) for column in order]
         wanted = [order.index(column) for column in targets]
+        uniform = chance(rows, seed, self.draw)
+        groups, times = self.groups(rows), self.times(rows)
+        settings, warnings = self.settings(order), []
+        if self.k == "chosen":
+            best = scanned(
+                attributes, wanted, settings, np.argsort(uniform("order"), kind="stable"), groups=groups, times=times
+            )
+            settings = replace(settings, k=best.k)
+            warnings.append(f"k is {best.k}: error {best.errors[best.metric, best.k]:.3f} of hidden cells")
         filled = filling.fill(
             attributes,
             wanted,
-            self.settings(order),
-            chance(rows, seed, self.draw),
-            groups=self.groups(rows),
-            times=self.times(rows),
+            settings,
+            uniform,
+            groups=groups,
+            times=times,
             draw=self.mode == "draw",
             progress=progress,
         )
@@ -121,7 +141,7 @@ class KNN:
                     f"{', '.join(self.fallback) or '(none)'} stands in for them: add 'column' to them"
                 )
         cells = sum(len(values) for values in filled.values.values())
-        warnings = filling.said(filled, {place: str(order[place]) for place in wanted}, cells)
+        warnings += filling.said(filled, {place: str(order[place]) for place in wanted}, cells)
         empty = {place: attributes[place].values[:0] for place in wanted}
         return {order[place]: {**empty, **filled.values}[place] for place in wanted}, warnings
 
@@ -134,7 +154,7 @@ class KNN:
             given = {_named(name, order): weight for name, weight in self.weights}
             weights = tuple(given.get(column, 1.0) for column in order)
         return Settings(
-            self.k,
+            DEFAULT_K if self.k == "chosen" else self.k,
             self.metric,
             self.scaling,
             self.lacking,

@@ -123,6 +123,8 @@ IMPUTEDB_VECTORS void measure(std::span<const Coordinate> query, const double* t
   for (const Coordinate& c : query)
     if ((c.complete || c.assumed) && c.part < Part::asymmetric) base += c.weight;
   for (const Coordinate& c : query) assumed += c.assumed ? c.weight * c.expected : 0.0;
+  bool shared = true;
+  for (const Coordinate& c : query) shared = shared && (c.complete || c.assumed) && c.part < Part::asymmetric;
   const double strange = assumed > 0.0 ? assumed / base : -1.0;
   for (std::size_t j = from; j < to; ++j) sums.num[j] = 0;
   for (std::size_t j = from; j < to; ++j) sums.den[j] = base;
@@ -146,6 +148,11 @@ IMPUTEDB_VECTORS void measure(std::span<const Coordinate> query, const double* t
     for (std::size_t j = from; j < to; ++j) {
       const double norms = sums.den[j] * sums.own[j];
       sums.num[j] = norms > 0.0 ? std::max(0.0, 1.0 - sums.num[j] / std::sqrt(norms)) : kFar;
+    }
+  else if (shared && base > 0.0)  // one weight for all donors: a product instead of a quotient each
+    for (std::size_t j = from; j < to; ++j) {
+      const double mean = sums.num[j] * (1.0 / base);
+      sums.num[j] = std::fabs(mean - strange) > 1e-12 * strange ? mean : kFar;
     }
   else
     for (std::size_t j = from; j < to; ++j) {

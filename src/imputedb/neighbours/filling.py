@@ -19,7 +19,7 @@ from imputedb.neighbours.settings import Chance, Settings
 from imputedb.neighbours.weights import learnt
 
 Array = NDArray[np.generic]
-BLOCK = 1 << 15
+BLOCK = 1 << 13
 """Rows whose neighbours are held at a time."""
 
 
@@ -82,7 +82,7 @@ def fill(
         attributes,
         work.wanting,
         settings,
-        work.common_weights(),
+        [work.weights(target) for target in work.wanting],
         work.order,
         condition=condition(len(work.order), groups, times),
     )
@@ -116,10 +116,6 @@ class _Work:
             return self._learnt[target]
         given = self.settings.weights
         return np.array(given, np.float64) if given is not None else np.ones(len(self.attributes))
-
-    def common_weights(self) -> Floats:
-        """(d,) the mean over the targets, by which rows are put into lists."""
-        return np.asarray(np.mean([self.weights(target) for target in self.wanting], axis=0))
 
     def run(self, index: Index) -> Filled:
         """All targets, those that share weights in one search."""

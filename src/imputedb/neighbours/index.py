@@ -11,7 +11,7 @@ from imputedb.neighbours.attribute import Attribute, placed, space_of
 from imputedb.neighbours.condition import Condition
 from imputedb.neighbours.metric import Floats, Space
 from imputedb.neighbours.partition import Partition, nearest_lists, partitioned, recalled
-from imputedb.neighbours.search import Cells, Copies, Donors, Found, Ints, Progress, cells_of
+from imputedb.neighbours.search import Cells, Copies, Donors, Found, Ints, Progress
 from imputedb.neighbours.settings import Settings
 
 SAMPLE = 200
@@ -122,7 +122,7 @@ def built(
     attributes: Sequence[Attribute],
     targets: Sequence[int],
     settings: Settings,
-    weights: Floats,
+    weights: Sequence[Floats],
     order: Ints,
     *,
     condition: Condition | None = None,
@@ -131,53 +131,75 @@ def built(
 ) -> Index:
     """An index of all rows, partitioned where that is asked for or estimated to be cheaper.
 
-    Under a condition the search is exact: it looks only at the donors that may be looked at.
+    Lists are given up again where the recall needs so many of them that looking at all donors is cheaper: many
+    coordinates are missing then, or say little. Under a condition the search is exact: it looks only at the donors that may be looked at.
 
     Args:
         attributes: the columns.
         targets: places of those whose missing cells will be asked about.
         settings: how.
-        weights: (d,) of the coordinates.
+        weights: per target, (d,) of the coordinates; lists are learnt by their mean.
         order: (n,) row numbers in a random order.
         condition: who may be a donor to whom.
         often: whether cells will be asked about one by one and again and again, so that learning lists pays.
         progress: told the share that is done.
     """
-    gaps = [~attributes[target].observed for target in targets]
-    incomplete = float(np.count_nonzero(np.logical_or.reduce(gaps)))
-    queries = float(len(order)) if often and incomplete else incomplete
+    incomplete = np.count_nonzero(np.logical_or.reduce([~attributes[target].observed for target in targets]))
+    queries = float(len(order) if often else incomplete)
     approximate = settings.search == "approximate" or (
-        settings.search == "auto" and cost.approximate_pays(queries, len(order), len(attributes))
+        settings.search == "auto" and cost.approximate_pays(queries, len(order), len(attributes), _lacking(attributes))
     )
     if not approximate or condition or len(order) < 2 * settings.k or not queries:
         return Index(attributes, settings, condition=condition)
     space = space_of(attributes, settings.metric, settings.scaling, settings.lacking)
-    partition = partitioned(space, attributes, weights, cost.lists_of(len(order)), order, progress)
+    common = np.asarray(np.mean(weights, axis=0))
+    partition = partitioned(space, attributes, common, cost.lists_of(len(order)), order, progress)
     index = Index(attributes, settings, partition=partition, space=space)
-    index.partition = _measured(index, partition, gaps, settings, weights, order)
+    measured = _measured(index, partition, targets, settings, weights, order)
+    index.partition = measured
+    looked_at = measured.probes / len(measured.centres)
+    if settings.search == "auto" and looked_at > cost.WORTHWHILE:
+        return Index(attributes, settings, space=space)
     return index
+
+
+def _lacking(attributes: Sequence[Attribute]) -> float:
+    """The mean share of the columns that is missing."""
+    return float(np.mean([1 - attribute.observed.mean() for attribute in attributes]))
 
 
 def _measured(
     index: Index,
     partition: Partition,
-    gaps: Sequence[NDArray[np.bool_]],
+    targets: Sequence[int],
     settings: Settings,
-    weights: Floats,
+    weights: Sequence[Floats],
     order: Ints,
 ) -> Partition:
     """The partition with as many probes as the recall needs on one sample, and the recall on another."""
-    wanting = order[np.logical_or.reduce(gaps)[order]][: 2 * SAMPLE]
-    cells = cells_of(gaps, wanting)
-    copies = [index.arranged((~gap).astype(np.uint8)) for gap in gaps]
-    points = placed(index.space, index.attributes, cells.rows)
-    exact = index.exact(points, cells, copies, settings.k, weights)
-    nearest = nearest_lists(index.space, partition.centres, points, weights, len(partition.centres))
-    nearest = nearest[np.repeat(np.arange(len(cells.rows)), np.diff(cells.offsets))]
-    half = max(1, len(nearest) // 2)
-    tuning, testing = slice(None, half), slice(half if half < len(nearest) else 0, None)
-    curve = recalled(Found(exact.rows[tuning], exact.distances[tuning]), partition.lists, nearest[tuning])
+    tuning, testing = [], []
+    every = max(10, 2 * SAMPLE // len(targets))
+    for target, own in zip(targets, weights, strict=True):
+        exact, nearest = _sampled(index, partition, target, settings.k, own, order, every)
+        half = max(1, len(nearest) // 2)
+        tuning.append(recalled(exact[:half], partition.lists, nearest[:half]))
+        testing.append(recalled(exact[-half:], partition.lists, nearest[-half:]))
+    curve, check = np.mean(tuning, axis=0), np.mean(testing, axis=0)
     probes = int(np.searchsorted(curve, settings.recall * (1 - 1e-12))) + 1
     probes = min(probes, len(partition.centres))
-    check = recalled(Found(exact.rows[testing], exact.distances[testing]), partition.lists, nearest[testing])
     return replace(partition, probes=probes, recall=float(check[probes - 1]))
+
+
+def _sampled(
+    index: Index, partition: Partition, target: int, k: int, weights: Floats, order: Ints, count: int
+) -> tuple[NDArray[np.int32], Ints]:
+    """Of some missing cells of a target, or known ones where none is: exact neighbours, and lists, nearest first."""
+    observed = index.attributes[target].observed
+    rows = np.sort((order[~observed[order]] if not observed.all() else order)[:count])
+    points = placed(index.space, index.attributes, rows)
+    points[:, target] = np.nan
+    numbers = np.arange(len(rows) + 1, dtype=np.int64)
+    cells = Cells(rows, numbers, np.zeros(len(rows), np.int32))
+    copies = [index.arranged(observed.astype(np.uint8))]
+    exact = index.exact(points, cells, copies, k, weights)
+    return exact.rows, nearest_lists(index.space, partition.centres, points, weights, len(partition.centres))

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imputedb.neighbours.attribute import Attribute, placed
 from imputedb.neighbours.metric import Floats, Space
-from imputedb.neighbours.search import Cells, Donors, Found, Ints, Progress, Ranges
+from imputedb.neighbours.search import Cells, Donors, Ints, Progress, Ranges
 
 ROUNDS = 4
 """Of Lloyd's algorithm: what more of them would gain, a few more probes gain more cheaply."""
@@ -122,7 +123,7 @@ def partitioned(
     count = len(order)
     centres = learnt_centres(space, placed(space, attributes, order[: lists * TRAINED]), weights, lists)
     own = np.empty(count, np.int64)
-    for rows in blocks(count, 1 << 16):
+    for rows in blocks(count, 1 << 14):
         own[rows] = nearest_lists(space, centres, placed(space, attributes, rows), weights, 1)[:, 0]
         if progress:
             progress(float(rows[-1] + 1) / count)
@@ -130,16 +131,17 @@ def partitioned(
     return Partition(centres, np.argsort(own, kind="stable"), offsets, own, lists, 1.0)
 
 
-def recalled(exact: Found, lists: Ints, nearest: Ints) -> Floats:
+def recalled(exact: NDArray[np.int32], lists: Ints, nearest: Ints) -> Floats:
     """(lists,) share of the exact neighbours that are found when 1, 2, ... lists are looked into.
 
     Args:
-        exact: the neighbours of q cells, of a row each.
+        exact: (q, k) row numbers, -1 where there are no more.
         lists: (n,) the list of each row.
-        nearest: (q, p) the lists nearest to each row, nearest first.
+        nearest: (q, lists) the lists nearest to each query, nearest first.
     """
-    there = exact.rows >= 0
-    homes = lists[np.where(there, exact.rows, 0)]
-    ranks = np.argmax(nearest[:, None, :] == homes[:, :, None], axis=2)
+    there = exact >= 0
+    homes = lists[np.where(there, exact, 0)]
+    places = np.argsort(nearest, axis=1)
+    ranks = np.take_along_axis(places, homes, axis=1)
     found = np.bincount(ranks[there], minlength=nearest.shape[1])
-    return np.cumsum(found) / max(int(there.sum()), 1)
+    return np.asarray(np.cumsum(found) / max(int(there.sum()), 1))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from time import time
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -61,6 +62,6 @@ def taken(database: str, fingerprint: str) -> Kept | None:
             lists = np.empty(len(order), np.int64)
             lists[order] = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
             found = Partition(file["centres"], order, offsets, lists, int(file["probes"]), float(head["recall"]))
-    except (OSError, ValueError, KeyError, IndexError, EOFError):
+    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile):
         return None
     return Kept(found, min(float(head["made"]), time())) if head["fingerprint"] == fingerprint else None
