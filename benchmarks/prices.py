@@ -45,9 +45,8 @@ def times() -> list[str]:
                         taken.append(time.perf_counter() - began)
                     ms = min(taken) * 1e3
                     ratios.append(estimate / ms)
-                    lines.append(
-                        f"| {count:,} | {width} | {targets} | {missing} | {ms:.2f} | {estimate:.2f} | {ratios[-1]:.2f} |"
-                    )
+                    figures = f"{ms:.2f} | {estimate:.2f} | {ratios[-1]:.2f}"
+                    lines.append(f"| {count:,} | {width} | {targets} | {missing} | {figures} |")
                     print(lines[-1], flush=True)
     within = sum(0.5 <= ratio <= 2 for ratio in ratios) / len(ratios)
     return [*lines, "", f"Within a factor of 2: {within:.0%} of {len(ratios)}."]

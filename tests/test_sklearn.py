@@ -117,6 +117,16 @@ def test_categories_stay_categories(kind: Any) -> None:
     assert (out[gone, 1] == np.digitize(x[gone], [-0.5, 0.5]) * 7).mean() > 0.9
 
 
+def test_gower_keeps_the_range_of_fit_and_says_what_lies_beyond(caplog: pytest.LogCaptureFixture) -> None:
+    train = np.array([[0.0, 0.0, 1.0], [10.0, 1.0, 2.0], [5.0, 9.0, 3.0]])
+    imputer = KNNImputer(n_neighbors=1, metric="gower").fit(train)
+    with caplog.at_level("INFO", "imputedb.sklearn"):
+        # 1000 is as far from 0 as 10 is: all are clipped to 1, and the second column decides
+        out = imputer.transform([[1000.0, 8.0, np.nan]])
+    assert out[0, 2] == 3.0
+    assert "1 values lie beyond what fit has seen" in caplog.text
+
+
 def test_other_missing_values() -> None:
     values = np.array([[1.0, -1], [2, 5], [3, 7], [-1, 6]])
     out = KNNImputer(missing_values=-1, n_neighbors=1).fit_transform(values)

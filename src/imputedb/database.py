@@ -105,7 +105,7 @@ class Database:
         Args:
             text: one SELECT statement in DuckDB's SQL.
             alpha: 0 for the least loss of information, 1 for the least time, or between.
-            imputer: `tree`, `mean`, `hotdeck`, `drop`, an imputer of your own, or several to choose from.
+            imputer: `tree`, `knn`, `mean`, `hotdeck`, `drop`, an imputer of your own, or several to choose from.
             seed: one seed gives one answer, whatever the number of threads.
             strategy: `planned`, or `base` to complete every table that is read before the query runs.
             progress: told the share of an imputer's work that is done.

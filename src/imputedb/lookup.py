@@ -24,7 +24,7 @@ from imputedb.neighbours.index import Index, built
 from imputedb.neighbours.metric import Floats
 from imputedb.neighbours.search import Cells, Copies, Ints
 from imputedb.neighbours.settings import Settings
-from imputedb.neighbours.weights import learnt
+from imputedb.neighbours.weights import Learner
 from imputedb.stored import Stored, stored
 
 Rows32 = NDArray[np.int32]
@@ -73,6 +73,7 @@ class Lookup:
         self._copies: dict[Column, Copies] = {}
         self._weights: dict[Column, Floats] = {}
         self._random: Ints = np.argsort(self._uniform("order"), kind="stable")
+        self._learner = Learner(self.attributes, self._random)
         self.index = self._indexed(home, fingerprint)
 
     def _indexed(self, home: str | None, fingerprint: str) -> Index:
@@ -195,7 +196,7 @@ class Lookup:
     def _weighing(self, column: Column, target: int) -> Floats:
         if column not in self._weights:
             learn = self.settings.weights == "learnt"
-            self._weights[column] = learnt(self.attributes, target, self._random) if learn else self._even()
+            self._weights[column] = self._learner.weights(target) if learn else self._even()
         return self._weights[column]
 
 

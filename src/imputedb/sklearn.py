@@ -6,6 +6,7 @@ nothing leaks across the folds of a cross-validation.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ from imputedb.neighbours.search import cells_of
 from imputedb.neighbours.settings import Settings
 
 __all__ = ["ChainedImputer", "KNNImputer"]
+
+_log = logging.getLogger(__name__)
 
 Matrix = NDArray[Any]
 Flags = NDArray[np.bool_]
@@ -173,7 +176,9 @@ class KNNImputer(_Imputer):
         targets = np.flatnonzero(wanted.any(axis=0)).tolist()
         cells = cells_of([wanted[:, target] for target in targets])
         located = np.where(missing, np.nan, filled).astype(np.float64)[cells.rows]
-        columns = zip(index.space.coordinates, located.T, strict=True)
+        columns = list(zip(index.space.coordinates, located.T, strict=True))
+        if index.space.metric == "gower" and (beyond := sum(c.outside(values) for c, values in columns)):
+            _log.info("%d values lie beyond what fit has seen: differences to them are clipped at 1", beyond)
         queries = np.stack([coordinate.placed(values) for coordinate, values in columns], axis=1)
         copies = [index.attributes[target].observed.astype(np.uint8) for target in targets]
         threads = self.n_jobs if self.n_jobs and self.n_jobs > 0 else 0

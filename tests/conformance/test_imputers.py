@@ -80,3 +80,13 @@ def test_prices_keep_their_bounds(imputer: Imputer) -> None:
         work = Work(count, 2, 10, 0.3, 0.8)
         assert 0 < imputer.penalty(work) < 1
         assert imputer.time(work) >= 0
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.01, 0.3, 1.0])
+@pytest.mark.parametrize("targets", [1, 4])
+def test_more_rows_never_cost_less_nor_lose_more(imputer: Imputer, missing: float, targets: int) -> None:
+    works = [Work(float(rows), targets, 10, missing, 0.4 * targets) for rows in np.geomspace(1, 1e8, 200)]
+    times = [imputer.time(work) for work in works]
+    penalties = [imputer.penalty(work) for work in works]
+    assert times == sorted(times)
+    assert penalties == sorted(penalties, reverse=True)

@@ -94,7 +94,7 @@ def with_planning(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--alpha", type=float, default=0.0, show_default=True, help="0: the best answer; 1: the fastest."),
         click.option(
-            "--imputer", default="tree", show_default=True, help="tree, mean, hotdeck, drop; several with commas."
+            "--imputer", default="tree", show_default=True, help="tree, knn, mean, hotdeck, drop; several with commas."
         ),
         click.option("--seed", type=int, default=0, show_default=True, help="One seed gives one answer."),
         click.option(
@@ -212,7 +212,9 @@ def explain(
 @main.command()
 @click.argument("db")
 @click.argument("sql")
-@click.option("--imputer", default="tree", show_default=True, help="tree, mean, hotdeck, drop; several with commas.")
+@click.option(
+    "--imputer", default="tree", show_default=True, help="tree, knn, mean, hotdeck, drop; several with commas."
+)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 def frontier(db: str, sql: str, imputer: str, form: str) -> None:
     """Show every plan that no other beats in both penalty and time, and the alphas that pick it."""
@@ -291,9 +293,9 @@ def evaluate(
 @click.argument("table")
 @click.argument("column")
 @click.argument("row")
-@click.option("-k", "k", type=int, default=10, show_default=True, help="Neighbours.")
+@click.option("-k", "k", type=int, default=20, show_default=True, help="Neighbours.")
 @click.option("--metric", default="gower", show_default=True, help="gower, euclidean, manhattan or cosine.")
-@click.option("--weights", type=click.Choice(["equal", "learnt"]), default="equal", help="Of the columns.")
+@click.option("--weights", type=click.Choice(["learnt", "equal"]), default="learnt", help="Of the columns.")
 @click.option("--salt", metavar="SECRET", help="Name rows by hashes that only who knows it can resolve.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def why(

@@ -9,16 +9,19 @@
 #include "pool.hpp"
 
 // One copy a generation of vector units, picked when the module is loaded; sanitizers do not know the mechanism.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+#ifndef __SANITIZE_ADDRESS__
 #define IMPUTEDB_VECTORS __attribute__((target_clones("avx512f", "avx2,fma", "default")))
-#else
+#endif
+#endif
+#ifndef IMPUTEDB_VECTORS
 #define IMPUTEDB_VECTORS
 #endif
+#define IMPUTEDB_INLINE [[gnu::always_inline]] inline  // else a loop would not belong to its caller's generation
 
 namespace imputedb {
 namespace {
 
-constexpr std::size_t kTile = Donors::kTile;
 constexpr std::size_t kBlock = 64;  // queries that share a tile while it is in the cache
 constexpr std::size_t kGroup = 32;  // rows whose distances are looked at together
 constexpr double kFar = std::numeric_limits<double>::infinity();
@@ -40,7 +43,8 @@ struct Sums {
 enum class Lacking { never, ignored, assumed };
 
 template <std::size_t kCount, Lacking kLacking, class F>
-[[gnu::always_inline]] inline void add(const Coordinate* c, const double* tile, std::size_t from, std::size_t to, Sums& sums, F&& difference) {
+IMPUTEDB_INLINE void add(const Coordinate* c, const double* tile, std::size_t from, std::size_t to, Sums& sums,
+                         F&& difference) {
   const double* __restrict x[kCount];
   double q[kCount], w[kCount], e[kCount];
   for (std::size_t i = 0; i < kCount; ++i) x[i] = tile + c[i].column * kTile, q[i] = c[i].value, w[i] = c[i].weight;
@@ -69,7 +73,7 @@ template <std::size_t kCount, Lacking kLacking, class F>
 }
 
 template <std::size_t kCount, Lacking kLacking>
-[[gnu::always_inline]] inline void add_part(const Coordinate* c, const double* tile, std::size_t from, std::size_t to, Sums& sums) {
+IMPUTEDB_INLINE void add_part(const Coordinate* c, const double* tile, std::size_t from, std::size_t to, Sums& sums) {
   switch (c->part) {
     case Part::absolute:
       return add<kCount, kLacking>(c, tile, from, to, sums, [](double q, double v) { return std::fabs(q - v); });
@@ -86,14 +90,15 @@ template <std::size_t kCount, Lacking kLacking>
 }
 
 template <std::size_t kCount>
-[[gnu::always_inline]] inline void add_counted(const Coordinate* c, const double* tile, std::size_t from, std::size_t to, Sums& sums) {
+IMPUTEDB_INLINE void add_counted(const Coordinate* c, const double* tile, std::size_t from, std::size_t to,
+                                 Sums& sums) {
   if (c->complete) return add_part<kCount, Lacking::never>(c, tile, from, to, sums);
   if (c->assumed) return add_part<kCount, Lacking::assumed>(c, tile, from, to, sums);
   return add_part<kCount, Lacking::ignored>(c, tile, from, to, sums);
 }
 
-[[gnu::always_inline]] inline void add_asymmetric(const Coordinate& c, const double* __restrict x, std::size_t from,
-                                                  std::size_t to, Sums& sums) {
+IMPUTEDB_INLINE void add_asymmetric(const Coordinate& c, const double* __restrict x, std::size_t from, std::size_t to,
+                                    Sums& sums) {
   for (std::size_t j = from; j < to; ++j) {
     const bool counts = x[j] == x[j] && (c.value != 0.0 || x[j] != 0.0);
     sums.num[j] += counts && x[j] != c.value ? c.weight : 0.0;
@@ -101,8 +106,8 @@ template <std::size_t kCount>
   }
 }
 
-[[gnu::always_inline]] inline void add_product(const Coordinate& c, const double* __restrict x, std::size_t from,
-                                               std::size_t to, Sums& sums) {
+IMPUTEDB_INLINE void add_product(const Coordinate& c, const double* __restrict x, std::size_t from, std::size_t to,
+                                 Sums& sums) {
   const bool matched = c.part == Part::matched;
   const double q = c.value, w = c.weight;
   for (std::size_t j = from; j < to; ++j) {
@@ -209,99 +214,127 @@ struct Asking {
   std::size_t range, last;
 };
 
+// One search: blocks of queries are tasks, and each walks through the tiles that any of its queries looks into.
+class Walk {
+ public:
+  Walk(const Tiles& donors, const Search& search, std::span<std::int32_t> ids, std::span<double> distances)
+      : donors_(donors), search_(search), ids_(ids), distances_(distances) {
+    std::fill(ids_.begin(), ids_.end(), -1);
+    std::fill(distances_.begin(), distances_.end(), kFar);
+  }
+
+  bool run(const std::function<bool(double)>& between) {
+    const std::size_t blocks = (count() + kBlock - 1) / kBlock;
+    Pool pool(std::min<int>(search_.threads, static_cast<int>(std::max<std::size_t>(blocks, 1))));
+    pool.run(
+        blocks,
+        [this](std::size_t block) {
+          if (!stop_) walk(block);
+          ++done_;
+        },
+        [&] {
+          if (!stop_ && between(static_cast<double>(done_) / static_cast<double>(blocks))) stop_ = true;
+        });
+    return !stop_;
+  }
+
+ private:
+  std::size_t count() const { return search_.cell_offsets.size() - 1; }
+
+  void walk(std::size_t block) {
+    Sums sums;
+    std::fill(std::begin(sums.num), std::end(sums.num), kFar);
+    std::vector<Asking> queries;
+    std::size_t first = donors_.ids.size(), last = 0;
+    for (std::size_t q = block * kBlock; q < std::min(count(), (block + 1) * kBlock); ++q) {
+      queries.push_back(asking(q));
+      for (std::size_t r = queries.back().range; r < queries.back().last; ++r) {
+        first = std::min(first, static_cast<std::size_t>(search_.begins[r]));
+        last = std::max(last, static_cast<std::size_t>(search_.ends[r]));
+      }
+    }
+    for (std::size_t tile = first / kTile; tile * kTile < last && !stop_; ++tile)
+      for (Asking& query : queries) visit(query, tile, sums);
+  }
+
+  Asking asking(std::size_t q) {
+    Asking out;
+    const bool assumed = !search_.expected.empty();
+    for (std::size_t c = 0; c < donors_.width; ++c) {
+      const double value = search_.queries[q * donors_.width + c];
+      if (!std::isnan(value) && search_.weights[c] > 0.0)
+        out.coordinates.push_back({c, static_cast<Part>(search_.parts[c]), donors_.complete[c] != 0, value,
+                                   search_.weights[c], assumed ? search_.expected[c] : 0.0, assumed});
+    }
+    std::ranges::stable_sort(out.coordinates, {}, [](const Coordinate& c) { return std::pair(c.part, c.complete); });
+    const auto first = static_cast<std::size_t>(search_.cell_offsets[q]);
+    const auto end = static_cast<std::size_t>(search_.cell_offsets[q + 1]);
+    const auto k = static_cast<std::size_t>(search_.k);
+    for (std::size_t cell = first; cell < end; ++cell)
+      out.cells.emplace_back(&ids_[cell * k], &distances_[cell * k], search_.k);
+    out.targets = search_.targets.subspan(first, end - first);
+    out.range = static_cast<std::size_t>(search_.range_offsets[q]);
+    out.last = static_cast<std::size_t>(search_.range_offsets[q + 1]);
+    return out;
+  }
+
+  // The parts of a tile that the query's next ranges cover.
+  void visit(Asking& query, std::size_t tile, Sums& sums) const {
+    const std::size_t begin = tile * kTile, end = begin + kTile;
+    for (; query.range < query.last; ++query.range) {
+      const auto low = static_cast<std::size_t>(search_.begins[query.range]);
+      const auto high = static_cast<std::size_t>(search_.ends[query.range]);
+      if (low >= end) return;
+      look(query, tile, std::max(low, begin) - begin, std::min(high, end) - begin, sums);
+      if (high > end) return;
+    }
+  }
+
+  void look(Asking& query, std::size_t tile, std::size_t from, std::size_t to, Sums& sums) const {
+    const std::size_t low = from / 8 * 8, high = std::min(kTile, (to + kGroup - 1) / kGroup * kGroup);
+    measure(query.coordinates, &donors_.values[tile * donors_.width * kTile], low, high, sums);
+    for (std::size_t cell = 0; cell < query.cells.size(); ++cell) {
+      const std::uint8_t* copies = search_.copies[static_cast<std::size_t>(query.targets[cell])];
+      for (std::size_t group = from / kGroup * kGroup; group < to; group += kGroup)
+        if (any_within(sums.num + group, query.cells[cell].limit()))
+          take(query.cells[cell], tile * kTile, std::max(from, group), std::min(to, group + kGroup), sums, copies);
+    }
+  }
+
+  void take(Nearest& cell, std::size_t base, std::size_t from, std::size_t to, const Sums& sums,
+            const std::uint8_t* copies) const {
+    for (std::size_t j = from; j < to; ++j)
+      if (sums.num[j] <= cell.limit() && copies[base + j] > 0)
+        cell.take(sums.num[j], donors_.ids[base + j], copies[base + j]);
+  }
+
+  const Tiles& donors_;
+  const Search& search_;
+  std::span<std::int32_t> ids_;
+  std::span<double> distances_;
+  std::atomic<bool> stop_{false};
+  std::atomic<std::size_t> done_{0};
+};
+
 }  // namespace
 
 Donors::Donors(std::size_t width, std::span<const std::int32_t> ids)
-    : width_(width), ids_(ids.begin(), ids.end()), complete_(width, 0) {
-  tiles_.assign((rows() + kTile - 1) / kTile * width_ * kTile, std::numeric_limits<double>::quiet_NaN());
+    : tiles_{width, {ids.begin(), ids.end()}, {}, std::vector<std::uint8_t>(width, 0)} {
+  tiles_.values.assign((rows() + kTile - 1) / kTile * width * kTile, std::numeric_limits<double>::quiet_NaN());
 }
 
 void Donors::put(std::size_t column, std::span<const double> values) {
   bool complete = true;
   for (std::size_t row = 0; row < rows(); ++row) {
-    tiles_[(row / kTile * width_ + column) * kTile + row % kTile] = values[row];
+    tiles_.values[(row / kTile * tiles_.width + column) * kTile + row % kTile] = values[row];
     complete = complete && !std::isnan(values[row]);
   }
-  complete_[column] = complete ? 1 : 0;
+  tiles_.complete[column] = complete ? 1 : 0;
 }
 
 bool Donors::nearest(const Search& search, std::span<std::int32_t> ids, std::span<double> distances,
                      const std::function<bool(double)>& between) const {
-  const std::size_t count = search.cell_offsets.size() - 1;
-  const auto k = static_cast<std::size_t>(search.k);
-  std::atomic<bool> stop{false};
-  std::atomic<std::size_t> done{0};
-  std::fill(ids.begin(), ids.end(), -1);
-  std::fill(distances.begin(), distances.end(), kFar);
-
-  const bool assumed = !search.expected.empty();
-  const auto asking = [&](std::size_t q) {
-    Asking out;
-    for (std::size_t c = 0; c < width_; ++c) {
-      const double value = search.queries[q * width_ + c];
-      if (!std::isnan(value) && search.weights[c] > 0.0)
-        out.coordinates.push_back({c, static_cast<Part>(search.parts[c]), complete_[c] != 0, value, search.weights[c],
-                                   assumed ? search.expected[c] : 0.0, assumed});
-    }
-    std::ranges::stable_sort(out.coordinates, {}, [](const Coordinate& c) { return std::pair(c.part, c.complete); });
-    const auto first = static_cast<std::size_t>(search.cell_offsets[q]);
-    const auto end = static_cast<std::size_t>(search.cell_offsets[q + 1]);
-    for (std::size_t cell = first; cell < end; ++cell) out.cells.emplace_back(&ids[cell * k], &distances[cell * k], search.k);
-    out.targets = search.targets.subspan(first, end - first);
-    out.range = static_cast<std::size_t>(search.range_offsets[q]);
-    out.last = static_cast<std::size_t>(search.range_offsets[q + 1]);
-    return out;
-  };
-
-  const auto look = [&](Asking& query, std::size_t tile, std::size_t from, std::size_t to, Sums& sums) {
-    const std::size_t low = from / 8 * 8, high = std::min(kTile, (to + kGroup - 1) / kGroup * kGroup);
-    measure(query.coordinates, &tiles_[tile * width_ * kTile], low, high, sums);
-    for (std::size_t cell = 0; cell < query.cells.size(); ++cell) {
-      const std::uint8_t* copies = search.copies[static_cast<std::size_t>(query.targets[cell])];
-      for (std::size_t group = from / kGroup * kGroup; group < to; group += kGroup) {
-        if (!any_within(sums.num + group, query.cells[cell].limit())) continue;
-        for (std::size_t j = std::max(from, group); j < std::min(to, group + kGroup); ++j) {
-          const std::size_t row = tile * kTile + j;
-          if (sums.num[j] <= query.cells[cell].limit() && copies[row] > 0)
-            query.cells[cell].take(sums.num[j], ids_[row], copies[row]);
-        }
-      }
-    }
-  };
-
-  const auto task = [&](std::size_t block) {
-    if (stop) return;
-    Sums sums;
-    std::fill(std::begin(sums.num), std::end(sums.num), kFar);
-    std::vector<Asking> queries;
-    std::size_t first = rows(), last = 0;
-    for (std::size_t q = block * kBlock; q < std::min(count, (block + 1) * kBlock); ++q) {
-      queries.push_back(asking(q));
-      for (std::size_t r = queries.back().range; r < queries.back().last; ++r) {
-        first = std::min(first, static_cast<std::size_t>(search.begins[r]));
-        last = std::max(last, static_cast<std::size_t>(search.ends[r]));
-      }
-    }
-    for (std::size_t tile = first / kTile; tile * kTile < last && !stop; ++tile) {
-      const std::size_t begin = tile * kTile, end = begin + kTile;
-      for (Asking& query : queries)
-        for (; query.range < query.last; ++query.range) {
-          const auto low = static_cast<std::size_t>(search.begins[query.range]);
-          const auto high = static_cast<std::size_t>(search.ends[query.range]);
-          if (low >= end) break;
-          look(query, tile, std::max(low, begin) - begin, std::min(high, end) - begin, sums);
-          if (high > end) break;
-        }
-    }
-    ++done;
-  };
-
-  const std::size_t blocks = (count + kBlock - 1) / kBlock;
-  Pool pool(std::min<int>(search.threads, static_cast<int>(std::max<std::size_t>(blocks, 1))));
-  pool.run(blocks, task, [&] {
-    if (!stop && between(static_cast<double>(done) / static_cast<double>(blocks))) stop = true;
-  });
-  return !stop;
+  return Walk(tiles_, search, ids, distances).run(between);
 }
 
 }  // namespace imputedb

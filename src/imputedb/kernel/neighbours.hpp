@@ -29,19 +29,27 @@ struct Search {
   int threads;
 };
 
-// Rows that others may be compared to, in tiles of columns, so that a tile stays in a core's cache.
+constexpr std::size_t kTile = 256;
+
+// Rows in tiles of columns, so that a tile stays in a core's cache.
+struct Tiles {
+  std::size_t width;
+  std::vector<std::int32_t> ids;
+  std::vector<double> values;          // [tile][column][kTile]
+  std::vector<std::uint8_t> complete;  // by column: no row lacks it
+};
+
+// Rows that others may be compared to.
 class Donors {
  public:
-  static constexpr std::size_t kTile = 256;
-
   // Rows without a value yet, and the number each is known by.
   Donors(std::size_t width, std::span<const std::int32_t> ids);
 
   // Gives a column its values, NaN where one is missing. One column at a time, so that no second copy of all is held.
   void put(std::size_t column, std::span<const double> values);
 
-  std::size_t rows() const { return ids_.size(); }
-  std::size_t width() const { return width_; }
+  std::size_t rows() const { return tiles_.ids.size(); }
+  std::size_t width() const { return tiles_.width; }
 
   // For every cell its k nearest donors, nearest first and ties by number: numbers, or -1 where there are no more, and
   // mean distances a unit of weight. False when `between`, called with the share that is done, asked to stop.
@@ -49,10 +57,7 @@ class Donors {
                const std::function<bool(double)>& between) const;
 
  private:
-  std::size_t width_;
-  std::vector<std::int32_t> ids_;
-  std::vector<double> tiles_;           // [tile][column][kTile]
-  std::vector<std::uint8_t> complete_;  // by column: no donor lacks it
+  Tiles tiles_;
 };
 
 }  // namespace imputedb

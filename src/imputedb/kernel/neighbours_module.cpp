@@ -29,11 +29,12 @@ void put(Donors& self, std::size_t column, const Array<double>& values) {
   self.put(column, read(values));
 }
 
-void nearest(const Donors& self, const Array<double>& queries, const Array<int>& parts, const Array<double>& weights, const Array<double>& expected,
-             const Array<std::int64_t>& range_offsets, const Array<std::int64_t>& begins,
-             const Array<std::int64_t>& ends, const Array<std::int64_t>& cell_offsets,
-             const Array<std::int32_t>& targets, const std::vector<Array<std::uint8_t>>& copies, int k, int threads,
-             const Place<std::int32_t>& ids, const Place<double>& distances, nb::object progress) {
+void nearest(const Donors& self, const Array<double>& queries, const Array<int>& parts, const Array<double>& weights,
+             const Array<double>& expected, const Array<std::int64_t>& range_offsets,
+             const Array<std::int64_t>& begins, const Array<std::int64_t>& ends,
+             const Array<std::int64_t>& cell_offsets, const Array<std::int32_t>& targets,
+             const std::vector<Array<std::uint8_t>>& copies, int k, int threads, const Place<std::int32_t>& ids,
+             const Place<double>& distances, nb::object progress) {
   const std::size_t width = self.width(), count = range_offsets.shape(0) - 1;
   if (queries.shape(0) != count * width || parts.shape(0) != width || weights.shape(0) != width ||
       (expected.shape(0) != width && expected.shape(0) != 0) ||
@@ -41,10 +42,13 @@ void nearest(const Donors& self, const Array<double>& queries, const Array<int>&
       distances.shape(0) != ids.shape(0))
     throw nb::value_error("arrays of lengths that do not fit each other");
   std::vector<const std::uint8_t*> counts;
-  for (const auto& one : copies) counts.push_back(one.data());
-  const Search search{read(queries), read(parts),        read(weights), read(expected), read(range_offsets), read(begins),
-                      read(ends),    read(cell_offsets), read(targets), counts,              k,
-                      threads};
+  for (const auto& one : copies) {
+    if (one.shape(0) != self.rows()) throw nb::value_error("arrays of lengths that do not fit each other");
+    counts.push_back(one.data());
+  }
+  const Search search{read(queries),       read(parts),   read(weights), read(expected),
+                      read(range_offsets), read(begins),  read(ends),    read(cell_offsets),
+                      read(targets),       counts,        k,             threads};
   Caller caller(std::move(progress));
   bool finished = false;
   {
@@ -62,8 +66,9 @@ void bind_neighbours(nb::module_& m) {
       .def("__init__", &construct, "width"_a, "ids"_a)
       .def("put", &put, "column"_a, "values"_a)
       .def_prop_ro("rows", &Donors::rows)
-      .def("nearest", &nearest, "queries"_a, "parts"_a, "weights"_a, "expected"_a, "range_offsets"_a, "begins"_a, "ends"_a,
-           "cell_offsets"_a, "targets"_a, "copies"_a, "k"_a, "threads"_a, "ids"_a, "distances"_a, "progress"_a.none());
+      .def("nearest", &nearest, "queries"_a, "parts"_a, "weights"_a, "expected"_a, "range_offsets"_a, "begins"_a,
+           "ends"_a, "cell_offsets"_a, "targets"_a, "copies"_a, "k"_a, "threads"_a, "ids"_a, "distances"_a,
+           "progress"_a.none());
 }
 
 }  // namespace imputedb

@@ -16,11 +16,13 @@ from imputedb.neighbours.index import Index, built
 from imputedb.neighbours.metric import Floats
 from imputedb.neighbours.search import Cells, Copies, Found, Ints, Progress, cells_of
 from imputedb.neighbours.settings import Chance, Settings
-from imputedb.neighbours.weights import learnt
+from imputedb.neighbours.weights import Learner
 
 Array = NDArray[np.generic]
 BLOCK = 1 << 13
 """Rows whose neighbours are held at a time."""
+LEARNING = 0.1
+"""Share of the work that learning lists is told as."""
 
 
 @dataclass(slots=True)
@@ -85,6 +87,7 @@ def fill(
         [work.weights(target) for target in work.wanting],
         work.order,
         condition=condition(len(work.order), groups, times),
+        progress=work.told(0.0, LEARNING),
     )
     return work.run(index)
 
@@ -105,6 +108,7 @@ class _Work:
         self.gaps = {target: np.flatnonzero(~attributes[target].observed) for target in targets}
         self.wanting = [target for target in targets if len(self.gaps[target])]
         self.order: Ints = np.argsort(chance("order"), kind="stable")
+        self._learner = Learner(attributes, self.order)
         self._learnt: dict[int, Floats] = {}
         self._uniform: dict[int, Floats] = {}
 
@@ -112,7 +116,7 @@ class _Work:
         """(d,) of the coordinates, for one target."""
         if self.settings.weights == "learnt":
             if target not in self._learnt:
-                self._learnt[target] = learnt(self.attributes, target, self.order)
+                self._learnt[target] = self._learner.weights(target)
             return self._learnt[target]
         given = self.settings.weights
         return np.array(given, np.float64) if given is not None else np.ones(len(self.attributes))
@@ -126,8 +130,10 @@ class _Work:
             count = len(self.gaps[target])
             filled.values[target] = np.zeros(count, self.attributes[target].values.dtype)
             filled.left[target] = np.zeros(count, bool)
+        begun = LEARNING if index.partition else 0.0
         for number, job in enumerate(jobs):
-            self._search(index, job, filled, number / len(jobs), 1 / len(jobs))
+            width = (1 - begun) / len(jobs)
+            self._search(index, job, filled, begun + width * number, width)
         for target in self.wanting:
             self._fall_back(target, filled)
         return filled
@@ -142,10 +148,11 @@ class _Work:
             some = rows[first : first + BLOCK]
             cells = cells_of(gaps, some)
             at, share = start + width * first / len(rows), width * len(some) / len(rows)
-            found = index.nearest(cells, copies, self.settings.k, self.weights(job[0]), progress=self._told(at, share))
+            found = index.nearest(cells, copies, self.settings.k, self.weights(job[0]), progress=self.told(at, share))
             self._take(job, cells, found, filled)
 
-    def _told(self, start: float, width: float) -> Progress | None:
+    def told(self, start: float, width: float) -> Progress | None:
+        """Progress of a part of the work."""
         progress = self.progress
         return None if progress is None else lambda share: progress(start + width * share)
 

@@ -14,7 +14,7 @@ from imputedb.neighbours.partition import Partition, nearest_lists, partitioned,
 from imputedb.neighbours.search import Cells, Copies, Donors, Found, Ints, Progress
 from imputedb.neighbours.settings import Settings
 
-SAMPLE = 200
+SAMPLE = 400
 """Rows by which the number of probes is chosen; as many others measure the recall."""
 
 
@@ -132,7 +132,8 @@ def built(
     """An index of all rows, partitioned where that is asked for or estimated to be cheaper.
 
     Lists are given up again where the recall needs so many of them that looking at all donors is cheaper: many
-    coordinates are missing then, or say little. Under a condition the search is exact: it looks only at the donors that may be looked at.
+    coordinates are missing then, or say little. Under a condition the search is exact: it looks only at the donors
+    that may be looked at.
 
     Args:
         attributes: the columns.
@@ -195,7 +196,7 @@ def _sampled(
 ) -> tuple[NDArray[np.int32], Ints]:
     """Of some missing cells of a target, or known ones where none is: exact neighbours, and lists, nearest first."""
     observed = index.attributes[target].observed
-    rows = np.sort((order[~observed[order]] if not observed.all() else order)[:count])
+    rows = (order if observed.all() else order[~observed[order]])[:count]
     points = placed(index.space, index.attributes, rows)
     points[:, target] = np.nan
     numbers = np.arange(len(rows) + 1, dtype=np.int64)

@@ -13,7 +13,7 @@ from imputedb.neighbours.index import Index
 from imputedb.neighbours.metric import Floats, MetricName
 from imputedb.neighbours.search import Cells, Ints
 from imputedb.neighbours.settings import Settings
-from imputedb.neighbours.weights import learnt
+from imputedb.neighbours.weights import Learner
 
 KS = (1, 3, 5, 10, 20, 40)
 CELLS = 400
@@ -61,18 +61,25 @@ def scanned(
     """
     errors: dict[tuple[MetricName, int], float] = {}
     largest = max(ks)
+    learner = Learner(attributes, order)
     limits = condition(len(order), groups, times)
     for metric in metrics or (settings.metric,):
         way = replace(settings, metric=metric, k=largest)
         index = Index(attributes, way, condition=limits)
-        found = [_errors(index, target, way, order, ks) for target in targets if attributes[target].observed.any()]
+        found = [
+            _errors(index, target, way, order, ks, _weights(learner, len(attributes), target, settings))
+            for target in targets
+            if attributes[target].observed.any()
+        ]
         for place, k in enumerate(ks):
             errors[metric, k] = float(np.mean([one[place] for one in found])) if found else np.nan
     metric, k = min(errors, key=lambda pair: (errors[pair], pair[1]))
     return Scan(errors, metric, k)
 
 
-def _errors(index: Index, target: int, settings: Settings, order: Ints, ks: Sequence[int]) -> list[float]:
+def _errors(
+    index: Index, target: int, settings: Settings, order: Ints, ks: Sequence[int], weights: Floats
+) -> list[float]:
     attribute = index.attributes[target]
     observed = attribute.observed
     # at most half of what is known, so that donors stay
@@ -84,7 +91,6 @@ def _errors(index: Index, target: int, settings: Settings, order: Ints, ks: Sequ
     numbers = np.arange(len(rows) + 1, dtype=np.int64)
     cells = Cells(rows, numbers, np.zeros(len(rows), np.int32))
     copies = [index.arranged(donors.astype(np.uint8))]
-    weights = _weights(index, target, settings, order)
     found = index.nearest(cells, copies, settings.k, weights, queries=points)
     true = attribute.located(rows)
     there = found.rows[:, 0] >= 0
@@ -101,7 +107,7 @@ def _errors(index: Index, target: int, settings: Settings, order: Ints, ks: Sequ
     return out
 
 
-def _weights(index: Index, target: int, settings: Settings, order: Ints) -> Floats:
+def _weights(learner: Learner, width: int, target: int, settings: Settings) -> Floats:
     if settings.weights == "learnt":
-        return learnt(index.attributes, target, order)
-    return np.ones(len(index.attributes)) if settings.weights is None else np.array(settings.weights)
+        return learner.weights(target)
+    return np.ones(width) if settings.weights is None else np.array(settings.weights)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imputedb.neighbours.attribute import Attribute
 from imputedb.neighbours.metric import Floats
@@ -14,8 +15,8 @@ FLOOR = 0.01
 """What a coordinate that explains nothing still weighs beside one that explains all: it breaks ties."""
 
 
-def learnt(attributes: Sequence[Attribute], target: int, order: Ints) -> Floats:
-    """(d,) the share of a target's variance that each coordinate alone explains, the adjusted correlation ratio.
+class Learner:
+    """How much each coordinate should weigh for a target: the share of its variance that the coordinate alone explains.
 
     1. Every coordinate is cut into at most 16 classes at its quantiles, categories as they are; a missing value is no
        class, and its rows do not count.
@@ -27,48 +28,60 @@ def learnt(attributes: Sequence[Attribute], target: int, order: Ints) -> Floats:
 
     Args:
         attributes: the columns.
-        target: the place of the target among them.
         order: (n,) row numbers in a random order; at most 20,000 rows are looked at.
     """
-    rows = order[:ROWS]
-    rows = rows[attributes[target].observed[rows]]
-    wanted = _indicators(attributes[target], rows)
-    weights = [
-        0.0 if place == target else max(_explained(attribute, rows, wanted), FLOOR)
-        for place, attribute in enumerate(attributes)
-    ]
-    return np.array(weights)
+
+    def __init__(self, attributes: Sequence[Attribute], order: Ints) -> None:
+        self._attributes = attributes
+        self._rows = order[:ROWS]
+        self._classes: list[Ints] | None = None
+
+    def weights(self, target: int) -> Floats:
+        """(d,) the weights of the coordinates."""
+        if self._classes is None:
+            self._classes = [_classes(a.located(self._rows), graded=a.measure.graded) for a in self._attributes]
+        wanted, there = _indicators(self._attributes[target], self._rows)
+        found = [max(_explained(classes[there], wanted), FLOOR) for classes in self._classes]
+        found[target] = 0.0
+        return np.array(found)
 
 
-def _indicators(attribute: Attribute, rows: Ints) -> Floats:
-    values = attribute.located(rows)
-    if attribute.measure.graded:
-        return values[:, None]
-    levels, codes = np.unique(values, return_inverse=True)
-    common = np.argsort(-np.bincount(codes, minlength=len(levels)), kind="stable")[: 2 * BINS]
-    return np.asarray(codes[:, None] == common[None, :], np.float64)
-
-
-def _explained(attribute: Attribute, rows: Ints, wanted: Floats) -> float:
+def _indicators(attribute: Attribute, rows: Ints) -> tuple[Floats, NDArray[np.bool_]]:
+    """The target's observed values, of categories as 0 and 1 for each of the commonest; and where they are observed."""
     values = attribute.located(rows)
     there = ~np.isnan(values)
-    values, wanted = values[there], wanted[there]
-    if len(values) < 2:
-        return 0.0
-    classes = _classes(values, graded=attribute.measure.graded)
-    counts = np.bincount(classes)
-    centred = wanted - wanted.mean(axis=0)
-    total = float((centred**2).sum())
-    sums = np.stack([np.bincount(classes, weights=column) for column in centred.T], axis=1)
-    between = float((sums[counts > 0] ** 2 / counts[counts > 0, None]).sum())
-    spare = len(values) - np.count_nonzero(counts)
-    if total <= 0 or spare <= 0:
-        return 0.0
-    return 1 - (1 - between / total) * (len(values) - 1) / spare
+    if attribute.measure.graded:
+        return values[there][:, None], there
+    levels, codes = np.unique(values[there], return_inverse=True)
+    common = np.argsort(-np.bincount(codes, minlength=len(levels)), kind="stable")[: 2 * BINS]
+    return np.asarray(codes[:, None] == common[None, :], np.float64), there
 
 
 def _classes(values: Floats, *, graded: bool) -> Ints:
-    if not graded:
-        return np.unique(values, return_inverse=True)[1].astype(np.int64)
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]))
-    return np.searchsorted(edges, values, side="right").astype(np.int64)
+    """(r,) the class of each value, -1 where it is missing."""
+    there = ~np.isnan(values)
+    classes = np.full(len(values), -1, np.int64)
+    if graded and there.any():
+        edges = np.unique(np.quantile(values[there], np.linspace(0, 1, BINS + 1)[1:-1]))
+        classes[there] = np.searchsorted(edges, values[there], side="right")
+    elif there.any():
+        classes[there] = np.unique(values[there], return_inverse=True)[1]
+    return classes
+
+
+def _explained(classes: Ints, wanted: Floats) -> float:
+    there = classes >= 0
+    classes, wanted = classes[there], wanted[there]
+    count = len(classes)
+    if count < 2:
+        return 0.0
+    counts = np.bincount(classes)
+    used = counts > 0
+    centred = wanted - wanted.mean(axis=0)
+    total = float((centred**2).sum())
+    sums = np.stack([np.bincount(classes, weights=column) for column in centred.T], axis=1)
+    between = float((sums[used] ** 2 / counts[used, None]).sum())
+    spare = count - int(used.sum())
+    if total <= 0 or spare <= 0:
+        return 0.0
+    return 1 - (1 - between / total) * (count - 1) / spare
