@@ -171,7 +171,7 @@ ASKED: dict[str, list[str]] = {
 
 
 def one(method: str, name: str) -> dict[str, float]:
-    """Seconds (the best of up to five short runs), peak memory beyond the table in tables, error of the missing cells."""
+    """Seconds (the best of up to five short runs), peak memory beyond the table in tables, and error."""
     seen, whole = table(name)
     gaps = np.isnan(seen)
     METHODS[method](seen[:200].copy())  # imports and threads, once

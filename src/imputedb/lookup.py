@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
+from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import UnknownName
 from imputedb.imputers.imputer import Array
@@ -212,19 +213,26 @@ class Lookups:
     """The indexes of one database that stay warm, until something is written or too many others are asked."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[object, tuple[object, Lookup]] = OrderedDict()
+        self._kept: OrderedDict[object, tuple[object, str, Lookup]] = OrderedDict()
 
     def of(self, engine: DuckDB, table: str, imputer: KNN, wanted: Sequence[str]) -> Lookup:
         """The index of a table, as it is now."""
         name = (engine.table(table), imputer, tuple(sorted(column.lower() for column in wanted)))
+        state = engine.state()
         kept = self._kept.get(name)
-        if kept is None or kept[0] != engine.state():
-            rows = stored(engine, table, [*wanted, *imputer.named_columns()])
-            home = None if engine.path == ":memory:" or engine.read_only or name[0].catalog == "temp" else engine.path
-            fingerprint = json.dumps([engine.fingerprint(name[0]), repr(imputer), [str(c) for c in rows.rows.columns]])
-            kept = (engine.state(), Lookup(rows, imputer, home, fingerprint))
+        if kept is None or kept[0] != state:
+            fingerprint = json.dumps([engine.fingerprint(name[0]), repr(imputer), name[2]])
+            same = kept[2] if kept and kept[1] == fingerprint else None
+            lookup = same or self._made(engine, name[0], imputer, [*wanted, *imputer.named_columns()], fingerprint)
+            kept = (engine.state(), fingerprint, lookup)
         self._kept[name] = kept
         self._kept.move_to_end(name)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-        return kept[1]
+        return kept[2]
+
+    def _made(self, engine: DuckDB, table: Table, imputer: KNN, wanted: Sequence[str], fingerprint: str) -> Lookup:
+        lasting = engine.path != ":memory:" and not engine.read_only and table.catalog != "temp"
+        return Lookup(
+            stored(engine, ".".join(table.path), wanted), imputer, engine.path if lasting else None, fingerprint
+        )

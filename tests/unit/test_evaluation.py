@@ -1,5 +1,6 @@
 """Evaluations, reasons and audits through the database."""
 
+import time
 from pathlib import Path
 
 import duckdb
@@ -308,3 +309,23 @@ def test_a_database_for_reading_only_keeps_nothing(tmp_path: Path) -> None:
     with imputedb.connect(path, read_only=True) as db:
         assert db.why("t", "b", 5, imputer=KNN(search="approximate")).recall is not None
     assert not (tmp_path / "p.duckdb.neighbours").exists()
+
+
+def test_an_index_stays_warm_when_something_else_is_written(db: Database) -> None:
+    people(db)
+    way = KNN(search="approximate", k=5)
+    first = db.why("people", "height", 105, imputer=way)
+    time.sleep(0.5)
+    db.execute("CREATE TABLE other AS SELECT 1 AS one")
+    second = db.why("people", "height", 105, imputer=way)
+    assert second.age >= 0.5  # type: ignore[operator]
+    assert second.neighbours == first.neighbours
+    db.execute("UPDATE people SET age = age + 1 WHERE id = 500")
+    assert db.why("people", "height", 105, imputer=way).age < 0.5  # type: ignore[operator]
+
+
+def test_tables_of_other_schemas(db: Database) -> None:
+    people(db)
+    db.execute("CREATE SCHEMA other; CREATE TABLE other.people AS SELECT id, age + 5 AS age, height FROM people")
+    assert len(db.why("other.people", "height", 105, imputer=KNN(k=3)).neighbours) == 3
+    assert {s.column for s in db.evaluate("other.people", imputer="mean").scores} == {"height"}
