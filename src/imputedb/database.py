@@ -12,7 +12,7 @@ from imputedb.answering import Asked, Planner
 from imputedb.engines import load
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError
-from imputedb.evaluation import Evaluation, Pattern, evaluate
+from imputedb.evaluation import Evaluation, Pattern, evaluate, scan
 from imputedb.execution import Watch
 from imputedb.explain import Explanation, explained
 from imputedb.imputers.imputer import Progress
@@ -20,6 +20,8 @@ from imputedb.imputers.knn import KNN
 from imputedb.imputers.registry import Choice, chosen
 from imputedb.lookup import Lookups
 from imputedb.missingness import Profile, profiled
+from imputedb.neighbours.metric import METRICS, MetricName
+from imputedb.neighbours.scan import KS, Scan
 from imputedb.planning.frontier import Frontier
 from imputedb.result import Result
 from imputedb.why import AUDITED, Why, audit, why
@@ -182,6 +184,31 @@ class Database:
             seed=seed,
             progress=progress,
         )
+
+    def scan(
+        self,
+        table: str,
+        *,
+        imputer: KNN | None = None,
+        ks: Sequence[int] = KS,
+        metrics: Sequence[MetricName] = METRICS,
+        columns: Sequence[str] = (),
+        seed: int = 0,
+    ) -> Scan:
+        """The error of every number of neighbours and metric on hidden cells of a table, and the best of them.
+
+        Args:
+            table: the table.
+            imputer: everything else that neighbours are found by; `KNN()` unless given.
+            ks: the numbers of neighbours.
+            metrics: the metrics.
+            columns: those to judge by; those with missing values unless given.
+            seed: one seed hides the same cells.
+
+        Raises:
+            QueryError: no table, column, number or metric of that kind.
+        """
+        return scan(self._engine, table, imputer or KNN(), ks=ks, metrics=metrics, columns=columns, seed=seed)
 
     def why(self, table: str, column: str, row: object, *, imputer: KNN | None = None, salt: str | None = None) -> Why:
         """What the nearest rows say of one cell: who they are, how near, what they have, and how much they agree.

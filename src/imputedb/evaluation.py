@@ -12,7 +12,10 @@ from imputedb.algebra.column import Column
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, QueryError
 from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows, Tells
+from imputedb.imputers.knn import KNN
 from imputedb.imputers.random import keyed
+from imputedb.neighbours.metric import METRICS, MetricName
+from imputedb.neighbours.scan import KS, Scan
 from imputedb.statistics.statistics import Kind
 from imputedb.stored import Stored, hidden, shown, stored
 
@@ -160,6 +163,37 @@ def _filled(
     if isinstance(imputer, Tells):
         return imputer.told(rows, targets, seed, progress)
     return imputer.impute(rows, targets, seed, progress), []
+
+
+def scan(
+    engine: DuckDB,
+    name: str,
+    imputer: KNN,
+    *,
+    ks: Sequence[int] = KS,
+    metrics: Sequence[MetricName] = METRICS,
+    columns: Sequence[str] = (),
+    seed: int = 0,
+) -> Scan:
+    """The error of every number of neighbours and metric on hidden cells of a table.
+
+    Args:
+        engine: where the table lives.
+        name: the table.
+        imputer: everything else that neighbours are found by.
+        ks: the numbers of neighbours.
+        metrics: the metrics.
+        columns: the columns to judge by; those with missing values unless given, all where none has.
+        seed: what is hidden.
+
+    Raises:
+        QueryError: no number or metric of that kind.
+        UnknownName: no table or column of that name.
+    """
+    if not ks or not metrics:
+        raise QueryError("a scan needs at least one k and one metric")
+    table = stored(engine, name, imputer.named_columns())
+    return imputer.scan(table.rows, _targets(table, columns), seed, ks=ks, metrics=metrics)
 
 
 def _told(progress: Progress | None, number: int, of: int) -> Progress | None:

@@ -182,6 +182,18 @@ def test_one_scan_tells_every_k_and_metric() -> None:
         assert scan.errors[scan.metric, scan.k] == min(scan.errors.values())
 
 
+def test_a_scan_of_a_table(db: Database) -> None:
+    people(db)
+    scan = db.scan("people", ks=(1, 10), columns=["height"])
+    assert set(scan.errors) == {(m, k) for m in ("gower", "euclidean", "manhattan", "cosine") for k in (1, 10)}
+    assert scan.errors["gower", 10] < scan.errors["gower", 1] < 0.6
+    assert scan.k == 10
+    with pytest.raises(QueryError, match="at least one k"):
+        db.scan("people", ks=())
+    with pytest.raises(QueryError, match="k is 0"):
+        db.scan("people", ks=(0, 5))
+
+
 # -- why -------------------------------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from imputedb.neighbours import cost, filling
 from imputedb.neighbours.aggregate import Weighting
 from imputedb.neighbours.attribute import Attribute, Measure
 from imputedb.neighbours.metric import Floats, Lacking, MetricName, Scaling
-from imputedb.neighbours.scan import scanned
+from imputedb.neighbours.scan import KS, Scan, scanned
 from imputedb.neighbours.search import Ints
 from imputedb.neighbours.settings import Aggregate, Chance, Settings, Stage, Way
 from imputedb.statistics.statistics import Kind
@@ -119,9 +119,7 @@ class KNN:
         groups, times = self.groups(rows), self.times(rows)
         settings, warnings = self.settings(order), []
         if self.k == "chosen":
-            best = scanned(
-                attributes, wanted, settings, np.argsort(uniform("order"), kind="stable"), groups=groups, times=times
-            )
+            best = self.scan(rows, targets, seed)
             settings = replace(settings, k=best.k)
             warnings.append(f"k is {best.k}: error {best.errors[best.metric, best.k]:.3f} of hidden cells")
         filled = filling.fill(
@@ -144,6 +142,28 @@ class KNN:
         warnings += filling.said(filled, {place: str(order[place]) for place in wanted}, cells)
         empty = {place: attributes[place].values[:0] for place in wanted}
         return {order[place]: {**empty, **filled.values}[place] for place in wanted}, warnings
+
+    def scan(
+        self,
+        rows: Rows,
+        targets: Sequence[Column],
+        seed: int = 0,
+        *,
+        ks: Sequence[int] = KS,
+        metrics: Sequence[MetricName] | None = None,
+    ) -> Scan:
+        """The error of every k and metric on observed cells that are hidden, everything else being as it is here."""
+        order = sorted(rows.columns)
+        return scanned(
+            [self.attribute(column, rows.columns[column]) for column in order],
+            [order.index(column) for column in targets],
+            self.settings(order),
+            np.argsort(chance(rows, seed, self.draw)("order"), kind="stable"),
+            ks=ks,
+            metrics=metrics,
+            groups=self.groups(rows),
+            times=self.times(rows),
+        )
 
     def settings(self, order: Sequence[Column]) -> Settings:
         """What is asked of neighbours among columns in this order."""

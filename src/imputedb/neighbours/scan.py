@@ -60,7 +60,7 @@ def scanned(
         times: as `fill` has it.
     """
     errors: dict[tuple[MetricName, int], float] = {}
-    largest = max(ks)
+    largest = max(replace(settings, k=k).k for k in ks)  # each is checked
     learner = Learner(attributes, order)
     limits = condition(len(order), groups, times)
     for metric in metrics or (settings.metric,):
