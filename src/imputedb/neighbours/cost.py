@@ -16,6 +16,10 @@ SMALLEST = 20_000
 """Donors below which lists are not worth learning."""
 FIXED = 0.5
 """ms of any imputation, and a target more of it."""
+COLUMN = 0.1
+"""ms of a column that is fitted."""
+LEARNT = 0.007
+"""ms of a target and a column, of which one learns how much it says of the other."""
 PLACED = 1.2e-4
 """ms of a row and column that is placed, and learnt from."""
 NEIGHBOUR = 5e-5
@@ -58,7 +62,8 @@ def searching_ms(queries: float, donors: float, width: int, missing: float = 0.0
 
 def aggregating_ms(cells: float, rows: float, width: int, targets: int, k: int) -> float:
     """Coordinates placed, weights learnt, and neighbours' values put together."""
-    return FIXED * (1 + targets) + rows * width * PLACED + cells * k * NEIGHBOUR
+    fitting = FIXED * (1 + targets) + width * (COLUMN + LEARNT * targets)
+    return fitting + rows * width * PLACED + cells * k * NEIGHBOUR
 
 
 def unexplained(rows: float, attributes: int) -> float:
