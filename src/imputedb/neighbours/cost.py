@@ -24,7 +24,7 @@ PLACED = 1.2e-4
 """ms of a row and column that is placed, and learnt from."""
 NEIGHBOUR = 5e-5
 """ms of one neighbour of one cell."""
-SHARE, ROWS_POWER, ATTRIBUTES_POWER = 1.3, 0.04, 0.06
+SHARE, ROWS_POWER, ATTRIBUTES_POWER = 1.11, 0.023, 0.081
 """Of `unexplained`."""
 
 
