@@ -12,14 +12,20 @@ from imputedb.answering import Asked, Planner
 from imputedb.engines import load
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, QueryError
+from imputedb.evaluation import Evaluation, Pattern, evaluate, scan
 from imputedb.execution import Watch
 from imputedb.explain import Explanation, explained
 from imputedb.imputers.imputer import Imputer, Progress
+from imputedb.imputers.knn import KNN
 from imputedb.imputers.registry import Choice, chosen
+from imputedb.lookup import Lookups
 from imputedb.missingness import Profile, profiled
+from imputedb.neighbours.metric import METRICS, MetricName
+from imputedb.neighbours.scan import KS, Scan
 from imputedb.planning.frontier import Frontier
 from imputedb.result import Result
 from imputedb.statistics.policy import ACTIONS, DEFAULT, Action
+from imputedb.why import AUDITED, Why, audit, why
 
 if TYPE_CHECKING:
     from imputedb.completion.completed import Completed
@@ -41,6 +47,7 @@ class Database:
     def __init__(self, engine: DuckDB) -> None:
         self._engine = engine
         self._planner = Planner(engine)
+        self._lookups = Lookups()
 
     def load(
         self,
@@ -108,7 +115,7 @@ class Database:
         Args:
             text: one statement in DuckDB's SQL.
             alpha: 0 for the least loss of information, 1 for the least time, or between.
-            imputer: `tree`, `mean`, `hotdeck`, `drop`, an imputer of your own, or several to choose from.
+            imputer: `tree`, `knn`, `mean`, `hotdeck`, `drop`, an imputer of your own, or several to choose from.
             seed: one seed gives one answer, whatever the number of threads.
             strategy: `planned`, or `base` to complete every table that is read before the query runs.
             progress: told the share of an imputer's work that is done.
@@ -277,6 +284,126 @@ class Database:
         with self._engine.lock:
             found = sources.read(self._engine, sources.staged(self._engine, source))
             return sweep(found, one, question, shifts, progress)
+
+    def evaluate(
+        self,
+        table: str,
+        *,
+        imputer: Choice = ("tree", "knn", "mean", "hotdeck"),
+        share: float = 0.1,
+        pattern: Pattern = "mcar",
+        by: str | None = None,
+        columns: Sequence[str] = (),
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Evaluation:
+        """How well imputers fill in a table: observed cells are hidden, filled and compared.
+
+        Args:
+            table: the table.
+            imputer: those to compare.
+            share: of the cells that are hidden, or of the rows where `pattern` is `own`.
+            pattern: `mcar` hides cells one by one; `own` as they go missing together in the table.
+            by: a column whose values make subgroups, for each of which error and bias are told.
+            columns: those to judge by; those with missing values unless given.
+            seed: one seed hides the same cells.
+            progress: told the share that is done.
+
+        Raises:
+            QueryError: no imputer, pattern or share of that kind; or no table or column of that name.
+            DataError: nothing can be hidden.
+        """
+        return evaluate(
+            self._engine,
+            table,
+            chosen(imputer),
+            share=share,
+            pattern=pattern,
+            by=by,
+            columns=columns,
+            seed=seed,
+            progress=progress,
+        )
+
+    def scan(
+        self,
+        table: str,
+        *,
+        imputer: KNN | None = None,
+        ks: Sequence[int] = KS,
+        metrics: Sequence[MetricName] = METRICS,
+        columns: Sequence[str] = (),
+        seed: int = 0,
+    ) -> Scan:
+        """The error of every number of neighbours and metric on hidden cells of a table, and the best of them.
+
+        Args:
+            table: the table.
+            imputer: everything else that neighbours are found by; `KNN()` unless given.
+            ks: the numbers of neighbours.
+            metrics: the metrics.
+            columns: those to judge by; those with missing values unless given.
+            seed: one seed hides the same cells.
+
+        Raises:
+            QueryError: no table, column, number or metric of that kind.
+        """
+        return scan(self._engine, table, imputer or KNN(), ks=ks, metrics=metrics, columns=columns, seed=seed)
+
+    def why(self, table: str, column: str, row: object, *, imputer: KNN | None = None, salt: str | None = None) -> Why:
+        """What the nearest rows say of one cell: who they are, how near, what they have, and how much they agree.
+
+        An observed cell is treated as if it were missing. Indexes stay warm until something is written; large ones are
+        kept beside the database.
+
+        Args:
+            table: the table.
+            column: the column.
+            row: the value of the table's key, or of its rowid where it has none.
+            imputer: how neighbours are found; `KNN()` unless given.
+            salt: when given, rows are named by hashes, so that nobody who does not know it can say whose they are.
+
+        Raises:
+            UnknownName: no table, column or row of that name.
+        """
+        with self._engine.lock:
+            return why(self._engine, self._lookups, table, column, row, imputer=imputer, salt=salt)
+
+    def audit(
+        self,
+        table: str,
+        into: str,
+        *,
+        columns: Sequence[str] = (),
+        imputer: KNN | None = None,
+        limit: int = AUDITED,
+        salt: str | None = None,
+        seed: int = 0,
+    ) -> int:
+        """Makes a table with a row for each missing cell, or for a sample where there are more than `limit`.
+
+        Its columns: row, column_name, value, neighbours, effective, nearest, farthest, variance, entropy, fallback.
+
+        Args:
+            table: the table whose cells are explained.
+            into: the table that is made, or made anew.
+            columns: whose cells; all that are missing unless given.
+            imputer: how neighbours are found; `KNN()` unless given.
+            limit: rows at most.
+            salt: when given, rows are named by hashes.
+            seed: which cells are in the sample.
+
+        Returns:
+            How many missing cells there are.
+        """
+        with self._engine.lock:
+            found, total = audit(
+                self._engine, self._lookups, table, columns=columns, imputer=imputer, limit=limit, salt=salt, seed=seed
+            )
+            if not found:
+                raise DataError(f"nothing is missing in {table}: there is nothing to audit")
+            load.register(self._engine, into, found, {}, replace=True, kept=True)
+            return total
 
     def execute(self, text: str) -> list[tuple[Any, ...]]:
         """Runs any statement on DuckDB as it stands: NULL means NULL there, and nothing is imputed."""

@@ -27,7 +27,7 @@ from imputedb.algebra.scalar import Scalar
 from imputedb.algebra.walk import aliases, scans
 from imputedb.engines.engine import Engine
 from imputedb.imputers import features
-from imputedb.imputers.imputer import Array, Cells, FillsInSql, Imputer, LearnsFromSample, Progress, Rows
+from imputedb.imputers.imputer import Array, Cells, FillsInSql, Imputer, LearnsFromSample, Progress, Rows, Tells
 from imputedb.imputers.registry import chosen
 from imputedb.shelf import Shelf, combined
 from imputedb.sql import tree as t
@@ -35,10 +35,7 @@ from imputedb.sql.bind import columns_in
 from imputedb.sql.generate import Generator, kept_name, stored_name
 from imputedb.sql.tree import Tree
 from imputedb.statistics.policy import Policy
-from imputedb.statistics.statistics import ColumnStatistics, Kind, Statistics
-
-MANY_LEVELS = 1000
-"""Categories with more distinct values than this predict nothing that is worth their cost."""
+from imputedb.statistics.statistics import MANY_LEVELS, ColumnStatistics, Kind, Statistics
 
 
 @dataclass(slots=True)
@@ -265,7 +262,7 @@ class Execution:
             observed = {column: hand.count - missing[column] for column in known}
             order, learn = self._at_hand(hand, {column: gaps[column] for column in known}, observed, imputer)
             rows = Rows(self._cells(hand, columns, order), self._keys(hand, order), learn)
-            for column, filled in self._imputed_values(rows, known, imputer).items():
+            for column, filled in self._imputed_values(rows, known, imputer, outcome).items():
                 cells = rows.columns[column]
                 allowed = features.allowed(filled, cells, self._policy(column))
                 whole = features.patch(allowed, order[cells.missing], cells, hand.count)
@@ -279,7 +276,9 @@ class Execution:
                 values[column] = np.full(hand.count, self._statistics(column).centre, dtype=object)
         return values
 
-    def _imputed_values(self, rows: Rows, targets: Sequence[Column], imputer: Imputer) -> dict[Column, Array]:
+    def _imputed_values(
+        self, rows: Rows, targets: Sequence[Column], imputer: Imputer, outcome: Outcome
+    ) -> dict[Column, Array]:
         """The values of missing cells, targets with an imputer or predictors of their own apart from the others."""
         groups: dict[tuple[str | None, frozenset[Column]], list[Column]] = {}
         for column in targets:
@@ -290,8 +289,17 @@ class Execution:
         for (own, barred), group in groups.items():
             usable = {c: cells for c, cells in rows.columns.items() if c not in barred or c in group}
             (chosen_one,) = chosen(own) if own else (imputer,)
-            values |= chosen_one.impute(Rows(usable, rows.keys, rows.learn), group, self.seed, self.progress)
+            values |= self._told(chosen_one, Rows(usable, rows.keys, rows.learn), group, outcome)
         return values
+
+    def _told(
+        self, imputer: Imputer, rows: Rows, targets: Sequence[Column], outcome: Outcome
+    ) -> Mapping[Column, Array]:
+        if not isinstance(imputer, Tells):
+            return imputer.impute(rows, targets, self.seed, self.progress)
+        filled, said = imputer.told(rows, targets, self.seed, self.progress)
+        outcome.warnings += said
+        return filled
 
     def _gaps(self, hand: Hand, column: Column, cells: Cells) -> NDArray[np.bool_]:
         """Which cells are to be filled in: those that are missing, but mean nothing of their own."""

@@ -103,6 +103,14 @@ def test_explain_frontier_profile(survey: str) -> None:
         (["load", "{db}", "{csv}", "--table", "x", "--missing", "agee=1"], "no column 'agee'"),
         (["load", "{db}", "{csv}", "--table", "x", "--missing", "age"], "COLUMN=VALUE"),
         (["load", "{db}", "{db}"], "kind is unknown"),
+        (["evaluate", "{db}", "peple"], "did you mean 'people'"),
+        (["evaluate", "{db}", "people", "--imputer", "drop"], "nothing to compare"),
+        (["evaluate", "{db}", "people", "--share", "2"], "the share to hide is 2.0"),
+        (["evaluate", "{db}", "people", "--by", "sexx"], "no column 'sexx'"),
+        (["why", "{db}", "people", "agee", "1"], "no column 'agee'"),
+        (["why", "{db}", "people", "age", "9999"], "no row of people has id 9999"),
+        (["why", "{db}", "people", "age", "1", "--metric", "near"], "no metric 'near'"),
+        (["why", "{db}", "people", "age", "1", "-k", "0"], "k is 0"),
         (["nonsense"], "No such command"),
     ],
 )
@@ -113,6 +121,51 @@ def test_mistakes_are_one_sentence(survey: str, arguments: list[str], said: str)
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr
     assert ran.stdout == ""
+
+
+def test_evaluate(survey: str, tmp_path: Path) -> None:
+    chart, drawing = tmp_path / "errors.png", tmp_path / "errors.svg"
+    ran = run("evaluate", survey, "people", "--by", "sex", "--chart", str(chart))
+    assert ran.returncode == 0, ran.stderr
+    for said in (
+        "age",
+        "income",
+        "tree",
+        "knn",
+        "hotdeck",
+        "mean of columns",
+        "seconds",
+        "by sex",
+        "cells hidden (mcar)",
+    ):
+        assert said in ran.stdout
+    assert chart.read_bytes().startswith(b"\x89PNG")
+    ran = run("evaluate", survey, "people", "--imputer", "knn,mean", "--format", "json", "--chart", str(drawing))
+    data = json.loads(ran.stdout)
+    assert set(data["overall"]) == {"knn", "mean"} == set(data["seconds"])
+    assert {score["column"] for score in data["scores"]} == {"age", "income"}
+    assert "<svg" in drawing.read_text()
+    rows = list(csv.DictReader(io.StringIO(run("evaluate", survey, "people", "--format", "csv").stdout)))
+    assert {row["imputer"] for row in rows} == {"tree", "knn", "mean", "hotdeck"}
+    assert all(float(row["error"]) > 0 for row in rows)
+    refused = run("evaluate", survey, "people", "--imputer", "mean", "--chart", str(tmp_path / "errors.bmp"))
+    assert refused.returncode == 1
+    assert "ends in .png or .svg" in refused.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["errors.png", "errors.svg"]
+
+
+def test_why(survey: str) -> None:
+    ran = run("why", survey, "people", "age", "5", "-k", "4")
+    assert ran.returncode == 0, ran.stderr
+    assert "people.age where id is 5:" in ran.stdout
+    assert "distance (gower)" in ran.stdout
+    assert "effective neighbours 4.0 of 4" in ran.stdout
+    data = json.loads(run("why", survey, "people", "age", "5", "-k", "4", "--format", "json").stdout)
+    assert len(data["neighbours"]) == 4
+    assert data["observed"] is None
+    assert data["fallback"] is None
+    salted = json.loads(run("why", survey, "people", "age", "5", "--salt", "s", "--format", "json").stdout)
+    assert all(len(near["row"]) == 16 for near in salted["neighbours"])
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "json", "xpt"])
@@ -233,8 +286,6 @@ def test_demo_says_what_it_is_and_imputing_beats_dropping() -> None:
 
 
 def test_import_is_light() -> None:
-    code = (
-        "import sys, imputedb; "
-        "print([m for m in ('pandas', 'pyarrow', 'sklearn', 'sqlglot', 'polars', 'rich', 'click') if m in sys.modules])"
-    )
+    heavy = ("pandas", "pyarrow", "sklearn", "sqlglot", "polars", "rich", "click", "matplotlib")
+    code = f"import sys, imputedb; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -137,3 +137,13 @@ def test_draws_differ_as_much_as_what_is_unknown(imputer: Imputer) -> None:
         error = 4 * np.sqrt(2 / m)
         most = 3 if imputer.name == "pmm" else 1.15  # its docstring says why
         assert 0.85 * (1 - error) < np.var(means, ddof=1) / expected < most * (1 + error), column
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.01, 0.3, 1.0])
+@pytest.mark.parametrize("targets", [1, 4])
+def test_more_rows_never_cost_less_nor_lose_more(imputer: Imputer, missing: float, targets: int) -> None:
+    works = [Work(float(rows), targets, 10, missing, 0.4 * targets) for rows in np.geomspace(1, 1e8, 200)]
+    times = [imputer.time(work) for work in works]
+    penalties = [imputer.penalty(work) for work in works]
+    assert times == sorted(times)
+    assert penalties == sorted(penalties, reverse=True)

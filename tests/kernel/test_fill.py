@@ -273,3 +273,31 @@ def test_any_shape(data: st.DataObject, n: int, width: int, mode: str) -> None:
                 assert np.isin(values, observed).all()
     for column, before in zip(cells, kept, strict=True):
         assert np.array_equal(column.values, before, equal_nan=column.values.dtype.kind == "f")
+
+
+@pytest.mark.parametrize("nominal", [False, True])
+def test_rows_that_do_not_teach_change_nothing_but_themselves(nominal: bool) -> None:
+    columns = table(1500)
+    target = 2 if nominal else 3
+
+    def filled(*later: float) -> np.ndarray:
+        extra = [
+            Cells(
+                np.concatenate([c.values, np.full(len(later), value, c.values.dtype) * np.array(later).astype(int)]),
+                np.concatenate([c.missing, np.full(len(later), place == target)]),
+                c.nominal,
+            )
+            for place, (c, value) in enumerate(zip(columns, (1, 1, 1, 1), strict=True))
+        ]
+        return fill(extra, [target], taught=1500).values[0]
+
+    alone, beside = filled(1), filled(1, 1000, -1000, 77)
+    gone = int(columns[target].missing.sum())
+    assert np.array_equal(alone[:gone], fill(columns, [target]).values[0])
+    assert np.array_equal(alone, beside[: gone + 1])
+
+
+def test_nothing_to_learn_from_in_the_rows_that_teach() -> None:
+    values = np.arange(100.0)
+    with pytest.raises(ValueError, match="no observed value to learn from"):
+        fill([Cells(values, values < 50), Cells(values)], [0], taught=50)

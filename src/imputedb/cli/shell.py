@@ -108,7 +108,7 @@ class Shell:
         self.say(f"alpha {self.alpha:g}")
 
     def dot_imputer(self, text: str) -> None:
-        """.imputer [NAME]       tree, mean, hotdeck, drop; several with commas"""
+        """.imputer [NAME]       tree, knn, mean, hotdeck, drop; several with commas"""
         if text:
             chosen(text.split(","))
             self.imputer = text

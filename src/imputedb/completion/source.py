@@ -13,10 +13,7 @@ from imputedb.imputers.imputer import Rows
 from imputedb.shelf import Shelf
 from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
-from imputedb.statistics.statistics import Kind, Statistics
-
-MANY_LEVELS = 1000
-"""Categories with more distinct values than this predict nothing that is worth their cost."""
+from imputedb.statistics.statistics import MANY_LEVELS, Kind, Statistics
 
 STAGED = "completion_source"
 FLAG = "__imputed"

@@ -344,6 +344,11 @@ class DuckDB:
             self._statistics[table] = (self.state(), fingerprint, statistics)
             return statistics
 
+    def fingerprint(self, table: Table) -> str:
+        """What tells this state of a table's contents from any other."""
+        self.statistics(table)
+        return self._statistics[table][1]
+
     def _fingerprint(self, table: Table, shape: Shape) -> str:
         everything = t.call("hash", *(t.reference("t", name) for name in shape.types))
         total = t.call("sum", t.cast(everything, t.plain_type("HUGEINT")))

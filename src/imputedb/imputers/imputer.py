@@ -139,6 +139,21 @@ class LearnsFromSample(Protocol):
         """How many observed cells of a target are worth learning from, to fill in so many missing ones."""
 
 
+@runtime_checkable
+class Tells(Protocol):
+    """An imputer that has something to say of what it did: cells it could only guess, a search that was approximate."""
+
+    def told(
+        self,
+        rows: Rows,
+        targets: Sequence[Column],
+        seed: int,
+        progress: Progress | None = None,
+        draw: int | None = None,
+    ) -> tuple[Mapping[Column, Array], list[str]]:
+        """What `impute` gives, and sentences that a reader of the answer must know."""
+
+
 def fills_in_sql(imputer: Imputer) -> bool:
     """Whether an Impute by this imputer melts into the engine's own statement."""
     return isinstance(imputer, FillsInSql)

@@ -7,6 +7,7 @@ from imputedb.errors import UnknownName
 from imputedb.imputers.chained import Chained
 from imputedb.imputers.hot_deck import HotDeck
 from imputedb.imputers.imputer import Imputer
+from imputedb.imputers.knn import KNN
 from imputedb.imputers.logistic import Logistic
 from imputedb.imputers.mean import Mean
 from imputedb.imputers.multinomial import Multinomial
@@ -17,6 +18,7 @@ from imputedb.imputers.tree import Tree
 
 IMPUTERS: Mapping[str, Callable[[], Imputer]] = {
     "tree": Tree,
+    "knn": KNN,
     "mean": Mean,
     "hotdeck": HotDeck,
     "norm": lambda: Chained(Normal(), (Logistic(), Multinomial(), Pmm())),

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imputedb import kernel
 from imputedb.algebra.column import Column
 from imputedb.imputers.imputer import Array, Progress, Rows, Work
+from imputedb.imputers.order import by_key, turned_back
 from imputedb.kernel import cost
 from imputedb.statistics.statistics import Kind
 
@@ -66,10 +66,11 @@ class Tree:
     ) -> Mapping[Column, Array]:
         """The kernel's values; by a draw's number always drawn ones."""
         order = sorted(rows.columns)
-        # a bootstrap is drawn in the order of the rows: that of their keys, whatever they came in
-        turn = np.argsort(rows.keys, kind="stable")
-        given = [rows.columns[column] for column in order]
-        cells = [kernel.Cells(c.values[turn], c.missing[turn], c.kind is Kind.CATEGORY) for c in given]
+        given, turn = by_key(rows)  # a bootstrap is drawn in the order of the rows
+        cells = [
+            kernel.Cells(c.values, c.missing, c.kind is Kind.CATEGORY)
+            for c in (given.columns[column] for column in order)
+        ]
         sizes = {k: v for k, v in (("leaves", self.leaves), ("min_leaf", self.min_leaf)) if v is not None}
         wanted = sorted(targets)
         gaps = [int(np.count_nonzero(rows.columns[column].missing)) for column in wanted]
@@ -80,17 +81,10 @@ class Tree:
             mode=self.mode if draw is None else "draw",
             seed=seed,
             draw=draw or 0,
-            rows=rows.keys[turn],
-            learn=None if rows.learn is None else rows.learn[turn],
+            rows=given.keys,
+            learn=given.learn,
             train_rows=[round(self.training_rows(gap)) for gap in gaps] if draw is None else kernel.TRAIN_ROWS,
             progress=progress,
             **sizes,
         )
-        return {c: _turned_back(rows.columns[c].missing, turn, v) for c, v in zip(wanted, filled.values, strict=True)}
-
-
-def _turned_back(missing: NDArray[np.bool_], turn: NDArray[np.intp], values: Array) -> Array:
-    """Values of the sorted rows' missing cells, in the order of the rows as they were given."""
-    whole = np.zeros(len(turn), values.dtype)
-    whole[turn[missing[turn]]] = values
-    return whole[missing]
+        return {c: turned_back(rows.columns[c].missing, turn, v) for c, v in zip(wanted, filled.values, strict=True)}

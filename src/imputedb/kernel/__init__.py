@@ -80,6 +80,7 @@ def fill(
     rows: NDArray[np.uint64] | None = None,
     learn: NDArray[np.bool_] | None = None,
     train_rows: int | Sequence[int] = TRAIN_ROWS,
+    taught: int | None = None,
     threads: int = 0,
     progress: Callable[[float], object] | None = None,
 ) -> Filled:
@@ -106,6 +107,7 @@ def fill(
         rows: (n,) what random numbers are keyed by; 0..n-1 unless given.
         learn: (n,) True for rows that models may be learnt from; all of them unless given.
         train_rows: rows a model is learnt from at most; one number, or one a target.
+        taught: how many rows, the first ones, models learn from; all others are only filled. All unless given.
         threads: 0 for one a core.
         progress: called with the share that is done; an exception in it stops the work, as Ctrl-C does.
 
@@ -117,7 +119,11 @@ def fill(
     values = [_native(place, column.values) for place, column in enumerate(columns)]
     gaps = [_flags(column.missing) for column in columns]
     _check_lengths([*values, *gaps, rows, learn])
-    counts = _gaps_of(targets, values, gaps)
+    size = len(values[0]) if values else 0
+    first = size if taught is None else taught
+    if not 0 <= first <= size:
+        raise ValueError(f"{first} rows to learn from, of {size}")
+    counts = _gaps_of(targets, values, gaps, first)
     most = [train_rows] * len(targets) if isinstance(train_rows, int) else list(train_rows)
     if len(most) != len(targets):
         raise ValueError(f"{len(most)} bounds on the rows to learn from, but {len(targets)} targets")
@@ -137,6 +143,7 @@ def fill(
         seed & 0xFFFFFFFFFFFFFFFF,
         draw,
         most,
+        first,
         threads or os.cpu_count() or 1,
         progress,
     )
@@ -154,14 +161,18 @@ def _check_lengths(arrays: Sequence[NDArray[np.generic] | None]) -> None:
 
 
 def _gaps_of(
-    targets: Sequence[int], values: Sequence[NDArray[np.generic]], gaps: Sequence[NDArray[np.uint8] | None]
+    targets: Sequence[int],
+    values: Sequence[NDArray[np.generic]],
+    gaps: Sequence[NDArray[np.uint8] | None],
+    first: int,
 ) -> list[int]:
-    """How many cells of each target are missing, none of them all."""
+    """How many cells of each target are missing, not all of the first rows' among them."""
     if any(not 0 <= place < len(values) for place in targets) or len(set(targets)) < len(targets):
         raise ValueError(f"targets {list(targets)} are not distinct places among {len(values)} columns")
     counts = [_missing(values[place], gaps[place]) for place in targets]
     for place, count in zip(targets, counts, strict=True):
-        if count and count == len(values[place]):
+        head = gaps[place]
+        if count and _missing(values[place][:first], None if head is None else head[:first]) == first:
             raise ValueError(f"column {place} has no observed value to learn from")
     return counts
 

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from numpy import generic, uint8, uint64
+from numpy import float64, generic, int32, int64, uint8, uint64
 from numpy.typing import NDArray
 
 def fill(
@@ -18,6 +18,7 @@ def fill(
     seed: int,
     draw_number: int,
     train_rows: list[int],
+    taught: int,
     threads: int,
     progress: Callable[[float], object] | None,
 ) -> tuple[int, list[tuple[int, float, list[int]]]]: ...
@@ -27,3 +28,27 @@ def bin(  # noqa: A001
 def grow(
     codes: list[list[int]], y: list[float], classes: int, leaves: int, min_leaf: int, min_gain: float
 ) -> list[tuple[int, int, bool, int, int, float, float, int]]: ...
+
+class Donors:
+    def __init__(self, width: int, ids: NDArray[int32]) -> None: ...
+    def put(self, column: int, values: NDArray[float64]) -> None: ...
+    @property
+    def rows(self) -> int: ...
+    def nearest(
+        self,
+        queries: NDArray[float64],
+        parts: NDArray[int32],
+        weights: NDArray[float64],
+        expected: NDArray[float64],
+        range_offsets: NDArray[int64],
+        begins: NDArray[int64],
+        ends: NDArray[int64],
+        cell_offsets: NDArray[int64],
+        targets: NDArray[int32],
+        copies: list[NDArray[uint8]],
+        k: int,
+        threads: int,
+        ids: NDArray[int32],
+        distances: NDArray[float64],
+        progress: Callable[[float], object] | None,
+    ) -> None: ...

@@ -97,23 +97,27 @@ void take(const Column& column, const Value* v, std::size_t begin, const Coder& 
       codes[i] = 0;
       continue;
     }
-    if (std::isfinite(values[i])) {
+    if (begin + i < out.taught && std::isfinite(values[i])) {
       moments.sum[codes[i]] += values[i];
       ++moments.count[codes[i]];
     }
+    if (begin + i >= out.taught) continue;
     const auto row = static_cast<std::uint32_t>(begin + i);
     if (out.lowest == kNoRow || v[row] < v[out.lowest]) out.lowest = row;
     if (out.highest == kNoRow || v[row] > v[out.highest]) out.highest = row;
   }
 }
 
-Binned ordered(const Column& column, int max_bins) {
+Binned ordered(const Column& column, int max_bins, std::size_t taught) {
   Binned out;
-  const std::vector<double> sample = sample_of(column, kSample);
+  out.taught = taught;
+  Column head = column;
+  head.rows = taught;
+  const std::vector<double> sample = sample_of(head, kSample);
   out.upper = uppers(sample, std::min(max_bins, kMaxBins - 1));
   out.codes.resize(column.rows);
   Moments moments{std::vector<double>(out.upper.size() + 1), std::vector<std::uint32_t>(out.upper.size() + 1)};
-  out.key = column.integral() && all_differ(sample) && all_differ(sample_of(column, kKeySample));
+  out.key = column.integral() && all_differ(sample) && all_differ(sample_of(head, kKeySample));
   const Coder coder(out, column.integral(), column.rows);
   column.visit([&](const auto* v) {
     for (std::size_t begin = 0; begin < column.rows; begin += kRun) take(column, v, begin, coder, moments, out);
@@ -126,11 +130,12 @@ Binned ordered(const Column& column, int max_bins) {
   return out;
 }
 
-Binned categories(const Column& column, int max_bins) {
+Binned categories(const Column& column, int max_bins, std::size_t taught) {
   Binned out;
+  out.taught = taught;
   out.nominal = true;
   std::unordered_map<std::int64_t, std::uint32_t> counts;
-  for (std::size_t i = 0; i < column.rows; ++i)
+  for (std::size_t i = 0; i < taught; ++i)
     if (!column.is_missing(i)) ++counts[static_cast<std::int64_t>(column.at(i))];
   std::vector<std::pair<std::uint32_t, std::int64_t>> ranked;
   for (const auto& [level, count] : counts) ranked.emplace_back(count, level);
@@ -147,10 +152,12 @@ Binned categories(const Column& column, int max_bins) {
   out.codes.assign(column.rows, 0);
   for (std::size_t i = 0; i < column.rows; ++i) {
     if (column.is_missing(i)) continue;
-    const auto found = places.find(static_cast<std::int64_t>(column.at(i)));
+    const auto level = static_cast<std::int64_t>(column.at(i));
+    const auto found = places.find(level);
+    if (found == places.end() && i >= taught && !counts.contains(level)) continue;
     const std::uint8_t code = found == places.end() ? static_cast<std::uint8_t>(bins) : found->second;
     out.codes[i] = code;
-    ++moments.count[code];
+    if (i < taught) ++moments.count[code];
   }
   finish(out, moments);
   out.key = counts.size() > 1 && counts.size() == out.observed;
@@ -193,8 +200,8 @@ void Coder::code(std::span<const double> values, std::span<std::uint8_t> codes) 
     codes[i] = static_cast<std::uint8_t>(std::min<std::size_t>(bin[i], last_) + 1);
 }
 
-Binned binned(const Column& column, int max_bins) {
-  return column.nominal ? categories(column, max_bins) : ordered(column, max_bins);
+Binned binned(const Column& column, int max_bins, std::size_t taught) {
+  return column.nominal ? categories(column, max_bins, taught) : ordered(column, max_bins, taught);
 }
 
 }  // namespace imputedb

@@ -20,7 +20,8 @@ struct Binned {
   std::vector<std::int64_t> levels;  // nominal columns: category of bins 1..; the last bin may hold all rarer ones
   double mean = 0, sd = 0, low = 0, high = 0;
   std::uint32_t lowest = kNoRow, highest = kNoRow;  // rows that hold the smallest and the largest value
-  std::uint32_t observed = 0;
+  std::size_t taught = 0;      // rows that were learnt from; those after them only have codes
+  std::uint32_t observed = 0;  // of the rows learnt from
   std::uint32_t distinct = 0;  // bounded by what the bins tell apart, or exact when every value has its own bin
   bool nominal = false;
   bool key = false;  // integers or categories, every observed one different
@@ -43,6 +44,7 @@ class Coder {
   std::vector<std::uint8_t> table_;  // of integers of a small range
 };
 
-Binned binned(const Column& column, int max_bins);
+// Bins are learnt from the first `taught` rows; all rows are coded. A category not seen there is coded as missing.
+Binned binned(const Column& column, int max_bins, std::size_t taught);
 
 }  // namespace imputedb

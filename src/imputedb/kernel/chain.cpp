@@ -54,7 +54,7 @@ class Chain {
     report_.targets.resize(targets_.size());
     state_.resize(columns_.size());
     total_ = 1 + targets_.size() * static_cast<std::size_t>(std::max(settings_.cycles, 1));
-    each(columns_.size(), [this](std::size_t c) { state_[c] = binned(columns_[c], kBins); });
+    each(columns_.size(), [this](std::size_t c) { state_[c] = binned(columns_[c], kBins, settings_.taught); });
     advance(1);
     count_missing();
     order_targets();
@@ -141,7 +141,7 @@ class Chain {
   std::vector<std::uint32_t> observed(std::size_t c) const {
     std::vector<std::uint32_t> out;
     out.reserve(state_[c].observed);
-    for (std::size_t row = 0; row < rows(); ++row)
+    for (std::size_t row = 0; row < settings_.taught; ++row)
       if (!columns_[c].is_missing(row)) out.push_back(static_cast<std::uint32_t>(row));
     return out;
   }

@@ -20,7 +20,7 @@ std::vector<int> informative(const Lesson& lesson) {
   std::vector<int> out;
   for (int f = 0; f < static_cast<int>(lesson.columns.size()); ++f) {
     const Binned& column = lesson.column(f);
-    const bool varies = column.distinct > 1 || column.observed < column.codes.size();
+    const bool varies = column.distinct > 1 || column.observed < column.taught;
     if (f != lesson.place && !column.key && varies && column.distinct > 0) out.push_back(f);
   }
   return out;
@@ -54,7 +54,7 @@ std::vector<std::uint8_t> ordering(const std::vector<float>& means) {
 std::vector<std::uint32_t> training_rows(const Lesson& lesson) {
   const Binned& target = lesson.column(lesson.place);
   std::size_t usable = 0;
-  for (std::size_t row = 0; row < target.codes.size(); ++row)
+  for (std::size_t row = 0; row < target.taught; ++row)
     usable += !lesson.target.is_missing(row) && lesson.marks.learns(row);
   const double most = static_cast<double>(lesson.most);
   const double share = most / static_cast<double>(std::max<std::size_t>(usable, 1));
@@ -63,7 +63,7 @@ std::vector<std::uint32_t> training_rows(const Lesson& lesson) {
   std::vector<std::uint32_t> rows;
   rows.reserve(static_cast<std::size_t>(
       std::min<double>(static_cast<double>(usable), 1.1 * most + 64)));
-  for (std::size_t row = 0; row < target.codes.size(); ++row) {
+  for (std::size_t row = 0; row < target.taught; ++row) {
     if (lesson.target.is_missing(row) || !lesson.marks.learns(row)) continue;
     if (share >= 1 || stream.uniform(lesson.key(row)) < share) rows.push_back(static_cast<std::uint32_t>(row));
   }

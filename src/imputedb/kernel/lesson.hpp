@@ -18,6 +18,7 @@ struct Settings {
   bool draw = false;
   std::uint64_t seed = 0, draw_number = 0;
   int threads = 1;
+  std::size_t taught = 0;  // the first rows, which models are learnt from
 };
 
 // What is known of rows besides their cells: what random numbers are keyed by, and which may be learnt from.

@@ -7,12 +7,16 @@
 
 #include <optional>
 
+#include "caller.hpp"
 #include "chain.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
 
 namespace imputedb {
+
+void bind_neighbours(nb::module_& m);
+
 namespace {
 
 using AnyArray = nb::ndarray<nb::ndim<1>, nb::c_contig, nb::device::cpu>;
@@ -43,30 +47,10 @@ std::vector<Column> columns_of(nb::list values, nb::list missing, const std::vec
   return out;
 }
 
-// Signals and progress, asked for on the caller's thread while it does not hold the lock.
-class Caller {
- public:
-  explicit Caller(nb::object progress) : progress_(std::move(progress)) {}
-
-  bool operator()(double share) {
-    const nb::gil_scoped_acquire lock;
-    if (PyErr_CheckSignals() != 0) return true;
-    if (progress_.is_none() || share < told_ + 0.01) return false;
-    told_ = share;
-    PyObject* answer = PyObject_CallFunction(progress_.ptr(), "d", share);
-    Py_XDECREF(answer);
-    return answer == nullptr;
-  }
-
- private:
-  nb::object progress_;
-  double told_ = -1;
-};
-
 nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& nominal, const std::vector<int>& targets,
                nb::list outputs, std::optional<Keys> keys, std::optional<Flags> learn, int cycles, int leaves, int min_leaf,
-               bool draw, std::uint64_t seed, std::uint64_t draw_number, const std::vector<std::size_t>& train_rows, int threads,
-               nb::object progress) {
+               bool draw, std::uint64_t seed, std::uint64_t draw_number, const std::vector<std::size_t>& train_rows,
+               std::size_t taught, int threads, nb::object progress) {
   const std::vector<Column> columns = columns_of(values, missing, nominal);
   std::vector<Output> places;
   for (nb::handle output : outputs) {
@@ -77,7 +61,7 @@ nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& nomina
       keys ? std::span<const std::uint64_t>(keys->data(), keys->shape(0)) : std::span<const std::uint64_t>();
   const std::span<const std::uint8_t> lessons =
       learn ? std::span<const std::uint8_t>(learn->data(), learn->shape(0)) : std::span<const std::uint8_t>();
-  const Settings settings{cycles, leaves, min_leaf, draw, seed, draw_number, threads};
+  const Settings settings{cycles, leaves, min_leaf, draw, seed, draw_number, threads, taught};
   Caller caller(std::move(progress));
   Report report;
   bool finished = false;
@@ -95,7 +79,7 @@ nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& nomina
 // Codes of one column, for tests.
 nb::tuple bin(AnyArray values, std::optional<Flags> missing, bool nominal, int bins) {
   const Column column{values.data(), missing ? missing->data() : nullptr, values.shape(0), type_of(values), nominal};
-  const Binned out = binned(column, bins);
+  const Binned out = binned(column, bins, column.rows);
   nb::list codes;
   for (const std::uint8_t code : out.codes) codes.append(static_cast<int>(code));
   return nb::make_tuple(codes, out.upper, out.levels);
@@ -129,11 +113,13 @@ nb::list grow(const std::vector<std::vector<std::uint8_t>>& codes, const std::ve
 }  // namespace
 
 NB_MODULE(_kernel, m) {
-  m.def("fill", &fill, "values"_a, "missing"_a, "nominal"_a, "targets"_a, "outputs"_a, "keys"_a.none(), "learn"_a.none(),
-        "cycles"_a, "leaves"_a, "min_leaf"_a, "draw"_a, "seed"_a, "draw_number"_a, "train_rows"_a, "threads"_a,
+  m.def("fill", &fill, "values"_a, "missing"_a, "nominal"_a, "targets"_a, "outputs"_a, "keys"_a.none(),
+        "learn"_a.none(), "cycles"_a, "leaves"_a, "min_leaf"_a, "draw"_a, "seed"_a, "draw_number"_a, "train_rows"_a,
+        "taught"_a, "threads"_a,
         "progress"_a.none());
   m.def("bin", &bin, "values"_a, "missing"_a.none(), "nominal"_a, "bins"_a);
   m.def("grow", &grow, "codes"_a, "y"_a, "classes"_a, "leaves"_a, "min_leaf"_a, "min_gain"_a);
+  bind_neighbours(m);
 }
 
 }  // namespace imputedb

@@ -8,6 +8,9 @@ from functools import cached_property
 from imputedb.statistics.histogram import Histogram
 from imputedb.statistics.policy import DEFAULT, Policy
 
+MANY_LEVELS = 1000
+"""Categories with more distinct values than this predict nothing that is worth their cost."""
+
 
 class Kind(Enum):
     """What a column's values are to statistics and imputers."""

@@ -1,0 +1,271 @@
+"""How well imputers fill in a table: cells that are known are hidden, filled, and compared."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import Column
+from imputedb.engines.duckdb import DuckDB
+from imputedb.errors import DataError, QueryError
+from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows, Tells
+from imputedb.imputers.knn import KNN
+from imputedb.imputers.random import keyed
+from imputedb.neighbours.metric import METRICS, MetricName
+from imputedb.neighbours.scan import KS, Scan
+from imputedb.statistics.statistics import Kind
+from imputedb.stored import Stored, hidden, shown, stored
+
+Pattern = Literal["mcar", "own"]
+GROUPS = 20
+"""Subgroups that are told apart, the largest ones."""
+
+Flags = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How one imputer did on the hidden cells of one column, in all rows or in a subgroup.
+
+    Attributes:
+        imputer: its name.
+        column: the column.
+        group: the subgroup's value as text; None for all rows.
+        cells: hidden cells.
+        error: of numbers, root mean square error / standard deviation (1 is what the mean reaches); of categories and
+            booleans the share that is wrong.
+        bias: of numbers, the mean of filled less true / standard deviation; None of categories.
+        wrong: whether the error is a share that is wrong.
+    """
+
+    imputer: str
+    column: str
+    group: str | None
+    cells: int
+    error: float
+    bias: float | None
+    wrong: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Imputers side by side.
+
+    Attributes:
+        table: the table.
+        pattern: how cells were hidden.
+        hidden: how many cells were.
+        by: the column that makes the subgroups.
+        scores: by imputer, column and subgroup.
+        seconds: what each imputer took to fill all hidden and missing cells.
+        notes: what imputers had to say.
+    """
+
+    table: str
+    pattern: str
+    hidden: int
+    by: str | None
+    scores: tuple[Score, ...]
+    seconds: Mapping[str, float]
+    notes: tuple[str, ...] = ()
+
+    def overall(self, imputer: str) -> float:
+        """The mean error over the columns."""
+        return float(np.mean([s.error for s in self.scores if s.imputer == imputer and s.group is None]))
+
+    def data(self) -> dict[str, Any]:
+        """The evaluation as JSON-ready data."""
+        return {
+            "table": self.table,
+            "pattern": self.pattern,
+            "hidden": self.hidden,
+            "by": self.by,
+            "seconds": dict(self.seconds),
+            "overall": {imputer: self.overall(imputer) for imputer in self.seconds},
+            "scores": [asdict(score) for score in self.scores],
+            "notes": list(self.notes),
+        }
+
+
+def evaluate(
+    engine: DuckDB,
+    name: str,
+    imputers: Sequence[Imputer],
+    *,
+    share: float = 0.1,
+    pattern: Pattern = "mcar",
+    by: str | None = None,
+    columns: Sequence[str] = (),
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Hides observed cells of a table, fills them, and compares.
+
+    1. `mcar` hides a share of the observed cells of every column, each on its own. `own` gives a share of the rows the
+       missingness of another row each, picked at random, so that columns go missing together as they do in the table.
+    2. Each imputer fills hidden and missing cells alike; it never sees what was hidden.
+    3. Errors and biases are of the hidden cells alone.
+
+    Warning: both ways hide values regardless of what they are. Where a value goes missing because of what it is, the
+    error on truly missing cells is larger than what is measured here.
+
+    Args:
+        engine: where the table lives.
+        name: the table.
+        imputers: at least one.
+        share: of the cells, or of the rows.
+        pattern: how cells are hidden.
+        by: a column whose values make subgroups.
+        columns: the columns to judge by; those with missing values unless given, all where none has.
+        seed: what is hidden, and what imputers draw.
+        progress: told the share that is done.
+
+    Raises:
+        QueryError: no imputer, share or pattern of that kind.
+        UnknownName: no table or column of that name.
+        DataError: nothing can be hidden.
+    """
+    if not imputers:
+        raise QueryError("'drop' fills nothing in: there is nothing to compare; name other imputers")
+    if not 0 < share < 1:
+        raise QueryError(f"the share to hide is {share}; it goes from 0 to 1")
+    if pattern not in get_args(Pattern):
+        raise QueryError(f"no pattern {pattern!r}; there are {', '.join(get_args(Pattern))}")
+    table = stored(engine, name, [by] if by else [])
+    targets = _targets(table, columns)
+    flags = _mcar(table.rows, targets, share, seed) if pattern == "mcar" else _own(table.rows, targets, share, seed)
+    flags = {column: flag for column, flag in flags.items() if flag.any()}
+    if not flags:
+        raise DataError(f"no observed cell of {name} can be hidden: give more columns, or a larger share")
+    rows = hidden(table.rows, flags)
+    groups = _groups(table, by)
+    scores: list[Score] = []
+    seconds: dict[str, float] = {}
+    notes: list[str] = []
+    for number, imputer in enumerate(imputers):
+        began = perf_counter()
+        filled, said = _filled(imputer, rows, sorted(flags), seed, _told(progress, number, len(imputers)))
+        seconds[imputer.name] = perf_counter() - began
+        notes += [f"{imputer.name}: {sentence}" for sentence in said]
+        for column in sorted(flags):
+            scores += _scores(imputer.name, table.rows.columns[column], rows, column, flags[column], filled, groups)
+    count = sum(int(flag.sum()) for flag in flags.values())
+    return Evaluation(table.table.name, pattern, count, by, tuple(scores), seconds, tuple(notes))
+
+
+def _filled(
+    imputer: Imputer, rows: Rows, targets: Sequence[Column], seed: int, progress: Progress | None
+) -> tuple[Mapping[Column, Array], list[str]]:
+    if isinstance(imputer, Tells):
+        return imputer.told(rows, targets, seed, progress)
+    return imputer.impute(rows, targets, seed, progress), []
+
+
+def scan(
+    engine: DuckDB,
+    name: str,
+    imputer: KNN,
+    *,
+    ks: Sequence[int] = KS,
+    metrics: Sequence[MetricName] = METRICS,
+    columns: Sequence[str] = (),
+    seed: int = 0,
+) -> Scan:
+    """The error of every number of neighbours and metric on hidden cells of a table.
+
+    Args:
+        engine: where the table lives.
+        name: the table.
+        imputer: everything else that neighbours are found by.
+        ks: the numbers of neighbours.
+        metrics: the metrics.
+        columns: the columns to judge by; those with missing values unless given, all where none has.
+        seed: what is hidden.
+
+    Raises:
+        QueryError: no number or metric of that kind.
+        UnknownName: no table or column of that name.
+    """
+    if not ks or not metrics:
+        raise QueryError("a scan needs at least one k and one metric")
+    table = stored(engine, name, imputer.named_columns())
+    return imputer.scan(table.rows, _targets(table, columns), seed, ks=ks, metrics=metrics)
+
+
+def _told(progress: Progress | None, number: int, of: int) -> Progress | None:
+    return None if progress is None else lambda share: progress((number + share) / of)
+
+
+def _targets(table: Stored, names: Sequence[str]) -> list[Column]:
+    if names:
+        return [table.column(name) for name in names]
+    dirty = [column for column, cells in table.rows.columns.items() if cells.missing.any()]
+    return dirty or list(table.rows.columns)
+
+
+def _uniform(rows: Rows, *what: int | str) -> Floats:
+    return np.asarray((keyed(rows.keys, *what) >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+
+
+def _mcar(rows: Rows, targets: Sequence[Column], share: float, seed: int) -> dict[Column, Flags]:
+    return {c: _spared(rows.columns[c], _uniform(rows, seed, "hide", str(c)) < share) for c in targets}
+
+
+def _own(rows: Rows, targets: Sequence[Column], share: float, seed: int) -> dict[Column, Flags]:
+    """The missingness of rows that lack something, laid over other rows."""
+    lacking = np.flatnonzero(np.logical_or.reduce([rows.columns[c].missing for c in targets]))
+    if not len(lacking):
+        raise DataError("the table has no missing value, so no pattern of its own: hide cells with 'mcar'")
+    models = lacking[(_uniform(rows, seed, "model") * len(lacking)).astype(np.intp)]
+    chosen = _uniform(rows, seed, "hide") < share
+    return {c: _spared(rows.columns[c], chosen & rows.columns[c].missing[models]) for c in targets}
+
+
+def _spared(cells: Cells, flags: Flags) -> Flags:
+    """What can be hidden: observed cells, as long as half of them stay."""
+    flags = flags & ~cells.missing
+    observed = int((~cells.missing).sum())
+    return flags if flags.sum() <= observed / 2 else np.zeros(len(flags), bool)
+
+
+def _groups(table: Stored, by: str | None) -> Mapping[str | None, Flags]:
+    everybody: dict[str | None, Flags] = {None: np.ones(len(table.rows.keys), bool)}
+    if by is None:
+        return everybody
+    cells = table.rows.columns[table.column(by)]
+    values, counts = np.unique(cells.values[~cells.missing], return_counts=True)
+    for value in values[np.argsort(-counts, kind="stable")][:GROUPS]:
+        everybody[str(shown(value, cells))] = (cells.values == value) & ~cells.missing
+    if cells.missing.any():
+        everybody["NULL"] = cells.missing
+    return everybody
+
+
+def _scores(
+    imputer: str,
+    truth: Cells,
+    rows: Rows,
+    column: Column,
+    flags: Flags,
+    filled: Mapping[Column, Array],
+    groups: Mapping[str | None, Flags],
+) -> list[Score]:
+    values = np.zeros(len(flags), np.float64)
+    values[rows.columns[column].missing] = filled[column].astype(np.float64)
+    true = truth.values.astype(np.float64)
+    wrong = truth.kind in (Kind.CATEGORY, Kind.BOOLEAN)
+    deviation = float(np.std(true[~truth.missing])) or 1.0
+    found = []
+    for group, members in groups.items():
+        here = flags & members
+        if not here.any():
+            continue
+        off = values[here] - true[here]
+        error = float(np.mean(off != 0)) if wrong else float(np.sqrt(np.mean(off**2)) / deviation)
+        bias = None if wrong else float(np.mean(off) / deviation)
+        found.append(Score(imputer, column.name, group, int(here.sum()), error, bias, wrong))
+    return found

@@ -1,0 +1,246 @@
+"""The neighbours imputer: what the most similar rows have."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from imputedb.algebra.column import Column
+from imputedb.errors import CannotImpute, QueryError, UnknownName
+from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work
+from imputedb.imputers.order import by_key, turned_back
+from imputedb.imputers.random import keyed
+from imputedb.neighbours import cost, filling
+from imputedb.neighbours.aggregate import Weighting
+from imputedb.neighbours.attribute import Attribute, Measure
+from imputedb.neighbours.metric import Floats, Lacking, MetricName, Scaling
+from imputedb.neighbours.scan import KS, Scan, scanned
+from imputedb.neighbours.search import Ints
+from imputedb.neighbours.settings import Aggregate, Chance, Settings, Stage, Way
+from imputedb.statistics.statistics import Kind
+
+DEFAULT_K = 20
+
+
+@dataclass(frozen=True, slots=True)
+class KNN:
+    """The k nearest rows (Troyanskaya et al. 2001), over columns of all types by Gower's distance.
+
+    1. Rows are compared by what is observed of both; imputed values take no part.
+    2. A missing cell takes the mean of its column over the k nearest rows where that is observed, rounded for integers;
+       categories and booleans the mode.
+    3. A cell without a neighbour takes the first `fallback` there is; how many did is said in the report's warnings.
+
+    Columns are named as in the database (`weight`), or with their relation where that is needed (`exams.weight`).
+
+    What is not given is what hidden cells of the real tables speak for (decisions/neighbours.md).
+
+    Warning: means of neighbours vary less than values do; use `mode="draw"` where the spread matters. Where a value is
+    missing because of what it is, neighbours share that bias.
+
+    Attributes:
+        k: neighbours a cell, or `chosen` by hiding observed cells.
+        metric: `gower`, `euclidean`, `manhattan` or `cosine`.
+        scaling: `range`, `robust`, `deviation` or `none`; the metric's own unless given.
+        lacking: whether a coordinate that a donor lacks counts with the `expected` difference, or is `ignored`.
+        aggregate: `mean`, `median` or `mode` of numbers.
+        weighting: `distance` or `uniform`.
+        weights: of columns, 1 where none is given; None for all equal; or `learnt` for each target.
+        measures: how columns differ, where that is not by their type: `numeric`, `log`, `ordinal`, `nominal`,
+            `asymmetric`.
+        group: a column whose value donors must share.
+        before: a column by which donors must be earlier, so that nothing leaks from the future.
+        fallback: `group`, `column`, `mean`, in the order they are tried.
+        mode: `predict` or `draw`; a draw's number always draws.
+        search: `auto`, `exact` or `approximate`.
+        recall: the share of exact neighbours that an approximate search must find on a sample.
+    """
+
+    k: int | Literal["chosen"] = DEFAULT_K
+    metric: MetricName = "gower"
+    scaling: Scaling | None = "robust"
+    lacking: Lacking = "expected"
+    aggregate: Aggregate = "mean"
+    weighting: Weighting = "uniform"
+    weights: tuple[tuple[str, float], ...] | Literal["learnt"] | None = "learnt"
+    measures: tuple[tuple[str, str], ...] = ()
+    group: str | None = None
+    before: str | None = None
+    fallback: tuple[Stage, ...] = ("group", "column")
+    mode: Literal["predict", "draw"] = "predict"
+    search: Way = "auto"
+    recall: float = 0.97
+
+    name = "knn"
+    uses_predictors = True
+
+    def __post_init__(self) -> None:
+        self.settings([])
+        for column, measure in self.measures:
+            if measure not in (known.value for known in Measure):
+                known = ", ".join(known.value for known in Measure)
+                raise QueryError(f"no measure {measure!r} for {column}; there are {known}")
+
+    def time(self, work: Work) -> float:
+        """A search of every incomplete row among all rows, exact or approximate (decisions/neighbours.md)."""
+        cells = work.rows * min(work.missing, 1.0) * work.targets
+        lacking = work.rows * (1 - (1 - min(work.missing, 1.0)) ** work.targets)
+        queries = cells if self.weights == "learnt" else lacking
+        k = DEFAULT_K if self.k == "chosen" else self.k
+        searching = cost.searching_ms(queries, work.rows, work.attributes, work.missing)
+        return float(searching + cost.aggregating_ms(cells, work.rows, work.attributes, work.targets, k))
+
+    def penalty(self, work: Work) -> float:
+        """x / (1 + x) of x = |C| / |Attr| times the share of variance left unexplained, as measured."""
+        loss = work.targets / work.attributes * cost.unexplained(work.rows, work.attributes)
+        return float(loss / (1 + loss))
+
+    def impute(
+        self,
+        rows: Rows,
+        targets: Sequence[Column],
+        seed: int,
+        progress: Progress | None = None,
+        draw: int | None = None,
+    ) -> Mapping[Column, Array]:
+        """The neighbours' values."""
+        return self.told(rows, targets, seed, progress, draw)[0]
+
+    def told(
+        self,
+        rows: Rows,
+        targets: Sequence[Column],
+        seed: int,
+        progress: Progress | None = None,
+        draw: int | None = None,
+    ) -> tuple[Mapping[Column, Array], list[str]]:
+        """The neighbours' values, and sentences about fallbacks and recall.
+
+        Raises:
+            UnknownName: a column that is named in a setting is not among the rows' columns.
+            CannotImpute: a cell has no neighbour, and no fallback stands in for it.
+        """
+        order = sorted(rows.columns)
+        stored = rows
+        rows, turn = by_key(rows)  # ties are broken by row, and so are bootstraps
+        attributes = [self.attribute(column, rows.columns[column]) for column in order]
+        wanted = [order.index(column) for column in targets]
+        uniform = chance(rows, seed, draw or 0)
+        groups, times = self.groups(rows), self.times(rows)
+        settings, warnings = self.settings(order), []
+        if self.k == "chosen":
+            best = self.scan(rows, targets, seed)
+            settings = replace(settings, k=best.k)
+            warnings.append(f"k is {best.k}: error {best.errors[best.metric, best.k]:.3f} of hidden cells")
+        filled = filling.fill(
+            attributes,
+            wanted,
+            settings,
+            uniform,
+            groups=groups,
+            times=times,
+            draw=self.mode == "draw" or draw is not None,
+            progress=progress,
+        )
+        for place, flags in filled.left.items():
+            if flags.any():
+                raise CannotImpute(
+                    f"{int(flags.sum()):,} cells of {order[place]} have no neighbour and none of the fallbacks "
+                    f"{', '.join(self.fallback) or '(none)'} stands in for them: add 'column' to them"
+                )
+        cells = sum(len(values) for values in filled.values.values())
+        warnings += filling.said(filled, {place: str(order[place]) for place in wanted}, cells)
+        empty = {place: attributes[place].values[:0] for place in wanted}
+        values = {order[place]: {**empty, **filled.values}[place] for place in wanted}
+        return {c: turned_back(stored.columns[c].missing, turn, v) for c, v in values.items()}, warnings
+
+    def scan(
+        self,
+        rows: Rows,
+        targets: Sequence[Column],
+        seed: int = 0,
+        *,
+        ks: Sequence[int] = KS,
+        metrics: Sequence[MetricName] | None = None,
+    ) -> Scan:
+        """The error of every k and metric on observed cells that are hidden, everything else being as it is here."""
+        order = sorted(rows.columns)
+        return scanned(
+            [self.attribute(column, rows.columns[column]) for column in order],
+            [order.index(column) for column in targets],
+            self.settings(order),
+            np.argsort(chance(rows, seed)("order"), kind="stable"),
+            ks=ks,
+            metrics=metrics,
+            groups=self.groups(rows),
+            times=self.times(rows),
+        )
+
+    def settings(self, order: Sequence[Column]) -> Settings:
+        """What is asked of neighbours among columns in this order."""
+        weights: tuple[float, ...] | Literal["learnt"] | None = None
+        if self.weights == "learnt":
+            weights = "learnt"
+        elif self.weights and order:
+            given = {_named(name, order): weight for name, weight in self.weights}
+            weights = tuple(given.get(column, 1.0) for column in order)
+        return Settings(
+            DEFAULT_K if self.k == "chosen" else self.k,
+            self.metric,
+            self.scaling,
+            self.lacking,
+            self.aggregate,
+            self.weighting,
+            weights,
+            self.fallback,
+            self.search,
+            self.recall,
+        )
+
+    def named_columns(self) -> list[str]:
+        """The columns that donors are restricted by, without their relations."""
+        return [name.rpartition(".")[2] for name in (self.group, self.before) if name]
+
+    def attribute(self, column: Column, cells: Cells) -> Attribute:
+        """A column as neighbours are told by it: categories and booleans nominal, all else numeric unless declared."""
+        declared = {name: measure for name, measure in self.measures if _matches(name, column)}
+        measure = Measure.NOMINAL if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN) else Measure.NUMERIC
+        if declared:
+            measure = Measure(next(iter(declared.values())))
+        return Attribute(cells.values, cells.missing, measure)
+
+    def groups(self, rows: Rows) -> Ints | None:
+        """(n,) codes of the rows' groups, negative where unknown; None where donors may be of any."""
+        if self.group is None:
+            return None
+        cells = rows.columns[_named(self.group, list(rows.columns))]
+        codes = np.unique(cells.values, return_inverse=True)[1].astype(np.int64)
+        return np.where(cells.missing, -1, codes)
+
+    def times(self, rows: Rows) -> Floats | None:
+        """(n,) the rows' times, NaN where unknown; None where donors may be of any."""
+        if self.before is None:
+            return None
+        cells = rows.columns[_named(self.before, list(rows.columns))]
+        return np.where(cells.missing, np.nan, cells.values.astype(np.float64))
+
+
+def chance(rows: Rows, seed: int, draw: int = 0) -> Chance:
+    """Uniform numbers in [0, 1) a row, keyed by the row's key, the seed, the draw and what they are for."""
+
+    def uniform(what: str) -> Floats:
+        return np.asarray((keyed(rows.keys, seed, draw, what) >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+
+    return uniform
+
+
+def _matches(name: str, column: Column) -> bool:
+    return name in (str(column), column.name)
+
+
+def _named(name: str, order: Sequence[Column]) -> Column:
+    found = [column for column in order if _matches(name, column)]
+    if not found:
+        raise UnknownName(f"no column {name!r} among {', '.join(map(str, sorted(order)))}")
+    return found[0]

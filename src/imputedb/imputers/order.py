@@ -1,0 +1,27 @@
+"""Rows in the order of their keys, so that an answer does not depend on the order in which they came."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.imputers import features
+from imputedb.imputers.imputer import Array, Rows
+
+
+def by_key(rows: Rows) -> tuple[Rows, NDArray[np.intp]]:
+    """The rows in the order of their keys, and the places that they had."""
+    turn = np.argsort(rows.keys, kind="stable")
+    columns = {column: features.taken(cells, turn) for column, cells in rows.columns.items()}
+    return Rows(columns, rows.keys[turn], None if rows.learn is None else rows.learn[turn]), turn
+
+
+def turned_back(missing: NDArray[np.bool_], turn: NDArray[np.intp], values: Array) -> Array:
+    """Values of the sorted rows' missing cells, in the order of the rows as they were given.
+
+    Args:
+        missing: (n,) the missing cells as they were given.
+        turn: (n,) what `by_key` gave.
+        values: of the missing cells, in the order of the keys.
+    """
+    whole = np.zeros(len(turn), values.dtype)
+    whole[turn[missing[turn]]] = values
+    return whole[missing]

@@ -1,0 +1,61 @@
+"""What stands in for a cell that has no neighbour."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.neighbours.attribute import Attribute
+from imputedb.neighbours.search import Ints
+from imputedb.neighbours.settings import Settings
+
+Array = NDArray[np.generic]
+Flags = NDArray[np.bool_]
+
+
+def stand_ins(
+    attribute: Attribute, rows: Ints, settings: Settings, groups: Ints | None
+) -> Iterator[tuple[str, Flags, Array]]:
+    """For each declared stage in turn, the rows it stands in for and their values.
+
+    Yields:
+        The stage, (r,) True for the rows it fills, and the values of those.
+    """
+    left = np.ones(len(rows), bool)
+    for stage in settings.fallback:
+        if stage == "group":
+            if groups is None:
+                continue
+            there, values = _of_groups(attribute, rows, groups)
+        else:
+            observed = attribute.values[attribute.observed]
+            there = np.full(len(rows), len(observed) > 0)
+            middle = centre(observed, graded=attribute.measure.graded, mean=stage == "mean") if len(observed) else None
+            values = np.full(len(rows), 0 if middle is None else middle).astype(attribute.values.dtype)
+        here = left & there
+        if here.any():
+            yield stage, here, values[here]
+            left &= ~here
+
+
+def _of_groups(attribute: Attribute, rows: Ints, groups: Ints) -> tuple[Flags, Array]:
+    there = np.zeros(len(rows), bool)
+    values = np.zeros(len(rows), attribute.values.dtype)
+    observed = attribute.observed
+    for group in np.unique(groups[rows]):
+        donors = attribute.values[observed & (groups == group)]
+        if group >= 0 and len(donors):
+            here = groups[rows] == group
+            there |= here
+            values[here] = centre(donors, graded=attribute.measure.graded)
+    return there, values
+
+
+def centre(observed: Array, *, graded: bool, mean: bool = False) -> object:
+    """The median or, of categories, the mode of observed values; their mean if asked for; rounded for integers."""
+    if not graded:
+        values, counts = np.unique(observed, return_counts=True)
+        return values[np.argmax(counts)]
+    numbers = observed.astype(np.float64)
+    middle = float(numbers.mean() if mean else np.median(numbers))
+    return np.rint(middle) if observed.dtype.kind in "iu" else middle

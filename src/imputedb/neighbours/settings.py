@@ -1,0 +1,71 @@
+"""What can be asked of an imputation by neighbours."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from imputedb.errors import QueryError
+from imputedb.neighbours.aggregate import Weighting
+from imputedb.neighbours.metric import METRICS, SCALINGS, Floats, Lacking, MetricName, Scaling
+
+Aggregate = Literal["mean", "median", "mode"]
+Way = Literal["auto", "exact", "approximate"]
+Stage = Literal["group", "column", "mean"]
+
+Chance = Callable[[str], Floats]
+"""(n,) uniform numbers in [0, 1), keyed by the row and by what they are for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How cells are filled by their neighbours.
+
+    Attributes:
+        k: neighbours a cell.
+        metric: `gower`, `euclidean`, `manhattan` or `cosine`.
+        scaling: what differences of numbers are divided by; the metric's own unless given.
+        lacking: whether a coordinate that a donor lacks is `ignored`, or counts with the `expected` difference.
+        aggregate: of numbers, the `mean` or the `median` of the neighbours' values, or the `mode`, which is what
+            categories always take.
+        weighting: `uniform`, or by the inverse of the `distance`.
+        weights: of the coordinates: one each, `learnt` for each target from what is observed, or None for all equal.
+        fallback: what stands in where a cell has no neighbour, in this order: the median or mode of the `group`, of the
+            `column`, or the column's `mean`. Where none of them is there the cell is left.
+        search: `exact`, `approximate`, or `auto` for what is estimated to be the cheaper.
+        recall: the share of exact neighbours that an approximate search must find on a sample.
+    """
+
+    k: int = 10
+    metric: MetricName = "gower"
+    scaling: Scaling | None = None
+    lacking: Lacking = "ignored"
+    aggregate: Aggregate = "mean"
+    weighting: Weighting = "distance"
+    weights: tuple[float, ...] | Literal["learnt"] | None = None
+    fallback: tuple[Stage, ...] = ("group", "column")
+    search: Way = "auto"
+    recall: float = 0.97
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.k <= 1000:
+            raise QueryError(f"k is {self.k}; it goes from 1 to 1000 neighbours")
+        _one_of("metric", self.metric, METRICS)
+        if self.scaling is not None:
+            _one_of("scaling", self.scaling, SCALINGS)
+        _one_of("lacking", self.lacking, get_args(Lacking))
+        _one_of("aggregate", self.aggregate, get_args(Aggregate))
+        _one_of("weighting", self.weighting, get_args(Weighting))
+        _one_of("search", self.search, get_args(Way))
+        for stage in self.fallback:
+            _one_of("fallback", stage, get_args(Stage))
+        if isinstance(self.weights, str) and self.weights != "learnt":
+            raise QueryError(f"weights are {self.weights!r}; give a number a column, or 'learnt'")
+        if isinstance(self.weights, tuple) and (min(self.weights) < 0 or max(self.weights) <= 0):
+            raise QueryError(f"weights are {self.weights}; none may be negative, one must be positive")
+        if not 0 < self.recall <= 1:
+            raise QueryError(f"recall is {self.recall}; it goes from 0 to 1")
+
+
+def _one_of(what: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise QueryError(f"no {what} {value!r}; there are {', '.join(known)}")

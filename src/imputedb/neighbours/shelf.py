@@ -1,0 +1,67 @@
+"""Partitions kept beside a database: `NAME.neighbours/`, a file each, named by the fingerprint of what it is of."""
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from time import time
+from zipfile import BadZipFile
+
+import numpy as np
+
+from imputedb.neighbours.partition import Partition
+
+FORMAT = 1
+SHELVED = 8
+"""Files at most; the ones not made for the longest time go first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A partition from the shelf, and when it was made, in seconds since 1970."""
+
+    partition: Partition
+    made: float
+
+
+def _path(database: str, fingerprint: str) -> Path:
+    name = blake2b(f"{FORMAT} {fingerprint}".encode(), digest_size=12).hexdigest()
+    return Path(f"{database}.neighbours") / f"{name}.npz"
+
+
+def keep(database: str, fingerprint: str, partition: Partition, made: float) -> None:
+    """Writes a partition, whole or not at all. It is a cache: a disk that is full stops nothing."""
+    path = _path(database, fingerprint)
+    temporary = path.with_suffix(".tmp.npz")
+    head = json.dumps({"fingerprint": fingerprint, "made": made, "recall": partition.recall})
+    with suppress(OSError):
+        path.parent.mkdir(exist_ok=True)
+        np.savez(
+            temporary,
+            head=np.array(head),
+            centres=partition.centres,
+            order=partition.order.astype(np.int32),
+            offsets=partition.offsets,
+            probes=np.array(partition.probes),
+        )
+        temporary.replace(path)
+        files = sorted(path.parent.glob("*.npz"), key=lambda file: file.stat().st_mtime)
+        for old in files[:-SHELVED]:
+            old.unlink()
+    with suppress(OSError):
+        temporary.unlink(missing_ok=True)
+
+
+def taken(database: str, fingerprint: str) -> Kept | None:
+    """The partition of a fingerprint; None where there is none, or the file is not what was written."""
+    try:
+        with np.load(_path(database, fingerprint), allow_pickle=False) as file:
+            head = json.loads(str(file["head"]))
+            order, offsets = file["order"].astype(np.int64), file["offsets"].astype(np.int64)
+            lists = np.empty(len(order), np.int64)
+            lists[order] = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+            found = Partition(file["centres"], order, offsets, lists, int(file["probes"]), float(head["recall"]))
+    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile):
+        return None
+    return Kept(found, min(float(head["made"]), time())) if head["fingerprint"] == fingerprint else None

@@ -1,0 +1,112 @@
+"""A stored table as imputers see it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import Column
+from imputedb.algebra.relation import Scan, Table
+from imputedb.engines.duckdb import DuckDB
+from imputedb.errors import DataError, UnknownName
+from imputedb.imputers import features
+from imputedb.imputers.imputer import Array, Cells, Rows
+from imputedb.shelf import Shelf
+from imputedb.sql import tree as t
+from imputedb.sql.generate import ROW
+from imputedb.statistics.statistics import MANY_LEVELS, Kind, Statistics
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The rows of a table, in the order of their keys.
+
+    Attributes:
+        table: the table.
+        statistics: what is known of it.
+        rows: its columns, but those that tell nothing of others: keys, constants, values of types without a distance.
+        key: the column that tells rows apart, `rowid` where there is none.
+        identities: (n,) that column's values.
+    """
+
+    table: Table
+    statistics: Statistics
+    rows: Rows
+    key: str
+    identities: Array
+
+    def column(self, name: str) -> Column:
+        """A column by its name.
+
+        Raises:
+            UnknownName: there is none.
+            DataError: it tells nothing of other columns, nor they of it.
+        """
+        found = next((c for c in self.rows.columns if c.name.lower() == name.lower()), None)
+        if found is not None:
+            return found
+        if name.lower() in (known.lower() for known in self.statistics.columns):
+            raise DataError(
+                f"{self.table.name}.{name} is a key, a constant, or of a type that rows are not compared by"
+            )
+        raise UnknownName(f"no column {name!r} in {self.table.name}; there are {', '.join(self.statistics.columns)}")
+
+
+def stored(engine: DuckDB, name: str, wanted: Sequence[str] = ()) -> Stored:
+    """The rows of a table; columns that are wanted come even if they tell nothing of others.
+
+    Raises:
+        UnknownName: there is no such table or column.
+    """
+    with engine.lock:
+        table = engine.table(name)
+        statistics = engine.statistics(table)
+        names = [column for column in statistics.columns if column in _telling(statistics, wanted)]
+        shelf = Shelf(engine, Scan(table, "t"), statistics)
+        columns, keys = shelf.cells(names), shelf.keys()
+        identity = t.named(engine.reading(table, statistics.key or ROW, "t"), "identity")
+        identities = np.ma.getdata(engine.arrays(t.select([identity], engine.source(table, "t")))["identity"])
+    order = np.argsort(keys, kind="stable")
+    cells = {Column(table.name, name): features.taken(columns[name], order) for name in names}
+    return Stored(table, statistics, Rows(cells, keys[order]), statistics.key or "rowid", identities[order])
+
+
+def _telling(statistics: Statistics, wanted: Sequence[str]) -> frozenset[str]:
+    known = {column.lower(): column for column in statistics.columns}
+    missing = [name for name in wanted if name.lower() not in known]
+    if missing:
+        raise UnknownName(f"no column {missing[0]!r}; there are {', '.join(statistics.columns)}")
+    columns = statistics.columns
+    few = {
+        c for c in statistics.predictors if columns[c].kind is not Kind.CATEGORY or columns[c].distinct <= MANY_LEVELS
+    }
+    return frozenset(few | {known[name.lower()] for name in wanted})
+
+
+def shown(value: Any, cells: Cells) -> object:
+    """A value of a column as a person reads it: categories as text, dates as dates."""
+    match cells.kind:
+        case Kind.CATEGORY:
+            return cells.levels[int(value)]
+        case Kind.BOOLEAN:
+            return bool(value)
+        case Kind.DATE:
+            return date(1970, 1, 1) + timedelta(days=int(value))
+        case Kind.TIMESTAMP:
+            return datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None) + timedelta(microseconds=int(value))
+        case Kind.INTEGER:
+            return int(value)
+        case _:
+            return float(value)
+
+
+def hidden(rows: Rows, flags: Mapping[Column, NDArray[np.bool_]]) -> Rows:
+    """The rows with more cells missing."""
+    columns = dict(rows.columns)
+    for column, flag in flags.items():
+        cells = columns[column]
+        columns[column] = Cells(cells.values, cells.missing | flag, cells.kind, cells.levels)
+    return Rows(columns, rows.keys)

@@ -1,0 +1,233 @@
+"""Why a cell has the value that neighbours gave it: who they are, how near, and how much they agree."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from imputedb.algebra.column import Column
+from imputedb.engines.duckdb import DuckDB
+from imputedb.errors import QueryError
+from imputedb.imputers.imputer import Array
+from imputedb.imputers.knn import KNN
+from imputedb.lookup import Lookup, Lookups, Told
+from imputedb.stored import shown
+
+AUDITED = 10_000
+"""Cells of an audit at most, unless more are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A donor of a value.
+
+    Attributes:
+        row: the value of its key, or a salted hash of it.
+        distance: how far it is.
+        weight: its share in the answer; the shares sum to 1.
+        value: what it has.
+    """
+
+    row: object
+    distance: float
+    weight: float
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """A cell's value and its reasons.
+
+    Attributes:
+        table: the table.
+        column: the column.
+        row: the value of the row's key, or a salted hash of it.
+        key: the column that the row is told by.
+        value: what neighbours say the cell is.
+        observed: what is stored there; None where it is missing.
+        metric: the distance.
+        neighbours: nearest first; fewer than k where there are no more donors.
+        effective: the number of equally weighted neighbours that would say as much (Kish 1965).
+        variance: of numbers, the sample variance of the neighbours' values; None of categories or of one neighbour.
+        entropy: of categories, -sum(p log p) of the weighted votes in nats; None of numbers.
+        fallback: `group`, `column` or `mean` where no neighbour was found; `left` where nothing stands in.
+        recall: of an approximate search, its measured share of exact neighbours.
+        age: seconds since the index of an approximate search was learnt.
+    """
+
+    table: str
+    column: str
+    row: object
+    key: str
+    value: object
+    observed: object
+    metric: str
+    neighbours: tuple[Neighbour, ...]
+    effective: float
+    variance: float | None
+    entropy: float | None
+    fallback: str | None
+    recall: float | None = None
+    age: float | None = None
+
+    def data(self) -> dict[str, Any]:
+        """Everything as JSON-ready data."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _plain(part) for name, part in value.items()}
+        case list() | tuple():
+            return [_plain(part) for part in value]
+        case date() | datetime():
+            return value.isoformat()
+        case _:
+            return value
+
+
+def why(
+    engine: DuckDB,
+    lookups: Lookups,
+    table: str,
+    column: str,
+    row: object,
+    *,
+    imputer: KNN | None = None,
+    salt: str | None = None,
+) -> Why:
+    """What neighbours say of one cell. An observed cell is treated as if it were missing.
+
+    Args:
+        engine: where the table lives.
+        lookups: the indexes that are kept.
+        table: the table.
+        column: the column.
+        row: the value of the table's key, or of its rowid where it has none.
+        imputer: how neighbours are found; `KNN()` unless given.
+        salt: when given, rows are told by hashes, so that nobody who does not know it can say whose they are.
+
+    Raises:
+        UnknownName: no table, column or row of that name.
+        DataError: the column is none that neighbours tell anything of.
+    """
+    lookup = lookups.of(engine, table, imputer or KNN(), [column])
+    name = lookup.stored.column(column)
+    place = lookup.place(row)
+    told = lookup.told(name, [place])
+    return _explained(lookup, name, place, told, 0, salt)
+
+
+def _explained(lookup: Lookup, column: Column, place: int, told: Told, cell: int, salt: str | None) -> Why:
+    cells = lookup.stored.rows.columns[column]
+    graded = lookup.graded(column)
+    names = lookup.stored.identities
+    neighbours = tuple(
+        Neighbour(_named(names, int(row), salt), float(distance), float(weight), shown(cells.values[row], cells))
+        for row, distance, weight in zip(told.rows[cell], told.distances[cell], told.shares[cell], strict=True)
+        if row >= 0
+    )
+    variance = float(told.variance[cell])
+    return Why(
+        table=lookup.stored.table.name,
+        column=column.name,
+        row=_named(names, place, salt),
+        key=lookup.stored.key,
+        value=None if told.fallback[cell] == "left" else shown(told.values[cell], cells),
+        observed=None if cells.missing[place] else shown(cells.values[place], cells),
+        metric=lookup.imputer.metric,
+        neighbours=neighbours,
+        effective=float(told.effective[cell]),
+        variance=variance if graded and not np.isnan(variance) else None,
+        entropy=None if graded else float(told.entropy[cell]),
+        fallback=told.fallback[cell],
+        recall=lookup.recall,
+        age=lookup.age,
+    )
+
+
+def _named(identities: Array, place: int, salt: str | None) -> object:
+    identity = identities[place]
+    plain = identity.item() if isinstance(identity, np.generic) else identity
+    return plain if salt is None else hashed(plain, salt)
+
+
+def hashed(identity: object, salt: str) -> str:
+    """A name for a row that tells nobody who it is without the salt: 64 bits of BLAKE2b, keyed by it (RFC 7693).
+
+    Warning: whoever knows the salt can try all ids; keep it as secret as they are.
+    """
+    key = blake2b(salt.encode(), digest_size=32).digest()
+    return blake2b(str(identity).encode(), digest_size=8, key=key).hexdigest()
+
+
+def audit(
+    engine: DuckDB,
+    lookups: Lookups,
+    table: str,
+    *,
+    columns: Sequence[str] = (),
+    imputer: KNN | None = None,
+    limit: int = AUDITED,
+    salt: str | None = None,
+    seed: int = 0,
+) -> tuple[Mapping[str, Array], int]:
+    """A row for each missing cell, or for a sample of them where there are more than `limit`.
+
+    Args:
+        engine: where the table lives.
+        lookups: the indexes that are kept.
+        table: the table.
+        columns: whose cells; those of all columns with missing values unless given.
+        imputer: how neighbours are found; `KNN()` unless given.
+        limit: rows at most.
+        salt: when given, rows are told by hashes.
+        seed: which cells are in the sample.
+
+    Returns:
+        Columns as arrays: row, column_name, value (as text), neighbours, effective, nearest, farthest, variance,
+        entropy, fallback; and the number of missing cells.
+    """
+    if limit < 1:
+        raise QueryError(f"the limit is {limit}; an audit has at least one row")
+    lookup = lookups.of(engine, table, imputer or KNN(), columns)
+    rows = lookup.stored.rows
+    names = [lookup.stored.column(name) for name in columns] or [c for c, v in rows.columns.items() if v.missing.any()]
+    total = sum(int(rows.columns[name].missing.sum()) for name in names)
+    parts = []
+    for name in sorted(names):
+        places = np.flatnonzero(rows.columns[name].missing)
+        if total > limit:
+            room = max(1, int(limit * len(places) / total))
+            places = np.sort(places[np.argsort(lookup.chance(f"audit {name}", seed)[places], kind="stable")[:room]])
+        if len(places):
+            parts.append(_audited(lookup, name, places.tolist(), salt))
+    whole = {head: np.concatenate([part[head] for part in parts])[:limit] for head in (parts[0] if parts else {})}
+    return whole, total
+
+
+def _audited(lookup: Lookup, column: Column, places: Sequence[int], salt: str | None) -> dict[str, Array]:
+    told = lookup.told(column, places)
+    cells = lookup.stored.rows.columns[column]
+    graded, count = lookup.graded(column), len(places)
+    there = np.isfinite(told.distances)
+    found = there.sum(axis=1)
+    ends = [np.where(found > 0, told.distances[np.arange(count), at], np.nan) for at in (0 * found, found - 1)]
+    values = [None if told.fallback[i] == "left" else str(shown(told.values[i], cells)) for i in range(count)]
+    nothing = np.full(count, np.nan)
+    return {
+        "row": np.array([str(_named(lookup.stored.identities, place, salt)) for place in places], object),
+        "column_name": np.array([column.name] * count, object),
+        "value": np.array(values, object),
+        "neighbours": found.astype(np.int64),
+        "effective": told.effective,
+        "nearest": ends[0],
+        "farthest": ends[1],
+        "variance": told.variance if graded else nothing,
+        "entropy": nothing if graded else told.entropy,
+        "fallback": np.array(told.fallback, object),
+    }

@@ -1,0 +1,164 @@
+"""The transformers, as scikit-learn and its users meet them."""
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import KNNImputer as Theirs
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from imputedb.sklearn import ChainedImputer, KNNImputer
+
+BOTH = [KNNImputer, ChainedImputer]
+
+
+@parametrize_with_checks([KNNImputer(), KNNImputer(metric="gower"), ChainedImputer(), ChainedImputer(mode="draw")])
+def test_scikit_learns_own_checks(estimator: Any, check: Any) -> None:
+    if getattr(estimator, "mode", "") == "draw" and check.func.__name__ == "check_methods_sample_order_invariance":
+        pytest.skip("a draw is keyed by the row's place, and another order gives other draws")
+    if getattr(estimator, "mode", "") == "draw" and check.func.__name__ == "check_methods_subset_invariance":
+        pytest.skip("a draw is keyed by the row's place in what is transformed")
+    check(estimator)
+
+
+def matrix(n: int = 300, d: int = 6, share: float = 0.2, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(n, 2)) @ rng.normal(size=(2, d)) + 0.3 * rng.normal(size=(n, d))
+    return np.where(rng.random((n, d)) < share, np.nan, values)
+
+
+@pytest.mark.parametrize("weights", ["uniform", "distance"])
+@pytest.mark.parametrize("k", [1, 3, 10, 1000])
+def test_equal_to_scikit_learns_imputer(weights: str, k: int) -> None:
+    train, new = matrix(), matrix(80, seed=1)
+    train[0], new[0] = np.nan, np.nan
+    ours = KNNImputer(n_neighbors=k, weights=weights).fit(train)
+    theirs = Theirs(n_neighbors=k, weights=weights).fit(train)
+    np.testing.assert_allclose(ours.transform(train), theirs.transform(train), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(ours.transform(new), theirs.transform(new), rtol=1e-9, atol=1e-9)
+
+
+def test_equal_to_the_reference_on_new_rows(shared: Path) -> None:
+    path = shared / "reference" / "sklearn_knnimputer.json"
+    if not path.exists():
+        pytest.skip("the reference values of ../shared/reference are not here")
+    data = json.loads(path.read_text())
+
+    def floats(rows: Any) -> np.ndarray:
+        return np.array([[np.nan if v is None else v for v in row] for row in rows], float)
+
+    whole = floats(next(case["X"] for case in data["cases"] if case["id"] == "random30x5"))
+    for case in data["fit_transform_new_rows"]:
+        ours = KNNImputer(n_neighbors=case["k"], weights=case["weights"]).fit(whole[:20]).transform(whole[20:])
+        np.testing.assert_allclose(ours, floats(case["imputed_test"]), rtol=1e-9, atol=1e-9)
+    example = data["add_indicator_example"]
+    ours = KNNImputer(n_neighbors=2, add_indicator=True).fit(floats(example["X"]))
+    np.testing.assert_allclose(ours.transform(floats(example["X"])), floats(example["out"]))
+    assert ours.get_feature_names_out().tolist() == example["names"]
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_rows_beside_a_row_change_nothing(kind: Any) -> None:
+    train, new = matrix(), matrix(50, seed=2)
+    imputer = kind().fit(train)
+    whole = imputer.transform(new)
+    beside = new.copy()
+    beside[1:] *= 1000
+    assert np.array_equal(imputer.transform(new[:1])[0], whole[0])
+    assert np.array_equal(imputer.transform(beside)[0], whole[0])
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_in_a_pipeline_with_names_and_frames(kind: Any) -> None:
+    values = matrix(share=0.1)
+    frame = pd.DataFrame(values, columns=list("abcdef"))
+    y = np.nan_to_num(values[:, 0]) + 0.1
+    picked = ColumnTransformer([("filled", kind(add_indicator=True), list("bcd"))], remainder="passthrough")
+    picked.set_output(transform="pandas")
+    out = picked.fit_transform(frame.fillna({"a": 0, "e": 0, "f": 0}))
+    assert {"filled__b", "filled__missingindicator_c", "remainder__a"} <= set(out.columns)
+    assert not out.isna().any().any()
+    model = make_pipeline(StandardScaler(), kind(), LinearRegression())
+    assert cross_val_score(model, frame, y, cv=4).mean() > 0.3
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_empty_columns_are_dropped_or_kept(kind: Any) -> None:
+    values = matrix()
+    values[:, 2] = np.nan
+    names = ["a", "b", "c", "d", "e", "f"]
+    assert kind().fit_transform(values).shape == (300, 5)
+    kept = kind(keep_empty_features=True).fit(values)
+    assert (kept.transform(values)[:, 2] == 0).all()
+    assert kept.get_feature_names_out(names).tolist() == names
+    assert kind().fit(values).get_feature_names_out(names).tolist() == ["a", "b", "d", "e", "f"]
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_categories_stay_categories(kind: Any) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=500)
+    code = np.digitize(x, [-0.5, 0.5]).astype(float) * 7
+    code[rng.random(500) < 0.2] = np.nan
+    out = kind(categorical_features=[1]).fit_transform(np.column_stack([x, code]))
+    assert set(out[:, 1]) == {0.0, 7.0, 14.0}
+    gone = np.isnan(code)
+    assert (out[gone, 1] == np.digitize(x[gone], [-0.5, 0.5]) * 7).mean() > 0.9
+
+
+def test_gower_keeps_the_range_of_fit_and_says_what_lies_beyond(caplog: pytest.LogCaptureFixture) -> None:
+    train = np.array([[0.0, 0.0, 1.0], [10.0, 1.0, 2.0], [5.0, 9.0, 3.0]])
+    imputer = KNNImputer(n_neighbors=1, metric="gower").fit(train)
+    with caplog.at_level("INFO", "imputedb.sklearn"):
+        # 1000 is as far from 0 as 10 is: all are clipped to 1, and the second column decides
+        out = imputer.transform([[1000.0, 8.0, np.nan]])
+    assert out[0, 2] == 3.0
+    assert "1 values lie beyond what fit has seen" in caplog.text
+
+
+def test_other_missing_values() -> None:
+    values = np.array([[1.0, -1], [2, 5], [3, 7], [-1, 6]])
+    out = KNNImputer(missing_values=-1, n_neighbors=1).fit_transform(values)
+    assert out.tolist() == [[1, 5], [2, 5], [3, 7], [2, 6]]
+
+
+def test_a_pickled_imputer_fills_the_same() -> None:
+    values = matrix()
+    imputer = KNNImputer().fit(values)
+    again = pickle.loads(pickle.dumps(imputer))
+    assert np.array_equal(again.transform(values), imputer.transform(values))
+
+
+def test_draws_keep_the_spread() -> None:
+    values = matrix(3000, share=0.3)
+    gone = np.isnan(values[:, 0])
+    predicted = ChainedImputer(random_state=0).fit_transform(values)[gone, 0]
+    drawn = ChainedImputer(mode="draw", random_state=0).fit_transform(values)[gone, 0]
+    assert predicted.std() < drawn.std()
+    assert drawn.std() == pytest.approx(np.nanstd(values[:, 0]), rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("imputer", "said"),
+    [
+        (KNNImputer(metric="hamming"), "no metric 'hamming'"),
+        (KNNImputer(weights="big"), "no weighting 'big'"),
+        (KNNImputer(n_neighbors=0), "k is 0"),
+        (ChainedImputer(mode="guess"), "no mode 'guess'"),
+        (KNNImputer(categorical_features=["z"]), "no feature 'z'"),
+    ],
+)
+def test_mistakes_are_said(imputer: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        imputer.fit(pd.DataFrame(matrix(), columns=list("abcdef")))
