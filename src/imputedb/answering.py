@@ -16,7 +16,8 @@ from imputedb.blocks import Block, Completed, Planned, Written
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.publish import published
 from imputedb.errors import CannotImpute, DataError, InternalError, QueryError
-from imputedb.execution import Execution, Outcome, Watch
+from imputedb.execution import Execution, Watch
+from imputedb.filling import Outcome
 from imputedb.imputers.imputer import Imputer, Progress
 from imputedb.planning import invariant
 from imputedb.planning.candidate import Candidate
@@ -105,8 +106,12 @@ class Planner:
             # statistics may have been gathered, and kept in the database, on the way
             self._kept[(text, asked.imputers, asked.strategy, self._engine.state())] = found
             if len(self._kept) > _PLANS_KEPT:
-                self._kept.popitem(last=False)
+                self._forget(self._kept.popitem(last=False)[1])
         return found
+
+    def _forget(self, prepared: Prepared) -> None:
+        for block in prepared.blocks:
+            self._engine.disown(block.name)
 
     def _prepared(self, text: str, asked: Asked) -> Prepared:
         engine = self._engine

@@ -6,6 +6,7 @@ from typing import Any
 
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan, Table
+from imputedb.engines.catalog import catalog
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.profile import kind_of
 from imputedb.errors import Unplanned
@@ -130,7 +131,7 @@ class _Blocks:
         self._engine = engine
         self._imputers = imputers
         self._base = base
-        self._resolver = Resolver(engine.catalog())
+        self._resolver = Resolver(catalog(engine))
         self._found: list[Planned | Written] = []
         self._staged: dict[int, Table] = {}
         self._once: dict[int, Sequence[str]] = {}

@@ -6,7 +6,6 @@ from time import perf_counter
 from typing import assert_never
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.algebra.relation import (
@@ -26,10 +25,9 @@ from imputedb.algebra.relation import (
 from imputedb.algebra.scalar import Scalar
 from imputedb.algebra.walk import aliases, scans
 from imputedb.engines.engine import Engine
-from imputedb.imputers import features
-from imputedb.imputers.imputer import Array, Cells, FillsInSql, Imputer, LearnsFromSample, Progress, Rows, Tells
-from imputedb.imputers.registry import chosen
-from imputedb.shelf import Shelf, combined
+from imputedb.filling import Filling, Hand, Outcome
+from imputedb.imputers.imputer import Array, FillsInSql, Imputer, Progress
+from imputedb.shelf import Shelf
 from imputedb.sql import tree as t
 from imputedb.sql.bind import columns_in
 from imputedb.sql.generate import Generator, kept_name, stored_name
@@ -48,48 +46,6 @@ class Actual:
 
 Watch = Callable[[Relation, Relation, Actual], object]
 """Told of every operator of a watched run: the operator, its staged rows, and what was measured."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What was done to the data on the way to an answer."""
-
-    imputed: dict[Column, int] = field(default_factory=dict)
-    dropped: int = 0
-    examined: int = 0
-    warnings: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Hand:
-    """Rows that came out of a relation, told by the row ids of the scans that they come from.
-
-    Attributes:
-        scans: those scans, by alias.
-        rows: (n,) row ids by alias.
-        kept: (n,) the values of columns that are wanted above and come through arrays as they are.
-        given: (n,) what imputers gave for other columns that are wanted above, where values are missing.
-        filled: what fills the missing cells of those.
-        whole: whether these are all rows of a single scan, in its order.
-    """
-
-    scans: tuple[Scan, ...]
-    rows: Mapping[str, NDArray[np.int64]]
-    kept: Mapping[Column, Array] = field(default_factory=dict)
-    given: Mapping[Column, Array] = field(default_factory=dict)
-    filled: Mapping[Column, Fill] = field(default_factory=dict)
-    whole: bool = False
-
-    @property
-    def count(self) -> int:
-        """n, the number of rows."""
-        return len(next(iter(self.rows.values())))
-
-    def at(self, alias: str, order: NDArray[np.intp] | None) -> NDArray[np.int64] | None:
-        """Row ids of the rows at some places; None for all rows of a whole scan."""
-        if order is None:
-            return None if self.whole else self.rows[alias]
-        return self.rows[alias][order]
 
 
 @dataclass(slots=True)
@@ -113,7 +69,6 @@ class Execution:
     watch: Watch | None = None
     names: list[str] = field(default_factory=list)
     _scans: dict[str, Scan] = field(default_factory=dict)
-    _meant: set[Column] = field(default_factory=set)
 
     def run(self, plan: Relation, outcome: Outcome) -> Tree:
         """The statement that gives a block's rows; it reads what `names` has, so keep those until it has run."""
@@ -180,7 +135,9 @@ class Execution:
         began = perf_counter()
         hand = self._hand(ready, wanted)
         predictors = self._predictors(aliases(below)) if imputer.uses_predictors else NO_COLUMNS
-        values = self._fill(hand, sorted(columns), sorted(columns | predictors), imputer, outcome)
+        values = Filling(self.engine, self.statistics, imputer, self.seed, self.progress, outcome).values(
+            hand, sorted(columns), sorted(columns | predictors)
+        )
         staged = self._staged(node, hand, values, wanted)
         if self.watch:
             self.watch(node, staged, Actual(hand.count, perf_counter() - began))
@@ -214,101 +171,6 @@ class Execution:
         reads = frozenset(column for column in wanted if column.relation in hand.rows)
         return Staged(name, hand.scans, hand.whole, reads, frozenset(hand.kept), filled, node)
 
-    def _fill(
-        self, hand: Hand, targets: Sequence[Column], columns: Sequence[Column], imputer: Imputer, outcome: Outcome
-    ) -> dict[Column, Array]:
-        """The values of the targets' missing cells as whole columns; nothing for targets without a missing cell."""
-        gaps = {column: self._gaps(hand, column, cells) for column, cells in self._cells(hand, targets).items()}
-        for column, gap in gaps.items():
-            outcome.imputed[column] = outcome.imputed.get(column, 0) + int(np.count_nonzero(gap))
-        home = self._home(hand)
-        if home is None or not hand.count:
-            return self._filled(hand, targets, columns, gaps, imputer, outcome)
-        whole, places = home
-        scattered = {column: np.zeros(whole.count, bool) for column in targets}
-        for column, gap in gaps.items():
-            scattered[column][places[gap]] = True
-        values = self._filled(whole, targets, columns, scattered, imputer, outcome)
-        return {column: array[places] for column, array in values.items()}
-
-    def _home(self, hand: Hand) -> tuple[Hand, NDArray[np.int64]] | None:
-        """All rows of the one table that some rows come from, and where they stand in it: what is learnt from.
-
-        None for the rows of a join, of a whole table, and of one that is not kept in memory.
-        """
-        if hand.whole or len(hand.scans) > 1:
-            return None
-        (scan,) = hand.scans
-        shelf = self._shelf(scan)
-        if not shelf.is_kept:
-            return None
-        return Hand((scan,), {scan.alias: shelf.rows()}, whole=True), shelf.places(hand.rows[scan.alias])
-
-    def _filled(
-        self,
-        hand: Hand,
-        targets: Sequence[Column],
-        columns: Sequence[Column],
-        gaps: Mapping[Column, NDArray[np.bool_]],
-        imputer: Imputer,
-        outcome: Outcome,
-    ) -> dict[Column, Array]:
-        """Whole columns that have the values of the targets' gaps."""
-        counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
-        missing = {column: int(cells.missing.sum()) for column, cells in self._cells(hand, targets).items()}
-        values: dict[Column, Array] = {}
-        known = [column for column in targets if counts[column] and missing[column] < hand.count]
-        if known:
-            observed = {column: hand.count - missing[column] for column in known}
-            order, learn = self._at_hand(hand, {column: gaps[column] for column in known}, observed, imputer)
-            rows = Rows(self._cells(hand, columns, order), self._keys(hand, order), learn)
-            for column, filled in self._imputed_values(rows, known, imputer, outcome).items():
-                cells = rows.columns[column]
-                allowed = features.allowed(filled, cells, self._policy(column))
-                whole = features.patch(allowed, order[cells.missing], cells, hand.count)
-                values[column] = features.only(whole, gaps[column]) if column in self._meant else whole
-        for column in targets:
-            if counts[column] and missing[column] == hand.count:
-                outcome.warnings.append(
-                    f"no value of {column} is observed among the {hand.count} rows at hand: "
-                    f"the {hand.count} missing ones take the centre of the whole column"
-                )
-                values[column] = np.full(hand.count, self._statistics(column).centre, dtype=object)
-        return values
-
-    def _imputed_values(
-        self, rows: Rows, targets: Sequence[Column], imputer: Imputer, outcome: Outcome
-    ) -> dict[Column, Array]:
-        """The values of missing cells, targets with an imputer or predictors of their own apart from the others."""
-        groups: dict[tuple[str | None, frozenset[Column]], list[Column]] = {}
-        for column in targets:
-            policy = self._policy(column)
-            barred = frozenset(c for c in rows.columns if c.relation == column.relation and not policy.predicts(c.name))
-            groups.setdefault((policy.imputer, barred - {column}), []).append(column)
-        values: dict[Column, Array] = {}
-        for (own, barred), group in groups.items():
-            usable = {c: cells for c, cells in rows.columns.items() if c not in barred or c in group}
-            (chosen_one,) = chosen(own) if own else (imputer,)
-            values |= self._told(chosen_one, Rows(usable, rows.keys, rows.learn), group, outcome)
-        return values
-
-    def _told(
-        self, imputer: Imputer, rows: Rows, targets: Sequence[Column], outcome: Outcome
-    ) -> Mapping[Column, Array]:
-        if not isinstance(imputer, Tells):
-            return imputer.impute(rows, targets, self.seed, self.progress)
-        filled, said = imputer.told(rows, targets, self.seed, self.progress)
-        outcome.warnings += said
-        return filled
-
-    def _gaps(self, hand: Hand, column: Column, cells: Cells) -> NDArray[np.bool_]:
-        """Which cells are to be filled in: those that are missing, but mean nothing of their own."""
-        if self._meaning(column) is None:
-            return cells.missing
-        self._meant.add(column)
-        scan = self._scans[column.relation]
-        return cells.missing & ~self._shelf(scan).meant(column.name, hand.at(scan.alias, None))
-
     def _policy(self, column: Column) -> Policy:
         return self.statistics[column.relation].policy(column.name)
 
@@ -316,40 +178,6 @@ class Execution:
         if column.name not in self.statistics[column.relation].policies:
             return None
         return self.engine.meaning(self._scans[column.relation].table, column.name, column.relation)
-
-    def _at_hand(
-        self, hand: Hand, gaps: Mapping[Column, NDArray[np.bool_]], observed: Mapping[Column, int], imputer: Imputer
-    ) -> tuple[NDArray[np.intp], NDArray[np.bool_] | None]:
-        """The places of the rows that an imputer is given, in the order of their keys, and which it learns from."""
-        keys = self._keys(hand)
-        counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
-        share = 1.0
-        if isinstance(imputer, LearnsFromSample):
-            share = max(imputer.training_rows(count) / observed[column] for column, count in counts.items())
-        if share >= 1:
-            return np.argsort(keys), None
-        learn = keys < np.uint64(share * 2**64)
-        places = np.flatnonzero(np.logical_or.reduce([learn, *gaps.values()]))
-        order = places[np.argsort(keys[places])]
-        return order, learn[order]
-
-    def _cells(
-        self, hand: Hand, columns: Sequence[Column], order: NDArray[np.intp] | None = None
-    ) -> dict[Column, Cells]:
-        """The stored cells of columns, of all rows at hand or of those at some places.
-
-        What an Impute below has predicted stays missing: predictions do not predict (decisions/kernel.md).
-        """
-        found: dict[Column, Cells] = {}
-        for scan in hand.scans:
-            names = [column.name for column in columns if column.relation == scan.alias]
-            if names:
-                cells = self._shelf(scan).cells(names, hand.at(scan.alias, order))
-                found |= {Column(scan.alias, name): cells[name] for name in names}
-        return found
-
-    def _keys(self, hand: Hand, order: NDArray[np.intp] | None = None) -> NDArray[np.uint64]:
-        return combined([self._shelf(scan).keys(hand.at(scan.alias, order)) for scan in hand.scans])
 
     def _shelf(self, scan: Scan) -> Shelf:
         return Shelf(self.engine, scan, self.statistics[scan.alias])

@@ -7,32 +7,28 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import duckdb
 
 from imputedb.algebra.relation import Table
-from imputedb.engines import encoding, profile
+from imputedb.engines import declarations, encoding, profile
 from imputedb.engines.engine import Array, Shape
+from imputedb.engines.functions import functions
 from imputedb.engines.memory import Memory
+from imputedb.engines.runner import Runner
 from imputedb.engines.store import SCHEMA, Store, fingerprint_of
-from imputedb.errors import DataError, InternalError, QueryError, StorageError, UnknownName
+from imputedb.errors import InternalError, StorageError, UnknownName
 from imputedb.sql import parse
 from imputedb.sql import tree as t
-from imputedb.sql.bind import Functions
 from imputedb.sql.generate import ROW
-from imputedb.sql.names import COUNT_OBSERVED, Catalog
-from imputedb.sql.statements import created_query
 from imputedb.sql.tree import Tree
 from imputedb.statistics.policy import Policy
 from imputedb.statistics.statistics import Kind, Statistics
-
-Fetched = TypeVar("Fetched")
 
 _TEMPORARY = "imputedb_"
 _TEXTS_KEPT = 512
@@ -55,7 +51,7 @@ class DuckDB:
         except duckdb.Error as error:
             raise _storage(path, error) from error
         self.lock = threading.RLock()
-        self._runner = ThreadPoolExecutor(1, "imputedb")
+        self._runner = Runner(self.connection)
         self._store = Store(self.connection, writable=not read_only and path != ":memory:")
         self._numbers = itertools.count(1)
         self._in_transaction = False
@@ -68,20 +64,13 @@ class DuckDB:
         self._memory = Memory()
         self._shapes: tuple[object, dict[Table, Shape]] | None = None
         self._statistics: dict[Table, tuple[object, str, Statistics]] = {}
-        self.functions = Functions(
-            self._function_names("function_type = 'aggregate'") | {COUNT_OBSERVED},
-            self._function_names("stability = 'VOLATILE'"),
-        )
+        self.functions = functions(self.connection)
         atexit.register(_close_quietly, weakref.ref(self))
-
-    def _function_names(self, which: str) -> frozenset[str]:
-        text = f"SELECT DISTINCT lower(function_name) FROM duckdb_functions() WHERE {which}"
-        return frozenset(name for (name,) in self.connection.execute(text).fetchall())
 
     def close(self) -> None:
         """Lets go of the database."""
         with self.lock:
-            self._runner.shutdown()
+            self._runner.close()
             self.connection.close()
 
     # -- what changes -----------------------------------------------------------------------------------------------
@@ -171,36 +160,6 @@ class DuckDB:
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(bare) or 'no tables yet'}"
         raise UnknownName(f"no table {name!r}; {hint}")
 
-    def catalog(self) -> Catalog:
-        """What names mean here, for those who resolve a statement."""
-        shapes, names = self.shapes(), self.names()
-        return Catalog(
-            lambda path: names.get(".".join(path).lower()),
-            lambda table: list(shapes[table].types),
-            self._view,
-            self._described,
-            self.functions.aggregates,
-        )
-
-    def _view(self, path: Sequence[str]) -> tuple[Tree, Sequence[str]] | None:
-        """The query behind a view, and the names of its columns."""
-        text = """
-            SELECT sql, list(column_name ORDER BY column_index) FROM duckdb_views() JOIN duckdb_columns()
-            USING (database_name, schema_name) WHERE view_name = table_name AND NOT duckdb_views.internal
-            AND lower(view_name) = lower(?) AND lower(schema_name) IN (lower(?), 'main') GROUP BY ALL
-        """
-        found = self.connection.execute(text, [path[-1], path[-2] if len(path) > 1 else "main"]).fetchall()
-        if not found or not found[0][0]:
-            return None
-        query = created_query(found[0][0])
-        return (parse.parse(self.connection, query), found[0][1]) if query else None
-
-    def _described(self, item: Tree) -> Sequence[str] | None:
-        try:
-            return parse.shape(self.connection, self.text(t.select([t.star()], item)))[0]
-        except (QueryError, InternalError):
-            return None
-
     def fresh(self, kind: str) -> str:
         """A name for a temporary table or view that no other one has."""
         return f"{_TEMPORARY}{kind}_{next(self._numbers)}"
@@ -209,9 +168,14 @@ class DuckDB:
         """Takes note of a table that will be made while a statement is answered."""
         self._adopted[table] = (Shape(types), statistics)
 
-    def disown(self, table: Table) -> None:
-        """Forgets such a table."""
-        self._adopted.pop(table, None)
+    def disown(self, name: str) -> None:
+        """Forgets such a table, by its name."""
+        for table in [table for table in self._adopted if table.name == name]:
+            del self._adopted[table]
+
+    def meaning(self, table: Table, column: str, alias: str) -> Tree | None:
+        """The condition, bound, under which a NULL of a column means something of its own; None where it never does."""
+        return declarations.meaning(self.connection, self._shape(table), column, alias)
 
     def declare(self, table: Table, column: str, values: Sequence[object]) -> None:
         """Declares values of a column to mean a missing one.
@@ -220,14 +184,9 @@ class DuckDB:
             UnknownName: the table has no such column.
             DataError: a value is none that the column can hold.
         """
-        types = self.shapes()[table].types
-        name = next((known for known in types if known.lower() == column.lower()), None)
-        if name is None:
-            raise UnknownName(f"no column {column!r} in {table.name}; there are {', '.join(types)}")
-        for value in values:
-            self._check_value(table, name, types[name], value)
+        name, texts = declarations.codes(self, table, column, values)
         with self.lock:
-            self._store.declare(table, name, [str(value) for value in values])
+            self._store.declare(table, name, texts)
             self.changed()
 
     def decide(self, table: Table, column: str, policy: Policy | None) -> None:
@@ -238,55 +197,10 @@ class DuckDB:
             QueryError: a condition that DuckDB rejects.
             DataError: a bound or a value that the column cannot hold.
         """
-        types = self.shapes()[table].types
-        names = {known.lower(): known for known in types}
-        for name in (column, *(policy.predictors if policy else ()), *(policy.exclude if policy else ())):
-            if name.lower() not in names:
-                raise UnknownName(f"no column {name!r} in {table.name}; there are {', '.join(types)}")
-        column = names[column.lower()]
-        if policy is not None:
-            predictors, exclude = (
-                tuple(names[n.lower()] for n in some) for some in (policy.predictors, policy.exclude)
-            )
-            policy = replace(policy, predictors=predictors, exclude=exclude)
-            self._check_policy(table, column, types[column], policy)
+        name, checked = declarations.policy(self, table, column, policy)
         with self.lock:
-            self._store.decide(table, column, policy)
+            self._store.decide(table, name, checked)
             self.changed()
-
-    def _check_policy(self, table: Table, column: str, kind: str, policy: Policy) -> None:
-        if policy.when is not None:
-            condition = parse.parse(self.connection, f"SELECT CAST(({policy.when}) AS BOOLEAN)")
-            parse.shape(self.connection, self.text({**condition, "from_table": t.table(table.path, "t")}))
-        ordered = profile.kind_of(kind) in (Kind.INTEGER, Kind.NUMBER)
-        if (policy.low is not None or policy.high is not None) and not ordered:
-            raise DataError(f"a range is for numbers; {table.name}.{column} is {kind}")
-        for value in policy.values:
-            self._check_value(table, column, kind, value)
-
-    def _check_value(self, table: Table, column: str, kind: str, value: object) -> None:
-        tried = t.try_cast(t.literal(str(value)), self.type_tree(kind))
-        if self.rows(t.select([tried], None))[0][0] is None:
-            raise DataError(f"{value!r} is no value of {table.name}.{column}, which is {kind}")
-
-    def meaning(self, table: Table, column: str, alias: str) -> Tree | None:
-        """The condition, bound, under which a NULL of a column means something of its own; None where it never does."""
-        shape = self._shape(table)
-        policy = shape.policies.get(column)
-        if policy is None or policy.action not in ("keep", "structural"):
-            return None
-        if policy.when is None:
-            return t.literal(True)
-        names = {name.lower(): name for name in shape.types}
-        condition = parse.parse(self.connection, f"SELECT ({policy.when})")["select_list"][0]
-
-        def bound(node: Tree) -> Tree | None:
-            if not t.is_reference(node):
-                return None
-            own = [names[part.lower()] for part in node["column_names"] if part.lower() in names]
-            return {**t.reference(alias, own[0]), "stored": True} if own else None
-
-        return t.coalesce(t.rewrite(condition, bound), t.literal(False))
 
     def undeclare(self, table: Table) -> None:
         """Forgets what was declared of a table that is gone."""
@@ -401,27 +315,10 @@ class DuckDB:
                 self._texts.update(zip(keys, parse.expression_texts(self.connection, trees), strict=True))
             return [self._texts[key] for key in keys]
 
-    def _run(self, text: str, fetch: Callable[[duckdb.DuckDBPyConnection], Fetched]) -> Fetched:
-        """What is fetched of a statement's rows, run so that Ctrl-C stops it.
-
-        DuckDB looks for signals between tasks, and the thread that would look may be in the middle of an endless one.
-        So the main thread waits, and another one runs.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            return fetch(self.connection.execute(text))
-        running = self._runner.submit(lambda: fetch(self.connection.execute(text)))
-        try:
-            return running.result()
-        except KeyboardInterrupt:
-            while not running.done():
-                self.connection.interrupt()
-                wait([running], timeout=0.02)
-            raise
-
     def rows(self, node: Tree) -> list[tuple[Any, ...]]:
         """The rows of a small SELECT."""
         with self.lock:
-            return self._run(self.text(node), _rows)
+            return self._runner.run(self.text(node), _rows)
 
     def recall(self, name: Hashable) -> Any:
         """What was kept under a name since something was written last, or None."""
@@ -434,7 +331,7 @@ class DuckDB:
     def arrays(self, node: Tree) -> Mapping[str, Array]:
         """The columns of a SELECT as plain or masked arrays, in order."""
         with self.lock:
-            return self._run(self.text(node), _arrays)
+            return self._runner.run(self.text(node), _arrays)
 
     def register(self, columns: Mapping[str, Array]) -> str:
         """Makes arrays readable as a table."""
@@ -464,7 +361,7 @@ class DuckDB:
         """
         with self.lock:
             try:
-                rows = self._run(text, _rows)
+                rows = self._runner.run(text, _rows)
                 self._note_transaction(text)
                 return rows
             except (duckdb.IOException, duckdb.FatalException) as error:
@@ -485,7 +382,7 @@ class DuckDB:
         with self.lock:
             name = f"{_TEMPORARY}answer_{next(self._numbers)}"
             columns = ", ".join(f"c{place}" for place in range(width))
-            self._run(f"CREATE TEMP TABLE {name}({columns}) AS {text}", _rows)
+            self._runner.run(f"CREATE TEMP TABLE {name}({columns}) AS {text}", _rows)
             return name
 
     def pivoted(self, text: str) -> tuple[str, list[str], list[str]]:
@@ -506,13 +403,13 @@ class DuckDB:
         """Makes a temporary TABLE or VIEW of a query, its columns under the given names."""
         with self.lock:
             quoted = ", ".join('"' + column.replace('"', '""') + '"' for column in columns)
-            self._run(f"CREATE OR REPLACE TEMP {kind} {name}({quoted}) AS {text}", _rows)
+            self._runner.run(f"CREATE OR REPLACE TEMP {kind} {name}({quoted}) AS {text}", _rows)
 
     def unmake(self, kind: str, names: Sequence[str]) -> None:
         """Lets go of what `make` made."""
         with self.lock, suppress(duckdb.Error):
             for name in names:
-                self._run(f"DROP {kind} IF EXISTS temp.{name}", _rows)
+                self._runner.run(f"DROP {kind} IF EXISTS temp.{name}", _rows)
 
     def discard(self, name: str) -> None:
         """Lets go of an answer, at the next statement: callers may be garbage collectors in the middle of anything."""
@@ -521,7 +418,7 @@ class DuckDB:
     def _collect(self) -> None:
         with suppress(duckdb.Error):
             while self._garbage:
-                self._run(f"DROP TABLE IF EXISTS temp.{self._garbage.popleft()}", _rows)
+                self._runner.run(f"DROP TABLE IF EXISTS temp.{self._garbage.popleft()}", _rows)
 
     def type_tree(self, name: str) -> Tree:
         """The tree of a type from its text."""

@@ -1,0 +1,45 @@
+"""What names mean in a DuckDB database, for those who resolve a statement."""
+
+from collections.abc import Sequence
+
+from imputedb.engines.duckdb import DuckDB
+from imputedb.errors import InternalError, QueryError
+from imputedb.sql import parse
+from imputedb.sql import tree as t
+from imputedb.sql.names import Catalog
+from imputedb.sql.statements import created_query
+from imputedb.sql.tree import Tree
+
+_VIEW = """
+    SELECT sql, list(column_name ORDER BY column_index) FROM duckdb_views() JOIN duckdb_columns()
+    USING (database_name, schema_name) WHERE view_name = table_name AND NOT duckdb_views.internal
+    AND lower(view_name) = lower(?) AND lower(schema_name) IN (lower(?), 'main') GROUP BY ALL
+"""
+
+
+def catalog(engine: DuckDB) -> Catalog:
+    """Tables, views and functions as they are now."""
+    shapes, names = engine.shapes(), engine.names()
+    return Catalog(
+        lambda path: names.get(".".join(path).lower()),
+        lambda table: list(shapes[table].types),
+        lambda path: _view(engine, path),
+        lambda item: _described(engine, item),
+        engine.functions.aggregates,
+    )
+
+
+def _view(engine: DuckDB, path: Sequence[str]) -> tuple[Tree, Sequence[str]] | None:
+    """The query behind a view, and the names of its columns."""
+    found = engine.connection.execute(_VIEW, [path[-1], path[-2] if len(path) > 1 else "main"]).fetchall()
+    if not found or not found[0][0]:
+        return None
+    query = created_query(found[0][0])
+    return (parse.parse(engine.connection, query), found[0][1]) if query else None
+
+
+def _described(engine: DuckDB, item: Tree) -> Sequence[str] | None:
+    try:
+        return parse.shape(engine.connection, engine.text(t.select([t.star()], item)))[0]
+    except (QueryError, InternalError):
+        return None

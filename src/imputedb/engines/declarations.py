@@ -1,0 +1,88 @@
+"""What users say about columns, checked against what the columns can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from imputedb.algebra.relation import Table
+from imputedb.engines import profile
+from imputedb.engines.engine import Shape
+from imputedb.errors import DataError, UnknownName
+from imputedb.sql import parse
+from imputedb.sql import tree as t
+from imputedb.sql.tree import Tree
+from imputedb.statistics.policy import Policy
+from imputedb.statistics.statistics import Kind
+
+if TYPE_CHECKING:
+    from imputedb.engines.duckdb import DuckDB
+
+
+def codes(engine: DuckDB, table: Table, column: str, values: Sequence[object]) -> tuple[str, list[str]]:
+    """A column's own name, and values that mean a missing one as text."""
+    name = _own_name(engine, table, column)
+    for value in values:
+        _check_value(engine, table, name, value)
+    return name, [str(value) for value in values]
+
+
+def policy(engine: DuckDB, table: Table, column: str, said: Policy | None) -> tuple[str, Policy | None]:
+    """A column's own name, and a policy with the own names of the columns that it mentions."""
+    name = _own_name(engine, table, column)
+    if said is None:
+        return name, None
+    predictors, exclude = (
+        tuple(_own_name(engine, table, other) for other in others) for others in (said.predictors, said.exclude)
+    )
+    _check(engine, table, name, said)
+    return name, replace(said, predictors=predictors, exclude=exclude)
+
+
+def meaning(connection: duckdb.DuckDBPyConnection, shape: Shape, column: str, alias: str) -> Tree | None:
+    """The condition, bound, under which a NULL of a column means something of its own; None where it never does."""
+    said = shape.policies.get(column)
+    if said is None or said.action not in ("keep", "structural"):
+        return None
+    if said.when is None:
+        return t.literal(True)
+    names = {name.lower(): name for name in shape.types}
+    condition = parse.parse(connection, f"SELECT ({said.when})")["select_list"][0]
+
+    def bound(node: Tree) -> Tree | None:
+        if not t.is_reference(node):
+            return None
+        own = [names[part.lower()] for part in node["column_names"] if part.lower() in names]
+        return {**t.reference(alias, own[0]), "stored": True} if own else None
+
+    return t.coalesce(t.rewrite(condition, bound), t.literal(False))
+
+
+def _own_name(engine: DuckDB, table: Table, column: str) -> str:
+    types = engine.shapes()[table].types
+    name = next((known for known in types if known.lower() == column.lower()), None)
+    if name is None:
+        raise UnknownName(f"no column {column!r} in {table.name}; there are {', '.join(types)}")
+    return name
+
+
+def _check(engine: DuckDB, table: Table, column: str, said: Policy) -> None:
+    if said.when is not None:
+        condition = parse.parse(engine.connection, f"SELECT CAST(({said.when}) AS BOOLEAN)")
+        parse.shape(engine.connection, engine.text({**condition, "from_table": t.table(table.path, "t")}))
+    kind = engine.shapes()[table].types[column]
+    ordered = profile.kind_of(kind) in (Kind.INTEGER, Kind.NUMBER)
+    if (said.low is not None or said.high is not None) and not ordered:
+        raise DataError(f"a range is for numbers; {table.name}.{column} is {kind}")
+    for value in said.values:
+        _check_value(engine, table, column, value)
+
+
+def _check_value(engine: DuckDB, table: Table, column: str, value: object) -> None:
+    kind = engine.shapes()[table].types[column]
+    tried = t.try_cast(t.literal(str(value)), engine.type_tree(kind))
+    if engine.rows(t.select([tried], None))[0][0] is None:
+        raise DataError(f"{value!r} is no value of {table.name}.{column}, which is {kind}")

@@ -1,0 +1,17 @@
+"""What is to be known of DuckDB's functions."""
+
+import duckdb
+
+from imputedb.sql.bind import Functions
+from imputedb.sql.names import COUNT_OBSERVED
+
+
+def functions(connection: duckdb.DuckDBPyConnection) -> Functions:
+    """The names of aggregates, and of functions that are not the same each time."""
+    aggregates = _names(connection, "function_type = 'aggregate'") | {COUNT_OBSERVED}
+    return Functions(aggregates, _names(connection, "stability = 'VOLATILE'"))
+
+
+def _names(connection: duckdb.DuckDBPyConnection, which: str) -> frozenset[str]:
+    text = f"SELECT DISTINCT lower(function_name) FROM duckdb_functions() WHERE {which}"
+    return frozenset(name for (name,) in connection.execute(text).fetchall())

@@ -1,0 +1,212 @@
+"""One Impute at work: which rows it is shown, and what it fills in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import Column
+from imputedb.algebra.relation import Fill, Scan
+from imputedb.engines.engine import Engine
+from imputedb.imputers import features
+from imputedb.imputers.imputer import Array, Cells, Imputer, LearnsFromSample, Progress, Rows, Tells
+from imputedb.imputers.registry import chosen
+from imputedb.shelf import Shelf, combined
+from imputedb.statistics.policy import Policy
+from imputedb.statistics.statistics import Statistics
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What was done to the data on the way to an answer."""
+
+    imputed: dict[Column, int] = field(default_factory=dict)
+    dropped: int = 0
+    examined: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Rows that came out of a relation, told by the row ids of the scans that they come from.
+
+    Attributes:
+        scans: those scans, by alias.
+        rows: (n,) row ids by alias.
+        kept: (n,) the values of columns that are wanted above and come through arrays as they are.
+        given: (n,) what imputers gave for other columns that are wanted above, where values are missing.
+        filled: what fills the missing cells of those.
+        whole: whether these are all rows of a single scan, in its order.
+    """
+
+    scans: tuple[Scan, ...]
+    rows: Mapping[str, NDArray[np.int64]]
+    kept: Mapping[Column, Array] = field(default_factory=dict)
+    given: Mapping[Column, Array] = field(default_factory=dict)
+    filled: Mapping[Column, Fill] = field(default_factory=dict)
+    whole: bool = False
+
+    @property
+    def count(self) -> int:
+        """n, the number of rows."""
+        return len(next(iter(self.rows.values())))
+
+    def at(self, alias: str, order: NDArray[np.intp] | None) -> NDArray[np.int64] | None:
+        """Row ids of the rows at some places; None for all rows of a whole scan."""
+        if order is None:
+            return None if self.whole else self.rows[alias]
+        return self.rows[alias][order]
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """One Impute at work.
+
+    Attributes:
+        engine: where rows live.
+        statistics: by alias.
+        imputer: what fills in, for columns without an imputer of their own.
+        seed: what random numbers are keyed by.
+        progress: told how far the imputing is.
+        outcome: told what was done.
+    """
+
+    engine: Engine
+    statistics: Mapping[str, Statistics]
+    imputer: Imputer
+    seed: int
+    progress: Progress | None
+    outcome: Outcome
+
+    def values(self, hand: Hand, targets: Sequence[Column], columns: Sequence[Column]) -> dict[Column, Array]:
+        """The values of the targets' missing cells as whole columns; nothing for targets without a missing cell."""
+        gaps = {column: self._gaps(hand, column, cells) for column, cells in self._cells(hand, targets).items()}
+        for column, gap in gaps.items():
+            self.outcome.imputed[column] = self.outcome.imputed.get(column, 0) + int(np.count_nonzero(gap))
+        home = self._home(hand)
+        if home is None or not hand.count:
+            return self._filled(hand, targets, columns, gaps)
+        whole, places = home
+        scattered = {column: np.zeros(whole.count, bool) for column in targets}
+        for column, gap in gaps.items():
+            scattered[column][places[gap]] = True
+        values = self._filled(whole, targets, columns, scattered)
+        return {column: array[places] for column, array in values.items()}
+
+    def _home(self, hand: Hand) -> tuple[Hand, NDArray[np.int64]] | None:
+        """All rows of the one table that some rows come from, and where they stand in it: what is learnt from.
+
+        None for the rows of a join, of a whole table, and of one that is not kept in memory.
+        """
+        if hand.whole or len(hand.scans) > 1:
+            return None
+        (scan,) = hand.scans
+        shelf = self._shelf(scan)
+        if not shelf.is_kept:
+            return None
+        return Hand((scan,), {scan.alias: shelf.rows()}, whole=True), shelf.places(hand.rows[scan.alias])
+
+    def _filled(
+        self,
+        hand: Hand,
+        targets: Sequence[Column],
+        columns: Sequence[Column],
+        gaps: Mapping[Column, NDArray[np.bool_]],
+    ) -> dict[Column, Array]:
+        """Whole columns that have the values of the targets' gaps."""
+        counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
+        missing = {column: int(cells.missing.sum()) for column, cells in self._cells(hand, targets).items()}
+        values: dict[Column, Array] = {}
+        known = [column for column in targets if counts[column] and missing[column] < hand.count]
+        if known:
+            observed = {column: hand.count - missing[column] for column in known}
+            order, learn = self._at_hand(hand, {column: gaps[column] for column in known}, observed)
+            rows = Rows(self._cells(hand, columns, order), self._keys(hand, order), learn)
+            for column, filled in self._imputed_values(rows, known).items():
+                cells = rows.columns[column]
+                allowed = features.allowed(filled, cells, self._policy(column))
+                whole = features.patch(allowed, order[cells.missing], cells, hand.count)
+                values[column] = features.only(whole, gaps[column]) if self._has_meaning(column) else whole
+        for column in targets:
+            if counts[column] and missing[column] == hand.count:
+                self.outcome.warnings.append(
+                    f"no value of {column} is observed among the {hand.count} rows at hand: "
+                    f"the {hand.count} missing ones take the centre of the whole column"
+                )
+                values[column] = np.full(hand.count, self._centre(column), dtype=object)
+        return values
+
+    def _imputed_values(self, rows: Rows, targets: Sequence[Column]) -> dict[Column, Array]:
+        """The values of missing cells, targets with an imputer or predictors of their own apart from the others."""
+        groups: dict[tuple[str | None, frozenset[Column]], list[Column]] = {}
+        for column in targets:
+            policy = self._policy(column)
+            barred = frozenset(c for c in rows.columns if c.relation == column.relation and not policy.predicts(c.name))
+            groups.setdefault((policy.imputer, barred - {column}), []).append(column)
+        values: dict[Column, Array] = {}
+        for (own, barred), group in groups.items():
+            usable = {c: cells for c, cells in rows.columns.items() if c not in barred or c in group}
+            (chosen_one,) = chosen(own) if own else (self.imputer,)
+            values |= self._told(chosen_one, Rows(usable, rows.keys, rows.learn), group)
+        return values
+
+    def _told(self, imputer: Imputer, rows: Rows, targets: Sequence[Column]) -> Mapping[Column, Array]:
+        if not isinstance(imputer, Tells):
+            return imputer.impute(rows, targets, self.seed, self.progress)
+        filled, said = imputer.told(rows, targets, self.seed, self.progress)
+        self.outcome.warnings += said
+        return filled
+
+    def _gaps(self, hand: Hand, column: Column, cells: Cells) -> NDArray[np.bool_]:
+        """Which cells are to be filled in: those that are missing, but mean nothing of their own."""
+        scan = next(scan for scan in hand.scans if scan.alias == column.relation)
+        if not self._has_meaning(column):
+            return cells.missing
+        return cells.missing & ~self._shelf(scan).meant(column.name, hand.at(scan.alias, None))
+
+    def _at_hand(
+        self, hand: Hand, gaps: Mapping[Column, NDArray[np.bool_]], observed: Mapping[Column, int]
+    ) -> tuple[NDArray[np.intp], NDArray[np.bool_] | None]:
+        """The places of the rows that an imputer is given, in the order of their keys, and which it learns from."""
+        keys = self._keys(hand)
+        counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
+        share = 1.0
+        if isinstance(self.imputer, LearnsFromSample):
+            share = max(self.imputer.training_rows(count) / observed[column] for column, count in counts.items())
+        if share >= 1:
+            return np.argsort(keys), None
+        learn = keys < np.uint64(share * 2**64)
+        places = np.flatnonzero(np.logical_or.reduce([learn, *gaps.values()]))
+        order = places[np.argsort(keys[places])]
+        return order, learn[order]
+
+    def _cells(
+        self, hand: Hand, columns: Sequence[Column], order: NDArray[np.intp] | None = None
+    ) -> dict[Column, Cells]:
+        """The stored cells of columns, of all rows at hand or of those at some places.
+
+        What an Impute below has predicted stays missing: predictions do not predict (decisions/kernel.md).
+        """
+        found: dict[Column, Cells] = {}
+        for scan in hand.scans:
+            names = [column.name for column in columns if column.relation == scan.alias]
+            if names:
+                cells = self._shelf(scan).cells(names, hand.at(scan.alias, order))
+                found |= {Column(scan.alias, name): cells[name] for name in names}
+        return found
+
+    def _keys(self, hand: Hand, order: NDArray[np.intp] | None = None) -> NDArray[np.uint64]:
+        return combined([self._shelf(scan).keys(hand.at(scan.alias, order)) for scan in hand.scans])
+
+    def _centre(self, column: Column) -> str | None:
+        return self.statistics[column.relation].columns[column.name].centre
+
+    def _has_meaning(self, column: Column) -> bool:
+        return self._policy(column).action in ("keep", "structural")
+
+    def _policy(self, column: Column) -> Policy:
+        return self.statistics[column.relation].policy(column.name)
+
+    def _shelf(self, scan: Scan) -> Shelf:
+        return Shelf(self.engine, scan, self.statistics[scan.alias])
