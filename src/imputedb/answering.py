@@ -10,7 +10,7 @@ import duckdb
 
 from imputedb import blocks, policies
 from imputedb.algebra.column import Column, Columns
-from imputedb.algebra.relation import Drop, Impute, Relation, Scan
+from imputedb.algebra.relation import Drop, Impute, Relation, Scan, Table
 from imputedb.algebra.walk import bottom_up, scans
 from imputedb.blocks import Block, Completed, Planned, Written
 from imputedb.engines.duckdb import DuckDB
@@ -92,6 +92,7 @@ class Planner:
     def __init__(self, engine: DuckDB) -> None:
         self._engine = engine
         self._kept: OrderedDict[object, Prepared] = OrderedDict()
+        self._copies: list[Table] = []
 
     def prepare(self, text: str, asked: Asked) -> Prepared:
         """The query with its frontier.
@@ -102,12 +103,22 @@ class Planner:
         key = (text, asked.imputers, asked.strategy, self._engine.state())
         found = self._kept.get(key)
         if found is None:
+            self._drop_copies()
             found = self._prepared(text, asked)
+            if self._copies:  # files may change without notice
+                return found
             # statistics may have been gathered, and kept in the database, on the way
             self._kept[(text, asked.imputers, asked.strategy, self._engine.state())] = found
             if len(self._kept) > _PLANS_KEPT:
                 self._forget(self._kept.popitem(last=False)[1])
         return found
+
+    def _drop_copies(self) -> None:
+        """Lets go of what was copied for the statement before."""
+        self._engine.unmake("TABLE", [table.name for table in self._copies])
+        for table in self._copies:
+            self._engine.disown(table.name)
+        self._copies = []
 
     def _forget(self, prepared: Prepared) -> None:
         for block in prepared.blocks:
@@ -120,7 +131,7 @@ class Planner:
         if further != node:
             node, text = further, engine.text(further)
         columns, types = parse.shape(engine.connection, text)
-        found = blocks.blocks(engine, node, columns, asked.imputers, base=asked.strategy == BASE)
+        found, self._copies = blocks.blocks(engine, node, columns, asked.imputers, base=asked.strategy == BASE)
         return Prepared(text, columns, types, found)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from imputedb.algebra.column import Column
@@ -105,9 +106,9 @@ Block = Planned | Written | Completed
 
 def blocks(
     engine: DuckDB, node: Tree, columns: Sequence[str], imputers: Sequence[Imputer], *, base: bool = False
-) -> list[Block]:
+) -> tuple[list[Block], list[Table]]:
     """The blocks of a statement in the order in which they run, the one that answers last; none if DuckDB may run the
-    statement as it stands.
+    statement as it stands. And temporary tables that were made of files, to be dropped when it has been answered.
 
     Args:
         node: DuckDB's tree of a statement that it has already accepted.
@@ -115,7 +116,8 @@ def blocks(
         imputers: to choose from.
         base: whether every table is completed, in all its columns, before the statement runs.
     """
-    return _Blocks(engine, imputers, base).of(node, columns)
+    found = _Blocks(engine, imputers, base)
+    return found.of(node, columns), found.copies
 
 
 @dataclass(slots=True)
@@ -137,18 +139,46 @@ class _Blocks:
         self._once: dict[int, Sequence[str]] = {}
         self._moved: set[int] = set()
         self._scans: dict[str, _Scan] = {}
+        self.copies: list[Table] = []
 
     @property
     def _sources(self) -> Mapping[int, Source]:
         return self._resolver.sources
 
     def of(self, node: Tree, columns: Sequence[str]) -> list[Block]:
+        node = self._with_files_copied(node)
         whole = self._resolver.statement(node).node
         if not self._dirty(whole):
             return []
         settled = whole if self._base else self._settled(whole, [])
         self._found.append(self._block(ANSWER, settled, columns))
         return [*(scan.completed(self._engine, self._imputers) for scan in self._scans.values()), *self._found]
+
+    def _with_files_copied(self, tree: Any) -> Any:
+        """The statement with every file and reader that misses a value replaced by a temporary table of its rows."""
+        if isinstance(tree, list):
+            return [self._with_files_copied(part) for part in tree]
+        if not isinstance(tree, dict):
+            return tree
+        if self._is_file(tree):
+            table = self._engine.copied({**tree, "alias": "", "column_name_alias": [], "sample": None})
+            self.copies.append(table)
+            if self._engine.statistics(table).dirty:
+                kept = {key: tree[key] for key in ("column_name_alias", "sample") if key in tree}
+                return {**t.table(table.path, _alias_of(tree)), **kept, "at_clause": None}
+        return {
+            k: self._with_files_copied(part) if isinstance(part, (dict, list)) else part for k, part in tree.items()
+        }
+
+    def _is_file(self, item: Tree) -> bool:
+        if item.get("type") == "TABLE_FUNCTION":
+            name = str(item["function"]["function_name"]).lower()
+            return name.startswith("read_") or name.endswith("_scan")
+        return item.get("type") == "BASE_TABLE" and "." in item.get("table_name", "") and self._stands_for_file(item)
+
+    def _stands_for_file(self, item: Tree) -> bool:
+        path = [part for part in item["qualified_name"]["path"] if part]
+        return len(path) == 1 and path[0].lower() not in self._engine.names()
 
     # -- what is read -------------------------------------------------------------------------------------------------
 
@@ -163,7 +193,7 @@ class _Blocks:
         )
 
     def _is_stored(self, table: Table | None) -> bool:
-        return table is not None and self._engine.keeps(table)
+        return table is not None and table not in self._staged.values()
 
     def _statistics(self, table: Table) -> Statistics:
         return self._engine.statistics(table)
@@ -429,6 +459,13 @@ def _substituted(tree: Any, shown: Mapping[int, tuple[_Scan, str]]) -> Any:
         }
         tree = {**tree, "exclude_list": [*tree.get("exclude_list", ()), *sorted(hidden)]} if hidden else tree
     return {key: _substituted(part, shown) if isinstance(part, (dict, list)) else part for key, part in tree.items()}
+
+
+def _alias_of(item: Tree) -> str:
+    """What columns of a file are qualified by, as DuckDB has it."""
+    if item["alias"]:
+        return str(item["alias"])
+    return Path(item["table_name"]).stem if item["type"] == "BASE_TABLE" else str(item["function"]["function_name"])
 
 
 def _everything(table: Table, node: Tree) -> Tree:

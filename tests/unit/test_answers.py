@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -226,3 +227,19 @@ def test_duplicate_output_names_and_odd_identifiers(db: Database) -> None:
     result = db.sql('SELECT "sel""ect", "sel""ect", "a b" AS "x""y" FROM "odd ""t" ORDER BY "a b"', imputer="mean")
     assert result.columns == ['sel"ect', 'sel"ect', 'x"y']
     assert result.fetchall()[2] == (2, 2, 2)
+
+
+def test_files_in_from_are_completed_like_tables(db: Database, tmp_path: Path) -> None:
+    db.execute("CREATE TABLE t AS SELECT i AS id, CASE WHEN i % 3 > 0 THEN i * 2 END AS x FROM range(30) r(i)")
+    for name, form in (("t.csv", "csv"), ("t.parquet", "parquet")):
+        db.execute(f"COPY t TO '{tmp_path / name}' (FORMAT {form})")
+    expected = db.sql("SELECT count(x), sum(x) FROM t WHERE id > 3", imputer="mean").fetchall()
+    for source in (f"'{tmp_path}/t.csv'", f"read_parquet('{tmp_path}/t.parquet') f", f"'{tmp_path}/t.parquet' AS y"):
+        result = db.sql(f"SELECT count(x), sum(x) FROM {source} WHERE id > 3", imputer="mean")
+        assert result.fetchall() == expected
+        assert result.report.strategy == "planned"
+    assert db.sql(f"SELECT sum(t.x) FROM '{tmp_path}/t.csv' WHERE t.id > 3", imputer="mean").fetchall()[0][0] > 0
+    assert db.sql(f"SELECT sum(id) FROM '{tmp_path}/t.csv'").report.strategy == "verbatim"
+    left = "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'imputedb_%' AND table_name NOT LIKE '%answer%'"
+    assert db.execute(left) == [(0,)] or db.sql("SELECT 1").fetchall() == [(1,)]
+    assert db.execute(left) == [(0,)]

@@ -168,6 +168,21 @@ class DuckDB:
         """Takes note of a table that will be made while a statement is answered."""
         self._adopted[table] = (Shape(types), statistics)
 
+    def copied(self, item: Tree) -> Table:
+        """A temporary table of the rows of another item of FROM, such as a file, with what is known of it."""
+        with self.lock:
+            table = Table("temp", "main", self.fresh("copy"))
+            self._runner.run(f"CREATE TEMP TABLE {table.name} AS {self.text(t.select([t.star()], item))}", _rows)
+            names, types = parse.shape(self.connection, f"FROM temp.{table.name}")
+            shape = Shape(dict(zip(names, types, strict=True)))
+            self._adopted[table] = (shape, Statistics(0, {}))
+            self._adopted[table] = (shape, self._profiled(table, shape))
+            return table
+
+    def adopted(self, name: str) -> Table | None:
+        """Such a table by its name."""
+        return next((table for table in self._adopted if table.name == name), None)
+
     def disown(self, name: str) -> None:
         """Forgets such a table, by its name."""
         for table in [table for table in self._adopted if table.name == name]:
@@ -175,7 +190,7 @@ class DuckDB:
 
     def meaning(self, table: Table, column: str, alias: str) -> Tree | None:
         """The condition, bound, under which a NULL of a column means something of its own; None where it never does."""
-        return declarations.meaning(self.connection, self._shape(table), column, alias)
+        return declarations.meaning(self.connection, self.shape(table), column, alias)
 
     def declare(self, table: Table, column: str, values: Sequence[object]) -> None:
         """Declares values of a column to mean a missing one.
@@ -212,18 +227,19 @@ class DuckDB:
 
     def source(self, table: Table, alias: str) -> Tree:
         """A table as an item of FROM; where a column of its own hides the row ids, with others beside it."""
-        if not _hides_row_ids(self._shape(table)):
+        if not _hides_row_ids(self.shape(table)):
             return t.table(table.path, alias)
         return t.subquery(t.select([t.star(), t.numbered(ROW)], t.table(table.path, "")), alias)
 
     def reading(self, table: Table, column: str, alias: str) -> Tree:
         """A stored column, NULL where it holds NaN or a value that is declared missing; or the row ids."""
-        shape = self._shape(table)
+        shape = self.shape(table)
         if column == ROW:
             return t.reference(alias, ROW if _hides_row_ids(shape) else "rowid")
         return self._reading(shape, column, t.reference(alias, column))
 
-    def _shape(self, table: Table) -> Shape:
+    def shape(self, table: Table) -> Shape:
+        """The columns of a table, the user's or one that is made while a statement is answered."""
         return self._adopted[table][0] if table in self._adopted else self.shapes()[table]
 
     def keeps(self, table: Table) -> bool:
@@ -270,17 +286,18 @@ class DuckDB:
         return fingerprint_of(rows[0], shape.types, shape.missing, shape.policies)
 
     def _gathered(self, table: Table, shape: Shape, fingerprint: str) -> Statistics:
-        readings = {name: self._reading(shape, name, t.reference("t", name)) for name in shape.types}
-        meanings = {name: self.meaning(table, name, "t") for name in shape.policies}
-        statistics = profile.gather(
-            self.rows, t.table(table.path, "t"), readings, shape.types, self._sample(), meanings
-        )
+        statistics = self._profiled(table, shape)
         before = self.state()
         with suppress(duckdb.Error):  # statistics are a cache: a full disk must not stop a query
             self._store.keep(table, fingerprint, statistics)
         if self.state() != before:
             self._rebase(before)
         return statistics
+
+    def _profiled(self, table: Table, shape: Shape) -> Statistics:
+        readings = {name: self._reading(shape, name, t.reference("t", name)) for name in shape.types}
+        meanings = {name: self.meaning(table, name, "t") for name in shape.policies}
+        return profile.gather(self.rows, t.table(table.path, "t"), readings, shape.types, self._sample(), meanings)
 
     def _rebase(self, before: object) -> None:
         """Keeping statistics writes to the file, but to none of the user's tables."""
