@@ -306,7 +306,7 @@ class _Run:
 
 def written_words(block: Written) -> str:
     """How a block that is not planned is answered."""
-    return f"as it is written: {block.reason}" if block.reason else "as it is written"
+    return f"as it is written: {block.reason}" if block.reason else "as it is written, over the rows above"
 
 
 def _ordered(block: Planned | Written, text: str) -> str:

@@ -12,6 +12,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+import imputedb
+
 Ran = subprocess.CompletedProcess[str]
 
 
@@ -289,3 +291,13 @@ def test_import_is_light() -> None:
     heavy = ("pandas", "pyarrow", "sklearn", "sqlglot", "polars", "rich", "click", "matplotlib")
     code = f"import sys, imputedb; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_a_line_of_the_shell_may_hold_several_statements() -> None:
+    from imputedb.cli.shell import Shell
+
+    said: list[str] = []
+    with imputedb.connect() as db:
+        shell = Shell(db, said.append, mode="csv")
+        shell.take("CREATE TABLE t AS SELECT ';' AS x; FROM t; CREATE IMPUTATION POLICY ON t(x) KEEP;")
+    assert said == ["Count\n1", "x\n;", "table,column,policy\nt,x,KEEP"]

@@ -16,6 +16,7 @@ from imputedb.cli.tables import frontier_table, printed, profile_tables
 from imputedb.database import Database
 from imputedb.errors import DataError, Error, QueryError
 from imputedb.imputers.registry import DROP, IMPUTERS, chosen
+from imputedb.sql.statements import split
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -68,7 +69,8 @@ class Shell:
             self._pending.clear()
         elif text.rstrip().endswith(";"):
             self._pending.clear()
-            self._statement(text.rstrip().rstrip(";"))
+            for statement in split(text):
+                self._statement(statement)
 
     @property
     def prompt(self) -> str:

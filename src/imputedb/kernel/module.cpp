@@ -48,9 +48,9 @@ std::vector<Column> columns_of(nb::list values, nb::list missing, const std::vec
 }
 
 nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& nominal, const std::vector<int>& targets,
-               nb::list outputs, std::optional<Keys> keys, std::optional<Flags> learn, int cycles, int leaves, int min_leaf,
-               bool draw, std::uint64_t seed, std::uint64_t draw_number, const std::vector<std::size_t>& train_rows,
-               std::size_t taught, int threads, nb::object progress) {
+               nb::list outputs, std::optional<Keys> keys, std::optional<Flags> learn, int cycles, int leaves,
+               int min_leaf, bool draw, std::uint64_t seed, std::uint64_t draw_number,
+               const std::vector<std::size_t>& train_rows, std::size_t taught, int threads, nb::object progress) {
   const std::vector<Column> columns = columns_of(values, missing, nominal);
   std::vector<Output> places;
   for (nb::handle output : outputs) {
@@ -67,7 +67,8 @@ nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& nomina
   bool finished = false;
   {
     const nb::gil_scoped_release unlocked;
-    finished = filled(columns, targets, places, {rows, lessons}, settings, [&](double share) { return caller(share); }, report);
+    const Between between = [&](double share) { return caller(share); };
+    finished = filled(columns, targets, places, {rows, lessons}, settings, between, report);
   }
   if (!finished) throw nb::python_error();
   nb::list fitted;
@@ -115,8 +116,7 @@ nb::list grow(const std::vector<std::vector<std::uint8_t>>& codes, const std::ve
 NB_MODULE(_kernel, m) {
   m.def("fill", &fill, "values"_a, "missing"_a, "nominal"_a, "targets"_a, "outputs"_a, "keys"_a.none(),
         "learn"_a.none(), "cycles"_a, "leaves"_a, "min_leaf"_a, "draw"_a, "seed"_a, "draw_number"_a, "train_rows"_a,
-        "taught"_a, "threads"_a,
-        "progress"_a.none());
+        "taught"_a, "threads"_a, "progress"_a.none());
   m.def("bin", &bin, "values"_a, "missing"_a.none(), "nominal"_a, "bins"_a);
   m.def("grow", &grow, "codes"_a, "y"_a, "classes"_a, "leaves"_a, "min_leaf"_a, "min_gain"_a);
   bind_neighbours(m);

@@ -64,6 +64,17 @@ def tokens(text: str) -> list[Token]:
     return found
 
 
+def split(text: str) -> list[str]:
+    """The statements of a text, without the semicolons between them."""
+    data, begin, found = text.encode(), 0, []
+    for token in tokens(text):
+        if token.text == ";":
+            found.append(data[begin : token.begin].decode())
+            begin = token.end
+    found.append(data[begin:].decode())
+    return [statement for statement in found if statement.strip()]
+
+
 def wrapped(text: str) -> Wrapped | None:
     """The parts of CREATE TABLE AS, INSERT, COPY (...) TO and PIVOT; None of any other statement.
 
