@@ -14,6 +14,10 @@ ANSWER = 1e-5
 """ms a row that is aggregated or projected."""
 STAGE = 1.2
 """ms of every blocking Impute: a statement of its own, rows fetched, values registered."""
+IDENTIFY = 0.3
+"""ms of a statement that tells some rows of a table from the others."""
+IDENTITY = 3e-5
+"""ms a row that it looks at."""
 CELL = 3e-5
 """ms a cell that travels to an imputer."""
 
@@ -36,3 +40,8 @@ def answering(rows: float) -> float:
 def staging(rows: float, columns: int) -> float:
     """Time of taking rows out of the engine and values back into it."""
     return STAGE + CELL * rows * columns
+
+
+def identifying(rows: float) -> float:
+    """Time of telling the rows of a table that pass a condition from those that do not."""
+    return IDENTIFY + IDENTITY * rows

@@ -20,13 +20,15 @@ from imputedb.algebra.relation import (
 )
 from imputedb.algebra.scalar import Equal, Scalar
 from imputedb.algebra.walk import aliases, scans
+from imputedb.imputers.imputer import Work
+from imputedb.planning import cost
 from imputedb.planning.invariant import check
 from imputedb.planning.problem import Problem
 from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
 
 FEW = 0.8
-"""Share of the rows that find a partner, above which looking for those that find none is not worth it."""
+"""Share of the rows that may matter, or that find a partner, above which telling them apart must pay in time."""
 
 Reading = Callable[[Scan, str], Tree]
 """A stored column of a table as an expression, NULL where it is missing."""
@@ -53,9 +55,9 @@ class _Narrow:
         match relation:
             case Scan() | Staged():
                 return relation
-            case Impute(below, columns):
+            case Impute(below, columns, imputer):
                 inner = self.below(below, above)
-                return replace(relation, input=self._kept(inner, columns, above))
+                return replace(relation, input=self._kept(inner, columns, above, imputer))
             case Drop(below):
                 return replace(relation, input=self.below(below, above))
             case Filter(below, predicates):
@@ -70,13 +72,30 @@ class _Narrow:
             case _:
                 assert_never(relation)
 
-    def _kept(self, relation: Relation, columns: Columns, above: Sequence[Scalar]) -> Relation:
+    def _kept(self, relation: Relation, columns: Columns, above: Sequence[Scalar], imputer: str) -> Relation:
         here = aliases(relation)
         dirty = check(relation, self._dirty)
         applied = _applied(relation)
         usable = [p for p in above if p.reads and p.relations <= here and p not in applied]
-        possible = tuple(_possible(p, dirty) for p in usable if _can_tell(p, columns))
-        return Filter(relation, possible) if possible else relation
+        telling = [p for p in usable if _can_tell(p, columns)]
+        if isinstance(relation, Scan) and not self._pays(relation, columns, telling, imputer):
+            return relation
+        return Filter(relation, tuple(_possible(p, dirty) for p in telling)) if telling else relation
+
+    def _pays(self, scan: Scan, columns: Columns, telling: Sequence[Scalar], imputer: str) -> bool:
+        """Whether the values that need not be filled in are many, or cost more than telling a table's rows apart."""
+        statistics = self._problem.statistics[scan.alias]
+        one = next(known for known in self._problem.imputers if known.name == imputer)
+        left = 1.0
+        for predicate in telling:
+            left *= self._problem.passing(predicate)
+        if left < FEW:
+            return True
+        missing = sum(statistics.missing_share(column.name) for column in columns) / len(columns)
+        attributes = max(len(statistics.predictors), len(columns) + 1)
+        whole = Work(float(statistics.rows), len(columns), attributes, missing, 0.0)
+        spared = one.time(whole) - one.time(replace(whole, missing=missing * left))
+        return spared > cost.identifying(statistics.rows)
 
     def _dirty(self, scan: Scan) -> Columns:
         return frozenset(Column(scan.alias, name) for name in self._problem.statistics[scan.alias].dirty)

@@ -109,6 +109,13 @@ class Problem:
     def _selectivity(self, predicates: Sequence[Scalar]) -> float:
         return selectivity(AllOf(tuple(p.condition for p in predicates)), self.lookup)
 
+    def passing(self, predicate: Scalar) -> float:
+        """Estimated share of the rows for which a condition is not false, whatever is missing."""
+        known = 1.0
+        for column in predicate.reads:
+            known *= 1 - self.lookup(column)[1]
+        return 1 - known * (1 - self._selectivity((predicate,)))
+
     def lookup(self, column: Column) -> tuple[ColumnStatistics, float]:
         """A column's statistics, and the share of the rows where it is missing."""
         statistics = self.statistics[column.relation]
