@@ -26,7 +26,7 @@ from imputedb.result import HIGH_PENALTY, MUCH_DROPPED, Report, Result
 from imputedb.sql import parse
 from imputedb.sql import tree as t
 from imputedb.sql.names import extended
-from imputedb.sql.statements import Wrapped, policy_statement, wrapped
+from imputedb.sql.statements import Wrapped, is_plainly_query, policy_statement, wrapped
 from imputedb.statistics.statistics import Statistics
 
 PLANNED, BASE, VERBATIM, COMPLETED, MIXED = "planned", "base", "verbatim", "completed", "mixed"
@@ -145,6 +145,17 @@ def respond(
 ) -> Result:
     """The result of any statement: a query is answered; one that keeps the rows of a query keeps those of its answer;
     one about policies is followed; any other is DuckDB's."""
+    if not is_plainly_query(text):
+        other = _other(engine, prepare, text, asked, progress)
+        if other is not None:
+            return other
+    began = perf_counter()
+    prepared = prepare.prepare(text, asked)
+    return answer(engine, prepared, asked, (perf_counter() - began) * 1e3, progress, watch)
+
+
+def _other(engine: DuckDB, prepare: Planner, text: str, asked: Asked, progress: Progress | None) -> Result | None:
+    """The result of a statement that is no query; None of a query."""
     about = policy_statement(text)
     if about is not None:
         return _told(engine, asked, ["table", "column", "policy"], policies.follow(engine, about))
@@ -152,9 +163,7 @@ def respond(
     if around is not None:
         return _kept(engine, prepare, around, asked, progress)
     if parse.is_query(engine.connection, text):
-        began = perf_counter()
-        prepared = prepare.prepare(text, asked)
-        return answer(engine, prepared, asked, (perf_counter() - began) * 1e3, progress, watch)
+        return None
     rows = engine.execute(text)
     return _told(engine, asked, ["Count"], rows if rows and isinstance(rows[0][0], int) else [])
 

@@ -64,6 +64,11 @@ def tokens(text: str) -> list[Token]:
     return found
 
 
+def is_plainly_query(text: str) -> bool:
+    """Whether a text begins as nothing but a query does."""
+    return text.lstrip()[:7].lower().startswith(("select ", "select\n", "from ", "from\n"))
+
+
 def split(text: str) -> list[str]:
     """The statements of a text, without the semicolons between them."""
     data, begin, found = text.encode(), 0, []

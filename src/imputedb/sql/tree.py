@@ -254,14 +254,14 @@ def select(
 
 def is_reference(tree: Any) -> bool:
     """Whether a node is a column reference."""
-    return isinstance(tree, Mapping) and tree.get("class") == "COLUMN_REF"
+    return isinstance(tree, dict) and tree.get("class") == "COLUMN_REF"
 
 
 def parts(tree: Any) -> Iterator[Tree]:
     """The expressions right below a node, however its fields nest them."""
-    below = tree.values() if isinstance(tree, Mapping) else tree if isinstance(tree, list) else ()
+    below = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
     for part in below:
-        if isinstance(part, Mapping) and "class" in part:
+        if isinstance(part, dict) and "class" in part:
             yield part
         else:
             yield from parts(part)
@@ -269,7 +269,7 @@ def parts(tree: Any) -> Iterator[Tree]:
 
 def expressions(tree: Any) -> Iterator[Tree]:
     """A node's expressions, itself first, from the top down."""
-    if isinstance(tree, Mapping) and "class" in tree:
+    if isinstance(tree, dict) and "class" in tree:
         yield tree
     for part in parts(tree):
         yield from expressions(part)
@@ -277,7 +277,7 @@ def expressions(tree: Any) -> Iterator[Tree]:
 
 def rewrite(tree: Any, change: Callable[[Tree], Tree | None]) -> Any:
     """The tree with each expression for which `change` gives one replaced by it, from the top down."""
-    if isinstance(tree, Mapping):
+    if isinstance(tree, dict):
         if "class" in tree and (changed := change(tree)) is not None:
             return changed
         return {key: rewrite(value, change) if _deep(value) else value for key, value in tree.items()}
