@@ -12,7 +12,7 @@ from imputedb.errors import Unplanned
 from imputedb.sql.conditions import condition_of
 from imputedb.sql.names import Source
 from imputedb.sql.parse import is_aggregate
-from imputedb.sql.scope import Scope, inner_aliases, is_bare, mentions
+from imputedb.sql.scope import Scope, inner_aliases, mentions, unaliased
 from imputedb.sql.tree import Tree, all_of, call, expressions, is_reference, literal, parts, reference, rewrite
 
 Written = Callable[[Sequence[Tree]], list[str]]
@@ -132,14 +132,7 @@ class _Binder:
 
     def inlined(self, tree: Tree | None) -> Tree | None:
         """A WHERE clause, output aliases in it replaced by what they stand for."""
-
-        def change(node: Tree) -> Tree | None:
-            if not is_bare(node) or len(node["column_names"]) != 1:
-                return None
-            meant = self.aliases.get(node["column_names"][0].lower())
-            return {**meant, "alias": ""} if meant else None
-
-        return self.maybe(rewrite(tree, change)) if tree else None
+        return self.maybe(unaliased(tree, self.aliases)) if tree else None
 
     def distinct(self, modifiers: Sequence[Tree], outputs: Sequence[Tree]) -> Tree | None:
         """The DISTINCT modifier with its targets bound."""
