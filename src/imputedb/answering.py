@@ -15,7 +15,7 @@ from imputedb.algebra.walk import bottom_up, scans
 from imputedb.blocks import Block, Completed, Planned, Written
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.publish import published
-from imputedb.errors import CannotImpute, DataError, InternalError, QueryError
+from imputedb.errors import CannotImpute, DataError, InternalError, QueryError, Unplanned
 from imputedb.execution import Execution, Outcome, Watch
 from imputedb.imputers.imputer import Imputer, Progress
 from imputedb.planning import invariant
@@ -25,7 +25,7 @@ from imputedb.result import HIGH_PENALTY, MUCH_DROPPED, Report, Result
 from imputedb.sql import parse
 from imputedb.sql import tree as t
 from imputedb.sql.names import extended
-from imputedb.sql.statements import Wrapped, policy_statement, wrapped
+from imputedb.sql.statements import Wrapped, pivots_inside, policy_statement, wrapped
 from imputedb.statistics.statistics import Statistics
 
 PLANNED, BASE, VERBATIM, COMPLETED, MIXED = "planned", "base", "verbatim", "completed", "mixed"
@@ -139,6 +139,8 @@ def respond(
         began = perf_counter()
         prepared = prepare.prepare(text, asked)
         return answer(engine, prepared, asked, (perf_counter() - began) * 1e3, progress, watch)
+    if pivots_inside(text):
+        raise Unplanned("PIVOT inside a query, its columns named by the data: list them, PIVOT t ON c IN (...)")
     rows = engine.execute(text)
     return _told(engine, asked, ["Count"], rows if rows and isinstance(rows[0][0], int) else [])
 

@@ -125,6 +125,12 @@ def _pivoted(text: str, found: Sequence[Token]) -> Wrapped | None:
     return Wrapped(f"{cut.before}(", f"SELECT * FROM {cut.query}", f") {cut.after}", answers=True)
 
 
+def pivots_inside(text: str) -> bool:
+    """Whether a text is a query that holds PIVOT: where data names the columns, DuckDB makes statements of it."""
+    words = [token.word for token in tokens(text)]
+    return words[:1] != [] and words[0] in (*_QUERIES, "(") and bool({"pivot", "pivot_wider"} & set(words))
+
+
 def _opens(found: Sequence[Token], number: int) -> bool:
     token = found[number]
     if token.text.startswith("("):
