@@ -142,7 +142,12 @@ def respond(
     if pivots_inside(text):
         raise Unplanned("PIVOT inside a query, its columns named by the data: list them, PIVOT t ON c IN (...)")
     rows = engine.execute(text)
-    return _told(engine, asked, ["Count"], rows if rows and isinstance(rows[0][0], int) else [])
+    return _told(engine, asked, ["Count"], rows if _is_count(rows) else [])
+
+
+def _is_count(rows: Sequence[Sequence[object]]) -> bool:
+    """Whether a statement gave how many rows it changed, and not rows of its own."""
+    return len(rows) == 1 and len(rows[0]) == 1 and isinstance(rows[0][0], int)
 
 
 def _kept(engine: DuckDB, prepare: Planner, around: Wrapped, asked: Asked, progress: Progress | None) -> Result:
