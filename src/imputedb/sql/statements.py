@@ -7,7 +7,7 @@ import duckdb
 
 from imputedb.errors import SqlSyntaxError, Unplanned
 
-_QUERIES = ("select", "with", "from", "values", "pivot", "unpivot")
+_QUERIES = ("select", "with", "from", "values", "table", "pivot", "unpivot")
 
 
 @dataclass(frozen=True, slots=True)
