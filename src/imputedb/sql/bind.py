@@ -51,6 +51,8 @@ def bind(
     scope.add(node["from_table"])
     binder = _Binder(scope)
     outputs = node["select_list"]
+    if len(outputs) != len(names):
+        raise Unplanned("an item of SELECT that gives several columns")
     binder.aliases = {str(t["alias"]).lower(): t for t in outputs if t.get("alias")}
     bound = [binder.bound(tree) for tree in outputs]
     clauses = [*scope.conditions, *([node["where_clause"]] if node["where_clause"] else [])]
