@@ -153,7 +153,7 @@ def unaliased(tree: Tree, aliases: Mapping[str, Tree]) -> Tree:
         if not is_bare(node) or len(node["column_names"]) != 1:
             return None
         name = node["column_names"][0].lower()
-        if name not in aliases:
+        if name not in aliases or name == "rowid":  # which a table has, and that goes first
             return None
         names = list(aliases)
         before = {known: aliases[known] for known in names[: names.index(name)]}
