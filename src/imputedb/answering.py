@@ -15,7 +15,7 @@ from imputedb.algebra.walk import bottom_up, scans
 from imputedb.blocks import Block, Completed, Planned, Written
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.publish import published
-from imputedb.errors import CannotImpute, DataError, InternalError, QueryError
+from imputedb.errors import CannotImpute, DataError, InternalError, QueryError, Unplanned
 from imputedb.execution import Execution, Watch
 from imputedb.filling import Outcome
 from imputedb.imputers.imputer import Imputer, Progress
@@ -26,7 +26,7 @@ from imputedb.result import HIGH_PENALTY, MUCH_DROPPED, Report, Result
 from imputedb.sql import parse
 from imputedb.sql import tree as t
 from imputedb.sql.names import extended
-from imputedb.sql.statements import Wrapped, is_plainly_query, policy_statement, wrapped
+from imputedb.sql.statements import Wrapped, is_plainly_query, pivots_inside, policy_statement, wrapped
 from imputedb.statistics.statistics import Statistics
 
 PLANNED, BASE, VERBATIM, COMPLETED, MIXED = "planned", "base", "verbatim", "completed", "mixed"
@@ -164,8 +164,15 @@ def _other(engine: DuckDB, prepare: Planner, text: str, asked: Asked, progress: 
         return _kept(engine, prepare, around, asked, progress)
     if parse.is_query(engine.connection, text):
         return None
+    if pivots_inside(text):
+        raise Unplanned("PIVOT inside a query, its columns named by the data: list them, PIVOT t ON c IN (...)")
     rows = engine.execute(text)
-    return _told(engine, asked, ["Count"], rows if rows and isinstance(rows[0][0], int) else [])
+    return _told(engine, asked, ["Count"], rows if _is_count(rows) else [])
+
+
+def _is_count(rows: Sequence[Sequence[object]]) -> bool:
+    """Whether a statement gave how many rows it changed, and not rows of its own."""
+    return len(rows) == 1 and len(rows[0]) == 1 and isinstance(rows[0][0], int)
 
 
 def _kept(engine: DuckDB, prepare: Planner, around: Wrapped, asked: Asked, progress: Progress | None) -> Result:

@@ -447,12 +447,8 @@ def _substituted(tree: Any, shown: Mapping[int, tuple[_Scan, str]]) -> Any:
         scan, alias = shown[tree["number"]]
         kept = {key: tree[key] for key in ("number", "sample", "column_name_alias")}
         return {**t.table((*_TEMP, scan.name), alias), **kept, "at_clause": None}
-    if "origin" in tree and tree["origin"][2] and tree["origin"][0] in shown:
-        number, name, _, place = tree["origin"]
-        if name in shown[number][0].asked:
-            path = list(tree["column_names"])
-            path[place] = stored_name(name)
-            return {**tree, "column_names": path}
+    if "origin" in tree and tree["origin"][0] in shown:
+        return _reread(tree, *shown[tree["origin"][0]])
     if tree.get("class") == "STAR":
         hidden = {
             stored_name(n) for number in tree.get("reads_all", ()) if number in shown for n in shown[number][0].asked
@@ -472,6 +468,14 @@ def _everything(table: Table, node: Tree) -> Tree:
     """`SELECT * FROM table`, in place of a query."""
     read = t.select([t.star()], t.table(table.path, ""))
     return {**read, **{key: node[key] for key in ("first_source", "last_source", "closed")}}
+
+
+def _reread(tree: Tree, scan: _Scan, alias: str) -> Tree:
+    """A reference to a column of a completed view: by the view's alias, to the stored value where that is asked for."""
+    _, name, stored, place = tree["origin"]
+    column = stored_name(name) if stored and name in scan.asked else tree["column_names"][place]
+    qualified = [alias] if place else []
+    return {**tree, "column_names": [*qualified, column, *tree["column_names"][place + 1 :]]}
 
 
 def _standing(node: Tree) -> Tree:

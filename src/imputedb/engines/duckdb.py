@@ -36,6 +36,7 @@ _SAMPLE = f"SELECT * FROM t USING SAMPLE reservoir({profile.SAMPLE} ROWS) REPEAT
 _OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",  # variables of our own frames are no tables
 }
 
 
@@ -397,6 +398,7 @@ class DuckDB:
     def answer(self, text: str, width: int) -> str:
         """Runs a query and keeps its rows under the name that is returned, its columns named c0, c1, ..."""
         with self.lock:
+            self._collect()
             name = f"{_TEMPORARY}answer_{next(self._numbers)}"
             columns = ", ".join(f"c{place}" for place in range(width))
             self._runner.run(f"CREATE TEMP TABLE {name}({columns}) AS {text}", _rows)

@@ -12,7 +12,7 @@ from imputedb.errors import Unplanned
 from imputedb.sql.conditions import condition_of
 from imputedb.sql.names import Source
 from imputedb.sql.parse import is_aggregate
-from imputedb.sql.scope import Scope, inner_aliases, is_bare, mentions
+from imputedb.sql.scope import Scope, inner_aliases, mentions, unaliased
 from imputedb.sql.tree import Tree, all_of, call, expressions, is_reference, literal, parts, reference, rewrite
 
 Written = Callable[[Sequence[Tree]], list[str]]
@@ -51,6 +51,8 @@ def bind(
     scope.add(node["from_table"])
     binder = _Binder(scope)
     outputs = node["select_list"]
+    if len(outputs) != len(names):
+        raise Unplanned("an item of SELECT that gives several columns")
     binder.aliases = {str(t["alias"]).lower(): t for t in outputs if t.get("alias")}
     bound = [binder.bound(tree) for tree in outputs]
     clauses = [*scope.conditions, *([node["where_clause"]] if node["where_clause"] else [])]
@@ -62,6 +64,8 @@ def bind(
     having, qualify = binder.maybe(node["having"]), binder.maybe(node["qualify"])
     calls = _aggregate_calls([*bound, *keys, *(t for t in (having, qualify) if t)], aggregates)
     aggregated = bool(groups or calls or having or node["aggregate_handling"] == "FORCE_AGGREGATES")
+    if aggregated and any(_reads_around(tree) for tree in [*bound, *keys, *(t for t in (having, qualify) if t)]):
+        raise Unplanned("a subquery above GROUP BY that reads the block around it")
     texts = iter(written([*bound, *parts_of_where, *groups, *keys, *calls, *(t for t in (having, qualify) if t)]))
     shown = [_scalar(tree, next(texts), name) for tree, name in zip(bound, names, strict=True)]
     conditions = [_scalar(tree, next(texts)) for tree in parts_of_where]
@@ -132,14 +136,7 @@ class _Binder:
 
     def inlined(self, tree: Tree | None) -> Tree | None:
         """A WHERE clause, output aliases in it replaced by what they stand for."""
-
-        def change(node: Tree) -> Tree | None:
-            if not is_bare(node) or len(node["column_names"]) != 1:
-                return None
-            meant = self.aliases.get(node["column_names"][0].lower())
-            return {**meant, "alias": ""} if meant else None
-
-        return self.maybe(rewrite(tree, change)) if tree else None
+        return self.maybe(unaliased(tree, self.aliases)) if tree else None
 
     def distinct(self, modifiers: Sequence[Tree], outputs: Sequence[Tree]) -> Tree | None:
         """The DISTINCT modifier with its targets bound."""
@@ -172,6 +169,11 @@ def _conjuncts(tree: Tree | None) -> Iterator[Tree]:
             yield from _conjuncts(child)
     else:
         yield tree
+
+
+def _reads_around(tree: Tree) -> bool:
+    """Whether a subquery in a bound expression reads columns of the block that it stands in."""
+    return any(node["class"] == "SUBQUERY" and columns_in(node["subquery"]["node"]) for node in expressions(tree))
 
 
 def _aggregate_calls(trees: Sequence[Tree], aggregates: frozenset[str]) -> list[Tree]:

@@ -186,7 +186,8 @@ class Resolver:
             **node,
             "from_table": source,
             "select_list": items,
-            **{key: bound(node[key]) for key in ("where_clause", "group_expressions", "having", "qualify")},
+            **{key: bound(node[key]) for key in ("where_clause", "group_expressions", "qualify")},
+            "having": self._expression(node["having"], frame, ctes, self._answers(items)),
             "modifiers": [self._modifier(modifier, frame, ctes) for modifier in node["modifiers"]],
         }
         columns = None if any(item["class"] == "STAR" for item in items) else tuple(map(_name_of, items))
@@ -217,6 +218,10 @@ class Resolver:
         if grouped or others or any(self._aggregates(item) for item in items):
             return {}
         return {_name_of(item).lower(): item for item in items if "origin" in item and _is_whole(item)}
+
+    def _answers(self, items: Sequence[Tree]) -> frozenset[str]:
+        """The aliases of aggregates, which HAVING means by their names rather than columns."""
+        return frozenset(str(item["alias"]) for item in items if item.get("alias") and self._aggregates(item))
 
     def _aggregates(self, item: Tree) -> bool:
         if item["class"] == "WINDOW":
@@ -369,8 +374,11 @@ class Resolver:
                     return {**node, **inner, "reads_all": [source.number for source in frame.sources]}
             if not stored and _asks(node):
                 return {k: below(v, asks=True) if k in ("children", "arguments") else v for k, v in node.items()}
-            if stored and self._computes(node):
-                return {k: below(v, asks=False) if isinstance(v, (list, dict)) else v for k, v in node.items()}
+            if (stored or local) and self._computes(node):
+                return {
+                    k: below(v, asks=False, names=frozenset()) if isinstance(v, (list, dict)) else v
+                    for k, v in node.items()
+                }
             return None
 
         return rewrite(tree, change)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from imputedb.algebra.relation import Scan
 from imputedb.errors import Unplanned
 from imputedb.sql.names import Source
-from imputedb.sql.tree import Tree, compared, expressions, is_reference
+from imputedb.sql.tree import Tree, compared, expressions, is_reference, rewrite
 
 _NAMES = {
     "SUBQUERY": "a derived table",
@@ -89,13 +89,14 @@ class Scope:
             raise Unplanned(f"a derived table with {reason}")
         source = self.known[node["number"]]
         self.add(inner["from_table"])
+        meanings = {str(item["alias"]).lower(): item for item in inner["select_list"] if item.get("alias")}
         if inner["where_clause"]:
-            self.conditions.append(inner["where_clause"])
+            self.conditions.append(unaliased(inner["where_clause"], meanings))
         definition = source.definition
         assert definition is not None
         assert definition.columns is not None
         items = zip(definition.columns, inner["select_list"], strict=True)
-        self.merged[source.number] = {name.lower(): item for name, item in items}
+        self.merged[source.number] = {name.lower(): unaliased(item, meanings) for name, item in items}
 
     def _not_simple(self, node: Tree, inner: Tree) -> str | None:
         source = self.known[node["number"]]
@@ -136,3 +137,27 @@ def mentions(tree: Tree, functions: frozenset[str]) -> bool:
 def is_bare(tree: Tree) -> bool:
     """Whether a node is a name that no source explains, such as an output's alias."""
     return is_reference(tree) and "origin" not in tree
+
+
+def unaliased(tree: Tree, aliases: Mapping[str, Tree]) -> Tree:
+    """An expression, names of outputs in it replaced by what they stand for, which may name the outputs before them.
+
+    A parameter of a lambda is none, whatever its name.
+    """
+
+    def change(node: Tree) -> Tree | None:
+        if node["class"] == "LAMBDA":
+            parameters = {str(n["column_names"][0]).lower() for n in expressions(node["lhs"]) if is_reference(n)}
+            others = {name: meant for name, meant in aliases.items() if name not in parameters}
+            return {**node, "expr": unaliased(node["expr"], others)}
+        if not is_bare(node) or len(node["column_names"]) != 1:
+            return None
+        name = node["column_names"][0].lower()
+        if name not in aliases or name == "rowid":  # which a table has, and that goes first
+            return None
+        names = list(aliases)
+        before = {known: aliases[known] for known in names[: names.index(name)]}
+        return {**unaliased(aliases[name], before), "alias": node.get("alias", "")}
+
+    found: Tree = rewrite(tree, change)
+    return found

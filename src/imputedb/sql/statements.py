@@ -7,7 +7,7 @@ import duckdb
 
 from imputedb.errors import SqlSyntaxError, Unplanned
 
-_QUERIES = ("select", "with", "from", "values", "pivot", "unpivot")
+_QUERIES = ("select", "with", "from", "values", "table", "pivot", "unpivot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,10 @@ def tokens(text: str) -> list[Token]:
 
 
 def is_plainly_query(text: str) -> bool:
-    """Whether a text begins as nothing but a query does."""
-    return text.lstrip()[:7].lower().startswith(("select ", "select\n", "from ", "from\n"))
+    """Whether a text begins as nothing but a query does, and holds no PIVOT, which DuckDB may take apart."""
+    return "pivot" not in text.lower() and text.lstrip()[:7].lower().startswith(
+        ("select ", "select\n", "from ", "from\n")
+    )
 
 
 def split(text: str) -> list[str]:
@@ -139,6 +141,12 @@ def _pivoted(text: str, found: Sequence[Token]) -> Wrapped | None:
         return None
     cut = _cut(text, found[1].begin, found[ends[0]].begin)
     return Wrapped(f"{cut.before}(", f"SELECT * FROM {cut.query}", f") {cut.after}", answers=True)
+
+
+def pivots_inside(text: str) -> bool:
+    """Whether a text is a query that holds PIVOT: where data names the columns, DuckDB makes statements of it."""
+    words = [token.word for token in tokens(text)]
+    return words[:1] != [] and words[0] in (*_QUERIES, "(") and bool({"pivot", "pivot_wider"} & set(words))
 
 
 def _opens(found: Sequence[Token], number: int) -> bool:
