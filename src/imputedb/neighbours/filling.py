@@ -21,7 +21,7 @@ from imputedb.neighbours.weights import Learner
 Array = NDArray[np.generic]
 BLOCK = 1 << 13
 """Rows whose neighbours are held at a time, at most."""
-SMALL_BLOCK = 1 << 10
+SMALL_BLOCK = 1 << 9
 """Rows that keep all threads busy."""
 BLOCKS = 32
 """Blocks of a table between the two: what is held of neighbours is a small share of it."""
