@@ -46,10 +46,14 @@ def space_of(
     lacking: Lacking = "ignored",
 ) -> Space:
     """The metric fitted to the attributes."""
-    return fitted([a.located() for a in attributes], [a.measure for a in attributes], metric, scaling, lacking)
+    return fitted((a.located() for a in attributes), [a.measure for a in attributes], metric, scaling, lacking)
 
 
 def placed(space: Space, attributes: Sequence[Attribute], rows: Ints | slice = slice(None)) -> Floats:
     """(q, d) coordinates of some rows."""
     columns = zip(space.coordinates, attributes, strict=True)
-    return np.stack([coordinate.placed(attribute.located(rows)) for coordinate, attribute in columns], axis=1)
+    count = len(attributes[0].missing[rows]) if isinstance(rows, slice) else len(rows)
+    points = np.empty((count, len(attributes)))
+    for place, (coordinate, attribute) in enumerate(columns):
+        points[:, place] = coordinate.placed(attribute.located(rows))
+    return points

@@ -20,7 +20,11 @@ from imputedb.neighbours.weights import Learner
 
 Array = NDArray[np.generic]
 BLOCK = 1 << 13
-"""Rows whose neighbours are held at a time."""
+"""Rows whose neighbours are held at a time, at most."""
+SMALL_BLOCK = 1 << 9
+"""Rows that keep all threads busy."""
+BLOCKS = 32
+"""Blocks of a table between the two: what is held of neighbours is a small share of it."""
 LEARNING = 0.1
 """Share of the work that learning lists is told as."""
 
@@ -144,8 +148,9 @@ class _Work:
         rows = np.flatnonzero(np.logical_or.reduce(gaps)).astype(np.int64)
         if index.partition:  # rows of one list look into the same lists
             rows = rows[np.argsort(index.partition.lists[rows], kind="stable")]
-        for first in range(0, len(rows), BLOCK):
-            some = rows[first : first + BLOCK]
+        size = min(BLOCK, max(SMALL_BLOCK, index.count // BLOCKS))
+        for first in range(0, len(rows), size):
+            some = rows[first : first + size]
             cells = cells_of(gaps, some)
             at, share = start + width * first / len(rows), width * len(some) / len(rows)
             found = index.nearest(cells, copies, self.settings.k, self.weights(job[0]), progress=self.told(at, share))

@@ -1,6 +1,6 @@
 """Distances between rows of mixed columns, over the coordinates that both rows have."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, get_args
@@ -123,7 +123,7 @@ class Space:
 
 
 def fitted(
-    columns: Sequence[Floats],
+    columns: Iterable[Floats],
     measures: Sequence[Measure],
     metric: MetricName,
     scaling: Scaling | None = None,
@@ -132,7 +132,7 @@ def fitted(
     """The metric, fitted to columns with NaN where values are missing.
 
     Args:
-        columns: (n,) each; categories as codes, of ordinal ones in their order.
+        columns: (n,) each, and each looked at once; categories as codes, of ordinal ones in their order.
         measures: how the values of each differ.
         metric: the distance.
         scaling: what a difference of numbers is divided by: the `range`, the `robust` range between the 5 % and 95 %
@@ -149,12 +149,13 @@ def fitted(
     if scaling is not None and scaling not in SCALINGS:
         raise QueryError(f"no scaling {scaling!r}; there are {', '.join(SCALINGS)}")
     scaling = scaling or ("range" if metric == "gower" else "deviation")
-    coordinates = tuple(_coordinate(v, m, scaling) for v, m in zip(columns, measures, strict=True))
-    if lacking == "ignored" or metric == "cosine" or Measure.ASYMMETRIC in measures:
-        return Space(metric, coordinates)
-    columns_placed = (c.placed(values) for c, values in zip(coordinates, columns, strict=True))
-    assumed = (_expected(p, c, metric) for p, c in zip(columns_placed, coordinates, strict=True))
-    return Space(metric, coordinates, tuple(assumed))
+    ignored = lacking == "ignored" or metric == "cosine" or Measure.ASYMMETRIC in measures
+    coordinates, assumed = [], []
+    for values, measure in zip(columns, measures, strict=True):
+        coordinates.append(_coordinate(values, measure, scaling))
+        if not ignored:
+            assumed.append(_expected(coordinates[-1].placed(values), coordinates[-1], metric))
+    return Space(metric, tuple(coordinates), tuple(assumed))
 
 
 def _expected(values: Floats, coordinate: Coordinate, metric: MetricName) -> float:

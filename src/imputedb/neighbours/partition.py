@@ -123,7 +123,7 @@ def partitioned(
     count = len(order)
     centres = learnt_centres(space, placed(space, attributes, order[: lists * TRAINED]), weights, lists)
     own = np.empty(count, np.int64)
-    for rows in blocks(count, 1 << 14):
+    for rows in blocks(count, 1 << 10 if count < 1 << 14 else 1 << 12 if count < 1 << 17 else 1 << 14):
         own[rows] = nearest_lists(space, centres, placed(space, attributes, rows), weights, 1)[:, 0]
         if progress:
             progress(float(rows[-1] + 1) / count)
