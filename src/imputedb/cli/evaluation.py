@@ -126,7 +126,7 @@ def draw(evaluation: Evaluation, path: str) -> None:
     axis.set_xlabel("error of hidden cells: RMSE / standard deviation, or share that is wrong")
     axis.set_title(f"{evaluation.table}: {evaluation.hidden:,} cells hidden ({evaluation.pattern})", loc="left")
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False)
+    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     with published(path) as temporary:
         figure.savefig(temporary, format=suffix[1:], bbox_inches="tight", dpi=120)
     pyplot.close(figure)

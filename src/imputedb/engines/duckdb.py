@@ -36,7 +36,6 @@ _SAMPLE = f"SELECT * FROM t USING SAMPLE reservoir({profile.SAMPLE} ROWS) REPEAT
 _OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
-    "python_enable_replacements": "false",  # variables of our own frames are no tables
 }
 
 
@@ -51,6 +50,8 @@ class DuckDB:
             self.connection = duckdb.connect(path, read_only=read_only, config=_OFFLINE)
         except duckdb.Error as error:
             raise _storage(path, error) from error
+        # variables of our own frames are no tables; not as configuration, which other connections would have to share
+        self.connection.execute("SET python_enable_replacements = false")
         self.lock = threading.RLock()
         self._runner = Runner(self.connection)
         self._store = Store(self.connection, writable=not read_only and path != ":memory:")
