@@ -21,8 +21,9 @@ from imputedb.sql import parse
 from imputedb.sql import tree as t
 from imputedb.sql.bind import bind
 from imputedb.sql.generate import stored_name
-from imputedb.sql.names import Resolver, Source
+from imputedb.sql.names import Resolver
 from imputedb.sql.scope import Scope
+from imputedb.sql.sources import Source
 from imputedb.sql.tree import Tree
 from imputedb.statistics.statistics import ColumnStatistics, Statistics
 

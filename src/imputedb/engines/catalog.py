@@ -6,7 +6,7 @@ from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import InternalError, QueryError
 from imputedb.sql import parse
 from imputedb.sql import tree as t
-from imputedb.sql.names import Catalog
+from imputedb.sql.sources import Catalog
 from imputedb.sql.statements import created_query
 from imputedb.sql.tree import Tree
 

@@ -10,9 +10,9 @@ from imputedb.algebra.relation import SortKey
 from imputedb.algebra.scalar import Scalar
 from imputedb.errors import Unplanned
 from imputedb.sql.conditions import condition_of
-from imputedb.sql.names import Source
 from imputedb.sql.parse import is_aggregate
 from imputedb.sql.scope import Scope, inner_aliases, mentions, unaliased
+from imputedb.sql.sources import Source
 from imputedb.sql.tree import Tree, all_of, call, expressions, is_reference, literal, parts, reference, rewrite
 
 Written = Callable[[Sequence[Tree]], list[str]]

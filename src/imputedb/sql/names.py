@@ -5,11 +5,11 @@ its missingness is asked about, the name's place in the path), and an item of FR
 star is written out wherever the columns are known; otherwise it has the numbers of the sources it `reads_all` of.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from imputedb.algebra.relation import Table
+from imputedb.sql.sources import Catalog, Ctes, Definition, Frame, Source, found_in, renamed
 from imputedb.sql.tree import Tree, expressions, is_missing, is_reference, reference, rewrite
 
 _ASKING_OPERATORS = {"OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL", "OPERATOR_COALESCE"}
@@ -39,78 +39,6 @@ def extended(node: Tree) -> Tree:
 
     result: Tree = rewrite(node, change)
     return result
-
-
-@dataclass(slots=True)
-class Definition:
-    """A nested query: its tree, the names of its columns (None: nobody knows), and those that it only passes on."""
-
-    node: dict[str, Any]
-    columns: tuple[str, ...] | None
-    passes: dict[str, Tree] = field(default_factory=dict)
-    closed: bool = True
-
-
-@dataclass(slots=True)
-class Source:
-    """An item of FROM: its alias, its columns as they are called here, and the table or the query behind it.
-
-    Attributes:
-        number: tells it from the others of the statement.
-        names: own names of the columns by the names they go by here, None where nobody knows.
-        visible: whether a star shows it, which it does not of the right side of a SEMI or ANTI JOIN.
-    """
-
-    number: int
-    alias: str
-    names: dict[str, str] | None
-    table: Table | None = None
-    definition: Definition | None = None
-    visible: bool = True
-
-    def column(self, name: str) -> tuple[str, str] | None:
-        """A column by any spelling: as it is called here, and its own name."""
-        found = (shown for shown in self.names or () if shown.lower() == name.lower())
-        return next(((shown, (self.names or {})[shown]) for shown in found), None)
-
-
-@dataclass(slots=True)
-class Frame:
-    """The sources of one block, those of the blocks around it behind it."""
-
-    parent: "Frame | None"
-    sources: list[Source] = field(default_factory=list)
-    merged: dict[str, list[Source]] = field(default_factory=dict)
-    hidden: set[tuple[int, str]] = field(default_factory=set)
-    outer: bool = False
-    aliases: set[str] = field(default_factory=set)
-
-    @property
-    def known(self) -> bool:
-        """Whether the columns of every source are."""
-        return all(source.names is not None for source in self.sources)
-
-
-@dataclass(frozen=True, slots=True)
-class Catalog:
-    """What names outside of the statement mean: told by the engine.
-
-    Attributes:
-        table: the table of a path, None where it is none.
-        columns: the columns of a table.
-        view: the query behind a view and its columns, None where the path is no view.
-        described: the columns of any other item of FROM, None where it does not stand on its own.
-        aggregates: names of aggregate functions.
-    """
-
-    table: Callable[[Sequence[str]], Table | None]
-    columns: Callable[[Table], Sequence[str]]
-    view: Callable[[Sequence[str]], tuple[Tree, Sequence[str]] | None]
-    described: Callable[[Tree], Sequence[str] | None]
-    aggregates: frozenset[str]
-
-
-Ctes = Mapping[str, Definition]
 
 
 class Resolver:
@@ -151,7 +79,7 @@ class Resolver:
         for entry in node["cte_map"]["map"]:
             value = entry["value"]
             found = self._query(value["query_node"], parent, known)
-            found = _renamed(found, value["aliases"])
+            found = renamed(found, value["aliases"])
             known[entry["key"].lower()] = found
             entries.append({**entry, "value": {**value, "query_node": found.node}})
         return known, {"map": entries}
@@ -167,7 +95,7 @@ class Resolver:
     def _recursive(self, node: Tree, parent: Frame | None, ctes: Ctes) -> Definition:
         reached = len(self._reached)
         left = self._query(node["left"], parent, ctes)
-        columns = _renamed(left, node["aliases"]).columns
+        columns = renamed(left, node["aliases"]).columns
         itself = Definition({}, columns, closed=False)
         right = self._query(node["right"], parent, {**ctes, node["cte_name"].lower(): itself})
         self._reached[reached:] = [number for number in self._reached[reached:] if number >= 0]
@@ -394,7 +322,7 @@ class Resolver:
             return node
         around: Frame | None = frame
         while around is not None:
-            found = _found(path, around)
+            found = found_in(path, around)
             if isinstance(found, list):
                 for source in found:
                     self._reached.append(source.number)
@@ -434,29 +362,6 @@ class Resolver:
             definition.node["select_list"].append({**told, "alias": name})
             definition.columns = (*definition.columns, name)
         return name
-
-
-def _renamed(found: Definition, aliases: Sequence[str]) -> Definition:
-    if not aliases or found.columns is None:
-        return found
-    columns = (*aliases, *found.columns[len(aliases) :])
-    by_own = {own.lower(): shown for shown, own in zip(columns, found.columns, strict=True)}
-    passes = {by_own[name].lower(): item for name, item in found.passes.items() if name in by_own}
-    return Definition(found.node, columns, passes, found.closed)
-
-
-def _found(path: Sequence[str], frame: Frame) -> tuple[Source, str, int] | list[Source] | None:
-    """The column a path means in a frame: its source, name and place in the path; both of them where an outer join
-    merged two."""
-    for place in range(1, len(path)):
-        for source in frame.sources:
-            if source.alias.lower() == path[place - 1].lower() and source.column(path[place]):
-                return source, path[place], place
-    name = path[0].lower()
-    if name in frame.merged:
-        sources = frame.merged[name]
-        return sources if frame.outer else (sources[0], path[0], 0)
-    return next(((source, path[0], 0) for source in frame.sources if source.column(path[0])), None)
 
 
 def _asks(node: Tree) -> bool:

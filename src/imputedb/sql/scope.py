@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from imputedb.algebra.relation import Scan
 from imputedb.errors import Unplanned
-from imputedb.sql.names import Source
+from imputedb.sql.sources import Source
 from imputedb.sql.tree import Tree, compared, expressions, is_reference, rewrite
 
 _NAMES = {
