@@ -1,8 +1,7 @@
 """A statement as a sequence of blocks: those that are planned, each on its own, and what is completed at its scan."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from imputedb.algebra.column import Column
@@ -20,8 +19,8 @@ from imputedb.planning.problem import Problem
 from imputedb.sql import parse
 from imputedb.sql import tree as t
 from imputedb.sql.bind import bind
-from imputedb.sql.generate import stored_name
 from imputedb.sql.names import Resolver
+from imputedb.sql.nested import TEMP, View, alias_of, everything, nodes, reading_views, standing, told_apart
 from imputedb.sql.scope import Scope
 from imputedb.sql.sources import Source
 from imputedb.sql.tree import Tree
@@ -29,8 +28,6 @@ from imputedb.statistics.statistics import ColumnStatistics, Statistics
 
 ANSWER = ""
 """The name of the last block."""
-
-_TEMP = ("temp", "main")
 
 _With = Sequence[tuple[Tree, Tree]]
 """The entries of WITH that are in force: as they were written, and with what stands on its own replaced."""
@@ -166,7 +163,7 @@ class _Blocks:
             self.copies.append(table)
             if self._engine.statistics(table).dirty:
                 kept = {key: tree[key] for key in ("column_name_alias", "sample") if key in tree}
-                return {**t.table(table.path, _alias_of(tree)), **kept, "at_clause": None}
+                return {**t.table(table.path, alias_of(tree)), **kept, "at_clause": None}
         return {
             k: self._with_files_copied(part) if isinstance(part, (dict, list)) else part for k, part in tree.items()
         }
@@ -201,7 +198,7 @@ class _Blocks:
 
     def _read(self, node: Any) -> dict[int, _Reads]:
         found: dict[int, _Reads] = {}
-        for part in _parts(node):
+        for part in nodes(node):
             if "origin" in part:
                 number, name, stored, _ = part["origin"]
                 read = found.setdefault(number, _Reads())
@@ -227,7 +224,7 @@ class _Blocks:
             else:
                 inner = self._replaced(value["query_node"], entries, value["aliases"])
                 entries.append((entry, {**entry, "value": {**value, "query_node": inner}}))
-        found = self._settled_parts(node, entries)
+        found = self._settlednodes(node, entries)
         own = [
             after for before, after in entries[len(around) :] if id(before["value"]["query_node"]) not in self._moved
         ]
@@ -238,7 +235,7 @@ class _Blocks:
         readers = [s for s in self._sources.values() if s.definition is not None and s.definition.node is query]
         return len(readers) == 1 and query["type"] != "RECURSIVE_CTE_NODE"
 
-    def _settled_parts(self, node: Tree, entries: _With) -> Tree:
+    def _settlednodes(self, node: Tree, entries: _With) -> Tree:
         match node["type"]:
             case "SELECT_NODE":
                 source = self._from(node["from_table"], entries)
@@ -255,16 +252,16 @@ class _Blocks:
         if not node["closed"] or not self._dirty(node):
             return settled
         as_written = [*(before for before, _ in around), *node["cte_map"]["map"]]
-        text = self._engine.text(_standing({**node, "cte_map": {"map": as_written}}))
+        text = self._engine.text(standing({**node, "cte_map": {"map": as_written}}))
         columns, types = parse.shape(self._engine.connection, text)
-        names = list(_distinct([*aliases, *columns[len(aliases) :]]))
-        table = Table(*_TEMP, self._engine.fresh("block"))
+        names = list(told_apart([*aliases, *columns[len(aliases) :]]))
+        table = Table(*TEMP, self._engine.fresh("block"))
         ready = [*(after for _, after in around if not self._dirty(after)), *settled["cte_map"]["map"]]
-        block = self._block(table.name, _standing({**settled, "cte_map": {"map": ready}}), names)
+        block = self._block(table.name, standing({**settled, "cte_map": {"map": ready}}), names)
         self._found.append(block)
         self._engine.adopt(table, dict(zip(names, types, strict=True)), _estimated(block, names, types))
         self._staged[id(node)] = table
-        return _everything(table, node)
+        return everything(table, node)
 
     def _from(self, node: Tree, around: _With) -> Tree:
         match node["type"]:
@@ -384,12 +381,13 @@ class _Blocks:
                 continue
             table = self._sources[number].table
             assert table is not None
-            shown[number] = self._scan(table, read)
-        return _substituted(tree, {number: (scan, self._sources[number].alias) for number, scan in shown.items()})
+            scan = self._scan(table, read)
+            shown[number] = View(scan.name, self._sources[number].alias, scan.asked)
+        return reading_views(tree, shown)
 
     def _inside(self, tree: Any, number: int) -> bool:
         """Whether a source is one of the tree's own: a correlated subquery also reads others."""
-        return any(part.get("number") == number for part in _parts(tree))
+        return any(part.get("number") == number for part in nodes(tree))
 
     def _scan(self, table: Table, read: _Reads) -> "_Scan":
         dirty = self._statistics(table).dirty
@@ -423,79 +421,6 @@ class _Scan:
 
 
 _CLAUSES = ("select_list", "where_clause", "group_expressions", "having", "qualify", "modifiers")
-
-
-def _parts(tree: Any) -> Iterator[Tree]:
-    """Every node of a tree, expressions and others."""
-    if isinstance(tree, dict):
-        yield tree
-        for part in tree.values():
-            if isinstance(part, (dict, list)):
-                yield from _parts(part)
-    elif isinstance(tree, list):
-        for part in tree:
-            if isinstance(part, (dict, list)):
-                yield from _parts(part)
-
-
-def _substituted(tree: Any, shown: Mapping[int, tuple[_Scan, str]]) -> Any:
-    """The tree with tables replaced by their completed views, and questions put to the stored values."""
-    if isinstance(tree, list):
-        return [_substituted(part, shown) for part in tree]
-    if not isinstance(tree, dict):
-        return tree
-    if tree.get("type") == "BASE_TABLE" and tree.get("number") in shown:
-        scan, alias = shown[tree["number"]]
-        kept = {key: tree[key] for key in ("number", "sample", "column_name_alias")}
-        return {**t.table((*_TEMP, scan.name), alias), **kept, "at_clause": None}
-    if "origin" in tree and tree["origin"][0] in shown:
-        return _reread(tree, *shown[tree["origin"][0]])
-    if tree.get("class") == "STAR":
-        hidden = {
-            stored_name(n) for number in tree.get("reads_all", ()) if number in shown for n in shown[number][0].asked
-        }
-        tree = {**tree, "exclude_list": [*tree.get("exclude_list", ()), *sorted(hidden)]} if hidden else tree
-    return {key: _substituted(part, shown) if isinstance(part, (dict, list)) else part for key, part in tree.items()}
-
-
-def _alias_of(item: Tree) -> str:
-    """What columns of a file are qualified by, as DuckDB has it."""
-    if item["alias"]:
-        return str(item["alias"])
-    return Path(item["table_name"]).stem if item["type"] == "BASE_TABLE" else str(item["function"]["function_name"])
-
-
-def _everything(table: Table, node: Tree) -> Tree:
-    """`SELECT * FROM table`, in place of a query."""
-    read = t.select([t.star()], t.table(table.path, ""))
-    return {**read, **{key: node[key] for key in ("first_source", "last_source", "closed")}}
-
-
-def _reread(tree: Tree, scan: _Scan, alias: str) -> Tree:
-    """A reference to a column of a completed view: by the view's alias, to the stored value where that is asked for."""
-    _, name, stored, place = tree["origin"]
-    column = stored_name(name) if stored and name in scan.asked else tree["column_names"][place]
-    qualified = [alias] if place else []
-    return {**tree, "column_names": [*qualified, column, *tree["column_names"][place + 1 :]]}
-
-
-def _standing(node: Tree) -> Tree:
-    """A query as a statement of its own, which a recursive one is only by its name in WITH."""
-    if node["type"] != "RECURSIVE_CTE_NODE":
-        return node
-    value = {"aliases": node["aliases"], "query_node": {**node, "cte_map": {"map": []}}, "key_targets": []}
-    entry = {"key": node["cte_name"], "value": {**value, "materialized": "CTE_MATERIALIZE_DEFAULT"}}
-    read = t.select([t.star()], t.table((node["cte_name"],), ""))
-    return {**read, "cte_map": {"map": [*node["cte_map"]["map"], entry]}}
-
-
-def _distinct(names: Sequence[str]) -> Iterator[str]:
-    """The names as DuckDB tells columns of one table apart."""
-    seen: dict[str, int] = {}
-    for name in names:
-        count = seen.get(name.lower(), 0)
-        seen[name.lower()] = count + 1
-        yield f"{name}_{count}" if count else name
 
 
 def _estimated(block: Planned | Written, names: Sequence[str], types: Sequence[str]) -> Statistics:
