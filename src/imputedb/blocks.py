@@ -1,12 +1,12 @@
 """A statement as a sequence of blocks: those that are planned, each on its own, and what is completed at its scan."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan, Table
-from imputedb.engines.catalog import catalog
+from imputedb.engines.catalog import catalog, macros
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.profile import kind_of
 from imputedb.errors import Unplanned
@@ -144,6 +144,7 @@ class _Blocks:
         return self._resolver.sources
 
     def of(self, node: Tree, columns: Sequence[str]) -> list[Block]:
+        self._check_macros(node, frozenset())
         node = self._with_files_copied(node)
         whole = self._resolver.statement(node).node
         if not self._dirty(whole):
@@ -151,6 +152,27 @@ class _Blocks:
         settled = whole if self._base else self._settled(whole, [])
         self._found.append(self._block(ANSWER, settled, columns))
         return [*(scan.completed(self._engine, self._imputers) for scan in self._scans.values()), *self._found]
+
+    def _check_macros(self, node: Tree, seen: frozenset[str]) -> None:
+        """Refuses a macro that reads a table with missing values: DuckDB would read them as they are stored."""
+        known = macros(self._engine)
+        for part in nodes(node) if known else ():
+            name = str(part.get("function_name", "")).lower()
+            if name not in known or name in seen:
+                continue
+            for table in self._tables_in(known[name]):
+                if self._statistics(table).dirty:
+                    way_out = "write its query out, or make it a view"
+                    raise Unplanned(f"the macro {name} reads {table.name}, which misses values: {way_out}")
+            self._check_macros(known[name], seen | {name})
+
+    def _tables_in(self, node: Tree) -> Iterator[Table]:
+        names = self._engine.names()
+        for part in nodes(node):
+            if part.get("type") == "BASE_TABLE":
+                path = ".".join(step for step in part["qualified_name"]["path"] if step).lower()
+                if path in names:
+                    yield names[path]
 
     def _with_files_copied(self, tree: Any) -> Any:
         """The statement with every file and reader that misses a value replaced by a temporary table of its rows."""

@@ -29,6 +29,30 @@ def catalog(engine: DuckDB) -> Catalog:
     )
 
 
+_MACROS = """
+    SELECT lower(function_name), macro_definition FROM duckdb_functions()
+    WHERE NOT internal AND macro_definition IS NOT NULL
+"""
+
+
+def macros(engine: DuckDB) -> dict[str, Tree]:
+    """The queries, or expressions in a query, that the user's macros stand for."""
+    known: dict[str, Tree] | None = engine.recall("macros")
+    if known is None:
+        known = {}
+        for name, text in engine.connection.execute(_MACROS).fetchall():
+            known[name] = _standing_for(engine, text)
+        engine.keep("macros", known)
+    return known
+
+
+def _standing_for(engine: DuckDB, text: str) -> Tree:
+    try:
+        return parse.parse(engine.connection, text)
+    except QueryError:
+        return parse.parse(engine.connection, f"SELECT {text}")
+
+
 def _view(engine: DuckDB, path: Sequence[str]) -> tuple[Tree, Sequence[str]] | None:
     """The query behind a view, and the names of its columns."""
     found = engine.connection.execute(_VIEW, [path[-1], path[-2] if len(path) > 1 else "main"]).fetchall()
