@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from imputedb import __version__
+from imputedb.cli.bench import bench
 from imputedb.errors import Error, InternalError, QueryError, StorageError
 
 if TYPE_CHECKING:
@@ -117,6 +118,9 @@ def imputers(names: str) -> list[str]:
 @click.version_option(__version__, message="%(version)s")
 def main() -> None:
     """SQL over data with missing values, answered as if nothing were missing."""
+
+
+main.add_command(bench)
 
 
 @main.command()
