@@ -49,7 +49,7 @@ class Size:
 
 FULL = Size(
     runs=30,
-    cold=3,
+    cold=1,
     seeds=10,
     joins=8,
     rows=(10_000, 100_000, 671_153, 5_000_000),

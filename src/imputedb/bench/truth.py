@@ -19,7 +19,6 @@ from imputedb.bench.inputs import BASE
 from imputedb.bench.part import Absent, Data, Part, Setting
 from imputedb.engines import load
 from imputedb.engines.duckdb import DuckDB
-from imputedb.errors import Error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,8 +113,8 @@ def _hiding(
     for name, imputer, how in methods(setting.size.imputers):
         try:
             told[name] = _off(groups(asking.ask(engine, case.sql, how, imputer, seed).rows, 2), truth)
-        except Error as error:
-            told[name] = str(error)
+        except Exception as error:  # one imputer's failure is a result, and says nothing of the others
+            told[name] = f"{type(error).__name__}: {error}"
     return told
 
 
@@ -171,7 +170,19 @@ def _scores(data: Data) -> Grid:
             row.append(statistics.median(ratios) if ratios else None)
         rows.append(row)
     note = f"Cases: a query at a rate, the mean over {data['hidings']} hidings; without the independent world."
+    note += "".join(f" Failed: {failure}." for failure in _failures(data))
     return Grid("truth_methods", "Error against complete cases", head, rows, note)
+
+
+def _failures(data: Data) -> list[str]:
+    """Methods that could not answer, each with where and why it first could not."""
+    found: dict[str, str] = {}
+    for cell in data["cells"]:
+        for name, told in cell["methods"].items():
+            if isinstance(told, str):
+                where = f"{cell['source']} {cell['case']}, {cell['mechanism']} {cell['rate']:g}"
+                found.setdefault(name, f"{name} ({where}): {told}")
+    return list(found.values())
 
 
 def _sources(data: Data) -> Grid:

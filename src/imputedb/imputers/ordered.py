@@ -98,17 +98,21 @@ def _loglik(features: Matrix, codes: Vector, weights: Vector, theta: Vector, cut
 
 
 def _derivatives(features: Matrix, codes: Vector, weights: Vector, theta: Vector, cuts: int) -> tuple[Vector, Matrix]:
-    """Gradient and observed information: log P = log(F(u) - F(l)), u and l linear in the parameters."""
+    """Gradient and observed information: log P = log(F(u) - F(v)), u and v linear in the parameters.
+
+    With logistic F the ratios F'(u) / P and F'(v) / P have forms without a difference of near-equal numbers, so that
+    rows far from their class leave the information positive definite.
+    """
     eta = features[:, 1:] @ theta[cuts:]
-    upper, f_upper, d_upper = _edge(features, codes, theta, cuts, eta)
-    lower, f_lower, d_lower = _edge(features, codes - 1, theta, cuts, eta)
-    chance = np.maximum(chances(features, theta, cuts)[np.arange(len(codes)), codes.astype(np.intp)], 1e-12)
-    a, b = f_upper / chance, f_lower / chance
+    upper, u = _edge(features, codes, theta, cuts, eta)
+    lower, v = _edge(features, codes - 1, theta, cuts, eta)
+    apart = -np.expm1(v - u)
+    a, b = logistic(-u) / (logistic(-v) * apart), logistic(v) / (logistic(u) * apart)
     slope = upper.T @ (weights * a) - lower.T @ (weights * b)
     mixed = upper.T @ (lower * (weights * a * b)[:, None])
     information = (
-        upper.T @ (upper * (weights * (a**2 - d_upper / chance))[:, None])
-        + lower.T @ (lower * (weights * (b**2 + d_lower / chance))[:, None])
+        upper.T @ (upper * (weights * a * (a - 1 + 2 * logistic(u)))[:, None])
+        + lower.T @ (lower * (weights * b * (b + 1 - 2 * logistic(v)))[:, None])
         - mixed
         - mixed.T
     )
@@ -116,13 +120,12 @@ def _derivatives(features: Matrix, codes: Vector, weights: Vector, theta: Vector
     return slope, information
 
 
-def _edge(features: Matrix, cut: Vector, theta: Vector, cuts: int, eta: Vector) -> tuple[Matrix, Vector, Vector]:
-    """Of the cut point above (or below) a row's class: its row of derivatives, the density there, and its slope."""
+def _edge(features: Matrix, cut: Vector, theta: Vector, cuts: int, eta: Vector) -> tuple[Matrix, Vector]:
+    """Of the cut point above (or below) a row's class: its row of derivatives, and where it stands."""
     place = cut.astype(np.intp)
     inside = (place >= 0) & (place < cuts)
     row = np.zeros((len(cut), len(theta)))
     row[inside, place[inside]] = 1.0
     row[:, cuts:] = -features[:, 1:] * inside[:, None]
-    share = logistic(theta[:cuts][np.clip(place, 0, cuts - 1)] - eta)
-    density = np.where(inside, share * (1 - share), 0.0)
-    return row, density, density * (1 - 2 * share)
+    stands = theta[:cuts][np.clip(place, 0, cuts - 1)] - eta
+    return row, np.where(inside, stands, np.where(place < 0, -np.inf, np.inf))
