@@ -1,4 +1,4 @@
-"""The speed that issue "the engine" promises: planning and answering the paper's nine queries, joins, start-up.
+"""The speed that issue "the engine" promises beyond `imputedb bench paper`: a hundred times the rows, and start-up.
 
 python -m benchmarks.queries [--data DIR] [--out DIR]
 """
@@ -15,9 +15,6 @@ from pathlib import Path
 import duckdb
 
 import imputedb
-from imputedb import Database
-from imputedb.answering import Asked, Planner
-from imputedb.imputers.registry import chosen
 
 TABLES = ("demo", "exams", "labs", "fcc", "gdp")
 
@@ -29,28 +26,6 @@ def median_ms(work: Callable[[], object], times: int = 15) -> float:
         work()
         taken.append(time.perf_counter() - began)
     return statistics.median(taken) * 1e3
-
-
-def planning_ms(db: Database, sql: str) -> float:
-    """From text to plan with nothing remembered but statistics."""
-    asked = Asked(0.0, chosen("tree"), 0, "planned")
-    return median_ms(lambda: Planner(db._engine).prepare(sql, asked))
-
-
-def nine(db: Database, folder: Path) -> list[list[str]]:
-    rows = []
-    for number, sql in enumerate(queries(folder), 1):
-        db.sql(sql)
-        cells = [str(number), f"{planning_ms(db, sql):.2f}"]
-        for alpha in (0.0, 0.5, 1.0):
-
-            def answer(alpha: float = alpha, sql: str = sql) -> None:
-                db._planner = Planner(db._engine)  # planning is part of the time
-                db.sql(sql, alpha=alpha).fetchall()
-
-            cells.append(f"{median_ms(answer):.2f}")
-        rows.append(cells)
-    return rows
 
 
 def queries(folder: Path) -> list[str]:
@@ -92,24 +67,6 @@ def filtered(sql: str, columns: list[str]) -> str:
     return f"{head}{where} {present} AND {tail}" if where else sql
 
 
-def joins(db: Database, count: int) -> tuple[float, int]:
-    """Planning time and frontier size of a chain of demo, labs, exams joined on id, one dirty column each."""
-    dirty = {"demo": "income", "labs": "cholesterol", "exams": "height"}
-    names = [("demo", "labs", "exams")[i % 3] for i in range(count + 1)]
-    source = ", ".join(f"{name} AS t{i}" for i, name in enumerate(names))
-    where = " AND ".join(f"t{i}.id = t{i + 1}.id" for i in range(count)) or "true"
-    shown = ", ".join(f"avg(t{i}.{dirty[name]})" for i, name in enumerate(names))
-    sql = f"SELECT {shown} FROM {source} WHERE {where}"
-    taken = planning_ms(db, sql) if count < 6 else _once(db, sql)
-    frontier = db.frontier(sql)
-    return taken, len(frontier) if frontier else 0
-
-
-def _once(db: Database, sql: str) -> float:
-    asked = Asked(0.0, chosen("tree"), 0, "planned")
-    return median_ms(lambda: Planner(db._engine).prepare(sql, asked), 3)
-
-
 def starting(folder: Path, work: Path) -> list[list[str]]:
     path = str(work / "start.duckdb")
     command = [sys.executable, "-m", "imputedb.cli"]
@@ -148,14 +105,6 @@ def main() -> None:
         f"{platform.machine()}; medians in ms.",
         "",
     ]
-    with imputedb.connect() as db:
-        db.load(*(str(options.data / f"{name}.csv") for name in TABLES))
-        head = ["query", "planning", "alpha 0", "alpha 0.5", "alpha 1"]
-        parts.append(table("The nine queries, planning included in the totals", head, nine(db, options.data)))
-        chains = [
-            [str(n), *(f"{v:.1f}" if isinstance(v, float) else str(v) for v in joins(db, n))] for n in range(1, 9)
-        ]
-        parts.append(table("Planning by joins", ["joins", "planning", "frontier"], chains))
     head = ["query", "imputedb, alpha 1", "DuckDB, NULLs filtered", "ratio"]
     parts.append(table("A hundred times the rows", head, hundredfold(options.data)))
     with tempfile.TemporaryDirectory() as work:

@@ -55,6 +55,10 @@ def test_json_is_a_contract(survey: str) -> None:
     assert data["report"]["plan"].startswith("sort by")
 
 
+def test_nothing_but_data_is_drawn_into_standard_output(db: imputedb.Database) -> None:
+    assert db.execute("SELECT current_setting('enable_progress_bar')") == [(False,)]
+
+
 def test_formats(survey: str, tmp_path: Path) -> None:
     rows = list(csv.reader(io.StringIO(run("query", survey, SQL, "--format", "csv").stdout)))
     assert rows[0] == ["sex", "age"]

@@ -122,6 +122,23 @@ def test_ordered_regression(kernels: dict[str, Any], reference: Path) -> None:
     assert ordered.chances(x[rows], theta, 4) == pytest.approx(np.array(chances), abs=1e-6)
 
 
+def test_ordered_regression_of_rows_far_from_their_class() -> None:
+    """Chances below what a difference of near-equal numbers can tell: the information stays positive definite."""
+    rng = np.random.default_rng(0)
+    x = with_ones(rng.normal(size=(300, 3)))
+    codes, weights = np.clip(np.rint(x[:, 1] + rng.normal(size=300) + 1), 0, 3), np.ones(300)
+    for slope in (0.3, 30.0):
+        theta = np.array([-1, 0.5, 2, slope, 0.2, -0.1])
+        _, information = ordered._derivatives(x, codes, weights, theta, 3)
+        steps = [
+            (ordered._derivatives(x, codes, weights, theta + 1e-5 * e, 3)[0]
+             - ordered._derivatives(x, codes, weights, theta - 1e-5 * e, 3)[0]) / 2e-5
+            for e in np.eye(6)
+        ]  # fmt: skip
+        assert np.array(steps) == pytest.approx(-information, abs=1e-7 * np.abs(information).max())
+        assert np.linalg.eigvalsh(information).min() > 0
+
+
 def test_multinomial_regression(kernels: dict[str, Any], reference: Path) -> None:
     wanted = kernels["polyreg_boys_reg"]
     path = reference / "data" / "boys_completed_for_kernels.csv"

@@ -52,6 +52,7 @@ class DuckDB:
             raise _storage(path, error) from error
         # variables of our own frames are no tables; not as configuration, which other connections would have to share
         self.connection.execute("SET python_enable_replacements = false")
+        self.connection.execute("SET enable_progress_bar = false")  # it would be drawn into our standard output
         self.lock = threading.RLock()
         self._runner = Runner(self.connection)
         self._store = Store(self.connection, writable=not read_only and path != ":memory:")
