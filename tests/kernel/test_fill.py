@@ -345,3 +345,13 @@ def test_nothing_to_learn_from_in_the_rows_that_teach() -> None:
     values = np.arange(100.0)
     with pytest.raises(ValueError, match="no observed value to learn from"):
         fill([Cells(values, values < 50), Cells(values)], [0], taught=50)
+
+
+@pytest.mark.parametrize("known", [255, 1023])
+def test_bootstraps_of_more_rows_than_there_are(known: int) -> None:
+    x = np.linspace(-1, 1, known + 60)
+    gone = np.arange(len(x)) < 60
+    order = np.random.default_rng(0).permutation(len(x))
+    for seed in range(10):
+        drawn = fill([Cells(x[order], gone), Cells(x[order])], [0], mode="draw", seed=seed).values[0]
+        assert np.abs(drawn - x[order][gone]).mean() < 0.25

@@ -23,9 +23,10 @@ struct Histogram {
 // A sum of fixed-point numbers above, how many they are below: both grow in one addition, and no order changes them.
 class Packing {
  public:
-  explicit Packing(std::span<const float> y) : bits_(std::bit_width(y.size())) {
+  // Of the given rows, some of which may come several times.
+  Packing(std::span<const float> y, std::span<const std::uint32_t> rows) : bits_(std::bit_width(rows.size())) {
     double sum = 1;
-    for (const float value : y) sum += std::abs(static_cast<double>(value));
+    for (std::size_t i = 0; !y.empty() && i < rows.size(); ++i) sum += std::abs(static_cast<double>(y[rows[i]]));
     scale_ = std::ldexp(1.0, 61 - bits_ - std::ilogb(sum));
   }
 
@@ -59,9 +60,11 @@ struct Open {
 class Grower {
  public:
   Grower(const Sample& sample, std::vector<std::uint32_t>& rows, const Growth& growth)
-      : sample_(sample), rows_(rows), growth_(growth), packing_(sample.y), buffer_(rows.size()), right_(rows.size()) {
+      : sample_(sample), rows_(rows), growth_(growth), packing_(sample.y, rows), buffer_(rows.size()), right_(rows.size()) {
     offsets_.push_back(0);
-    for (const float y : sample.y) packed_.push_back(packing_.packed(y));
+    packed_.resize(sample.y.size());
+    for (std::size_t i = 0; !sample.y.empty() && i < rows.size(); ++i)
+      packed_[rows[i]] = packing_.packed(sample.y[rows[i]]);
     for (int bins : sample.bins) offsets_.push_back(offsets_.back() + static_cast<std::size_t>(bins));
   }
 
