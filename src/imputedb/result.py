@@ -133,15 +133,13 @@ class Result:
         return f"SELECT {items} FROM temp.{self._name}"
 
     def _read(self) -> duckdb.DuckDBPyRelation:
-        try:
+        with _open():
             return self._engine.connection.sql(self.selecting)
-        except duckdb.ConnectionException as error:
-            raise StorageError("the database is closed: read results before closing it") from error
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """All rows as tuples."""
-        with self._engine.lock:
-            return self._read().fetchall()
+        with self._engine.lock, _open():
+            return self._engine.connection.execute(self.selecting).fetchall()
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """The first row, None when there is none."""
@@ -203,6 +201,15 @@ class Result:
 def _headed(name: str, plan: Relation | str) -> str:
     body = plan if isinstance(plan, str) else drawn(plan)
     return f"{name}:\n{body}" if name else body
+
+
+@contextmanager
+def _open() -> Iterator[None]:
+    """Says so where the database is closed."""
+    try:
+        yield
+    except duckdb.ConnectionException as error:
+        raise StorageError("the database is closed: read results before closing it") from error
 
 
 @contextmanager
