@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from imputedb import answering
-from imputedb.answering import Asked, Planner
+from imputedb import answering, running
+from imputedb.answering import Planner
 from imputedb.bench.inputs import BASE
 from imputedb.engines.duckdb import DuckDB
 from imputedb.imputers.imputer import Imputer
 from imputedb.imputers.registry import chosen
 from imputedb.imputers.tree import Tree
+from imputedb.running import Asked
 
 ALPHAS = ("0", "0.5", "1")
 SETTINGS = (*ALPHAS, BASE)
@@ -30,7 +31,7 @@ class Answered:
 
 def ask(engine: DuckDB, sql: str, setting: str, imputer: str = "tree", seed: int = 0) -> Answered:
     """Answers a query at an alpha, or `base`: planned and executed anew; what is kept is statistics and columns."""
-    strategy = answering.BASE if setting == BASE else answering.PLANNED
+    strategy = running.BASE if setting == BASE else running.PLANNED
     asked = Asked(0.0 if setting == BASE else float(setting), imputers(imputer), seed, strategy)
     began = perf_counter()
     with engine.lock:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imputedb import answering
 from imputedb.algebra.query import Query
-from imputedb.answering import Asked, Planner
+from imputedb.answering import Planner
 from imputedb.bench import asking, inputs
 from imputedb.bench.hiding import Values, best_driver
 from imputedb.bench.part import Setting
 from imputedb.blocks import Planned
 from imputedb.engines.duckdb import DuckDB
+from imputedb.running import PLANNED, Asked
 
 KEPT = 0.9
 """A column that a query does not read is kept when at least this share of the complete rows so far have it."""
@@ -70,7 +70,7 @@ def real(setting: Setting) -> Iterator[Case]:
 
 def _complete(engine: DuckDB, number: int, sql: str, text: Mapping[str, Sequence[str]]) -> Case | None:
     """The case of a query; None where no row is complete, or nothing that it reads can be hidden."""
-    asked = Asked(0.0, asking.imputers("tree"), 0, answering.PLANNED)
+    asked = Asked(0.0, asking.imputers("tree"), 0, PLANNED)
     block = Planner(engine).prepare(sql, asked).blocks[-1]
     if not isinstance(block, Planned):
         return None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from imputedb import answering
-from imputedb.answering import Asked, Planner
+from imputedb.answering import Planner
 from imputedb.bench import asking, charts, inputs
 from imputedb.bench.asking import ALPHAS
 from imputedb.bench.grid import Cell, Grid
 from imputedb.bench.part import Data, Part, Setting
+from imputedb.running import PLANNED, Asked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ def measure(setting: Setting) -> Data:
     texts, engine = inputs.queries(setting), inputs.loaded(setting)
     found = []
     for number, sql in enumerate(texts, 1):
-        asked = Asked(0.0, asking.imputers("tree"), 0, answering.PLANNED)
+        asked = Asked(0.0, asking.imputers("tree"), 0, PLANNED)
         frontier = Planner(engine).prepare(sql, asked).frontier
         found.append({"query": number, "points": [point.data() for point in frontier or ()]})
         setting.tell(number / len(texts))

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
-from imputedb import answering
-from imputedb.answering import Asked, Planner
+from imputedb.answering import Planner
 from imputedb.bench import asking, charts, inputs
 from imputedb.bench.grid import Grid
 from imputedb.bench.part import Absent, Data, Part, Setting
@@ -17,6 +16,7 @@ from imputedb.engines.duckdb import DuckDB
 from imputedb.planning import planner
 from imputedb.planning.frontier import Frontier
 from imputedb.planning.problem import Problem
+from imputedb.running import PLANNED, Asked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,7 +51,7 @@ def measure(setting: Setting) -> Data:
 
 def _chain(engine: DuckDB, joins: int) -> Data:
     sql = chain(joins)
-    asked = Asked(0.0, asking.imputers("tree"), 0, answering.PLANNED)
+    asked = Asked(0.0, asking.imputers("tree"), 0, PLANNED)
     prepared, whole = _timed(lambda: Planner(engine).prepare(sql, asked))
     block = prepared.blocks[-1]
     if not isinstance(block, Planned):
