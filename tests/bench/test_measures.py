@@ -169,7 +169,7 @@ def test_the_truth_target_says_what_would_have_won() -> None:
     assert beats.met is False
     assert beats.found.startswith("1 of 2 (50%)")
     assert "1 are lost: 1 of the real data" in beats.reason
-    assert "1 of them are won when the same trees draw" in beats.reason
+    assert "of these are won, with the same trees, 1 by 'tree, drawn'" in beats.reason
     assert "the best imputer, tree, drawn, wins 100%" in beats.reason
 
 

@@ -18,6 +18,11 @@ ALPHAS = ("0", "0.5", "1")
 SETTINGS = (*ALPHAS, BASE)
 DRAWN = "tree, drawn"
 """The tree imputer when it fills in draws from the leaves rather than predictions."""
+SEVERAL = "tree, 5 draws"
+"""The tree imputer in several draws, their answers pooled."""
+DRAWS = 5
+ADDED = ("se", "low", "high", "fmi")
+"""What an answer from several draws says of each aggregate besides its value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +37,28 @@ class Answered:
 def ask(engine: DuckDB, sql: str, setting: str, imputer: str = "tree", seed: int = 0) -> Answered:
     """Answers a query at an alpha, or `base`: planned and executed anew; what is kept is statistics and columns."""
     strategy = running.BASE if setting == BASE else running.PLANNED
-    asked = Asked(0.0 if setting == BASE else float(setting), imputers(imputer), seed, strategy)
+    m = DRAWS if imputer == SEVERAL else 1
+    asked = Asked(0.0 if setting == BASE else float(setting), imputers(imputer), seed, strategy, m)
     began = perf_counter()
     with engine.lock:
         result = answering.respond(engine, Planner(engine), sql, asked)
     rows = result.fetchall()
-    return Answered(rows, result.report.planning_ms, (perf_counter() - began) * 1e3)
+    taken = (perf_counter() - began) * 1e3
+    return Answered(_own(result.columns, rows) if m > 1 else rows, result.report.planning_ms, taken)
+
+
+def _own(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The columns that the query itself has."""
+    added = {f"{name}_{what}" for name in columns for what in ADDED} | {"in_draws"}
+    kept = [place for place, name in enumerate(columns) if name not in added]
+    return [tuple(row[place] for place in kept) for row in rows]
 
 
 def imputers(name: str) -> tuple[Imputer, ...]:
     """The imputer of a name, as the truth lists them."""
-    return (Tree(mode="draw"),) if name == DRAWN else chosen(name)
+    if name == DRAWN:
+        return (Tree(mode="draw"),)
+    return chosen("tree" if name == SEVERAL else name)
 
 
 def plain(engine: DuckDB, sql: str) -> Answered:

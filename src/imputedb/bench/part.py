@@ -53,11 +53,12 @@ FULL = Size(
     seeds=10,
     joins=8,
     rows=(10_000, 100_000, 671_153, 5_000_000),
-    hidings=3,
+    hidings=2,
     people=5_000,
     imputers=(
         "tree",
         "tree, drawn",
+        "tree, 5 draws",
         "knn",
         "mean",
         "hotdeck",
@@ -76,7 +77,7 @@ QUICK = Size(
     rows=(1_000, 2_000),
     hidings=1,
     people=300,
-    imputers=("tree", "mean"),
+    imputers=("tree", "tree, 5 draws", "mean"),
 )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imputedb.bench import truth
-from imputedb.bench.asking import DRAWN
+from imputedb.bench.asking import DRAWN, SEVERAL
 from imputedb.bench.grid import Cell, Grid
 from imputedb.bench.part import Data
 
@@ -126,12 +126,13 @@ def _why(data: Data, default: str, others: Sequence[str]) -> Iterator[str]:
     yield f"{len(lost)} are lost: " + ", ".join(
         f"{count} of the {source} data" for source, count in by.items() if count
     )
-    if DRAWN in others:
-        drawn = {_key(cell) for cell, won in _judged(data, DRAWN) if won}
+    drawing = [name for name in (DRAWN, SEVERAL) if name in others]
+    if drawing:
+        won = {name: {_key(cell) for cell, good in _judged(data, name) if good} for name in drawing}
+        told = " and ".join(f"{len(lost & won[name])} by '{name}'" for name in drawing)
         yield (
-            f"{len(lost & drawn)} of them are won when the same trees draw values instead of predicting them: a "
-            "prediction has too little spread, so a filter, a group or a join on imputed values picks the wrong rows, "
-            "and it gives codes that no row has"
+            f"of these are won, with the same trees, {told}: a prediction has too little spread, so a filter, a group "
+            "or a join on imputed values picks the wrong rows, and it makes codes that no row has"
         )
     if others:
         shares = {other: _share(_judged(data, other)) for other in others}

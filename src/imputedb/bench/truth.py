@@ -37,7 +37,8 @@ ABOUT = (
     f"{np.exp(STRENGTH):.1f} for each standard deviation of the complete column that goes most with it (MAR), "
     "or of the value itself (MNAR). The error of an answer against that on the complete data: |a - b| / (|a| + "
     "|b|) in percent, averaged over all groups of either answer by their rows; a lost or invented group is 100 "
-    "% wrong. Complete cases: DuckDB on the data with NULLs, its NULL group left out."
+    "% wrong. Complete cases: DuckDB on the data with NULLs, its NULL group left out. 'tree, drawn' fills in "
+    "one draw from the leaves in place of the prediction, 'tree, 5 draws' pools the answers of five (m=5)."
 )
 
 Answer = Mapping[Key, tuple[float, ...]]
@@ -237,7 +238,7 @@ def figure(data: Data) -> Figure:
     """Error of alpha 0 against that of complete cases, a panel for each mechanism, a mark for each case."""
     drawing = charts.blank(11.5, 4.6)
     panels = drawing.subplots(1, len(MECHANISMS), sharex=True, sharey=True)
-    shown = [name for name in ("tree", "tree, drawn", "pmm") if name in data["imputers"]]
+    shown = [name for name in ("tree", "tree, 5 draws", "pmm") if name in data["imputers"]]
     for axes, mechanism in zip(panels, MECHANISMS, strict=True):
         _panel(axes, data, mechanism, shown)
     panels[0].set_ylabel("error at alpha 0, %")
