@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from imputedb.bench import truth
 from imputedb.bench.asking import DRAWN, SEVERAL
 from imputedb.bench.grid import Cell, Grid
+from imputedb.bench.inputs import BASE
 from imputedb.bench.part import Data
 
 FASTER = {"0": 10.0, "1": 1.5}
@@ -41,7 +43,7 @@ def targets(found: Mapping[str, Data]) -> list[Target]:
     figure5, table5, answers = (found.get(name, {}) for name in ("figure5", "table5", "truth"))
     return [
         *(_faster(figure5, alpha, times) for alpha, times in FASTER.items()),
-        _smape(table5),
+        _smape(table5, answers),
         _counts(table5),
         _beats(answers),
     ]
@@ -68,15 +70,31 @@ def _slow(query: Mapping[str, Any], alpha: str, ratio: float) -> str:
     )
 
 
-def _smape(data: Data) -> Target:
+def _smape(data: Data, answers: Data) -> Target:
     wanted = "SMAPE at alpha 0 at most the paper's on at least 7 of 9 queries"
     pairs = _pairs(data, "smape")
     if not pairs:
         return Target(wanted, "not measured", None)
     over = {query: pair for query, pair in pairs.items() if round(pair[0], 2) > pair[1]}
     good = len(pairs) - len(over)
-    reason = "; ".join(f"query {query}: {ours:.2f} against {paper:g}" for query, (ours, paper) in over.items())
-    return Target(wanted, f"{good} of {len(pairs)}", good >= SMAPE_QUERIES * len(pairs), reason)
+    reason = "; ".join(
+        f"query {query}: {ours:.2f} against {paper:g}{_beside_truth(answers, query)}"
+        for query, (ours, paper) in over.items()
+    )
+    met = good >= SMAPE_QUERIES * len(pairs)
+    if reason:
+        reason += "; base tables are no truth: they are completed from a table's own columns, alpha 0 from all at hand"
+    return Target(wanted, f"{good} of {len(pairs)}", met, reason)
+
+
+def _beside_truth(answers: Data, query: int) -> str:
+    """The errors of alpha 0 and of base tables on a query, where values were hidden from its tables' complete part."""
+    cells = [c for c in answers.get("cells", ()) if (c["source"], c["case"]) == ("real", f"query {query}")]
+    if not cells:
+        return ""
+    names = (truth.method(answers["imputers"][0], setting) for setting in ("0", BASE))
+    ours, base = (statistics.fmean(truth.mean(cell, name) for cell in cells) for name in names)
+    return f" (error of hidden values' answers: {ours:.2f} % at alpha 0, {base:.2f} % with base tables)"
 
 
 def _counts(data: Data) -> Target:

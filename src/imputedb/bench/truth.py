@@ -140,13 +140,14 @@ def _off(answer: Answer, truth: Answer) -> tuple[float, float | None, int, int]:
 def beaten(data: Data, name: str, mechanism: str) -> list[tuple[Mapping[str, Any], bool]]:
     """The cells of a mechanism, and whether a method's mean error is below that of complete cases."""
     return [
-        (cell, _mean(cell, name) < _mean(cell, PLAIN))
+        (cell, mean(cell, name) < mean(cell, PLAIN))
         for cell in data["cells"]
         if cell["mechanism"] == mechanism and not isinstance(cell["methods"][name], str)
     ]
 
 
-def _mean(cell: Mapping[str, Any], name: str) -> float:
+def mean(cell: Mapping[str, Any], name: str) -> float:
+    """The mean error of a method over the hidings of a case; not a number where it could not answer."""
     told = cell["methods"][name]
     return statistics.fmean(told["errors"]) if not isinstance(told, str) else float("nan")
 
@@ -167,7 +168,7 @@ def _scores(data: Data) -> Grid:
         for mechanism in MECHANISMS:
             cells = [(cell, won) for cell, won in beaten(data, name, mechanism) if cell["source"] != CONTROL]
             row.append(100 * sum(won for _, won in cells) / len(cells) if cells else None)
-            ratios = [_mean(cell, name) / max(_mean(cell, PLAIN), 1e-9) for cell, _ in cells]
+            ratios = [mean(cell, name) / max(mean(cell, PLAIN), 1e-9) for cell, _ in cells]
             row.append(statistics.median(ratios) if ratios else None)
         rows.append(row)
     note = f"Cases: a query at a rate, the mean over {data['hidings']} hidings; without the independent world."
@@ -211,8 +212,8 @@ def _losses(data: Data) -> Grid:
             cell["source"],
             cell["case"],
             cell["rate"],
-            _mean(cell, PLAIN),
-            *(_mean(cell, name) for name in names),
+            mean(cell, PLAIN),
+            *(mean(cell, name) for name in names),
             cell["methods"][method(default, "0")]["invented"],
         ]
         for cell, won in beaten(data, method(default, "0"), "MAR")
@@ -228,7 +229,7 @@ def _errors(data: Data) -> Grid:
     names = [*(method(first, setting) for setting in SETTINGS), *(method(other, "0") for other in others)]
     head = ["data", "query", "mechanism", "rate", PLAIN, *names]
     rows: list[list[Cell]] = [
-        [cell["source"], cell["case"], cell["mechanism"], cell["rate"], *(_mean(cell, n) for n in (PLAIN, *names))]
+        [cell["source"], cell["case"], cell["mechanism"], cell["rate"], *(mean(cell, n) for n in (PLAIN, *names))]
         for cell in data["cells"]
     ]
     return Grid("truth_errors", "Error of every case, in percent", head, rows)
@@ -249,7 +250,7 @@ def figure(data: Data) -> Figure:
 def _panel(axes: Axes, data: Data, mechanism: str, shown: Sequence[str]) -> None:
     for colour, imputer in zip(charts.LINES, shown, strict=False):
         cells = [cell for cell, _ in beaten(data, method(imputer, "0"), mechanism) if cell["source"] != CONTROL]
-        x, y = ([max(_mean(cell, name), 0.01) for cell in cells] for name in (PLAIN, method(imputer, "0")))
+        x, y = ([max(mean(cell, name), 0.01) for cell in cells] for name in (PLAIN, method(imputer, "0")))
         axes.plot(x, y, "o", color=colour, markersize=4, alpha=0.75, markeredgewidth=0)
     axes.plot([0.01, 100], [0.01, 100], color=charts.QUIET, linewidth=0.8)
     axes.annotate("better than complete cases", (0.97, 0.04), xycoords="axes fraction", ha="right", fontsize=8)
