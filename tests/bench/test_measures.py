@@ -173,6 +173,27 @@ def test_the_truth_target_says_what_would_have_won() -> None:
     assert "the best imputer, tree, drawn, wins 100%" in beats.reason
 
 
+def test_a_smape_above_the_papers_is_set_beside_the_truth() -> None:
+    answers = {
+        "query": 3,
+        "0": {"smape": 2.0, "count_fraction": 1.0},
+        "paper": {"0": {"smape": 1.05, "count_fraction": 1.0}},
+    }
+    methods = {
+        "tree, alpha 0": {"errors": [1.0, 2.0]},
+        "tree, base tables": {"errors": [4.0]},
+        "complete cases": {"errors": [9.0]},
+    }
+    cell = {"case": "query 3", "source": "real", "mechanism": "MAR", "rate": 0.1, "methods": methods}
+    found = {"table5": {"queries": [answers]}, "truth": {"imputers": ["tree"], "cells": [cell]}}
+    *_, smape, _, _ = targets.targets(found)
+    assert smape.met is False
+    assert (
+        "query 3: 2.00 against 1.05 (error of hidden values' answers: 1.50 % at alpha 0, 4.00 % with base"
+        in smape.reason
+    )
+
+
 def test_a_table_in_its_forms() -> None:
     grid = Grid("g", "A <title>", ["name", "n"], [["a|b", 1234567], ["c", 0.01234], ["d", None]], "note")
     assert grid.csv() == "name,n\na|b,1234567\nc,0.01234\nd,\n"
