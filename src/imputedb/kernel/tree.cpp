@@ -9,6 +9,8 @@
 namespace imputedb {
 namespace {
 
+constexpr std::size_t kTogether = 4;  // features whose histograms are filled together
+
 // Per feature and bin: rows and their sum of y in one number, or rows a class.
 struct Histogram {
   std::vector<std::int64_t> sums;
@@ -109,17 +111,38 @@ class Grower {
     const std::uint32_t* rows = rows_.data() + begin;
     if (!classes())
       for (std::size_t i = 0; i < n; ++i) buffer_[i] = packed_[rows[i]];
+    if (classes())
+      count(rows, n, h);
+    else
+      for (std::size_t f = 0; f < sample_.codes.size(); f += kTogether)
+        sum(rows, n, f, std::min(f + kTogether, sample_.codes.size()), h);
+    return h;
+  }
+
+  void count(const std::uint32_t* rows, std::size_t n, Histogram& h) const {
     for (std::size_t f = 0; f < sample_.codes.size(); ++f) {
       const std::uint8_t* codes = sample_.codes[f].data();
-      if (classes()) {
-        std::uint32_t* count = h.count.data() + offsets_[f] * width();
-        for (std::size_t i = 0; i < n; ++i) ++count[codes[rows[i]] * width() + sample_.k[rows[i]]];
-      } else {
-        std::int64_t* sums = h.sums.data() + offsets_[f];
-        for (std::size_t i = 0; i < n; ++i) sums[codes[rows[i]]] += buffer_[i];
-      }
+      std::uint32_t* count = h.count.data() + offsets_[f] * width();
+      for (std::size_t i = 0; i < n; ++i) ++count[codes[rows[i]] * width() + sample_.k[rows[i]]];
     }
-    return h;
+  }
+
+  // Several features at once, so that additions to the same bin do not wait for each other.
+  void sum(const std::uint32_t* rows, std::size_t n, std::size_t first, std::size_t last, Histogram& h) const {
+    std::array<const std::uint8_t*, kTogether> codes;
+    std::array<std::int64_t*, kTogether> sums;
+    for (std::size_t f = first; f < last; ++f) {
+      codes[f - first] = sample_.codes[f].data();
+      sums[f - first] = h.sums.data() + offsets_[f];
+    }
+    const auto all = [&](auto width) {
+      for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t f = 0; f < width; ++f) sums[f][codes[f][rows[i]]] += buffer_[i];
+    };
+    if (last - first == kTogether)
+      all(std::integral_constant<std::size_t, kTogether>());
+    else
+      all(last - first);
   }
 
   int add(int node, std::uint32_t begin, std::uint32_t end, std::int64_t total, Histogram* ready) {
