@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
+from numpy.typing import NDArray
 
 from imputedb.algebra.relation import Table
 from imputedb.engines import declarations, encoding, profile
@@ -353,6 +355,12 @@ class DuckDB:
         """The columns of a SELECT as plain or masked arrays, in order."""
         with self.lock:
             return self._runner.run(self.text(node), _arrays)
+
+    def numbers(self, text: str) -> list[NDArray[np.float64]]:
+        """The columns of a SELECT of numbers as doubles, in order, NaN for NULL."""
+        with self.lock:
+            arrays = self._runner.run(text, _arrays)
+            return [np.ma.filled(np.ma.asarray(one).astype(np.float64), np.nan) for one in arrays.values()]
 
     def register(self, columns: Mapping[str, Array]) -> str:
         """Makes arrays readable as a table."""
