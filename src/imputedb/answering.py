@@ -62,7 +62,7 @@ class Planner:
 
     def _prepared(self, text: str, asked: Asked) -> Prepared:
         engine = self._engine
-        node = parse.parse(engine.connection, text)
+        node = engine.tree(text)
         further = extended(node)
         if further != node:
             node, text = further, engine.text(further)

@@ -58,7 +58,7 @@ class Chain {
     advance(1);
     count_missing();
     order_targets();
-    start();
+    if (settings_.draw || settings_.cycles < 1) start();  // predictions depend on no other target's values
     for (int cycle = 1; cycle <= settings_.cycles && !stop_; ++cycle) {
       report_.cycles = cycle;
       changed_ = 0;

@@ -44,6 +44,21 @@ class Packing {
   double scale_ = 1;
 };
 
+// The bins of one feature that have rows.
+struct Occupied {
+  std::array<std::int64_t, 256> sums;
+  std::array<std::uint8_t, 256> codes;
+  std::size_t size = 0;
+
+  Occupied(const std::int64_t* all, std::size_t bins) {
+    for (std::size_t bin = 0; bin < bins; ++bin) {
+      sums[size] = all[bin];
+      codes[size] = static_cast<std::uint8_t>(bin);
+      size += all[bin] != 0;
+    }
+  }
+};
+
 struct Split {
   double gain = 0;
   int feature = -1;
@@ -157,6 +172,7 @@ class Grower {
   }
 
   void summarise(Node& node, const Open& open) const {
+    node.begin = open.begin;
     node.rows = open.end - open.begin;
     if (classes()) {
       std::vector<std::uint32_t> counts(width());
@@ -174,30 +190,29 @@ class Grower {
     Split best;
     best.gain = std::max(growth_.min_gain * scale, 1e-12 * all * all / n);
     for (std::size_t f = 0; f < sample_.codes.size(); ++f) {
-      const std::span<const std::int64_t> sums(open.histogram.sums.data() + offsets_[f],
-                                               static_cast<std::size_t>(sample_.bins[f]));
-      scan(best, f, sums, open.total, true);
-      if (sums[0] != 0) scan(best, f, sums, open.total, false);
+      const int bins = sample_.bins[f];
+      const Occupied some(open.histogram.sums.data() + offsets_[f], static_cast<std::size_t>(bins));
+      scan(best, static_cast<int>(f), bins, some, open.total, true);
+      if (some.size > 0 && some.codes[0] == 0) scan(best, static_cast<int>(f), bins, some, open.total, false);
     }
     best.gain /= scale;
     return best;
   }
 
   // The thresholds of one feature; with what is missing on the right, one beyond all codes too.
-  void scan(Split& best, std::size_t f, std::span<const std::int64_t> sums, std::int64_t total, bool missing_left) const {
+  void scan(Split& best, int f, int bins, const Occupied& some, std::int64_t total, bool missing_left) const {
     const double n = packing_.rows(total), all = packing_.scaled(total), least = growth_.min_leaf;
     double bound = best.gain * (1 + 1e-12) * n;
     std::int64_t left = 0;
-    for (std::size_t b = missing_left ? 0 : 1; b + (missing_left ? 1 : 0) < sums.size(); ++b) {
-      left += sums[b];
+    for (std::size_t place = missing_left ? 0 : 1; place < some.size; ++place) {
+      left += some.sums[place];
       const double rows = packing_.rows(left), others = n - rows;
       if (rows < least) continue;
       if (others < least) break;
       const double apart = packing_.scaled(left) * n - all * rows;
       if (!(apart * apart > bound * (rows * others))) continue;
-      const bool beyond = b + 1 == sums.size();
-      best = {apart * apart / (n * rows * others), static_cast<int>(f), static_cast<std::uint8_t>(beyond ? 255 : b),
-              missing_left};
+      const bool beyond = some.codes[place] + 1 == bins;
+      best = {apart * apart / (n * rows * others), f, beyond ? std::uint8_t{255} : some.codes[place], missing_left};
       bound = best.gain * (1 + 1e-12) * n;
     }
   }
