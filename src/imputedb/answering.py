@@ -66,7 +66,7 @@ class Planner:
         further = extended(node)
         if further != node:
             node, text = further, engine.text(further)
-        columns, types = parse.shape(engine.connection, text)
+        columns, types = engine.outputs(text)
         base, always = asked.strategy == BASE, asked.draws
         found, self._copies = blocks.blocks(engine, node, columns, asked.imputers, base=base, always=always)
         return Prepared(text, columns, types, found)

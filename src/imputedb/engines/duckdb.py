@@ -345,6 +345,19 @@ class DuckDB:
             node: Tree = json.loads(known)
             return node
 
+    def outputs(self, text: str) -> tuple[list[str], list[str]]:
+        """The names and types of a query's output columns, remembered like its tree.
+
+        Raises:
+            QueryError: DuckDB rejects the query, with its reason.
+        """
+        with self.lock:
+            known: tuple[list[str], list[str]] | None = self.recall(("outputs", text))
+            if known is None:
+                known = parse.shape(self.connection, text)
+                self.keep(("outputs", text), known, len(text))
+            return known
+
     def written(self, trees: Sequence[Tree]) -> list[str]:
         """The texts of expressions, remembered like those of statements."""
         keys = [json.dumps(tree) for tree in trees]
