@@ -53,6 +53,7 @@ class Draws:
         """Runs more draws."""
         for chunk in self._chunks(numbers):
             run = replace(self._run, numbers=chunk) if self._table is None else self._run.again(chunk)
+            kept = run.kept
             run.stage(self._before)
             if isinstance(self._last, Planned):
                 execution, relation = run.ready(self._last)
@@ -60,6 +61,7 @@ class Draws:
                 self._insert(execution, below, chunk, run)
             elif isinstance(self._last, Written):
                 self._put([self._engine.text(self._asked_of(run.written(self._last), chunk[0]))])
+            run.release(kept)
         self.m += len(numbers)
 
     def _chunks(self, numbers: range) -> Iterator[tuple[int, ...]]:
