@@ -16,6 +16,7 @@ using namespace nb::literals;
 namespace imputedb {
 
 void bind_neighbours(nb::module_& m);
+void bind_equations(nb::module_& m);
 
 namespace {
 
@@ -120,6 +121,7 @@ NB_MODULE(_kernel, m) {
   m.def("bin", &bin, "values"_a, "missing"_a.none(), "nominal"_a, "bins"_a);
   m.def("grow", &grow, "codes"_a, "y"_a, "classes"_a, "leaves"_a, "min_leaf"_a, "min_gain"_a);
   bind_neighbours(m);
+  bind_equations(m);
 }
 
 }  // namespace imputedb
