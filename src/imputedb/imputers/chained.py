@@ -37,8 +37,8 @@ class Chained:
        (crossproducts.py), with expectations until coefficients stand still: all draws start there. Cycles of Bayesian
        regressions follow, as many as it takes to forget the start. Indicators of categories are taken as numbers.
     3. Where a target's model is not linear in numbers, targets are drawn from their models over rows, given what the
-       linear chain has drawn of all others: once where there is one target, else `cycles` times in the order of their
-       missing share.
+       linear chain has drawn of all others: once where targets are numbers or one, else `cycles` times, those of the
+       fewest missing values first.
     4. With a draw number all parameters are drawn too; without, expected values come from the linear chain, and
        most probable categories or donors from the models given these.
 
@@ -48,7 +48,7 @@ class Chained:
     Attributes:
         model: of the columns it suits.
         others: models for the rest, the first that suits.
-        cycles: over rows, where several targets wait for each other.
+        cycles: over rows, where categories are among several targets.
         burn_in: cycles of draws on cross-products; None for as many as the data ask for.
         deltas: departures from missing at random, by column.
     """
@@ -222,6 +222,12 @@ class Prepared:
         """Whether the linear chain says it all."""
         return all(isinstance(one.model, Normal) for one in self.modelled)
 
+    @property
+    def _cycles(self) -> int:
+        """Over rows: one, unless categories wait for other targets; numbers are drawn by the linear chain already."""
+        waits = len(self.modelled) > 1 and any(one.part.classes for one in self.modelled)
+        return self.chained.cycles if waits else 1
+
     def _told(self, seed: int, numbers: Sequence[int], progress: Progress | None) -> Told | None:
         if not self.modelled:
             return None
@@ -243,7 +249,7 @@ class Prepared:
         else:
             filled = self.chain.filled(told, buffer)
             work = OverRows(self.modelled, filled, self.rows.keys, seed, draw, trace)
-            values = work.run(1 if draw is None or len(self.modelled) == 1 else self.chained.cycles)
+            values = work.run(self._cycles if draw is not None else 1)
         none = {c: self.rows.columns[c].values[:0] for c in self.targets}
         return none | {c: found[self.places[c]] for c, found in values.items()}
 

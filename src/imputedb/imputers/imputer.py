@@ -65,6 +65,11 @@ class Rows:
     keys: NDArray[np.uint64]
     learn: NDArray[np.bool_] | None = None
 
+    def taught(self, column: Column) -> NDArray[np.bool_]:
+        """(n,) where a column is observed in rows that are learnt from."""
+        observed = ~self.columns[column].missing
+        return observed if self.learn is None else observed & self.learn
+
 
 Progress = Callable[[float], object]
 """Told the share of the work that is done, from 0 to 1."""

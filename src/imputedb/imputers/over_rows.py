@@ -72,7 +72,7 @@ def modelled(
         CannotImpute: none does.
     """
     cells, part = rows.columns[column], made.parts[column]
-    learnt = ~cells.missing if rows.learn is None else rows.learn & ~cells.missing
+    learnt = rows.taught(column)
     stored = cells.values[learnt]
     values, keys = stored.astype(np.float64), rows.keys[learnt]
     present = np.empty(0, np.intp)
