@@ -57,10 +57,11 @@ class Patterns:
 
 def patterns(gone: NDArray[np.bool_], keys: Keys, learn: NDArray[np.bool_] | None = None) -> Patterns:
     """Groups rows by their (n, c) flags: by the last flag, then the most frequent pattern first, then by all flags."""
-    code = np.zeros(len(gone), np.int64)
-    for start in range(0, gone.shape[1], 32):
-        word = gone[:, start : start + 32] @ (1 << np.arange(min(32, gone.shape[1] - start), dtype=np.int64))
-        code = np.unique(code * (1 << 32) + word, return_inverse=True)[1] if start else word
+    bits = np.packbits(gone[:, gone.any(axis=0)], axis=1)
+    words = np.pad(bits, ((0, 0), (0, -bits.shape[1] % 4))).view(np.uint32).astype(np.uint64).T
+    code = words[0] if len(words) else np.zeros(len(gone), np.uint64)
+    for word in words[1:]:
+        code = np.unique(code << np.uint64(32) | word, return_inverse=True)[1].astype(np.uint64)
     known, first, inverse = np.unique(code, return_index=True, return_inverse=True)
     learners = np.ones(len(code), bool) if learn is None else learn
     taught = np.bincount(inverse, learners, len(known)).astype(np.int64)

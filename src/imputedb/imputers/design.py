@@ -75,17 +75,19 @@ class Design:
 def design(columns: Mapping[Column, Cells], learn: NDArray[np.bool_] | None = None) -> Design:
     """The matrix of some columns, their centres and scales those of the rows that are learnt from."""
     rows = len(next(iter(columns.values())).missing)
-    blocks, parts, gone, place = [np.ones((rows, 1))], {}, [], 1
+    parts: dict[Column, Part] = {}
+    place = 1
     for column, cells in columns.items():
-        missing = cells.missing
-        part = _part(cells, cells.values[~missing if learn is None else learn & ~missing], place)
-        block = part.encoded(np.where(missing, part.centre, cells.values.astype(np.float64)))
-        block[missing] = 0.0
-        blocks.append(block)
-        gone.append(missing)
-        parts[column] = part
-        place += block.shape[1]
-    return Design(np.concatenate(blocks, axis=1), np.stack(gone, axis=1), parts)
+        observed = ~cells.missing if learn is None else learn & ~cells.missing
+        parts[column] = _part(cells, cells.values[observed], place)
+        place = parts[column].places.stop
+    x = np.ones((rows, place))
+    for column, part in parts.items():
+        cells = columns[column]
+        block = part.encoded(np.where(cells.missing, part.centre, cells.values.astype(np.float64)))
+        block[cells.missing] = 0.0
+        x[:, part.places] = block
+    return Design(x, np.stack([columns[column].missing for column in parts], axis=1), parts)
 
 
 def _part(cells: Cells, observed: Array, place: int) -> Part:

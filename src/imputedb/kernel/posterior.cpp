@@ -14,7 +14,9 @@ constexpr double kRounding = 1e-14;  // of y'y: a difference of large numbers is
 }  // namespace
 
 double Chance::uniform() {
-  return (static_cast<double>(mixed(key_ ^ mixed(count_++)) >> 11) + 0.5) * 0x1.0p-53;
+  const double u = (static_cast<double>(mixed(state_) >> 11) + 0.5) * 0x1.0p-53;
+  state_ += 0x9E3779B97F4A7C15ULL;
+  return u;
 }
 
 double Chance::normal() {
@@ -72,7 +74,10 @@ void factor(double* matrix, std::size_t n, std::size_t spared, double share) {
     }
     const double inverse = 1 / std::sqrt(row[k]);
     for (std::size_t j = k; j < n; ++j) row[j] *= inverse;
-    for (std::size_t i = k + 1; i < n; ++i) add(-row[i], row + i, matrix + i * n + i, n - i);
+    for (std::size_t i = k + 1; i < n; ++i) {
+      double* other = matrix + i * n;
+      for (std::size_t j = i; j < n; ++j) other[j] -= row[i] * row[j];
+    }
   }
 }
 

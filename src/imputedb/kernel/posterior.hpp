@@ -7,16 +7,16 @@
 
 namespace imputedb {
 
-// Random numbers of one draw, one after another: a hash of a counter.
+// Random numbers of one draw, one after another (SplitMix64; Steele, Lea & Flood 2014).
 class Chance {
  public:
-  explicit Chance(std::uint64_t key) : key_(key) {}
+  explicit Chance(std::uint64_t key) : state_(key) {}
   double uniform();               // inside (0, 1)
   double normal();                // polar method (Marsaglia & Bray 1964)
   double chi_square(double df);   // twice a gamma of df / 2 (Marsaglia & Tsang 2000)
 
  private:
-  std::uint64_t key_, count_ = 0;
+  std::uint64_t state_;
   double spare_ = 0;
   bool has_spare_ = false;
 };
