@@ -15,7 +15,6 @@ from imputedb.imputers import crossproducts
 from imputedb.imputers.chained import Chained
 from imputedb.imputers.crossproducts import KEPT_ROWS, chain, patterns
 from imputedb.imputers.design import design
-from imputedb.imputers.features import taken
 from imputedb.imputers.imputer import Cells, Imputer, Rows
 from imputedb.imputers.logistic import Logistic
 from imputedb.imputers.normal import Normal
@@ -48,7 +47,7 @@ def test_cross_products_equal_the_algorithm_row_by_row(monkeypatch: pytest.Monke
     monkeypatch.setattr(crossproducts, "STILL", 0.0)
     given = as_rows(*correlated(80, 4))
     found = patterns(np.stack([c.missing for c in given.columns.values()], axis=1), given.keys)
-    made = design({column: taken(cells, found.order) for column, cells in given.columns.items()})
+    made = design({column: cells.at(found.order) for column, cells in given.columns.items()})
     n, q = made.x.shape
     flags = np.concatenate([np.zeros((n, 1), bool), made.gone], axis=1)
     steps = [1 + int(j) for j in np.argsort(made.gone.sum(axis=0), kind="stable") if made.gone[:, j].any()]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute
-from imputedb.imputers import features, random
+from imputedb.imputers import random
 from imputedb.imputers.column_model import LEARN_ROWS, ColumnModel, Matrix
 from imputedb.imputers.crossproducts import Chain, Delta, Patterns, Told, chain, patterns
 from imputedb.imputers.design import Design, Part, design
@@ -296,7 +296,7 @@ def prepared(chained: Chained, rows: Rows, targets: Sequence[Column]) -> Prepare
     found = patterns(np.stack([cells.missing for cells in usable.values()], axis=1), rows.keys, learn)
     order = found.order
     taken = Rows(
-        {c: features.taken(cells, order) for c, cells in usable.items()},
+        {c: cells.at(order) for c, cells in usable.items()},
         rows.keys[order],
         None if learn is None else learn[order],
     )

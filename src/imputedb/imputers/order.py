@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.imputers import features
 from imputedb.imputers.imputer import Array, Rows
 
 
@@ -12,7 +11,7 @@ def by_key(rows: Rows) -> tuple[Rows, NDArray[np.intp]]:
     if rows.learn is None and np.all(rows.keys[:-1] <= rows.keys[1:]):
         return rows, np.arange(len(rows.keys))
     turn = np.argsort(rows.keys, kind="stable") if rows.learn is None else np.lexsort((rows.keys, ~rows.learn))
-    columns = {column: features.taken(cells, turn) for column, cells in rows.columns.items()}
+    columns = {column: cells.at(turn) for column, cells in rows.columns.items()}
     return Rows(columns, rows.keys[turn], None if rows.learn is None else rows.learn[turn]), turn
 
 
@@ -21,7 +20,7 @@ def taught(rows: Rows) -> Rows:
     if rows.learn is None:
         return rows
     places = np.flatnonzero(rows.learn)
-    return Rows({column: features.taken(cells, places) for column, cells in rows.columns.items()}, rows.keys[places])
+    return Rows({column: cells.at(places) for column, cells in rows.columns.items()}, rows.keys[places])
 
 
 def turned_back(missing: NDArray[np.bool_], turn: NDArray[np.intp], values: Array) -> Array:

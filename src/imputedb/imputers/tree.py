@@ -11,7 +11,6 @@ from imputedb.algebra.column import Column
 from imputedb.imputers.imputer import Array, Progress, Rows, Work
 from imputedb.imputers.order import by_key, turned_back
 from imputedb.kernel import cost
-from imputedb.statistics.statistics import Kind
 
 TOGETHER = 32
 """Draws that share the kernel's bins."""
@@ -86,8 +85,8 @@ class Prepared:
         self.rows, self.turn = by_key(rows)
         self.order = sorted(rows.columns)
         self.cells = [
-            kernel.Cells(c.values, c.missing, c.kind is Kind.CATEGORY)
-            for c in (self.rows.columns[column] for column in self.order)
+            self.rows.columns[column].filled() if column in targets else self.rows.columns[column].predicting()
+            for column in self.order
         ]
 
     def run_many(
