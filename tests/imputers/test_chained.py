@@ -69,6 +69,21 @@ def test_cross_products_equal_the_algorithm_row_by_row(monkeypatch: pytest.Monke
     assert ready.filled(None) == pytest.approx(values, rel=1e-10, abs=1e-12)
 
 
+@pytest.mark.parametrize("columns", [1, 9, 33, 70])
+def test_patterns_have_the_rows_that_lack_the_same(columns: int) -> None:
+    rng = np.random.default_rng(columns)
+    gone = (rng.random((6, columns)) < 0.5)[rng.integers(0, 6, 200)]
+    keys, learn = rng.permutation(200).astype(np.uint64), rng.random(200) < 0.5
+    found = patterns(gone, keys, learn)
+    assert sorted(found.order.tolist()) == list(range(200))
+    assert len(found.taught) == len(np.unique(gone, axis=0))
+    for start, stop, taught in zip(found.starts, found.starts[1:], found.taught, strict=False):
+        rows = found.order[start:stop]
+        assert (gone[rows] == gone[rows[0]]).all()
+        assert learn[rows].tolist() == [True] * taught + [False] * (len(rows) - taught)
+        assert (np.diff(keys[rows[:taught]].astype(np.int64)) > 0).all()
+
+
 @pytest.mark.parametrize("cells", [20_000_000, 100])
 def test_rows_of_patterns_that_are_not_learnt_from_are_filled_too(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crossproducts, "PATTERN_CELLS", cells)

@@ -58,7 +58,8 @@ class Patterns:
 def patterns(gone: NDArray[np.bool_], keys: Keys, learn: NDArray[np.bool_] | None = None) -> Patterns:
     """Groups rows by their (n, c) flags: by the last flag, then the most frequent pattern first, then by all flags."""
     bits = np.packbits(gone[:, gone.any(axis=0)], axis=1)
-    words = np.pad(bits, ((0, 0), (0, -bits.shape[1] % 4))).view(np.uint32).astype(np.uint64).T
+    padded = np.ascontiguousarray(np.pad(bits, ((0, 0), (0, -bits.shape[1] % 4))))
+    words = padded.view(np.uint32).astype(np.uint64).T
     code = words[0] if len(words) else np.zeros(len(gone), np.uint64)
     for word in words[1:]:
         code = np.unique(code << np.uint64(32) | word, return_inverse=True)[1].astype(np.uint64)
