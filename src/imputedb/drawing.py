@@ -14,7 +14,7 @@ from imputedb.bundle import EVERY, Drawn
 from imputedb.errors import CannotImpute
 from imputedb.filling import Filling, Hand, Outcome
 from imputedb.imputers import features
-from imputedb.imputers.imputer import Array, Cells, Imputer, Rows, drawn, is_proper
+from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows, drawn, is_proper
 from imputedb.imputers.threads import one_thread
 from imputedb.statistics.statistics import Kind
 
@@ -66,7 +66,7 @@ class Drawing:
         order = np.argsort(self.filling.keys(hand), kind="stable")
         if hand.draws is None and not known:
             rows = Rows(self.filling.cells(hand, columns, order), self.filling.keys(hand, order))
-            for turn, values in self._values(rows, targets, self.numbers):
+            for turn, values in self._values(rows, targets, self.numbers, self.filling.progress):
                 _put(made, values, rows, order, turn)
             return
         with one_thread(), ThreadPoolExecutor(AT_ONCE) as pool:
@@ -114,12 +114,12 @@ class Drawing:
         return {column: pair for column, pair in found.items() if (pair[1] >= 0).any()}
 
     def _values(
-        self, rows: Rows, targets: Sequence[Column], numbers: Sequence[int]
+        self, rows: Rows, targets: Sequence[Column], numbers: Sequence[int], progress: Progress | None = None
     ) -> Iterator[tuple[int, Mapping[Column, Array]]]:
         """By the position of a draw the values of missing cells, in row order."""
         for imputer, usable, group in self.filling.apart(rows, targets):
             warned(imputer, self.filling.outcome)
-            for turn, values in enumerate(drawn(imputer, usable, group, self.filling.seed, numbers)):
+            for turn, values in enumerate(drawn(imputer, usable, group, self.filling.seed, numbers, progress)):
                 yield turn, {c: features.allowed(values[c], rows.columns[c], self.filling.policy(c)) for c in group}
 
     def _centre(self, column: Column, count: int) -> str | None:
