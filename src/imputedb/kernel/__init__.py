@@ -35,6 +35,7 @@ TRAIN_ROWS = 50_000
 MOST_RANKED = 65_535
 """Rows of a column that has ranks at most."""
 
+_CORES = os.cpu_count() or 1
 _MODELS = ("centre", "linear", "tree", "linear+tree")
 
 
@@ -171,7 +172,7 @@ def fill_many(
         list(draws),
         most,
         first,
-        threads or os.cpu_count() or 1,
+        threads or _CORES,
         progress,
     )
     said = tuple(Fitted(_MODELS[kind], error, tuple(used)) for kind, error, used in fitted)

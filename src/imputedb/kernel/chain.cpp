@@ -15,6 +15,7 @@ namespace {
 constexpr int kBins = 127;               // enough that a split is off by less than a hundredth of the rows
 constexpr std::size_t kBlock = 2;        // targets that learn from the same state, whatever the number of threads
 constexpr std::size_t kChunk = 1 << 16;  // rows of one task
+constexpr std::size_t kManyCells = 1 << 17;
 constexpr double kSettled = 0.002;       // share of imputed cells below which a cycle has changed nothing
 
 enum Use : std::uint64_t { kStart = 11, kDonor = 12 };
@@ -63,6 +64,11 @@ Common common_to(std::span<const Column> columns, std::span<const int> targets, 
   return out;
 }
 
+// Whether other threads are worth waking.
+bool worth(std::span<const Column> columns, std::span<const int> targets) {
+  return targets.size() > 1 || (!columns.empty() && columns[0].rows * columns.size() >= kManyCells);
+}
+
 class Chain {
  public:
   Chain(std::span<const Column> columns, std::span<const int> targets, std::span<const Output> outputs,
@@ -82,7 +88,7 @@ class Chain {
     report_.targets.resize(targets_.size());
     total_ = 1 + targets_.size() * static_cast<std::size_t>(std::max(settings_.cycles, 1));
     advance(1);
-    start();
+    if (settings_.draw || settings_.cycles < 1) start();  // predictions depend on no other target's values
     for (int cycle = 1; cycle <= settings_.cycles && !stop_; ++cycle) {
       report_.cycles = cycle;
       changed_ = 0;
@@ -239,7 +245,7 @@ class Chain {
 bool filled(std::span<const Column> columns, std::span<const int> targets, std::span<const Output> outputs,
             std::span<const std::uint64_t> draws, const Marks& marks, const Settings& settings, const Between& between,
             Report& report) {
-  Pool all(settings.threads);
+  Pool all(draws.size() > 1 || worth(columns, targets) ? settings.threads : 1);
   const Common common = common_to(columns, targets, settings.taught, all);
   const std::thread::id asking = std::this_thread::get_id();
   const int inside = std::max(1, settings.threads / static_cast<int>(std::max<std::size_t>(draws.size(), 1)));
