@@ -30,6 +30,7 @@ class Modelled:
         model: what suits it.
         observed: its values that are learnt from.
         stored: the same as they are stored.
+        known: those that differ, sorted.
         seen: places of those rows.
         gone: places of the rows where it is missing.
         present: codes of the categories that are observed: models number them from 0, and no other is ever imputed.
@@ -42,6 +43,7 @@ class Modelled:
     model: ColumnModel
     observed: Observed
     stored: Array
+    known: Array
     seen: Places
     gone: Places
     present: NDArray[np.intp]
@@ -53,9 +55,8 @@ class Modelled:
 
     def donors(self, standardised: Vector) -> Array:
         """The observed values that standardised ones stand for, to the last bit."""
-        known = np.unique(self.stored)
-        line = self.part.encoded(known.astype(np.float64))[:, 0]
-        return known[np.minimum(np.searchsorted(line, standardised), len(line) - 1)]
+        line = self.part.encoded(self.known.astype(np.float64))[:, 0]
+        return self.known[np.minimum(np.searchsorted(line, standardised), len(line) - 1)]
 
 
 def modelled(
@@ -87,7 +88,8 @@ def modelled(
     for one in (model, *others):
         if one.suits(observed) and _affordable(one, observed, width):
             seen, gone = _places(learnt), _places(cells.missing)
-            return Modelled(column, cells, part, one, observed, stored, seen, gone, present, shift)
+            known = np.unique(stored)
+            return Modelled(column, cells, part, one, observed, stored, known, seen, gone, present, shift)
     raise CannotImpute(f"no model of {model.name} suits {column}: name another imputer for it")
 
 
