@@ -1,6 +1,7 @@
 #include "lesson.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -55,7 +56,7 @@ std::vector<std::uint32_t> training_rows(const Lesson& lesson) {
   const Binned& target = lesson.column(lesson.place);
   std::size_t usable = 0;
   for (std::size_t row = 0; row < target.taught; ++row)
-    usable += !lesson.target.is_missing(row) && lesson.marks.learns(row);
+    usable += !lesson.target.is_missing(row);
   const double most = static_cast<double>(lesson.most);
   const double share = most / static_cast<double>(std::max<std::size_t>(usable, 1));
   const Stream stream(lesson.settings.seed, lesson.settings.draw_number, 0, static_cast<std::uint64_t>(lesson.place),
@@ -64,7 +65,7 @@ std::vector<std::uint32_t> training_rows(const Lesson& lesson) {
   rows.reserve(static_cast<std::size_t>(
       std::min<double>(static_cast<double>(usable), 1.1 * most + 64)));
   for (std::size_t row = 0; row < target.taught; ++row) {
-    if (lesson.target.is_missing(row) || !lesson.marks.learns(row)) continue;
+    if (lesson.target.is_missing(row)) continue;
     if (share >= 1 || stream.uniform(lesson.key(row)) < share) rows.push_back(static_cast<std::uint32_t>(row));
   }
   return rows;
@@ -115,8 +116,15 @@ std::vector<std::vector<std::uint8_t>> gather(const Lesson& lesson, const std::v
 
 std::vector<float> standardised(std::vector<float> by_code, const Binned& column,
                                 const std::vector<std::uint32_t>& rows) {
-  std::vector<std::uint32_t> count(by_code.size());
-  for (std::uint32_t row : rows) ++count[column.codes[row]];
+  std::array<std::vector<std::uint32_t>, 2> counts;  // by turns, so that one addition does not wait for the other
+  counts.fill(std::vector<std::uint32_t>(by_code.size()));
+  for (std::size_t i = 0; i + 1 < rows.size(); i += 2) {
+    ++counts[0][column.codes[rows[i]]];
+    ++counts[1][column.codes[rows[i + 1]]];
+  }
+  if (rows.size() % 2 == 1) ++counts[0][column.codes[rows.back()]];
+  std::vector<std::uint32_t>& count = counts[0];
+  for (std::size_t b = 0; b < count.size(); ++b) count[b] += counts[1][b];
   double n = 0, sum = 0, squares = 0;
   for (std::size_t b = 1; b < by_code.size(); ++b) n += count[b], sum += static_cast<double>(count[b]) * by_code[b];
   const double mean = n > 0 ? sum / n : 0;
