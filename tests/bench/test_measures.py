@@ -10,7 +10,7 @@ import pytest
 from imputedb.bench import cases, targets, worlds
 from imputedb.bench.comparing import compared, deviation, error, fraction, groups
 from imputedb.bench.grid import Grid, shown
-from imputedb.bench.hiding import MECHANISMS, RATES, STRENGTH, best_driver, chances, hidden, scores
+from imputedb.bench.hiding import MECHANISMS, STRENGTH, best_driver, chances, hidden, scores
 from imputedb.bench.planning import chain, regret
 
 
@@ -55,7 +55,7 @@ def test_smape_and_counts_of_the_original_rows_are_the_original_figures(referenc
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.5])
 def test_as_much_is_hidden_as_was_asked(mechanism: str, rate: float) -> None:
     rng = np.random.default_rng(5)
     values, driver = rng.exponential(size=20_000), rng.integers(0, 4, 20_000)

@@ -9,7 +9,6 @@ from scipy.special import expit, ndtri
 
 Mechanism = Literal["MCAR", "MAR", "MNAR"]
 MECHANISMS: tuple[Mechanism, ...] = ("MCAR", "MAR", "MNAR")
-RATES = (0.1, 0.3, 0.5)
 STRENGTH = 1.5
 """By how much the log odds of being hidden grow with a standard deviation of what decides it."""
 

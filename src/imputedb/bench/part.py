@@ -32,7 +32,8 @@ class Size:
         seeds: seeds that answers are averaged over where they are compared with base tables.
         joins: the longest chain of joins that is planned.
         rows: row counts of the large table.
-        hidings: times that values are hidden in each case of the truth.
+        rates: shares of the values that are hidden in the truth.
+        hidings: times that values are hidden in each of its cases.
         people: rows of the generated tables of the truth.
         imputers: the imputers of the truth.
     """
@@ -42,6 +43,7 @@ class Size:
     seeds: int
     joins: int
     rows: tuple[int, ...]
+    rates: tuple[float, ...]
     hidings: int
     people: int
     imputers: tuple[str, ...]
@@ -53,6 +55,7 @@ FULL = Size(
     seeds=10,
     joins=8,
     rows=(10_000, 100_000, 671_153, 5_000_000),
+    rates=(0.1, 0.3, 0.5),
     hidings=2,
     people=5_000,
     imputers=(
@@ -70,14 +73,15 @@ FULL = Size(
     ),
 )
 QUICK = Size(
-    runs=3,
+    runs=2,
     cold=1,
     seeds=2,
     joins=3,
     rows=(1_000, 2_000),
+    rates=(0.3,),
     hidings=1,
     people=300,
-    imputers=("tree", "tree, 5 draws", "mean"),
+    imputers=("tree", "tree, 5 draws"),
 )
 
 

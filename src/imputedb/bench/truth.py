@@ -14,7 +14,7 @@ from imputedb.bench.asking import SETTINGS
 from imputedb.bench.cases import Case, Table, real
 from imputedb.bench.comparing import Key, compared, error, groups
 from imputedb.bench.grid import Cell, Grid
-from imputedb.bench.hiding import MECHANISMS, RATES, STRENGTH, Mechanism, hidden
+from imputedb.bench.hiding import MECHANISMS, STRENGTH, Mechanism, hidden
 from imputedb.bench.inputs import BASE
 from imputedb.bench.part import Absent, Data, Part, Setting
 from imputedb.engines import load
@@ -79,9 +79,10 @@ def _case(case: Case, setting: Setting, done: int, of: int) -> Iterator[dict[str
     for name, columns in case.tables.items():
         load.register(engine, name, columns, {}, replace=True, kept=False)
     truth = groups(asking.plain(engine, case.sql).rows, 2)
-    for place, (mechanism, rate) in enumerate((m, r) for m in MECHANISMS for r in RATES):
+    hidings = [(mechanism, rate) for mechanism in MECHANISMS for rate in setting.size.rates]
+    for place, (mechanism, rate) in enumerate(hidings):
         runs = [_hiding(engine, case, truth, mechanism, rate, seed, setting) for seed in range(setting.size.hidings)]
-        setting.tell((done + (place + 1) / (len(MECHANISMS) * len(RATES))) / of)
+        setting.tell((done + (place + 1) / len(hidings)) / of)
         told = {name: _told([run[name] for run in runs]) for name in runs[0]}
         yield {"case": case.name, "source": case.source, "mechanism": mechanism, "rate": rate, "methods": told}
     engine.close()
