@@ -20,10 +20,11 @@ PLAIN = "duckdb"
 
 ABOUT = (
     "Each run plans and executes the query anew and fetches its rows, on one connection that stays open, with "
-    "statistics gathered beforehand, as the original had its histograms; between runs stored columns and counts "
-    "of missing rows stay in memory, answers and filled-in values do not. Settings take turns, so that a "
-    "disturbance of the machine meets all alike. 'Cold' is the first query on a database that has just been "
-    "loaded, statistics gathered on the way. The original's figures are its own medians at ten cycles."
+    "statistics gathered beforehand, as the original had its histograms; between runs stored columns, counts of "
+    "missing rows and what DuckDB says of a text stay in memory, answers and filled-in values do not. Settings "
+    "take turns, so that a disturbance of the machine meets all alike. 'Cold' is the first query on a database "
+    "that has just been loaded, statistics gathered on the way. The original's figures are its own medians at "
+    "ten cycles."
 )
 
 
