@@ -1,0 +1,214 @@
+"""Sums and averages that stay right when either of two models is: what values are expected, or which are observed."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.errors import QueryError
+from imputedb.inference.distribution import t_quantile
+from imputedb.inference.rubin import Interval
+from imputedb.inference.scale import IDENTITY, LOGIT, Scale
+
+Vector = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+LEAST_LEFT = 0.1
+"""A row's share of the weights is taken to be 0.9 at most where residuals are widened by it."""
+
+About = Literal["answer", "population"]
+"""What an interval is about: the answer of the complete table, or the population that the table is a sample of."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A quantity of every row, not all of it observed, and two models of it.
+
+    Attributes:
+        values: (n,) the quantity; anything where it is not observed.
+        observed: (n,) whether it is.
+        expected: (n,) f, what a model that has not seen the row expects.
+        chance: (n,) e in (0, 1], the probability of being observed by a model that has not seen the row.
+    """
+
+    values: Vector
+    observed: Flags
+    expected: Vector
+    chance: Vector
+
+    def within(self, rows: Flags) -> "Part":
+        """The same where `rows` holds, and a known 0 everywhere else."""
+        return Part(
+            np.where(rows, self.values, 0.0),
+            self.observed | ~rows,
+            np.where(rows, self.expected, 0.0),
+            np.where(rows, self.chance, 1.0),
+        )
+
+    def less(self, factor: float, other: "Part") -> "Part":
+        """This minus a multiple of another that is observed in the same rows."""
+        values, expected = self.values - factor * other.values, self.expected - factor * other.expected
+        return replace(self, values=values, expected=expected)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Corrected:
+    """A quantity's total, its expected values corrected by observed residuals.
+
+    Attributes:
+        scores: (n,) psi; their sum is the total.
+        error: variance of that total about the complete table's.
+        spare: by how much `error` exceeds its plain estimate.
+        df: degrees of freedom of the error: how many observed rows speak for the missing ones, less one.
+    """
+
+    scores: Vector
+    error: float = 0.0
+    spare: float = 0.0
+    df: float = math.inf
+
+    @property
+    def total(self) -> float:
+        """The sum of the scores."""
+        return float(self.scores.sum())
+
+    def sampling(self, rows: float) -> float:
+        """Variance of the total over samples of rows; n var(psi) where `rows`, those that are not 0 anyway, are n."""
+        centred = self.scores - self.total / len(self.scores)
+        return float(centred @ centred) * rows / (rows - 1) + self.spare
+
+
+def known(values: Vector) -> Part:
+    """A quantity that is observed in every row."""
+    return Part(values, np.ones(len(values), bool), values, np.ones(len(values)))
+
+
+def corrected(part: Part) -> Corrected:
+    """Augmented inverse probability weighting (Robins, Rotnitzky & Zhao 1994), its weights normalised.
+
+    Observed values count as they are, each missing one as f + r, where r is the mean of the observed residuals z - f
+    with weights w = (1 - e) / e: those rows speak for the missing ones that resemble them. With weights that sum to the
+    number of missing values this is psi = f + R (z - f) / e (Robins, Sued, Lei-Gomez & Rotnitzky 2007 on why to
+    normalise): nothing missing changes nothing, and no observed row speaks for more than all missing ones. The mean is
+    consistent where f or e is; scores are its influence function, so that n var(psi) is the variance over samples.
+
+    The error about the complete table's total is the sum of z - f - r over missing rows; its variance is estimated by
+    the sum of w (1 + w) (z - f - r)^2 over observed ones: w for what is missing, w^2 for the mean that stands for it.
+    Few heavy weights make that too small, so residuals are divided by 1 less their share of the weights (MacKinnon &
+    White 1985, HC3), and it is no less than residuals of one common variance would make it. Both variances stand on e:
+    where only f is right, the estimate holds, and the interval roughly.
+    """
+    gone = int(np.count_nonzero(~part.observed))
+    if not gone:
+        return Corrected(part.values.astype(np.float64))
+    weights = np.where(part.observed, (1 - part.chance) / part.chance, 0.0)
+    if not weights.sum() > 0:
+        return Corrected(np.where(part.observed, part.values, part.expected), math.nan, math.nan, 0.0)
+    share = weights / weights.sum()
+    weights = gone * share
+    residuals = np.where(part.observed, part.values - part.expected, 0.0)
+    shift = float(share @ residuals)
+    spread = np.where(part.observed, residuals - shift, 0.0)
+    scores = np.where(part.observed, part.values + weights * spread, part.expected + shift)
+    cautious = (spread / np.maximum(1 - share, LEAST_LEFT)) ** 2
+    variances = weights * (1 + weights)
+    error = max(float(variances @ cautious), float(share @ cautious) * float(variances.sum()))
+    return Corrected(scores, error, error - float(variances @ spread**2), 1 / float(share @ share) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Robust:
+    """A doubly robust estimate with its interval.
+
+    Attributes:
+        estimate: the number.
+        variance: of its error, of the kind that was asked for.
+        df: degrees of freedom: of the error by the rows that speak for missing ones, of sampling by all rows (combined
+            as Satterthwaite 1946 does).
+        fmi: share of the variance over samples that is due to missing values.
+        scale: where the interval is symmetric.
+        reason: why there is no interval; None where there is one.
+    """
+
+    estimate: float
+    variance: float
+    df: float
+    fmi: float
+    scale: Scale = IDENTITY
+    reason: str | None = None
+
+    @property
+    def se(self) -> float:
+        """Standard error."""
+        return math.sqrt(self.variance)
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """The interval of confidence: by t, a proportion's on the logit; NaN where there is a reason."""
+        if math.isnan(self.estimate) or math.isnan(self.variance):
+            return Interval(math.nan, math.nan)
+        if self.variance == 0:
+            return Interval(self.estimate, self.estimate)
+        half = t_quantile(0.5 + level / 2, self.df) * self.se
+        if not self.scale.low < self.estimate < self.scale.high:
+            return Interval(max(self.estimate - half, self.scale.low), min(self.estimate + half, self.scale.high))
+        middle, wide = self.scale.there(self.estimate), half * self.scale.slope(self.estimate)
+        return Interval(self.scale.back(middle - wide), self.scale.back(middle + wide))
+
+
+def total(part: Part, about: About = "population") -> Robust:
+    """SUM of a quantity, and COUNT as the SUM of who belongs.
+
+    About the population: n times its mean in the population, n the number of rows of the table.
+
+    Raises:
+        QueryError: an interval is about something else.
+    """
+    _check(about)
+    found = corrected(part)
+    return _robust(found.total, found, 1.0, len(part.values), about, IDENTITY)
+
+
+def average(part: Part, members: Part, about: About = "population") -> Robust:
+    """AVG over the rows that belong: the ratio of two totals, its variance linearised.
+
+    Args:
+        part: the quantity, 0 in rows that do not belong; observed where both it and belonging are.
+        members: 1 in rows that belong, 0 in others; `known`, or observed in the same rows as `part`.
+        about: what the interval is about.
+
+    Raises:
+        QueryError: an interval is about something else.
+    """
+    _check(about)
+    above, below = corrected(part), corrected(members).total
+    if not below > 0:
+        return Robust(math.nan, math.nan, math.nan, math.nan, reason="no row belongs: there is nothing to average")
+    mean = above.total / below
+    seen = part.values[part.observed & (members.values > 0)]
+    scale = LOGIT if len(seen) and np.isin(seen, (0.0, 1.0)).all() else IDENTITY
+    if scale is LOGIT:
+        mean = min(max(mean, 0.0), 1.0)
+    return _robust(mean, corrected(part.less(mean, members)), below, below, about, scale)
+
+
+def _robust(estimate: float, found: Corrected, size: float, rows: float, about: About, scale: Scale) -> Robust:
+    """The estimate with the variance of a total's error, by the square of `size`, that `rows` rows are behind."""
+    if math.isnan(found.error):
+        return Robust(estimate, math.nan, math.nan, math.nan, scale, "nothing is observed: the imputer alone speaks")
+    if found.df < 0.5:
+        return Robust(estimate, math.nan, math.nan, math.nan, scale, "one observed row cannot show how rows differ")
+    if rows < 2:
+        return Robust(estimate, math.nan, math.nan, math.nan, scale, "one row cannot show how rows differ")
+    error, sampling = found.error / size**2, found.sampling(rows) / size**2
+    fmi = min(error / sampling, 1.0) if sampling > 0 else 0.0
+    if about == "answer":
+        return Robust(estimate, error, found.df, fmi, scale)
+    parts = (sampling - error) ** 2 / (rows - 1) + error**2 / found.df
+    return Robust(estimate, sampling, sampling**2 / parts if parts > 0 else math.inf, fmi, scale)
+
+
+def _check(about: str) -> None:
+    if about not in get_args(About):
+        raise QueryError(f"no interval about {about!r}; there are {', '.join(get_args(About))}")
