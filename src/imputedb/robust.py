@@ -8,7 +8,7 @@ from imputedb.algebra.column import Columns
 from imputedb.engines.engine import Engine
 from imputedb.imputers.imputer import Imputer
 from imputedb.inference.crossfit import LEAST, CrossFit
-from imputedb.inference.doubly_robust import About, Flags, Part, Robust, Vector, average, known, total
+from imputedb.inference.doubly_robust import Flags, Part, Question, Robust, Vector, average, known, total
 from imputedb.planning.problem import Problem
 from imputedb.quantities import Aggregate, Quantities, Quantity
 
@@ -41,14 +41,16 @@ class DoublyRobust:
         engine: where rows live.
         problem: the query with its statistics.
         imputer: that says, beside a regression on curves, what values are expected.
-        about: what the intervals are about.
+        question: what the intervals are about.
+        level: of their confidence.
         seed: what folds are keyed by.
     """
 
     engine: Engine
     problem: Problem
     imputer: Imputer | None
-    about: About
+    question: Question = "population"
+    level: float = 0.95
     seed: int = 0
     _fits: dict[Columns, CrossFit] = field(default_factory=dict)
     _parts: dict[int, Part] = field(default_factory=dict)
@@ -80,7 +82,7 @@ class DoublyRobust:
         if maybe is None:
             members = known(inside.astype(np.float64))
             if kind == "count" or value is None:
-                return total(members, self.about)
+                return total(members, self.question, self.level)
             if place not in self._parts:
                 self._parts[place] = self._fit(found, value.reads).part(value.values, value.observed)
             part = self._parts[place].within(inside)
@@ -89,9 +91,11 @@ class DoublyRobust:
             fit = self._fit(found, both.reads)
             members = self._part(fit, maybe.values, both.observed, inside)
             if kind == "count" or value is None:
-                return total(members, self.about)
+                return total(members, self.question, self.level)
             part = self._part(fit, both.values, both.observed, inside)
-        return total(part, self.about) if kind == "sum" else average(part, members, self.about)
+        if kind == "sum":
+            return total(part, self.question, self.level)
+        return average(part, members, self.question, self.level)
 
     def _part(self, fit: CrossFit, values: Vector, observed: Flags, inside: Flags) -> Part:
         return fit.part(values, observed).within(inside)

@@ -64,7 +64,7 @@ def test_nothing_missing_is_the_plain_answer() -> None:
     mean, total = dr.average(dr.known(z), dr.known(np.ones(4))), dr.total(dr.known(z))
     assert (mean.estimate, mean.variance) == (4.0, pytest.approx(z.var(ddof=1) / 4))
     assert (total.estimate, total.variance, total.df) == (16.0, pytest.approx(4 * z.var(ddof=1)), pytest.approx(3))
-    assert mean.fmi == 0
+    assert mean.fmi == 0.0
     assert mean.interval().high - 4 == pytest.approx(3.182446305284263 * mean.se)
     exact = dr.average(dr.known(z), dr.known(np.ones(4)), "answer")
     assert (exact.variance, exact.interval()) == (0.0, (4.0, 4.0))
@@ -107,7 +107,7 @@ def test_what_cannot_be_said_says_why() -> None:
     one = dr.Part(np.array([1.0, np.nan, np.nan, np.nan]), np.arange(4) == 0, np.zeros(4), np.full(4, 0.5))
     assert "one observed row" in str(dr.average(one, dr.known(np.ones(4)), "answer").reason)
     assert math.isnan(dr.average(gone, dr.known(np.zeros(4))).estimate)
-    with pytest.raises(QueryError, match="no interval about 'truth'"):
+    with pytest.raises(QueryError, match="no interval 'truth'"):
         dr.total(gone, "truth")  # type: ignore[arg-type]
 
 

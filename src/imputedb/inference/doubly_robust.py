@@ -18,8 +18,8 @@ Flags = NDArray[np.bool_]
 LEAST_LEFT = 0.1
 """A row's share of the weights is taken to be 0.9 at most where residuals are widened by it."""
 
-About = Literal["answer", "population"]
-"""What an interval is about: the answer of the complete table, or the population that the table is a sample of."""
+Question = Literal["population", "answer"]
+"""What an interval is about: the population that the table is a sample of, or the answer of the complete table."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,95 +120,114 @@ def corrected(part: Part) -> Corrected:
 
 @dataclass(frozen=True, slots=True)
 class Robust:
-    """A doubly robust estimate with its interval.
+    """A doubly robust estimate.
 
     Attributes:
         estimate: the number.
-        variance: of its error, of the kind that was asked for.
-        df: degrees of freedom: of the error by the rows that speak for missing ones, of sampling by all rows (combined
-            as Satterthwaite 1946 does).
-        fmi: share of the variance over samples that is due to missing values.
+        error: its variance about the complete table's answer.
+        error_df: degrees of freedom of that: how many observed rows speak for the missing ones, less one.
+        sampling: its variance over samples from the population.
+        sampling_df: that of the error and of all rows, combined (Satterthwaite 1946).
         scale: where the interval is symmetric.
+        question: which of the two the interval is about.
+        level: of its confidence.
         reason: why there is no interval; None where there is one.
     """
 
     estimate: float
-    variance: float
-    df: float
-    fmi: float
+    error: float = math.nan
+    error_df: float = math.nan
+    sampling: float = math.nan
+    sampling_df: float = math.nan
     scale: Scale = IDENTITY
+    question: Question = "population"
+    level: float = 0.95
     reason: str | None = None
+
+    @property
+    def variance(self) -> float:
+        """Of the kind that is asked for; NaN where there is no interval."""
+        return self.error if self.question == "answer" else self.sampling
 
     @property
     def se(self) -> float:
         """Standard error."""
         return math.sqrt(self.variance)
 
-    def interval(self, level: float = 0.95) -> Interval:
-        """The interval of confidence: by t, a proportion's on the logit; NaN where there is a reason."""
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of the interval."""
+        return self.error_df if self.question == "answer" else self.sampling_df
+
+    @property
+    def fmi(self) -> float:
+        """Share of the variance over samples that is due to missing values."""
+        if math.isnan(self.sampling):
+            return math.nan
+        return min(self.error / self.sampling, 1.0) if self.sampling > 0 else 0.0
+
+    def interval(self, level: float | None = None) -> Interval:
+        """The interval, at the level that was asked for or another; NaN at both ends where there is none."""
         if math.isnan(self.estimate) or math.isnan(self.variance):
             return Interval(math.nan, math.nan)
         if self.variance == 0:
             return Interval(self.estimate, self.estimate)
-        half = t_quantile(0.5 + level / 2, self.df) * self.se
+        half = t_quantile(0.5 + (level or self.level) / 2, self.df) * self.se
         if not self.scale.low < self.estimate < self.scale.high:
             return Interval(max(self.estimate - half, self.scale.low), min(self.estimate + half, self.scale.high))
         middle, wide = self.scale.there(self.estimate), half * self.scale.slope(self.estimate)
         return Interval(self.scale.back(middle - wide), self.scale.back(middle + wide))
 
 
-def total(part: Part, about: About = "population") -> Robust:
+def total(part: Part, question: Question = "population", level: float = 0.95) -> Robust:
     """SUM of a quantity, and COUNT as the SUM of who belongs.
 
-    About the population: n times its mean in the population, n the number of rows of the table.
+    About the population: n times its mean there, n the rows of the table.
 
     Raises:
         QueryError: an interval is about something else.
     """
-    _check(about)
     found = corrected(part)
-    return _robust(found.total, found, 1.0, len(part.values), about, IDENTITY)
+    return _robust(Robust(found.total, question=_known(question), level=level), found, 1.0, len(part.values))
 
 
-def average(part: Part, members: Part, about: About = "population") -> Robust:
+def average(part: Part, members: Part, question: Question = "population", level: float = 0.95) -> Robust:
     """AVG over the rows that belong: the ratio of two totals, its variance linearised.
 
     Args:
         part: the quantity, 0 in rows that do not belong; observed where both it and belonging are.
         members: 1 in rows that belong, 0 in others; `known`, or observed in the same rows as `part`.
-        about: what the interval is about.
+        question: what the interval is about.
+        level: of its confidence.
 
     Raises:
         QueryError: an interval is about something else.
     """
-    _check(about)
     above, below = corrected(part), corrected(members).total
+    plain = Robust(math.nan, question=_known(question), level=level)
     if not below > 0:
-        return Robust(math.nan, math.nan, math.nan, math.nan, reason="no row belongs: there is nothing to average")
+        return replace(plain, reason="no row belongs: there is nothing to average")
     mean = above.total / below
     seen = part.values[part.observed & (members.values > 0)]
-    scale = LOGIT if len(seen) and np.isin(seen, (0.0, 1.0)).all() else IDENTITY
-    if scale is LOGIT:
-        mean = min(max(mean, 0.0), 1.0)
-    return _robust(mean, corrected(part.less(mean, members)), below, below, about, scale)
+    linear = corrected(part.less(mean, members))
+    if len(seen) and np.isin(seen, (0.0, 1.0)).all():
+        return _robust(replace(plain, estimate=min(max(mean, 0.0), 1.0), scale=LOGIT), linear, below, below)
+    return _robust(replace(plain, estimate=mean), linear, below, below)
 
 
-def _robust(estimate: float, found: Corrected, size: float, rows: float, about: About, scale: Scale) -> Robust:
-    """The estimate with the variance of a total's error, by the square of `size`, that `rows` rows are behind."""
+def _robust(plain: Robust, found: Corrected, size: float, rows: float) -> Robust:
+    """The estimate with the variances of a total, by the square of `size`, that `rows` rows are behind."""
     if math.isnan(found.error):
-        return Robust(estimate, math.nan, math.nan, math.nan, scale, "nothing is observed: the imputer alone speaks")
-    if found.df < 0.5:
-        return Robust(estimate, math.nan, math.nan, math.nan, scale, "one observed row cannot show how rows differ")
-    if rows < 2:
-        return Robust(estimate, math.nan, math.nan, math.nan, scale, "one row cannot show how rows differ")
+        return replace(plain, reason="nothing is observed: the imputer alone speaks")
+    if found.df < 0.5 or rows < 2:
+        return replace(plain, reason="one observed row cannot show how rows differ")
     error, sampling = found.error / size**2, found.sampling(rows) / size**2
-    fmi = min(error / sampling, 1.0) if sampling > 0 else 0.0
-    if about == "answer":
-        return Robust(estimate, error, found.df, fmi, scale)
     parts = (sampling - error) ** 2 / (rows - 1) + error**2 / found.df
-    return Robust(estimate, sampling, sampling**2 / parts if parts > 0 else math.inf, fmi, scale)
+    df = sampling**2 / parts if parts > 0 else math.inf
+    return replace(plain, error=error, error_df=found.df, sampling=sampling, sampling_df=df)
 
 
-def _check(about: str) -> None:
-    if about not in get_args(About):
-        raise QueryError(f"no interval about {about!r}; there are {', '.join(get_args(About))}")
+def _known(question: Question) -> Question:
+    if question not in get_args(Question):
+        raise QueryError(f"no interval {question!r}; there are {', '.join(map(repr, get_args(Question)))}")
+    return question
