@@ -1,6 +1,6 @@
 """What the aggregates of a query are made of, row by row, with what is missing of it: for answers without imputing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -26,9 +26,6 @@ Vector = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 _ONE_ARGUMENT = {"avg": "avg", "mean": "avg", "sum": "sum", "count": "count", "min": "min", "max": "max"}
-
-Fill = Callable[[Column], Tree]
-"""What stands in for a column's missing values."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,16 +119,18 @@ class Quantities:
             relation = Join(relation, scan, ready)
         return relation
 
-    def _fetched(self, trees: Mapping[str, Tree], fill: Fill | None = None) -> Mapping[str, NDArray[Any]]:
+    def _fetched(
+        self, trees: Mapping[str, Tree], fill: Mapping[Column, Tree] | None = None
+    ) -> Mapping[str, NDArray[Any]]:
         """Expressions of every row, in an order that is always the same."""
         rows = {f"row of {s.alias}": {**t.reference(s.alias, ROW), "stored": False} for s in self.problem.query.sources}
         generator = Generator(
             lambda scan: self.engine.source(scan.table, scan.alias),
             lambda scan, column: self.engine.reading(scan.table, column.name, scan.alias),
-            lambda _, column: fill(column) if fill else t.literal(None),
+            lambda _, column: (fill or {})[column],
             lambda _: None,
         )
-        relation = Impute(self._relation, frozenset(self.problem.columns), "") if fill else self._relation
+        relation = Impute(self._relation, frozenset(fill), "") if fill else self._relation
         found = self.engine.arrays(generator.columns(relation, {**rows, **trees}))
         order = np.lexsort([np.ma.getdata(found[name]) for name in rows])
         return {name: array[order] for name, array in found.items()}
@@ -191,14 +190,16 @@ class Quantities:
         _refuse(bool((np.ma.getmaskarray(array) & observed).any()), f"{output.text} reads a NULL that means something")
         return Quantity(np.ma.filled(array, np.nan), observed, reads)
 
-    def conditions(self, place: int) -> tuple[Flags, Quantity | None]:
-        """Where the conditions that read complete columns hold, and the others, of WHERE and of an output's FILTER."""
+    def _conditions(self, place: int) -> Mapping[str, Tree]:
         output = self.outputs[place]
         assert isinstance(output, Aggregate)
         named = {f"where {n}": scalar.tree for n, scalar in enumerate(self.problem.query.filters)}
-        named |= {f"filter {place}": output.condition} if output.condition else {}
+        return {**named, f"filter {place}": output.condition} if output.condition else named
+
+    def conditions(self, place: int) -> tuple[Flags, Quantity | None]:
+        """Where the conditions that read complete columns hold, and the others, of WHERE and of an output's FILTER."""
         sure, unsure = np.ones(self.count, bool), None
-        for name, tree in named.items():
+        for name, tree in self._conditions(place).items():
             holds, reads = np.ma.filled(self._stored[name], 0.0), self._dirty(tree)
             if not reads:
                 sure &= holds > 0
@@ -206,6 +207,30 @@ class Quantities:
             one = Quantity(holds, ~self._missing(reads), reads)
             unsure = one if unsure is None else unsure.times(one)
         return sure, unsure
+
+    def membership(self, place: int) -> tuple[Flags, Flags]:
+        """Rows that meet WHERE and an output's FILTER whatever is missing, and those that may, by SQL's own logic."""
+        certain, denied = np.ones(self.count, bool), np.zeros(self.count, bool)
+        for name, tree in self._conditions(place).items():
+            gone = np.ma.getmaskarray(self._stored[name])
+            holds = np.ma.filled(self._stored[name], 0.0) > 0
+            unknown = gone & self._missing(self._dirty(tree))
+            certain &= holds
+            denied |= ~holds & ~unknown
+        return certain, ~certain & ~denied
+
+    def filled(self, place: int, values: Mapping[Column, Tree]) -> Vector:
+        """(n,) what an aggregate is of, missing cells filled in by constants; NaN where that is NULL."""
+        output = self.outputs[place]
+        assert isinstance(output, Aggregate)
+        assert output.argument
+        found = self._fetched({"value": _number(output.argument)}, values)["value"]
+        return np.ma.filled(found, np.nan)
+
+    def cells(self, column: Column) -> Cells:
+        """A column of all rows of its table."""
+        scan = next(scan for scan in self.problem.query.sources if scan.alias == column.relation)
+        return self._shelf(scan).cells([column.name])[column.name]
 
     @cached_property
     def keys(self) -> tuple[list[tuple[str | None, ...]], NDArray[np.intp], Quantity | None]:
