@@ -1,7 +1,7 @@
 """How often intervals hold what they are about, of methods side by side: a table, every number, and a chart.
 
-python -m benchmarks.coverage [--simulations N] [--minutes M] [--out DIR]     the study
-python -m benchmarks.coverage --report [--out DIR]                            its table and chart from the numbers kept
+python -m benchmarks.coverage [--simulations N] [--minutes M] [--rows FILE] [--out DIR]     the study, or more of it
+python -m benchmarks.coverage --report [--rows FILE] [--out DIR]                            what there is of it
 """
 
 import argparse
@@ -216,9 +216,9 @@ def simulated(job: tuple[Setting, int, Mapping[str, float], Sequence[str]]) -> l
     for method in methods:
         if method in FEWER and number % 4:
             continue
-        began = time.perf_counter()
+        began = time.process_time()
         found = METHODS[method](Task(db, number, table))
-        seconds = time.perf_counter() - began
+        seconds = time.process_time() - began
         for (about, name), (estimate, (low, high)) in found.items():
             truth = truths[name] if about == "population" else complete[name]
             rows.append(
@@ -249,21 +249,38 @@ def _database() -> imputedb.Database:
     return _DATABASES[0]
 
 
-def study(simulations: int, minutes: float, methods: Sequence[str]) -> list[dict[str, Any]]:
-    """All rows; fewer simulations where time runs out, all settings equally."""
+def study(simulations: int, minutes: float, methods: Sequence[str], rows: Path) -> None:
+    """Adds rows to a file until all simulations are in it, or time is over; all settings have equally many."""
+    done = {int(row["simulation"]) for row in _read(rows)}
     truths = {setting: population(setting) for setting in SETTINGS}
-    jobs = ((s, n, truths[s], methods) for n in range(simulations) for s in SETTINGS)
-    until, rows = time.monotonic() + 60 * minutes, []
+    jobs = ((s, n, truths[s], methods) for n in range(simulations) if n not in done for s in SETTINGS)
+    until, found = time.monotonic() + 60 * minutes, []
     with multiprocessing.Pool(2) as pool:
-        for count, found in enumerate(pool.imap(simulated, jobs, chunksize=len(SETTINGS))):
-            rows += found
-            if count % 600 == 599:
-                print(f"{(count + 1) // len(SETTINGS)} simulations, {until - time.monotonic():.0f} s left", flush=True)
+        for count, one in enumerate(pool.imap(simulated, jobs, chunksize=len(SETTINGS)), 1):
+            found += one
+            if count % len(SETTINGS):
+                continue
+            _add(rows, found)
+            found.clear()
             if time.monotonic() > until:
-                print(f"out of time after {(count + 1) // len(SETTINGS)} simulations")
                 pool.terminate()
                 break
-    return rows
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def _add(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        if new:
+            writer.writeheader()
+        writer.writerows(rows)
 
 
 # -- what is kept -----------------------------------------------------------------------------------------------------
@@ -271,15 +288,15 @@ def study(simulations: int, minutes: float, methods: Sequence[str]) -> list[dict
 _BY = ("truth", "mechanism", "share", "about", "quantity", "method")
 
 
-def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def summary(rows: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
     """A row a setting, question, quantity and method: coverage, its Monte Carlo error, bias, width."""
-    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = defaultdict(list)
+    groups: dict[tuple[str, ...], list[Mapping[str, str]]] = defaultdict(list)
     for row in rows:
         groups[tuple(row[name] for name in _BY)].append(row)
     found = []
     for key, group in groups.items():
-        n, errors = len(group), np.array([row["error"] for row in group])
-        share = sum(row["covers"] for row in group) / n
+        n, errors = len(group), np.array([float(row["error"]) for row in group])
+        share = sum(row["covers"] == "1" for row in group) / n
         found.append(
             {
                 **dict(zip(_BY, key, strict=True)),
@@ -288,8 +305,8 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "mc_error": round(100 * math.sqrt(share * (1 - share) / n), 1),
                 "bias": round(float(errors.mean()), 4),
                 "sd": round(float(errors.std()), 4),
-                "width": round(float(np.median([row["width"] for row in group])), 4),
-                "ms": round(1e3 * float(np.median([row["seconds"] for row in group]))),
+                "width": round(float(np.median([float(row["width"]) for row in group])), 4),
+                "ms": round(1e3 * float(np.median([float(row["seconds"]) for row in group]))),
             }
         )
     return found
@@ -329,8 +346,7 @@ def write(found: Sequence[Mapping[str, Any]], out: Path, note: str) -> None:
 
 def report(out: Path, note: str) -> None:
     """The table and the chart, from the numbers that are kept."""
-    with (out / "coverage.csv").open() as file:
-        found = list(csv.DictReader(file))
+    found = _read(out / "coverage.csv")
     times = {row["method"]: row["ms"] for row in found}
     text = [
         "# Coverage of 95 % intervals",
@@ -339,7 +355,7 @@ def report(out: Path, note: str) -> None:
         "parameter; `answer`: how often what the query says of the complete table. Outside 93 to 97 in bold; Monte "
         f"Carlo error 0.7 points at 1,000 simulations, 1.0 at 500. {note}",
         *table(found),
-        "\nBias, spread, widths and numbers of simulations: coverage.csv. Median time of a method's one call: "
+        "\nBias, spread, widths and numbers of simulations: coverage.csv. Median processor time of one call: "
         + ", ".join(f"{method} {ms} ms" for method, ms in times.items())
         + ".",
     ]
@@ -387,16 +403,17 @@ def main() -> None:
     parser.add_argument("--simulations", type=int, default=1000)
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--methods", nargs="*", default=list(METHODS))
+    parser.add_argument("--rows", type=Path, default=Path("/tmp/imputedb_coverage.csv"), help="taken up where it stops")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--report", action="store_true")
     given = parser.parse_args()
-    note = f"{platform.machine()}, two cores; imputedb {imputedb.__version__}, DuckDB {duckdb.__version__}."
-    if given.report:
-        report(given.out, note)
-        return
-    began = time.monotonic()
-    rows = study(given.simulations, given.minutes, given.methods)
-    write(summary(rows), given.out, f"{(time.monotonic() - began) / 60:.0f} minutes on {note}")
+    if not given.report:
+        study(given.simulations, given.minutes, given.methods, given.rows)
+    rows = _read(given.rows)
+    spent = sum({(r["simulation"], r["truth"], r["mechanism"], r["share"], r["method"]): float(r["seconds"])
+                 for r in rows}.values()) / 60  # fmt: skip
+    versions = f"imputedb {imputedb.__version__}, DuckDB {duckdb.__version__}"
+    write(summary(rows), given.out, f"{spent:.0f} minutes of one core ({platform.machine()}); {versions}.")
 
 
 if __name__ == "__main__":
