@@ -16,8 +16,9 @@ import duckdb
 
 import imputedb
 from imputedb import Database
-from imputedb.answering import Asked, Planner
+from imputedb.answering import Planner
 from imputedb.imputers.registry import chosen
+from imputedb.running import Asked
 
 TABLES = ("demo", "exams", "labs", "fcc", "gdp")
 

@@ -1,89 +1,25 @@
 """The life of a query: text to plan, kept while the data stands still; plan to rows."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from time import perf_counter
-from typing import Any
 
-import duckdb
-
-from imputedb import blocks, policies
-from imputedb.algebra.column import Column, Columns
-from imputedb.algebra.relation import Drop, Impute, Relation, Scan, Table
-from imputedb.algebra.walk import bottom_up, scans
-from imputedb.blocks import Block, Completed, Planned, Written
+from imputedb import blocks, policies, uncertainty
+from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.publish import published
-from imputedb.errors import CannotImpute, DataError, InternalError, QueryError, Unplanned
-from imputedb.execution import Execution, Watch
-from imputedb.filling import Outcome
-from imputedb.imputers.imputer import Imputer, Progress
-from imputedb.planning import invariant
-from imputedb.planning.candidate import Candidate
-from imputedb.planning.frontier import Frontier
-from imputedb.result import HIGH_PENALTY, MUCH_DROPPED, Report, Result
+from imputedb.errors import Unplanned
+from imputedb.execution import Watch
+from imputedb.imputers.imputer import Progress
+from imputedb.result import Report, Result
+from imputedb.running import BASE, VERBATIM, Asked, Prepared, Run, answered, strategy
 from imputedb.sql import parse
 from imputedb.sql import tree as t
 from imputedb.sql.names import extended
 from imputedb.sql.statements import Wrapped, is_plainly_query, pivots_inside, policy_statement, wrapped
-from imputedb.statistics.statistics import Statistics
 
-PLANNED, BASE, VERBATIM, COMPLETED, MIXED = "planned", "base", "verbatim", "completed", "mixed"
 _PLANS_KEPT = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a user asks for along with a query."""
-
-    alpha: float
-    imputers: tuple[Imputer, ...]
-    seed: int
-    strategy: str
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.alpha <= 1:
-            raise QueryError(f"alpha is {self.alpha}; it goes from 0 (the best answer) to 1 (the fastest)")
-        if self.strategy not in (PLANNED, BASE):
-            raise QueryError(f"no strategy {self.strategy!r}; there are {PLANNED!r} and {BASE!r}")
-
-    @property
-    def imputer(self) -> str:
-        """The names of the imputers."""
-        return ",".join(imputer.name for imputer in self.imputers) or "drop"
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A query understood: its output, and unless DuckDB may run it as it stands, the blocks that answer it."""
-
-    text: str
-    columns: list[str]
-    types: list[str]
-    blocks: Sequence[Block] = ()
-
-    @property
-    def frontier(self) -> Frontier | None:
-        """The plans of the outermost block; where it is run as it is written, of what it reads."""
-        return next((block.frontier for block in reversed(self.blocks) if not isinstance(block, Written)), None)
-
-    @property
-    def is_base(self) -> bool:
-        """Whether nothing but tables is completed."""
-        return not any(isinstance(block, Planned) for block in self.blocks)
-
-
-def chosen_plan(engine: DuckDB, block: Planned | Completed, asked: Asked) -> Candidate:
-    """The plan that alpha picks, its invariant checked."""
-    plan = block.chosen(engine, asked.alpha)
-    statistics = block.problem.statistics
-    invariant.check(plan.relation, lambda scan: _dirty_of(scan, statistics))
-    return plan
-
-
-def _dirty_of(scan: Scan, statistics: Mapping[str, Statistics]) -> Columns:
-    return frozenset(Column(scan.alias, name) for name in statistics[scan.alias].dirty)
 
 
 class Planner:
@@ -100,7 +36,7 @@ class Planner:
         Raises:
             QueryError: DuckDB rejects the query, or it is not planned yet.
         """
-        key = (text, asked.imputers, asked.strategy, self._engine.state())
+        key = (text, asked.imputers, asked.strategy, asked.draws, self._engine.state())
         found = self._kept.get(key)
         if found is None:
             self._drop_copies()
@@ -108,7 +44,7 @@ class Planner:
             if self._copies:  # files may change without notice
                 return found
             # statistics may have been gathered, and kept in the database, on the way
-            self._kept[(text, asked.imputers, asked.strategy, self._engine.state())] = found
+            self._kept[(text, asked.imputers, asked.strategy, asked.draws, self._engine.state())] = found
             if len(self._kept) > _PLANS_KEPT:
                 self._forget(self._kept.popitem(last=False)[1])
         return found
@@ -131,7 +67,8 @@ class Planner:
         if further != node:
             node, text = further, engine.text(further)
         columns, types = parse.shape(engine.connection, text)
-        found, self._copies = blocks.blocks(engine, node, columns, asked.imputers, base=asked.strategy == BASE)
+        base, always = asked.strategy == BASE, asked.draws
+        found, self._copies = blocks.blocks(engine, node, columns, asked.imputers, base=base, always=always)
         return Prepared(text, columns, types, found)
 
 
@@ -217,168 +154,24 @@ def answer(
     began = perf_counter()
     report = Report(asked.alpha, asked.imputer, asked.seed, VERBATIM, planning_ms=planning_ms)
     if not prepared.blocks:
-        name = _run(engine, engine.verbatim(prepared.text), len(prepared.columns))
+        name = answered(engine, engine.verbatim(prepared.text), len(prepared.columns))
         return Result(engine, name, prepared.columns, prepared.types, _timed(report, began))
-    run = _Run(engine, asked, progress, watch)
+    run = Run(engine, asked, progress, watch)
     with engine.snapshot():
         try:
-            name = run.through(prepared)
+            pooled = uncertainty.pooled(engine, prepared, run) if asked.draws else None
+            name = pooled.name if pooled else run.through(prepared)
         finally:
             run.clear()
-    report = replace(report, strategy=_strategy(prepared, asked), **run.told())
-    return Result(engine, name, prepared.columns, prepared.types, _timed(report, began), run.drawn, prepared.frontier)
+    columns, types = (pooled.columns, pooled.types) if pooled else (prepared.columns, prepared.types)
+    report = _timed(replace(report, strategy=strategy(prepared, asked), **run.told()), began)
+    if pooled:
+        report = replace(report, m=pooled.m, warnings=(*report.warnings, *pooled.warnings))
+    elif asked.draws:
+        report = replace(report, notes=(*report.notes, uncertainty.UNPOOLED))
+    estimates = pooled.estimates if pooled else None
+    return Result(engine, name, columns, types, report, run.drawn, prepared.frontier, estimates)
 
 
 def _timed(report: Report, began: float) -> Report:
     return replace(report, execution_ms=(perf_counter() - began) * 1e3)
-
-
-def _strategy(prepared: Prepared, asked: Asked) -> str:
-    if asked.strategy == BASE:
-        return BASE
-    completed = any(isinstance(block, Completed) for block in prepared.blocks)
-    if not completed:
-        return PLANNED
-    return COMPLETED if prepared.is_base else MIXED
-
-
-@dataclass(slots=True)
-class _Run:
-    """The blocks of a statement, run one after the other, and what is to be said of them."""
-
-    engine: DuckDB
-    asked: Asked
-    progress: Progress | None
-    watch: Watch | None
-    drawn: list[tuple[str, Relation | str]] = field(default_factory=list)
-    _names: list[str] = field(default_factory=list)
-    _made: dict[str, list[str]] = field(default_factory=lambda: {"VIEW": [], "TABLE": []})
-    _plans: list[Candidate] = field(default_factory=list)
-    _missing: dict[str, int] = field(default_factory=dict)
-    _outcome: Outcome = field(default_factory=Outcome)
-
-    def through(self, prepared: Prepared) -> str:
-        """Runs the blocks; the name that the last one's rows are kept under."""
-        for block in prepared.blocks:
-            if isinstance(block, Completed):
-                self._complete(block)
-                continue
-            if isinstance(block, Planned):
-                statement = self._execution(block).run(self._plan(block).relation, self._outcome)
-            else:
-                statement = block.node
-                self.drawn.append((block.name, written_words(block)))
-            text = self.engine.text(statement)
-            if block.name == blocks.ANSWER:
-                return _run(self.engine, text, len(prepared.columns))
-            self._made["TABLE"].append(block.name)
-            self.engine.make("TABLE", block.name, block.columns, _ordered(block, text))
-        raise InternalError("a statement without an answer")
-
-    def _complete(self, block: Completed) -> None:
-        names, statement = self._execution(block).complete(self._plan(block).relation, block.asked, self._outcome)
-        self._made["VIEW"].append(block.name)
-        self.engine.make("VIEW", block.name, names, self.engine.text(statement))
-
-    def _plan(self, block: Planned | Completed) -> Candidate:
-        plan = chosen_plan(self.engine, block, self.asked)
-        _check_imputable(plan.relation, block.problem.statistics)
-        self._plans.append(plan)
-        for node in bottom_up(plan.relation):
-            for column in node.columns if isinstance(node, Impute) else ():
-                self._missing[str(column)] = block.problem.statistics[column.relation].columns[column.name].missing
-        self.drawn.append((block.name, plan.relation))
-        return plan
-
-    def _execution(self, block: Planned | Completed) -> Execution:
-        imputers = {imputer.name: imputer for imputer in self.asked.imputers}
-        asked = self.asked
-        return Execution(
-            self.engine, block.problem.statistics, imputers, asked.seed, self.progress, self.watch, self._names
-        )
-
-    def clear(self) -> None:
-        """Lets go of everything that was made on the way."""
-        for kind, names in self._made.items():
-            self.engine.unmake(kind, names)
-        self.engine.forget(self._names)
-
-    def told(self) -> dict[str, Any]:
-        """What a report has of the run."""
-        placements = sum(plan.placements for plan in self._plans)
-        penalty = sum(plan.loss for plan in self._plans) / placements if placements else 0.0
-        imputed = {str(column): cells for column, cells in sorted(self._outcome.imputed.items())}
-        avoided = {name: missing - imputed.get(name, 0) for name, missing in sorted(self._missing.items())}
-        return {
-            "avoided": {name: cells for name, cells in avoided.items() if cells > 0},
-            "penalty": penalty,
-            "estimated_ms": sum(plan.time for plan in self._plans),
-            "imputed": imputed,
-            "dropped": self._outcome.dropped,
-            "warnings": tuple(_warnings(penalty, self._outcome)),
-            "notes": tuple(_notes(self.drawn)),
-        }
-
-
-def written_words(block: Written) -> str:
-    """How a block that is not planned is answered."""
-    return f"as it is written: {block.reason}" if block.reason else "as it is written, over the rows above"
-
-
-def _ordered(block: Planned | Written, text: str) -> str:
-    """The rows of a block in an order of their own, unless it states one: threads must not decide."""
-    node = block.node if isinstance(block, Written) else None
-    ordered = block.problem.query.order if isinstance(block, Planned) else node and node["modifiers"]
-    return text if ordered else f"SELECT * FROM ({text}) ORDER BY ALL"
-
-
-def _notes(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[str]:
-    tables = sorted({scan.table.name for _, plan in drawn if isinstance(plan, Impute | Drop) for scan in scans(plan)})
-    where = f"{', '.join(tables)} completed at the scan"
-    reasons = [plan.partition(": ")[2] for _, plan in drawn if isinstance(plan, str) and ": " in plan]
-    yield from (f"not planned: {reason}; {where}" for reason in reasons)
-    if tables and not reasons:
-        yield f"not planned: a subquery that reads the block around it; {where}"
-
-
-def _run(engine: DuckDB, text: str, width: int) -> str:
-    try:
-        return engine.answer(text, width)
-    except duckdb.OutOfMemoryException as error:
-        raise DataError(f"out of memory: {str(error).splitlines()[0]}") from error
-    except duckdb.Error as error:
-        reason = parse.translated(error)
-        raise type(reason)(str(reason).splitlines()[0]) from error  # the place is in a statement the user never saw
-
-
-def _check_imputable(relation: Relation, statistics: Mapping[str, Statistics]) -> None:
-    for node in bottom_up(relation):
-        if isinstance(node, Impute):
-            for column in sorted(node.columns):
-                known = statistics[column.relation].columns[column.name]
-                if known.centre is None:
-                    reason = (
-                        "no value of it is observed"
-                        if known.missing == statistics[column.relation].rows
-                        else f"values of type {known.type} cannot be imputed"
-                    )
-                    raise CannotImpute(
-                        f"{column} has missing values and {reason}: leave it out, or drop those rows with "
-                        f"imputer 'drop'"
-                    )
-
-
-def _warnings(penalty: float, outcome: Outcome) -> list[str]:
-    found = list(outcome.warnings)
-    if penalty >= HIGH_PENALTY:
-        found.append(
-            f"the plan's penalty is {penalty:.2f} of 1: much of what is missing was dropped or guessed; a smaller "
-            "alpha answers better"
-        )
-    if outcome.examined and outcome.dropped / outcome.examined >= MUCH_DROPPED:
-        share = outcome.dropped / outcome.examined
-        found.append(
-            f"{outcome.dropped:,} of {outcome.examined:,} rows ({share:.0%}) were dropped for a missing value; unless "
-            "values are missing completely at random, the answer is biased"
-        )
-    return found

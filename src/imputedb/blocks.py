@@ -103,7 +103,13 @@ Block = Planned | Written | Completed
 
 
 def blocks(
-    engine: DuckDB, node: Tree, columns: Sequence[str], imputers: Sequence[Imputer], *, base: bool = False
+    engine: DuckDB,
+    node: Tree,
+    columns: Sequence[str],
+    imputers: Sequence[Imputer],
+    *,
+    base: bool = False,
+    always: bool = False,
 ) -> tuple[list[Block], list[Table]]:
     """The blocks of a statement in the order in which they run, the one that answers last; none if DuckDB may run the
     statement as it stands. And temporary tables that were made of files, to be dropped when it has been answered.
@@ -113,8 +119,9 @@ def blocks(
         columns: the names of the statement's columns.
         imputers: to choose from.
         base: whether every table is completed, in all its columns, before the statement runs.
+        always: whether a block is planned even where nothing is missing.
     """
-    found = _Blocks(engine, imputers, base)
+    found = _Blocks(engine, imputers, base, always)
     return found.of(node, columns), found.copies
 
 
@@ -127,10 +134,11 @@ class _Reads:
 
 
 class _Blocks:
-    def __init__(self, engine: DuckDB, imputers: Sequence[Imputer], base: bool) -> None:
+    def __init__(self, engine: DuckDB, imputers: Sequence[Imputer], base: bool, always: bool) -> None:
         self._engine = engine
         self._imputers = imputers
         self._base = base
+        self._always = always
         self._resolver = Resolver(catalog(engine))
         self._found: list[Planned | Written] = []
         self._staged: dict[int, Table] = {}
@@ -147,7 +155,7 @@ class _Blocks:
         self._check_macros(node, frozenset())
         node = self._with_files_copied(node)
         whole = self._resolver.statement(node).node
-        if not self._dirty(whole):
+        if not self._dirty(whole) and not self._always:
             return []
         settled = whole if self._base else self._settled(whole, [])
         self._found.append(self._block(ANSWER, settled, columns))
@@ -360,7 +368,7 @@ class _Blocks:
     def _block(self, name: str, node: Tree, columns: Sequence[str]) -> Planned | Written:
         reason = "every table is completed first"
         if not self._base:
-            if not self._dirty(node):
+            if not self._dirty(node) and not (self._always and name == ANSWER):
                 return Written(name, columns, node, "")
             try:
                 return self._planned(name, node, columns)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from imputedb import answering, policies
-from imputedb.answering import Asked, Planner
+from imputedb.answering import Planner
 from imputedb.engines import load
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, QueryError
@@ -18,12 +18,15 @@ from imputedb.explain import Explanation, explained
 from imputedb.imputers.imputer import Imputer, Progress
 from imputedb.imputers.knn import KNN
 from imputedb.imputers.registry import Choice, chosen
+from imputedb.inference.answers import Question
+from imputedb.inference.measures import MEASURES, Measure, Measures
 from imputedb.lookup import Lookups
 from imputedb.missingness import Profile, profiled
 from imputedb.neighbours.metric import METRICS, MetricName
 from imputedb.neighbours.scan import KS, Scan
 from imputedb.planning.frontier import Frontier
 from imputedb.result import Result
+from imputedb.running import PLANNED, Asked
 from imputedb.statistics.policy import ACTIONS, DEFAULT, Action
 from imputedb.why import AUDITED, Why, audit, why
 
@@ -103,11 +106,20 @@ class Database:
         alpha: float = 0.0,
         imputer: Choice = "tree",
         seed: int = 0,
-        strategy: str = answering.PLANNED,
+        strategy: str = PLANNED,
+        m: int | Literal["auto"] = 1,
+        interval: Question = "population",
+        level: float = 0.95,
+        precision: float = 0.05,
+        measures: Sequence[Measure] = MEASURES,
         progress: Progress | None = None,
         watch: Watch | None = None,
     ) -> Result:
         """Answers a query as if nothing were missing.
+
+        With `m` draws each aggregate comes with a standard error, an interval and the fraction of missing information
+        (columns `<name>_se`, `_low`, `_high`, `_fmi`), by groups also with the share of the draws that have the group
+        (`in_draws`). Assumed is that values are missing at random given the columns that an imputer reads.
 
         CREATE TABLE AS, INSERT, COPY (...) TO and PIVOT work on the answer of their query; statements about imputation
         policies are followed; any other statement is DuckDB's, for which NULL is NULL.
@@ -118,14 +130,25 @@ class Database:
             imputer: `tree`, `knn`, `mean`, `hotdeck`, `drop`, an imputer of your own, or several to choose from.
             seed: one seed gives one answer, whatever the number of threads.
             strategy: `planned`, or `base` to complete every table that is read before the query runs.
+            m: draws (multiple imputation); 1 for the single best values, without intervals; `auto` for a pilot and
+                then as many as `precision` needs.
+            interval: what intervals are about: the `population` that the table is a sample of, or the `answer` that
+                this query would give if nothing were missing.
+            level: of the intervals' confidence.
+            precision: coefficient of variation of standard errors between runs, for `m="auto"` (von Hippel 2020).
+            measures: aggregates whose variance within a draw is known; your own beside `MEASURES` of
+                `imputedb.inference.measures`.
             progress: told the share of an imputer's work that is done.
             watch: told of every operator, which then runs on its own; for tests and EXPLAIN ANALYZE.
 
         Raises:
-            QueryError: the query is wrong, or not planned yet; or alpha, imputer or strategy are.
+            QueryError: the query is wrong, or not planned yet; or alpha, imputer, strategy, m, interval or level are.
             DataError: a column that must be imputed cannot be.
         """
-        asked = Asked(alpha, chosen(imputer), seed, strategy)
+        many = None if m == "auto" else m
+        asked = Asked(
+            alpha, chosen(imputer), seed, strategy, many, interval, level, precision, Measures(tuple(measures))
+        )
         with self._engine.lock:
             return answering.respond(self._engine, self._planner, text, asked, progress, watch)
 
@@ -181,7 +204,7 @@ class Database:
         alpha: float = 0.0,
         imputer: Choice = "tree",
         seed: int = 0,
-        strategy: str = answering.PLANNED,
+        strategy: str = PLANNED,
         analyze: bool = False,
     ) -> Explanation:
         """The plan of a query with its estimates; with `analyze` it runs, each operator on its own, and is measured."""
@@ -193,7 +216,7 @@ class Database:
     def frontier(self, text: str, *, imputer: Choice = "tree") -> Frontier | None:
         """Every plan that no other beats in both penalty and time; None where nothing missing is read."""
         with self._engine.lock:
-            return self._planner.prepare(text, Asked(0.0, chosen(imputer), 0, answering.PLANNED)).frontier
+            return self._planner.prepare(text, Asked(0.0, chosen(imputer), 0, PLANNED)).frontier
 
     def impute(
         self,

@@ -23,14 +23,16 @@ from imputedb.algebra.relation import (
     Staged,
 )
 from imputedb.algebra.scalar import Scalar
-from imputedb.algebra.walk import aliases, scans
+from imputedb.algebra.walk import aliases, bottom_up, scans
+from imputedb.bundle import Drawn, exploded, shown
+from imputedb.drawing import Drawing, warned
 from imputedb.engines.engine import Engine
 from imputedb.filling import Filling, Hand, Outcome
 from imputedb.imputers.imputer import Array, FillsInSql, Imputer, Progress
 from imputedb.shelf import Shelf
 from imputedb.sql import tree as t
 from imputedb.sql.bind import columns_in
-from imputedb.sql.generate import Generator, kept_name, stored_name
+from imputedb.sql.generate import DRAW, Generator, kept_name, stored_name
 from imputedb.sql.tree import Tree
 from imputedb.statistics.policy import Policy
 from imputedb.statistics.statistics import MANY_LEVELS, ColumnStatistics, Kind, Statistics
@@ -59,6 +61,8 @@ class Execution:
         seed: what random numbers are keyed by.
         progress: told how far the imputing is.
         watch: when given, every operator is staged on its own, timed, and shown to it.
+        numbers: of the draws that are made; None for the single best values.
+        names: of what is registered with the engine, to be forgotten when the statement has run.
     """
 
     engine: Engine
@@ -68,12 +72,30 @@ class Execution:
     progress: Progress | None = None
     watch: Watch | None = None
     names: list[str] = field(default_factory=list)
+    numbers: tuple[int, ...] | None = None
     _scans: dict[str, Scan] = field(default_factory=dict)
+    _drawn: dict[Column, Drawn] = field(default_factory=dict)
 
     def run(self, plan: Relation, outcome: Outcome) -> Tree:
-        """The statement that gives a block's rows; it reads what `names` has, so keep those until it has run."""
+        """The statement that gives a block's rows; it reads what `names` has, so keep those until it has run.
+
+        Of several draws it is the first one's.
+        """
+        return self.generator.answer(self.ready(plan, outcome), self._first)
+
+    def count(self, ready: Relation) -> int:
+        """The rows that a relation has in the first draw."""
+        ((count,),) = self.engine.rows(self.generator.columns(ready, {"rows": t.call("count_star")}, self._first))
+        return int(str(count))
+
+    @property
+    def _first(self) -> int | None:
+        return self.numbers[0] if self.numbers else None
+
+    def ready(self, plan: Relation, outcome: Outcome) -> Relation:
+        """The block with its imputing done: the engine can run the rest, for each draw or for all of them."""
         self._scans = {scan.alias: scan for scan in scans(plan)}
-        return self._generator.answer(self._ready(plan, NO_COLUMNS, outcome))
+        return self._ready(plan, NO_COLUMNS, outcome)
 
     def complete(self, plan: Relation, asked: Sequence[str], outcome: Outcome) -> tuple[list[str], Tree]:
         """The columns of a completed table and the statement that shows them, stored values of some beside them."""
@@ -83,10 +105,11 @@ class Execution:
         shown = {column.name: _bound(column) for column in columns}
         shown |= {stored_name(name): _bound(Column(scan.alias, name, stored=True)) for name in asked}
         ready = self._ready(plan, frozenset(columns), outcome)
-        return list(shown), self._generator.columns(ready, shown)
+        return list(shown), self.generator.columns(ready, shown)
 
     @property
-    def _generator(self) -> Generator:
+    def generator(self) -> Generator:
+        """Lowers what is ready."""
         return Generator(
             lambda scan: self.engine.source(scan.table, scan.alias),
             lambda scan, column: self.engine.reading(scan.table, column.name, scan.alias),
@@ -130,15 +153,21 @@ class Execution:
         if isinstance(imputer, FillsInSql) and not any(self._policy(column).restricts for column in columns):
             filled = replace(node, input=self._ready(below, wanted | columns, outcome))
             self._count_filled(filled, outcome)
+            if self.numbers is not None:
+                warned(imputer, outcome)
             return self._seen(node, filled, wanted)
         ready = self._ready(below, wanted | columns, outcome)
         began = perf_counter()
         hand = self._hand(ready, wanted)
         predictors = self._predictors(aliases(below)) if imputer.uses_predictors else NO_COLUMNS
-        values = Filling(self.engine, self.statistics, imputer, self.seed, self.progress, outcome).values(
-            hand, sorted(columns), sorted(columns | predictors)
-        )
-        staged = self._staged(node, hand, values, wanted)
+        filling = Filling(self.engine, self.statistics, imputer, self.seed, self.progress, outcome)
+        targets, read = sorted(columns), sorted(columns | predictors)
+        if self.numbers is None:
+            staged = self._staged(node, hand, filling.values(hand, targets, read), wanted)
+        else:
+            drawn = Drawing(filling, self.numbers, self._drawn).drawn(hand, targets, read)
+            self._drawn |= drawn
+            staged = self._bundled(node, hand, drawn, wanted)
         if self.watch:
             self.watch(node, staged, Actual(hand.count, perf_counter() - began))
         return staged
@@ -150,11 +179,12 @@ class Execution:
             return Hand(scans, {ready.alias: self._shelf(ready).rows()}, whole=True)
         wanted = frozenset(column for column in wanted if column.relation in aliases(ready))
         kept = frozenset(column for column in wanted if self.engine.travels(self._statistics(column).type))
-        node, filled = self._generator.identities(ready, scans, kept, wanted - kept)
+        node, filled = self.generator.identities(ready, scans, kept, wanted - kept)
         arrays = self.engine.arrays(node)
         rows = {scan.alias: np.ma.getdata(arrays[scan.alias]).astype(np.int64, copy=False) for scan in scans}
         given = {column: arrays[str(column)] for column, fill in filled.items() if fill.raw}
-        return Hand(scans, rows, {column: arrays[kept_name(column)] for column in kept}, given, filled)
+        draws = np.ma.getdata(arrays[DRAW]).astype(np.int32, copy=False) if DRAW in arrays else None
+        return Hand(scans, rows, {column: arrays[kept_name(column)] for column in kept}, given, filled, draws)
 
     def _staged(self, node: Relation, hand: Hand, values: Mapping[Column, Array], wanted: Columns) -> Staged:
         """The rows at hand with their values, registered for the statements above."""
@@ -162,6 +192,8 @@ class Execution:
         columns: dict[str, Array] = {str(column): array for column, array in given.items()}
         if not hand.whole:
             columns |= {**hand.rows, **{kept_name(column): array for column, array in hand.kept.items()}}
+        if hand.draws is not None:
+            columns[DRAW] = hand.draws
         name = self.engine.register(columns) if columns else None
         filled = dict(hand.filled)
         if name:
@@ -169,7 +201,22 @@ class Execution:
             raw = {column: t.reference(name, str(column)) for column in given}
             filled |= {c: Fill(self.engine.decoded(tree, self._statistics(c).type), tree) for c, tree in raw.items()}
         reads = frozenset(column for column in wanted if column.relation in hand.rows)
-        return Staged(name, hand.scans, hand.whole, reads, frozenset(hand.kept), filled, node)
+        drawn = hand.draws is not None
+        return Staged(name, hand.scans, hand.whole, reads, frozenset(hand.kept), filled, node, drawn)
+
+    def _bundled(self, node: Relation, hand: Hand, drawn: Mapping[Column, Drawn], wanted: Columns) -> Staged:
+        """The rows at hand, those that differ by draw once for each."""
+        if not drawn:
+            return self._staged(node, hand, {}, wanted)
+        places = {column: one.places(hand.rows[column.relation]) for column, one in drawn.items()}
+        order, draws = exploded(hand.draws, hand.count, {column: (drawn[column], places[column]) for column in drawn})
+        values = {
+            c: shown(one, places[c][order], draws, sparse=self._meaning(c) is not None) for c, one in drawn.items()
+        }
+        rows = {alias: ids[order] for alias, ids in hand.rows.items()}
+        kept = {column: array[order] for column, array in hand.kept.items()}
+        given = {column: array[order] for column, array in hand.given.items()}
+        return self._staged(node, Hand(hand.scans, rows, kept, given, hand.filled, draws), values, wanted)
 
     def _policy(self, column: Column) -> Policy:
         return self.statistics[column.relation].policy(column.name)
@@ -217,7 +264,7 @@ class Execution:
         def counted() -> Tree:
             gone = t.any_of([self._is_gone(column) for column in sorted(node.columns)])
             counts = {"rows": t.call("count_star"), "gone": t.call("count_star", where=gone)}
-            return self._generator.columns(node.input, counts)
+            return self.generator.columns(node.input, counts, self._first)
 
         rows, dropped = self._counts(node, counted)
         outcome.dropped += dropped
@@ -233,16 +280,17 @@ class Execution:
             counts: Sequence[int] = [self._statistics(column).missing for column in columns]
         else:
             wanted = {str(c): t.call("count_star", where=t.is_missing(_bound(c))) for c in columns}
-            counts = self._counts(node, lambda: self._generator.columns(node.input, wanted))
+            counts = self._counts(node, lambda: self.generator.columns(node.input, wanted, self._first))
         for column, count in zip(columns, counts, strict=True):
             outcome.imputed[column] = outcome.imputed.get(column, 0) + count
 
     def _counts(self, what: Relation, node: Callable[[], Tree]) -> Sequence[int]:
-        """The one row of a SELECT of counts over a relation, remembered until something is written."""
-        known: Sequence[int] | None = self.engine.recall(("counts", what))
+        """The one row of a SELECT of counts over a relation, of stored rows remembered until something is written."""
+        stored = not any(isinstance(below, Staged) for below in bottom_up(what))
+        known: Sequence[int] | None = self.engine.recall(("counts", what)) if stored else None
         if known is None:
             known = [int(str(count)) for count in self.engine.rows(node())[0]]
-            if all(self.engine.keeps(scan.table) for scan in self._scans.values()):
+            if stored and all(self.engine.keeps(scan.table) for scan in self._scans.values()):
                 self.engine.keep(("counts", what), known)
         return known
 

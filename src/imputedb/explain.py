@@ -7,13 +7,14 @@ from typing import Any
 
 from imputedb.algebra.relation import Relation
 from imputedb.algebra.render import as_data, dot, drawn
-from imputedb.answering import Asked, Prepared, answer, chosen_plan, written_words
+from imputedb.answering import answer
 from imputedb.blocks import Written
 from imputedb.engines.duckdb import DuckDB
 from imputedb.execution import Actual
 from imputedb.planning.candidate import Candidate
 from imputedb.planning.estimate import Estimate, estimates
 from imputedb.result import Result
+from imputedb.running import Asked, Prepared, chosen_plan, written_words
 
 
 @dataclass(frozen=True, slots=True)

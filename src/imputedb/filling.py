@@ -1,6 +1,6 @@
 """One Impute at work: which rows it is shown, and what it fills in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,6 +37,7 @@ class Hand:
         kept: (n,) the values of columns that are wanted above and come through arrays as they are.
         given: (n,) what imputers gave for other columns that are wanted above, where values are missing.
         filled: what fills the missing cells of those.
+        draws: (n,) the draw that each row is of, `EVERY` where it is the same in all; None where all rows are.
         whole: whether these are all rows of a single scan, in its order.
     """
 
@@ -45,6 +46,7 @@ class Hand:
     kept: Mapping[Column, Array] = field(default_factory=dict)
     given: Mapping[Column, Array] = field(default_factory=dict)
     filled: Mapping[Column, Fill] = field(default_factory=dict)
+    draws: NDArray[np.int32] | None = None
     whole: bool = False
 
     @property
@@ -81,10 +83,10 @@ class Filling:
 
     def values(self, hand: Hand, targets: Sequence[Column], columns: Sequence[Column]) -> dict[Column, Array]:
         """The values of the targets' missing cells as whole columns; nothing for targets without a missing cell."""
-        gaps = {column: self._gaps(hand, column, cells) for column, cells in self._cells(hand, targets).items()}
+        gaps = {column: self.gaps(hand, column, cells) for column, cells in self.cells(hand, targets).items()}
         for column, gap in gaps.items():
             self.outcome.imputed[column] = self.outcome.imputed.get(column, 0) + int(np.count_nonzero(gap))
-        home = self._home(hand)
+        home = self.home(hand)
         if home is None or not hand.count:
             return self._filled(hand, targets, columns, gaps)
         whole, places = home
@@ -94,7 +96,7 @@ class Filling:
         values = self._filled(whole, targets, columns, scattered)
         return {column: array[places] for column, array in values.items()}
 
-    def _home(self, hand: Hand) -> tuple[Hand, NDArray[np.int64]] | None:
+    def home(self, hand: Hand) -> tuple[Hand, NDArray[np.int64]] | None:
         """All rows of the one table that some rows come from, and where they stand in it: what is learnt from.
 
         None for the rows of a join, of a whole table, and of one that is not kept in memory.
@@ -116,40 +118,45 @@ class Filling:
     ) -> dict[Column, Array]:
         """Whole columns that have the values of the targets' gaps."""
         counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
-        missing = {column: int(cells.missing.sum()) for column, cells in self._cells(hand, targets).items()}
+        missing = {column: int(cells.missing.sum()) for column, cells in self.cells(hand, targets).items()}
         values: dict[Column, Array] = {}
         known = [column for column in targets if counts[column] and missing[column] < hand.count]
         if known:
             observed = {column: hand.count - missing[column] for column in known}
             order, learn = self._at_hand(hand, {column: gaps[column] for column in known}, observed)
-            rows = Rows(self._cells(hand, columns, order), self._keys(hand, order), learn)
+            rows = Rows(self.cells(hand, columns, order), self.keys(hand, order), learn)
             for column, filled in self._imputed_values(rows, known).items():
                 cells = rows.columns[column]
-                allowed = features.allowed(filled, cells, self._policy(column))
+                allowed = features.allowed(filled, cells, self.policy(column))
                 whole = features.patch(allowed, order[cells.missing], cells, hand.count)
-                values[column] = features.only(whole, gaps[column]) if self._has_meaning(column) else whole
+                values[column] = features.only(whole, gaps[column]) if self.has_meaning(column) else whole
         for column in targets:
             if counts[column] and missing[column] == hand.count:
                 self.outcome.warnings.append(
                     f"no value of {column} is observed among the {hand.count} rows at hand: "
                     f"the {hand.count} missing ones take the centre of the whole column"
                 )
-                values[column] = np.full(hand.count, self._centre(column), dtype=object)
+                values[column] = np.full(hand.count, self.centre(column), dtype=object)
         return values
 
     def _imputed_values(self, rows: Rows, targets: Sequence[Column]) -> dict[Column, Array]:
-        """The values of missing cells, targets with an imputer or predictors of their own apart from the others."""
+        """The values of missing cells."""
+        values: dict[Column, Array] = {}
+        for imputer, usable, group in self.apart(rows, targets):
+            values |= self._told(imputer, usable, group)
+        return values
+
+    def apart(self, rows: Rows, targets: Sequence[Column]) -> Iterator[tuple[Imputer, Rows, list[Column]]]:
+        """Targets with an imputer or predictors of their own apart from others: by what, of which rows, which."""
         groups: dict[tuple[str | None, frozenset[Column]], list[Column]] = {}
         for column in targets:
-            policy = self._policy(column)
+            policy = self.policy(column)
             barred = frozenset(c for c in rows.columns if c.relation == column.relation and not policy.predicts(c.name))
             groups.setdefault((policy.imputer, barred - {column}), []).append(column)
-        values: dict[Column, Array] = {}
         for (own, barred), group in groups.items():
             usable = {c: cells for c, cells in rows.columns.items() if c not in barred or c in group}
             (chosen_one,) = chosen(own) if own else (self.imputer,)
-            values |= self._told(chosen_one, Rows(usable, rows.keys, rows.learn), group)
-        return values
+            yield chosen_one, Rows(usable, rows.keys, rows.learn), group
 
     def _told(self, imputer: Imputer, rows: Rows, targets: Sequence[Column]) -> Mapping[Column, Array]:
         if not isinstance(imputer, Tells):
@@ -158,10 +165,10 @@ class Filling:
         self.outcome.warnings += said
         return filled
 
-    def _gaps(self, hand: Hand, column: Column, cells: Cells) -> NDArray[np.bool_]:
+    def gaps(self, hand: Hand, column: Column, cells: Cells) -> NDArray[np.bool_]:
         """Which cells are to be filled in: those that are missing, but mean nothing of their own."""
         scan = next(scan for scan in hand.scans if scan.alias == column.relation)
-        if not self._has_meaning(column):
+        if not self.has_meaning(column):
             return cells.missing
         return cells.missing & ~self._shelf(scan).meant(column.name, hand.at(scan.alias, None))
 
@@ -169,7 +176,7 @@ class Filling:
         self, hand: Hand, gaps: Mapping[Column, NDArray[np.bool_]], observed: Mapping[Column, int]
     ) -> tuple[NDArray[np.intp], NDArray[np.bool_] | None]:
         """The places of the rows that an imputer is given, in the order of their keys, and which it learns from."""
-        keys = self._keys(hand)
+        keys = self.keys(hand)
         counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
         share = 1.0
         if isinstance(self.imputer, LearnsFromSample):
@@ -181,7 +188,7 @@ class Filling:
         order = places[np.argsort(keys[places])]
         return order, learn[order]
 
-    def _cells(
+    def cells(
         self, hand: Hand, columns: Sequence[Column], order: NDArray[np.intp] | None = None
     ) -> dict[Column, Cells]:
         """The stored cells of columns, of all rows at hand or of those at some places.
@@ -196,16 +203,20 @@ class Filling:
                 found |= {Column(scan.alias, name): cells[name] for name in names}
         return found
 
-    def _keys(self, hand: Hand, order: NDArray[np.intp] | None = None) -> NDArray[np.uint64]:
+    def keys(self, hand: Hand, order: NDArray[np.intp] | None = None) -> NDArray[np.uint64]:
+        """(n,) what random numbers are keyed by, of all rows at hand or of those at some places."""
         return combined([self._shelf(scan).keys(hand.at(scan.alias, order)) for scan in hand.scans])
 
-    def _centre(self, column: Column) -> str | None:
+    def centre(self, column: Column) -> str | None:
+        """The text of a column's centre."""
         return self.statistics[column.relation].columns[column.name].centre
 
-    def _has_meaning(self, column: Column) -> bool:
-        return self._policy(column).action in ("keep", "structural")
+    def has_meaning(self, column: Column) -> bool:
+        """Whether a NULL of a column can mean something of its own."""
+        return self.policy(column).action in ("keep", "structural")
 
-    def _policy(self, column: Column) -> Policy:
+    def policy(self, column: Column) -> Policy:
+        """How a column's missing values are dealt with."""
         return self.statistics[column.relation].policy(column.name)
 
     def _shelf(self, scan: Scan) -> Shelf:

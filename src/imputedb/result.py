@@ -14,7 +14,7 @@ import duckdb
 
 from imputedb.algebra.render import drawn
 from imputedb.engines.duckdb import DuckDB
-from imputedb.errors import DataError, StorageError
+from imputedb.errors import DataError, QueryError, StorageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from imputedb.algebra.relation import Relation
+    from imputedb.inference.answers import Estimate
     from imputedb.planning.frontier import Frontier
 
 HIGH_PENALTY = 0.5
@@ -48,6 +49,7 @@ class Report:
         dropped: rows that Drop operators removed, the sum over all of them.
         warnings: sentences a reader of the answer must know.
         notes: why what was not planned was not.
+        m: draws that the answer is pooled of; 1 for the single best values.
     """
 
     alpha: float
@@ -63,6 +65,7 @@ class Report:
     dropped: int = 0
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    m: int = 1
 
 
 class Result:
@@ -85,6 +88,7 @@ class Result:
         report: Report,
         blocks: Sequence[tuple[str, Relation | str]] = (),
         frontier: Frontier | None = None,
+        estimates: Sequence[Mapping[str, Estimate]] | None = None,
     ) -> None:
         self._engine = engine
         self._name = name
@@ -93,6 +97,7 @@ class Result:
         self.report = report
         self.blocks = blocks
         self.frontier = frontier
+        self._estimates = estimates
         weakref.finalize(self, engine.discard, name)
 
     @cached_property
@@ -108,21 +113,33 @@ class Result:
         return next((plan for _, plan in reversed(self.blocks) if not isinstance(plan, str)), None)
 
     @property
+    def estimates(self) -> Sequence[Mapping[str, Estimate]]:
+        """What is known of each number that was pooled: row by row, by the name of its column.
+
+        Raises:
+            QueryError: nothing was pooled; the message says why.
+        """
+        if self._estimates is None:
+            unpooled = next((note for note in self.report.notes if note.startswith("no intervals")), None)
+            raise QueryError(
+                unpooled or "m = 1 has no interval: one draw cannot show how much draws differ; ask for m=20"
+            )
+        return self._estimates
+
+    @property
     def selecting(self) -> str:
         """The SELECT that gives these rows, on the same connection and as long as the result is held."""
         items = ", ".join(f'c{place} AS "{_quoted(name)}"' for place, name in enumerate(self.columns))
         return f"SELECT {items} FROM temp.{self._name}"
 
     def _read(self) -> duckdb.DuckDBPyRelation:
-        try:
+        with _open():
             return self._engine.connection.sql(self.selecting)
-        except duckdb.ConnectionException as error:
-            raise StorageError("the database is closed: read results before closing it") from error
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """All rows as tuples."""
-        with self._engine.lock:
-            return self._read().fetchall()
+        with self._engine.lock, _open():
+            return self._engine.connection.execute(self.selecting).fetchall()
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """The first row, None when there is none."""
@@ -184,6 +201,15 @@ class Result:
 def _headed(name: str, plan: Relation | str) -> str:
     body = plan if isinstance(plan, str) else drawn(plan)
     return f"{name}:\n{body}" if name else body
+
+
+@contextmanager
+def _open() -> Iterator[None]:
+    """Says so where the database is closed."""
+    try:
+        yield
+    except duckdb.ConnectionException as error:
+        raise StorageError("the database is closed: read results before closing it") from error
 
 
 @contextmanager

@@ -25,7 +25,7 @@ MEANT = "imputedb meant "
 WHOLE = 64 << 20
 """Bytes of columns that are fetched whole and kept; of larger tables the rows that are asked for are fetched anew."""
 
-_CELL = 9  # bytes: a number and its flag
+_CELL = 11  # bytes: a number, its flag and its rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Shelf:
         if not self.is_kept and 2 * len(rows) < self.statistics.rows:
             return self._some(names, rows)
         whole, places = self._whole(names), self.places(rows)
-        return {name: features.taken(cells, places) for name, cells in whole.items()}
+        return {name: cells.at(places) for name, cells in whole.items()}
 
     def rows(self) -> NDArray[np.int64]:
         """(n,) the ids of all rows, in the table's order."""
@@ -71,6 +71,7 @@ class Shelf:
             for place, name in enumerate(absent):
                 found[name] = self._read(name, arrays[f"c{place}"])
                 if self.is_kept and self.engine.keeps(self.scan.table):
+                    found[name].lasting = True
                     self.engine.keep(self._named(name), found[name], _CELL * self.statistics.rows)
         return found
 

@@ -12,7 +12,6 @@ from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan, Table
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, UnknownName
-from imputedb.imputers import features
 from imputedb.imputers.imputer import Array, Cells, Rows
 from imputedb.shelf import Shelf
 from imputedb.sql import tree as t
@@ -70,7 +69,7 @@ def stored(engine: DuckDB, name: str, wanted: Sequence[str] = ()) -> Stored:
         identity = t.named(engine.reading(table, statistics.key or ROW, "t"), "identity")
         identities = np.ma.getdata(engine.arrays(t.select([identity], engine.source(table, "t")))["identity"])
     order = np.argsort(keys, kind="stable")
-    cells = {Column(table.name, name): features.taken(columns[name], order) for name in names}
+    cells = {Column(table.name, name): columns[name].at(order) for name in names}
     return Stored(table, statistics, Rows(cells, keys[order]), statistics.key or "rowid", identities[order])
 
 

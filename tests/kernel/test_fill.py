@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imputedb.kernel import Cells, Filled, fill
+from imputedb.kernel import MOST_RANKED, Cells, Filled, Picked, fill, ranks
 
 EXAMPLES = int(os.environ.get("KERNEL_EXAMPLES", "60"))
 
@@ -33,6 +33,50 @@ def test_threads_do_not_matter(mode: str) -> None:
     one = fill(cells, range(4), mode=mode, seed=7, threads=1)  # type: ignore[arg-type]
     for threads in (2, 3, 8):
         assert same(one, fill(cells, range(4), mode=mode, seed=7, threads=threads))  # type: ignore[arg-type]
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 5000), st.integers(1, 300), st.sampled_from(["predict", "draw"]))
+def test_picked_rows_predict_as_the_same_rows_do(seed: int, n: int, levels: int, mode: str) -> None:
+    rng = np.random.default_rng(seed)
+    whole = [
+        Cells(rng.normal(0, 1, 3000), rng.random(3000) < 0.3),
+        Cells(rng.integers(-5, levels, 3000), rng.random(3000) < 0.1),
+        Cells(rng.integers(0, levels, 3000), rng.random(3000) < 0.2, nominal=True),
+        Cells(np.arange(3000)),
+        Cells(np.where(rng.random(3000) < 0.01, np.inf, rng.exponential(1, 3000).round(2))),
+    ]
+    places = rng.integers(0, 3000, n)
+    taken = [Cells(c.values[places], None if c.missing is None else c.missing[places], c.nominal) for c in whole]
+    gone = rng.random(n) < 0.2
+    gone[0] = False
+    target = Cells(np.nan_to_num(taken[4].values, posinf=9) + taken[0].values + rng.normal(0, 0.1, n), gone)
+    known = ranks(whole[0])
+    assert known is not None
+    picked = [Picked(known, places), *(Picked(ranks(c), places) for c in whole[1:])]  # type: ignore[arg-type]
+    assert same(
+        fill([*taken, target], [5], mode=mode, seed=seed),  # type: ignore[arg-type]
+        fill([*picked, target], [5], mode=mode, seed=seed),  # type: ignore[arg-type]
+    )
+
+
+def test_picked_rows_are_checked() -> None:
+    known = ranks(Cells(np.arange(5.0)))
+    assert known is not None
+    for places in ([5], [-1]):
+        with pytest.raises(ValueError, match="place"):
+            fill([Cells(np.ones(1)), Picked(known, np.array(places))], [0])
+    with pytest.raises(TypeError, match="target"):
+        fill([Picked(known, np.arange(2))], [0])
+    with pytest.raises(ValueError, match="different lengths"):
+        fill([Cells(np.ones(3)), Picked(known, np.arange(2))], [0])
+    assert ranks(Cells(np.zeros(MOST_RANKED + 1))) is None
+
+
+def test_values_between_the_rows_that_bins_are_learnt_from() -> None:
+    x, gone = np.random.default_rng(0).normal(0, 1, 5000), np.arange(5000) % 2 == 0
+    filled = fill([Cells(x, np.arange(5000) % 9 == 1), Cells(x, gone)], [0])
+    assert filled.fitted[0].error < 0.75
 
 
 def test_seeds_and_draws_matter_for_draws() -> None:
@@ -301,3 +345,13 @@ def test_nothing_to_learn_from_in_the_rows_that_teach() -> None:
     values = np.arange(100.0)
     with pytest.raises(ValueError, match="no observed value to learn from"):
         fill([Cells(values, values < 50), Cells(values)], [0], taught=50)
+
+
+@pytest.mark.parametrize("known", [255, 1023])
+def test_bootstraps_of_more_rows_than_there_are(known: int) -> None:
+    x = np.linspace(-1, 1, known + 60)
+    gone = np.arange(len(x)) < 60
+    order = np.random.default_rng(0).permutation(len(x))
+    for seed in range(10):
+        drawn = fill([Cells(x[order], gone), Cells(x[order])], [0], mode="draw", seed=seed).values[0]
+        assert np.abs(drawn - x[order][gone]).mean() < 0.25

@@ -128,7 +128,8 @@ class Staged:
     values of the columns in `kept`, and under a column's full name what an imputer gave for it. All else stays where it
     is stored. Rows of a single scan, all of them and in its order (`whole`), need no row ids: `name` stands beside
     them, and is None where nothing was missing. `reads` are the columns read above, `filled` those whose missing cells
-    are taken from somewhere. `origin` is the relation that was staged, for those who draw or check the plan.
+    are taken from somewhere. With `draws`, `name` also says which draw each row is of, a negative number for all.
+    `origin` is the relation that was staged, for those who draw or check the plan.
     """
 
     name: str | None
@@ -138,6 +139,7 @@ class Staged:
     kept: Columns = field(repr=False, compare=False, hash=False)
     filled: Mapping[Column, Fill] = field(repr=False, compare=False, hash=False)
     origin: "Relation" = field(repr=False, compare=False, hash=False)
+    draws: bool = False
 
 
 Relation = Scan | Filter | Join | Impute | Drop | Aggregate | Project | Sort | Limit | Staged

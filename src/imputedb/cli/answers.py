@@ -5,13 +5,16 @@ import io
 import json
 import math
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from imputedb.cli.tables import printed, rows_table
+from imputedb.errors import QueryError
+from imputedb.inference.answers import Estimate
 from imputedb.inference.pooling import Pool
 from imputedb.result import Report, Result
 
@@ -54,10 +57,63 @@ def write_pool(pool: Pool, form: str) -> None:
     writer.writerows(zip(*table.values(), strict=True))
 
 
+def number_of_draws(text: str) -> int | Literal["auto"]:
+    """The draws of an option.
+
+    Raises:
+        QueryError: it is neither a whole number nor `auto`.
+    """
+    if text == "auto":
+        return "auto"
+    if not text.isdigit():
+        raise QueryError(f"--m {text!r} is no number of draws: give one, such as 20, or auto")
+    return int(text)
+
+
 def as_table(result: Result) -> str:
     """Rows in a drawn table, with a line of what was done."""
     rows = result.fetchall()
-    return f"{printed(rows_table(result.columns, rows))}\n\n{summary(result.report, len(rows))}\n"
+    if result.report.m == 1:
+        return f"{printed(rows_table(result.columns, rows))}\n\n{summary(result.report, len(rows))}\n"
+    columns, shown = with_intervals(result, rows)
+    return f"{printed(rows_table(columns, shown))}\n\n{summary(result.report, len(rows))}\n{about(result)}\n"
+
+
+def with_intervals(result: Result, rows: Sequence[Sequence[object]]) -> tuple[list[str], list[list[object]]]:
+    """A pooled answer to be looked at: estimates with their interval, and the fraction of missing information."""
+    numbers = {name for row in result.estimates for name in row}
+    parts = {f"{name}_{part}" for name in numbers for part in ("se", "low", "high")}
+    kept = [place for place, name in enumerate(result.columns) if name not in parts]
+    shown = [
+        [_shown(row[place], result.columns[place], known) for place in kept]
+        for row, known in zip(rows, result.estimates, strict=True)
+    ]
+    titles = [result.columns[place] for place in kept]
+    short = [f"fmi {title.removesuffix('_fmi')}" if title.removesuffix("_fmi") in numbers and title.endswith("_fmi")
+             else title for title in titles]  # fmt: skip
+    return short, shown
+
+
+def _shown(value: object, name: str, known: Mapping[str, Estimate]) -> object:
+    if name in known:
+        low, high = known[name].interval()
+        at = f"{known[name].estimate:.6g}"
+        return at if math.isnan(low) else f"{at} [{low:.6g}, {high:.6g}]"
+    if isinstance(value, float) and (name.endswith("_fmi") or name == "in_draws"):
+        return f"{value:.0%}"
+    return value
+
+
+def about(result: Result) -> str:
+    """What intervals are about and stand on, in a line."""
+    one = next((one for row in result.estimates for one in row.values()), None)
+    if one is None:
+        return f"pooled of {result.report.m} draws"
+    what = {
+        "population": "for the population that the table is a sample of",
+        "answer": "for the answer if nothing were missing",
+    }[one.question]
+    return f"pooled of {result.report.m} draws; {one.level:.0%} intervals {what}, missing at random assumed"
 
 
 def summary(report: Report, rows: int) -> str:

@@ -18,6 +18,7 @@ from imputedb.errors import Error, InternalError, QueryError, StorageError
 if TYPE_CHECKING:
     from imputedb.database import Database
     from imputedb.imputers.imputer import Progress
+    from imputedb.inference.answers import Question
 
 YOURS, OURS, INTERRUPTED = 1, 2, 130
 
@@ -172,19 +173,40 @@ def _holds_tables(db: str) -> bool:
 @click.argument("db")
 @click.argument("sql")
 @with_planning
+@click.option("--m", "draws", default="1", show_default=True, help="Draws for intervals, or auto; 1: none.")
+@click.option("--interval", type=click.Choice(["population", "answer"]), default="population", help="What it is about.")
+@click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals' confidence.")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table")
 @click.option("--output", metavar="FILE", help="Write to a file, all of it or nothing.")
 def query(
-    db: str, sql: str, alpha: float, imputer: str, seed: int, strategy: str, form: str, output: str | None
+    db: str,
+    sql: str,
+    alpha: float,
+    imputer: str,
+    seed: int,
+    strategy: str,
+    draws: str,
+    interval: Question,
+    level: float,
+    form: str,
+    output: str | None,
 ) -> None:
     """Answer SQL over the database DB as if nothing were missing."""
-    from imputedb.cli.answers import write
+    from imputedb.cli.answers import number_of_draws, write
 
     if form == "parquet" and output is None:
         raise QueryError("parquet is no text: give --output FILE")
     with opened(db) as database, shown_progress() as progress:
         result = database.sql(
-            sql, alpha=alpha, imputer=imputers(imputer), seed=seed, strategy=strategy, progress=progress
+            sql,
+            alpha=alpha,
+            imputer=imputers(imputer),
+            seed=seed,
+            strategy=strategy,
+            m=number_of_draws(draws),
+            interval=interval,
+            level=level,
+            progress=progress,
         )
         write(result, form, output)
 

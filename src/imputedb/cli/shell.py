@@ -7,15 +7,16 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
-from imputedb.cli.answers import as_csv, as_json, as_table, remark
+from imputedb.cli.answers import as_csv, as_json, as_table, number_of_draws, remark
 from imputedb.cli.tables import frontier_table, printed, profile_tables
 from imputedb.database import Database
 from imputedb.errors import DataError, Error, QueryError
 from imputedb.imputers.registry import DROP, IMPUTERS, chosen
+from imputedb.inference.answers import Question
 from imputedb.sql.statements import split
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Shell:
     alpha: float = 0.0
     imputer: str = "tree"
     seed: int = 0
+    draws: str = "1"
+    interval: Question = "population"
     mode: str = "table"
     ended: bool = False
     _pending: list[str] = field(default_factory=list)
@@ -78,7 +81,14 @@ class Shell:
         return "   ...> " if self._pending else "imputedb> "
 
     def _statement(self, text: str) -> None:
-        result = self.db.sql(text, alpha=self.alpha, imputer=self.imputer.split(","), seed=self.seed)
+        result = self.db.sql(
+            text,
+            alpha=self.alpha,
+            imputer=self.imputer.split(","),
+            seed=self.seed,
+            m=number_of_draws(self.draws),
+            interval=self.interval,
+        )
         remark(result.report)
         self.say(_FORMATS[self.mode](result).rstrip("\n"))
 
@@ -124,6 +134,21 @@ class Shell:
             except ValueError:
                 raise QueryError(f".seed takes a whole number, not {text!r}") from None
         self.say(f"seed {self.seed}")
+
+    def dot_m(self, text: str) -> None:
+        """.m [N]                draws, for intervals; auto for as many as are needed, 1 for none"""
+        if text:
+            number_of_draws(text)
+            self.draws = text
+        self.say(f"m {self.draws}")
+
+    def dot_interval(self, text: str) -> None:
+        """.interval [ABOUT]     population or answer"""
+        if text:
+            if text not in get_args(Question):
+                raise QueryError(f"no interval {text!r}; there are {', '.join(get_args(Question))}")
+            self.interval = text  # type: ignore[assignment]  # it is one of them
+        self.say(f"interval {self.interval}")
 
     def dot_mode(self, text: str) -> None:
         """.mode [FORMAT]        table, csv or json"""

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
+from numpy.typing import NDArray
 
 from imputedb.algebra.relation import Table
 from imputedb.engines import declarations, encoding, profile
@@ -21,6 +23,7 @@ from imputedb.engines.engine import Array, Shape
 from imputedb.engines.functions import functions
 from imputedb.engines.memory import Memory
 from imputedb.engines.runner import Runner
+from imputedb.engines.slots import Slots
 from imputedb.engines.store import SCHEMA, Store, fingerprint_of
 from imputedb.errors import InternalError, StorageError, UnknownName
 from imputedb.sql import parse
@@ -58,7 +61,7 @@ class DuckDB:
         self._numbers = itertools.count(1)
         self._in_transaction = False
         self._garbage: deque[str] = deque()
-        self._registered: set[int] = set()
+        self._slots = Slots(self.connection, f"{_TEMPORARY}rows_")
         self._adopted: dict[Table, tuple[Shape, Statistics]] = {}
         self._version = 0
         self._types: dict[str, Tree] = {}
@@ -99,6 +102,7 @@ class DuckDB:
                 if began:
                     with suppress(duckdb.Error):
                         self.connection.execute("ROLLBACK")
+                    self._slots.lost()
                 raise
             if began:
                 self.connection.execute("COMMIT")
@@ -352,20 +356,21 @@ class DuckDB:
         with self.lock:
             return self._runner.run(self.text(node), _arrays)
 
+    def numbers(self, text: str) -> list[NDArray[np.float64]]:
+        """The columns of a SELECT of numbers as doubles, in order, NaN for NULL."""
+        with self.lock:
+            arrays = self._runner.run(text, _arrays)
+            return [np.ma.filled(np.ma.asarray(one).astype(np.float64), np.nan) for one in arrays.values()]
+
     def register(self, columns: Mapping[str, Array]) -> str:
         """Makes arrays readable as a table."""
         with self.lock:
-            name = f"{_TEMPORARY}rows_{next(n for n in itertools.count() if n not in self._registered)}"
-            self.connection.register(name, dict(columns))
-            self._registered.add(int(name.rpartition("_")[2]))
-            return name
+            return self._slots.fill(columns)
 
     def forget(self, names: Sequence[str]) -> None:
         """Lets go of registered rows."""
-        with self.lock, suppress(duckdb.Error):
-            for name in names:
-                self.connection.unregister(name)
-                self._registered.discard(int(name.rpartition("_")[2]))
+        with self.lock:
+            self._slots.empty(names)
 
     def verbatim(self, text: str) -> str:
         """The one statement of a text, without what separates statements."""
@@ -386,6 +391,7 @@ class DuckDB:
             except (duckdb.IOException, duckdb.FatalException) as error:
                 raise StorageError(str(error).partition(": ")[2]) from error
             except duckdb.Error as error:
+                self._slots.lost()  # a COMMIT may have failed
                 raise parse.translated(error) from error
             finally:
                 self.changed()
@@ -394,15 +400,19 @@ class DuckDB:
         """Whether the user is in a transaction of his own: another BEGIN would abort it."""
         for statement in self.connection.extract_statements(text):
             if statement.type == duckdb.StatementType.TRANSACTION:
+                self._slots.lost()
                 self._in_transaction = statement.query.split()[0].strip(";").lower() in ("begin", "start")
 
     def answer(self, text: str, width: int) -> str:
         """Runs a query and keeps its rows under the name that is returned, its columns named c0, c1, ..."""
         with self.lock:
-            self._collect()
-            name = f"{_TEMPORARY}answer_{next(self._numbers)}"
+            name = self._garbage.popleft() if self._garbage else f"{_TEMPORARY}answer_{next(self._numbers)}"
             columns = ", ".join(f"c{place}" for place in range(width))
-            self._runner.run(f"CREATE TEMP TABLE {name}({columns}) AS {text}", _rows)
+            try:
+                self._runner.run(f"CREATE OR REPLACE TEMP TABLE {name}({columns}) AS {text}", _rows)
+            except BaseException:
+                self._garbage.append(name)
+                raise
             return name
 
     def pivoted(self, text: str) -> tuple[str, list[str], list[str]]:
@@ -432,12 +442,13 @@ class DuckDB:
                 self._runner.run(f"DROP {kind} IF EXISTS temp.{name}", _rows)
 
     def discard(self, name: str) -> None:
-        """Lets go of an answer, at the next statement: callers may be garbage collectors in the middle of anything."""
+        """Lets go of an answer, when the next one takes its place: callers may be garbage collectors in the middle of
+        anything."""
         self._garbage.append(name)
 
     def _collect(self) -> None:
         with suppress(duckdb.Error):
-            while self._garbage:
+            while len(self._garbage) > 1:
                 self._runner.run(f"DROP TABLE IF EXISTS temp.{self._garbage.popleft()}", _rows)
 
     def type_tree(self, name: str) -> Tree:

@@ -30,11 +30,6 @@ def _encoded(data: Array, missing: NDArray[np.bool_]) -> tuple[Array, tuple[obje
     return codes, levels
 
 
-def taken(given: Cells, order: NDArray[np.intp]) -> Cells:
-    """The cells of some rows, in the order given."""
-    return Cells(given.values[order], given.missing[order], given.kind, given.levels)
-
-
 def allowed(values: Array, like: Cells, policy: Policy) -> Array:
     """Imputed values within the bounds, and among the values, that a policy allows.
 

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from imputedb import kernel
 from imputedb.algebra.column import Column
 from imputedb.statistics.statistics import Kind
 
@@ -32,7 +33,6 @@ class Work:
     spread: float
 
 
-@dataclass(frozen=True, slots=True)
 class Cells:
     """One column of the rows at hand.
 
@@ -42,12 +42,54 @@ class Cells:
         missing: (n,) True where the value is missing.
         kind: what the values are.
         levels: the sorted categories, empty for anything else.
+        lasting: whether the column will be asked for again, so that it pays to work out its ranks.
     """
 
-    values: Array
-    missing: NDArray[np.bool_]
-    kind: Kind
-    levels: tuple[object, ...] = ()
+    __slots__ = ("_missing", "_picked", "_ranks", "_values", "kind", "lasting", "levels")
+
+    def __init__(self, values: Array, missing: NDArray[np.bool_], kind: Kind, levels: tuple[object, ...] = ()) -> None:
+        self.kind, self.levels, self.lasting = kind, levels, False
+        self._values: Array | None = values
+        self._missing: NDArray[np.bool_] | None = missing
+        self._picked: tuple[Cells, NDArray[np.intp]] | None = None
+        self._ranks: kernel.Ranks | None = None
+
+    def at(self, places: NDArray[np.intp]) -> "Cells":
+        """The cells of some rows, in the order given; fetched when they are looked at."""
+        some = Cells.__new__(Cells)
+        some.kind, some.levels, some.lasting = self.kind, self.levels, False
+        some._values = some._missing = some._ranks = None
+        some._picked = (self._picked[0], self._picked[1][places]) if self._picked else (self, places)
+        return some
+
+    @property
+    def values(self) -> Array:  # noqa: D102
+        if self._values is None:
+            assert self._picked is not None
+            whole, places = self._picked
+            self._values = whole.values[places]
+        return self._values
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:  # noqa: D102
+        if self._missing is None:
+            assert self._picked is not None
+            whole, places = self._picked
+            self._missing = whole.missing[places]
+        return self._missing
+
+    def predicting(self) -> kernel.Cells | kernel.Picked:
+        """The column as one that others are predicted from."""
+        if self._picked is None:
+            return self.filled()
+        whole, places = self._picked
+        if whole.lasting and whole._ranks is None:
+            whole._ranks = kernel.ranks(whole.filled())
+        return kernel.Picked(whole._ranks, places) if whole._ranks else self.filled()
+
+    def filled(self) -> kernel.Cells:
+        """The column as one that is to be filled in."""
+        return kernel.Cells(self.values, self.missing, self.kind is Kind.CATEGORY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.imputers import features
 from imputedb.imputers.imputer import Array, Rows
 
 
@@ -12,7 +11,7 @@ def by_key(rows: Rows) -> tuple[Rows, NDArray[np.intp]]:
     if np.all(rows.keys[:-1] <= rows.keys[1:]):
         return rows, np.arange(len(rows.keys))
     turn = np.argsort(rows.keys, kind="stable")
-    columns = {column: features.taken(cells, turn) for column, cells in rows.columns.items()}
+    columns = {column: cells.at(turn) for column, cells in rows.columns.items()}
     return Rows(columns, rows.keys[turn], None if rows.learn is None else rows.learn[turn]), turn
 
 

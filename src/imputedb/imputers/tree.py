@@ -11,7 +11,6 @@ from imputedb.algebra.column import Column
 from imputedb.imputers.imputer import Array, Progress, Rows, Work
 from imputedb.imputers.order import by_key, turned_back
 from imputedb.kernel import cost
-from imputedb.statistics.statistics import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +67,8 @@ class Tree:
         order = sorted(rows.columns)
         given, turn = by_key(rows)  # a bootstrap is drawn in the order of the rows
         cells = [
-            kernel.Cells(c.values, c.missing, c.kind is Kind.CATEGORY)
-            for c in (given.columns[column] for column in order)
+            given.columns[column].filled() if column in targets else given.columns[column].predicting()
+            for column in order
         ]
         sizes = {k: v for k, v in (("leaves", self.leaves), ("min_leaf", self.min_leaf)) if v is not None}
         wanted = sorted(targets)

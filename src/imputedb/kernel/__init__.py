@@ -11,13 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.kernel import _kernel
+from imputedb.kernel._kernel import Ranks
 
-__all__ = ["LEAVES", "MIN_LEAF", "TRAIN_ROWS", "Cells", "Filled", "Fitted", "fill"]
+__all__ = ["LEAVES", "MIN_LEAF", "TRAIN_ROWS", "Cells", "Filled", "Fitted", "Picked", "Ranks", "fill", "ranks"]
 
 LEAVES = 64
 MIN_LEAF = 10
 TRAIN_ROWS = 50_000
 """Rows a model is learnt from at most; decisions/kernel.md has the error that costs."""
+
+MOST_RANKED = 65_535
+"""Rows of a column that has ranks at most."""
 
 _MODELS = ("centre", "linear", "tree", "linear+tree")
 
@@ -35,6 +39,19 @@ class Cells:
     values: NDArray[np.generic]
     missing: NDArray[np.bool_] | None = None
     nominal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """Some rows of a column whose ranks are known, which predict others.
+
+    Attributes:
+        ranks: of the whole column.
+        places: (n,) of the rows in it.
+    """
+
+    ranks: Ranks
+    places: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +85,7 @@ class Filled:
 
 
 def fill(
-    columns: Sequence[Cells],
+    columns: Sequence[Cells | Picked],
     targets: Sequence[int],
     *,
     cycles: int = 2,
@@ -114,24 +131,24 @@ def fill(
     Raises:
         ValueError: lengths differ, a target is not a place, or has no observed value; `train_rows` are not one a
             target.
-        TypeError: a column is neither numbers of at most 64 bits nor booleans.
+        TypeError: a target is picked by ranks; a column is neither numbers of at most 64 bits nor booleans.
     """
-    values = [_native(place, column.values) for place, column in enumerate(columns)]
-    gaps = [_flags(column.missing) for column in columns]
-    _check_lengths([*values, *gaps, rows, learn])
-    size = len(values[0]) if values else 0
+    size = _size(columns, rows, learn)
     first = size if taught is None else taught
     if not 0 <= first <= size:
         raise ValueError(f"{first} rows to learn from, of {size}")
-    counts = _gaps_of(targets, values, gaps, first)
+    values = [_native(place, column) for place, column in enumerate(columns)]
+    filled = _checked(columns, targets)
+    outputs = [
+        np.empty(_gaps(place, filled[place], first), _array(place, filled[place].values).dtype) for place in targets
+    ]
     most = [train_rows] * len(targets) if isinstance(train_rows, int) else list(train_rows)
     if len(most) != len(targets):
         raise ValueError(f"{len(most)} bounds on the rows to learn from, but {len(targets)} targets")
-    outputs = [np.empty(count, values[place].dtype) for place, count in zip(targets, counts, strict=True)]
     done, fitted = _kernel.fill(
         values,
-        gaps,
-        [int(column.nominal) for column in columns],
+        [None if isinstance(column, Picked) else _flags(column.missing) for column in columns],
+        [int(isinstance(column, Cells) and column.nominal) for column in columns],
         list(targets),
         outputs,
         None if rows is None else np.ascontiguousarray(rows, np.uint64),
@@ -148,36 +165,55 @@ def fill(
         progress,
     )
     own = (
-        out.view(np.bool_) if columns[t].values.dtype == np.bool_ else out
+        out.view(np.bool_) if filled[t].values.dtype == np.bool_ else out
         for t, out in zip(targets, outputs, strict=True)
     )
     return Filled(tuple(own), tuple(Fitted(_MODELS[kind], error, tuple(used)) for kind, error, used in fitted), done)
 
 
-def _check_lengths(arrays: Sequence[NDArray[np.generic] | None]) -> None:
-    lengths = {len(array) for array in arrays if array is not None}
+def ranks(cells: Cells) -> Ranks | None:
+    """What a column's bins are learnt from, whichever of its rows are asked for; None of a column that is too long."""
+    if len(cells.values) > MOST_RANKED:
+        return None
+    return Ranks(_array(0, cells.values), _flags(cells.missing), cells.nominal)
+
+
+def _size(columns: Sequence[Cells | Picked], *marks: NDArray[np.generic] | None) -> int:
+    """The number of rows, the same of all."""
+    lengths = {len(column.places if isinstance(column, Picked) else column.values) for column in columns}
+    flags = [column.missing for column in columns if isinstance(column, Cells)]
+    lengths |= {len(array) for array in (*flags, *marks) if array is not None}
     if len(lengths) > 1:
         raise ValueError(f"columns of different lengths: {sorted(lengths)}")
+    return lengths.pop() if columns else 0
 
 
-def _gaps_of(
-    targets: Sequence[int],
-    values: Sequence[NDArray[np.generic]],
-    gaps: Sequence[NDArray[np.uint8] | None],
-    first: int,
-) -> list[int]:
-    """How many cells of each target are missing, not all of the first rows' among them."""
-    if any(not 0 <= place < len(values) for place in targets) or len(set(targets)) < len(targets):
-        raise ValueError(f"targets {list(targets)} are not distinct places among {len(values)} columns")
-    counts = [_missing(values[place], gaps[place]) for place in targets]
-    for place, count in zip(targets, counts, strict=True):
-        head = gaps[place]
-        if count and _missing(values[place][:first], None if head is None else head[:first]) == first:
-            raise ValueError(f"column {place} has no observed value to learn from")
-    return counts
+def _checked(columns: Sequence[Cells | Picked], targets: Sequence[int]) -> dict[int, Cells]:
+    """The columns to fill by their places."""
+    if any(not 0 <= place < len(columns) for place in targets) or len(set(targets)) < len(targets):
+        raise ValueError(f"targets {list(targets)} are not distinct places among {len(columns)} columns")
+    found = {place: column for place in targets if isinstance(column := columns[place], Cells)}
+    if len(found) < len(targets):
+        raise TypeError("the values of a target are needed, not its ranks")
+    return found
 
 
-def _native(place: int, values: NDArray[np.generic]) -> NDArray[np.generic]:
+def _gaps(place: int, cells: Cells, first: int) -> int:
+    """How many cells are missing, not all of the first rows' among them."""
+    values, flags = cells.values, _flags(cells.missing)
+    count = _missing(values, flags)
+    if count and _missing(values[:first], None if flags is None else flags[:first]) == first:
+        raise ValueError(f"column {place} has no observed value to learn from")
+    return count
+
+
+def _native(place: int, column: Cells | Picked) -> NDArray[np.generic] | tuple[Ranks, NDArray[np.int64]]:
+    if isinstance(column, Picked):
+        return column.ranks, np.ascontiguousarray(column.places, np.int64)
+    return _array(place, column.values)
+
+
+def _array(place: int, values: NDArray[np.generic]) -> NDArray[np.generic]:
     contiguous = np.ascontiguousarray(values)
     if contiguous.dtype == np.bool_:
         return contiguous.view(np.uint8)
@@ -195,6 +231,6 @@ def _flags(missing: NDArray[np.bool_] | None) -> NDArray[np.uint8] | None:
 def _missing(values: NDArray[np.generic], flags: NDArray[np.uint8] | None) -> int:
     """How many values are missing, NaN among them."""
     if values.dtype.kind != "f":
-        return 0 if flags is None else int(np.count_nonzero(flags))
+        return 0 if flags is None else int(np.count_nonzero(flags.view(np.bool_)))  # of numbers it is slow
     gone = np.isnan(values)
     return int(np.count_nonzero(gone if flags is None else np.logical_or(gone, flags, out=gone)))

@@ -3,8 +3,11 @@ from collections.abc import Callable
 from numpy import float64, generic, int32, int64, uint8, uint64
 from numpy.typing import NDArray
 
+class Ranks:
+    def __init__(self, values: NDArray[generic], missing: NDArray[uint8] | None, nominal: bool) -> None: ...
+
 def fill(
-    values: list[NDArray[generic]],
+    values: list[NDArray[generic] | tuple[Ranks, NDArray[int64]]],
     missing: list[NDArray[uint8] | None],
     nominal: list[int],
     targets: list[int],

@@ -28,7 +28,7 @@ void sort(std::vector<double>& values, bool integral) {
 
 std::vector<double> sample_of(const Column& column, std::size_t size) {
   std::vector<double> values;
-  const std::size_t step = std::max<std::size_t>(1, column.rows / size);
+  const std::size_t step = std::max<std::size_t>(1, column.rows / std::max<std::size_t>(size, 1));
   values.reserve(column.rows / step + 1);
   column.visit([&](const auto* v) {
     for (std::size_t i = 0; i < column.rows; i += step)
@@ -38,16 +38,17 @@ std::vector<double> sample_of(const Column& column, std::size_t size) {
   return values;
 }
 
-std::vector<double> uppers(const std::vector<double>& sorted, int bins) {
-  std::vector<double> distinct;
-  for (double v : sorted) {
+template <class Value>
+std::vector<Value> uppers(const std::vector<Value>& sorted, int bins) {
+  std::vector<Value> distinct;
+  for (const Value v : sorted) {
     if (distinct.empty() || v != distinct.back()) distinct.push_back(v);
     if (distinct.size() > static_cast<std::size_t>(bins)) break;
   }
   if (distinct.size() <= static_cast<std::size_t>(bins)) return distinct;
-  std::vector<double> out;
+  std::vector<Value> out;
   for (int b = 1; b <= bins; ++b) {
-    const double v = sorted[std::min(sorted.size() - 1, sorted.size() * b / bins)];
+    const Value v = sorted[std::min(sorted.size() - 1, sorted.size() * b / bins)];
     if (out.empty() || v > out.back()) out.push_back(v);
   }
   return out;
@@ -80,7 +81,8 @@ void finish(Binned& out, const Moments& moments) {
   out.sd = n ? std::sqrt(spread / n) : 0;
 }
 
-bool all_differ(const std::vector<double>& sorted) {
+template <class Value>
+bool all_differ(const std::vector<Value>& sorted) {
   return sorted.size() > 1 && std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end();
 }
 
@@ -113,7 +115,8 @@ Binned ordered(const Column& column, int max_bins, std::size_t taught) {
   out.taught = taught;
   Column head = column;
   head.rows = taught;
-  const std::vector<double> sample = sample_of(head, kSample);
+  std::vector<double> sample = sample_of(head, kSample);
+  if (sample.empty()) sample = sample_of(head, taught);
   out.upper = uppers(sample, std::min(max_bins, kMaxBins - 1));
   out.codes.resize(column.rows);
   Moments moments{std::vector<double>(out.upper.size() + 1), std::vector<std::uint32_t>(out.upper.size() + 1)};
@@ -164,6 +167,80 @@ Binned categories(const Column& column, int max_bins, std::size_t taught) {
   return out;
 }
 
+// Every so many of the first rows that a sample has about `size` of, the ranks that are not missing in order.
+std::vector<std::uint16_t> sample_of(const Ranks& ranks, std::span<const std::uint16_t> rows, std::size_t size) {
+  const std::size_t step = std::max<std::size_t>(1, rows.size() / std::max<std::size_t>(size, 1));
+  std::vector<std::uint32_t> counts(ranks.values.size());
+  for (std::size_t i = 0; i < rows.size(); i += step) ++counts[rows[i]];
+  std::vector<std::uint16_t> out;
+  for (std::size_t rank = 1; rank < counts.size(); ++rank)
+    out.insert(out.end(), counts[rank], static_cast<std::uint16_t>(rank));
+  return out;
+}
+
+std::vector<std::uint16_t> picked(const Column& column) {
+  std::vector<std::uint16_t> out(column.rows);
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = column.ranks->ranks[static_cast<std::size_t>(column.places[i])];
+  return out;
+}
+
+// Codes of all rows by rank, and moments of those that are learnt from.
+void take(const Ranks& ranks, std::span<const std::uint16_t> rows, std::span<const std::uint8_t> bins, Binned& out) {
+  out.codes.resize(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) out.codes[i] = bins[rows[i]];
+  const std::size_t width = static_cast<std::size_t>(*std::max_element(bins.begin(), bins.end())) + 1;
+  Moments moments{std::vector<double>(width), std::vector<std::uint32_t>(width)};
+  for (std::size_t i = 0; i < out.taught; ++i) {
+    const double value = ranks.values[rows[i]];
+    if (out.codes[i] == 0 || !std::isfinite(value)) continue;
+    moments.sum[out.codes[i]] += out.nominal ? 0 : value;
+    ++moments.count[out.codes[i]];
+  }
+  finish(out, moments);
+}
+
+Binned ordered(const Ranks& ranks, std::span<const std::uint16_t> rows, int max_bins, std::size_t taught) {
+  Binned out;
+  out.taught = taught;
+  const auto head = rows.first(taught);
+  std::vector<std::uint16_t> sample = sample_of(ranks, head, kSample);
+  if (sample.empty()) sample = sample_of(ranks, head, taught);
+  const std::vector<std::uint16_t> upper = uppers(sample, std::min(max_bins, kMaxBins - 1));
+  out.key = ranks.integral && all_differ(sample) && all_differ(sample_of(ranks, head, kKeySample));
+  std::vector<std::uint8_t> bins(ranks.values.size());
+  std::size_t bin = 0;
+  for (std::size_t rank = 1; rank < bins.size(); ++rank) {
+    while (bin + 1 < upper.size() && upper[bin] < rank) ++bin;
+    bins[rank] = static_cast<std::uint8_t>(bin + 1);
+  }
+  for (const std::uint16_t rank : upper) out.upper.push_back(ranks.values[rank]);
+  take(ranks, rows, bins, out);
+  return out;
+}
+
+// The most frequent categories have bins of their own, all rarer ones share one.
+Binned categories(const Ranks& ranks, std::span<const std::uint16_t> rows, int max_bins, std::size_t taught) {
+  Binned out;
+  out.taught = taught;
+  out.nominal = true;
+  std::vector<std::uint32_t> counts(ranks.values.size());
+  for (const std::uint16_t rank : rows.first(taught)) ++counts[rank];
+  std::vector<std::uint16_t> seen;
+  for (std::size_t rank = 1; rank < counts.size(); ++rank)
+    if (counts[rank] > 0) seen.push_back(static_cast<std::uint16_t>(rank));
+  std::stable_sort(seen.begin(), seen.end(), [&](auto a, auto b) { return counts[a] > counts[b]; });
+  const std::size_t own = std::min<std::size_t>(seen.size(), static_cast<std::size_t>(std::min(max_bins, kMaxBins - 2)));
+  std::vector<std::uint8_t> bins(ranks.values.size());
+  for (std::size_t place = 0; place < seen.size(); ++place) {
+    bins[seen[place]] = static_cast<std::uint8_t>(std::min(place, own) + 1);
+    if (place < own) out.levels.push_back(static_cast<std::int64_t>(ranks.values[seen[place]]));
+  }
+  take(ranks, rows, bins, out);
+  out.key = seen.size() > 1 && seen.size() == out.observed;
+  return out;
+}
+
 }  // namespace
 
 Coder::Coder(const Binned& binned, bool integral, std::size_t rows) {
@@ -201,6 +278,11 @@ void Coder::code(std::span<const double> values, std::span<std::uint8_t> codes) 
 }
 
 Binned binned(const Column& column, int max_bins, std::size_t taught) {
+  if (column.ranks != nullptr) {
+    const std::vector<std::uint16_t> rows = picked(column);
+    return column.nominal ? categories(*column.ranks, rows, max_bins, taught)
+                          : ordered(*column.ranks, rows, max_bins, taught);
+  }
   return column.nominal ? categories(column, max_bins, taught) : ordered(column, max_bins, taught);
 }
 

@@ -44,7 +44,19 @@ class Coder {
   std::vector<std::uint8_t> table_;  // of integers of a small range
 };
 
+// A whole column as the ranks of its values, of which bins of any of its rows are learnt without comparing values anew.
+struct Ranks {
+  static constexpr std::size_t kMost = 65535;  // rows
+
+  explicit Ranks(const Column& column);
+
+  std::vector<std::uint16_t> ranks;  // per row: 0 where it is missing, 1.. in the order of the values
+  std::vector<double> values;        // per rank; nothing of rank 0
+  bool nominal, integral;
+};
+
 // Bins are learnt from the first `taught` rows; all rows are coded. A category not seen there is coded as missing.
+// A column that is picked from ranks has no lowest and highest row.
 Binned binned(const Column& column, int max_bins, std::size_t taught);
 
 }  // namespace imputedb

@@ -1,4 +1,4 @@
-// A column of the caller's, read in place whatever its type.
+// A column of the caller's, read in place whatever its type; or rows that are picked from one whose ranks are known.
 #pragma once
 
 #include <cmath>
@@ -8,6 +8,8 @@
 
 namespace imputedb {
 
+struct Ranks;
+
 enum class Type : std::uint8_t { f64, f32, i64, i32, i16, i8, u64, u32, u16, u8 };
 
 struct Column {
@@ -16,6 +18,8 @@ struct Column {
   std::size_t rows = 0;
   Type type = Type::f64;
   bool nominal = false;
+  const Ranks* ranks = nullptr;  // instead of values
+  const std::int64_t* places = nullptr;
 
   template <class F>
   auto visit(F&& f) const {

@@ -5,6 +5,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "caller.hpp"
@@ -21,6 +22,7 @@ namespace {
 
 using AnyArray = nb::ndarray<nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Flags = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Places = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Keys = nb::ndarray<const std::uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 Type type_of(const AnyArray& array) {
@@ -36,9 +38,28 @@ Type type_of(const AnyArray& array) {
   }
 }
 
+Column picked(const nb::tuple& ranks_and_places) {
+  const auto& ranks = nb::cast<const Ranks&>(ranks_and_places[0]);
+  const auto places = nb::cast<Places>(ranks_and_places[1]);
+  const std::span<const std::int64_t> all(places.data(), places.shape(0));
+  const auto size = static_cast<std::int64_t>(ranks.ranks.size());
+  if (std::any_of(all.begin(), all.end(), [size](std::int64_t place) { return place < 0 || place >= size; }))
+    throw nb::value_error("a place is none of the column's rows");
+  Column column;
+  column.rows = places.shape(0);
+  column.nominal = ranks.nominal;
+  column.ranks = &ranks;
+  column.places = places.data();
+  return column;
+}
+
 std::vector<Column> columns_of(nb::list values, nb::list missing, const std::vector<int>& nominal) {
   std::vector<Column> out;
   for (std::size_t i = 0; i < nominal.size(); ++i) {
+    if (nb::isinstance<nb::tuple>(values[i])) {
+      out.push_back(picked(nb::cast<nb::tuple>(values[i])));
+      continue;
+    }
     const auto array = nb::cast<AnyArray>(values[i]);
     Column column{array.data(), nullptr, array.shape(0), type_of(array), nominal[i] != 0};
     if (!missing[i].is_none()) column.missing = nb::cast<Flags>(missing[i]).data();
@@ -114,6 +135,11 @@ nb::list grow(const std::vector<std::vector<std::uint8_t>>& codes, const std::ve
 }  // namespace
 
 NB_MODULE(_kernel, m) {
+  nb::class_<Ranks>(m, "Ranks").def("__init__", [](Ranks* self, AnyArray values, std::optional<Flags> missing,
+                                                    bool nominal) {
+    new (self) Ranks(
+        Column{values.data(), missing ? missing->data() : nullptr, values.shape(0), type_of(values), nominal});
+  }, "values"_a, "missing"_a.none(), "nominal"_a);
   m.def("fill", &fill, "values"_a, "missing"_a, "nominal"_a, "targets"_a, "outputs"_a, "keys"_a.none(),
         "learn"_a.none(), "cycles"_a, "leaves"_a, "min_leaf"_a, "draw"_a, "seed"_a, "draw_number"_a, "train_rows"_a,
         "taught"_a, "threads"_a, "progress"_a.none());

@@ -25,40 +25,39 @@ void Pool::run(std::size_t count, const std::function<void(std::size_t)>& task, 
     }
     return;
   }
-  {
-    const std::lock_guard lock(mutex_);
-    task_ = &task;
-    count_ = count;
-    next_ = 0;
-    busy_ = threads_.size();
-    ++round_;
-  }
+  Lock lock(mutex_);
+  task_ = &task;
+  next_ = 0;
+  count_ = unfinished_ = count;
   ready_.notify_all();
-  for (std::size_t i = next_++; i < count; i = next_++) {
-    task(i);
+  while (next_ < count_) {
+    one(lock);
+    lock.unlock();
     between();
+    lock.lock();
   }
-  std::unique_lock lock(mutex_);
-  while (!done_.wait_for(lock, std::chrono::milliseconds(50), [this] { return busy_ == 0; })) {
+  while (!done_.wait_for(lock, std::chrono::milliseconds(50), [this] { return unfinished_ == 0; })) {
     lock.unlock();
     between();
     lock.lock();
   }
 }
 
+void Pool::one(Lock& lock) {
+  const std::size_t place = next_++;
+  const auto* task = task_;
+  lock.unlock();
+  (*task)(place);
+  lock.lock();
+  if (--unfinished_ == 0) done_.notify_all();
+}
+
 void Pool::work() {
-  std::uint64_t seen = 0;
+  Lock lock(mutex_);
   while (true) {
-    std::unique_lock lock(mutex_);
-    ready_.wait(lock, [&] { return ending_ || round_ != seen; });
+    ready_.wait(lock, [this] { return ending_ || next_ < count_; });
     if (ending_) return;
-    seen = round_;
-    const auto* task = task_;
-    const std::size_t count = count_;
-    lock.unlock();
-    for (std::size_t i = next_++; i < count; i = next_++) (*task)(i);
-    lock.lock();
-    if (--busy_ == 0) done_.notify_all();
+    one(lock);
   }
 }
 

@@ -1,5 +1,8 @@
 #include "pruning.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace imputedb {
 
 void prune(Tree& tree, std::span<const double> loss) {
@@ -18,13 +21,70 @@ void prune(Tree& tree, std::span<const double> loss) {
   tree.leaves = number;
 }
 
-std::vector<std::uint16_t> leaves_of(const Tree& tree, const Sample& sample) {
-  std::vector<std::uint16_t> out(sample.rows());
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const Node& leaf = tree.leaf([&](int f) { return sample.codes[static_cast<std::size_t>(f)][i]; });
-    out[i] = static_cast<std::uint16_t>(leaf.leaf);
+namespace {
+
+constexpr std::size_t kAbreast = 16;  // rows that go down together, so that their look-ups overlap
+
+// A node that rows pass without a branch; a leaf leads to itself.
+struct Step {
+  const std::uint8_t* codes;
+  std::uint8_t shift, limit;  // left: code - shift <= limit, as numbers modulo 256
+  std::array<std::uint16_t, 2> next;
+};
+
+std::vector<Step> steps_of(const Tree& tree, const Sample& sample) {
+  std::vector<Step> out;
+  for (std::size_t place = 0; place < tree.nodes.size(); ++place) {
+    const Node& node = tree.nodes[place];
+    const auto here = static_cast<std::uint16_t>(place);
+    if (node.feature < 0) {
+      out.push_back({sample.codes[0].data(), 0, 255, {here, here}});
+      continue;
+    }
+    const std::uint8_t shift = node.missing_left ? 0 : 1;  // which makes the code 0 the greatest
+    out.push_back({sample.codes[static_cast<std::size_t>(node.feature)].data(), shift,
+                   static_cast<std::uint8_t>(node.threshold - shift),
+                   {static_cast<std::uint16_t>(node.left), static_cast<std::uint16_t>(node.right)}});
   }
   return out;
+}
+
+}  // namespace
+
+std::vector<std::uint16_t> reached(const Tree& tree, const Sample& sample) {
+  std::vector<std::uint16_t> out(sample.rows());
+  if (tree.nodes[0].feature < 0) return out;
+  const std::vector<Step> steps = steps_of(tree, sample);
+  for (std::size_t begin = 0; begin < out.size(); begin += kAbreast) {
+    const std::size_t n = std::min(kAbreast, out.size() - begin);
+    unsigned moved = 1;
+    while (moved != 0) {
+      moved = 0;
+      for (std::size_t i = begin; i < begin + n; ++i) {
+        const Step& step = steps[out[i]];
+        const std::uint16_t next = step.next[static_cast<std::uint8_t>(step.codes[i] - step.shift) > step.limit];
+        moved |= static_cast<unsigned>(next ^ out[i]);
+        out[i] = next;
+      }
+    }
+  }
+  return out;
+}
+
+std::vector<std::uint16_t> leaves_of(const Tree& tree, std::vector<std::uint16_t> reached) {
+  std::vector<std::uint16_t> leaf(tree.nodes.size());
+  std::vector<std::uint8_t> cut(tree.nodes.size());
+  for (std::size_t place = 0; place < tree.nodes.size(); ++place) {  // children come after their parents
+    const Node& node = tree.nodes[place];
+    if (cut[place] == 0) leaf[place] = static_cast<std::uint16_t>(node.leaf);
+    if (node.left < 0) continue;
+    for (const int child : {node.left, node.right}) {
+      leaf[static_cast<std::size_t>(child)] = leaf[place];
+      cut[static_cast<std::size_t>(child)] = node.feature < 0 || cut[place] != 0;
+    }
+  }
+  for (std::uint16_t& node : reached) node = leaf[node];
+  return reached;
 }
 
 }  // namespace imputedb

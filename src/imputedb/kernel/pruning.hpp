@@ -31,7 +31,13 @@ void descend(const Tree& tree, const Sample& sample, std::uint32_t i, F&& f) {
 // node: what the held-out rows that pass it lose if it is a leaf.
 void prune(Tree& tree, std::span<const double> loss);
 
-// Leaf of every row of the sample.
-std::vector<std::uint16_t> leaves_of(const Tree& tree, const Sample& sample);
+// Node that every row of the sample ends in.
+std::vector<std::uint16_t> reached(const Tree& tree, const Sample& sample);
+
+// Leaf of every row of the sample; in a tree that was pruned since, also of what had been `reached` in it before.
+std::vector<std::uint16_t> leaves_of(const Tree& tree, std::vector<std::uint16_t> reached);
+inline std::vector<std::uint16_t> leaves_of(const Tree& tree, const Sample& sample) {
+  return leaves_of(tree, reached(tree, sample));
+}
 
 }  // namespace imputedb

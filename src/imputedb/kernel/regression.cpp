@@ -109,9 +109,10 @@ class Regression {
     const double noise = kNoise * squares / static_cast<double>(std::max<std::size_t>(parts_.grow.size(), 1));
     std::vector<std::uint32_t> order = parts_.grow;
     Tree tree = grown(sample_, order, {lesson_.settings.leaves, lesson_.settings.min_leaf, noise});
-    prune(tree, losses(tree));
+    std::vector<std::uint16_t> nodes = reached(tree, sample_);
+    prune(tree, losses(tree, nodes));
     if (tree.nodes[0].feature < 0) return false;
-    const std::vector<std::uint16_t> leaves = leaves_of(tree, sample_);
+    const std::vector<std::uint16_t> leaves = leaves_of(tree, std::move(nodes));
     std::vector<float> values(static_cast<std::size_t>(tree.leaves));
     for (const Node& node : tree.nodes)
       if (node.leaf >= 0) values[static_cast<std::size_t>(node.leaf)] = node.value;
@@ -126,13 +127,28 @@ class Regression {
     return more.mean > kSmallGain;
   }
 
-  std::vector<double> losses(const Tree& tree) const {
+  // Per node the squared error of the held-out rows that pass it, from their count, sum and squares.
+  std::vector<double> losses(const Tree& tree, const std::vector<std::uint16_t>& nodes) const {
+    struct Moments {
+      double rows = 0, sum = 0, squares = 0;
+    };
+    std::vector<Moments> of(tree.nodes.size());
+    for (std::uint32_t i : parts_.hold) {
+      const double y = sample_.y[i];
+      Moments& here = of[nodes[i]];
+      here = {here.rows + 1, here.sum + y, here.squares + y * y};
+    }
     std::vector<double> out(tree.nodes.size());
-    for (std::uint32_t i : parts_.hold)
-      descend(tree, sample_, i, [&](std::size_t node, std::uint32_t row) {
-        const double d = sample_.y[row] - tree.nodes[node].value;
-        out[node] += d * d;
-      });
+    for (std::size_t place = tree.nodes.size(); place-- > 0;) {  // children come after their parents
+      const Node& node = tree.nodes[place];
+      Moments& here = of[place];
+      for (const int child : {node.left, node.right}) {
+        if (child < 0) continue;
+        const Moments& below = of[static_cast<std::size_t>(child)];
+        here = {here.rows + below.rows, here.sum + below.sum, here.squares + below.squares};
+      }
+      out[place] = here.squares - 2 * node.value * here.sum + node.value * node.value * here.rows;
+    }
     return out;
   }
 

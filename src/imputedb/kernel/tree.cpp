@@ -2,20 +2,44 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cmath>
 #include <queue>
 
 namespace imputedb {
 namespace {
 
-// Per feature and bin: rows and sums of y, or rows a class.
+// Per feature and bin: rows and their sum of y in one number, or rows a class.
 struct Histogram {
-  std::vector<double> sum;
+  std::vector<std::int64_t> sums;
   std::vector<std::uint32_t> count;
 
   void subtract(const Histogram& other) {
-    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] -= other.sum[i];
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] -= other.sums[i];
     for (std::size_t i = 0; i < count.size(); ++i) count[i] -= other.count[i];
   }
+};
+
+// A sum of fixed-point numbers above, how many they are below: both grow in one addition, and no order changes them.
+class Packing {
+ public:
+  // Of the given rows, some of which may come several times.
+  Packing(std::span<const float> y, std::span<const std::uint32_t> rows) : bits_(std::bit_width(rows.size())) {
+    double sum = 1;
+    for (std::size_t i = 0; !y.empty() && i < rows.size(); ++i) sum += std::abs(static_cast<double>(y[rows[i]]));
+    scale_ = std::ldexp(1.0, 61 - bits_ - std::ilogb(sum));
+  }
+
+  std::int64_t packed(float value) const {
+    return std::llrint(static_cast<double>(value) * scale_) * (std::int64_t{1} << bits_) + 1;
+  }
+  double rows(std::int64_t sum) const { return static_cast<double>(sum & ((std::int64_t{1} << bits_) - 1)); }
+  double scaled(std::int64_t sum) const { return static_cast<double>(sum >> bits_); }
+  double scale() const { return scale_; }
+
+ private:
+  int bits_;
+  double scale_ = 1;
 };
 
 struct Split {
@@ -28,6 +52,7 @@ struct Split {
 struct Open {
   int node;
   std::uint32_t begin, end;
+  std::int64_t total;  // of the rows, packed
   Histogram histogram;
   Split split;
 };
@@ -35,14 +60,18 @@ struct Open {
 class Grower {
  public:
   Grower(const Sample& sample, std::vector<std::uint32_t>& rows, const Growth& growth)
-      : sample_(sample), rows_(rows), growth_(growth), buffer_(rows.size()), right_(rows.size()) {
+      : sample_(sample), rows_(rows), growth_(growth), packing_(sample.y, rows), buffer_(rows.size()), right_(rows.size()) {
     offsets_.push_back(0);
+    packed_.resize(sample.y.size());
+    for (std::size_t i = 0; !sample.y.empty() && i < rows.size(); ++i)
+      packed_[rows[i]] = packing_.packed(sample.y[rows[i]]);
     for (int bins : sample.bins) offsets_.push_back(offsets_.back() + static_cast<std::size_t>(bins));
   }
 
   Tree grow() {
     tree_.nodes.emplace_back();
-    add(0, 0, static_cast<std::uint32_t>(rows_.size()), nullptr);
+    const auto n = static_cast<std::uint32_t>(rows_.size());
+    add(0, 0, n, total(0, n), nullptr);
     auto worse = [this](int a, int b) {
       const double ga = open_[a].split.gain, gb = open_[b].split.gain;
       return ga != gb ? ga < gb : a > b;
@@ -66,86 +95,88 @@ class Grower {
   int classes() const { return sample_.classes; }
   std::size_t width() const { return classes() ? static_cast<std::size_t>(classes()) : 1; }
 
+  std::int64_t total(std::uint32_t begin, std::uint32_t end) const {
+    std::int64_t sum = 0;
+    for (std::uint32_t i = begin; !classes() && i < end; ++i) sum += packed_[rows_[i]];
+    return sum;
+  }
+
   Histogram histogram(std::uint32_t begin, std::uint32_t end) {
-    Histogram h;
-    h.count.assign(offsets_.back() * width(), 0);
-    if (!classes()) h.sum.assign(offsets_.back(), 0);
+    Histogram h = std::move(spare_);
+    h.count.assign(classes() ? offsets_.back() * width() : 0, 0);
+    h.sums.assign(classes() ? 0 : offsets_.back(), 0);
     const std::size_t n = end - begin;
     const std::uint32_t* rows = rows_.data() + begin;
     if (!classes())
-      for (std::size_t i = 0; i < n; ++i) buffer_[i] = sample_.y[rows[i]];
+      for (std::size_t i = 0; i < n; ++i) buffer_[i] = packed_[rows[i]];
     for (std::size_t f = 0; f < sample_.codes.size(); ++f) {
       const std::uint8_t* codes = sample_.codes[f].data();
-      std::uint32_t* count = h.count.data() + offsets_[f] * width();
       if (classes()) {
+        std::uint32_t* count = h.count.data() + offsets_[f] * width();
         for (std::size_t i = 0; i < n; ++i) ++count[codes[rows[i]] * width() + sample_.k[rows[i]]];
       } else {
-        double* sum = h.sum.data() + offsets_[f];
-        for (std::size_t i = 0; i < n; ++i) {
-          const std::uint8_t c = codes[rows[i]];
-          sum[c] += buffer_[i];
-          ++count[c];
-        }
+        std::int64_t* sums = h.sums.data() + offsets_[f];
+        for (std::size_t i = 0; i < n; ++i) sums[codes[rows[i]]] += buffer_[i];
       }
     }
     return h;
   }
 
-  int add(int node, std::uint32_t begin, std::uint32_t end, Histogram* ready) {
-    Open open{node, begin, end, ready ? std::move(*ready) : Histogram{}, {}};
+  int add(int node, std::uint32_t begin, std::uint32_t end, std::int64_t total, Histogram* ready) {
+    Open open{node, begin, end, total, ready ? std::move(*ready) : Histogram{}, {}};
     const bool splits = end - begin >= 2 * static_cast<std::uint32_t>(growth_.min_leaf);
     if (!ready && splits) open.histogram = histogram(begin, end);
-    summarise(tree_.nodes[node], begin, end);
+    summarise(tree_.nodes[static_cast<std::size_t>(node)], open);
     if (splits) open.split = classes() ? best_class_split(open) : best_split(open);
+    if (open.split.feature < 0) spare_ = std::move(open.histogram);
     open_.push_back(std::move(open));
     return static_cast<int>(open_.size()) - 1;
   }
 
-  void summarise(Node& node, std::uint32_t begin, std::uint32_t end) {
-    node.rows = end - begin;
+  void summarise(Node& node, const Open& open) const {
+    node.rows = open.end - open.begin;
     if (classes()) {
       std::vector<std::uint32_t> counts(width());
-      for (std::uint32_t i = begin; i < end; ++i) ++counts[sample_.k[rows_[i]]];
+      for (std::uint32_t i = open.begin; i < open.end; ++i) ++counts[sample_.k[rows_[i]]];
       node.value = static_cast<float>(std::max_element(counts.begin(), counts.end()) - counts.begin());
     } else {
-      double sum = 0;
-      for (std::uint32_t i = begin; i < end; ++i) sum += sample_.y[rows_[i]];
-      node.value = node.rows ? static_cast<float>(sum / node.rows) : 0.0F;
+      node.value = node.rows ? static_cast<float>(packing_.scaled(open.total) / packing_.scale() / node.rows) : 0.0F;
     }
   }
 
+  // The gain of a split is (sum_l n - sum n_l)^2 / (n n_l n_r).
   Split best_split(const Open& open) const {
+    const double scale = packing_.scale() * packing_.scale();
+    const double n = open.end - open.begin, all = packing_.scaled(open.total);
     Split best;
-    best.gain = growth_.min_gain;
-    const double n = open.end - open.begin;
+    best.gain = std::max(growth_.min_gain * scale, 1e-12 * all * all / n);
     for (std::size_t f = 0; f < sample_.codes.size(); ++f) {
-      const double* sum = open.histogram.sum.data() + offsets_[f];
-      const std::uint32_t* count = open.histogram.count.data() + offsets_[f];
-      const int bins = sample_.bins[f];
-      double total = 0;
-      for (int b = 0; b < bins; ++b) total += sum[b];
-      const double parent = total * total / n;
-      double left = 0, rows = 0;
-      for (int b = 0; b + 1 < bins; ++b) {
-        if (count[b] == 0) continue;
-        left += sum[b];
-        rows += count[b];
-        consider(best, f, b, true, left, rows, total, n, parent);
-        if (b > 0 && count[0] > 0) consider(best, f, b, false, left - sum[0], rows - count[0], total, n, parent);
-      }
-      if (count[0] > 0) consider(best, f, 255, false, total - sum[0], n - count[0], total, n, parent);
+      const std::span<const std::int64_t> sums(open.histogram.sums.data() + offsets_[f],
+                                               static_cast<std::size_t>(sample_.bins[f]));
+      scan(best, f, sums, open.total, true);
+      if (sums[0] != 0) scan(best, f, sums, open.total, false);
     }
+    best.gain /= scale;
     return best;
   }
 
-  void consider(Split& best, std::size_t f, int b, bool missing_left, double left, double rows, double total, double n,
-                double parent) const {
-    const double others = n - rows;
-    if (rows < growth_.min_leaf || others < growth_.min_leaf) return;
-    const double right = total - left;
-    const double gain = left * left / rows + right * right / others - parent;
-    if (gain > best.gain * (1 + 1e-12) && gain > 1e-12 * (parent + 1e-300))
-      best = {gain, static_cast<int>(f), static_cast<std::uint8_t>(b), missing_left};
+  // The thresholds of one feature; with what is missing on the right, one beyond all codes too.
+  void scan(Split& best, std::size_t f, std::span<const std::int64_t> sums, std::int64_t total, bool missing_left) const {
+    const double n = packing_.rows(total), all = packing_.scaled(total), least = growth_.min_leaf;
+    double bound = best.gain * (1 + 1e-12) * n;
+    std::int64_t left = 0;
+    for (std::size_t b = missing_left ? 0 : 1; b + (missing_left ? 1 : 0) < sums.size(); ++b) {
+      left += sums[b];
+      const double rows = packing_.rows(left), others = n - rows;
+      if (rows < least) continue;
+      if (others < least) break;
+      const double apart = packing_.scaled(left) * n - all * rows;
+      if (!(apart * apart > bound * (rows * others))) continue;
+      const bool beyond = b + 1 == sums.size();
+      best = {apart * apart / (n * rows * others), static_cast<int>(f), static_cast<std::uint8_t>(beyond ? 255 : b),
+              missing_left};
+      bound = best.gain * (1 + 1e-12) * n;
+    }
   }
 
   // Gini: the gain is the rise of sum over children of (sum over classes of count^2) / rows.
@@ -208,11 +239,13 @@ class Grower {
     node.left = left;
     node.right = left + 1;
     const bool left_smaller = cut - begin <= end - cut;
+    const std::int64_t whole = open.total;
+    const std::int64_t below = left_smaller ? total(begin, cut) : whole - total(cut, end);
     Histogram larger = std::move(open.histogram);
     Histogram smaller = left_smaller ? histogram(begin, cut) : histogram(cut, end);
     larger.subtract(smaller);
-    const int a = add(left, begin, cut, left_smaller ? &smaller : &larger);
-    const int b = add(left + 1, cut, end, left_smaller ? &larger : &smaller);
+    const int a = add(left, begin, cut, below, left_smaller ? &smaller : &larger);
+    const int b = add(left + 1, cut, end, whole - below, left_smaller ? &larger : &smaller);
     return {a, b};
   }
 
@@ -244,7 +277,9 @@ class Grower {
   const Sample& sample_;
   std::vector<std::uint32_t>& rows_;
   const Growth growth_;
-  std::vector<float> buffer_;
+  const Packing packing_;
+  std::vector<std::int64_t> packed_, buffer_;
+  Histogram spare_;
   std::vector<std::uint32_t> right_;
   std::vector<std::size_t> offsets_;
   std::vector<Open> open_;

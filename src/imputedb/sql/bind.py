@@ -62,7 +62,7 @@ def bind(
     orders = [order for m in node["modifiers"] if m["type"] == "ORDER_MODIFIER" for order in m["orders"]]
     keys = [binder.ordering(order["expression"]) for order in orders]
     having, qualify = binder.maybe(node["having"]), binder.maybe(node["qualify"])
-    calls = _aggregate_calls([*bound, *keys, *(t for t in (having, qualify) if t)], aggregates)
+    calls = aggregate_calls([*bound, *keys, *(t for t in (having, qualify) if t)], aggregates)
     aggregated = bool(groups or calls or having or node["aggregate_handling"] == "FORCE_AGGREGATES")
     if aggregated and any(_reads_around(tree) for tree in [*bound, *keys, *(t for t in (having, qualify) if t)]):
         raise Unplanned("a subquery above GROUP BY that reads the block around it")
@@ -176,7 +176,7 @@ def _reads_around(tree: Tree) -> bool:
     return any(node["class"] == "SUBQUERY" and columns_in(node["subquery"]["node"]) for node in expressions(tree))
 
 
-def _aggregate_calls(trees: Sequence[Tree], aggregates: frozenset[str]) -> list[Tree]:
+def aggregate_calls(trees: Sequence[Tree], aggregates: frozenset[str]) -> list[Tree]:
     """The outermost aggregate calls, each once."""
     found: dict[str, Tree] = {}
 
@@ -187,7 +187,7 @@ def _aggregate_calls(trees: Sequence[Tree], aggregates: frozenset[str]) -> list[
             for part in parts(tree):
                 collect(part)
         elif tree["class"] == "FUNCTION" and tree["function_name"].lower() in aggregates:
-            found.setdefault(repr(_without_place(tree)), tree)
+            found.setdefault(repr(without_place(tree)), tree)
         elif is_aggregate(tree, aggregates):
             for part in parts(tree):
                 collect(part)
@@ -197,10 +197,11 @@ def _aggregate_calls(trees: Sequence[Tree], aggregates: frozenset[str]) -> list[
     return list(found.values())
 
 
-def _without_place(tree: Any) -> Any:
+def without_place(tree: Any) -> Any:
+    """A tree without what two writings of one expression may differ in."""
     if isinstance(tree, Mapping):
-        return {k: _without_place(v) for k, v in tree.items() if not k.startswith("query_location") and k != "alias"}
-    return [_without_place(part) for part in tree] if isinstance(tree, list) else tree
+        return {k: without_place(v) for k, v in tree.items() if not k.startswith("query_location") and k != "alias"}
+    return [without_place(part) for part in tree] if isinstance(tree, list) else tree
 
 
 def _scalar(tree: Tree, text: str, name: str = "") -> Scalar:

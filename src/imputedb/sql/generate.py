@@ -27,6 +27,9 @@ from imputedb.sql.tree import Tree
 ROW = "imputedb row"
 """The column that every scan has: a number that tells its rows apart."""
 
+DRAW = "imputedb draw"
+"""The column of rows in many draws: the draw's number, negative where a row is the same in all of them."""
+
 Resolve = Callable[[Column], Tree]
 
 Reading = Callable[[Scan, Column], Tree]
@@ -48,12 +51,16 @@ Identified = tuple[Tree, dict[Column, Fill]]
 
 @dataclass(slots=True)
 class Rows:
-    """Joined rows on the way to a SELECT: where they come from, what holds, what each column and missing cell is."""
+    """Joined rows on the way to a SELECT: where they come from, what holds, what each column and missing cell is.
+
+    `draw` is the number of the draw that a row is of, None where all rows are the same in every draw.
+    """
 
     source: Tree
     conditions: list[Tree]
     columns: dict[str, Resolve]
     filled: dict[Column, Fill] = field(default_factory=dict)
+    draw: Tree | None = None
 
     def value(self, column: Column) -> Tree:
         """The expression of a column."""
@@ -61,6 +68,11 @@ class Rows:
             raise InternalError(f"{column} is read where {', '.join(self.columns)} are at hand")
         stored = self.columns[column.relation](column)
         return t.coalesce(stored, self.filled[column].shown) if column in self.filled else stored
+
+    def keep(self, draw: int | None) -> None:
+        """Leaves only the rows of one draw."""
+        if self.draw and draw is not None:
+            self.conditions.append(of_draw(self.draw, t.number(draw)))
 
     def expression(self, tree: Tree) -> Tree:
         """A bound expression over these rows."""
@@ -120,9 +132,10 @@ class Generator:
     def _stored(self, scan: Scan) -> Resolve:
         return lambda column: self.reading(scan, column)
 
-    def columns(self, relation: Relation, outputs: Mapping[str, Tree]) -> Tree:
-        """A SELECT of expressions over joined rows, by output name."""
+    def columns(self, relation: Relation, outputs: Mapping[str, Tree], draw: int | None = None) -> Tree:
+        """A SELECT of expressions over joined rows, by output name; in one draw where rows are of many."""
         rows = self.rows(relation)
+        rows.keep(draw)
         items = [t.named(rows.expression(tree), name) for name, tree in outputs.items()]
         return t.select(items, rows.source, t.all_of(rows.conditions))
 
@@ -137,6 +150,7 @@ class Generator:
         items += [t.named(rows.value(column), kept_name(column)) for column in sorted(kept)]
         filled = {column: fill for column, fill in rows.filled.items() if column in others}
         items += [t.named(fill.raw, str(column)) for column, fill in sorted(filled.items()) if fill.raw]
+        items += [t.named(rows.draw, DRAW)] if rows.draw else []
         return t.select(items, rows.source, t.all_of(rows.conditions)), filled
 
     def _staged(self, relation: Staged) -> Rows:
@@ -154,7 +168,8 @@ class Generator:
                 row, other = t.reference(relation.name, scan.alias), self.reading(scan, Column(scan.alias, ROW))
                 source = t.inner(source, self.source(scan), t.compared("COMPARE_EQUAL", row, other))
         columns = {scan.alias: self._known(relation, scan, scan.alias in joined) for scan in relation.scans}
-        return Rows(source, [], columns, dict(relation.filled))
+        draw = t.reference(relation.name, DRAW) if relation.draws else None
+        return Rows(source, [], columns, dict(relation.filled), draw)
 
     def _known(self, relation: Staged, scan: Scan, joined: bool) -> Resolve:
         assert relation.name
@@ -171,13 +186,13 @@ class Generator:
 
         return resolve
 
-    def answer(self, relation: Relation) -> Tree:
-        """The SELECT of a whole block, from its joined rows to its last operator."""
+    def answer(self, relation: Relation, draw: int | None = None) -> Tree:
+        """The SELECT of a whole block, from joined rows to the last operator; in one draw where rows are of many."""
         match relation:
             case Limit(below, _, modifier):
-                return _modified(self.answer(below), modifier)
+                return _modified(self.answer(below, draw), modifier)
             case Sort(below, keys):
-                node, rows = self.answer(below), self.rows(_joined_part(below))
+                node, rows = self.answer(below, draw), self.rows(_joined_part(below))
                 orders = [
                     {"type": key.direction, "null_order": key.nulls, "expression": rows.expression(key.scalar.tree)}
                     for key in keys
@@ -186,6 +201,7 @@ class Generator:
             case Project(below, outputs, qualify, distinct):
                 rows = self.rows(_joined_part(below))
                 items = [t.named(rows.expression(output.tree), output.name) for output in outputs]
+                rows.keep(draw)
                 node = t.select(items, rows.source, t.all_of(rows.conditions), qualify=_maybe(rows, qualify))
                 if isinstance(below, Aggregate):
                     node = {**node, **_grouped(rows, below)}
@@ -224,9 +240,26 @@ def _joined(left: Rows, right: Rows, predicates: Sequence[Scalar]) -> Rows:
     rows = Rows(
         left.source, left.conditions + right.conditions, left.columns | right.columns, left.filled | right.filled
     )
-    condition = t.all_of([rows.expression(predicate.tree) for predicate in predicates])
+    conditions = [rows.expression(predicate.tree) for predicate in predicates]
+    if left.draw and right.draw:
+        conditions.append(t.any_of([_of_all(left.draw), of_draw(right.draw, left.draw)]) or left.draw)
+        rows.draw = t.call("greatest", left.draw, right.draw)
+    else:
+        rows.draw = left.draw or right.draw
+    condition = t.all_of(conditions)
     rows.source = t.inner(left.source, right.source, condition) if condition else t.cross(left.source, right.source)
     return rows
+
+
+def of_draw(draw: Tree, number: Tree) -> Tree:
+    """Whether a row belongs to a draw."""
+    either = t.any_of([_of_all(draw), t.compared("COMPARE_EQUAL", draw, number)])
+    assert either
+    return either
+
+
+def _of_all(draw: Tree) -> Tree:
+    return t.compared("COMPARE_LESSTHAN", draw, t.number(0))
 
 
 def stored_name(column: str) -> str:

@@ -38,7 +38,7 @@ def parse(connection: Connection, text: str) -> Tree:
         SqlSyntaxError: the text does not parse; the message shows the place.
         Unplanned: it is more than one statement, or one that does not select.
     """
-    answer = _one(connection, "SELECT json_serialize_sql(?)", text)
+    answer = _one(connection, "SELECT json_serialize_sql(?::VARCHAR)", text)
     if answer.get("error"):
         raise _refused(connection, text, answer)
     statements = answer["statements"]

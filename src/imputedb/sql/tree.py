@@ -59,6 +59,16 @@ def call(name: str, *arguments: Tree, where: Tree | None = None) -> Tree:
     }
 
 
+def arithmetic(symbol: str, *operands: Tree) -> Tree:
+    """`left symbol right`, or `symbol operand`."""
+    return {**call(symbol, *operands), "is_operator": True}
+
+
+def where(condition: Tree, then: Tree, otherwise: Tree) -> Tree:
+    """One expression where the condition holds, else another."""
+    return {**null_where(condition, otherwise), "case_checks": [{"when_expr": condition, "then_expr": then}]}
+
+
 def operator(kind: str, *children: Tree) -> Tree:
     """One of DuckDB's n-ary operators, such as OPERATOR_COALESCE, COMPARE_IN or OPERATOR_IS_NULL."""
     return {"class": "OPERATOR", "type": kind, "alias": "", "children": list(children)}

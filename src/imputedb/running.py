@@ -1,0 +1,292 @@
+"""Running the blocks of a statement: plans to rows, in the order in which they read each other."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+import duckdb
+
+from imputedb.algebra.column import Column, Columns
+from imputedb.algebra.relation import Drop, Impute, Relation, Scan
+from imputedb.algebra.walk import bottom_up, scans
+from imputedb.blocks import Block, Completed, Planned, Written
+from imputedb.engines.duckdb import DuckDB
+from imputedb.errors import CannotImpute, DataError, InternalError, QueryError
+from imputedb.execution import Execution, Watch
+from imputedb.filling import Outcome
+from imputedb.imputers.imputer import Array, Imputer, Progress
+from imputedb.inference.answers import Question
+from imputedb.inference.measures import Measures
+from imputedb.planning import invariant
+from imputedb.planning.candidate import Candidate
+from imputedb.planning.frontier import Frontier
+from imputedb.result import HIGH_PENALTY, MUCH_DROPPED
+from imputedb.sql import parse
+from imputedb.sql.tree import Tree
+from imputedb.statistics.statistics import Statistics
+
+PLANNED, BASE, VERBATIM, COMPLETED, MIXED = "planned", "base", "verbatim", "completed", "mixed"
+
+MOST_DRAWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a user asks for along with a query.
+
+    Attributes:
+        m: number of draws, None for as many as the precision needs.
+        question: what intervals are about.
+        level: of their confidence.
+        precision: coefficient of variation of standard errors, where m is to be found.
+        measures: aggregates that have a variance within a draw.
+    """
+
+    alpha: float
+    imputers: tuple[Imputer, ...]
+    seed: int
+    strategy: str
+    m: int | None = 1
+    question: Question = "population"
+    level: float = 0.95
+    precision: float = 0.05
+    measures: Measures = field(default_factory=Measures)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.alpha <= 1:
+            raise QueryError(f"alpha is {self.alpha}; it goes from 0 (the best answer) to 1 (the fastest)")
+        if self.strategy not in (PLANNED, BASE):
+            raise QueryError(f"no strategy {self.strategy!r}; there are {PLANNED!r} and {BASE!r}")
+        if self.m is not None and (not isinstance(self.m, int) or not 1 <= self.m <= MOST_DRAWS):
+            raise QueryError(f"m is {self.m!r}; it goes from 1 (no interval) to {MOST_DRAWS:,}, or is 'auto'")
+        if self.question not in get_args(Question):
+            raise QueryError(f"no interval {self.question!r}; there are {', '.join(map(repr, get_args(Question)))}")
+        if not 0 < self.level < 1:
+            raise QueryError(f"the level is {self.level}; it is a share between 0 and 1, such as 0.95")
+        if not 0 < self.precision < 1:
+            raise QueryError(f"the precision is {self.precision}; it is a share between 0 and 1, such as 0.05")
+
+    @property
+    def imputer(self) -> str:
+        """The names of the imputers."""
+        return ",".join(imputer.name for imputer in self.imputers) or "drop"
+
+    @property
+    def draws(self) -> bool:
+        """Whether more than the single best answer is asked for."""
+        return self.m != 1
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A query understood: its output, and unless DuckDB may run it as it stands, the blocks that answer it."""
+
+    text: str
+    columns: list[str]
+    types: list[str]
+    blocks: Sequence[Block] = ()
+
+    @property
+    def frontier(self) -> Frontier | None:
+        """The plans of the outermost block; where it is run as it is written, of what it reads."""
+        return next((block.frontier for block in reversed(self.blocks) if not isinstance(block, Written)), None)
+
+    @property
+    def is_base(self) -> bool:
+        """Whether nothing but tables is completed."""
+        return not any(isinstance(block, Planned) for block in self.blocks)
+
+
+def chosen_plan(engine: DuckDB, block: Planned | Completed, asked: Asked) -> Candidate:
+    """The plan that alpha picks, its invariant checked."""
+    plan = block.chosen(engine, asked.alpha)
+    statistics = block.problem.statistics
+    invariant.check(plan.relation, lambda scan: _dirty_of(scan, statistics))
+    return plan
+
+
+def _dirty_of(scan: Scan, statistics: Mapping[str, Statistics]) -> Columns:
+    return frozenset(Column(scan.alias, name) for name in statistics[scan.alias].dirty)
+
+
+@dataclass(slots=True)
+class Run:
+    """The blocks of a statement, run one after the other, and what is to be said of them.
+
+    Attributes:
+        numbers: of the draws that are run together; None for the single best values.
+        drawn: the plan of each block by its name.
+    """
+
+    engine: DuckDB
+    asked: Asked
+    progress: Progress | None = None
+    watch: Watch | None = None
+    numbers: tuple[int, ...] | None = None
+    drawn: list[tuple[str, Relation | str]] = field(default_factory=list)
+    _names: list[str] = field(default_factory=list)
+    _made: dict[str, list[str]] = field(default_factory=lambda: {"VIEW": [], "TABLE": []})
+    _plans: list[Candidate] = field(default_factory=list)
+    _missing: dict[str, int] = field(default_factory=dict)
+    _outcome: Outcome = field(default_factory=Outcome)
+
+    def through(self, prepared: Prepared) -> str:
+        """Runs the blocks; the name that the last one's rows are kept under."""
+        *before, last = prepared.blocks
+        self.stage(before)
+        if isinstance(last, Completed):
+            raise InternalError("a statement without an answer")
+        return answered(self.engine, self.engine.text(self._statement(last)), len(prepared.columns))
+
+    def stage(self, before: Sequence[Block]) -> None:
+        """Runs the blocks that others read."""
+        for block in before:
+            if isinstance(block, Completed):
+                execution, plan = self.execution(block), self.plan(block).relation
+                names, statement = execution.complete(plan, block.asked, self._outcome)
+                self._made["VIEW"].append(block.name)
+                self.engine.make("VIEW", block.name, names, self.engine.text(statement))
+            else:
+                text = self.engine.text(self._statement(block))
+                self._made["TABLE"].append(block.name)
+                self.engine.make("TABLE", block.name, block.columns, _ordered(block, text))
+
+    def _statement(self, block: Planned | Written) -> Tree:
+        if isinstance(block, Planned):
+            return self.execution(block).run(self.plan(block).relation, self._outcome)
+        return self.written(block)
+
+    def written(self, block: Written) -> Tree:
+        """The statement of a block that is not planned."""
+        self.drawn.append((block.name, written_words(block)))
+        return block.node
+
+    def ready(self, block: Planned) -> tuple[Execution, Relation]:
+        """A block with its imputing done, in all draws."""
+        execution = self.execution(block)
+        return execution, execution.ready(self.plan(block).relation, self._outcome)
+
+    def again(self, numbers: tuple[int, ...]) -> "Run":
+        """The same statement in other draws, of which nothing is told."""
+        return Run(self.engine, self.asked, self.progress, None, numbers, [], self._names, self._made)
+
+    def plan(self, block: Planned | Completed) -> Candidate:
+        """The plan of a block, noted down."""
+        plan = chosen_plan(self.engine, block, self.asked)
+        _check_imputable(plan.relation, block.problem.statistics)
+        self._plans.append(plan)
+        for node in bottom_up(plan.relation):
+            for column in node.columns if isinstance(node, Impute) else ():
+                self._missing[str(column)] = block.problem.statistics[column.relation].columns[column.name].missing
+        self.drawn.append((block.name, plan.relation))
+        return plan
+
+    def execution(self, block: Planned | Completed) -> Execution:
+        """What runs its plan."""
+        asked, statistics = self.asked, block.problem.statistics
+        imputers = {imputer.name: imputer for imputer in asked.imputers}
+        return Execution(
+            self.engine, statistics, imputers, asked.seed, self.progress, self.watch, self._names, self.numbers
+        )
+
+    def keep(self, columns: Mapping[str, Array]) -> str:
+        """Registers arrays for as long as the run lasts."""
+        self._names.append(self.engine.register(columns))
+        return self._names[-1]
+
+    def clear(self) -> None:
+        """Lets go of everything that was made on the way."""
+        for kind, names in self._made.items():
+            self.engine.unmake(kind, names)
+        self.engine.forget(self._names)
+
+    def told(self) -> dict[str, Any]:
+        """What a report has of the run."""
+        placements = sum(plan.placements for plan in self._plans)
+        penalty = sum(plan.loss for plan in self._plans) / placements if placements else 0.0
+        imputed = {str(column): cells for column, cells in sorted(self._outcome.imputed.items())}
+        avoided = {name: missing - imputed.get(name, 0) for name, missing in sorted(self._missing.items())}
+        return {
+            "avoided": {name: cells for name, cells in avoided.items() if cells > 0},
+            "penalty": penalty,
+            "estimated_ms": sum(plan.time for plan in self._plans),
+            "imputed": imputed,
+            "dropped": self._outcome.dropped,
+            "warnings": tuple(_warnings(penalty, self._outcome)),
+            "notes": tuple(_notes(self.drawn)),
+        }
+
+
+def written_words(block: Written) -> str:
+    """How a block that is not planned is answered."""
+    return f"as it is written: {block.reason}" if block.reason else "as it is written, over the rows above"
+
+
+def _ordered(block: Planned | Written, text: str) -> str:
+    """The rows of a block in an order of their own, unless it states one: threads must not decide."""
+    node = block.node if isinstance(block, Written) else None
+    ordered = block.problem.query.order if isinstance(block, Planned) else node and node["modifiers"]
+    return text if ordered else f"SELECT * FROM ({text}) ORDER BY ALL"
+
+
+def _notes(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[str]:
+    tables = sorted({scan.table.name for _, plan in drawn if isinstance(plan, Impute | Drop) for scan in scans(plan)})
+    where = f"{', '.join(tables)} completed at the scan"
+    reasons = [plan.partition(": ")[2] for _, plan in drawn if isinstance(plan, str) and ": " in plan]
+    yield from (f"not planned: {reason}; {where}" for reason in reasons)
+    if tables and not reasons:
+        yield f"not planned: a subquery that reads the block around it; {where}"
+
+
+def answered(engine: DuckDB, text: str, width: int) -> str:
+    """Runs the last statement; the name that its rows are kept under."""
+    try:
+        return engine.answer(text, width)
+    except duckdb.OutOfMemoryException as error:
+        raise DataError(f"out of memory: {str(error).splitlines()[0]}") from error
+    except duckdb.Error as error:
+        reason = parse.translated(error)
+        raise type(reason)(str(reason).splitlines()[0]) from error  # the place is in a statement the user never saw
+
+
+def _check_imputable(relation: Relation, statistics: Mapping[str, Statistics]) -> None:
+    for node in bottom_up(relation):
+        if isinstance(node, Impute):
+            for column in sorted(node.columns):
+                known = statistics[column.relation].columns[column.name]
+                if known.centre is None:
+                    reason = (
+                        "no value of it is observed"
+                        if known.missing == statistics[column.relation].rows
+                        else f"values of type {known.type} cannot be imputed"
+                    )
+                    raise CannotImpute(
+                        f"{column} has missing values and {reason}: leave it out, or drop those rows with "
+                        f"imputer 'drop'"
+                    )
+
+
+def _warnings(penalty: float, outcome: Outcome) -> list[str]:
+    found = list(outcome.warnings)
+    if penalty >= HIGH_PENALTY:
+        found.append(
+            f"the plan's penalty is {penalty:.2f} of 1: much of what is missing was dropped or guessed; a smaller "
+            "alpha answers better"
+        )
+    if outcome.examined and outcome.dropped / outcome.examined >= MUCH_DROPPED:
+        share = outcome.dropped / outcome.examined
+        found.append(
+            f"{outcome.dropped:,} of {outcome.examined:,} rows ({share:.0%}) were dropped for a missing value; unless "
+            "values are missing completely at random, the answer is biased"
+        )
+    return found
+
+
+def strategy(prepared: Prepared, asked: Asked) -> str:
+    """The word for how a statement was answered."""
+    if asked.strategy == BASE:
+        return BASE
+    completed = any(isinstance(block, Completed) for block in prepared.blocks)
+    if not completed:
+        return PLANNED
+    return COMPLETED if prepared.is_base else MIXED

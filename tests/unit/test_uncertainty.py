@@ -1,0 +1,194 @@
+"""Intervals on answers: variances within draws by hand, what is asked for, what is refused."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from imputedb import Database
+from imputedb.errors import QueryError
+from imputedb.inference.measures import MEASURES, Call, Closed
+from imputedb.sql import tree as t
+
+
+@pytest.fixture
+def sample(db: Database) -> Database:
+    """500 complete rows, so that nothing but the variance within a draw is left."""
+    rng = np.random.default_rng(3)
+    n = 500
+    x = rng.gamma(2.0, 3.0, n)
+    y = 2 * x + rng.normal(0, 4, n)
+    db.register("s", {"id": np.arange(n), "x": x, "y": y, "g": np.arange(n) % 2})
+    return db
+
+
+def columns(db: Database) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    values = db._engine.connection.execute("SELECT x, y, g FROM s ORDER BY id").fetchnumpy()
+    return values["x"], values["y"], values["g"]
+
+
+def test_closed_forms_are_those_of_the_books(sample: Database) -> None:
+    x, y, g = columns(sample)
+    n, mine = len(x), x[g == 0]
+    (row,) = sample.sql(
+        "SELECT avg(x) a, sum(x) FILTER (WHERE g = 0) s, count(*) FILTER (WHERE g = 0) c, var_samp(x) v, stddev(x) d, "
+        "corr(x, y) r, regr_slope(y, x) b, regr_intercept(y, x) i, avg((x > 5)::INTEGER) p FROM s",
+        m=2,
+    ).estimates
+    z = np.where(g == 0, x, 0)
+    line = stats.linregress(x, y)
+    fourth = ((x - x.mean()) ** 4).mean()
+    var = x.var(ddof=1)
+    expected = {
+        "a": var / n,
+        "s": n * z.var(ddof=1),
+        "c": n * (g == 0).var(ddof=1),
+        "v": (fourth - var**2 * (n - 3) / (n - 1)) / n,
+        "b": line.stderr**2,
+        "i": line.intercept_stderr**2,
+        "p": (x > 5).var(ddof=1) / n,
+    }
+    for name, variance in expected.items():
+        assert row[name].se ** 2 == pytest.approx(variance, rel=1e-9), name
+    assert row["d"].se == pytest.approx(row["v"].se / (2 * math.sqrt(var)), rel=1e-9)
+    low, high = row["r"].interval()
+    half = stats.t.ppf(0.975, (n - 2) * (n - 1) / (n + 1)) / math.sqrt(n - 3)
+    assert (math.atanh(low), math.atanh(high)) == pytest.approx(
+        (math.atanh(row["r"].estimate) - half, math.atanh(row["r"].estimate) + half), rel=1e-6
+    )
+    assert row["s"].estimate == pytest.approx(mine.sum())
+    assert row["p"].scale.name == "logit"
+    assert (row["d"].scale.name, row["r"].scale.name) == ("log", "fisher")
+
+
+def test_an_expression_is_pooled_as_a_whole(sample: Database) -> None:
+    """The ratio of two means: the delta method's variance is that of y - R x over the squared mean of x."""
+    x, y, _ = columns(sample)
+    n, ratio = len(x), y.mean() / x.mean()
+    query = "SELECT sum(y) / sum(x) a, avg(y) / avg(x) b, round(100.0 * avg(y) / avg(x), 9) c, avg(y) - avg(x) d FROM s"
+    (row,) = sample.sql(query, m=2).estimates
+    variance = (y - ratio * x).var(ddof=1) / n / x.mean() ** 2
+    assert row["a"].se ** 2 == pytest.approx(variance, rel=1e-9)
+    assert row["b"].se ** 2 == pytest.approx(variance, rel=1e-9)
+    assert row["c"].se ** 2 == pytest.approx(1e4 * variance, rel=1e-6)
+    assert row["d"].se ** 2 == pytest.approx((y - x).var(ddof=1) / n, rel=1e-9)
+
+
+def test_a_bootstrap_stands_in_for_a_formula(sample: Database) -> None:
+    x, y, _ = columns(sample)
+    (row,) = sample.sql("SELECT median(x) q, covar_samp(x, y) c, avg(x) * median(y) e FROM s", m=5).estimates
+    rng = np.random.default_rng(0)
+    places = rng.integers(0, len(x), (2000, len(x)))
+    medians = np.median(x[places], axis=1)
+    assert row["q"].se == pytest.approx(medians.std(), rel=0.2)
+    covariances = [np.cov(x[one], y[one])[0, 1] for one in places[:500]]
+    assert row["c"].se == pytest.approx(np.std(covariances), rel=0.2)
+    assert row["e"].se > 0
+
+
+def test_nothing_missing_is_no_missing_information(sample: Database) -> None:
+    result = sample.sql("SELECT g, avg(x), count(*) FROM s GROUP BY g ORDER BY g", m=7)
+    assert [row[:2] for row in result.fetchall()] == sample.execute("SELECT g, avg(x) FROM s GROUP BY g ORDER BY g")
+    assert all(one.fmi == 0 for row in result.estimates for one in row.values())
+    assert result.columns[-1] == "in_draws"
+
+
+def test_the_two_questions_have_two_intervals(people: Database) -> None:
+    query = "SELECT avg(height) h, min(height) low FROM exam"
+    (population,) = people.sql(query, m=10).estimates
+    result = people.sql(query, m=10, interval="answer")
+    (answer,) = result.estimates
+    wide, narrow = population["h"].interval(), answer["h"].interval()
+    assert wide.low < narrow.low < narrow.high < wide.high
+    assert answer["h"].df == 9
+    assert math.isnan(population["low"].se)
+    assert "sample" in str(population["low"].reason)
+    assert answer["low"].interval().low <= answer["low"].estimate
+
+
+def test_a_group_that_only_some_draws_have_says_so(db: Database) -> None:
+    x = np.ma.masked_array(np.r_[np.arange(40.0), 39.4, 0], np.r_[np.zeros(40), 1, 1].astype(bool))
+    db.register("r", {"id": np.arange(42), "x": x})
+    result = db.sql("SELECT id, count(*) n FROM r WHERE x > 20 AND id >= 40 GROUP BY id", m=20, imputer="hotdeck")
+    shares = [row[-1] for row in result.fetchall()]
+    assert shares
+    assert all(0 < share < 1 for share in shares)
+    assert all(one.share == share for row, share in zip(result.estimates, shares, strict=True) for one in row.values())
+
+
+def test_order_and_limit_are_of_the_pooled_answer(people: Database) -> None:
+    for ordering in ("2 DESC", "avg(height) DESC", "h DESC", "avg(height) * 2 DESC"):
+        query = (
+            f"SELECT sex, avg(height) AS h FROM person JOIN exam USING (id) GROUP BY sex ORDER BY {ordering} LIMIT 1"
+        )
+        rows = people.sql(query, m=4).fetchall()
+        both = people.sql("SELECT sex, avg(height) AS h FROM person JOIN exam USING (id) GROUP BY sex", m=4).fetchall()
+        assert rows == [max(both, key=lambda row: row[1])]
+
+
+def test_what_is_no_number_is_the_most_frequent_value(people: Database) -> None:
+    result = people.sql("SELECT max(sex) AS last, avg(age) FROM person", m=4)
+    assert result.fetchone()[0] == "m"  # type: ignore[index]
+    assert any("no number" in warning for warning in result.report.warnings)
+
+
+def test_nested_blocks_run_draw_by_draw(people: Database) -> None:
+    query = (
+        "WITH t AS (SELECT sex, avg(age) a FROM person GROUP BY sex) SELECT max(a) - min(a) AS gap, count(*) n FROM t"
+    )
+    (row,) = people.sql(query, m=6, interval="answer").estimates
+    assert row["gap"].pooled.between > 0
+    assert row["n"].estimate == 2
+
+
+def test_rows_are_not_pooled_and_say_so(people: Database) -> None:
+    result = people.sql("SELECT age FROM person", m=5)
+    assert any(note.startswith("no intervals") for note in result.report.notes)
+    with pytest.raises(QueryError, match="no intervals"):
+        _ = result.estimates
+    with pytest.raises(QueryError, match="m = 1 has no interval"):
+        _ = people.sql("SELECT avg(age) FROM person").estimates
+
+
+def test_as_many_draws_as_are_needed(people: Database) -> None:
+    result = people.sql("SELECT avg(age) FROM person", m="auto", imputer="norm", precision=0.05)
+    assert result.report.m > 20
+    rough = people.sql("SELECT avg(age) FROM person", m="auto", imputer="norm", precision=0.5)
+    assert rough.report.m == 20
+
+
+def test_an_improper_imputer_is_warned_of(people: Database) -> None:
+    assert any("too short" in w for w in people.sql("SELECT avg(age) FROM person", m=3, imputer="mean").report.warnings)
+    assert not people.sql("SELECT avg(age) FROM person", m=3, imputer="norm").report.warnings
+
+
+def test_a_measure_of_your_own(sample: Database) -> None:
+    def variance(call: Call) -> t.Tree:
+        return t.arithmetic("/", call.of("max", call.argument(0)), call.count)
+
+    own = Closed(frozenset({"max"}), variance)
+    (row,) = sample.sql("SELECT max(x) a FROM s", m=2, measures=(own, *MEASURES)).estimates
+    assert row["a"].se ** 2 == pytest.approx(row["a"].estimate / 500)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"m": 0}, "m is 0"),
+        ({"m": 100_000}, "m is 100000"),
+        ({"m": 5, "interval": "maybe"}, "no interval 'maybe'"),
+        ({"m": 5, "level": 95}, "level"),
+        ({"m": "auto", "precision": 0}, "precision"),
+        ({"m": "many"}, "m is 'many'"),
+    ],
+)
+def test_bad_wishes_are_refused(people: Database, asked: dict[str, object], said: str) -> None:
+    with pytest.raises(QueryError, match=said):
+        people.sql("SELECT avg(age) FROM person", **asked)  # type: ignore[arg-type]
+
+
+def test_answers_are_kept_with_their_intervals(people: Database) -> None:
+    people.sql("CREATE TABLE kept AS SELECT avg(age) AS a FROM person", m=3)
+    (row,) = people.execute("SELECT a, a_se, a_low, a_high, a_fmi FROM kept")
+    assert row[2] < row[0] < row[3]
