@@ -7,8 +7,9 @@ import numpy as np
 from imputedb.algebra.column import Columns
 from imputedb.engines.engine import Engine
 from imputedb.imputers.imputer import Imputer
+from imputedb.inference.answers import Question
 from imputedb.inference.crossfit import LEAST, CrossFit
-from imputedb.inference.doubly_robust import Flags, Part, Question, Robust, Vector, average, known, total
+from imputedb.inference.doubly_robust import Flags, Part, Robust, Vector, average, known, total
 from imputedb.planning.problem import Problem
 from imputedb.quantities import Aggregate, Quantities, Quantity
 

@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.errors import QueryError
+from imputedb.inference.answers import Question
 from imputedb.inference.distribution import t_quantile
 from imputedb.inference.rubin import Interval
 from imputedb.inference.scale import IDENTITY, LOGIT, Scale
@@ -17,9 +18,6 @@ Flags = NDArray[np.bool_]
 
 LEAST_LEFT = 0.1
 """A row's share of the weights is taken to be 0.9 at most where residuals are widened by it."""
-
-Question = Literal["population", "answer"]
-"""What an interval is about: the population that the table is a sample of, or the answer of the complete table."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
