@@ -25,7 +25,7 @@ def features(rows: Rows) -> Matrix:
 
     A number enters as it is, and by its normal score q (the normal quantile of its rank, which no outlier stretches):
     q^2 and a restricted cubic spline of q of four knots (Stone & Koo 1985). A category enters as indicators. Missing
-    cells are 0, with indicators of each pattern of missingness beside (D'Agostino & Rubin 2000).
+    cells are 0, with indicators of what is missing beside (D'Agostino & Rubin 2000).
 
     Warning: there are no interactions.
     """
@@ -37,9 +37,9 @@ def features(rows: Rows) -> Matrix:
     for place, part in enumerate(made.parts.values()):
         if not part.classes:
             blocks.append(bends(made.x[:, part.places.start], ~made.gone[:, place]))
-    gone = made.gone[:, made.gone.any(axis=0)]
-    if gone.shape[1]:
-        blocks.append(np.unique(gone, axis=1).astype(np.float64))
+    gone = {column.tobytes(): column for column in made.gone.T if column.any()}
+    if gone:
+        blocks.append(np.column_stack(list(gone.values())).astype(np.float64))
     whole = np.concatenate(blocks, axis=1)
     deviation = whole.std(axis=0)
     varied = deviation > 1e-9
