@@ -204,6 +204,16 @@ class Run:
             self.engine, statistics, imputers, asked.seed, self.progress, self.watch, self._names, self.numbers
         )
 
+    @property
+    def kept(self) -> int:
+        """How many sets of rows are registered for this statement."""
+        return len(self._names)
+
+    def release(self, since: int) -> None:
+        """Lets go of the rows that were registered after the first so many."""
+        self.engine.forget(self._names[since:])
+        del self._names[since:]
+
     def keep(self, columns: Mapping[str, Array]) -> str:
         """Registers arrays for as long as the run lasts."""
         self._names.append(self.engine.register(columns))

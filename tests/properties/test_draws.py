@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import imputedb
-from imputedb import Database, uncertainty
+from imputedb import Database, draws, uncertainty
 from imputedb.result import Result
 from tests.properties.queries import Case, cases
 from tests.properties.test_answers import bag, loaded, plain
@@ -27,7 +27,7 @@ def own_columns(result: Result, *more: str) -> list[tuple[Any, ...]]:
     return [tuple(row[place] for place in kept) for row in result.fetchall()]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
 @given(cases(missing=False), st.sampled_from(("population", "answer")))
 def test_complete_data_equals_duckdb_with_nothing_missing(case: Case, interval: Any) -> None:
     expected = plain(case)
@@ -62,7 +62,7 @@ def test_draws_together_are_draws_one_by_one(case: Case, alpha: float, imputer: 
     with loaded(case) as db:
         seen: list[list[float]] = []
         results = []
-        for cells, m in ((uncertainty.CELLS, 4), (1, 4), (uncertainty.CELLS, 2)):
+        for cells, m in ((draws.CELLS, 4), (1, 4), (draws.CELLS, 2)):
             with pytest.MonkeyPatch.context() as patch:
                 estimated = uncertainty.estimated
                 drawn: list[float] = []
@@ -71,7 +71,7 @@ def test_draws_together_are_draws_one_by_one(case: Case, alpha: float, imputer: 
                     drawn.extend(numbers[:2].tolist() if len(numbers) in (2, 4) else [])
                     return estimated(numbers, *rest)
 
-                patch.setattr(uncertainty, "CELLS", cells)
+                patch.setattr(draws, "CELLS", cells)
                 patch.setattr(uncertainty, "estimated", told)
                 results.append(db.sql(case.query, m=m, alpha=alpha, imputer=imputer, seed=7))
                 seen.append(drawn)

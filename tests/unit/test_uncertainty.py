@@ -142,6 +142,19 @@ def test_nested_blocks_run_draw_by_draw(people: Database) -> None:
     assert row["n"].estimate == 2
 
 
+def test_a_block_that_is_not_planned_runs_draw_by_draw(people: Database) -> None:
+    query = (
+        "SELECT p.sex AS s, avg(e.height) AS h, count(*) AS n, median(e.pulse) AS p "
+        "FROM person p LEFT JOIN exam e USING (id) "
+        "GROUP BY 1 HAVING n > 5 ORDER BY h DESC LIMIT 2"
+    )
+    result = people.sql(query, m=5, imputer="norm")
+    assert result.report.strategy == "completed"
+    assert [row["h"].estimate for row in result.estimates] == sorted((r[1] for r in result.fetchall()), reverse=True)
+    assert all(0 < row["h"].fmi < 1 and math.isnan(row["p"].se) for row in result.estimates)
+    assert any("not planned" in warning for warning in result.report.warnings)
+
+
 def test_rows_are_not_pooled_and_say_so(people: Database) -> None:
     result = people.sql("SELECT age FROM person", m=5)
     assert any(note.startswith("no intervals") for note in result.report.notes)

@@ -415,6 +415,11 @@ class DuckDB:
                 raise
             return name
 
+    def extend(self, name: str, text: str) -> None:
+        """Adds the rows of a query to those of an answer."""
+        with self.lock:
+            self._runner.run(f"INSERT INTO temp.{name} {text}", _rows)
+
     def pivoted(self, text: str) -> tuple[str, list[str], list[str]]:
         """Runs a statement whose columns are known only afterwards: where its rows are kept, their names and types.
 

@@ -1,0 +1,191 @@
+"""The draws of the outermost block: a table of them in the engine, a row a group and draw."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import Column
+from imputedb.algebra.relation import Aggregate, Project, Relation
+from imputedb.algebra.scalar import Scalar
+from imputedb.algebra.walk import bottom_up
+from imputedb.blocks import Planned, Written
+from imputedb.engines.duckdb import DuckDB
+from imputedb.execution import Execution
+from imputedb.question import Asking
+from imputedb.running import Prepared, Run, answered
+from imputedb.sql import tree as t
+from imputedb.sql.bundled import BUCKETS, bundled, resampled
+from imputedb.sql.generate import DRAW, ROW
+from imputedb.sql.tree import Tree
+
+CELLS = 20_000_000
+"""Imputed cells that are held at once, in all draws; of more, draws run one after the other."""
+
+_RESAMPLED_DRAWS = 5
+_REPLICATES = 50
+_ROWS = 10_000_000  # of all bootstrap samples together
+
+Numbers = NDArray[np.float64]
+
+
+class Draws:
+    """As many draws as were asked for so far.
+
+    Attributes:
+        m: how many.
+    """
+
+    def __init__(self, engine: DuckDB, prepared: Prepared, run: Run, asking: Asking) -> None:
+        self.m = 0
+        self._engine, self._run, self._asking = engine, run, asking
+        *self._before, self._last = prepared.blocks
+        self._places = {name: place for place, name in enumerate(asking.names)}
+        self._table: str | None = None
+        self._bootstrap: str | None = None
+
+    # -- running ------------------------------------------------------------------------------------------------------
+
+    def add(self, numbers: range) -> None:
+        """Runs more draws."""
+        for chunk in self._chunks(numbers):
+            run = replace(self._run, numbers=chunk) if self._table is None else self._run.again(chunk)
+            kept = run.kept
+            run.stage(self._before)
+            if isinstance(self._last, Planned):
+                execution, relation = run.ready(self._last)
+                below = next(node for node in bottom_up(relation) if isinstance(node, Aggregate))
+                self._insert(execution, below, chunk, run)
+            elif isinstance(self._last, Written):
+                self._put([self._engine.text(self._asked_of(run.written(self._last), chunk[0]))])
+            run.release(kept)
+        self.m += len(numbers)
+
+    def _chunks(self, numbers: range) -> Iterator[tuple[int, ...]]:
+        """Draws that run together: all, unless blocks below differ by draw or there are too many cells."""
+        size = 1
+        if isinstance(self._last, Planned) and not self._before:
+            problem = self._last.problem
+            cells = sum(problem.statistics[c.relation].columns[c.name].missing for c in problem.columns)
+            size = max(1, min(len(numbers), CELLS // max(cells, 1)))
+        for begin in range(0, len(numbers), size):
+            yield tuple(numbers[begin : begin + size])
+
+    def _insert(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...], run: Run) -> None:
+        together = None if self._asking.sets else self._together(execution, below, numbers, run)
+        texts = [together] if together else [self._one(execution, below, number) for number in numbers]
+        try:
+            self._put(texts)
+        except duckdb.Error:  # an aggregate whose state cannot be combined
+            if not together:
+                raise
+            self._put([self._one(execution, below, number) for number in numbers])
+        if self._bootstrap is None and any(one.bootstrapped for one in self._asking.outputs):
+            self._bootstrap = self._resample(execution, below, numbers[:_RESAMPLED_DRAWS], run)
+
+    def _put(self, texts: Sequence[str]) -> None:
+        text = " UNION ALL ".join(f"({one})" for one in texts)
+        if self._table is None:
+            self._table = answered(self._engine, text, len(self._places))
+        else:
+            self._engine.extend(self._table, text)
+
+    def _together(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...], run: Run) -> str | None:
+        named = run.keep({DRAW: np.array(numbers, np.int32)})
+        asking, rows = self._asking, execution.generator.rows(below.input)
+        groups = {f"g{place}": tree for place, tree in enumerate(asking.groups)}
+        aggregates = self._engine.functions.aggregates
+        node = bundled(rows, asking.groups, {**groups, **asking.asked}, asking.having, named, aggregates)
+        return self._engine.text(node) if node else None
+
+    def _one(self, execution: Execution, below: Aggregate, number: int) -> str:
+        """The statement of one draw."""
+        outputs = [Scalar("", frozenset(), tree, name=name) for name, tree in self._items(number).items()]
+        relation: Relation = Project(below, tuple(outputs))
+        return self._engine.text(execution.generator.answer(relation, number))
+
+    def _asked_of(self, node: Tree, number: int) -> Tree:
+        """A block that is not planned, asked for what is pooled."""
+        items = [t.named(tree, name) for name, tree in self._items(number).items()]
+        groups = {} if node["aggregate_handling"] == "FORCE_AGGREGATES" else {"group_expressions": self._asking.groups}
+        return {**node, "select_list": items, "having": self._asking.having, "modifiers": [], **groups}
+
+    def _items(self, number: int) -> dict[str, Tree]:
+        groups = {f"g{place}": tree for place, tree in enumerate(self._asking.groups)}
+        return {DRAW: t.cast(t.number(number), t.plain_type("INTEGER")), **groups, **self._asking.asked}
+
+    def _resample(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...], run: Run) -> str:
+        """A table of bootstrap samples, a row a group, draw and replicate."""
+        asking, rows = self._asking, execution.generator.rows(below.input)
+        size = max(1, execution.count(below.input))
+        replicates = max(20, min(_REPLICATES, _ROWS // (size * len(numbers))))
+        numbers = numbers if size * len(numbers) * replicates <= 2 * _ROWS else numbers[:1]
+        sources = [rows.value(Column(alias, ROW)) for alias in sorted(rows.columns)]
+        outputs = {f"g{place}": tree for place, tree in enumerate(asking.groups)}
+        outputs |= {f"e{n}": asking.asked[f"e{n}"] for n, one in enumerate(asking.outputs) if one.bootstrapped}
+        drawn = run.keep({DRAW: np.array(numbers, np.int32)})
+        many = run.keep({"replicate": np.arange(replicates, dtype=np.int64)})
+        copies = run.keep({"bucket": _copies()})
+        node = resampled(rows, sources, asking.groups, outputs, drawn, many, copies)
+        return answered(self._engine, self._engine.text(node), 2 + len(outputs))
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def numbers(self) -> dict[str, Numbers]:
+        """The numbers of all draws by name, and under `group` the number of each one's group, counted from 1."""
+        names = [DRAW, *(name for name in self._asking.asked if self._asking.outputs[int(name[1:])].is_number)]
+        items = ", ".join(f"c{self._places[name]}" for name in names)
+        values = self._engine.numbers(f"SELECT {items}, {self._group} FROM temp.{self._table}")
+        return dict(zip([*names, "group"], values, strict=True))
+
+    @property
+    def _group(self) -> str:
+        keys = ", ".join(f"c{place + 1}" for place in range(len(self._asking.groups)))
+        return f"dense_rank() OVER (ORDER BY {keys})" if keys else "1"
+
+    def keys(self) -> str:
+        """A SELECT of outputs that are no numbers, `k0` and so on, by the number of the `place` of their group.
+
+        What tells groups is the same in all draws; of the others the most frequent value is taken.
+        """
+        chosen = ["place"]
+        for place, one in enumerate(self._asking.outputs):
+            if not one.is_number:
+                choice = "mode" if one.aggregates else "first"
+                chosen.append(f"{choice}(c{self._places[f'e{place}']}) AS k{place}")
+        rows = f"SELECT *, {self._group} AS place FROM temp.{self._table}"
+        return f"SELECT {', '.join(chosen)} FROM ({rows}) GROUP BY place"
+
+    def bootstrapped(self) -> dict[int, dict[int, float]]:
+        """By group and output the variance of its bootstrap replicates, the mean over draws."""
+        if self._bootstrap is None:
+            return {}
+        wide = len(self._asking.groups)
+        places = [place for place, one in enumerate(self._asking.outputs) if one.bootstrapped]
+        keys = [f"c{place + 2}" for place in range(wide)]
+        shown = ", ".join(f"avg(v{n}) AS v{n}" for n in range(len(places)))
+        within = ", ".join(f"var_samp(c{2 + wide + n}) AS v{n}" for n in range(len(places)))
+        listed = "".join(f", {key}" for key in keys)
+        same = " AND ".join(f"b.{key} IS NOT DISTINCT FROM d.c{n + 1}" for n, key in enumerate(keys)) or "true"
+        found = ", ".join([f"{self._group} AS place", *(f"c{n + 1}" for n in range(wide))])
+        groups, *variances = self._engine.numbers(
+            f"WITH d AS (SELECT DISTINCT {found} FROM temp.{self._table}), "
+            f"w AS (SELECT c0{listed}, {within} FROM temp.{self._bootstrap} GROUP BY c0{listed}), "
+            f"b AS (SELECT {shown}{listed} FROM w GROUP BY {', '.join(keys) or 'true'}) "
+            f"SELECT d.place, {', '.join(f'b.v{n}' for n in range(len(places)))} FROM d JOIN b ON {same}"
+        )
+        rows = zip(*variances, strict=True)
+        return {
+            int(group) - 1: dict(zip(places, map(float, row), strict=True))
+            for group, row in zip(groups, rows, strict=True)
+        }
+
+
+def _copies() -> NDArray[np.int64]:
+    """Each bucket as often as a Poisson variable of mean 1 says at the bucket's middle."""
+    middles = (np.arange(BUCKETS) + 0.5) / BUCKETS
+    steps = np.cumsum(np.exp(-1.0) / np.array([math.factorial(n) for n in range(12)]))
+    return np.repeat(np.arange(BUCKETS, dtype=np.int64), np.searchsorted(steps, middles))
