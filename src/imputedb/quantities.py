@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import NO_COLUMNS, Column, Columns
+from imputedb.algebra.query import Query
 from imputedb.algebra.relation import Impute, Join, Relation, Scan
 from imputedb.algebra.scalar import Scalar
 from imputedb.engines.engine import Engine
@@ -94,7 +95,7 @@ class Quantities:
         object.__setattr__(self, "outputs", tuple(self._output(scalar) for scalar in query.outputs))
 
     def _output(self, scalar: Scalar) -> Aggregate | int:
-        groups = [group.text for group in self.problem.query.groups or ()]
+        groups = [group.text for group in groups_of(self.problem.query)]
         if scalar.text in groups:
             return groups.index(scalar.text)
         tree, name = scalar.tree, str(scalar.tree.get("function_name", "")).lower()
@@ -143,7 +144,7 @@ class Quantities:
             if isinstance(output, Aggregate):
                 trees |= {f"value {place}": _number(output.argument)} if output.argument else {}
                 trees |= {f"filter {place}": _number(output.condition)} if output.condition else {}
-        for place, group in enumerate(query.groups or ()):
+        for place, group in enumerate(groups_of(query)):
             trees[f"key {place}"] = t.cast(group.tree, t.plain_type("VARCHAR"))
         return self._fetched(trees)
 
@@ -235,7 +236,7 @@ class Quantities:
     @cached_property
     def keys(self) -> tuple[list[tuple[str | None, ...]], NDArray[np.intp], Quantity | None]:
         """The groups as texts of their keys, each row's group, and whether that is known (None: of every row)."""
-        groups = self.problem.query.groups or ()
+        groups = groups_of(self.problem.query)
         reads = self._dirty([group.tree for group in groups])
         gone = self._missing(reads)
         texts = [_texts(self._stored[f"key {place}"]) for place in range(len(groups))]
@@ -276,6 +277,13 @@ class Quantities:
             columns |= {Column(scan.alias, name): cells[name] for name in names}
         keys = combined([self._shelf(scan).keys(self._rows_of(scan)) for scan in self.problem.query.sources])
         return Rows(columns, keys)
+
+
+def groups_of(query: Query) -> Sequence[Scalar]:
+    """What a query groups by; of GROUP BY ALL the outputs that aggregate nothing."""
+    if query.grouping.get("aggregate_handling") != "FORCE_AGGREGATES":
+        return query.groups or ()
+    return [one for one in query.outputs if not any(call.text in one.text for call in query.aggregates)]
 
 
 def _texts(array: NDArray[Any]) -> list[str | None]:

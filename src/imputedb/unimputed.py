@@ -10,6 +10,7 @@ from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import QueryError
 from imputedb.grouped import Keys, Shown, kept
 from imputedb.inference.doubly_robust import Robust
+from imputedb.quantities import groups_of
 from imputedb.robust import DoublyRobust
 from imputedb.running import AIPW, Asked, Prepared
 from imputedb.worst import WorstCase
@@ -106,7 +107,7 @@ def _bounds(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked) ->
 
 def _key(block: Planned, place: int) -> int:
     """Which group's key an output shows."""
-    groups = [group.text for group in block.problem.query.groups or ()]
+    groups = [group.text for group in groups_of(block.problem.query)]
     return groups.index(block.problem.query.outputs[place].text)
 
 

@@ -36,6 +36,7 @@ QUERIES = [
     "SELECT avg(mark) FILTER (WHERE school = 'b'), count(*) FILTER (WHERE mark > 2) FROM t",
     "SELECT school, avg(mark), sum(2 * mark + known) FROM t GROUP BY school ORDER BY school",
     "SELECT lost, avg(mark), count(*) FROM t GROUP BY lost ORDER BY lost",
+    "SELECT school, avg(mark) AS m FROM t GROUP BY ALL ORDER BY school",
     "SELECT avg(mark), count(mark) FROM t WHERE mark > 1 AND known < 1",
     "SELECT size, avg(mark) FROM t JOIN schools ON t.school = schools.school WHERE known > 0 GROUP BY 1 ORDER BY 1",
 ]
