@@ -141,6 +141,14 @@ def test_the_same_seed_gives_the_same_whatever_the_order_of_rows() -> None:
     assert other.chance == pytest.approx(one.chance[turn], abs=1e-9)
 
 
+def test_a_copy_that_is_missing_with_the_quantity_predicts_nothing() -> None:
+    x, y, observed, _ = _simulated(0)
+    plain = CrossFit(rows(x=x), None).part(y, observed)
+    with_copy = CrossFit(rows(x=x, copy=np.where(observed, y, np.nan)), None).part(y, observed)
+    assert np.array_equal(plain.expected, with_copy.expected)
+    assert np.array_equal(plain.chance, with_copy.chance)
+
+
 def test_separation_and_constants_leave_everything_finite() -> None:
     x = np.linspace(-1, 1, 100)
     part = CrossFit(rows(x=x, dull=np.zeros(100)), Mean()).part(np.full(100, 3.0), x < 0)

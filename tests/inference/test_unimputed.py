@@ -110,6 +110,14 @@ def test_what_does_not_suit_is_refused_by_name(db: imputedb.Database) -> None:
         _ = db.sql("SELECT avg(mark) FROM t", method="bounds").estimates
 
 
+def test_rows_like_none_that_is_observed_are_warned_of() -> None:
+    with imputedb.connect() as db:
+        x = np.random.default_rng(1).normal(size=600)
+        db.register("t", {"id": np.arange(600), "x": x, "y": np.where(x > 0.5, np.nan, x)})
+        found = db.sql("SELECT avg(y) FROM t", method="aipw", imputer="drop")
+        assert "less than a chance of 0.01" in found.report.warnings[0]
+
+
 def test_nothing_observed_is_refused() -> None:
     with imputedb.connect() as db:
         db.register("t", {"x": np.arange(20.0), "y": np.ma.masked_all(20, float)})

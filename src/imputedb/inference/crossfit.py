@@ -22,6 +22,9 @@ FOLDS = 5
 LEAST = 0.01
 """Chances of being observed are no less: an observed row then speaks for a hundred at most."""
 
+GONE_TOO = 0.5
+"""Share of the rows where a quantity is missing; a predictor that is missing in more of them is left out."""
+
 TARGET = Column("", "imputedb target")
 
 
@@ -41,16 +44,12 @@ class CrossFit:
     seed: int = 0
     clipped: list[int] = field(default_factory=list)
     _chances: dict[bytes, Vector] = field(default_factory=dict)
+    _matrices: dict[frozenset[Column], Matrix] = field(default_factory=dict)
 
     @cached_property
     def folds(self) -> NDArray[np.int64]:
         """(n,) the fold of each row, by a hash of its key."""
         return (keyed(self.rows.keys, self.seed, "fold") % np.uint64(FOLDS)).astype(np.int64)
-
-    @cached_property
-    def features(self) -> Matrix:
-        """(n, p) of all rows."""
-        return features(self.rows)
 
     def part(self, values: Vector, observed: Flags) -> Part:
         """The quantity with both models of it.
@@ -62,17 +61,34 @@ class CrossFit:
             return Part(values, observed, values, np.ones(len(values)))
         if not observed.any():
             raise CannotImpute("the quantity is observed in no row: nothing to learn from")
+        rows = self._telling(observed)
         with one_thread():
-            return Part(values, observed, self._expected(values, observed), self._chance(observed))
+            x = self._features(rows)
+            return Part(values, observed, self._expected(rows, x, values, observed), self._chance(x, observed))
 
-    def _expected(self, values: Vector, observed: Flags) -> Vector:
+    def _telling(self, observed: Flags) -> Rows:
+        """The rows without the predictors that are missing too in most rows where the quantity is.
+
+        What is learnt from such a column does not help where it is wanted, and of one that is a copy of the quantity
+        the errors look like none.
+        """
+        columns = {c: cells for c, cells in self.rows.columns.items() if cells.missing[~observed].mean() <= GONE_TOO}
+        return Rows(columns, self.rows.keys)
+
+    def _features(self, rows: Rows) -> Matrix:
+        found = self._matrices.get(frozenset(rows.columns))
+        if found is None:
+            found = self._matrices[frozenset(rows.columns)] = features(rows)
+        return found
+
+    def _expected(self, rows: Rows, x: Matrix, values: Vector, observed: Flags) -> Vector:
         """(n,) what is expected of each row: the imputer's value and the regression's, averaged by how well they do.
 
         Their shares minimise the squared error of observed rows in the other folds (stacking; Wolpert 1992; van der
         Laan, Polley & Hubbard 2007), none negative. What nobody has observed is not expected.
         """
-        by_curves = self._by_curves(values, observed)
-        by_imputer = by_curves if self.imputer is None else self._by_imputer(self.imputer, values, observed)
+        by_curves = self._by_curves(x, values, observed)
+        by_imputer = by_curves if self.imputer is None else self._by_imputer(self.imputer, rows, values, observed)
         apart, wrong = by_curves - by_imputer, values - by_imputer
         found = np.empty(len(values))
         for fold in range(FOLDS):
@@ -83,16 +99,16 @@ class CrossFit:
             found[unseen] = (by_imputer + share * apart)[unseen]
         return np.clip(found, values[observed].min(), values[observed].max())
 
-    def _by_curves(self, values: Vector, observed: Flags) -> Vector:
+    def _by_curves(self, x: Matrix, values: Vector, observed: Flags) -> Vector:
         found = np.full(len(values), float(values[observed].mean()))
         for fold in range(FOLDS):
             unseen = self.folds == fold
             taught = self._sample(observed & ~unseen)
             if len(taught):
-                found[unseen] = self.features[unseen] @ regression(self.features[taught], values[taught])
+                found[unseen] = x[unseen] @ regression(x[taught], values[taught])
         return found
 
-    def _by_imputer(self, imputer: Imputer, values: Vector, observed: Flags) -> Vector:
+    def _by_imputer(self, imputer: Imputer, rows: Rows, values: Vector, observed: Flags) -> Vector:
         found = np.full(len(values), float(values[observed].mean()))
         for fold in range(FOLDS):
             unseen = self.folds == fold
@@ -102,12 +118,12 @@ class CrossFit:
                 found[unseen] = taught.mean() if len(taught) else found[unseen]
                 continue
             target = Cells(np.where(hidden, taught[0], values), hidden, Kind.NUMBER)
-            rows = Rows({**self.rows.columns, TARGET: target}, self.rows.keys)
-            filled = imputer.impute(rows, [TARGET], self.seed)[TARGET]
+            given = Rows({**rows.columns, TARGET: target}, rows.keys)
+            filled = imputer.impute(given, [TARGET], self.seed)[TARGET]
             found[unseen] = filled.astype(np.float64)[unseen[hidden]]
         return found
 
-    def _chance(self, observed: Flags) -> Vector:
+    def _chance(self, x: Matrix, observed: Flags) -> Vector:
         """(n,) the probability of being observed, at least `LEAST`."""
         key = np.packbits(observed).tobytes()
         if key not in self._chances:
@@ -116,7 +132,7 @@ class CrossFit:
                 unseen = self.folds == fold
                 taught = self._sample(~unseen)
                 told = observed[taught].astype(np.float64)
-                found[unseen] = logistic(self.features[unseen] @ classification(self.features[taught], told))
+                found[unseen] = logistic(x[unseen] @ classification(x[taught], told))
             self.clipped.append(int(np.count_nonzero(found < LEAST)))
             self._chances[key] = np.maximum(found, LEAST)
         return self._chances[key]
