@@ -1,6 +1,6 @@
 """Doubly robust answers to aggregating queries: a cross-fitted model of values and one of what is observed."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from imputedb.engines.engine import Engine
 from imputedb.imputers.imputer import Imputer
 from imputedb.inference.answers import Question
 from imputedb.inference.crossfit import LEAST, CrossFit
-from imputedb.inference.doubly_robust import Flags, Part, Robust, Vector, average, known, total
+from imputedb.inference.doubly_robust import Flags, Part, Robust, average, known, total
 from imputedb.planning.problem import Problem
 from imputedb.quantities import Aggregate, Quantities, Quantity
 
@@ -54,7 +54,7 @@ class DoublyRobust:
     level: float = 0.95
     seed: int = 0
     _fits: dict[Columns, CrossFit] = field(default_factory=dict)
-    _parts: dict[int, Part] = field(default_factory=dict)
+    _parts: dict[tuple[int, int, str], Part] = field(default_factory=dict)
 
     def answered(self) -> Answered:
         """The estimates.
@@ -70,36 +70,44 @@ class DoublyRobust:
         for place, output in enumerate(found.outputs):
             if not isinstance(output, Aggregate):
                 continue
-            value, (sure, unsure) = found.value(place), found.conditions(place)
+            value = found.value(place)
+            value = None if output.kind == "count" else value  # it was looked at for NULLs of its own
+            sure, unsure = found.conditions(place)
             for group in range(len(keys)):
                 mine = codes == group
-                inside, maybe = (sure & mine, unsure) if grouped is None else (sure, _both(unsure, grouped, mine))
-                table[group][place] = self._estimate(found, place, output.kind, value, inside, maybe)
+                if grouped is None:
+                    one = self._estimate(found, (place, -1), output.kind, value, sure & mine, unsure)
+                else:
+                    maybe = _product(unsure, _belongs(grouped, mine))
+                    one = self._estimate(found, (place, group), output.kind, value, sure, maybe)
+                table[group][place] = one
         return Answered(keys, table, list(self._warnings()))
 
     def _estimate(
-        self, found: Quantities, place: int, kind: str, value: Quantity | None, inside: Flags, maybe: Quantity | None
+        self,
+        found: Quantities,
+        name: tuple[int, int],
+        kind: str,
+        value: Quantity | None,
+        inside: Flags,
+        maybe: Quantity | None,
     ) -> Robust:
-        if maybe is None:
-            members = known(inside.astype(np.float64))
-            if kind == "count" or value is None:
-                return total(members, self.question, self.level)
-            if place not in self._parts:
-                self._parts[place] = self._fit(found, value.reads).part(value.values, value.observed)
-            part = self._parts[place].within(inside)
-        else:
-            both = maybe if kind == "count" or value is None else maybe.times(value)
-            fit = self._fit(found, both.reads)
-            members = self._part(fit, maybe.values, both.observed, inside)
-            if kind == "count" or value is None:
-                return total(members, self.question, self.level)
-            part = self._part(fit, both.values, both.observed, inside)
+        """An aggregate over rows that lie inside, and of which a condition may not be known; its models by a name."""
+        both = _product(maybe, value)
+        members = known(inside.astype(np.float64))
+        if maybe is not None and both is not None:
+            members = self._part(found, (*name, "members"), replace(both, values=maybe.values)).within(inside)
+        if value is None or both is None:
+            return total(members, self.question, self.level)
+        part = self._part(found, (*name, "values"), both).within(inside)
         if kind == "sum":
             return total(part, self.question, self.level)
         return average(part, members, self.question, self.level)
 
-    def _part(self, fit: CrossFit, values: Vector, observed: Flags, inside: Flags) -> Part:
-        return fit.part(values, observed).within(inside)
+    def _part(self, found: Quantities, name: tuple[int, int, str], of: Quantity) -> Part:
+        if name not in self._parts:
+            self._parts[name] = self._fit(found, of.reads).part(of.values, of.observed)
+        return self._parts[name]
 
     def _fit(self, found: Quantities, without: Columns) -> CrossFit:
         if without not in self._fits:
@@ -116,7 +124,12 @@ class DoublyRobust:
         ]
 
 
-def _both(unsure: Quantity | None, grouped: Quantity, mine: Flags) -> Quantity:
-    """Whether a row belongs to a group, and what else is not known of all rows."""
-    group = Quantity(mine.astype(np.float64), grouped.observed, grouped.reads)
-    return group if unsure is None else unsure.times(group)
+def _product(one: Quantity | None, other: Quantity | None) -> Quantity | None:
+    if one is None or other is None:
+        return one or other
+    return one.times(other)
+
+
+def _belongs(grouped: Quantity, mine: Flags) -> Quantity:
+    """Whether a row belongs to a group."""
+    return Quantity(mine.astype(np.float64), grouped.observed, grouped.reads)

@@ -92,6 +92,7 @@ def test_what_does_not_suit_is_refused_by_name(db: imputedb.Database) -> None:
         "SELECT school, avg(mark) FROM t GROUP BY school HAVING avg(mark) > 1": "HAVING",
         "SELECT count(DISTINCT mark) FROM t": "different values",
         "SELECT avg(CASE WHEN mark > 1 THEN known END) FROM t": "NULL that means",
+        "SELECT count(CASE WHEN mark > 1 THEN 1 END) FROM t": "NULL that means",
         "SELECT avg(a.mark) FROM t a JOIN t b ON a.school = b.school AND b.id < 10": "repeats rows",
         "SELECT avg(a.known) FROM t a JOIN t b ON a.mark = b.mark": "misses values",
         "SELECT avg(m) FROM (SELECT avg(mark) AS m FROM t GROUP BY school)": "a query inside",
