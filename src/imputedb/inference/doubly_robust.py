@@ -83,7 +83,7 @@ def known(values: Vector) -> Part:
     return Part(values, np.ones(len(values), bool), values, np.ones(len(values)))
 
 
-def corrected(part: Part) -> Corrected:
+def corrected(part: Part, *, alike: bool = True) -> Corrected:
     """Augmented inverse probability weighting (Robins, Rotnitzky & Zhao 1994), its weights normalised.
 
     Observed values count as they are, each missing one as f + r, where r is the mean of the observed residuals z - f
@@ -95,8 +95,8 @@ def corrected(part: Part) -> Corrected:
     The error about the complete table's total is the sum of z - f - r over missing rows; its variance is estimated by
     the sum of w (1 + w) (z - f - r)^2 over observed ones: w for what is missing, w^2 for the mean that stands for it.
     Few heavy weights make that too small, so residuals are divided by 1 less their share of the weights (MacKinnon &
-    White 1985, HC3), and it is no less than residuals of one common variance would make it. Both variances stand on e:
-    where only f is right, the estimate holds, and the interval roughly.
+    White 1985, HC3), and unless they are known not to be `alike`, it is no less than residuals of one common variance
+    would make it. Both variances stand on e: where only f is right, the estimate holds, and the interval roughly.
     """
     gone = int(np.count_nonzero(~part.observed))
     if not gone:
@@ -112,7 +112,9 @@ def corrected(part: Part) -> Corrected:
     scores = np.where(part.observed, part.values + weights * spread, part.expected + shift)
     cautious = (spread / np.maximum(1 - share, LEAST_LEFT)) ** 2
     variances = weights * (1 + weights)
-    error = max(float(variances @ cautious), float(share @ cautious) * float(variances.sum()))
+    error = float(variances @ cautious)
+    if alike:
+        error = max(error, float(share @ cautious) * float(variances.sum()))
     return Corrected(scores, error, error - float(variances @ spread**2), 1 / float(share @ share) - 1)
 
 
@@ -185,7 +187,7 @@ def total(part: Part, question: Question = "population", level: float = 0.95) ->
     Raises:
         QueryError: an interval is about something else.
     """
-    found = corrected(part)
+    found = corrected(part, alike=not _is_condition(part.values[part.observed]))
     return _robust(Robust(found.total, question=_known(question), level=level), found, 1.0, len(part.values))
 
 
@@ -207,10 +209,16 @@ def average(part: Part, members: Part, question: Question = "population", level:
         return replace(plain, reason="no row belongs: there is nothing to average")
     mean = above.total / below
     seen = part.values[part.observed & (members.values > 0)]
-    linear = corrected(part.less(mean, members))
-    if len(seen) and np.isin(seen, (0.0, 1.0)).all():
-        return _robust(replace(plain, estimate=min(max(mean, 0.0), 1.0), scale=LOGIT), linear, below, below)
+    proportion = _is_condition(seen)
+    linear = corrected(part.less(mean, members), alike=not proportion)
+    if proportion:
+        plain, mean = replace(plain, scale=LOGIT), min(max(mean, 0.0), 1.0)
     return _robust(replace(plain, estimate=mean), linear, below, below)
+
+
+def _is_condition(seen: Vector) -> bool:
+    """Whether all values are 0 or 1: their variance is largest in the middle, not one and the same."""
+    return len(seen) > 0 and bool(np.isin(seen, (0.0, 1.0)).all())
 
 
 def _robust(plain: Robust, found: Corrected, size: float, rows: float) -> Robust:
