@@ -63,11 +63,11 @@ class Planner:
 
     def _prepared(self, text: str, asked: Asked) -> Prepared:
         engine = self._engine
-        node = parse.parse(engine.connection, text)
+        node = engine.tree(text)
         further = extended(node)
         if further != node:
             node, text = further, engine.text(further)
-        columns, types = parse.shape(engine.connection, text)
+        columns, types = engine.outputs(text)
         base, always = asked.strategy == BASE, asked.always
         found, self._copies = blocks.blocks(engine, node, columns, asked.imputers, base=base, always=always)
         return Prepared(text, columns, types, found)

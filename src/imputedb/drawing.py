@@ -1,7 +1,10 @@
 """One Impute at work in many draws: each sees the values that the Imputes below it gave in the same draw."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +15,13 @@ from imputedb.errors import CannotImpute
 from imputedb.filling import Filling, Hand, Outcome
 from imputedb.imputers import features
 from imputedb.imputers.imputer import Array, Cells, Imputer, Rows, drawn, is_proper
+from imputedb.imputers.threads import one_thread
 from imputedb.statistics.statistics import Kind
 
 Places = NDArray[np.intp]
+
+AT_ONCE = min(8, os.cpu_count() or 1)
+"""Draws that are made side by side where each has rows of its own; no draw knows of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +69,38 @@ class Drawing:
             for turn, values in self._values(rows, targets, self.numbers):
                 _put(made, values, rows, order, turn)
             return
-        for turn, number in enumerate(self.numbers):
-            mine = order if hand.draws is None else order[np.isin(hand.draws[order], (EVERY, number))]
-            cells = self.filling.cells(hand, columns, mine)
-            cells |= {c: one.patched(cells[c], places[mine], turn) for c, (one, places) in known.items()}
-            for column in targets:
-                if cells[column].missing.all():
-                    raise CannotImpute(f"no value of {column} is observed among the rows of draw {number}: use m = 1")
-            rows = Rows(cells, self.filling.keys(hand, mine))
-            for _, values in self._values(rows, targets, [number]):
-                _put(made, values, rows, mine, turn)
-            if self.filling.progress:
-                self.filling.progress((turn + 1) / len(self.numbers))
+        with one_thread(), ThreadPoolExecutor(AT_ONCE) as pool:
+            for begin in range(0, len(self.numbers), AT_ONCE):
+                turns = range(begin, min(begin + AT_ONCE, len(self.numbers)))
+                given = [self._of_draw(hand, order, targets, columns, known, turn) for turn in turns]
+                for turn, (places, rows, groups) in zip(turns, pool.map(self._drawn_of, given), strict=True):
+                    for group in groups:
+                        _put(made, group, rows, places, turn)
+                if self.filling.progress:
+                    self.filling.progress((turns[-1] + 1) / len(self.numbers))
+
+    def _of_draw(
+        self,
+        hand: Hand,
+        order: Places,
+        targets: Sequence[Column],
+        columns: Sequence[Column],
+        known: Mapping[Column, tuple[Drawn, Places]],
+        turn: int,
+    ) -> "_OfDraw":
+        """The rows that a draw has, with the values that it gave below."""
+        number = self.numbers[turn]
+        mine = order if hand.draws is None else order[np.isin(hand.draws[order], (EVERY, number))]
+        cells = self.filling.cells(hand, columns, mine)
+        cells |= {column: one.patched(cells[column], places[mine], turn) for column, (one, places) in known.items()}
+        for column in targets:
+            if cells[column].missing.all():
+                raise CannotImpute(f"no value of {column} is observed among the rows of draw {number}: use m = 1")
+        return _OfDraw(number, mine, Rows(cells, self.filling.keys(hand, mine)), targets)
+
+    def _drawn_of(self, given: "_OfDraw") -> tuple[Places, Rows, list[Mapping[Column, Array]]]:
+        values = [group for _, group in self._values(given.rows, given.targets, [given.number])]
+        return given.places, given.rows, values
 
     def _known(
         self, hand: Hand, targets: Sequence[Column], columns: Sequence[Column]
@@ -111,6 +138,15 @@ def warned(imputer: Imputer, outcome: Outcome) -> None:
     )
     if not is_proper(imputer) and said not in outcome.warnings:
         outcome.warnings.append(said)
+
+
+class _OfDraw(NamedTuple):
+    """What one draw is made from: its number, the places of its rows among those at hand, and the rows."""
+
+    number: int
+    places: Places
+    rows: Rows
+    targets: Sequence[Column]
 
 
 class _Making:

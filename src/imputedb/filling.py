@@ -118,13 +118,13 @@ class Filling:
     ) -> dict[Column, Array]:
         """Whole columns that have the values of the targets' gaps."""
         counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
-        missing = {column: int(cells.missing.sum()) for column, cells in self.cells(hand, targets).items()}
+        missing = {column: int(np.count_nonzero(cells.missing)) for column, cells in self.cells(hand, targets).items()}
         values: dict[Column, Array] = {}
         known = [column for column in targets if counts[column] and missing[column] < hand.count]
         if known:
             observed = {column: hand.count - missing[column] for column in known}
-            order, learn = self._at_hand(hand, {column: gaps[column] for column in known}, observed)
-            rows = Rows(self.cells(hand, columns, order), self.keys(hand, order), learn)
+            order, keys, learn = self._at_hand(hand, {column: gaps[column] for column in known}, observed)
+            rows = Rows(self.cells(hand, columns, order), keys, learn)
             for column, filled in self._imputed_values(rows, known).items():
                 cells = rows.columns[column]
                 allowed = features.allowed(filled, cells, self.policy(column))
@@ -174,19 +174,20 @@ class Filling:
 
     def _at_hand(
         self, hand: Hand, gaps: Mapping[Column, NDArray[np.bool_]], observed: Mapping[Column, int]
-    ) -> tuple[NDArray[np.intp], NDArray[np.bool_] | None]:
-        """The places of the rows that an imputer is given, in the order of their keys, and which it learns from."""
+    ) -> tuple[NDArray[np.intp], NDArray[np.uint64], NDArray[np.bool_] | None]:
+        """The places of the rows that an imputer is given, in the order of their keys; these; which it learns from."""
         keys = self.keys(hand)
         counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
         share = 1.0
         if isinstance(self.imputer, LearnsFromSample):
             share = max(self.imputer.training_rows(count) / observed[column] for column, count in counts.items())
         if share >= 1:
-            return np.argsort(keys), None
+            order = np.argsort(keys)
+            return order, keys[order], None
         learn = keys < np.uint64(share * 2**64)
         places = np.flatnonzero(np.logical_or.reduce([learn, *gaps.values()]))
         order = places[np.argsort(keys[places])]
-        return order, learn[order]
+        return order, keys[order], learn[order]
 
     def cells(
         self, hand: Hand, columns: Sequence[Column], order: NDArray[np.intp] | None = None

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import imputedb
 from imputedb import Database, draws, uncertainty
+from imputedb.errors import CannotImpute
 from imputedb.result import Result
 from tests.properties.queries import Case, cases
 from tests.properties.test_answers import bag, loaded, plain
@@ -73,7 +74,10 @@ def test_draws_together_are_draws_one_by_one(case: Case, alpha: float, imputer: 
 
                 patch.setattr(draws, "CELLS", cells)
                 patch.setattr(uncertainty, "estimated", told)
-                results.append(db.sql(case.query, m=m, alpha=alpha, imputer=imputer, seed=7))
+                try:
+                    results.append(db.sql(case.query, m=m, alpha=alpha, imputer=imputer, seed=7))
+                except CannotImpute:  # a column of nothing but infinities
+                    return
                 seen.append(drawn)
         together, apart, few = results
         if together.report.m == 1:
@@ -85,8 +89,8 @@ def test_draws_together_are_draws_one_by_one(case: Case, alpha: float, imputer: 
         for row in together.estimates:
             for one in row.values():
                 low, high = one.interval()
-                assert math.isnan(low) or low <= one.estimate * (1 + 1e-9) + 1e-9
-                assert math.isnan(high) or one.estimate <= high * (1 + 1e-9) + 1e-9
+                near = 1e-9 * (1 + abs(one.estimate))
+                assert math.isnan(low) or low - near <= one.estimate <= high + near
                 assert math.isnan(one.fmi) or 0 <= one.fmi <= 1
                 assert 0 < one.share <= 1
 

@@ -330,6 +330,34 @@ class DuckDB:
                 self._texts[key] = parse.deparse(self.connection, node)
             return self._texts[key]
 
+    def tree(self, text: str) -> Tree:
+        """The syntax tree of a query, remembered until something is written, settings among it.
+
+        Raises:
+            SqlSyntaxError: the text does not parse.
+            Unplanned: it is more than one statement, or one that does not select.
+        """
+        with self.lock:
+            known: str | None = self.recall(("tree", text))
+            if known is None:
+                known = json.dumps(parse.parse(self.connection, text))
+                self.keep(("tree", text), known, len(known))
+            node: Tree = json.loads(known)
+            return node
+
+    def outputs(self, text: str) -> tuple[list[str], list[str]]:
+        """The names and types of a query's output columns, remembered like its tree.
+
+        Raises:
+            QueryError: DuckDB rejects the query, with its reason.
+        """
+        with self.lock:
+            known: tuple[list[str], list[str]] | None = self.recall(("outputs", text))
+            if known is None:
+                known = parse.shape(self.connection, text)
+                self.keep(("outputs", text), known, len(text))
+            return known
+
     def written(self, trees: Sequence[Tree]) -> list[str]:
         """The texts of expressions, remembered like those of statements."""
         keys = [json.dumps(tree) for tree in trees]

@@ -23,6 +23,7 @@ TRAIN_ROWS = 50_000
 MOST_RANKED = 65_535
 """Rows of a column that has ranks at most."""
 
+_CORES = os.cpu_count() or 1
 _MODELS = ("centre", "linear", "tree", "linear+tree")
 
 
@@ -161,7 +162,7 @@ def fill(
         draw,
         most,
         first,
-        threads or os.cpu_count() or 1,
+        threads or _CORES,
         progress,
     )
     own = (

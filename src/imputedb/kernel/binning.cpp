@@ -191,12 +191,13 @@ void take(const Ranks& ranks, std::span<const std::uint16_t> rows, std::span<con
   for (std::size_t i = 0; i < rows.size(); ++i) out.codes[i] = bins[rows[i]];
   const std::size_t width = static_cast<std::size_t>(*std::max_element(bins.begin(), bins.end())) + 1;
   Moments moments{std::vector<double>(width), std::vector<std::uint32_t>(width)};
-  for (std::size_t i = 0; i < out.taught; ++i) {
+  for (std::size_t i = 0; i < out.taught; ++i) {  // what is added to the code 0, of missing cells, is not read
     const double value = ranks.values[rows[i]];
-    if (out.codes[i] == 0 || !std::isfinite(value)) continue;
-    moments.sum[out.codes[i]] += out.nominal ? 0 : value;
+    if (!ranks.finite && !std::isfinite(value)) continue;
+    moments.sum[out.codes[i]] += value;
     ++moments.count[out.codes[i]];
   }
+  if (out.nominal) std::fill(moments.sum.begin(), moments.sum.end(), 0.0);
   finish(out, moments);
 }
 

@@ -52,7 +52,7 @@ struct Ranks {
 
   std::vector<std::uint16_t> ranks;  // per row: 0 where it is missing, 1.. in the order of the values
   std::vector<double> values;        // per rank; nothing of rank 0
-  bool nominal, integral;
+  bool nominal, integral, finite;
 };
 
 // Bins are learnt from the first `taught` rows; all rows are coded. A category not seen there is coded as missing.

@@ -14,6 +14,7 @@ namespace {
 constexpr int kBins = 127;               // enough that a split is off by less than a hundredth of the rows
 constexpr std::size_t kBlock = 2;        // targets that learn from the same state, whatever the number of threads
 constexpr std::size_t kChunk = 1 << 16;  // rows of one task
+constexpr std::size_t kManyCells = 1 << 17;
 constexpr double kSettled = 0.002;       // share of imputed cells below which a cycle has changed nothing
 
 enum Use : std::uint64_t { kStart = 11, kDonor = 12 };
@@ -37,6 +38,11 @@ void copy(const Column& column, void* values, std::size_t place, std::size_t don
   });
 }
 
+// Whether other threads are worth waking.
+bool worth(std::span<const Column> columns, std::span<const int> targets) {
+  return targets.size() > 1 || (!columns.empty() && columns[0].rows * columns.size() >= kManyCells);
+}
+
 class Chain {
  public:
   Chain(std::span<const Column> columns, std::span<const int> targets, std::span<const Output> outputs,
@@ -47,7 +53,7 @@ class Chain {
         settings_(settings),
         between_(between),
         report_(report),
-        pool_(settings.threads),
+        pool_(worth(columns, targets) ? settings.threads : 1),
         targets_(targets.begin(), targets.end()) {}
 
   bool run() {
@@ -58,7 +64,7 @@ class Chain {
     advance(1);
     count_missing();
     order_targets();
-    start();
+    if (settings_.draw || settings_.cycles < 1) start();  // predictions depend on no other target's values
     for (int cycle = 1; cycle <= settings_.cycles && !stop_; ++cycle) {
       report_.cycles = cycle;
       changed_ = 0;

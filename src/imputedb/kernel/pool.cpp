@@ -1,63 +1,80 @@
 #include "pool.hpp"
 
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 
 namespace imputedb {
 
-Pool::Pool(int threads) {
-  for (int i = 1; i < threads; ++i) threads_.emplace_back([this] { work(); });
-}
+struct Pool::Shared {
+  using Lock = std::unique_lock<std::mutex>;
+
+  std::mutex mutex;
+  std::condition_variable ready, done;
+  const std::function<void(std::size_t)>* task = nullptr;
+  std::size_t next = 0, count = 0, unfinished = 0;
+  bool ending = false;
+
+  // Runs the next task, unlocked meanwhile.
+  void one(Lock& lock) {
+    const std::size_t place = next++;
+    const auto* now = task;
+    lock.unlock();
+    (*now)(place);
+    lock.lock();
+    if (--unfinished == 0) done.notify_all();
+  }
+
+  void work() {
+    Lock lock(mutex);
+    while (true) {
+      ready.wait(lock, [this] { return ending || next < count; });
+      if (ending) return;
+      one(lock);
+    }
+  }
+};
+
+Pool::Pool(int threads) : threads_(threads) {}
 
 Pool::~Pool() {
-  {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  ready_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  if (!shared_) return;
+  const std::lock_guard lock(shared_->mutex);
+  shared_->ending = true;
+  shared_->ready.notify_all();
+}
+
+void Pool::start() {
+  shared_ = std::make_shared<Shared>();
+  for (int i = 1; i < threads_; ++i) std::thread([shared = shared_] { shared->work(); }).detach();
 }
 
 void Pool::run(std::size_t count, const std::function<void(std::size_t)>& task, const std::function<void()>& between) {
-  if (threads_.empty() || count < 2) {
+  if (threads_ < 2 || count < 2) {
     for (std::size_t i = 0; i < count; ++i) {
       task(i);
       between();
     }
     return;
   }
-  Lock lock(mutex_);
-  task_ = &task;
-  next_ = 0;
-  count_ = unfinished_ = count;
-  ready_.notify_all();
-  while (next_ < count_) {
-    one(lock);
+  if (!shared_) start();
+  Shared& shared = *shared_;
+  Shared::Lock lock(shared.mutex);
+  shared.task = &task;
+  shared.next = 0;
+  shared.count = shared.unfinished = count;
+  shared.ready.notify_all();
+  while (shared.next < shared.count) {
+    shared.one(lock);
     lock.unlock();
     between();
     lock.lock();
   }
-  while (!done_.wait_for(lock, std::chrono::milliseconds(50), [this] { return unfinished_ == 0; })) {
+  while (!shared.done.wait_for(lock, std::chrono::milliseconds(50), [&] { return shared.unfinished == 0; })) {
     lock.unlock();
     between();
     lock.lock();
-  }
-}
-
-void Pool::one(Lock& lock) {
-  const std::size_t place = next_++;
-  const auto* task = task_;
-  lock.unlock();
-  (*task)(place);
-  lock.lock();
-  if (--unfinished_ == 0) done_.notify_all();
-}
-
-void Pool::work() {
-  Lock lock(mutex_);
-  while (true) {
-    ready_.wait(lock, [this] { return ending_ || next_ < count_; });
-    if (ending_) return;
-    one(lock);
   }
 }
 

@@ -1,11 +1,8 @@
-// A few threads that share out numbered tasks. Which thread takes which task decides nothing.
+// Threads that share numbered tasks.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
-#include <mutex>
-#include <thread>
-#include <vector>
+#include <memory>
 
 namespace imputedb {
 
@@ -17,20 +14,14 @@ class Pool {
   Pool& operator=(const Pool&) = delete;
 
   // Runs task(0) .. task(count - 1), the caller's thread among the workers; `between` is called on it between tasks.
-  // A worker that the system does not wake in time is not waited for.
   void run(std::size_t count, const std::function<void(std::size_t)>& task, const std::function<void()>& between);
 
  private:
-  using Lock = std::unique_lock<std::mutex>;
-  void work();
-  void one(Lock& lock);  // runs the next task, unlocked meanwhile
+  struct Shared;
+  void start();
 
-  std::vector<std::thread> threads_;
-  std::mutex mutex_;
-  std::condition_variable ready_, done_;
-  const std::function<void(std::size_t)>* task_ = nullptr;
-  std::size_t next_ = 0, count_ = 0, unfinished_ = 0;
-  bool ending_ = false;
+  int threads_;
+  std::shared_ptr<Shared> shared_;  // with the workers: one that the system wakes too late is never waited for
 };
 
 }  // namespace imputedb

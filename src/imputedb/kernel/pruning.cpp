@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 namespace imputedb {
 
@@ -49,26 +50,47 @@ std::vector<Step> steps_of(const Tree& tree, const Sample& sample) {
   return out;
 }
 
-}  // namespace
-
-std::vector<std::uint16_t> reached(const Tree& tree, const Sample& sample) {
-  std::vector<std::uint16_t> out(sample.rows());
-  if (tree.nodes[0].feature < 0) return out;
+// Nodes that some rows of the sample end in.
+void go_down(const Tree& tree, const Sample& sample, std::span<const std::uint32_t> rows,
+             std::vector<std::uint16_t>& out) {
+  if (tree.nodes[0].feature < 0) return;
   const std::vector<Step> steps = steps_of(tree, sample);
-  for (std::size_t begin = 0; begin < out.size(); begin += kAbreast) {
-    const std::size_t n = std::min(kAbreast, out.size() - begin);
-    unsigned moved = 1;
-    while (moved != 0) {
+  for (std::size_t begin = 0; begin < rows.size(); begin += kAbreast) {
+    const auto some = rows.subspan(begin, std::min(kAbreast, rows.size() - begin));
+    std::array<std::uint16_t, kAbreast> at{};
+    for (unsigned moved = 1; moved != 0;) {
       moved = 0;
-      for (std::size_t i = begin; i < begin + n; ++i) {
-        const Step& step = steps[out[i]];
-        const std::uint16_t next = step.next[static_cast<std::uint8_t>(step.codes[i] - step.shift) > step.limit];
-        moved |= static_cast<unsigned>(next ^ out[i]);
-        out[i] = next;
+      for (std::size_t i = 0; i < some.size(); ++i) {
+        const Step& step = steps[at[i]];
+        const std::uint16_t next = step.next[static_cast<std::uint8_t>(step.codes[some[i]] - step.shift) > step.limit];
+        moved |= static_cast<unsigned>(next ^ at[i]);
+        at[i] = next;
       }
     }
+    for (std::size_t i = 0; i < some.size(); ++i) out[some[i]] = at[i];
   }
+}
+
+}  // namespace
+
+std::vector<std::uint16_t> reached(const Tree& tree, const Sample& sample, std::span<const std::uint32_t> grown_on,
+                                   std::span<const std::uint32_t> others) {
+  std::vector<std::uint16_t> out(sample.rows());
+  for (std::size_t place = 0; place < tree.nodes.size(); ++place) {
+    const Node& node = tree.nodes[place];
+    if (node.feature >= 0) continue;
+    for (const std::uint32_t row : grown_on.subspan(node.begin, node.rows)) out[row] = static_cast<std::uint16_t>(place);
+  }
+  go_down(tree, sample, others, out);
   return out;
+}
+
+std::vector<std::uint16_t> leaves_of(const Tree& tree, const Sample& sample) {
+  std::vector<std::uint32_t> rows(sample.rows());
+  std::iota(rows.begin(), rows.end(), 0U);
+  std::vector<std::uint16_t> nodes(rows.size());
+  go_down(tree, sample, rows, nodes);
+  return leaves_of(tree, std::move(nodes));
 }
 
 std::vector<std::uint16_t> leaves_of(const Tree& tree, std::vector<std::uint16_t> reached) {

@@ -31,13 +31,12 @@ void descend(const Tree& tree, const Sample& sample, std::uint32_t i, F&& f) {
 // node: what the held-out rows that pass it lose if it is a leaf.
 void prune(Tree& tree, std::span<const double> loss);
 
-// Node that every row of the sample ends in.
-std::vector<std::uint16_t> reached(const Tree& tree, const Sample& sample);
+// Node that every row of the sample ends in; of those in `grown_on`, as `grown` left them, it is known.
+std::vector<std::uint16_t> reached(const Tree& tree, const Sample& sample, std::span<const std::uint32_t> grown_on,
+                                   std::span<const std::uint32_t> others);
 
 // Leaf of every row of the sample; in a tree that was pruned since, also of what had been `reached` in it before.
 std::vector<std::uint16_t> leaves_of(const Tree& tree, std::vector<std::uint16_t> reached);
-inline std::vector<std::uint16_t> leaves_of(const Tree& tree, const Sample& sample) {
-  return leaves_of(tree, reached(tree, sample));
-}
+std::vector<std::uint16_t> leaves_of(const Tree& tree, const Sample& sample);
 
 }  // namespace imputedb

@@ -16,6 +16,7 @@ Ranks::Ranks(const Column& column)
     if (values.size() == 1 || value != values.back()) values.push_back(value);
     ranks[row] = static_cast<std::uint16_t>(values.size() - 1);
   }
+  finite = std::isfinite(values.back()) && (values.size() == 1 || std::isfinite(values[1]));
 }
 
 }  // namespace imputedb

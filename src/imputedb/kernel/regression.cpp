@@ -109,7 +109,7 @@ class Regression {
     const double noise = kNoise * squares / static_cast<double>(std::max<std::size_t>(parts_.grow.size(), 1));
     std::vector<std::uint32_t> order = parts_.grow;
     Tree tree = grown(sample_, order, {lesson_.settings.leaves, lesson_.settings.min_leaf, noise});
-    std::vector<std::uint16_t> nodes = reached(tree, sample_);
+    std::vector<std::uint16_t> nodes = reached(tree, sample_, order, parts_.hold);
     prune(tree, losses(tree, nodes));
     if (tree.nodes[0].feature < 0) return false;
     const std::vector<std::uint16_t> leaves = leaves_of(tree, std::move(nodes));

@@ -9,6 +9,8 @@
 namespace imputedb {
 namespace {
 
+constexpr std::size_t kTogether = 4;  // features whose histograms are filled together
+
 // Per feature and bin: rows and their sum of y in one number, or rows a class.
 struct Histogram {
   std::vector<std::int64_t> sums;
@@ -40,6 +42,21 @@ class Packing {
  private:
   int bits_;
   double scale_ = 1;
+};
+
+// The bins of one feature that have rows.
+struct Occupied {
+  std::array<std::int64_t, 256> sums;
+  std::array<std::uint8_t, 256> codes;
+  std::size_t size = 0;
+
+  Occupied(const std::int64_t* all, std::size_t bins) {
+    for (std::size_t bin = 0; bin < bins; ++bin) {
+      sums[size] = all[bin];
+      codes[size] = static_cast<std::uint8_t>(bin);
+      size += all[bin] != 0;
+    }
+  }
 };
 
 struct Split {
@@ -109,17 +126,38 @@ class Grower {
     const std::uint32_t* rows = rows_.data() + begin;
     if (!classes())
       for (std::size_t i = 0; i < n; ++i) buffer_[i] = packed_[rows[i]];
+    if (classes())
+      count(rows, n, h);
+    else
+      for (std::size_t f = 0; f < sample_.codes.size(); f += kTogether)
+        sum(rows, n, f, std::min(f + kTogether, sample_.codes.size()), h);
+    return h;
+  }
+
+  void count(const std::uint32_t* rows, std::size_t n, Histogram& h) const {
     for (std::size_t f = 0; f < sample_.codes.size(); ++f) {
       const std::uint8_t* codes = sample_.codes[f].data();
-      if (classes()) {
-        std::uint32_t* count = h.count.data() + offsets_[f] * width();
-        for (std::size_t i = 0; i < n; ++i) ++count[codes[rows[i]] * width() + sample_.k[rows[i]]];
-      } else {
-        std::int64_t* sums = h.sums.data() + offsets_[f];
-        for (std::size_t i = 0; i < n; ++i) sums[codes[rows[i]]] += buffer_[i];
-      }
+      std::uint32_t* count = h.count.data() + offsets_[f] * width();
+      for (std::size_t i = 0; i < n; ++i) ++count[codes[rows[i]] * width() + sample_.k[rows[i]]];
     }
-    return h;
+  }
+
+  // Several features at once, so that additions to the same bin do not wait for each other.
+  void sum(const std::uint32_t* rows, std::size_t n, std::size_t first, std::size_t last, Histogram& h) const {
+    std::array<const std::uint8_t*, kTogether> codes;
+    std::array<std::int64_t*, kTogether> sums;
+    for (std::size_t f = first; f < last; ++f) {
+      codes[f - first] = sample_.codes[f].data();
+      sums[f - first] = h.sums.data() + offsets_[f];
+    }
+    const auto all = [&](auto width) {
+      for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t f = 0; f < width; ++f) sums[f][codes[f][rows[i]]] += buffer_[i];
+    };
+    if (last - first == kTogether)
+      all(std::integral_constant<std::size_t, kTogether>());
+    else
+      all(last - first);
   }
 
   int add(int node, std::uint32_t begin, std::uint32_t end, std::int64_t total, Histogram* ready) {
@@ -134,6 +172,7 @@ class Grower {
   }
 
   void summarise(Node& node, const Open& open) const {
+    node.begin = open.begin;
     node.rows = open.end - open.begin;
     if (classes()) {
       std::vector<std::uint32_t> counts(width());
@@ -151,30 +190,29 @@ class Grower {
     Split best;
     best.gain = std::max(growth_.min_gain * scale, 1e-12 * all * all / n);
     for (std::size_t f = 0; f < sample_.codes.size(); ++f) {
-      const std::span<const std::int64_t> sums(open.histogram.sums.data() + offsets_[f],
-                                               static_cast<std::size_t>(sample_.bins[f]));
-      scan(best, f, sums, open.total, true);
-      if (sums[0] != 0) scan(best, f, sums, open.total, false);
+      const int bins = sample_.bins[f];
+      const Occupied some(open.histogram.sums.data() + offsets_[f], static_cast<std::size_t>(bins));
+      scan(best, static_cast<int>(f), bins, some, open.total, true);
+      if (some.size > 0 && some.codes[0] == 0) scan(best, static_cast<int>(f), bins, some, open.total, false);
     }
     best.gain /= scale;
     return best;
   }
 
   // The thresholds of one feature; with what is missing on the right, one beyond all codes too.
-  void scan(Split& best, std::size_t f, std::span<const std::int64_t> sums, std::int64_t total, bool missing_left) const {
+  void scan(Split& best, int f, int bins, const Occupied& some, std::int64_t total, bool missing_left) const {
     const double n = packing_.rows(total), all = packing_.scaled(total), least = growth_.min_leaf;
     double bound = best.gain * (1 + 1e-12) * n;
     std::int64_t left = 0;
-    for (std::size_t b = missing_left ? 0 : 1; b + (missing_left ? 1 : 0) < sums.size(); ++b) {
-      left += sums[b];
+    for (std::size_t place = missing_left ? 0 : 1; place < some.size; ++place) {
+      left += some.sums[place];
       const double rows = packing_.rows(left), others = n - rows;
       if (rows < least) continue;
       if (others < least) break;
       const double apart = packing_.scaled(left) * n - all * rows;
       if (!(apart * apart > bound * (rows * others))) continue;
-      const bool beyond = b + 1 == sums.size();
-      best = {apart * apart / (n * rows * others), static_cast<int>(f), static_cast<std::uint8_t>(beyond ? 255 : b),
-              missing_left};
+      const bool beyond = some.codes[place] + 1 == bins;
+      best = {apart * apart / (n * rows * others), f, beyond ? std::uint8_t{255} : some.codes[place], missing_left};
       bound = best.gain * (1 + 1e-12) * n;
     }
   }

@@ -32,7 +32,7 @@ struct Node {
   int leaf = -1;
   float value = 0;  // mean of y, or the most frequent class
   double gain = 0;
-  std::uint32_t rows = 0;
+  std::uint32_t begin = 0, rows = 0;  // which of the rows that the tree was grown on
 };
 
 struct Tree {

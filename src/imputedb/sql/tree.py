@@ -271,6 +271,8 @@ def parts(tree: Any) -> Iterator[Tree]:
     """The expressions right below a node, however its fields nest them."""
     below = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
     for part in below:
+        if not part or not isinstance(part, (dict, list)):
+            continue
         if isinstance(part, dict) and "class" in part:
             yield part
         else:
@@ -290,11 +292,10 @@ def rewrite(tree: Any, change: Callable[[Tree], Tree | None]) -> Any:
     if isinstance(tree, dict):
         if "class" in tree and (changed := change(tree)) is not None:
             return changed
-        return {key: rewrite(value, change) if _deep(value) else value for key, value in tree.items()}
+        return {
+            key: rewrite(value, change) if value and isinstance(value, (dict, list)) else value
+            for key, value in tree.items()
+        }
     if isinstance(tree, list):
         return [rewrite(value, change) for value in tree]
     return tree
-
-
-def _deep(value: Any) -> bool:
-    return isinstance(value, (dict, list)) and bool(value)
