@@ -18,7 +18,7 @@ from imputedb.sql import parse
 from imputedb.sql import tree as t
 from imputedb.sql.names import extended
 from imputedb.sql.statements import Wrapped, is_plainly_query, pivots_inside, policy_statement, wrapped
-from imputedb.unimputed import unimputed
+from imputedb.unimputed import WORDS, unimputed
 
 _PLANS_KEPT = 256
 
@@ -158,7 +158,8 @@ def answer(
         with engine.snapshot():
             found = unimputed(engine, prepared, asked)
         report = _timed(replace(report, strategy=asked.method, warnings=found.warnings, notes=found.notes), began)
-        return Result(engine, found.name, found.columns, found.types, report, estimates=found.estimates)
+        told = [(blocks.ANSWER, WORDS[asked.method])]
+        return Result(engine, found.name, found.columns, found.types, report, told, estimates=found.estimates)
     if not prepared.blocks:
         name = answered(engine, engine.verbatim(prepared.text), len(prepared.columns))
         return Result(engine, name, prepared.columns, prepared.types, _timed(report, began))

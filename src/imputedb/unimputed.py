@@ -12,10 +12,16 @@ from imputedb.grouped import Keys, Shown, kept
 from imputedb.inference.doubly_robust import Robust
 from imputedb.quantities import groups_of
 from imputedb.robust import DoublyRobust
-from imputedb.running import AIPW, Asked, Prepared
+from imputedb.running import AIPW, BOUNDS, Asked, Prepared
 from imputedb.worst import WorstCase
 
 NO_INTERVALS = "no intervals: bounds assume nothing of why values are missing, so they are no estimates with an error"
+
+WORDS = {
+    AIPW: "doubly robust: models of values and of what is observed, fold by fold; no cell is imputed",
+    BOUNDS: "bounds: missing cells at the ends of what they may hold; no cell is imputed",
+}
+"""How an answer is found, in place of a plan."""
 
 _PARTS: Mapping[str, Callable[[Robust], float]] = {
     "se": lambda one: one.se,

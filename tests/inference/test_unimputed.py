@@ -67,6 +67,7 @@ def test_rows_come_as_they_are_asked_for(db: imputedb.Database) -> None:
     assert found.fetchall()[0][1] > found.fetchall()[1][1]
     assert found.report.strategy == "aipw"
     assert not found.report.imputed
+    assert found.plan.startswith("doubly robust")
     wide = db.sql(query, method="aipw", level=0.99).fetchall()[0]
     assert wide[3] < found.fetchall()[0][3]
     assert db.sql(query, method="aipw", level=0.9).fetchall() == found.fetchall()
