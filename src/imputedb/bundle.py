@@ -37,31 +37,49 @@ class Drawn:
         found = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
         return np.where(self.rows[found] == rows, found, -1)
 
-    def patched(self, cells: Cells, places: NDArray[np.intp], draw: int) -> Cells:
+    def patched(self, cells: Cells, places: NDArray[np.intp], turns: NDArray[np.intp]) -> Cells:
         """The cells of rows, those that are missing with the values of a draw where it has them.
 
         Args:
             cells: (n,) as they are stored.
             places: (n,) of the rows, as `places` gives them.
-            draw: its position among the numbers.
+            turns: (n,) the position, among the numbers, of the draw that each row is of.
         """
         if self.values.dtype == object and cells.kind is not Kind.CATEGORY:  # a centre in the engine's words
             return cells
         filled = cells.missing & (places >= 0)
         if self.known is not None:
-            filled[filled] = self.known[draw, places[filled]]
-        given = self.values[draw, places[filled]]
-        levels = cells.levels
+            filled[filled] = self.known[turns[filled], places[filled]]
+        given = self.values[turns[filled], places[filled]]
         if cells.kind is Kind.CATEGORY:
-            levels = tuple(sorted({*levels, *given.tolist()}))
-            codes = {level: code for code, level in enumerate(levels)}
-            moved = np.array([codes[level] for level in cells.levels], np.int32)
-            values = moved[cells.values] if len(moved) else np.zeros(len(cells.values), np.int32)
-            values[filled] = [codes[value] for value in given.tolist()]
-        else:
-            values = cells.values.astype(np.result_type(cells.values, given), copy=True)
-            values[filled] = given
-        return Cells(values, cells.missing & ~filled, cells.kind, levels)
+            whole = recoded(cells, tuple(sorted({*cells.levels, *given.tolist()}, key=_order)))
+            codes = {level: code for code, level in enumerate(whole.levels)}
+            whole.values[filled] = [codes[value] for value in given.tolist()]
+            return Cells(whole.values, cells.missing & ~filled, cells.kind, whole.levels)
+        values = cells.values.astype(np.result_type(cells.values, given), copy=True)
+        values[filled] = given
+        return Cells(values, cells.missing & ~filled, cells.kind)
+
+
+def recoded(cells: Cells, levels: tuple[object, ...]) -> Cells:
+    """Categories as positions in further levels, a copy."""
+    codes = {level: code for code, level in enumerate(levels)}
+    moved = np.array([codes[level] for level in cells.levels], np.int32)
+    values = moved[cells.values] if len(moved) else np.zeros(len(cells.values), np.int32)
+    return Cells(values, cells.missing, cells.kind, levels)
+
+
+def _order(level: object) -> str:
+    return str(level)
+
+
+def stacked(first: Cells, more: Cells) -> Cells:
+    """The cells of some rows, and below them those of others."""
+    if first.levels != more.levels:
+        levels = tuple(sorted({*first.levels, *more.levels}, key=_order))
+        first, more = recoded(first, levels), recoded(more, levels)
+    values = np.concatenate([first.values, more.values])
+    return Cells(values, np.concatenate([first.missing, more.missing]), first.kind, first.levels)
 
 
 def exploded(

@@ -1,27 +1,21 @@
 """One Impute at work in many draws: each sees the values that the Imputes below it gave in the same draw."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.bundle import EVERY, Drawn
+from imputedb.bundle import EVERY, Drawn, stacked
 from imputedb.errors import CannotImpute
 from imputedb.filling import Filling, Hand, Outcome
 from imputedb.imputers import features
 from imputedb.imputers.imputer import Array, Cells, Imputer, Rows, drawn, is_proper
-from imputedb.imputers.threads import one_thread
 from imputedb.statistics.statistics import Kind
 
 Places = NDArray[np.intp]
-
-AT_ONCE = min(8, os.cpu_count() or 1)
-"""Draws that are made side by side where each has rows of its own; no draw knows of another."""
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,86 +35,107 @@ class Drawing:
     def drawn(self, hand: Hand, targets: Sequence[Column], columns: Sequence[Column]) -> dict[Column, Drawn]:
         """What is drawn for the targets' missing cells; nothing for targets without one.
 
-        A draw is learnt from its own rows: those that are the same in every draw, and those of its number.
+        All draws learn from the same rows, so that they share what is prepared: those that are the same in every
+        draw, or of one table all that are stored. A row of a single draw is predicted from that draw's values.
         """
         cells = self.filling.cells(hand, targets)
         gaps = {column: self.filling.gaps(hand, column, cells[column]) for column in targets}
-        home = self.filling.home(hand)
-        if home is not None and hand.count:
-            hand, gaps = _at_home(*home, gaps)
         wanted = [column for column in targets if gaps[column].any()]
-        made = {c: _Making(hand.rows[c.relation], gaps[c], len(self.numbers)) for c in wanted}
-        for column in list(made):
+        made = {c: _Making(hand.rows[c.relation][gaps[c]], len(self.numbers)) for c in wanted}
+        for column in wanted:
             self.filling.outcome.imputed[column] = self.filling.outcome.imputed.get(column, 0) + made[column].count
-            if self.filling.cells(hand, [column])[column].missing.all():
+            if cells[column].missing.all() and self._home_lacks(hand, column):
                 made[column].centred(self._centre(column, hand.count))
         missed = [column for column in wanted if made[column].values is None]
         if missed:
-            self._draw(hand, missed, columns, made)
+            self._draw(hand, {column: gaps[column] for column in missed}, columns, made)
         return {column: made[column].done(self.numbers) for column in wanted}
 
+    def _home_lacks(self, hand: Hand, column: Column) -> bool:
+        home = self.filling.home(hand)
+        return home is None or bool(self.filling.cells(home[0], [column])[column].missing.all())
+
     def _draw(
-        self, hand: Hand, targets: Sequence[Column], columns: Sequence[Column], made: Mapping[Column, "_Making"]
+        self, hand: Hand, gaps: Mapping[Column, Flags], columns: Sequence[Column], made: Mapping[Column, "_Making"]
     ) -> None:
-        known = self._known(hand, targets, columns)
-        order = np.argsort(self.filling.keys(hand), kind="stable")
-        if hand.draws is None and not known:
-            rows = Rows(self.filling.cells(hand, columns, order), self.filling.keys(hand, order))
-            for turn, values in self._values(rows, targets, self.numbers):
-                _put(made, values, rows, order, turn)
-            return
-        with one_thread(), ThreadPoolExecutor(AT_ONCE) as pool:
-            for begin in range(0, len(self.numbers), AT_ONCE):
-                turns = range(begin, min(begin + AT_ONCE, len(self.numbers)))
-                given = [self._of_draw(hand, order, targets, columns, known, turn) for turn in turns]
-                for turn, (places, rows, groups) in zip(turns, pool.map(self._drawn_of, given), strict=True):
-                    for group in groups:
-                        _put(made, group, rows, places, turn)
-                if self.filling.progress:
-                    self.filling.progress((turns[-1] + 1) / len(self.numbers))
+        own = np.flatnonzero(np.logical_or.reduce(list(gaps.values())) & ~_shared(hand))
+        taught, at, first = self._taught(hand, gaps)
+        rows = self._rows(taught, at, columns, first)
+        count = len(rows.keys)
+        turns = np.full(count, EVERY)
+        ids = {alias: taught.rows[alias][at] for alias in taught.rows}
+        wanted = {c: np.isin(ids[c.relation], _settled(hand, c, gap)) for c, gap in gaps.items()}
+        if len(own):
+            assert hand.draws is not None
+            mine = np.searchsorted(np.array(self.numbers), hand.draws[own])
+            more = self._rows(hand, own, columns, mine)
+            rows = Rows(
+                {column: stacked(rows.columns[column], more.columns[column]) for column in rows.columns},
+                np.concatenate([rows.keys, more.keys]),
+                np.arange(count + len(own)) < count,
+            )
+            turns = np.concatenate([turns, mine])
+            ids = {alias: np.concatenate([ids[alias], hand.rows[alias][own]]) for alias in ids}
+            wanted = {column: np.concatenate([flags, gaps[column][own]]) for column, flags in wanted.items()}
+        order = np.argsort(rows.keys, kind="stable")
+        sorted_rows = Rows(
+            {column: cells.at(order) for column, cells in rows.columns.items()},
+            rows.keys[order],
+            None if rows.learn is None else rows.learn[order],
+        )
+        for turn, values in self._values(sorted_rows, list(gaps)):
+            for column, given in values.items():
+                cells = sorted_rows.columns[column]
+                places = order[cells.missing]
+                usable = wanted[column][places] & ((turns[places] == EVERY) | (turns[places] == turn))
+                made[column].put(turn, ids[column.relation][places[usable]], _named(given[usable], cells))
 
-    def _of_draw(
-        self,
-        hand: Hand,
-        order: Places,
-        targets: Sequence[Column],
-        columns: Sequence[Column],
-        known: Mapping[Column, tuple[Drawn, Places]],
-        turn: int,
-    ) -> "_OfDraw":
-        """The rows that a draw has, with the values that it gave below."""
-        number = self.numbers[turn]
-        mine = order if hand.draws is None else order[np.isin(hand.draws[order], (EVERY, number))]
-        cells = self.filling.cells(hand, columns, mine)
-        cells |= {column: one.patched(cells[column], places[mine], turn) for column, (one, places) in known.items()}
-        for column in targets:
-            if cells[column].missing.all():
-                raise CannotImpute(f"no value of {column} is observed among the rows of draw {number}: use m = 1")
-        return _OfDraw(number, mine, Rows(cells, self.filling.keys(hand, mine)), targets)
+    def _taught(self, hand: Hand, gaps: Mapping[Column, Flags]) -> tuple[Hand, Places, Places | None]:
+        """The rows that are learnt from: of which hand, where, and in which draw's values.
 
-    def _drawn_of(self, given: "_OfDraw") -> tuple[Places, Rows, list[Mapping[Column, Array]]]:
-        values = [group for _, group in self._values(given.rows, given.targets, [given.number])]
-        return given.places, given.rows, values
+        Rows that miss all targets teach nothing of them, and are left out unless they are to be filled. Where nothing
+        of a target is observed in the rows that all draws share, those of the first draw are learnt from too.
 
-    def _known(
-        self, hand: Hand, targets: Sequence[Column], columns: Sequence[Column]
-    ) -> dict[Column, tuple[Drawn, Places]]:
-        """What Imputes below have drawn for columns that predict, and where the rows at hand stand in it."""
-        found = {
-            column: (one, one.places(hand.rows[column.relation]))
-            for column, one in self.known.items()
-            if column in columns and column not in targets
-        }
-        return {column: pair for column, pair in found.items() if (pair[1] >= 0).any()}
+        Raises:
+            CannotImpute: in none of them a target is observed.
+        """
+        home = self.filling.home(hand)
+        if home is not None:
+            whole, _ = home
+            cells = self.filling.cells(whole, list(gaps))
+            useful = [~cells[c].missing | np.isin(whole.rows[c.relation], _settled(hand, c, gaps[c])) for c in gaps]
+            return whole, np.flatnonzero(np.logical_or.reduce(useful)), None
+        shared = _shared(hand)
+        if not self._lacking(hand, gaps, shared):
+            return hand, np.flatnonzero(shared), None
+        assert hand.draws is not None
+        shared |= hand.draws == self.numbers[0]
+        for column in self._lacking(hand, gaps, shared):
+            raise CannotImpute(f"no value of {column} is observed in the rows of a draw: take m = 1, or imputer 'mean'")
+        at = np.flatnonzero(shared)
+        return hand, at, np.zeros(len(at), np.intp)
 
-    def _values(
-        self, rows: Rows, targets: Sequence[Column], numbers: Sequence[int]
-    ) -> Iterator[tuple[int, Mapping[Column, Array]]]:
+    def _lacking(self, hand: Hand, gaps: Mapping[Column, Flags], rows: Flags) -> list[Column]:
+        cells = self.filling.cells(hand, list(gaps), np.flatnonzero(rows))
+        return [column for column in gaps if cells[column].missing.all()]
+
+    def _rows(self, hand: Hand, places: Places, columns: Sequence[Column], turns: Places | None = None) -> Rows:
+        """Some rows, with the values of their own draws where they are of one."""
+        cells = self.filling.cells(hand, columns, places)
+        if turns is not None:
+            for column, one in self.known.items():
+                if column in cells:
+                    cells[column] = one.patched(cells[column], one.places(hand.rows[column.relation][places]), turns)
+        return Rows(cells, self.filling.keys(hand, places))
+
+    def _values(self, rows: Rows, targets: Sequence[Column]) -> Iterator[tuple[int, Mapping[Column, Array]]]:
         """By the position of a draw the values of missing cells, in row order."""
-        for imputer, usable, group in self.filling.apart(rows, targets):
-            warned(imputer, self.filling.outcome)
-            for turn, values in enumerate(drawn(imputer, usable, group, self.filling.seed, numbers)):
-                yield turn, {c: features.allowed(values[c], rows.columns[c], self.filling.policy(c)) for c in group}
+        filling = self.filling
+        for imputer, usable, group in filling.apart(rows, targets):
+            warned(imputer, filling.outcome)
+            made = drawn(imputer, usable, group, filling.seed, self.numbers, filling.progress)
+            for turn, values in enumerate(made):
+                yield turn, {c: features.allowed(values[c], rows.columns[c], filling.policy(c)) for c in group}
 
     def _centre(self, column: Column, count: int) -> str | None:
         self.filling.outcome.warnings.append(
@@ -140,25 +155,14 @@ def warned(imputer: Imputer, outcome: Outcome) -> None:
         outcome.warnings.append(said)
 
 
-class _OfDraw(NamedTuple):
-    """What one draw is made from: its number, the places of its rows among those at hand, and the rows."""
-
-    number: int
-    places: Places
-    rows: Rows
-    targets: Sequence[Column]
-
-
 class _Making:
     """The values of one column, draw by draw."""
 
-    def __init__(self, rows: NDArray[np.int64], gaps: NDArray[np.bool_], m: int) -> None:
-        self._all = rows
-        self._gaps = gaps
-        self._known = np.zeros((m, 0), bool)
-        self.rows = np.unique(rows[gaps])
+    def __init__(self, rows: NDArray[np.int64], m: int) -> None:
+        self.rows = np.unique(rows)
         self.m = m
         self.values: Array | None = None
+        self._known = np.zeros((m, len(self.rows)), bool)
 
     @property
     def count(self) -> int:
@@ -168,16 +172,15 @@ class _Making:
     def centred(self, centre: str | None) -> None:
         """The same text in every cell."""
         self.values = np.full((self.m, self.count), centre, dtype=object)
-        self._known = np.ones((self.m, self.count), bool)
+        self._known[:] = True
 
-    def put(self, turn: int, places: Places, values: Array) -> None:
-        """The values of the rows at some places, in one draw; of a stored row that stands there often, the first."""
+    def put(self, turn: int, rows: NDArray[np.int64], values: Array) -> None:
+        """The values of stored rows in one draw; of a row that stands there often, the first."""
         if self.values is None:
             self.values = np.zeros((self.m, self.count), values.dtype)
-            self._known = np.zeros((self.m, self.count), bool)
-        wanted = np.flatnonzero(self._gaps[places])
-        at, first = np.unique(np.searchsorted(self.rows, self._all[places[wanted]]), return_index=True)
-        self.values[turn, at] = values[wanted[first]]
+        found, first = np.unique(rows, return_index=True)
+        at = np.searchsorted(self.rows, found)
+        self.values[turn, at] = values[first]
         self._known[turn, at] = True
 
     def done(self, numbers: tuple[int, ...]) -> Drawn:
@@ -186,20 +189,14 @@ class _Making:
         return Drawn(self.rows, numbers, self.values, None if self._known.all() else self._known)
 
 
-def _at_home(
-    whole: Hand, places: NDArray[np.int64], gaps: Mapping[Column, NDArray[np.bool_]]
-) -> tuple[Hand, dict[Column, NDArray[np.bool_]]]:
-    """All rows of the table that rows come from, of which only those at hand are filled."""
-    scattered = {column: np.zeros(whole.count, bool) for column in gaps}
-    for column, gap in gaps.items():
-        scattered[column][places[gap]] = True
-    return replace(whole, draws=None), scattered
+def _shared(hand: Hand) -> Flags:
+    """Which rows are the same in every draw."""
+    return np.ones(hand.count, bool) if hand.draws is None else hand.draws == EVERY
 
 
-def _put(made: Mapping[Column, _Making], values: Mapping[Column, Array], rows: Rows, order: Places, turn: int) -> None:
-    for column, given in values.items():
-        cells = rows.columns[column]
-        made[column].put(turn, order[cells.missing], _named(given, cells))
+def _settled(hand: Hand, column: Column, gap: Flags) -> NDArray[np.int64]:
+    """The stored rows whose gap is to be filled in all draws."""
+    return hand.rows[column.relation][gap & _shared(hand)]
 
 
 def _named(values: Array, cells: Cells) -> Array:

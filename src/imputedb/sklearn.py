@@ -278,7 +278,7 @@ class ChainedImputer(_Imputer):
             cells,
             targets,
             cycles=self.cycles,
-            mode=self.mode,  # type: ignore[arg-type]
+            mode=self.mode,
             seed=self._seed,
             taught=count,
             threads=threads,

@@ -69,6 +69,24 @@ def test_one_seed_gives_one_answer_in_any_order_of_rows(imputer: Imputer) -> Non
             assert np.array_equal(whole(given, column, first[column])[order], whole(turned, column, other[column]))
 
 
+def test_what_is_not_to_be_learnt_from_says_nothing_of_other_rows(imputer: Imputer) -> None:
+    """Observed cells of a target in such rows are changed beyond all bounds: no imputed value is."""
+    given = rows(300)
+    learn = given.keys < 200
+    for column, other in ((A, 1_000_000), (B, 1e9), (S, None)):
+        cells = given.columns[column]
+        changed = cells.values.copy()
+        aside = ~learn & ~cells.missing
+        changed[aside] = 1 - changed[aside] if other is None else changed[aside] * 7 + other
+        columns = {**given.columns, column: Cells(changed, cells.missing, cells.kind, cells.levels)}
+        for draw in (None, 2):
+            before = imputer.impute(Rows(given.columns, given.keys, learn), [column], 1, draw=draw)
+            after = imputer.impute(Rows(columns, given.keys, learn), [column], 1, draw=draw)
+            assert np.array_equal(before[column], after[column]), (column, draw)
+        everyone = imputer.impute(Rows(columns, given.keys), [column], 1, draw=2)
+        assert not np.array_equal(after[column], everyone[column]) or (imputer.name == "mean" and other is None)
+
+
 def test_nothing_missing_nothing_filled(imputer: Imputer) -> None:
     whole = {
         column: Cells(cells.values, np.zeros(200, bool), cells.kind, cells.levels)
@@ -104,14 +122,25 @@ def test_draws_have_the_type_of_their_column_and_stay_among_its_categories(imput
             assert np.isin(values, cells.values[~cells.missing]).all()
 
 
-def test_draws_differ_by_their_numbers_alone(imputer: Imputer) -> None:
-    given = rows()
-    five = list(drawn(imputer, given, [A, B, S], 2, range(1, 6)))
-    alone = imputer.impute(given, [A, B, S], 2, draw=4)
-    for column in (A, B, S):
-        assert np.array_equal(five[3][column], alone[column])
+@pytest.mark.parametrize("targets", [[B], [A, B, S]])
+def test_draws_differ_by_their_numbers_alone(imputer: Imputer, targets: list[Column]) -> None:
+    """The first five of forty are those of five, and each is what it is alone, to the last bit."""
+    for given in (rows(), Rows(rows().columns, rows().keys, rows().keys % 3 > 0)):
+        forty = list(drawn(imputer, given, targets, 2, range(1, 41)))
+        five = list(drawn(imputer, given, targets, 2, range(1, 6)))
+        alone = imputer.impute(given, targets, 2, draw=4)
+        for column in targets:
+            assert all(np.array_equal(a[column], b[column]) for a, b in zip(forty[:5], five, strict=True))
+            assert np.array_equal(five[3][column], alone[column])
     if is_proper(imputer):
         assert not np.array_equal(five[0][B], five[1][B])
+
+
+def test_progress_of_draws_rises_to_one(imputer: Imputer) -> None:
+    told: list[float] = []
+    list(drawn(imputer, rows(), [B], 0, range(1, 6), told.append))
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(1)
 
 
 def test_draws_differ_as_much_as_what_is_unknown(imputer: Imputer) -> None:

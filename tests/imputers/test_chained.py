@@ -11,8 +11,9 @@ import pytest
 
 from imputedb.algebra.column import Column
 from imputedb.errors import UnknownName
+from imputedb.imputers import crossproducts
 from imputedb.imputers.chained import Chained
-from imputedb.imputers.crossproducts import KEPT_ROWS, Chain, patterns
+from imputedb.imputers.crossproducts import KEPT_ROWS, chain, patterns
 from imputedb.imputers.design import design
 from imputedb.imputers.imputer import Cells, Imputer, Rows
 from imputedb.imputers.logistic import Logistic
@@ -40,9 +41,13 @@ def as_rows(x: Matrix, gone: np.ndarray[Any, np.dtype[np.bool_]]) -> Rows:
     return Rows(cells, np.arange(len(x), dtype=np.uint64))
 
 
-def test_cross_products_equal_the_algorithm_row_by_row() -> None:
+def test_cross_products_equal_the_algorithm_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deterministic form: every row carries its expected value and covariance of its own."""
-    made = design(as_rows(*correlated(80, 4)).columns)
+    monkeypatch.setattr(crossproducts, "START_CYCLES", 4)
+    monkeypatch.setattr(crossproducts, "STILL", 0.0)
+    given = as_rows(*correlated(80, 4))
+    found = patterns(np.stack([c.missing for c in given.columns.values()], axis=1), given.keys)
+    made = design({column: cells.at(found.order) for column, cells in given.columns.items()})
     n, q = made.x.shape
     flags = np.concatenate([np.zeros((n, 1), bool), made.gone], axis=1)
     steps = [1 + int(j) for j in np.argsort(made.gone.sum(axis=0), kind="stable") if made.gone[:, j].any()]
@@ -60,15 +65,27 @@ def test_cross_products_equal_the_algorithm_row_by_row() -> None:
                 spread[row, :, j] = line
                 spread[row, j, :] = line
                 spread[row, j, j] = line @ b + s2
-    chain = Chain(patterns(made.x, made.gone, made.owners), steps, {}, None, lambda p, _c, _j: np.zeros(len(p)))
-    chain.run(made.x, 4)
-    assert made.x == pytest.approx(values, rel=1e-10, abs=1e-12)
+    ready = chain(made.x, made.flags(found.starts[:-1]), given.keys, found, steps, {})
+    assert ready.filled(None) == pytest.approx(values, rel=1e-10, abs=1e-12)
+
+
+@pytest.mark.parametrize("columns", [1, 9, 33, 70])
+def test_patterns_have_the_rows_that_lack_the_same(columns: int) -> None:
+    rng = np.random.default_rng(columns)
+    gone = (rng.random((6, columns)) < 0.5)[rng.integers(0, 6, 200)]
+    keys, learn = rng.permutation(200).astype(np.uint64), rng.random(200) < 0.5
+    found = patterns(gone, keys, learn)
+    assert sorted(found.order.tolist()) == list(range(200))
+    assert len(found.taught) == len(np.unique(gone, axis=0))
+    for start, stop, taught in zip(found.starts, found.starts[1:], found.taught, strict=False):
+        rows = found.order[start:stop]
+        assert (gone[rows] == gone[rows[0]]).all()
+        assert learn[rows].tolist() == [True] * taught + [False] * (len(rows) - taught)
+        assert (np.diff(keys[rows[:taught]].astype(np.int64)) > 0).all()
 
 
 @pytest.mark.parametrize("cells", [20_000_000, 100])
 def test_rows_of_patterns_that_are_not_learnt_from_are_filled_too(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from imputedb.imputers import crossproducts
-
     monkeypatch.setattr(crossproducts, "PATTERN_CELLS", cells)
     monkeypatch.setattr(crossproducts, "KEPT_ROWS", 30)
     assert KEPT_ROWS > 30
@@ -91,8 +108,8 @@ def test_draws_by_cross_products_are_those_of_plain_chained_equations() -> None:
 
     ready, ours, plain = IMPUTERS["norm"]().prepared(rows, wanted), [], []  # type: ignore[attr-defined]
     rng = np.random.default_rng(7)
-    for draw in range(m):
-        filled, full = ready.run(1, draw=draw), x.copy()
+    for filled in ready.run_many(1, range(m)):
+        full = x.copy()
         for column in wanted:
             full[gone[:, int(column.name[1])], int(column.name[1])] = filled[column]
         ours.append(statistics(full))
@@ -204,8 +221,8 @@ def test_stochastic_targets(name: str, data: str, imputer: Imputer, analysis: An
     incomplete = [column for column, cells in rows.columns.items() if cells.missing.any()]
     fits = []
     ready = imputer.prepared(rows, incomplete)  # type: ignore[attr-defined]
-    for draw in range(m):
-        filled, columns = ready.run(2026, draw=draw), {}
+    for filled in ready.run_many(2026, range(m)):
+        columns = {}
         for column, cells in rows.columns.items():
             full = cells.values.astype(float)
             full[cells.missing] = filled.get(column, np.zeros(0))
@@ -228,8 +245,8 @@ def test_airquality_agrees_with_amelia(reference: Path) -> None:
     rows = Rows({c: cells for c, cells in rows.columns.items() if c.name != "Day"}, rows.keys)
     incomplete = [column for column, cells in rows.columns.items() if cells.missing.any()]
     ready, fits = IMPUTERS["norm"]().prepared(rows, incomplete), []  # type: ignore[attr-defined]
-    for draw in range(200):
-        filled, columns = ready.run(1, draw=draw), {}
+    for filled in ready.run_many(1, range(200)):
+        columns = {}
         for column, cells in rows.columns.items():
             columns[column.name] = cells.values.astype(float)
             columns[column.name][cells.missing] = filled.get(column, np.zeros(0))
@@ -254,7 +271,9 @@ def test_a_trace_has_every_cycle_and_what_fell_back() -> None:
     }
     trace, chained = Trace(), IMPUTERS["norm"]()
     assert isinstance(chained, Chained)
-    chained.run(Rows(cells, np.arange(n, dtype=np.uint64)), [Column("t", "x")], 0, draw=1, trace=trace)
+    chained.run(
+        Rows(cells, np.arange(n, dtype=np.uint64)), [Column("t", "x"), Column("t", "z")], 0, draw=1, trace=trace
+    )
     assert len(trace.means[Column("t", "x")]) in range(10 + chained.cycles, 41 + chained.cycles)
     assert abs(trace.means[Column("t", "x")][-1] - 50) < 6
     assert trace.notes[Column("t", "z")] == ["norm does not suit it: modelled by logistic"]

@@ -143,10 +143,8 @@ def sweep(
 
 def _point(source: Source, ready: Prepared, question: Question, size: float) -> Point:
     chained = ready.chained.with_deltas({question.column: question.shift(size)})
-    moved = replace(ready, chained=chained, starts=[])
-    answers = [
-        question.analysis(_columns(source, moved.run(question.seed, draw=draw))) for draw in range(1, question.m + 1)
-    ]
+    draws = replace(ready, chained=chained).run_many(question.seed, range(1, question.m + 1))
+    answers = [question.analysis(_columns(source, values)) for values in draws]
     one = pooled([estimate for estimate, _ in answers], [variance for _, variance in answers])
     return Point(size, one, replace(one, estimate=one.estimate - question.hypothesis).p_value)
 

@@ -1,31 +1,30 @@
 """Chained equations: any model of one column becomes an imputer of all."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute
-from imputedb.imputers import crossproducts, random
-from imputedb.imputers.column_model import LEARN_ROWS, ColumnModel, Observed, Randomness, Vector
-from imputedb.imputers.crossproducts import Chain, Patterns, Start, patterns
-from imputedb.imputers.design import Design, Part, closed, design
+from imputedb.imputers import random
+from imputedb.imputers.column_model import LEARN_ROWS, ColumnModel, Matrix
+from imputedb.imputers.crossproducts import Chain, Delta, Patterns, Told, chain, patterns
+from imputedb.imputers.design import Design, Part, design
 from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work
 from imputedb.imputers.logistic import Logistic
 from imputedb.imputers.normal import Normal
+from imputedb.imputers.over_rows import Modelled, OverRows, modelled
 from imputedb.imputers.pmm import Pmm
-from imputedb.imputers.shift import UNSHIFTED, Shift
+from imputedb.imputers.shift import Shift
 from imputedb.imputers.threads import one_thread
 from imputedb.imputers.trace import Trace
 from imputedb.kernel import cost
 
-START_CYCLES = 30
-"""Cycles of expectations, at most, that draws start after."""
-
-STEPS = 600
-"""Regressions of a burn-in, at most, where more than ten cycles are wished for."""
+TOGETHER = 32
+"""Draws whose regressions are held at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +36,9 @@ class Chained:
     2. Cycles of linear regressions run on cross-products, a pattern of missingness each, without touching rows
        (crossproducts.py), with expectations until coefficients stand still: all draws start there. Cycles of Bayesian
        regressions follow, as many as it takes to forget the start. Indicators of categories are taken as numbers.
-    3. Where the model is not linear in numbers, `cycles` cycles run over rows: incomplete columns in the order of their
-       missing share, each drawn from its model given all others.
+    3. Where a target's model is not linear in numbers, targets are drawn from their models over rows, given what the
+       linear chain has drawn of all others: once where targets are numbers or one, else `cycles` times, those of the
+       fewest missing values first.
     4. With a draw number all parameters are drawn too; without, expected values come from the linear chain, and
        most probable categories or donors from the models given these.
 
@@ -48,7 +48,7 @@ class Chained:
     Attributes:
         model: of the columns it suits.
         others: models for the rest, the first that suits.
-        cycles: over rows.
+        cycles: over rows, where categories are among several targets.
         burn_in: cycles of draws on cross-products; None for as many as the data ask for.
         deltas: departures from missing at random, by column.
     """
@@ -113,230 +113,209 @@ class Chained:
         return self.prepared(rows, targets).run(seed, progress, draw, trace)
 
     def prepared(self, rows: Rows, targets: Sequence[Column]) -> "Prepared":
-        """What all draws share: the matrix of the rows and its patterns of missingness."""
-        order = np.argsort(rows.keys, kind="stable")
-        in_order = Rows({c: _taken(rows.columns[c], order) for c in sorted(rows.columns)}, rows.keys[order])
-        usable = {c: cells for c, cells in in_order.columns.items() if not cells.missing.all()}
-        for column in targets:
-            if column not in usable:
-                raise CannotImpute(f"no value of {column} is observed among the rows at hand: nothing to learn from")
+        """What all draws share: the matrix of the rows, sorted by what is missing in them, and the models of targets.
+
+        Raises:
+            CannotImpute: no value of a target is observed among the rows that are learnt from.
+        """
         with one_thread():
-            made = design(usable)
-            found = patterns(made.x, made.gone, made.owners)
-        return Prepared(self, rows, in_order, tuple(targets), order, made, found)
+            return prepared(self, rows, targets)
 
     def with_deltas(self, deltas: Mapping[str, Shift]) -> "Chained":
         """The same chain under stated departures from missing at random."""
         return replace(self, deltas=tuple(sorted(deltas.items())))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Prepared:
     """Rows that are ready to be imputed, as often as wanted.
 
     Attributes:
         chained: by what.
-        given: the rows as they were given.
-        rows: the same in the order of their keys.
         targets: columns to fill.
-        order: places of the sorted rows among those given.
-        design: their matrix.
+        rows: sorted by what is missing in them.
+        places: by target, where the values of its sorted missing cells stand among those given.
+        design: the matrix of the rows.
         found: its patterns of missingness.
-        starts: where draws start, once the first one has found it.
     """
 
     chained: Chained
-    given: Rows
-    rows: Rows
     targets: tuple[Column, ...]
-    order: NDArray[np.intp]
+    rows: Rows
+    places: Mapping[Column, NDArray[np.intp]]
     design: Design
     found: Patterns
-    starts: list[Start] = field(default_factory=list)
 
     def run(
         self, seed: int, progress: Progress | None = None, draw: int | None = None, trace: Trace | None = None
     ) -> Mapping[Column, Array]:
-        """One imputation."""
-        given = self.given.columns
-        if not any(self.rows.columns[column].missing.any() for column in self.targets):
-            return {column: given[column].values[:0] for column in self.targets}
-        run = _Run(self, seed, draw, trace or Trace(), progress or (lambda _: None))
+        """One imputation: of many with a draw's number, else the single best values."""
+        if draw is not None:
+            return next(self.run_many(seed, [draw], progress, [trace] if trace else None))
         with one_thread():
-            run.linear()
-            values = run.over_rows(self.targets)
-        return {c: self._in_given_order(c, values[c]) for c in self.targets}
+            return self._imputed(None, seed, None, trace or Trace(), None)
 
-    def _in_given_order(self, column: Column, values: Array) -> Array:
-        whole = np.zeros(len(self.order), values.dtype)
-        whole[self.order[self.rows.columns[column].missing]] = values
-        return whole[self.given.columns[column].missing]
+    def run_many(
+        self,
+        seed: int,
+        numbers: Sequence[int],
+        progress: Progress | None = None,
+        traces: Sequence[Trace] | None = None,
+    ) -> Iterator[Mapping[Column, Array]]:
+        """The draws of these numbers, each as if alone."""
+        buffer = None if self._linear else self.chain.x.copy()
+        for at in range(0, len(numbers), TOGETHER):
+            some = numbers[at : at + TOGETHER]
+            with one_thread():
+                told = self._told(seed, some, _part_of(progress, at / len(numbers), 0.5 * len(some) / len(numbers)))
+            for place, number in enumerate(some):
+                one, trace = told and told.only(place), traces[at + place] if traces else Trace()
+                with one_thread():
+                    values = self._imputed(one, seed, number, trace, buffer)
+                if traces and one:
+                    self._trace(one, trace)
+                if progress:
+                    progress((at + 0.5 * len(some) + 0.5 * (place + 1)) / len(numbers))
+                yield values
 
-
-def _taken(cells: Cells, order: NDArray[np.intp]) -> Cells:
-    missing = cells.missing[order]
-    if cells.values.dtype.kind == "f":
-        missing = missing | ~np.isfinite(cells.values[order])
-    return Cells(cells.values[order], missing, cells.kind, cells.levels)
-
-
-class _Run:
-    """One imputation: the matrix, filled in place."""
-
-    def __init__(self, prepared: Prepared, seed: int, draw: int | None, trace: Trace, progress: Progress) -> None:
-        self.chained, self.rows, self.found = prepared.chained, prepared.rows, prepared.found
-        self.starts = prepared.starts
-        self.seed, self.draw, self.trace, self.progress = seed, draw, trace, progress
-        self.design = replace(prepared.design, x=prepared.design.x.copy())
-        self.cells: Mapping[Column, Cells] = {c: self.rows.columns[c] for c in self.design.parts}
-        shares = {c: int(cells.missing.sum()) for c, cells in self.cells.items()}
-        self.incomplete = sorted((c for c in shares if shares[c]), key=lambda c: (shares[c], c))
-        self.codes: dict[Column, Vector] = {}
-        self.donated: dict[Column, Vector] = {}
-        self.shifts = _shifts(dict(self.chained.deltas), self.incomplete)
-
-    def linear(self) -> None:
-        """The burn-in, on cross-products."""
-        steps = [place for c in self.incomplete for place in range(*self._part(c).places.indices(1 << 30))]
-        column_of = {place: c for c in self.incomplete for place in range(*self._part(c).places.indices(1 << 30))}
-
-        def cycles() -> int:
-            return self.chained.burn_in or min(self.starts[0].cycles, max(10, STEPS // max(len(steps), 1)))
-
-        def watch(cycle: int, place: int, mean: float, deviation: float) -> None:
-            column = column_of[place]
-            part = self._part(column)
-            self.progress(0.5 * (cycle + steps.index(place) / len(steps)) / cycles())
-            if place == part.places.start:
-                self.trace.add(column, mean * part.scale + part.centre, deviation * part.scale)
-
-        chain = Chain(
-            self.found,
-            steps,
-            {self._part(c).places.start: self._delta(c) for c in self.shifts if not self._part(c).classes},
-            None,
-            crossproducts.row_noise(self.rows.keys, (self.seed, self.draw or 0, "linear")),
-            None,
-            lambda place, sentence: self.trace.note(column_of[place], sentence),
+    @cached_property
+    def chain(self) -> Chain:
+        """The linear chain of all incomplete columns, after its cycles of expectations."""
+        deltas = {self._part(c).places.start: delta for c, delta in self._deltas.items() if not self._part(c).classes}
+        return chain(
+            self.design.x, self.design.flags(self.found.starts[:-1]), self.rows.keys, self.found, self._steps, deltas
         )
-        if not self.starts:
-            self.starts.append(chain.start(min(START_CYCLES, max(5, STEPS // max(len(steps), 1)))))
-        if self.draw is not None:
-            chain.watch, chain.generator = watch, self._generator
-        chain.run(self.design.x, cycles() if self.draw is not None else 0, self.starts[0])
 
-    def _delta(self, column: Column) -> crossproducts.Delta:
-        part = self._part(column)
-        return self.shifts.get(column, UNSHIFTED).of_matrix(part.centre, part.scale)
+    @cached_property
+    def modelled(self) -> Sequence[Modelled]:
+        """The targets that miss a value, those of the fewest missing ones first."""
+        shifts = self._shifts
+        return [
+            modelled(self.chained.model, self.chained.others, self.rows, self.design, column, shifts.get(column))
+            for column in self._incomplete
+            if column in self.targets
+        ]
 
-    def _generator(self, cycle: int, place: int) -> np.random.Generator:
-        return random.generator(self.seed, self.draw or 0, "linear", cycle, place)
+    @cached_property
+    def _incomplete(self) -> Sequence[Column]:
+        shares = {c: int(self.rows.columns[c].missing.sum()) for c in self.design.parts}
+        return sorted((c for c in shares if shares[c]), key=lambda c: (shares[c], c))
+
+    @cached_property
+    def _steps(self) -> Sequence[int]:
+        return [j for c in self._incomplete for j in range(*self._part(c).places.indices(self.design.x.shape[1]))]
+
+    @cached_property
+    def _shifts(self) -> Mapping[Column, Shift]:
+        """By column; a name may leave out the table."""
+        return {c: s for name, s in self.chained.deltas for c in self._incomplete if name in (str(c), c.name)}
+
+    @property
+    def _deltas(self) -> Mapping[Column, Delta]:
+        return {c: s.of_matrix(self._part(c).centre, self._part(c).scale) for c, s in self._shifts.items()}
 
     def _part(self, column: Column) -> Part:
         return self.design.parts[column]
 
-    def over_rows(self, targets: Sequence[Column]) -> Mapping[Column, Array]:
-        """The models' own cycles; then the targets' values in their own types, in the order of the rows."""
-        models = {c: self._model(c) for c in self.incomplete}
-        rough = [c for c in self.incomplete if not isinstance(models[c], Normal)]
-        cycles = (1 if self.draw is None else self.chained.cycles) if rough else 0
-        self._settle(rough)
-        chosen = self.incomplete if self.draw is not None else rough
-        for cycle in range(cycles):
-            for count, column in enumerate(chosen):
-                self._filled(column, models[column], cycle)
-                self.progress(0.5 + 0.5 * (cycle * len(chosen) + count + 1) / (cycles * len(chosen)))
-        return {c: self._values(c, bounded=self.draw is None) for c in targets}
+    @cached_property
+    def _linear(self) -> bool:
+        """Whether the linear chain says it all."""
+        return all(isinstance(one.model, Normal) for one in self.modelled)
 
-    def _settle(self, columns: Sequence[Column]) -> None:
-        """Indicators that were numbers in the burn-in become zeros and ones again."""
-        for column in columns:
-            part, missing = self._part(column), self.cells[column].missing
-            if part.classes:
-                block = self.design.x[missing, part.places]
-                self.design.x[missing, part.places] = part.encoded(part.decoded(block))
+    @property
+    def _cycles(self) -> int:
+        """Over rows: one, unless categories wait for other targets; numbers are drawn by the linear chain already."""
+        waits = len(self.modelled) > 1 and any(one.part.classes for one in self.modelled)
+        return self.chained.cycles if waits else 1
 
-    def _model(self, column: Column) -> ColumnModel:
-        observed = self._observed(column)
-        for model in (self.chained.model, *self.chained.others):
-            if model.suits(observed) and self._affordable(model, column, observed):
-                self.trace.methods[column] = model.name
-                if model is not self.chained.model:
-                    self.trace.note(column, f"{self.chained.name} does not suit it: modelled by {model.name}")
-                return model
-        raise CannotImpute(f"no model of {self.chained.name} suits {column}: name another imputer for it")
+    def _told(self, seed: int, numbers: Sequence[int], progress: Progress | None) -> Told | None:
+        if not self.modelled:
+            return None
+        keys = np.array([random.stream(seed, number, "linear") for number in numbers], np.uint64)
+        return self.chain.drawn(keys, self.chained.burn_in or self.chain.cycles, progress)
 
-    def _affordable(self, model: ColumnModel, column: Column, observed: Observed) -> bool:
-        limit = getattr(model, "parameters", None)
-        part = self._part(column)
-        width = self.design.x.shape[1] - (part.places.stop - part.places.start)
-        return limit is None or (observed.classes - 1) * width <= limit
-
-    def _observed(self, column: Column) -> Observed:
-        cells, shift = self.cells[column], self.shifts.get(column, UNSHIFTED)
-        seen, part = ~cells.missing, self._part(column)
-        values, keys = cells.values[seen].astype(np.float64), self.rows.keys[seen]
-        if not part.classes:
-            return Observed((values - part.centre) / part.scale, cells.kind, 0, keys)
-        odds = shift.log_odds(column, cells.levels, part.classes)
-        present, codes = np.unique(values.astype(np.intp), return_inverse=True)
-        wanted = None if odds is None else odds[present]
-        return Observed(codes.astype(np.float64), cells.kind, len(present), keys, wanted)
-
-    def _present(self, column: Column) -> NDArray[np.intp]:
-        """The codes that occur: models number them from 0, and no other is ever imputed."""
-        cells = self.cells[column]
-        return np.unique(cells.values[~cells.missing].astype(np.intp))
-
-    def _filled(self, column: Column, model: ColumnModel, cycle: int) -> None:
-        part, missing = self._part(column), self.cells[column].missing
-        others = np.delete(np.arange(self.design.x.shape[1]), part.places)
-        features, unknown = (self.design.x[np.ix_(np.flatnonzero(which), others)] for which in (~missing, missing))
-        observed = self._observed(column)
-        if self.draw is None:
-            values = model.predict(observed, features, unknown)
+    def _imputed(
+        self, told: Told | None, seed: int, draw: int | None, trace: Trace, buffer: Matrix | None
+    ) -> Mapping[Column, Array]:
+        if not self.modelled:
+            return {column: self.rows.columns[column].values[:0] for column in self.targets}
+        self._tell(trace)
+        if self._linear:
+            columns = [one.part.places.start for one in self.modelled]
+            block = self.chain.values(columns, told)[0]
+            values: Mapping[Column, Array] = {
+                one.column: one.closed(block[:, [k]], draw is None) for k, one in enumerate(self.modelled)
+            }
         else:
-            rng = Randomness(self.rows.keys[missing], (self.seed, self.draw, cycle, str(column)))
-            values = model.draw(observed, features, unknown, rng)
-        if not part.classes:
-            if isinstance(model, Pmm) and column not in self.shifts:
-                self.donated[column] = values
-            delta = self._delta(column)
-            values = delta.scale * values + delta.shift
-            self.design.x[missing, part.places.start] = values
-            self.trace.add(column, float(values.mean()) * part.scale + part.centre, float(values.std()) * part.scale)
-            return
-        values = self._present(column)[values.astype(np.intp)].astype(np.float64)
-        self.design.x[missing, part.places] = part.encoded(values)
-        self.codes[column] = values
-        shown = values == part.levels[0] if len(part.levels) else values == -1
-        self.trace.add(column, float(shown.mean()), float(shown.std()))
+            filled = self.chain.filled(told, buffer)
+            work = OverRows(self.modelled, filled, self.rows.keys, seed, draw, trace)
+            values = work.run(self._cycles if draw is not None else 1)
+        none = {c: self.rows.columns[c].values[:0] for c in self.targets}
+        return none | {c: found[self.places[c]] for c, found in values.items()}
 
-    def _values(self, column: Column, *, bounded: bool) -> Array:
-        cells = self.rows.columns[column]
-        part = self._part(column)
-        if part.classes:
-            values = self.codes.get(column)
-            found = np.zeros(0) if values is None else values
-        elif column in self.donated:
-            return self._donors(column)
-        else:
-            found = part.decoded(self.design.x[cells.missing][:, part.places])
-        return closed(found, cells, bounded=bounded or bool(part.classes))
+    def _tell(self, trace: Trace) -> None:
+        for one in self.modelled:
+            trace.methods[one.column] = one.model.name
+            if one.model is not self.chained.model:
+                trace.note(one.column, f"{self.chained.name} does not suit it: modelled by {one.model.name}")
+        for place, column in self._first_steps:
+            if self.chain.left_out[place]:
+                trace.note(column, _left_out(self.chain.left_out[place], self.design.x.shape[1]))
 
-    def _donors(self, column: Column) -> Array:
-        """The observed values that standardised ones stand for, to the last bit."""
-        cells, part = self.cells[column], self._part(column)
-        observed = np.unique(cells.values[~cells.missing])
-        line = part.encoded(observed.astype(np.float64))[:, 0]
-        return observed[np.minimum(np.searchsorted(line, self.donated[column]), len(line) - 1)]
+    @property
+    def _first_steps(self) -> Sequence[tuple[int, Column]]:
+        """Places among the steps of every incomplete column's first one."""
+        known = {step: place for place, step in enumerate(self._steps)}
+        parts = [(self._part(c).places, c) for c in self._incomplete]
+        return [(known[places.start], c) for places, c in parts if places.stop > places.start]
+
+    def _trace(self, told: Told, trace: Trace) -> None:
+        """The imputed values of the linear chain, cycle by cycle, before those over rows."""
+        linear = Trace()
+        for cycle in range(told.cycles):
+            for place, column in self._first_steps:
+                count, total, square = told.traced[0, cycle * len(self._steps) + place]
+                mean, part = total / max(count, 1.0), self._part(column)
+                deviation = np.sqrt(max(square / max(count, 1.0) - mean**2, 0.0))
+                linear.add(column, float(mean * part.scale + part.centre), float(deviation * part.scale))
+        for column, means in linear.means.items():
+            trace.means[column] = means + trace.means.get(column, [])
+            trace.deviations[column] = linear.deviations[column] + trace.deviations.get(column, [])
 
 
-def _shifts(deltas: Mapping[str, Shift], columns: Sequence[Column]) -> dict[Column, Shift]:
-    """Deltas by column; a name may leave out the table."""
-    found = {}
-    for name, shift in deltas.items():
-        named = [c for c in columns if name in (str(c), c.name)]
-        for column in named:
-            found[column] = shift
-    return found
+def prepared(chained: Chained, rows: Rows, targets: Sequence[Column]) -> Prepared:
+    """Sorts rows by what is missing in them, and makes the matrix of their columns, the targets last."""
+    learn = rows.learn
+    whole = {c: _finite(rows.columns[c]) for c in [*sorted(set(rows.columns) - set(targets)), *sorted(targets)]}
+    usable = {
+        c: cells for c, cells in whole.items() if not (cells.missing if learn is None else cells.missing[learn]).all()
+    }
+    for column in targets:
+        if column not in usable:
+            raise CannotImpute(f"no value of {column} is observed among the rows at hand: nothing to learn from")
+    found = patterns(np.stack([cells.missing for cells in usable.values()], axis=1), rows.keys, learn)
+    order = found.order
+    taken = Rows(
+        {c: cells.at(order) for c, cells in usable.items()},
+        rows.keys[order],
+        None if learn is None else learn[order],
+    )
+    places = {c: np.argsort(order[taken.columns[c].missing]) for c in targets}
+    return Prepared(chained, tuple(targets), taken, places, design(taken.columns, taken.learn), found)
+
+
+def _finite(cells: Cells) -> Cells:
+    """Infinities are taken for missing."""
+    if cells.values.dtype.kind != "f":
+        return cells
+    return Cells(cells.values, cells.missing | ~np.isfinite(cells.values), cells.kind, cells.levels)
+
+
+def _left_out(count: int, q: int) -> str:
+    if count < 0:
+        return f"rows are too few for {q - 1} coefficients: its mean"
+    return f"{count} predictors are combinations of others: left out"
+
+
+def _part_of(progress: Progress | None, start: float, width: float) -> Progress | None:
+    return None if progress is None else lambda share: progress(start + width * share)

@@ -64,33 +64,33 @@ class Design:
     gone: NDArray[np.bool_]
     parts: Mapping[Column, Part]
 
-    @property
-    def owners(self) -> NDArray[np.intp]:
-        """(q,) the place among the parts that a column of the matrix belongs to, -1 of the ones."""
-        found = np.full(self.x.shape[1], -1, np.intp)
+    def flags(self, starts: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(P, q) columns of the matrix that are missing in the rows at some places."""
+        found = np.zeros((len(starts), self.x.shape[1]), bool)
         for place, part in enumerate(self.parts.values()):
-            found[part.places] = place
+            found[:, part.places] = self.gone[starts, place, None]
         return found
 
 
-def design(columns: Mapping[Column, Cells]) -> Design:
-    """The matrix of some columns; constant ones and those without an observed value are left out of it."""
+def design(columns: Mapping[Column, Cells], learn: NDArray[np.bool_] | None = None) -> Design:
+    """The matrix of some columns, their centres and scales those of the rows that are learnt from."""
     rows = len(next(iter(columns.values())).missing)
-    blocks, parts, gone, place = [np.ones((rows, 1))], {}, [], 1
+    parts: dict[Column, Part] = {}
+    place = 1
     for column, cells in columns.items():
-        missing = cells.missing | (~np.isfinite(cells.values) if cells.values.dtype.kind == "f" else False)
-        part = _part(cells, missing, place)
-        block = part.encoded(np.where(missing, part.centre, cells.values.astype(np.float64)))
-        block[missing] = 0.0
-        blocks.append(block)
-        gone.append(missing)
-        parts[column] = part
-        place += block.shape[1]
-    return Design(np.concatenate(blocks, axis=1), np.stack(gone, axis=1), parts)
+        observed = ~cells.missing if learn is None else learn & ~cells.missing
+        parts[column] = _part(cells, cells.values[observed], place)
+        place = parts[column].places.stop
+    x = np.ones((rows, place))
+    for column, part in parts.items():
+        cells = columns[column]
+        block = part.encoded(np.where(cells.missing, part.centre, cells.values.astype(np.float64)))
+        block[cells.missing] = 0.0
+        x[:, part.places] = block
+    return Design(x, np.stack([columns[column].missing for column in parts], axis=1), parts)
 
 
-def _part(cells: Cells, missing: NDArray[np.bool_], place: int) -> Part:
-    observed = cells.values[~missing]
+def _part(cells: Cells, observed: Array, place: int) -> Part:
     if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN):
         classes = len(cells.levels) if cells.kind is Kind.CATEGORY else 2
         counts = np.bincount(observed.astype(np.intp), minlength=classes)
@@ -103,11 +103,10 @@ def _part(cells: Cells, missing: NDArray[np.bool_], place: int) -> Part:
     return Part(slice(place, place + 1), centre, scale if scale > 0 else 1.0, np.empty(0, np.intp), 0, 0)
 
 
-def closed(values: Vector, cells: Cells, *, bounded: bool) -> Array:
+def closed(values: Vector, observed: Array, *, bounded: bool) -> Array:
     """Values in the column's own type: integers rounded, inside what the type holds or, `bounded`, what is observed."""
-    kind = cells.values.dtype
+    kind = observed.dtype
     if bounded:
-        observed = cells.values[~cells.missing]
         low, high = observed.min(), observed.max()
         inside = np.clip(values, float(low), float(high))
         found = (np.rint(inside) if kind.kind in "iu" else inside).astype(kind)

@@ -12,7 +12,7 @@ from imputedb.imputers.random import keyed
 class HotDeck:
     """A random donor among the rows at hand where the column is observed.
 
-    1. The donors of a column are its observed cells in the order of the rows' keys.
+    1. The donors of a column are its observed cells, of rows that are learnt from, in the order of the rows' keys.
     2. In a draw by number the donors are first a bootstrap of themselves, as many drawn with replacement: the
        approximate Bayesian bootstrap (Rubin & Schenker 1986), without which draws differ too little.
     3. A missing cell takes the donor at a place drawn uniformly by a hash of (seed, draw, column, row key).
@@ -46,7 +46,7 @@ class HotDeck:
         filled: dict[Column, Array] = {}
         for column in targets:
             cells = rows.columns[column]
-            observed = ~cells.missing
+            observed = rows.taught(column)
             donors = cells.values[observed]
             donors = donors[np.argsort(rows.keys[observed], kind="stable")]
             what: tuple[int | str, ...] = (seed, str(column)) if draw is None else (seed, draw, str(column))

@@ -107,6 +107,11 @@ class Rows:
     keys: NDArray[np.uint64]
     learn: NDArray[np.bool_] | None = None
 
+    def taught(self, column: Column) -> NDArray[np.bool_]:
+        """(n,) where a column is observed in rows that are learnt from."""
+        observed = ~self.columns[column].missing
+        return observed if self.learn is None else observed & self.learn
+
 
 Progress = Callable[[float], object]
 """Told the share of the work that is done, from 0 to 1."""
@@ -204,8 +209,10 @@ def fills_in_sql(imputer: Imputer) -> bool:
 class Draws(Protocol):
     """Rows that an imputer has made ready, to be drawn from as often as wanted."""
 
-    def run(self, seed: int, progress: Progress | None = None, draw: int | None = None) -> Mapping[Column, Array]:
-        """What `impute` gives."""
+    def run_many(
+        self, seed: int, numbers: Sequence[int], progress: Progress | None = None
+    ) -> Iterator[Mapping[Column, Array]]:
+        """The draws of these numbers, one after another: what `impute` gives of each."""
 
 
 @runtime_checkable
@@ -217,13 +224,18 @@ class DrawsOften(Protocol):
 
 
 def drawn(
-    imputer: Imputer, rows: Rows, targets: Sequence[Column], seed: int, numbers: Sequence[int]
+    imputer: Imputer,
+    rows: Rows,
+    targets: Sequence[Column],
+    seed: int,
+    numbers: Sequence[int],
+    progress: Progress | None = None,
 ) -> Iterator[Mapping[Column, Array]]:
     """The draws of these numbers, one after another; those of `impute` whichever way they are made."""
     if isinstance(imputer, DrawsOften):
-        ready = imputer.prepared(rows, targets)
-        for number in numbers:
-            yield ready.run(seed, draw=number)
+        yield from imputer.prepared(rows, targets).run_many(seed, numbers, progress)
         return
-    for number in numbers:
+    for count, number in enumerate(numbers, 1):
         yield imputer.impute(rows, targets, seed, draw=number)
+        if progress:
+            progress(count / len(numbers))

@@ -9,7 +9,7 @@ import numpy as np
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute, QueryError, UnknownName
 from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work
-from imputedb.imputers.order import by_key, turned_back
+from imputedb.imputers.order import by_key, taught, turned_back
 from imputedb.imputers.random import keyed
 from imputedb.neighbours import cost, filling
 from imputedb.neighbours.aggregate import Weighting
@@ -141,6 +141,7 @@ class KNN:
             groups=groups,
             times=times,
             draw=self.mode == "draw" or draw is not None,
+            taught=rows.learn,
             progress=progress,
         )
         for place, flags in filled.left.items():
@@ -165,6 +166,7 @@ class KNN:
         metrics: Sequence[MetricName] | None = None,
     ) -> Scan:
         """The error of every k and metric on observed cells that are hidden, everything else being as it is here."""
+        rows = taught(rows)
         order = sorted(rows.columns)
         return scanned(
             [self.attribute(column, rows.columns[column]) for column in order],

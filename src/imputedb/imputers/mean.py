@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work
@@ -48,11 +49,11 @@ class Mean:
         draw: int | None = None,  # noqa: ARG002
     ) -> Mapping[Column, Array]:
         """The mean or mode of the observed cells, for rows that are at hand as arrays; every draw is the same."""
-        return {column: _centred(rows.columns[column]) for column in targets}
+        return {column: _centred(rows.columns[column], rows.taught(column)) for column in targets}
 
 
-def _centred(cells: Cells) -> Array:
-    observed = cells.values[~cells.missing]
+def _centred(cells: Cells, taught: NDArray[np.bool_]) -> Array:
+    observed = cells.values[taught]
     if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN):
         values, counts = np.unique(observed, return_counts=True)
         centre = values[np.argmax(counts)]

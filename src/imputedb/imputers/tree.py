@@ -1,6 +1,6 @@
 """The tree imputer: chained equations on the native kernel."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +11,9 @@ from imputedb.algebra.column import Column
 from imputedb.imputers.imputer import Array, Progress, Rows, Work
 from imputedb.imputers.order import by_key, turned_back
 from imputedb.kernel import cost
+
+TOGETHER = 32
+"""Draws that share the kernel's bins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +67,64 @@ class Tree:
         draw: int | None = None,
     ) -> Mapping[Column, Array]:
         """The kernel's values; by a draw's number always drawn ones."""
-        order = sorted(rows.columns)
-        given, turn = by_key(rows)  # a bootstrap is drawn in the order of the rows
-        cells = [
-            given.columns[column].filled() if column in targets else given.columns[column].predicting()
-            for column in order
+        numbers, drawn = ([0], False) if draw is None else ([draw], True)
+        return Prepared(self, rows, targets).filled(seed, numbers, progress, drawn=drawn)[0]
+
+    def prepared(self, rows: Rows, targets: Sequence[Column]) -> "Prepared":
+        """The rows in the order of their keys, as the kernel has them."""
+        return Prepared(self, rows, targets)
+
+
+class Prepared:
+    """Rows in the order of their keys, as the kernel has them: bootstraps are drawn in that order."""
+
+    def __init__(self, tree: Tree, rows: Rows, targets: Sequence[Column]) -> None:
+        self.tree = tree
+        self.targets = sorted(targets)
+        self.missing = {column: rows.columns[column].missing for column in self.targets}
+        self.rows, self.turn = by_key(rows)
+        self.order = sorted(rows.columns)
+        self.cells = [
+            self.rows.columns[column].filled() if column in targets else self.rows.columns[column].predicting()
+            for column in self.order
         ]
-        sizes = {k: v for k, v in (("leaves", self.leaves), ("min_leaf", self.min_leaf)) if v is not None}
-        wanted = sorted(targets)
-        gaps = [int(np.count_nonzero(rows.columns[column].missing)) for column in wanted]
-        filled = kernel.fill(
-            cells,
-            [order.index(column) for column in wanted],
-            cycles=self.cycles,
-            mode=self.mode if draw is None else "draw",
+
+    def run_many(
+        self, seed: int, numbers: Sequence[int], progress: Progress | None = None
+    ) -> Iterator[Mapping[Column, Array]]:
+        """The draws of these numbers, some at a time, which share the kernel's bins."""
+        for at in range(0, len(numbers), TOGETHER):
+            some = numbers[at : at + TOGETHER]
+            told = progress and _part_of(progress, at / len(numbers), len(some) / len(numbers))
+            yield from self.filled(seed, some, told, drawn=True)
+
+    def filled(
+        self, seed: int, numbers: Sequence[int], progress: Progress | None, *, drawn: bool
+    ) -> list[Mapping[Column, Array]]:
+        """The values of some draws, or single ones."""
+        tree, gaps = self.tree, [int(np.count_nonzero(self.missing[column])) for column in self.targets]
+        sizes = {k: v for k, v in (("leaves", tree.leaves), ("min_leaf", tree.min_leaf)) if v is not None}
+        filled = kernel.fill_many(
+            self.cells,
+            [self.order.index(column) for column in self.targets],
+            numbers,
+            cycles=tree.cycles,
+            mode="draw" if drawn else tree.mode,
             seed=seed,
-            draw=draw or 0,
-            rows=given.keys,
-            learn=given.learn,
-            train_rows=[round(self.training_rows(gap)) for gap in gaps] if draw is None else kernel.TRAIN_ROWS,
+            rows=self.rows.keys,
+            taught=None if self.rows.learn is None else int(np.count_nonzero(self.rows.learn)),
+            train_rows=kernel.TRAIN_ROWS if drawn else [round(tree.training_rows(gap)) for gap in gaps],
             progress=progress,
             **sizes,
         )
-        return {c: turned_back(rows.columns[c].missing, turn, v) for c, v in zip(wanted, filled.values, strict=True)}
+        return [
+            {
+                column: turned_back(self.missing[column], self.turn, values)
+                for column, values in zip(self.targets, one.values, strict=True)
+            }
+            for one in filled
+        ]
+
+
+def _part_of(progress: Progress, start: float, width: float) -> Progress:
+    return lambda share: progress(start + width * share)

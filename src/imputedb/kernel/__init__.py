@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,19 @@ from numpy.typing import NDArray
 from imputedb.kernel import _kernel
 from imputedb.kernel._kernel import Ranks
 
-__all__ = ["LEAVES", "MIN_LEAF", "TRAIN_ROWS", "Cells", "Filled", "Fitted", "Picked", "Ranks", "fill", "ranks"]
+__all__ = [
+    "LEAVES",
+    "MIN_LEAF",
+    "TRAIN_ROWS",
+    "Cells",
+    "Filled",
+    "Fitted",
+    "Picked",
+    "Ranks",
+    "fill",
+    "fill_many",
+    "ranks",
+]
 
 LEAVES = 64
 MIN_LEAF = 10
@@ -85,24 +97,25 @@ class Filled:
     cycles: int
 
 
-def fill(
+def fill_many(
     columns: Sequence[Cells | Picked],
     targets: Sequence[int],
+    draws: Sequence[int],
     *,
     cycles: int = 2,
     leaves: int = LEAVES,
     min_leaf: int = MIN_LEAF,
     mode: Literal["predict", "draw"] = "predict",
     seed: int = 0,
-    draw: int = 0,
     rows: NDArray[np.uint64] | None = None,
-    learn: NDArray[np.bool_] | None = None,
     train_rows: int | Sequence[int] = TRAIN_ROWS,
     taught: int | None = None,
     threads: int = 0,
     progress: Callable[[float], object] | None = None,
-) -> Filled:
+) -> list[Filled]:
     """Values for the missing cells of the targets, by chained equations (van Buuren & Groothuis-Oudshoorn 2011).
+
+    Every draw is as if alone; they share the columns' bins, and are spread over threads.
 
     Every missing cell starts as a random observed value of its column. Then, cycle after cycle and in the order of
     their missing counts, a model of each target is learnt from all other columns, and fills its missing cells anew.
@@ -115,15 +128,14 @@ def fill(
     Args:
         columns: the table; all columns of one length.
         targets: places of the columns to fill. All others predict, with a bin of their own for what is missing.
+        draws: numbers of the draws, several of one seed.
         cycles: how often every target is modelled.
         leaves: of a tree at most.
         min_leaf: rows of a leaf at least.
         mode: `predict` gives means and most frequent categories, clipped to the observed range and rounded for
             integers; `draw` gives a random observed value from the leaf of a tree grown on a bootstrap of the rows.
         seed: one seed gives one answer, whatever the number of threads.
-        draw: number of the draw, for several of one seed.
         rows: (n,) what random numbers are keyed by; 0..n-1 unless given.
-        learn: (n,) True for rows that models may be learnt from; all of them unless given.
         train_rows: rows a model is learnt from at most; one number, or one a target.
         taught: how many rows, the first ones, models learn from; all others are only filled. All unless given.
         threads: 0 for one a core.
@@ -134,15 +146,14 @@ def fill(
             target.
         TypeError: a target is picked by ranks; a column is neither numbers of at most 64 bits nor booleans.
     """
-    size = _size(columns, rows, learn)
+    size = _size(columns, rows)
     first = size if taught is None else taught
     if not 0 <= first <= size:
         raise ValueError(f"{first} rows to learn from, of {size}")
     values = [_native(place, column) for place, column in enumerate(columns)]
     filled = _checked(columns, targets)
-    outputs = [
-        np.empty(_gaps(place, filled[place], first), _array(place, filled[place].values).dtype) for place in targets
-    ]
+    kinds = [(_gaps(place, filled[place], first), _array(place, filled[place].values).dtype) for place in targets]
+    outputs = [[np.empty(count, kind) for count, kind in kinds] for _ in draws]
     most = [train_rows] * len(targets) if isinstance(train_rows, int) else list(train_rows)
     if len(most) != len(targets):
         raise ValueError(f"{len(most)} bounds on the rows to learn from, but {len(targets)} targets")
@@ -151,25 +162,30 @@ def fill(
         [None if isinstance(column, Picked) else _flags(column.missing) for column in columns],
         [int(isinstance(column, Cells) and column.nominal) for column in columns],
         list(targets),
-        outputs,
+        [output for draw in outputs for output in draw],
         None if rows is None else np.ascontiguousarray(rows, np.uint64),
-        _flags(learn),
         cycles,
         leaves,
         min_leaf,
         mode == "draw",
         seed & 0xFFFFFFFFFFFFFFFF,
-        draw,
+        list(draws),
         most,
         first,
         threads or _CORES,
         progress,
     )
-    own = (
-        out.view(np.bool_) if filled[t].values.dtype == np.bool_ else out
-        for t, out in zip(targets, outputs, strict=True)
-    )
-    return Filled(tuple(own), tuple(Fitted(_MODELS[kind], error, tuple(used)) for kind, error, used in fitted), done)
+    said = tuple(Fitted(_MODELS[kind], error, tuple(used)) for kind, error, used in fitted)
+    return [Filled(tuple(map(_own, (filled[t] for t in targets), draw)), said, done) for draw in outputs]
+
+
+def fill(columns: Sequence[Cells | Picked], targets: Sequence[int], *, draw: int = 0, **settings: Any) -> Filled:
+    """One of `fill_many`, with its settings."""
+    return fill_many(columns, targets, [draw], **settings)[0]
+
+
+def _own(cells: Cells, values: NDArray[np.generic]) -> NDArray[np.generic]:
+    return values.view(np.bool_) if cells.values.dtype == np.bool_ else values
 
 
 def ranks(cells: Cells) -> Ranks | None:

@@ -13,13 +13,12 @@ def fill(
     targets: list[int],
     outputs: list[NDArray[generic]],
     keys: NDArray[uint64] | None,
-    learn: NDArray[uint8] | None,
     cycles: int,
     leaves: int,
     min_leaf: int,
     draw: bool,
     seed: int,
-    draw_number: int,
+    draws: list[int],
     train_rows: list[int],
     taught: int,
     threads: int,
@@ -55,3 +54,38 @@ class Donors:
         distances: NDArray[float64],
         progress: Callable[[float], object] | None,
     ) -> None: ...
+
+class Equations:
+    def __init__(self, q: int, steps: list[int], scale: list[float], shift: list[float]) -> None: ...
+    def add(self, rows: float, missing: NDArray[uint8], gram: NDArray[float64]) -> None: ...
+    def keep(self, rows: NDArray[float64], missing: NDArray[uint8]) -> None: ...
+    def expect(
+        self, cycles: int, still: float, many: int, b: NDArray[float64], sigma: NDArray[float64]
+    ) -> tuple[list[float], list[int]]: ...
+    def draw(
+        self,
+        keys: NDArray[uint64],
+        cycles: int,
+        b: NDArray[float64],
+        sigma: NDArray[float64],
+        traced: NDArray[float64],
+        threads: int,
+        progress: Callable[[float], object] | None,
+    ) -> None: ...
+
+def fill_sheet(
+    x: NDArray[float64],
+    starts: NDArray[int64],
+    gone: NDArray[uint8],
+    keys: NDArray[uint64],
+    steps: list[int],
+    start_b: NDArray[float64],
+    start_sigma: NDArray[float64],
+    b: NDArray[float64],
+    sigma: NDArray[float64],
+    draws: NDArray[uint64],
+    wanted: list[int],
+    places: list[int],
+    out: NDArray[float64],
+    threads: int,
+) -> None: ...

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <numeric>
+#include <thread>
 
 #include "pool.hpp"
 #include "random.hpp"
@@ -43,27 +44,50 @@ bool worth(std::span<const Column> columns, std::span<const int> targets) {
   return targets.size() > 1 || (!columns.empty() && columns[0].rows * columns.size() >= kManyCells);
 }
 
+// What all draws share.
+struct Common {
+  std::vector<Binned> state;
+  std::vector<std::vector<std::size_t>> offsets;  // by target, where each chunk's missing cells begin among its own
+  std::vector<std::size_t> order;                 // targets that miss a value, the fewest missing first
+};
+
+Common common_to(std::span<const Column> columns, std::span<const int> targets, std::size_t taught, Pool& pool) {
+  Common out;
+  const std::size_t rows = columns.empty() ? 0 : columns[0].rows, chunks = (rows + kChunk - 1) / kChunk;
+  out.state.resize(columns.size());
+  pool.run(columns.size(), [&](std::size_t c) { out.state[c] = binned(columns[c], kBins, taught); }, [] {});
+  out.offsets.assign(targets.size(), std::vector<std::size_t>(chunks + 1));
+  for (std::size_t t = 0; t < targets.size(); ++t) {
+    std::vector<std::size_t>& offsets = out.offsets[t];
+    const Column& column = columns[static_cast<std::size_t>(targets[t])];
+    for (std::size_t row = 0; row < rows; ++row) offsets[row / kChunk + 1] += column.is_missing(row);
+    std::partial_sum(offsets.begin(), offsets.end(), offsets.begin());
+    if (offsets.back() > 0) out.order.push_back(t);
+  }
+  std::stable_sort(out.order.begin(), out.order.end(),
+                   [&](std::size_t a, std::size_t b) { return out.offsets[a].back() < out.offsets[b].back(); });
+  return out;
+}
+
 class Chain {
  public:
   Chain(std::span<const Column> columns, std::span<const int> targets, std::span<const Output> outputs,
-        const Marks& marks, const Settings& settings, const Between& between, Report& report)
+        const Common& common, const Marks& marks, const Settings& settings, const Between& between, Pool& pool)
       : columns_(columns),
         outputs_(outputs),
         marks_(marks),
         settings_(settings),
         between_(between),
-        report_(report),
-        pool_(worth(columns, targets) ? settings.threads : 1),
-        targets_(targets.begin(), targets.end()) {}
+        pool_(pool),
+        targets_(targets.begin(), targets.end()),
+        state_(common.state),
+        offsets_(common.offsets),
+        order_(common.order) {}
 
   bool run() {
     report_.targets.resize(targets_.size());
-    state_.resize(columns_.size());
     total_ = 1 + targets_.size() * static_cast<std::size_t>(std::max(settings_.cycles, 1));
-    each(columns_.size(), [this](std::size_t c) { state_[c] = binned(columns_[c], kBins, settings_.taught); });
     advance(1);
-    count_missing();
-    order_targets();
     if (settings_.draw || settings_.cycles < 1) start();  // predictions depend on no other target's values
     for (int cycle = 1; cycle <= settings_.cycles && !stop_; ++cycle) {
       report_.cycles = cycle;
@@ -77,6 +101,8 @@ class Chain {
     }
     return !stop_;
   }
+
+  const Report& report() const { return report_; }
 
  private:
   void each(std::size_t count, const std::function<void(std::size_t)>& task) {
@@ -100,23 +126,6 @@ class Chain {
   std::size_t rows() const { return columns_.empty() ? 0 : columns_[0].rows; }
   std::size_t chunks() const { return (rows() + kChunk - 1) / kChunk; }
   std::uint64_t key(std::size_t row) const { return marks_.key(row); }
-
-  // Where each chunk's missing cells begin among the target's.
-  void count_missing() {
-    offsets_.assign(targets_.size(), std::vector<std::size_t>(chunks() + 1));
-    each(targets_.size(), [this](std::size_t t) {
-      const Column& column = columns_[static_cast<std::size_t>(targets_[t])];
-      for (std::size_t row = 0; row < rows(); ++row) offsets_[t][row / kChunk + 1] += column.is_missing(row);
-      std::partial_sum(offsets_[t].begin(), offsets_[t].end(), offsets_[t].begin());
-    });
-  }
-
-  void order_targets() {
-    for (std::size_t t = 0; t < targets_.size(); ++t)
-      if (offsets_[t].back() > 0) order_.push_back(t);
-    std::stable_sort(order_.begin(), order_.end(),
-                     [this](std::size_t a, std::size_t b) { return offsets_[a].back() < offsets_[b].back(); });
-  }
 
   template <class F>
   void each_missing(std::size_t t, std::size_t chunk, F&& f) const {
@@ -219,14 +228,14 @@ class Chain {
   std::span<const Column> columns_;
   std::span<const Output> outputs_;
   const Marks& marks_;
-  const Settings& settings_;
+  const Settings settings_;
   const Between& between_;
-  Report& report_;
-  Pool pool_;
+  Report report_;
+  Pool& pool_;
   std::vector<int> targets_;
   std::vector<Binned> state_;
-  std::vector<std::vector<std::size_t>> offsets_;
-  std::vector<std::size_t> order_;
+  const std::vector<std::vector<std::size_t>>& offsets_;
+  const std::vector<std::size_t>& order_;
   std::atomic<bool> stop_{false};
   std::size_t done_ = 0, total_ = 1, changed_ = 0, cells_ = 0;
 };
@@ -234,8 +243,41 @@ class Chain {
 }  // namespace
 
 bool filled(std::span<const Column> columns, std::span<const int> targets, std::span<const Output> outputs,
-            const Marks& marks, const Settings& settings, const Between& between, Report& report) {
-  return Chain(columns, targets, outputs, marks, settings, between, report).run();
+            std::span<const std::uint64_t> draws, const Marks& marks, const Settings& settings, const Between& between,
+            Report& report) {
+  Pool all(draws.size() > 1 || worth(columns, targets) ? settings.threads : 1);
+  const Common common = common_to(columns, targets, settings.taught, all);
+  const std::thread::id asking = std::this_thread::get_id();
+  const int inside = std::max(1, settings.threads / static_cast<int>(std::max<std::size_t>(draws.size(), 1)));
+  std::atomic<bool> stop{false};
+  std::atomic<std::size_t> done{0};
+  const auto one = [&](std::size_t d, Pool& pool) {
+    const Between told = [&](double share) {
+      const double sum = (static_cast<double>(done) + share) / static_cast<double>(draws.size());
+      if (std::this_thread::get_id() == asking && !stop && between(sum)) stop = true;
+      return stop.load();
+    };
+    Settings own = settings;
+    own.draw_number = draws[d];
+    Chain chain(columns, targets, outputs.subspan(d * targets.size(), targets.size()), common, marks, own, told, pool);
+    chain.run();
+    ++done;
+    if (d == 0) report = chain.report();
+  };
+  if (draws.size() == 1) {
+    one(0, all);
+  } else {
+    all.run(
+        draws.size(),
+        [&](std::size_t d) {
+          Pool alone(inside);
+          if (!stop) one(d, alone);
+        },
+        [&] {
+          if (!stop && between(static_cast<double>(done) / static_cast<double>(draws.size()))) stop = true;
+        });
+  }
+  return !stop && !between(1.0);
 }
 
 }  // namespace imputedb

@@ -31,8 +31,10 @@ struct Report {
 // Called on the caller's thread with the share that is done; true asks to stop.
 using Between = std::function<bool(double)>;
 
-// Fills the outputs of the targets; false when it was stopped.
+// Fills the outputs of the targets, draw after draw by their numbers; false when it was stopped. Bins and the order of
+// the targets are shared, and draws are spread over threads. The report is of the first draw.
 bool filled(std::span<const Column> columns, std::span<const int> targets, std::span<const Output> outputs,
-            const Marks& marks, const Settings& settings, const Between& between, Report& report);
+            std::span<const std::uint64_t> draws, const Marks& marks, const Settings& settings, const Between& between,
+            Report& report);
 
 }  // namespace imputedb

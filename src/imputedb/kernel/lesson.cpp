@@ -56,7 +56,7 @@ std::vector<std::uint32_t> training_rows(const Lesson& lesson) {
   const Binned& target = lesson.column(lesson.place);
   std::size_t usable = 0;
   for (std::size_t row = 0; row < target.taught; ++row)
-    usable += !lesson.target.is_missing(row) && lesson.marks.learns(row);
+    usable += !lesson.target.is_missing(row);
   const double most = static_cast<double>(lesson.most);
   const double share = most / static_cast<double>(std::max<std::size_t>(usable, 1));
   const Stream stream(lesson.settings.seed, lesson.settings.draw_number, 0, static_cast<std::uint64_t>(lesson.place),
@@ -65,7 +65,7 @@ std::vector<std::uint32_t> training_rows(const Lesson& lesson) {
   rows.reserve(static_cast<std::size_t>(
       std::min<double>(static_cast<double>(usable), 1.1 * most + 64)));
   for (std::size_t row = 0; row < target.taught; ++row) {
-    if (lesson.target.is_missing(row) || !lesson.marks.learns(row)) continue;
+    if (lesson.target.is_missing(row)) continue;
     if (share >= 1 || stream.uniform(lesson.key(row)) < share) rows.push_back(static_cast<std::uint32_t>(row));
   }
   return rows;

@@ -21,13 +21,11 @@ struct Settings {
   std::size_t taught = 0;  // the first rows, which models are learnt from
 };
 
-// What is known of rows besides their cells: what random numbers are keyed by, and which may be learnt from.
+// What random numbers are keyed by.
 struct Marks {
-  std::span<const std::uint64_t> keys;   // empty: row numbers
-  std::span<const std::uint8_t> learnt;  // empty: all rows
+  std::span<const std::uint64_t> keys;  // empty: row numbers
 
   std::uint64_t key(std::size_t row) const { return keys.empty() ? row : keys[row]; }
-  bool learns(std::size_t row) const { return learnt.empty() || learnt[row] != 0; }
 };
 
 // The table's codes as they stand, the target's observed values, and keyed row numbers.

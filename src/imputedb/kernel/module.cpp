@@ -17,6 +17,7 @@ using namespace nb::literals;
 namespace imputedb {
 
 void bind_neighbours(nb::module_& m);
+void bind_equations(nb::module_& m);
 
 namespace {
 
@@ -69,27 +70,25 @@ std::vector<Column> columns_of(nb::list values, nb::list missing, const std::vec
 }
 
 nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& nominal, const std::vector<int>& targets,
-               nb::list outputs, std::optional<Keys> keys, std::optional<Flags> learn, int cycles, int leaves,
-               int min_leaf, bool draw, std::uint64_t seed, std::uint64_t draw_number,
-               const std::vector<std::size_t>& train_rows, std::size_t taught, int threads, nb::object progress) {
+               nb::list outputs, std::optional<Keys> keys, int cycles, int leaves, int min_leaf, bool draw,
+               std::uint64_t seed, const std::vector<std::uint64_t>& draws, const std::vector<std::size_t>& train_rows,
+               std::size_t taught, int threads, nb::object progress) {
   const std::vector<Column> columns = columns_of(values, missing, nominal);
   std::vector<Output> places;
   for (nb::handle output : outputs) {
     const auto array = nb::cast<AnyArray>(output);
-    places.push_back({array.data(), array.shape(0), train_rows[places.size()]});
+    places.push_back({array.data(), array.shape(0), train_rows[places.size() % targets.size()]});
   }
   const std::span<const std::uint64_t> rows =
       keys ? std::span<const std::uint64_t>(keys->data(), keys->shape(0)) : std::span<const std::uint64_t>();
-  const std::span<const std::uint8_t> lessons =
-      learn ? std::span<const std::uint8_t>(learn->data(), learn->shape(0)) : std::span<const std::uint8_t>();
-  const Settings settings{cycles, leaves, min_leaf, draw, seed, draw_number, threads, taught};
+  const Settings settings{cycles, leaves, min_leaf, draw, seed, 0, threads, taught};
   Caller caller(std::move(progress));
   Report report;
   bool finished = false;
   {
     const nb::gil_scoped_release unlocked;
     const Between between = [&](double share) { return caller(share); };
-    finished = filled(columns, targets, places, {rows, lessons}, settings, between, report);
+    finished = filled(columns, targets, places, draws, {rows}, settings, between, report);
   }
   if (!finished) throw nb::python_error();
   nb::list fitted;
@@ -141,11 +140,12 @@ NB_MODULE(_kernel, m) {
         Column{values.data(), missing ? missing->data() : nullptr, values.shape(0), type_of(values), nominal});
   }, "values"_a, "missing"_a.none(), "nominal"_a);
   m.def("fill", &fill, "values"_a, "missing"_a, "nominal"_a, "targets"_a, "outputs"_a, "keys"_a.none(),
-        "learn"_a.none(), "cycles"_a, "leaves"_a, "min_leaf"_a, "draw"_a, "seed"_a, "draw_number"_a, "train_rows"_a,
-        "taught"_a, "threads"_a, "progress"_a.none());
+        "cycles"_a, "leaves"_a, "min_leaf"_a, "draw"_a, "seed"_a, "draws"_a, "train_rows"_a, "taught"_a,
+        "threads"_a, "progress"_a.none());
   m.def("bin", &bin, "values"_a, "missing"_a.none(), "nominal"_a, "bins"_a);
   m.def("grow", &grow, "codes"_a, "y"_a, "classes"_a, "leaves"_a, "min_leaf"_a, "min_gain"_a);
   bind_neighbours(m);
+  bind_equations(m);
 }
 
 }  // namespace imputedb

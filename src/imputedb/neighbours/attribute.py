@@ -44,9 +44,10 @@ def space_of(
     metric: MetricName,
     scaling: Scaling | None = None,
     lacking: Lacking = "ignored",
+    rows: Ints | slice = slice(None),
 ) -> Space:
-    """The metric fitted to the attributes."""
-    return fitted((a.located() for a in attributes), [a.measure for a in attributes], metric, scaling, lacking)
+    """The metric fitted to some rows of the attributes."""
+    return fitted((a.located(rows) for a in attributes), [a.measure for a in attributes], metric, scaling, lacking)
 
 
 def placed(space: Space, attributes: Sequence[Attribute], rows: Ints | slice = slice(None)) -> Floats:

@@ -2,18 +2,18 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.errors import QueryError
 from imputedb.neighbours import aggregate
-from imputedb.neighbours.attribute import Attribute
+from imputedb.neighbours.attribute import Attribute, space_of
 from imputedb.neighbours.condition import condition
 from imputedb.neighbours.fallback import stand_ins
 from imputedb.neighbours.index import Index, built
-from imputedb.neighbours.metric import Floats
+from imputedb.neighbours.metric import Floats, Space
 from imputedb.neighbours.search import Cells, Copies, Found, Ints, Progress, cells_of
 from imputedb.neighbours.settings import Chance, Settings
 from imputedb.neighbours.weights import Learner
@@ -56,6 +56,7 @@ def fill(
     times: Floats | None = None,
     draw: bool = False,
     index: Index | None = None,
+    taught: NDArray[np.bool_] | None = None,
     progress: Progress | None = None,
 ) -> Filled:
     """Values for the missing cells of the targets.
@@ -77,11 +78,12 @@ def fill(
         times: (n,) only strictly earlier rows may be donors; NaN where unknown.
         draw: whether values are drawn, for multiple imputation.
         index: of the same rows, if there is one already.
+        taught: (n,) True for rows that may be learnt from; all unless given.
         progress: told the share that is done; an exception in it stops the work, as Ctrl-C does.
     """
     if isinstance(settings.weights, tuple) and len(settings.weights) != len(attributes):
         raise QueryError(f"{len(settings.weights)} weights for {len(attributes)} columns")
-    work = _Work(attributes, targets, settings, chance, groups, draw, progress)
+    work = _Work(attributes, targets, settings, chance, groups, draw, progress, taught)
     if not work.wanting:
         return Filled({}, {})
     index = index or built(
@@ -91,9 +93,14 @@ def fill(
         [work.weights(target) for target in work.wanting],
         work.order,
         condition=condition(len(work.order), groups, times),
+        space=None if taught is None else _space(attributes, settings, taught),
         progress=work.told(0.0, LEARNING),
     )
     return work.run(index)
+
+
+def _space(attributes: Sequence[Attribute], settings: Settings, taught: NDArray[np.bool_]) -> Space:
+    return space_of(attributes, settings.metric, settings.scaling, settings.lacking, np.flatnonzero(taught))
 
 
 class _Work:
@@ -106,13 +113,15 @@ class _Work:
         groups: Ints | None,
         draw: bool,
         progress: Progress | None,
+        taught: NDArray[np.bool_] | None,
     ) -> None:
         self.attributes, self.settings, self.chance = attributes, settings, chance
         self.groups, self.draw, self.progress = groups, draw, progress
         self.gaps = {target: np.flatnonzero(~attributes[target].observed) for target in targets}
         self.wanting = [target for target in targets if len(self.gaps[target])]
         self.order: Ints = np.argsort(chance("order"), kind="stable")
-        self._learner = Learner(attributes, self.order)
+        self.taught = np.ones(len(self.order), bool) if taught is None else taught
+        self._learner = Learner(attributes, self.order[self.taught[self.order]])
         self._learnt: dict[int, Floats] = {}
         self._uniform: dict[int, Floats] = {}
 
@@ -162,7 +171,7 @@ class _Work:
         return None if progress is None else lambda share: progress(start + width * share)
 
     def _copies(self, target: int) -> Copies:
-        observed = self.attributes[target].observed
+        observed = self.attributes[target].observed & self.taught
         if not self.draw:
             return observed.astype(np.uint8)
         return aggregate.bootstrap(observed, self.chance(f"donors of {target}"))
@@ -191,7 +200,8 @@ class _Work:
             return
         attribute = self.attributes[target]
         rows = self.gaps[target][lost]
-        for stage, here, values in stand_ins(attribute, rows, self.settings, self.groups):
+        known = replace(attribute, missing=attribute.missing | ~self.taught)
+        for stage, here, values in stand_ins(known, rows, self.settings, self.groups):
             filled.values[target][lost[here]] = values
             filled.left[target][lost[here]] = False
             filled.fallbacks[target, stage] += int(here.sum())

@@ -127,6 +127,7 @@ def built(
     *,
     condition: Condition | None = None,
     often: bool = False,
+    space: Space | None = None,
     progress: Progress | None = None,
 ) -> Index:
     """An index of all rows, partitioned where that is asked for or estimated to be cheaper.
@@ -143,6 +144,7 @@ def built(
         order: (n,) row numbers in a random order.
         condition: who may be a donor to whom.
         often: whether cells will be asked about one by one and again and again, so that learning lists pays.
+        space: the metric, fitted to all rows unless given.
         progress: told the share that is done.
     """
     incomplete = np.count_nonzero(np.logical_or.reduce([~attributes[target].observed for target in targets]))
@@ -151,8 +153,8 @@ def built(
         settings.search == "auto" and cost.approximate_pays(queries, len(order), len(attributes), _lacking(attributes))
     )
     if not approximate or condition or len(order) < 2 * settings.k or not queries:
-        return Index(attributes, settings, condition=condition)
-    space = space_of(attributes, settings.metric, settings.scaling, settings.lacking)
+        return Index(attributes, settings, condition=condition, space=space)
+    space = space or space_of(attributes, settings.metric, settings.scaling, settings.lacking)
     common = np.asarray(np.mean(weights, axis=0))
     partition = partitioned(space, attributes, common, cost.lists_of(len(order)), order, progress)
     index = Index(attributes, settings, partition=partition, space=space)
