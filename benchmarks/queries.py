@@ -33,7 +33,7 @@ def median_ms(work: Callable[[], object], times: int = 15) -> float:
 
 
 def planning_ms(db: Database, sql: str) -> float:
-    """From text to plan with nothing remembered but statistics."""
+    """From text to plan with nothing remembered but statistics and what DuckDB says of the text."""
     asked = Asked(0.0, chosen("tree"), 0, "planned")
     return median_ms(lambda: Planner(db._engine).prepare(sql, asked))
 

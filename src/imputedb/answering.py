@@ -70,6 +70,8 @@ class Planner:
         columns, types = engine.outputs(text)
         base, always = asked.strategy == BASE, asked.always
         found, self._copies = blocks.blocks(engine, node, columns, asked.imputers, base=base, always=always)
+        if self._copies:
+            engine.forget_outputs(text)
         return Prepared(text, columns, types, found)
 
 

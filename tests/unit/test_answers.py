@@ -260,3 +260,14 @@ def test_files_in_from_are_completed_like_tables(db: Database, tmp_path: Path) -
     left = "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'imputedb_%' AND table_name NOT LIKE '%answer%'"
     assert db.execute(left) == [(0,)] or db.sql("SELECT 1").fetchall() == [(1,)]
     assert db.execute(left) == [(0,)]
+
+
+def test_a_file_that_has_other_columns_now_is_read_anew(db: Database, tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    query = f"SELECT * FROM '{file}'"
+    file.write_text("a\n1\n\n3\n")
+    assert db.sql(query, imputer="mean").columns == ["a"]
+    file.write_text("a,b\n1,2\n,4\n3,5\n")
+    result = db.sql(query, imputer="mean")
+    assert result.columns == ["a", "b"]
+    assert result.fetchall() == [(1, 2), (2, 4), (3, 5)]

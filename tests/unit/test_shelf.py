@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 import imputedb
-from imputedb import shelf
+from imputedb import kernel, shelf
 from imputedb.database import Database
+from imputedb.imputers.imputer import Cells
+from imputedb.statistics.statistics import Kind
 
 QUERY = "SELECT a.x, a.g, count(*), avg(b.x) FROM t a JOIN u b ON a.id = b.id WHERE a.x > 2 GROUP BY ALL ORDER BY ALL"
 N = 9000
@@ -40,6 +42,25 @@ def test_large_tables_are_read_by_row_id(monkeypatch: pytest.MonkeyPatch, expect
     with imputedb.connect() as db:
         filled(db)
         assert answer(db) == expected
+
+
+def test_columns_without_ranks(monkeypatch: pytest.MonkeyPatch, expected: list[tuple[object, ...]]) -> None:
+    monkeypatch.setattr(kernel, "MOST_RANKED", 0)
+    with imputedb.connect() as db:
+        filled(db)
+        assert answer(db) == expected
+
+
+def test_some_cells_of_some_cells() -> None:
+    whole = Cells(np.arange(10) * 1.5, np.arange(10) % 3 == 0, Kind.NUMBER)
+    some = whole.at(np.array([7, 2, 9, 2])).at(np.array([3, 0]))
+    assert some.values.tolist() == [3.0, 10.5]
+    assert some.missing.tolist() == [False, False]
+    assert isinstance(some.predicting(), kernel.Cells)
+    whole.lasting = True
+    picked = some.predicting()
+    assert isinstance(picked, kernel.Picked)
+    assert picked.places.tolist() == [2, 7]
 
 
 def test_row_ids_with_gaps(expected: list[tuple[object, ...]], tmp_path: Path) -> None:

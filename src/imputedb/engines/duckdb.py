@@ -358,6 +358,10 @@ class DuckDB:
                 self.keep(("outputs", text), known, len(text))
             return known
 
+    def forget_outputs(self, text: str) -> None:
+        """Lets go of what was remembered of a query's output columns: it reads files, which change without notice."""
+        self.keep(("outputs", text), None)
+
     def written(self, trees: Sequence[Tree]) -> list[str]:
         """The texts of expressions, remembered like those of statements."""
         keys = [json.dumps(tree) for tree in trees]
