@@ -13,11 +13,12 @@ from imputedb.errors import Unplanned
 from imputedb.execution import Watch
 from imputedb.imputers.imputer import Progress
 from imputedb.result import Report, Result
-from imputedb.running import BASE, VERBATIM, Asked, Prepared, Run, answered, strategy
+from imputedb.running import BASE, IMPUTATION, VERBATIM, Asked, Prepared, Run, answered, strategy
 from imputedb.sql import parse
 from imputedb.sql import tree as t
 from imputedb.sql.names import extended
 from imputedb.sql.statements import Wrapped, is_plainly_query, pivots_inside, policy_statement, wrapped
+from imputedb.unimputed import WORDS, unimputed
 
 _PLANS_KEPT = 256
 
@@ -36,7 +37,7 @@ class Planner:
         Raises:
             QueryError: DuckDB rejects the query, or it is not planned yet.
         """
-        key = (text, asked.imputers, asked.strategy, asked.draws, self._engine.state())
+        key = (text, asked.imputers, asked.strategy, asked.always, self._engine.state())
         found = self._kept.get(key)
         if found is None:
             self._drop_copies()
@@ -44,7 +45,7 @@ class Planner:
             if self._copies:  # files may change without notice
                 return found
             # statistics may have been gathered, and kept in the database, on the way
-            self._kept[(text, asked.imputers, asked.strategy, asked.draws, self._engine.state())] = found
+            self._kept[(text, asked.imputers, asked.strategy, asked.always, self._engine.state())] = found
             if len(self._kept) > _PLANS_KEPT:
                 self._forget(self._kept.popitem(last=False)[1])
         return found
@@ -67,7 +68,7 @@ class Planner:
         if further != node:
             node, text = further, engine.text(further)
         columns, types = engine.outputs(text)
-        base, always = asked.strategy == BASE, asked.draws
+        base, always = asked.strategy == BASE, asked.always
         found, self._copies = blocks.blocks(engine, node, columns, asked.imputers, base=base, always=always)
         if self._copies:
             engine.forget_outputs(text)
@@ -155,6 +156,12 @@ def answer(
     """The result of a prepared query."""
     began = perf_counter()
     report = Report(asked.alpha, asked.imputer, asked.seed, VERBATIM, planning_ms=planning_ms)
+    if asked.method != IMPUTATION:
+        with engine.snapshot():
+            found = unimputed(engine, prepared, asked)
+        report = _timed(replace(report, strategy=asked.method, warnings=found.warnings, notes=found.notes), began)
+        told = [(blocks.ANSWER, WORDS[asked.method])]
+        return Result(engine, found.name, found.columns, found.types, report, told, estimates=found.estimates)
     if not prepared.blocks:
         name = answered(engine, engine.verbatim(prepared.text), len(prepared.columns))
         return Result(engine, name, prepared.columns, prepared.types, _timed(report, began))

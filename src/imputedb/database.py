@@ -112,6 +112,8 @@ class Database:
         level: float = 0.95,
         precision: float = 0.05,
         measures: Sequence[Measure] = MEASURES,
+        method: Literal["imputation", "aipw", "bounds"] = "imputation",
+        deviations: float | None = None,
         progress: Progress | None = None,
         watch: Watch | None = None,
     ) -> Result:
@@ -120,6 +122,10 @@ class Database:
         With `m` draws each aggregate comes with a standard error, an interval and the fraction of missing information
         (columns `<name>_se`, `_low`, `_high`, `_fmi`), by groups also with the share of the draws that have the group
         (`in_draws`). Assumed is that values are missing at random given the columns that an imputer reads.
+
+        `method="aipw"` answers AVG, SUM and COUNT with intervals that hold where the imputer is wrong, or the model of
+        what is missing; `method="bounds"` gives the least and the largest answer (`<name>_low`, `_high`), of MIN and
+        MAX too, whatever the missing values are. Both refuse what they do not suit, and say why.
 
         CREATE TABLE AS, INSERT, COPY (...) TO and PIVOT work on the answer of their query; statements about imputation
         policies are followed; any other statement is DuckDB's, for which NULL is NULL.
@@ -138,6 +144,10 @@ class Database:
             precision: coefficient of variation of standard errors between runs, for `m="auto"` (von Hippel 2020).
             measures: aggregates whose variance within a draw is known; your own beside `MEASURES` of
                 `imputedb.inference.measures`.
+            method: `imputation`; `aipw`, doubly robust (augmented inverse probability weighting, cross-fitted); or
+                `bounds`, by the worst case.
+            deviations: for bounds: missing numbers lie within so many standard deviations of the column's mean, rather
+                than within the range that is observed. A policy's RANGE holds in any case.
             progress: told the share of an imputer's work that is done.
             watch: told of every operator, which then runs on its own; for tests and EXPLAIN ANALYZE.
 
@@ -146,8 +156,9 @@ class Database:
             DataError: a column that must be imputed cannot be.
         """
         many = None if m == "auto" else m
+        known = Measures(tuple(measures))
         asked = Asked(
-            alpha, chosen(imputer), seed, strategy, many, interval, level, precision, Measures(tuple(measures))
+            alpha, chosen(imputer), seed, strategy, many, interval, level, precision, known, method, deviations
         )
         with self._engine.lock:
             return answering.respond(self._engine, self._planner, text, asked, progress, watch)

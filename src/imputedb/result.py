@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from imputedb.algebra.relation import Relation
     from imputedb.inference.answers import Estimate
+    from imputedb.inference.doubly_robust import Robust
     from imputedb.planning.frontier import Frontier
 
 HIGH_PENALTY = 0.5
@@ -88,7 +89,7 @@ class Result:
         report: Report,
         blocks: Sequence[tuple[str, Relation | str]] = (),
         frontier: Frontier | None = None,
-        estimates: Sequence[Mapping[str, Estimate]] | None = None,
+        estimates: Sequence[Mapping[str, Estimate | Robust]] | None = None,
     ) -> None:
         self._engine = engine
         self._name = name
@@ -113,7 +114,7 @@ class Result:
         return next((plan for _, plan in reversed(self.blocks) if not isinstance(plan, str)), None)
 
     @property
-    def estimates(self) -> Sequence[Mapping[str, Estimate]]:
+    def estimates(self) -> Sequence[Mapping[str, Estimate | Robust]]:
         """What is known of each number that was pooled: row by row, by the name of its column.
 
         Raises:

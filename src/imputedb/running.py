@@ -27,6 +27,8 @@ from imputedb.statistics.statistics import Statistics
 
 PLANNED, BASE, VERBATIM, COMPLETED, MIXED = "planned", "base", "verbatim", "completed", "mixed"
 
+IMPUTATION, AIPW, BOUNDS = "imputation", "aipw", "bounds"
+
 MOST_DRAWS = 1000
 
 
@@ -40,6 +42,8 @@ class Asked:
         level: of their confidence.
         precision: coefficient of variation of standard errors, where m is to be found.
         measures: aggregates that have a variance within a draw.
+        method: `imputation`; `aipw`, doubly robust; or `bounds`, by the worst case.
+        deviations: what missing cells may hold, for bounds; None for the range that is observed.
     """
 
     alpha: float
@@ -51,8 +55,14 @@ class Asked:
     level: float = 0.95
     precision: float = 0.05
     measures: Measures = field(default_factory=Measures)
+    method: str = IMPUTATION
+    deviations: float | None = None
 
     def __post_init__(self) -> None:
+        if self.method not in (IMPUTATION, AIPW, BOUNDS):
+            raise QueryError(f"no method {self.method!r}; there are {IMPUTATION!r}, {AIPW!r} and {BOUNDS!r}")
+        if self.method != IMPUTATION and self.m != 1:
+            raise QueryError(f"method {self.method!r} makes no draws: leave m out")
         if not 0 <= self.alpha <= 1:
             raise QueryError(f"alpha is {self.alpha}; it goes from 0 (the best answer) to 1 (the fastest)")
         if self.strategy not in (PLANNED, BASE):
@@ -75,6 +85,11 @@ class Asked:
     def draws(self) -> bool:
         """Whether more than the single best answer is asked for."""
         return self.m != 1
+
+    @property
+    def always(self) -> bool:
+        """Whether a query is planned where nothing is missing too."""
+        return self.draws or self.method != IMPUTATION
 
 
 @dataclass(frozen=True, slots=True)

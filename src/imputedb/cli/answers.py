@@ -15,6 +15,7 @@ import click
 from imputedb.cli.tables import printed, rows_table
 from imputedb.errors import QueryError
 from imputedb.inference.answers import Estimate
+from imputedb.inference.doubly_robust import Robust
 from imputedb.inference.pooling import Pool
 from imputedb.result import Report, Result
 
@@ -73,7 +74,7 @@ def number_of_draws(text: str) -> int | Literal["auto"]:
 def as_table(result: Result) -> str:
     """Rows in a drawn table, with a line of what was done."""
     rows = result.fetchall()
-    if result.report.m == 1:
+    if result.report.m == 1 and result.report.strategy != "aipw":
         return f"{printed(rows_table(result.columns, rows))}\n\n{summary(result.report, len(rows))}\n"
     columns, shown = with_intervals(result, rows)
     return f"{printed(rows_table(columns, shown))}\n\n{summary(result.report, len(rows))}\n{about(result)}\n"
@@ -94,7 +95,7 @@ def with_intervals(result: Result, rows: Sequence[Sequence[object]]) -> tuple[li
     return short, shown
 
 
-def _shown(value: object, name: str, known: Mapping[str, Estimate]) -> object:
+def _shown(value: object, name: str, known: Mapping[str, Estimate | Robust]) -> object:
     if name in known:
         low, high = known[name].interval()
         at = f"{known[name].estimate:.6g}"
@@ -113,7 +114,8 @@ def about(result: Result) -> str:
         "population": "for the population that the table is a sample of",
         "answer": "for the answer if nothing were missing",
     }[one.question]
-    return f"pooled of {result.report.m} draws; {one.level:.0%} intervals {what}, missing at random assumed"
+    how = "doubly robust" if result.report.strategy == "aipw" else f"pooled of {result.report.m} draws"
+    return f"{how}; {one.level:.0%} intervals {what}, missing at random assumed"
 
 
 def summary(report: Report, rows: int) -> str:
@@ -121,6 +123,8 @@ def summary(report: Report, rows: int) -> str:
     done = f"{rows:,} row{'' if rows == 1 else 's'} in {report.planning_ms + report.execution_ms:.1f} ms"
     if report.strategy == "verbatim":
         return f"{done}; nothing missing was read"
+    if report.strategy in ("aipw", "bounds"):
+        return f"{done}; nothing was imputed"
     cells = ", ".join(f"{count:,} of {column}" for column, count in report.imputed.items() if count) or "nothing"
     spared = f" ({sum(report.avoided.values()):,} more were not needed)" if report.avoided else ""
     return f"{done}; penalty {report.penalty:.4f}; imputed {cells}{spared}; dropped {report.dropped:,} rows"

@@ -180,6 +180,9 @@ def _holds_tables(db: str) -> bool:
 @click.option("--m", "draws", default="1", show_default=True, help="Draws for intervals, or auto; 1: none.")
 @click.option("--interval", type=click.Choice(["population", "answer"]), default="population", help="What it is about.")
 @click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals' confidence.")
+@click.option(
+    "--method", type=click.Choice(["imputation", "aipw", "bounds"]), default="imputation", help="Of answering."
+)
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table")
 @click.option("--output", metavar="FILE", help="Write to a file, all of it or nothing.")
 def query(
@@ -192,6 +195,7 @@ def query(
     draws: str,
     interval: Question,
     level: float,
+    method: Literal["imputation", "aipw", "bounds"],
     form: str,
     output: str | None,
 ) -> None:
@@ -210,6 +214,7 @@ def query(
             m=number_of_draws(draws),
             interval=interval,
             level=level,
+            method=method,
             progress=progress,
         )
         write(result, form, output)

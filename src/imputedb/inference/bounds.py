@@ -1,0 +1,105 @@
+"""What can be said whatever the missing values are: the least and the largest answer that they allow."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.errors import DataError
+from imputedb.inference.rubin import Interval
+
+Vector = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+NOTHING = Interval(math.nan, math.nan)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reach:
+    """What every row may hold, and which rows belong.
+
+    Bounds by the worst case (Manski 1989; Horowitz & Manski 2000): nothing is assumed of why values are missing, only
+    of what they may be. They are exact: some way to fill the cells in attains each. They are no interval of confidence
+    and do not narrow as rows grow.
+
+    Attributes:
+        low: (n,) the least value of a row; its value where that is known.
+        high: (n,) the largest.
+        certain: (n,) rows that belong whatever the missing values are.
+        possible: (n,) rows that belong for some of them, the certain ones not among these.
+    """
+
+    low: Vector
+    high: Vector
+    certain: Flags
+    possible: Flags
+
+    def count(self) -> Interval:
+        """COUNT: certain rows, and with them the possible ones."""
+        least = int(np.count_nonzero(self.certain))
+        return Interval(least, least + int(np.count_nonzero(self.possible)))
+
+    def total(self) -> Interval:
+        """SUM: possible rows join where that moves it."""
+        low, high = self.low[self.possible], self.high[self.possible]
+        return Interval(
+            float(self.low[self.certain].sum() + np.minimum(low, 0).sum()),
+            float(self.high[self.certain].sum() + np.maximum(high, 0).sum()),
+        )
+
+    def average(self) -> Interval:
+        """AVG, of zeros and ones a proportion: possible rows join from the end, as long as they move it."""
+        if not (self.certain | self.possible).any():
+            return NOTHING
+        low = _least_mean(self.low[self.certain], self.low[self.possible])
+        return Interval(low, -_least_mean(-self.high[self.certain], -self.high[self.possible]))
+
+    def least(self) -> Interval:
+        """MIN."""
+        if not (self.certain | self.possible).any():
+            return NOTHING
+        low = float(self.low[self.certain | self.possible].min())
+        if self.certain.any():
+            return Interval(low, float(self.high[self.certain].min()))
+        return Interval(low, float(self.high[self.possible].max()))
+
+    def largest(self) -> Interval:
+        """MAX."""
+        least = Reach(-self.high, -self.low, self.certain, self.possible).least()
+        return Interval(-least.high, -least.low)
+
+
+def _least_mean(certain: Vector, possible: Vector) -> float:
+    sums = certain.sum() + np.concatenate([[0.0], np.cumsum(np.sort(possible))])
+    counts = len(certain) + np.arange(len(sums))
+    there = counts > 0
+    return float((sums[there] / counts[there]).min())
+
+
+def limits(
+    observed: Vector, deviations: float | None = None, low: float | None = None, high: float | None = None
+) -> Interval:
+    """What a missing cell of a column may hold.
+
+    Args:
+        observed: the column's observed values.
+        deviations: k, for the mean -+ k standard deviations; None for the least and largest observed value.
+        low: a declared end, which holds instead of either.
+        high: likewise.
+
+    Raises:
+        DataError: nothing is observed, and not both ends are declared; or k is negative.
+    """
+    if low is not None and high is not None:
+        return Interval(low, high)
+    if not len(observed):
+        raise DataError("no value is observed: declare the least and the largest one, by a policy's RANGE")
+    if deviations is None:
+        found = Interval(float(observed.min()), float(observed.max()))
+    elif deviations < 0:
+        raise DataError(f"{deviations} standard deviations: give a number that is not negative")
+    else:
+        half = deviations * float(observed.std(ddof=1)) if len(observed) > 1 else 0.0
+        found = Interval(float(observed.mean()) - half, float(observed.mean()) + half)
+    return Interval(found.low if low is None else low, found.high if high is None else high)

@@ -1,0 +1,239 @@
+"""Sums and averages that stay right when either of two models is: what values are expected, or which are observed."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.errors import QueryError
+from imputedb.inference.answers import Question
+from imputedb.inference.distribution import t_quantile
+from imputedb.inference.rubin import Interval
+from imputedb.inference.scale import IDENTITY, LOGIT, Scale
+
+Vector = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+LEAST_LEFT = 0.1
+"""A row's share of the weights is taken to be 0.9 at most where residuals are widened by it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A quantity of every row, not all of it observed, and two models of it.
+
+    Attributes:
+        values: (n,) the quantity; anything where it is not observed.
+        observed: (n,) whether it is.
+        expected: (n,) f, what a model that has not seen the row expects.
+        chance: (n,) e in (0, 1], the probability of being observed by a model that has not seen the row.
+    """
+
+    values: Vector
+    observed: Flags
+    expected: Vector
+    chance: Vector
+
+    def within(self, rows: Flags) -> "Part":
+        """The same where `rows` holds, and a known 0 everywhere else."""
+        return Part(
+            np.where(rows, self.values, 0.0),
+            self.observed | ~rows,
+            np.where(rows, self.expected, 0.0),
+            np.where(rows, self.chance, 1.0),
+        )
+
+    def less(self, factor: float, other: "Part") -> "Part":
+        """This minus a multiple of another that is observed in the same rows."""
+        values, expected = self.values - factor * other.values, self.expected - factor * other.expected
+        return replace(self, values=values, expected=expected)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Corrected:
+    """A quantity's total, its expected values corrected by observed residuals.
+
+    Attributes:
+        scores: (n,) psi; their sum is the total.
+        error: variance of that total about the complete table's.
+        spare: by how much `error` exceeds its plain estimate.
+        df: degrees of freedom of the error: how many observed rows speak for the missing ones, less one.
+    """
+
+    scores: Vector
+    error: float = 0.0
+    spare: float = 0.0
+    df: float = math.inf
+
+    @property
+    def total(self) -> float:
+        """The sum of the scores."""
+        return float(self.scores.sum())
+
+    def sampling(self, rows: float) -> float:
+        """Variance of the total over samples of rows; n var(psi) where `rows`, those that are not 0 anyway, are n."""
+        centred = self.scores - self.total / len(self.scores)
+        return float(centred @ centred) * rows / (rows - 1) + self.spare
+
+
+def known(values: Vector) -> Part:
+    """A quantity that is observed in every row."""
+    return Part(values, np.ones(len(values), bool), values, np.ones(len(values)))
+
+
+def corrected(part: Part, *, alike: bool = True) -> Corrected:
+    """Augmented inverse probability weighting (Robins, Rotnitzky & Zhao 1994), its weights normalised.
+
+    Observed values count as they are, each missing one as f + r, where r is the mean of the observed residuals z - f
+    with weights w = (1 - e) / e: those rows speak for the missing ones that resemble them. With weights that sum to the
+    number of missing values this is psi = f + R (z - f) / e (Robins, Sued, Lei-Gomez & Rotnitzky 2007 on why to
+    normalise): nothing missing changes nothing, and no observed row speaks for more than all missing ones. The mean is
+    consistent where f or e is; scores are its influence function, so that n var(psi) is the variance over samples.
+
+    The error about the complete table's total is the sum of z - f - r over missing rows; its variance is estimated by
+    the sum of w (1 + w) (z - f - r)^2 over observed ones: w for what is missing, w^2 for the mean that stands for it.
+    Few heavy weights make that too small, so residuals are divided by 1 less their share of the weights (MacKinnon &
+    White 1985, HC3), and unless they are known not to be `alike`, it is no less than residuals of one common variance
+    would make it. Both variances stand on e: where only f is right, the estimate holds, and the interval roughly.
+    """
+    gone = int(np.count_nonzero(~part.observed))
+    if not gone:
+        return Corrected(part.values.astype(np.float64))
+    weights = np.where(part.observed, (1 - part.chance) / part.chance, 0.0)
+    if not weights.sum() > 0:
+        return Corrected(np.where(part.observed, part.values, part.expected), math.nan, math.nan, 0.0)
+    share = weights / weights.sum()
+    weights = gone * share
+    residuals = np.where(part.observed, part.values - part.expected, 0.0)
+    shift = float(share @ residuals)
+    spread = np.where(part.observed, residuals - shift, 0.0)
+    scores = np.where(part.observed, part.values + weights * spread, part.expected + shift)
+    cautious = (spread / np.maximum(1 - share, LEAST_LEFT)) ** 2
+    variances = weights * (1 + weights)
+    error = float(variances @ cautious)
+    if alike:
+        error = max(error, float(share @ cautious) * float(variances.sum()))
+    return Corrected(scores, error, error - float(variances @ spread**2), 1 / float(share @ share) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Robust:
+    """A doubly robust estimate.
+
+    Attributes:
+        estimate: the number.
+        error: its variance about the complete table's answer.
+        error_df: degrees of freedom of that: how many observed rows speak for the missing ones, less one.
+        sampling: its variance over samples from the population.
+        sampling_df: that of the error and of all rows, combined (Satterthwaite 1946).
+        scale: where the interval is symmetric.
+        question: which of the two the interval is about.
+        level: of its confidence.
+        reason: why there is no interval; None where there is one.
+    """
+
+    estimate: float
+    error: float = math.nan
+    error_df: float = math.nan
+    sampling: float = math.nan
+    sampling_df: float = math.nan
+    scale: Scale = IDENTITY
+    question: Question = "population"
+    level: float = 0.95
+    reason: str | None = None
+
+    @property
+    def variance(self) -> float:
+        """Of the kind that is asked for; NaN where there is no interval."""
+        return self.error if self.question == "answer" else self.sampling
+
+    @property
+    def se(self) -> float:
+        """Standard error."""
+        return math.sqrt(self.variance)
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of the interval."""
+        return self.error_df if self.question == "answer" else self.sampling_df
+
+    @property
+    def fmi(self) -> float:
+        """Share of the variance over samples that is due to missing values."""
+        if math.isnan(self.sampling):
+            return math.nan
+        return min(self.error / self.sampling, 1.0) if self.sampling > 0 else 0.0
+
+    def interval(self, level: float | None = None) -> Interval:
+        """The interval, at the level that was asked for or another; NaN at both ends where there is none."""
+        if math.isnan(self.estimate) or math.isnan(self.variance):
+            return Interval(math.nan, math.nan)
+        if self.variance == 0:
+            return Interval(self.estimate, self.estimate)
+        half = t_quantile(0.5 + (level or self.level) / 2, self.df) * self.se
+        if not self.scale.low < self.estimate < self.scale.high:
+            return Interval(max(self.estimate - half, self.scale.low), min(self.estimate + half, self.scale.high))
+        middle, wide = self.scale.there(self.estimate), half * self.scale.slope(self.estimate)
+        return Interval(self.scale.back(middle - wide), self.scale.back(middle + wide))
+
+
+def total(part: Part, question: Question = "population", level: float = 0.95) -> Robust:
+    """SUM of a quantity, and COUNT as the SUM of who belongs.
+
+    About the population: n times its mean there, n the rows of the table.
+
+    Raises:
+        QueryError: an interval is about something else.
+    """
+    found = corrected(part, alike=not _is_condition(part.values[part.observed]))
+    return _robust(Robust(found.total, question=_known(question), level=level), found, 1.0, len(part.values))
+
+
+def average(part: Part, members: Part, question: Question = "population", level: float = 0.95) -> Robust:
+    """AVG over the rows that belong: the ratio of two totals, its variance linearised.
+
+    Args:
+        part: the quantity, 0 in rows that do not belong; observed where both it and belonging are.
+        members: 1 in rows that belong, 0 in others; `known`, or observed in the same rows as `part`.
+        question: what the interval is about.
+        level: of its confidence.
+
+    Raises:
+        QueryError: an interval is about something else.
+    """
+    above, below = corrected(part), corrected(members).total
+    plain = Robust(math.nan, question=_known(question), level=level)
+    if not below > 0:
+        return replace(plain, reason="no row belongs: there is nothing to average")
+    mean = above.total / below
+    seen = part.values[part.observed & (members.values > 0)]
+    proportion = _is_condition(seen)
+    linear = corrected(part.less(mean, members), alike=not proportion)
+    if proportion:
+        plain, mean = replace(plain, scale=LOGIT), min(max(mean, 0.0), 1.0)
+    return _robust(replace(plain, estimate=mean), linear, below, below)
+
+
+def _is_condition(seen: Vector) -> bool:
+    """Whether all values are 0 or 1: their variance is largest in the middle, not one and the same."""
+    return len(seen) > 0 and bool(np.isin(seen, (0.0, 1.0)).all())
+
+
+def _robust(plain: Robust, found: Corrected, size: float, rows: float) -> Robust:
+    """The estimate with the variances of a total, by the square of `size`, that `rows` rows are behind."""
+    if math.isnan(found.error):
+        return replace(plain, reason="nothing is observed: the imputer alone speaks")
+    if found.df < 0.5 or rows < 2:
+        return replace(plain, reason="one observed row cannot show how rows differ")
+    error, sampling = found.error / size**2, found.sampling(rows) / size**2
+    parts = (sampling - error) ** 2 / (rows - 1) + error**2 / found.df
+    df = sampling**2 / parts if parts > 0 else math.inf
+    return replace(plain, error=error, error_df=found.df, sampling=sampling, sampling_df=df)
+
+
+def _known(question: Question) -> Question:
+    if question not in get_args(Question):
+        raise QueryError(f"no interval {question!r}; there are {', '.join(map(repr, get_args(Question)))}")
+    return question

@@ -1,0 +1,121 @@
+"""Answers that no imputed cell makes: doubly robust ones, and bounds."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from imputedb.blocks import Planned
+from imputedb.engines.duckdb import DuckDB
+from imputedb.errors import QueryError
+from imputedb.grouped import Keys, Shown, kept
+from imputedb.inference.doubly_robust import Robust
+from imputedb.quantities import groups_of
+from imputedb.robust import DoublyRobust
+from imputedb.running import AIPW, BOUNDS, Asked, Prepared
+from imputedb.worst import WorstCase
+
+NO_INTERVALS = "no intervals: bounds assume nothing of why values are missing, so they are no estimates with an error"
+
+WORDS = {
+    AIPW: "doubly robust: models of values and of what is observed, fold by fold; no cell is imputed",
+    BOUNDS: "bounds: missing cells at the ends of what they may hold; no cell is imputed",
+}
+"""How an answer is found, in place of a plan."""
+
+_PARTS: Mapping[str, Callable[[Robust], float]] = {
+    "se": lambda one: one.se,
+    "low": lambda one: one.interval().low,
+    "high": lambda one: one.interval().high,
+    "fmi": lambda one: one.fmi,
+}
+
+
+class Unimputed(NamedTuple):
+    """An answer.
+
+    Attributes:
+        name: what its rows are kept under.
+        columns: their names.
+        types: DuckDB's.
+        estimates: row by row, by the name of the output; None of bounds.
+        warnings: sentences that a reader must know.
+        notes: likewise, of how it was found.
+    """
+
+    name: str
+    columns: list[str]
+    types: list[str]
+    estimates: Sequence[Mapping[str, Robust]] | None
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def unimputed(engine: DuckDB, prepared: Prepared, asked: Asked) -> Unimputed:
+    """The answer by the method that is asked for.
+
+    Raises:
+        QueryError: the query is none that the method suits; the message says why.
+    """
+    block = _block(prepared, asked.method)
+    return _robust(engine, prepared, block, asked) if asked.method == AIPW else _bounds(engine, prepared, block, asked)
+
+
+def _block(prepared: Prepared, method: str) -> Planned:
+    (*before, last) = prepared.blocks or (None,)
+    if before or not isinstance(last, Planned):
+        reason = getattr(last, "reason", "") or "it reads no table, or a query inside it"
+        raise QueryError(
+            f"method {method!r} answers one SELECT over tables and inner joins, which this is not: {reason}"
+        )
+    return last
+
+
+def _robust(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked) -> Unimputed:
+    if len(asked.imputers) > 1:
+        raise QueryError("method 'aipw' takes one imputer, or 'drop' for its own regression alone")
+    imputer = asked.imputers[0] if asked.imputers else None
+    found = DoublyRobust(engine, block.problem, imputer, asked.question, asked.level, asked.seed).answered()
+    shown: list[Shown] = []
+    for place, (name, type_name) in enumerate(zip(prepared.columns, prepared.types, strict=True)):
+        mine = [one for row in found.estimates if (one := row[place])]
+        if not mine:
+            shown.append(Shown(name, type_name, place, _key(block, place)))
+            continue
+        shown.append(Shown(name, "DOUBLE", place, np.array([one.estimate for one in mine])))
+        shown += [
+            Shown(f"{name}_{part}", "DOUBLE", place, np.array([of(one) for one in mine])) for part, of in _PARTS.items()
+        ]
+    kept_as, order = kept(engine, block.problem.query, shown, found.keys)
+    rows = [
+        {name: one for name, one in zip(prepared.columns, found.estimates[group], strict=True) if one}
+        for group in order
+    ]
+    names, types = [one.name for one in shown], [one.type for one in shown]
+    return Unimputed(kept_as, names, types, rows, (*found.warnings, *_reasons(rows)))
+
+
+def _bounds(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked) -> Unimputed:
+    keys: Keys
+    keys, found = WorstCase(engine, block.problem, asked.deviations).bounds()
+    shown: list[Shown] = []
+    for place, (name, type_name) in enumerate(zip(prepared.columns, prepared.types, strict=True)):
+        mine = [one for row in found if (one := row[place])]
+        if not mine:
+            shown.append(Shown(name, type_name, place, _key(block, place)))
+            continue
+        shown.append(Shown(f"{name}_low", "DOUBLE", place, np.array([one.low for one in mine], np.float64)))
+        shown.append(Shown(f"{name}_high", "DOUBLE", place, np.array([one.high for one in mine], np.float64)))
+    kept_as, _ = kept(engine, block.problem.query, shown, keys)
+    names, types = [one.name for one in shown], [one.type for one in shown]
+    return Unimputed(kept_as, names, types, None, notes=(NO_INTERVALS,))
+
+
+def _key(block: Planned, place: int) -> int:
+    """Which group's key an output shows."""
+    groups = [group.text for group in groups_of(block.problem.query)]
+    return groups.index(block.problem.query.outputs[place].text)
+
+
+def _reasons(rows: Sequence[Mapping[str, Robust]]) -> list[str]:
+    return sorted({f"{name}: {one.reason}" for row in rows for name, one in row.items() if one.reason})

@@ -1,0 +1,181 @@
+"""Doubly robust answers and bounds, asked for in SQL."""
+
+import itertools
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import imputedb
+from imputedb.errors import CannotImpute, DataError, QueryError
+
+N = 1500
+
+
+@pytest.fixture(scope="module")
+def db() -> Iterator[imputedb.Database]:
+    """Pupils whose marks curve with what they know, and miss more where they know more."""
+    with imputedb.connect() as found:
+        rng = np.random.default_rng(0)
+        known = rng.normal(size=N)
+        school = np.array(["a", "b", "c"], object)[rng.integers(0, 3, N)]
+        mark = 1 + known**2 + (school == "b") * 0.5 + rng.normal(size=N)
+        gone = rng.random(N) < 1 / (1 + np.exp(0.5 - known))
+        lost = school.copy()
+        lost[rng.random(N) < 0.1] = None
+        columns = {"id": np.arange(N), "known": known, "school": school}
+        found.register("whole", {**columns, "lost": school, "mark": mark})
+        found.register("t", {**columns, "lost": lost, "mark": np.where(gone, np.nan, mark)})
+        found.register("schools", {"school": np.array(["a", "b", "c"], object), "size": np.array([10.0, 20.0, 30.0])})
+        yield found
+
+
+QUERIES = [
+    "SELECT avg(mark), sum(mark), avg((mark > 2)::INT), avg(CASE WHEN mark > 2 THEN 1 ELSE 0 END) FROM t",
+    "SELECT avg(mark) FILTER (WHERE school = 'b'), count(*) FILTER (WHERE mark > 2) FROM t",
+    "SELECT school, avg(mark), sum(2 * mark + known) FROM t GROUP BY school ORDER BY school",
+    "SELECT lost, avg(mark), count(*) FROM t GROUP BY lost ORDER BY lost",
+    "SELECT school, avg(mark) AS m FROM t GROUP BY ALL ORDER BY school",
+    "SELECT avg(mark), count(mark) FROM t WHERE mark > 1 AND known < 1",
+    "SELECT size, avg(mark) FROM t JOIN schools ON t.school = schools.school WHERE known > 0 GROUP BY 1 ORDER BY 1",
+]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_the_complete_tables_answer_is_within_four_errors(db: imputedb.Database, query: str) -> None:
+    found = db.sql(query, method="aipw", interval="answer", imputer="norm")
+    truth = db.execute(query.replace("FROM t", "FROM whole AS t"))
+    assert len(found.estimates) == len(truth)
+    for row, known, right in zip(found.fetchall(), found.estimates, truth, strict=True):
+        for name, one in known.items():
+            place = found.columns.index(name)
+            number = right[[output for output in found.columns if output.rpartition("_")[2] not in PARTS].index(name)]
+            assert row[place] == one.estimate
+            assert abs(one.estimate - number) <= 4 * one.se + 1e-9 * abs(number)
+            assert one.interval().low <= one.estimate <= one.interval().high
+
+
+PARTS = ("se", "low", "high", "fmi")
+
+
+def test_rows_come_as_they_are_asked_for(db: imputedb.Database) -> None:
+    query = "SELECT school AS s, avg(mark) AS m FROM t GROUP BY school ORDER BY m DESC LIMIT 2"
+    found = db.sql(query, method="aipw", level=0.9)
+    assert found.columns == ["s", "m", "m_se", "m_low", "m_high", "m_fmi"]
+    assert [row[0] for row in found.fetchall()] == ["b", "a"]
+    assert found.fetchall()[0][1] > found.fetchall()[1][1]
+    assert found.report.strategy == "aipw"
+    assert not found.report.imputed
+    assert found.plan.startswith("doubly robust")
+    wide = db.sql(query, method="aipw", level=0.99).fetchall()[0]
+    assert wide[3] < found.fetchall()[0][3]
+    assert db.sql(query, method="aipw", level=0.9).fetchall() == found.fetchall()
+
+
+def test_nothing_missing_is_duckdbs_answer(db: imputedb.Database) -> None:
+    query = "SELECT school, avg(mark), sum(mark), count(*) FROM whole GROUP BY school ORDER BY school"
+    found = db.sql(query, method="aipw", interval="answer")
+    plain = db.execute(query)
+    for row, right in zip(found.estimates, plain, strict=True):
+        assert [one.estimate for one in row.values()] == pytest.approx(right[1:])
+        assert all((one.se, one.fmi) == (0, 0) for one in row.values())
+    for row, right in zip(db.sql(query, method="bounds").fetchall(), plain, strict=True):
+        assert [row[1], row[3], row[5]] == pytest.approx(right[1:])
+        assert row[1::2] == row[2::2]
+
+
+def test_what_does_not_suit_is_refused_by_name(db: imputedb.Database) -> None:
+    for query, words in {
+        "SELECT median(mark) FROM t": "median",
+        "SELECT 2 * avg(mark) FROM t": "none of AVG, SUM, COUNT",
+        "SELECT mark FROM t": "not aggregated",
+        "SELECT school, avg(mark) FROM t GROUP BY school HAVING avg(mark) > 1": "HAVING",
+        "SELECT count(DISTINCT mark) FROM t": "different values",
+        "SELECT avg(CASE WHEN mark > 1 THEN known END) FROM t": "NULL that means",
+        "SELECT count(CASE WHEN mark > 1 THEN 1 END) FROM t": "NULL that means",
+        "SELECT avg(a.mark) FROM t a JOIN t b ON a.school = b.school AND b.id < 10": "repeats rows",
+        "SELECT avg(a.known) FROM t a JOIN t b ON a.mark = b.mark": "misses values",
+        "SELECT avg(m) FROM (SELECT avg(mark) AS m FROM t GROUP BY school)": "a query inside",
+        "SELECT avg(mark) FROM t GROUP BY school ORDER BY max(known)": "ordered by",
+        "SELECT school, lost, avg(mark) FROM t GROUP BY GROUPING SETS (school, lost)": "grouping sets",
+    }.items():
+        with pytest.raises(QueryError, match=words):
+            db.sql(query, method="aipw")
+    with pytest.raises(QueryError, match="no method 'luck'"):
+        db.sql("SELECT avg(mark) FROM t", method="luck")  # type: ignore[arg-type]
+    with pytest.raises(QueryError, match="makes no draws"):
+        db.sql("SELECT avg(mark) FROM t", method="aipw", m=20)
+    with pytest.raises(QueryError, match="one imputer"):
+        db.sql("SELECT avg(mark) FROM t", method="aipw", imputer=("tree", "norm"))
+    with pytest.raises(QueryError, match="no intervals: bounds"):
+        _ = db.sql("SELECT avg(mark) FROM t", method="bounds").estimates
+
+
+def test_rows_like_none_that_is_observed_are_warned_of() -> None:
+    with imputedb.connect() as db:
+        x = np.random.default_rng(1).normal(size=600)
+        db.register("t", {"id": np.arange(600), "x": x, "y": np.where(x > 0.5, np.nan, x)})
+        found = db.sql("SELECT avg(y) FROM t", method="aipw", imputer="drop")
+        assert "less than a chance of 0.01" in found.report.warnings[0]
+
+
+def test_nothing_observed_is_refused() -> None:
+    with imputedb.connect() as db:
+        db.register("t", {"x": np.arange(20.0), "y": np.ma.masked_all(20, float)})
+        with pytest.raises(CannotImpute):
+            db.sql("SELECT avg(y) FROM t", method="aipw")
+        with pytest.raises(DataError, match="RANGE"):
+            db.sql("SELECT avg(y) FROM t", method="bounds")
+        db.policy("t", "y", low=0, high=4)
+        assert db.sql("SELECT avg(y) FROM t", method="bounds").fetchall() == [(0.0, 4.0)]
+
+
+# -- bounds -----------------------------------------------------------------------------------------------------------
+
+X = [1.0, None, 3.0, 5.0, None]
+G = ["a", "a", None, "b", "b"]
+
+
+def _every_way(db: imputedb.Database, query: str) -> list[tuple[object, ...]]:
+    """The answers of all tables that the missing cells allow, at the ends and in between."""
+    found = []
+    for one, other, g in itertools.product([1.0, 2.0, 4.0, 5.0], [1.0, 3.0, 5.0], ["a", "b"]):
+        x = np.array([1.0, one, 3.0, 5.0, other])
+        db.register("filled", {"id": np.arange(5), "x": x, "g": np.array(["a", "a", g, "b", "b"], object)})
+        found += db.execute(query.replace("FROM t", "FROM filled AS t"))
+    return found
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["avg(x)", "sum(10 - x)", "count(*)", "min(x)", "max(x)", "avg((x > 2)::INT)", "sum(x) FILTER (WHERE g = 'a')",
+     "avg(CASE WHEN g = 'a' THEN 1 ELSE 0 END)", "count(*) FILTER (WHERE x >= 3)", "avg(id) FILTER (WHERE x > 2)",
+     "avg(CASE WHEN x > 2 AND g = 'a' THEN 1 ELSE 0 END)"],
+)  # fmt: skip
+def test_bounds_are_those_of_every_way_to_fill_in(what: str) -> None:
+    with imputedb.connect() as db:
+        x = np.ma.masked_invalid(np.array([math.nan if v is None else v for v in X]))
+        db.register("t", {"id": np.arange(5), "x": x, "g": np.array(G, object)})
+        query = f"SELECT {what} AS v FROM t"
+        answers = [float(row[0]) for row in _every_way(db, query) if row[0] is not None]  # type: ignore[arg-type]
+        assert db.sql(query, method="bounds").fetchall() == [(pytest.approx(min(answers)), pytest.approx(max(answers)))]
+
+
+def test_bounds_by_groups_that_may_be_missing() -> None:
+    with imputedb.connect() as db:
+        db.register("t", {"id": np.arange(5), "g": np.array(G, object)})
+        found = db.sql("SELECT g, count(*) AS n, sum(id) AS s FROM t GROUP BY g ORDER BY g", method="bounds")
+        assert found.columns == ["g", "n_low", "n_high", "s_low", "s_high"]
+        assert found.fetchall() == [("a", 2.0, 3.0, 1.0, 3.0), ("b", 2.0, 3.0, 7.0, 9.0)]
+
+
+def test_bounds_by_deviations_and_where_there_are_none(db: imputedb.Database) -> None:
+    query = "SELECT avg(mark) AS m FROM t"
+    (narrow,), (wide,) = (db.sql(query, method="bounds", deviations=k).fetchall() for k in (0, 3))
+    observed = db.execute(query)[0][0]
+    assert narrow == pytest.approx((observed, observed))
+    assert wide[0] < observed < wide[1]
+    for what in ("mark * mark", "1 / mark", "abs(mark)", "(mark = 2)::INT", "mark + mark"):
+        with pytest.raises(QueryError, match="one way with"):
+            db.sql(f"SELECT avg({what}) FROM t", method="bounds")
