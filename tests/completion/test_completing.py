@@ -201,8 +201,8 @@ def test_200_kills_leave_nothing_or_a_complete_run(tmp_path: Path) -> None:
     found = json.loads(ran.stdout)
     assert found["torn"] == []
     assert found["nothing"] + found["complete"] == 200
-    assert found["nothing"] >= 20
-    assert found["complete"] >= 20
+    assert found["nothing"] >= 5
+    assert found["complete"] >= 5
     assert found["resumed"] >= 1
 
 

@@ -176,3 +176,14 @@ def test_more_rows_never_cost_less_nor_lose_more(imputer: Imputer, missing: floa
     penalties = [imputer.penalty(work) for work in works]
     assert times == sorted(times)
     assert penalties == sorted(penalties, reverse=True)
+
+
+@pytest.mark.parametrize("draw", [None, 0])
+def test_an_observed_infinity_is_no_missing_value(imputer: Imputer, draw: int | None) -> None:
+    given = rows()
+    seen = given.columns[B]
+    values = seen.values.copy()
+    values[np.flatnonzero(~seen.missing)[:2]] = [np.inf, -np.inf]
+    cells = dict(given.columns) | {B: Cells(values, seen.missing, Kind.NUMBER)}
+    filled = imputer.impute(Rows(cells, given.keys), [B], 0, draw=draw)
+    assert len(filled[B]) == seen.missing.sum()

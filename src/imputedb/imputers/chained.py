@@ -300,8 +300,14 @@ def prepared(chained: Chained, rows: Rows, targets: Sequence[Column]) -> Prepare
         rows.keys[order],
         None if learn is None else learn[order],
     )
-    places = {c: np.argsort(order[taken.columns[c].missing]) for c in targets}
+    places = {c: _given(order[taken.columns[c].missing], rows.columns[c]) for c in targets}
     return Prepared(chained, tuple(targets), taken, places, design(taken.columns, taken.learn), found)
+
+
+def _given(sorted_rows: NDArray[np.intp], cells: Cells) -> NDArray[np.intp]:
+    """Where among sorted missing cells those stand that are asked for, in the order of the rows; infinities are not."""
+    turn = np.argsort(sorted_rows)
+    return turn[cells.missing[sorted_rows[turn]]]
 
 
 def _finite(cells: Cells) -> Cells:

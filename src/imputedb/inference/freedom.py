@@ -40,7 +40,7 @@ def freedom(share: float, m: int, complete: float = INFINITE, rule: str = "barna
 
 def rubin1987(share: float, m: int) -> float:
     """(m - 1) / lambda^2 (Rubin 1987, equation 3.1.6)."""
-    return (m - 1) / share**2 if share > 0 else INFINITE
+    return (m - 1) / share**2 if share**2 > 0 else INFINITE
 
 
 def barnard_rubin(share: float, m: int, complete: float) -> float:
