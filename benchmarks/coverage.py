@@ -348,12 +348,14 @@ def report(out: Path, note: str) -> None:
     """The table and the chart, from the numbers that are kept."""
     found = _read(out / "coverage.csv")
     times = {row["method"]: row["ms"] for row in found}
+    numbers = {row["method"]: row["simulations"] for row in found}
+    counts = ", ".join(f"{method} {numbers[method]}" for method in METHODS if method in numbers)
     text = [
         "# Coverage of 95 % intervals",
         f"\n{ROWS} rows a table; y = 2 + .5 x + .7 a + .4 (g = b) + Normal(0, 1), `curved` with .6 (a^2 - 1) beside; y "
         "missing completely at random, or by logit a + .5 x (MAR). `population`: how often the interval holds the true "
         "parameter; `answer`: how often what the query says of the complete table. Outside 93 to 97 in bold; Monte "
-        f"Carlo error 0.7 points at 1,000 simulations, 1.0 at 500. {note}",
+        f"Carlo error 0.7 points at 1,000 simulations, 1.0 at 500. Simulations: {counts}. {note}",
         *table(found),
         "\nBias, spread, widths and numbers of simulations: coverage.csv. Median processor time of one call: "
         + ", ".join(f"{method} {ms} ms" for method, ms in times.items())
