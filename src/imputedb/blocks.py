@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from imputedb.algebra.column import Column
+from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.algebra.relation import Scan, Table
+from imputedb.algebra.roles import AVERAGES
 from imputedb.engines.catalog import catalog, macros
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.profile import kind_of
@@ -18,7 +19,7 @@ from imputedb.planning.narrow import narrowed
 from imputedb.planning.problem import Problem
 from imputedb.sql import parse
 from imputedb.sql import tree as t
-from imputedb.sql.bind import bind
+from imputedb.sql.bind import aggregate_calls, bind
 from imputedb.sql.names import Resolver
 from imputedb.sql.nested import TEMP, View, alias_of, everything, nodes, reading_views, standing, told_apart
 from imputedb.sql.scope import Scope
@@ -87,12 +88,14 @@ class Completed:
         problem: the table with its statistics.
         frontier: the ways to complete it.
         asked: columns whose stored values are shown too.
+        deciding: columns that decide, where they are read, which rows count.
     """
 
     name: str
     problem: Problem
     frontier: Frontier
     asked: Sequence[str]
+    deciding: Columns = NO_COLUMNS
 
     def chosen(self, engine: DuckDB, alpha: float) -> Candidate:  # noqa: ARG002  # a table has no conditions above it
         """The plan that alpha picks."""
@@ -406,14 +409,40 @@ class _Blocks:
     def _lowered(self, tree: Any) -> Any:
         """A tree in which every table that misses something is read as it is completed at its scan."""
         shown = {}
+        decided = self._deciding(tree)
         for number, read in self._read(tree).items():
             if not self._missing(number, read) or not self._inside(tree, number):
                 continue
             table = self._sources[number].table
             assert table is not None
             scan = self._scan(table, read)
+            for other in self._scans.values():  # one table, one completion
+                if other.table == table:
+                    other.deciding |= decided.get(number, set())
             shown[number] = View(scan.name, self._sources[number].alias, scan.asked)
         return reading_views(tree, shown)
+
+    def _deciding(self, tree: Any) -> dict[int, set[str]]:
+        """By source the columns that decide which rows count, in any query of a tree, as `roles` has it of a plan."""
+        aggregates = self._engine.functions.aggregates
+        found: dict[int, set[str]] = {}
+        for node in nodes(tree):
+            if node.get("type") == "JOIN":
+                parts: list[Any] = [node.get("condition")]
+            elif node.get("type") == "SELECT_NODE":
+                items, grouped = node["select_list"], bool(node["group_expressions"] or node["having"])
+                plain = [item for item in items if not aggregate_calls([item], aggregates)]
+                calls = aggregate_calls(items, aggregates)
+                parts = [node[key] for key in ("where_clause", "group_expressions", "having", "qualify")]
+                parts += [call for call in calls if str(call["function_name"]).lower() not in AVERAGES]
+                grouped = grouped or (bool(calls) and bool(plain))
+                distinct = any(m["type"] == "DISTINCT_MODIFIER" for m in node["modifiers"])
+                parts += plain if grouped or distinct else []
+            else:
+                continue
+            for number, read in self._read([part for part in parts if part]).items():
+                found.setdefault(number, set()).update(read.completed)
+        return found
 
     def _inside(self, tree: Any, number: int) -> bool:
         """Whether a source is one of the tree's own: a correlated subquery also reads others."""
@@ -441,13 +470,15 @@ class _Scan:
     table: Table
     asked: tuple[str, ...]
     completed_columns: set[str] = field(default_factory=set)
+    deciding: set[str] = field(default_factory=set)
 
     def completed(self, engine: DuckDB, imputers: Sequence[Imputer]) -> Completed:
         """The block that completes it."""
         scan = Scan(self.table, self.table.name)
         columns = frozenset(Column(scan.alias, name) for name in self.completed_columns)
         problem = Problem(planner.reading(scan, columns), {scan.alias: engine.statistics(self.table)}, imputers)
-        return Completed(self.name, problem, planner.completing(problem), self.asked)
+        decided = frozenset(Column(scan.alias, name) for name in self.deciding)
+        return Completed(self.name, problem, planner.completing(problem), self.asked, decided)
 
 
 _CLAUSES = ("select_list", "where_clause", "group_expressions", "having", "qualify", "modifiers")

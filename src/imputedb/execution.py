@@ -22,6 +22,7 @@ from imputedb.algebra.relation import (
     Sort,
     Staged,
 )
+from imputedb.algebra.roles import deciding
 from imputedb.algebra.scalar import Scalar
 from imputedb.algebra.walk import aliases, bottom_up, scans
 from imputedb.bundle import Drawn, exploded, shown
@@ -62,6 +63,8 @@ class Execution:
         progress: told how far the imputing is.
         watch: when given, every operator is staged on its own, timed, and shown to it.
         numbers: of the draws that are made; None for the single best values.
+        deciding: columns that decide which rows count: of them single values are draws too, for predictions spread less
+            than what they stand for, and too few or too many pass a filter.
         names: of what is registered with the engine, to be forgotten when the statement has run.
     """
 
@@ -73,6 +76,7 @@ class Execution:
     watch: Watch | None = None
     names: list[str] = field(default_factory=list)
     numbers: tuple[int, ...] | None = None
+    deciding: Columns = NO_COLUMNS
     _scans: dict[str, Scan] = field(default_factory=dict)
     _drawn: dict[Column, Drawn] = field(default_factory=dict)
 
@@ -95,6 +99,7 @@ class Execution:
     def ready(self, plan: Relation, outcome: Outcome) -> Relation:
         """The block with its imputing done: the engine can run the rest, for each draw or for all of them."""
         self._scans = {scan.alias: scan for scan in scans(plan)}
+        self.deciding |= deciding(plan)
         return self._ready(plan, NO_COLUMNS, outcome)
 
     def complete(self, plan: Relation, asked: Sequence[str], outcome: Outcome) -> tuple[list[str], Tree]:
@@ -160,7 +165,7 @@ class Execution:
         began = perf_counter()
         hand = self._hand(ready, wanted)
         predictors = self._predictors(aliases(below)) if imputer.uses_predictors else NO_COLUMNS
-        filling = Filling(self.engine, self.statistics, imputer, self.seed, self.progress, outcome)
+        filling = Filling(self.engine, self.statistics, imputer, self.seed, self.progress, outcome, self.deciding)
         targets, read = sorted(columns), sorted(columns | predictors)
         if self.numbers is None:
             staged = self._staged(node, hand, filling.values(hand, targets, read), wanted)

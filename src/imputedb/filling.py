@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.algebra.column import Column
+from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.algebra.relation import Fill, Scan
 from imputedb.engines.engine import Engine
 from imputedb.imputers import features
@@ -72,6 +72,7 @@ class Filling:
         seed: what random numbers are keyed by.
         progress: told how far the imputing is.
         outcome: told what was done.
+        deciding: columns of which the single values are draws.
     """
 
     engine: Engine
@@ -80,6 +81,7 @@ class Filling:
     seed: int
     progress: Progress | None
     outcome: Outcome
+    deciding: Columns = NO_COLUMNS
 
     def values(self, hand: Hand, targets: Sequence[Column], columns: Sequence[Column]) -> dict[Column, Array]:
         """The values of the targets' missing cells as whole columns; nothing for targets without a missing cell."""
@@ -142,8 +144,10 @@ class Filling:
     def _imputed_values(self, rows: Rows, targets: Sequence[Column]) -> dict[Column, Array]:
         """The values of missing cells."""
         values: dict[Column, Array] = {}
-        for imputer, usable, group in self.apart(rows, targets):
-            values |= self._told(imputer, usable, group)
+        decided = [column for column in targets if column in self.deciding]
+        for some, draw in ((decided, 0), ([column for column in targets if column not in decided], None)):
+            for imputer, usable, group in self.apart(rows, some):
+                values |= self._told(imputer, usable, group, draw)
         return values
 
     def apart(self, rows: Rows, targets: Sequence[Column]) -> Iterator[tuple[Imputer, Rows, list[Column]]]:
@@ -158,10 +162,12 @@ class Filling:
             (chosen_one,) = chosen(own) if own else (self.imputer,)
             yield chosen_one, Rows(usable, rows.keys, rows.learn), group
 
-    def _told(self, imputer: Imputer, rows: Rows, targets: Sequence[Column]) -> Mapping[Column, Array]:
+    def _told(
+        self, imputer: Imputer, rows: Rows, targets: Sequence[Column], draw: int | None
+    ) -> Mapping[Column, Array]:
         if not isinstance(imputer, Tells):
-            return imputer.impute(rows, targets, self.seed, self.progress)
-        filled, said = imputer.told(rows, targets, self.seed, self.progress)
+            return imputer.impute(rows, targets, self.seed, self.progress, draw)
+        filled, said = imputer.told(rows, targets, self.seed, self.progress, draw)
         self.outcome.warnings += said
         return filled
 
