@@ -83,11 +83,22 @@ class Draws:
             if not together:
                 raise
             self._put([self._one(execution, below, number) for number in numbers])
+        else:
+            self._put_empty(execution, below, numbers)
         if self._bootstrap is None and any(one.bootstrapped for one in self._asking.outputs):
             self._bootstrap = self._resample(execution, below, numbers[:_RESAMPLED_DRAWS], run)
 
+    def _put_empty(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...]) -> None:
+        """Adds the one row that an aggregation of no rows has where nothing is grouped by."""
+        if self._asking.groups:
+            return
+        (found,) = self._engine.numbers(f"SELECT c0 FROM temp.{self._table}")
+        self._put([self._one(execution, below, number) for number in numbers if number not in set(found)])
+
     def _put(self, texts: Sequence[str]) -> None:
         text = " UNION ALL ".join(f"({one})" for one in texts)
+        if not texts:
+            return
         if self._table is None:
             self._table = answered(self._engine, text, len(self._places))
         else:

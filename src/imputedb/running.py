@@ -257,11 +257,11 @@ def _ordered(block: Planned | Written, text: str) -> str:
 
 def _notes(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[str]:
     tables = sorted({scan.table.name for _, plan in drawn if isinstance(plan, Impute | Drop) for scan in scans(plan)})
-    where = f"{', '.join(tables)} completed at the scan"
+    where = f"; {', '.join(tables)} completed at the scan" if tables else ""
     reasons = [plan.partition(": ")[2] for _, plan in drawn if isinstance(plan, str) and ": " in plan]
-    yield from (f"not planned: {reason}; {where}" for reason in reasons)
+    yield from (f"not planned: {reason}{where}" for reason in reasons)
     if tables and not reasons:
-        yield f"not planned: a subquery that reads the block around it; {where}"
+        yield f"not planned: a subquery that reads the block around it{where}"
 
 
 def answered(engine: DuckDB, text: str, width: int) -> str:

@@ -155,6 +155,15 @@ def test_a_block_that_is_not_planned_runs_draw_by_draw(people: Database) -> None
     assert any("not planned" in warning for warning in result.report.warnings)
 
 
+def test_an_aggregation_of_no_rows_has_its_one_row(people: Database) -> None:
+    result = people.sql("SELECT count(*) AS n, sum(age) AS s FROM person WHERE false", m=3)
+    assert [row[0] for row in result.fetchall()] == [0]
+    assert people.sql("SELECT count(*) FROM person WHERE age > 1000", m=3).fetchall()[0][0] == 0
+    rare = people.sql("SELECT count(*) AS n FROM person WHERE age > 78.9", m=8, imputer="norm")
+    assert len(rare) == 1
+    assert rare.estimates[0]["n"].share == 1
+
+
 def test_rows_are_not_pooled_and_say_so(people: Database) -> None:
     result = people.sql("SELECT age FROM person", m=5)
     assert any(note.startswith("no intervals") for note in result.report.notes)
