@@ -39,6 +39,7 @@ class Chained:
     3. Where a target's model is not linear in numbers, targets are drawn from their models over rows, given what the
        linear chain has drawn of all others: once where targets are numbers or one, else `cycles` times, those of the
        fewest missing values first.
+       Draws of numbers by `pmm` alone compare predictions of the chain's last regressions instead, and fill no row.
     4. With a draw number all parameters are drawn too; without, expected values come from the linear chain, and
        most probable categories or donors from the models given these.
 
@@ -163,15 +164,19 @@ class Prepared:
         traces: Sequence[Trace] | None = None,
     ) -> Iterator[Mapping[Column, Array]]:
         """The draws of these numbers, each as if alone."""
-        buffer = None if self._linear else self.chain.x.copy()
+        buffer = None if self._linear or self._matching else self.chain.x.copy()
         for at in range(0, len(numbers), TOGETHER):
             some = numbers[at : at + TOGETHER]
             with one_thread():
                 told = self._told(seed, some, _part_of(progress, at / len(numbers), 0.5 * len(some) / len(numbers)))
+                taken = self._matched(told) if told and self._matching else None
             for place, number in enumerate(some):
                 one, trace = told and told.only(place), traces[at + place] if traces else Trace()
-                with one_thread():
-                    values = self._imputed(one, seed, number, trace, buffer)
+                if taken:
+                    values = self._taken(taken, place, trace)
+                else:
+                    with one_thread():
+                        values = self._imputed(one, seed, number, trace, buffer)
                 if traces and one:
                     self._trace(one, trace)
                 if progress:
@@ -222,6 +227,26 @@ class Prepared:
         """Whether the linear chain says it all."""
         return all(isinstance(one.model, Normal) for one in self.modelled)
 
+    @cached_property
+    def _matching(self) -> bool:
+        """Whether all targets take values of rows that the linear chain says are near."""
+        return bool(self.modelled) and all(one.matched for one in self.modelled)
+
+    def _matched(self, told: Told) -> Sequence[Array]:
+        """By modelled target (m, missing) the values of its donors."""
+        columns = [one.part.places.start for one in self.modelled]
+        (donors,) = {one.model.donors for one in self.modelled if isinstance(one.model, Pmm)}
+        found = self.chain.matched(columns, donors, told)
+        return [one.cells.values[rows] for one, rows in zip(self.modelled, found, strict=True)]
+
+    def _taken(self, taken: Sequence[Array], place: int, trace: Trace) -> Mapping[Column, Array]:
+        """One draw of them."""
+        self._tell(trace)
+        found = {one.column: values[place] for one, values in zip(self.modelled, taken, strict=True)}
+        for column, values in found.items():
+            trace.add(column, float(values.mean()), float(values.std()))
+        return self._ordered(found)
+
     @property
     def _cycles(self) -> int:
         """Over rows: one, unless categories wait for other targets; numbers are drawn by the linear chain already."""
@@ -250,6 +275,10 @@ class Prepared:
             filled = self.chain.filled(told, buffer)
             work = OverRows(self.modelled, filled, self.rows.keys, seed, draw, trace)
             values = work.run(self._cycles if draw is not None else 1)
+        return self._ordered(values)
+
+    def _ordered(self, values: Mapping[Column, Array]) -> Mapping[Column, Array]:
+        """The values in the order of the rows as given; none of a target that misses none."""
         none = {c: self.rows.columns[c].values[:0] for c in self.targets}
         return none | {c: found[self.places[c]] for c, found in values.items()}
 

@@ -49,6 +49,11 @@ class Modelled:
     present: NDArray[np.intp]
     shift: Shift | None
 
+    @property
+    def matched(self) -> bool:
+        """Whether it takes values of rows whose predictions by the linear chain are near."""
+        return isinstance(self.model, Pmm) and not self.part.classes and not self.shift
+
     def closed(self, block: Matrix, bounded: bool) -> Array:
         """The missing values, in their own type, that (n, width) columns of the matrix stand for."""
         return closed(self.part.decoded(block[self.gone]), self.stored, bounded=bounded)

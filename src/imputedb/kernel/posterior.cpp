@@ -103,22 +103,36 @@ double Posterior::fit(const double* gram, std::size_t column, Chance* chance, do
   const double df = std::max(rows - static_cast<double>(p), 1.0);
   const double sigma = std::sqrt(rss / (chance ? chance->chi_square(df) : df));
   left_out_ = 0;
-  for (std::size_t i = p; i-- > 0;) {
-    const double* row = matrix_.data() + i * q_;
-    const double z = chance ? chance->normal() : 0.0;
-    const double rest = row[p] + sigma * z - dot(row + i + 1, beta_.data() + i + 1, p - i - 1);
-    beta_[i] = row[i] > 0 ? rest / row[i] : 0.0;
-    b[order_[i]] = beta_[i] * scale_[i];
-    left_out_ += !(row[i] > 0);
-  }
+  for (std::size_t i = 0; i < p; ++i) left_out_ += !(matrix_[i * q_ + i] > 0);
+  solve(sigma, chance, b, beta_.data());
   return sigma;
 }
 
-double Posterior::mean_alone(const double* gram, std::size_t column, Chance* chance, double* b) const {
+void Posterior::estimated(double* b) const {
+  std::fill(b, b + q_, 0.0);
+  b[0] = mean_;
+  std::vector<double> beta(q_);
+  if (left_out_ >= 0) solve(0, nullptr, b, beta.data());
+}
+
+// Coefficients b from the root of the cross-products, the last first; beta (q): scaled.
+void Posterior::solve(double sigma, Chance* chance, double* b, double* beta) const {
+  const std::size_t p = q_ - 1;
+  for (std::size_t i = p; i-- > 0;) {
+    const double* row = matrix_.data() + i * q_;
+    const double z = chance ? chance->normal() : 0.0;
+    const double rest = row[p] + sigma * z - dot(row + i + 1, beta + i + 1, p - i - 1);
+    beta[i] = row[i] > 0 ? rest / row[i] : 0.0;
+    b[order_[i]] = beta[i] * scale_[i];
+  }
+}
+
+double Posterior::mean_alone(const double* gram, std::size_t column, Chance* chance, double* b) {
   const double rows = std::max(gram[0], 1.0), sum = gram[column], df = std::max(rows - 1, 1.0);
   const double rss = std::max(gram[column * q_ + column] - sum * sum / rows, 0.0);
   const double sigma = std::sqrt(rss / (chance ? chance->chi_square(df) : df));
-  b[0] = sum / rows + (chance ? sigma * chance->normal() / std::sqrt(rows) : 0.0);
+  mean_ = sum / rows;
+  b[0] = mean_ + (chance ? sigma * chance->normal() / std::sqrt(rows) : 0.0);
   return sigma;
 }
 

@@ -37,14 +37,18 @@ class Posterior {
   // The regression of a column on the others, from x'x (q, q) of a matrix with ones first: b (q), 0 at the column itself;
   // gives sigma. Without chance both are the estimates. With too few rows for the predictors the mean alone is fitted.
   double fit(const double* gram, std::size_t column, Chance* chance, double* b);
+  // The estimates (q) of what was fitted last.
+  void estimated(double* b) const;
   // Predictors that the last fit left out, since others say the same; -1 where it is the mean.
   int left_out() const { return left_out_; }
 
  private:
-  double mean_alone(const double* gram, std::size_t column, Chance* chance, double* b) const;
+  double mean_alone(const double* gram, std::size_t column, Chance* chance, double* b);
+  void solve(double sigma, Chance* chance, double* b, double* beta) const;
 
   std::size_t q_;
   int left_out_ = 0;
+  double mean_ = 0;
   std::vector<std::size_t> order_;
   std::vector<double> scale_, matrix_, beta_;
 };
