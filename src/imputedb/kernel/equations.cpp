@@ -17,7 +17,7 @@ double remembered(const Effect& found, std::span<const std::uint8_t> gone) {
 }
 
 // Follows one path backwards; false once nothing before it matters.
-bool followed(const Path& path, std::span<const std::uint8_t> gone, Effect& found) {
+IMPUTEDB_WIDE bool followed(const Path& path, std::span<const std::uint8_t> gone, Effect& found) {
   const std::size_t q = gone.size(), r = found.weights.size() / q;
   std::vector<double> by(r);
   for (std::size_t i = path.sigma.size(); i-- > 0;) {
@@ -177,12 +177,12 @@ class Run {
 
   double normal() { return chance_ ? chance_->normal() : 0.0; }
 
-  void changed(const std::vector<std::size_t>& sees, std::size_t j) {
+  IMPUTEDB_WIDE void changed(const std::vector<std::size_t>& sees, std::size_t j) {
     for (std::size_t kind : sees) add(1.0, line_.data(), grams_.data() + (kind * q_ + j) * q_, q_);
   }
 
   // Rows of a rare pattern start with drawn values, and are added to the cross-products.
-  void start(const Few& one) {
+  IMPUTEDB_WIDE void start(const Few& one) {
     const std::size_t r = one.start.columns.size();
     std::vector<double> gram(q_ * q_);
     for (std::size_t row = one.begin; row < one.end; ++row) {
@@ -201,7 +201,7 @@ class Run {
   // New values y of a pattern's column: y'x becomes that of x b + sigma e. In the basis Q of the observed columns e is
   // standard normal; beyond it, its products with other missing columns are Normal(0, their cross-products), and the
   // rest of e'e is chi-square. line_ is left with the change of y'x.
-  void impute(std::size_t p, std::size_t j, const double* b, double sigma, Traced& traced) {
+  IMPUTEDB_WIDE void impute(std::size_t p, std::size_t j, const double* b, double sigma, Traced& traced) {
     const Many& one = shared_.many_[p];
     State& now = state_[p];
     const std::size_t n = one.seen.size(), k = one.gone.size();
@@ -262,7 +262,7 @@ class Run {
     return square;
   }
 
-  void impute_rows(const Few& one, std::size_t j, const double* b, double sigma, Traced& traced) {
+  IMPUTEDB_WIDE void impute_rows(const Few& one, std::size_t j, const double* b, double sigma, Traced& traced) {
     std::fill(line_.begin(), line_.end(), 0.0);
     double squares = 0;
     for (std::size_t row = one.begin; row < one.end; ++row) {

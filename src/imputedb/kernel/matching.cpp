@@ -1,55 +1,54 @@
 #include "matching.hpp"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cmath>
-#include <numbers>
 #include <utility>
 
-#include "random.hpp"
+#include "normal.hpp"
 
 namespace imputedb {
 namespace {
 
-enum Use : std::uint64_t { kRadius = 31, kAngle = 32, kTie = 33, kDonor = 34 };
+enum Use : std::uint64_t { kNoise = 31, kTie = 32, kDonor = 33 };
 
 constexpr double kTied = 1e-9;  // of the predictions: less than that is a tie, which a hash breaks
 
-double normal(const Stream& radius, const Stream& angle, std::uint64_t row) {
-  return std::sqrt(-2 * std::log(1 - radius.uniform(row))) * std::cos(2 * std::numbers::pi * angle.uniform(row));
+// A standard normal number of a row.
+double noise(const Stream& stream, std::uint64_t row) {
+  std::uint64_t word = stream.bits(row);
+  return normal([&word] { return std::exchange(word, mixed(word)); });
 }
 
-// A donor's prediction as bits that sort as it does.
 struct Entry {
-  std::uint64_t bits;
+  double value;  // a donor's prediction
   std::size_t row;
 };
 
-constexpr std::uint64_t kSign = 1ULL << 63;
-
-std::uint64_t sortable(double value) {
-  const auto bits = std::bit_cast<std::uint64_t>(value);
-  return bits & kSign ? ~bits : bits | kSign;
-}
-
-double value_of(std::uint64_t bits) { return std::bit_cast<double>(bits & kSign ? bits ^ kSign : ~bits); }
-
-// Radix sort by eleven bits at a time; digits that all share are skipped.
+// Sorts by value: by bins of equal width, then each bin.
 void sort(std::vector<Entry>& entries, std::vector<Entry>& spare) {
-  constexpr std::size_t kDigits = 6, kBits = 11, kValues = 1U << kBits;
-  std::vector<std::array<std::size_t, kValues>> counts(kDigits);
-  for (const Entry& one : entries)
-    for (std::size_t d = 0; d < kDigits; ++d) ++counts[d][(one.bits >> (d * kBits)) % kValues];
+  if (entries.empty()) return;
+  const auto ordered = [](const Entry& a, const Entry& b) {
+    return a.value != b.value ? a.value < b.value : a.row < b.row;
+  };
+  const auto [least, most] = std::minmax_element(entries.begin(), entries.end(), ordered);
+  const std::size_t bins = entries.size() / 2 + 1;
+  const double low = least->value, width = (most->value - low) / static_cast<double>(bins);
+  const double scale = width > 0 && std::isfinite(1 / width) ? 1 / width : 0.0;
+  const auto bin = [&](double value) {
+    const double place = (value - low) * scale;
+    return place > 0 ? std::min(static_cast<std::size_t>(place), bins - 1) : 0;
+  };
+  std::vector<std::size_t> ends(bins + 1);
+  for (const Entry& one : entries) ++ends[bin(one.value) + 1];
+  for (std::size_t i = 0; i < bins; ++i) ends[i + 1] += ends[i];
   spare.resize(entries.size());
-  for (std::size_t d = 0; d < kDigits && !entries.empty(); ++d) {
-    auto& at = counts[d];
-    if (at[(entries[0].bits >> (d * kBits)) % kValues] == entries.size()) continue;
-    std::size_t sum = 0;
-    for (std::size_t& count : at) sum += std::exchange(count, sum);
-    for (const Entry& one : entries) spare[at[(one.bits >> (d * kBits)) % kValues]++] = one;
-    entries.swap(spare);
-  }
+  for (const Entry& one : entries) spare[ends[bin(one.value)]++] = one;
+  entries.swap(spare);
+  // scattered, each end is where the next bin began
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < bins; begin = ends[i++])
+    if (ends[i] > begin + 1)
+      std::sort(entries.data() + begin, entries.data() + ends[i], ordered);
 }
 
 class Matching {
@@ -107,7 +106,7 @@ class Matching {
     return (missing(p, t) ? fits_.drawn : fits_.estimates).data() + place * sheet_.q;
   }
 
-  void predict(std::size_t p, std::size_t t, const Effect& found) {
+  IMPUTEDB_WIDE void predict(std::size_t p, std::size_t t, const Effect& found) {
     const std::size_t r = wanted_.targets.size(), last = missing(p, t) ? end(p) : known(p);
     const double* weights = found.weights.data() + t * sheet_.q;
     for (std::size_t row = begin(p); row < last; ++row)
@@ -115,11 +114,11 @@ class Matching {
     for (std::size_t u = 0; u <= t; ++u) {
       const double share = found.root[u * r + t];
       if (share == 0) continue;
-      const Stream radius(wanted_.key, 0, 0, wanted_.targets[u], kRadius);
-      const Stream angle(wanted_.key, 0, 0, wanted_.targets[u], kAngle);
+      const Stream stream(wanted_.key, 0, 0, wanted_.targets[u], kNoise);
       for (std::size_t row = begin(p); row < last; ++row)
-        line(t)[row] += share * normal(radius, angle, sheet_.keys[row]);
+        line(t)[row] += share * noise(stream, sheet_.keys[row]);
     }
+    std::replace_if(line(t) + begin(p), line(t) + last, [](double value) { return !std::isfinite(value); }, 0.0);
   }
 
   void learn(std::size_t t) {
@@ -133,7 +132,7 @@ class Matching {
     const double least = kTied * (most > 0 ? most : 1.0);
     const Stream tie(wanted_.key, 0, 0, wanted_.targets[t], kTie);
     each([&](std::size_t row) {
-      entries_.push_back({sortable(line(t)[row] + least * tie.uniform(sheet_.keys[row])), row});
+      entries_.push_back({line(t)[row] + least * tie.uniform(sheet_.keys[row]), row});
     });
     sort(entries_, spare_);
   }
@@ -142,12 +141,12 @@ class Matching {
   std::size_t chosen(double prediction, double uniform) const {
     const std::size_t k = std::min(wanted_.donors, entries_.size());
     const auto turns = static_cast<std::size_t>(uniform * static_cast<double>(k));
-    const auto first = std::lower_bound(entries_.begin(), entries_.end(), sortable(prediction),
-                                        [](const Entry& one, std::uint64_t bits) { return one.bits < bits; });
+    const auto first = std::lower_bound(entries_.begin(), entries_.end(), prediction,
+                                        [](const Entry& one, double value) { return one.value < value; });
     auto right = static_cast<std::size_t>(first - entries_.begin()), left = right;
     for (std::size_t turn = 0;; ++turn) {
-      const bool go_left = left > 0 && (right == entries_.size() || prediction - value_of(entries_[left - 1].bits) <=
-                                                                        value_of(entries_[right].bits) - prediction);
+      const bool go_left = left > 0 && (right == entries_.size() || prediction - entries_[left - 1].value <=
+                                                                        entries_[right].value - prediction);
       const std::size_t found = go_left ? --left : right++;
       if (turn == turns) return entries_[found].row;
     }
