@@ -94,10 +94,11 @@ class Told:
     traced: Cube
     estimates: Cube
 
-    def only(self, place: int) -> "Told":
-        """One of the draws."""
-        one = slice(place, place + 1)
-        return Told(self.keys[one], self.cycles, self.b[one], self.sigma[one], self.traced[one], self.estimates[one])
+    def only(self, begin: int, end: int) -> "Told":
+        """Some of the draws."""
+        some = slice(begin, end)
+        told = self.b[some], self.sigma[some], self.traced[some], self.estimates[some]
+        return Told(self.keys[some], self.cycles, *told)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

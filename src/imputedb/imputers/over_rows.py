@@ -56,7 +56,11 @@ class Modelled:
 
     def closed(self, block: Matrix, bounded: bool) -> Array:
         """The missing values, in their own type, that (n, width) columns of the matrix stand for."""
-        return closed(self.part.decoded(block[self.gone]), self.stored, bounded=bounded)
+        return self.typed(block[self.gone], bounded)
+
+    def typed(self, missing: Matrix, bounded: bool) -> Array:
+        """Values in their own type, given (k, width) columns of the matrix of nothing but missing ones."""
+        return closed(self.part.decoded(missing), self.stored, bounded=bounded)
 
     def donors(self, standardised: Vector) -> Array:
         """The observed values that standardised ones stand for, to the last bit."""
