@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute
-from imputedb.imputers import random
+from imputedb.imputers import at_once, random
 from imputedb.imputers.column_model import LEARN_ROWS, ColumnModel, Matrix
 from imputedb.imputers.crossproducts import Chain, Delta, Patterns, Told, chain, patterns
 from imputedb.imputers.design import Design, Part, design
@@ -39,6 +39,7 @@ class Chained:
     3. Where a target's model is not linear in numbers, targets are drawn from their models over rows, given what the
        linear chain has drawn of all others: once where targets are numbers or one, else `cycles` times, those of the
        fewest missing values first.
+       Draws of numbers by `pmm` alone compare predictions of the chain's last regressions instead, and fill no row.
     4. With a draw number all parameters are drawn too; without, expected values come from the linear chain, and
        most probable categories or donors from the models given these.
 
@@ -163,17 +164,14 @@ class Prepared:
         traces: Sequence[Trace] | None = None,
     ) -> Iterator[Mapping[Column, Array]]:
         """The draws of these numbers, each as if alone."""
-        buffer = None if self._linear else self.chain.x.copy()
         for at in range(0, len(numbers), TOGETHER):
             some = numbers[at : at + TOGETHER]
             with one_thread():
                 told = self._told(seed, some, _part_of(progress, at / len(numbers), 0.5 * len(some) / len(numbers)))
-            for place, number in enumerate(some):
-                one, trace = told and told.only(place), traces[at + place] if traces else Trace()
-                with one_thread():
-                    values = self._imputed(one, seed, number, trace, buffer)
-                if traces and one:
-                    self._trace(one, trace)
+            mine = traces[at : at + TOGETHER] if traces else None
+            for place, values in enumerate(self._drawn(told, seed, some, mine)):
+                if mine and told:
+                    self._trace(told.only(place, place + 1), mine[place])
                 if progress:
                     progress((at + 0.5 * len(some) + 0.5 * (place + 1)) / len(numbers))
                 yield values
@@ -220,7 +218,7 @@ class Prepared:
     @cached_property
     def _linear(self) -> bool:
         """Whether the linear chain says it all."""
-        return all(isinstance(one.model, Normal) for one in self.modelled)
+        return at_once.linear(self.modelled)
 
     @property
     def _cycles(self) -> int:
@@ -234,6 +232,25 @@ class Prepared:
         keys = np.array([random.stream(seed, number, "linear") for number in numbers], np.uint64)
         return self.chain.drawn(keys, self.chained.burn_in or self.chain.cycles, progress)
 
+    def _drawn(
+        self, told: Told | None, seed: int, numbers: Sequence[int], traces: Sequence[Trace] | None
+    ) -> Iterator[Mapping[Column, Array]]:
+        """The draws of these numbers, given their regressions."""
+        if told is None or not (self._linear or at_once.matching(self.modelled)):
+            buffer = self.chain.x.copy() if told else None
+            for place, number in enumerate(numbers):
+                with one_thread():
+                    one = told and told.only(place, place + 1)
+                    values = self._imputed(one, seed, number, traces[place] if traces else Trace(), buffer)
+                yield values
+            return
+        for place, found in enumerate(at_once.values(self.chain, self.modelled, told)):
+            if traces:
+                self._tell(traces[place])
+                for column, drawn in found.items() if not self._linear else ():
+                    traces[place].add(column, float(drawn.mean()), float(drawn.std()))
+            yield self._ordered(found)
+
     def _imputed(
         self, told: Told | None, seed: int, draw: int | None, trace: Trace, buffer: Matrix | None
     ) -> Mapping[Column, Array]:
@@ -241,15 +258,16 @@ class Prepared:
             return {column: self.rows.columns[column].values[:0] for column in self.targets}
         self._tell(trace)
         if self._linear:
-            columns = [one.part.places.start for one in self.modelled]
-            block = self.chain.values(columns, told)[0]
-            values: Mapping[Column, Array] = {
-                one.column: one.closed(block[:, [k]], draw is None) for k, one in enumerate(self.modelled)
-            }
-        else:
-            filled = self.chain.filled(told, buffer)
-            work = OverRows(self.modelled, filled, self.rows.keys, seed, draw, trace)
-            values = work.run(self._cycles if draw is not None else 1)
+            block = self.chain.values([one.part.places.start for one in self.modelled], told)[0]
+            return self._ordered(
+                {one.column: one.closed(block[:, [k]], bounded=True) for k, one in enumerate(self.modelled)}
+            )
+        filled = self.chain.filled(told, buffer)
+        work = OverRows(self.modelled, filled, self.rows.keys, seed, draw, trace)
+        return self._ordered(work.run(self._cycles if draw is not None else 1))
+
+    def _ordered(self, values: Mapping[Column, Array]) -> Mapping[Column, Array]:
+        """The values in the order of the rows as given; none of a target that misses none."""
         none = {c: self.rows.columns[c].values[:0] for c in self.targets}
         return none | {c: found[self.places[c]] for c, found in values.items()}
 

@@ -84,6 +84,7 @@ class Told:
         b: (m, cycles x steps, q) coefficients.
         sigma: (m, cycles x steps) residual deviations.
         traced: (m, cycles x steps, 3) count, sum and sum of squares of the imputed values.
+        estimates: (m, steps, q) what the coefficients of the last cycle were drawn around.
     """
 
     keys: Keys
@@ -91,11 +92,13 @@ class Told:
     b: Cube
     sigma: Matrix
     traced: Cube
+    estimates: Cube
 
-    def only(self, place: int) -> "Told":
-        """One of the draws."""
-        one = slice(place, place + 1)
-        return Told(self.keys[one], self.cycles, self.b[one], self.sigma[one], self.traced[one])
+    def only(self, begin: int, end: int) -> "Told":
+        """Some of the draws."""
+        some = slice(begin, end)
+        told = self.b[some], self.sigma[some], self.traced[some], self.estimates[some]
+        return Told(self.keys[some], self.cycles, *told)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +113,7 @@ class Chain:
         x: (n, q) ones first; 0 where a value is missing; sorted by pattern.
         keys: (n,) of the rows.
         starts: (P + 1,) where each pattern begins.
+        taught: (P,) rows of each that are learnt from.
         gone: (P, q) columns of the matrix that are missing.
         steps: incomplete columns in turn.
         equations: the kernel's.
@@ -122,6 +126,7 @@ class Chain:
     x: Matrix
     keys: Keys
     starts: NDArray[np.int64]
+    taught: NDArray[np.int64]
     gone: NDArray[np.uint8]
     steps: Sequence[int]
     equations: _kernel.Equations
@@ -142,9 +147,11 @@ class Chain:
 
     def drawn(self, keys: Keys, cycles: int, progress: Progress | None = None) -> Told:
         """Draws, each by its key alone, spread over threads."""
-        m, count, q = len(keys), cycles * len(self.steps), self.x.shape[1]
-        told = Told(keys, cycles, np.zeros((m, count, q)), np.zeros((m, count)), np.zeros((m, count, 3)))
-        flat = told.b.ravel(), told.sigma.ravel(), told.traced.ravel()
+        m, steps, q = len(keys), len(self.steps), self.x.shape[1]
+        count = cycles * steps
+        b, sigma, traced = np.zeros((m, count, q)), np.zeros((m, count)), np.zeros((m, count, 3))
+        told = Told(keys, cycles, b, sigma, traced, np.zeros((m, steps, q)))
+        flat = b.ravel(), sigma.ravel(), traced.ravel(), told.estimates.ravel()
         self.equations.draw(np.asarray(keys, np.uint64), cycles, *flat, _threads(), progress)
         return told
 
@@ -160,6 +167,34 @@ class Chain:
         out = self.x.copy() if out is None else out
         self._fill(self.steps, self.steps, told, out)
         return out
+
+    def matched(self, columns: Sequence[int], donors: int, told: Told) -> Sequence[NDArray[np.int64]]:
+        """By column (m, missing) the rows whose values are taken, by predictive mean matching in turn.
+
+        A row's prediction is one number: from its observed columns, those that are missing put in as the draw says
+        them, and the noise of theirs.
+        """
+        sizes = np.diff(self.starts) @ self.gone[:, list(columns)].astype(np.int64)
+        out = np.zeros((len(told.keys), int(sizes.sum())), np.int64)
+        _kernel.match_sheet(
+            self.x.ravel(),
+            self.starts,
+            self.gone.ravel(),
+            self.taught,
+            self.keys,
+            list(self.steps),
+            self.b.ravel(),
+            self.sigma,
+            told.b.ravel(),
+            told.sigma.ravel(),
+            told.estimates.ravel(),
+            told.keys,
+            list(columns),
+            donors,
+            out.ravel(),
+            _threads(),
+        )
+        return np.split(out, np.cumsum(sizes)[:-1], axis=1)
 
     def _fill(self, columns: Sequence[int], places: Sequence[int], told: Told | None, out: NDArray[np.float64]) -> None:
         none = np.zeros(0)
@@ -209,7 +244,8 @@ def chain(
     b, sigma = np.zeros((most * len(steps), q)), np.zeros(most * len(steps))
     changes, left_out = equations.expect(most, STILL, many, b.ravel(), sigma)
     count = len(changes) * len(steps)
-    return Chain(x, keys, found.starts, flags, steps, equations, b[:count], sigma[:count], changes, left_out)
+    fits = b[:count], sigma[:count], changes, left_out
+    return Chain(x, keys, found.starts, found.taught, flags, steps, equations, *fits)
 
 
 def _keep(

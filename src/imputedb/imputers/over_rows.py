@@ -49,9 +49,18 @@ class Modelled:
     present: NDArray[np.intp]
     shift: Shift | None
 
+    @property
+    def matched(self) -> bool:
+        """Whether it takes values of rows whose predictions by the linear chain are near."""
+        return isinstance(self.model, Pmm) and not self.part.classes and not self.shift
+
     def closed(self, block: Matrix, bounded: bool) -> Array:
         """The missing values, in their own type, that (n, width) columns of the matrix stand for."""
-        return closed(self.part.decoded(block[self.gone]), self.stored, bounded=bounded)
+        return self.typed(block[self.gone], bounded)
+
+    def typed(self, missing: Matrix, bounded: bool) -> Array:
+        """Values in their own type, given (k, width) columns of the matrix of nothing but missing ones."""
+        return closed(self.part.decoded(missing), self.stored, bounded=bounded)
 
     def donors(self, standardised: Vector) -> Array:
         """The observed values that standardised ones stand for, to the last bit."""

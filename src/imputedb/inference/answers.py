@@ -104,12 +104,13 @@ def estimated(
         share: of the draws that have it.
         reason: why it has no interval for a population.
     """
-    usable = scale if all(scale.low < q < scale.high for q in numbers) else IDENTITY
+    values = numbers.tolist()
+    usable = scale if scale.low < min(values) and max(values) < scale.high else IDENTITY
     known = variances is not None and bool((variances >= 0).all()) and df > 0
-    there = [usable.there(float(q)) for q in numbers]
-    moved: Sequence[float] = [0.0] * len(numbers)
+    there = [usable.there(q) for q in values]
+    moved: Sequence[float] = [0.0] * len(values)
     if variances is not None and known:
-        moved = [float(u) * usable.slope(float(q)) ** 2 for q, u in zip(numbers, variances, strict=True)]
+        moved = [u * usable.slope(q) ** 2 for q, u in zip(values, variances.tolist(), strict=True)]
     if not known and reason is None:
         reason = "the group has too few rows to show a variance"
     if len(numbers) == 1:

@@ -69,10 +69,29 @@ class Equations:
         b: NDArray[float64],
         sigma: NDArray[float64],
         traced: NDArray[float64],
+        estimates: NDArray[float64],
         threads: int,
         progress: Callable[[float], object] | None,
     ) -> None: ...
 
+def match_sheet(
+    x: NDArray[float64],
+    starts: NDArray[int64],
+    gone: NDArray[uint8],
+    taught: NDArray[int64],
+    keys: NDArray[uint64],
+    steps: list[int],
+    start_b: NDArray[float64],
+    start_sigma: NDArray[float64],
+    b: NDArray[float64],
+    sigma: NDArray[float64],
+    estimates: NDArray[float64],
+    draws: NDArray[uint64],
+    targets: list[int],
+    donors: int,
+    out: NDArray[int64],
+    threads: int,
+) -> None: ...
 def fill_sheet(
     x: NDArray[float64],
     starts: NDArray[int64],

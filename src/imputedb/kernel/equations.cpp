@@ -17,8 +17,8 @@ double remembered(const Effect& found, std::span<const std::uint8_t> gone) {
 }
 
 // Follows one path backwards; false once nothing before it matters.
-bool followed(const Path& path, std::span<const std::uint8_t> gone, Effect& found) {
-  const std::size_t q = gone.size(), r = found.columns.size();
+IMPUTEDB_WIDE bool followed(const Path& path, std::span<const std::uint8_t> gone, Effect& found) {
+  const std::size_t q = gone.size(), r = found.weights.size() / q;
   std::vector<double> by(r);
   for (std::size_t i = path.sigma.size(); i-- > 0;) {
     const auto j = static_cast<std::size_t>(path.columns[i % path.columns.size()]);
@@ -39,14 +39,19 @@ bool followed(const Path& path, std::span<const std::uint8_t> gone, Effect& foun
 }  // namespace
 
 Effect effect(std::span<const Path> paths, std::span<const std::uint8_t> gone, std::span<const std::size_t> wanted) {
-  const std::size_t q = gone.size();
-  Effect found;
+  std::vector<std::size_t> columns;
   for (std::size_t column : wanted)
-    if (gone[column]) found.columns.push_back(column);
-  const std::size_t r = found.columns.size();
-  found.weights.assign(r * q, 0.0);
-  found.root.assign(r * r, 0.0);
-  for (std::size_t t = 0; t < r; ++t) found.weights[t * q + found.columns[t]] = 1;
+    if (gone[column]) columns.push_back(column);
+  std::vector<double> weights(columns.size() * gone.size());
+  for (std::size_t t = 0; t < columns.size(); ++t) weights[t * gone.size() + columns[t]] = 1;
+  Effect found = effect_on(paths, gone, std::move(weights));
+  found.columns = std::move(columns);
+  return found;
+}
+
+Effect effect_on(std::span<const Path> paths, std::span<const std::uint8_t> gone, std::vector<double> weights) {
+  const std::size_t q = gone.size(), r = weights.size() / q;
+  Effect found{{}, std::move(weights), std::vector<double>(r * r)};
   for (std::size_t p = paths.size(); r > 0 && p-- > 0;)
     if (!followed(paths[p], gone, found)) break;
   for (std::size_t i = 0; i < found.weights.size(); ++i)
@@ -154,6 +159,7 @@ class Run {
   }
 
   int left_out() const { return posterior_.left_out(); }
+  void estimated(double* b) const { posterior_.estimated(b); }
 
   // Makes what has been come to the start of other runs.
   void handed(std::vector<Many>& many) {
@@ -171,12 +177,12 @@ class Run {
 
   double normal() { return chance_ ? chance_->normal() : 0.0; }
 
-  void changed(const std::vector<std::size_t>& sees, std::size_t j) {
+  IMPUTEDB_WIDE void changed(const std::vector<std::size_t>& sees, std::size_t j) {
     for (std::size_t kind : sees) add(1.0, line_.data(), grams_.data() + (kind * q_ + j) * q_, q_);
   }
 
   // Rows of a rare pattern start with drawn values, and are added to the cross-products.
-  void start(const Few& one) {
+  IMPUTEDB_WIDE void start(const Few& one) {
     const std::size_t r = one.start.columns.size();
     std::vector<double> gram(q_ * q_);
     for (std::size_t row = one.begin; row < one.end; ++row) {
@@ -195,7 +201,7 @@ class Run {
   // New values y of a pattern's column: y'x becomes that of x b + sigma e. In the basis Q of the observed columns e is
   // standard normal; beyond it, its products with other missing columns are Normal(0, their cross-products), and the
   // rest of e'e is chi-square. line_ is left with the change of y'x.
-  void impute(std::size_t p, std::size_t j, const double* b, double sigma, Traced& traced) {
+  IMPUTEDB_WIDE void impute(std::size_t p, std::size_t j, const double* b, double sigma, Traced& traced) {
     const Many& one = shared_.many_[p];
     State& now = state_[p];
     const std::size_t n = one.seen.size(), k = one.gone.size();
@@ -256,7 +262,7 @@ class Run {
     return square;
   }
 
-  void impute_rows(const Few& one, std::size_t j, const double* b, double sigma, Traced& traced) {
+  IMPUTEDB_WIDE void impute_rows(const Few& one, std::size_t j, const double* b, double sigma, Traced& traced) {
     std::fill(line_.begin(), line_.end(), 0.0);
     double squares = 0;
     for (std::size_t row = one.begin; row < one.end; ++row) {
@@ -312,11 +318,14 @@ Expected Equations::expect(std::size_t cycles, double still, std::size_t many, s
 }
 
 void Equations::draw(std::uint64_t key, std::size_t cycles, std::span<double> b, std::span<double> sigma,
-                     std::span<Traced> traced) const {
+                     std::span<Traced> traced, std::span<double> estimates) const {
   Chance chance(key);
   Run run(*this, &chance);
-  for (std::size_t i = 0; i < cycles * steps_.size(); ++i)
-    traced[i] = run.step(i % steps_.size(), b.data() + i * q_, sigma[i]);
+  const std::size_t count = steps_.size();
+  for (std::size_t i = 0; i < cycles * count; ++i) {
+    traced[i] = run.step(i % count, b.data() + i * q_, sigma[i]);
+    if (i >= (cycles - 1) * count) run.estimated(estimates.data() + (i % count) * q_);
+  }
 }
 
 }  // namespace imputedb

@@ -26,6 +26,9 @@ struct Effect {
 // The paths in the order in which they were run; followed from their end, until what was before no longer matters.
 Effect effect(std::span<const Path> paths, std::span<const std::uint8_t> gone, std::span<const std::size_t> wanted);
 
+// What it does to linear forms of a row, weights (r, q) as they come: x weights + root e.
+Effect effect_on(std::span<const Path> paths, std::span<const std::uint8_t> gone, std::vector<double> weights);
+
 // A pattern as cross-products, in coordinates of an orthonormal basis Q of its observed columns: x = Q root.
 struct Many {
   double rows;
@@ -71,9 +74,9 @@ class Equations {
   // sigma of each regression. Draws then start from there, the first `many` patterns as cross-products.
   Expected expect(std::size_t cycles, double still, std::size_t many, std::span<double> b, std::span<double> sigma);
 
-  // Cycles of draws: b (cycles steps, q), sigma and traced (cycles steps).
+  // Cycles of draws: b (cycles steps, q), sigma and traced (cycles steps); estimates (steps, q) behind the last b.
   void draw(std::uint64_t key, std::size_t cycles, std::span<double> b, std::span<double> sigma,
-            std::span<Traced> traced) const;
+            std::span<Traced> traced, std::span<double> estimates) const;
 
   std::size_t width() const { return q_; }
   const std::vector<int>& steps() const { return steps_; }

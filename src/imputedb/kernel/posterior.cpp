@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
-#include "random.hpp"
+#include "normal.hpp"
 
 namespace imputedb {
 namespace {
@@ -13,27 +14,12 @@ constexpr double kRounding = 1e-14;  // of y'y: a difference of large numbers is
 
 }  // namespace
 
-double Chance::uniform() {
-  const double u = (static_cast<double>(mixed(state_) >> 11) + 0.5) * 0x1.0p-53;
-  state_ += 0x9E3779B97F4A7C15ULL;
-  return u;
-}
+std::uint64_t Chance::bits() { return mixed(std::exchange(state_, state_ + 0x9E3779B97F4A7C15ULL)); }
+
+double Chance::uniform() { return inside(bits()); }
 
 double Chance::normal() {
-  if (has_spare_) {
-    has_spare_ = false;
-    return spare_;
-  }
-  double a = 0, b = 0, square = 0;
-  do {
-    a = 2 * uniform() - 1;
-    b = 2 * uniform() - 1;
-    square = a * a + b * b;
-  } while (square >= 1 || square == 0);
-  const double factor = std::sqrt(-2 * std::log(square) / square);
-  spare_ = b * factor;
-  has_spare_ = true;
-  return a * factor;
+  return imputedb::normal([this] { return bits(); });
 }
 
 double Chance::chi_square(double df) {
@@ -50,20 +36,7 @@ double Chance::chi_square(double df) {
   return 2 * d * v * (df / 2 < 1 ? std::pow(uniform(), 2 / df) : 1.0);
 }
 
-double dot(const double* a, const double* b, std::size_t n) {
-  double sums[4] = {0, 0, 0, 0};
-  std::size_t i = 0;
-  for (; i + 4 <= n; i += 4)
-    for (std::size_t k = 0; k < 4; ++k) sums[k] += a[i + k] * b[i + k];
-  for (; i < n; ++i) sums[0] += a[i] * b[i];
-  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
-}
-
-void add(double a, const double* x, double* y, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) y[i] += a * x[i];
-}
-
-void factor(double* matrix, std::size_t n, std::size_t spared, double share) {
+IMPUTEDB_WIDE void factor(double* matrix, std::size_t n, std::size_t spared, double share) {
   std::vector<double> least(n);
   for (std::size_t k = 0; k < n; ++k) least[k] = share * matrix[k * n + k];
   for (std::size_t k = 0; k + spared < n; ++k) {
@@ -81,7 +54,7 @@ void factor(double* matrix, std::size_t n, std::size_t spared, double share) {
   }
 }
 
-double Posterior::fit(const double* gram, std::size_t column, Chance* chance, double* b) {
+IMPUTEDB_WIDE double Posterior::fit(const double* gram, std::size_t column, Chance* chance, double* b) {
   std::fill(b, b + q_, 0.0);
   const std::size_t p = q_ - 1;
   const double rows = gram[0];
@@ -103,22 +76,36 @@ double Posterior::fit(const double* gram, std::size_t column, Chance* chance, do
   const double df = std::max(rows - static_cast<double>(p), 1.0);
   const double sigma = std::sqrt(rss / (chance ? chance->chi_square(df) : df));
   left_out_ = 0;
-  for (std::size_t i = p; i-- > 0;) {
-    const double* row = matrix_.data() + i * q_;
-    const double z = chance ? chance->normal() : 0.0;
-    const double rest = row[p] + sigma * z - dot(row + i + 1, beta_.data() + i + 1, p - i - 1);
-    beta_[i] = row[i] > 0 ? rest / row[i] : 0.0;
-    b[order_[i]] = beta_[i] * scale_[i];
-    left_out_ += !(row[i] > 0);
-  }
+  for (std::size_t i = 0; i < p; ++i) left_out_ += !(matrix_[i * q_ + i] > 0);
+  solve(sigma, chance, b, beta_.data());
   return sigma;
 }
 
-double Posterior::mean_alone(const double* gram, std::size_t column, Chance* chance, double* b) const {
+void Posterior::estimated(double* b) const {
+  std::fill(b, b + q_, 0.0);
+  b[0] = mean_;
+  std::vector<double> beta(q_);
+  if (left_out_ >= 0) solve(0, nullptr, b, beta.data());
+}
+
+// Coefficients b from the root of the cross-products, the last first; beta (q): scaled.
+IMPUTEDB_WIDE void Posterior::solve(double sigma, Chance* chance, double* b, double* beta) const {
+  const std::size_t p = q_ - 1;
+  for (std::size_t i = p; i-- > 0;) {
+    const double* row = matrix_.data() + i * q_;
+    const double z = chance ? chance->normal() : 0.0;
+    const double rest = row[p] + sigma * z - dot(row + i + 1, beta + i + 1, p - i - 1);
+    beta[i] = row[i] > 0 ? rest / row[i] : 0.0;
+    b[order_[i]] = beta[i] * scale_[i];
+  }
+}
+
+double Posterior::mean_alone(const double* gram, std::size_t column, Chance* chance, double* b) {
   const double rows = std::max(gram[0], 1.0), sum = gram[column], df = std::max(rows - 1, 1.0);
   const double rss = std::max(gram[column * q_ + column] - sum * sum / rows, 0.0);
   const double sigma = std::sqrt(rss / (chance ? chance->chi_square(df) : df));
-  b[0] = sum / rows + (chance ? sigma * chance->normal() / std::sqrt(rows) : 0.0);
+  mean_ = sum / rows;
+  b[0] = mean_ + (chance ? sigma * chance->normal() / std::sqrt(rows) : 0.0);
   return sigma;
 }
 
