@@ -10,6 +10,7 @@ import math
 import multiprocessing
 import os
 import platform
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -405,7 +406,12 @@ def main() -> None:
     parser.add_argument("--simulations", type=int, default=1000)
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--methods", nargs="*", default=list(METHODS))
-    parser.add_argument("--rows", type=Path, default=Path("/tmp/imputedb_coverage.csv"), help="taken up where it stops")
+    parser.add_argument(
+        "--rows",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "imputedb_coverage.csv",
+        help="taken up where it stops",
+    )
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--report", action="store_true")
     given = parser.parse_args()
