@@ -415,6 +415,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--report", action="store_true")
     given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
     if not given.report:
         study(given.simulations, given.minutes, given.methods, given.rows)
     rows = _read(given.rows)
