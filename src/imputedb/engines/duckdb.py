@@ -31,7 +31,7 @@ from imputedb.sql import tree as t
 from imputedb.sql.generate import ROW
 from imputedb.sql.tree import Tree
 from imputedb.statistics.policy import Policy
-from imputedb.statistics.statistics import Kind, Statistics
+from imputedb.statistics.statistics import Statistics
 
 _TEMPORARY = "imputedb_"
 _TEXTS_KEPT = 512
@@ -511,10 +511,6 @@ class DuckDB:
     def travels(self, type_name: str) -> bool:
         """Whether values of a type come through arrays as they are."""
         return type_name in encoding.EXACT
-
-    def imputable(self, table: Table, column: str) -> bool:
-        """Whether a column's type is one that imputers know."""
-        return profile.kind_of(self.shapes()[table].types[column]) is not Kind.OPAQUE
 
 
 def _rows(ran: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:

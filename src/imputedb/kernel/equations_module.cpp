@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "arrays.hpp"
 #include "caller.hpp"
 #include "matching.hpp"
 #include "pool.hpp"
@@ -16,16 +17,6 @@ using namespace nb::literals;
 
 namespace imputedb {
 namespace {
-
-template <class T>
-using Array = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T>
-using Place = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-template <class T>
-std::span<const T> read(const Array<T>& array) {
-  return {array.data(), array.shape(0)};
-}
 
 void check(bool fits) {
   if (!fits) throw nb::value_error("arrays of lengths that do not fit each other");

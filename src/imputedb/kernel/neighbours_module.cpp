@@ -3,6 +3,7 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/vector.h>
 
+#include "arrays.hpp"
 #include "caller.hpp"
 #include "neighbours.hpp"
 
@@ -11,16 +12,6 @@ using namespace nb::literals;
 
 namespace imputedb {
 namespace {
-
-template <class T>
-using Array = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T>
-using Place = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-template <class T>
-std::span<const T> read(const Array<T>& array) {
-  return {array.data(), array.shape(0)};
-}
 
 void construct(Donors* self, std::size_t width, const Array<std::int32_t>& ids) { new (self) Donors(width, read(ids)); }
 
