@@ -58,13 +58,18 @@ class Drawing:
     def _draw(
         self, hand: Hand, gaps: Mapping[Column, Flags], columns: Sequence[Column], made: Mapping[Column, "_Making"]
     ) -> None:
-        own = np.flatnonzero(np.logical_or.reduce(list(gaps.values())) & ~_shared(hand))
-        taught, at, first = self._taught(hand, gaps)
-        rows = self._rows(taught, at, columns, first)
+        taught = self._taught(hand, gaps)
+        if taught is None:
+            for turn in range(len(self.numbers)):
+                self._draw_apart(hand, gaps, columns, made, turn)
+            return
+        rows = self._rows(*taught, columns)
+        whole, at = taught
         count = len(rows.keys)
         turns = np.full(count, EVERY)
-        ids = {alias: taught.rows[alias][at] for alias in taught.rows}
+        ids = {alias: whole.rows[alias][at] for alias in whole.rows}
         wanted = {c: np.isin(ids[c.relation], _settled(hand, c, gap)) for c, gap in gaps.items()}
+        own = np.flatnonzero(np.logical_or.reduce(list(gaps.values())) & ~_shared(hand))
         if len(own):
             assert hand.draws is not None
             mine = np.searchsorted(np.array(self.numbers), hand.draws[own])
@@ -77,47 +82,52 @@ class Drawing:
             turns = np.concatenate([turns, mine])
             ids = {alias: np.concatenate([ids[alias], hand.rows[alias][own]]) for alias in ids}
             wanted = {column: np.concatenate([flags, gaps[column][own]]) for column, flags in wanted.items()}
-        order = np.argsort(rows.keys, kind="stable")
-        sorted_rows = Rows(
-            {column: cells.at(order) for column, cells in rows.columns.items()},
-            rows.keys[order],
-            None if rows.learn is None else rows.learn[order],
-        )
-        for turn, values in self._values(sorted_rows, list(gaps)):
-            for column, given in values.items():
-                cells = sorted_rows.columns[column]
-                places = order[cells.missing]
-                usable = wanted[column][places] & ((turns[places] == EVERY) | (turns[places] == turn))
-                made[column].put(turn, ids[column.relation][places[usable]], _named(given[usable], cells))
+        for turn, column, places, given in self._values(rows, list(gaps), range(len(self.numbers))):
+            usable = wanted[column][places] & ((turns[places] == EVERY) | (turns[places] == turn))
+            made[column].put(turn, ids[column.relation][places[usable]], given[usable])
 
-    def _taught(self, hand: Hand, gaps: Mapping[Column, Flags]) -> tuple[Hand, Places, Places | None]:
-        """The rows that are learnt from: of which hand, where, and in which draw's values.
-
-        Rows that miss all targets teach nothing of them, and are left out unless they are to be filled. Where nothing
-        of a target is observed in the rows that all draws share, those of the first draw are learnt from too.
+    def _draw_apart(
+        self,
+        hand: Hand,
+        gaps: Mapping[Column, Flags],
+        columns: Sequence[Column],
+        made: Mapping[Column, "_Making"],
+        turn: int,
+    ) -> None:
+        """One draw by itself: learnt from its own rows and values.
 
         Raises:
-            CannotImpute: in none of them a target is observed.
+            CannotImpute: in none of its rows a target is observed.
+        """
+        assert hand.draws is not None
+        mine = _shared(hand) | (hand.draws == self.numbers[turn])
+        targets = [column for column in gaps if gaps[column][mine].any()]
+        for column in self._lacking(hand, targets, mine):
+            raise CannotImpute(f"no value of {column} is observed in the rows of a draw: take m = 1, or imputer 'mean'")
+        at = np.flatnonzero(mine)
+        rows = self._rows(hand, at, columns, np.full(len(at), turn))
+        for _, column, places, given in self._values(rows, targets, range(turn, turn + 1)):
+            usable = gaps[column][at[places]]
+            made[column].put(turn, hand.rows[column.relation][at[places[usable]]], given[usable])
+
+    def _taught(self, hand: Hand, gaps: Mapping[Column, Flags]) -> tuple[Hand, Places] | None:
+        """The rows that all draws learn from, of which hand and where; None where they observe nothing of a target.
+
+        Rows that miss all targets teach nothing of them, and are left out unless they are to be filled.
         """
         home = self.filling.home(hand)
         if home is not None:
             whole, _ = home
             cells = self.filling.cells(whole, list(gaps))
             useful = [~cells[c].missing | np.isin(whole.rows[c.relation], _settled(hand, c, gaps[c])) for c in gaps]
-            return whole, np.flatnonzero(np.logical_or.reduce(useful)), None
+            return whole, np.flatnonzero(np.logical_or.reduce(useful))
         shared = _shared(hand)
-        if not self._lacking(hand, gaps, shared):
-            return hand, np.flatnonzero(shared), None
-        assert hand.draws is not None
-        shared |= hand.draws == self.numbers[0]
-        for column in self._lacking(hand, gaps, shared):
-            raise CannotImpute(f"no value of {column} is observed in the rows of a draw: take m = 1, or imputer 'mean'")
-        at = np.flatnonzero(shared)
-        return hand, at, np.zeros(len(at), np.intp)
+        return None if self._lacking(hand, list(gaps), shared) else (hand, np.flatnonzero(shared))
 
-    def _lacking(self, hand: Hand, gaps: Mapping[Column, Flags], rows: Flags) -> list[Column]:
-        cells = self.filling.cells(hand, list(gaps), np.flatnonzero(rows))
-        return [column for column in gaps if cells[column].missing.all()]
+    def _lacking(self, hand: Hand, targets: Sequence[Column], rows: Flags) -> list[Column]:
+        """The targets of which some rows observe nothing."""
+        cells = self.filling.cells(hand, targets, np.flatnonzero(rows))
+        return [column for column in targets if cells[column].missing.all()]
 
     def _rows(self, hand: Hand, places: Places, columns: Sequence[Column], turns: Places | None = None) -> Rows:
         """Some rows, with the values of their own draws where they are of one."""
@@ -128,14 +138,23 @@ class Drawing:
                     cells[column] = one.patched(cells[column], one.places(hand.rows[column.relation][places]), turns)
         return Rows(cells, self.filling.keys(hand, places))
 
-    def _values(self, rows: Rows, targets: Sequence[Column]) -> Iterator[tuple[int, Mapping[Column, Array]]]:
-        """By the position of a draw the values of missing cells, in row order."""
+    def _values(
+        self, rows: Rows, targets: Sequence[Column], turns: range
+    ) -> Iterator[tuple[int, Column, Places, Array]]:
+        """By the position of a draw and target: the places of its missing cells, and their values."""
         filling = self.filling
+        order = np.argsort(rows.keys, kind="stable")
+        learn = None if rows.learn is None else rows.learn[order]
+        rows = Rows({column: cells.at(order) for column, cells in rows.columns.items()}, rows.keys[order], learn)
         for imputer, usable, group in filling.apart(rows, targets):
             warned(imputer, filling.outcome)
-            made = drawn(imputer, usable, group, filling.seed, self.numbers, filling.progress)
-            for turn, values in enumerate(made):
-                yield turn, {c: features.allowed(values[c], rows.columns[c], filling.policy(c)) for c in group}
+            numbers = [self.numbers[turn] for turn in turns]
+            made = drawn(imputer, usable, group, filling.seed, numbers, filling.progress)
+            for turn, values in zip(turns, made, strict=True):
+                for column in group:
+                    cells = rows.columns[column]
+                    given = features.allowed(values[column], cells, filling.policy(column))
+                    yield turn, column, order[cells.missing], _named(given, cells)
 
     def _centre(self, column: Column, count: int) -> str | None:
         self.filling.outcome.warnings.append(

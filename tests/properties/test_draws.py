@@ -119,3 +119,21 @@ def test_a_stored_row_has_one_value_in_a_draw_however_often_it_is_joined() -> No
         rows = db.sql(query, m=4, imputer="tree", interval="answer")
         assert len(rows) == 20
         assert {row["spread"].estimate for row in rows.estimates} == {0.0}
+
+
+def test_a_draw_that_shares_no_row_with_others_learns_from_its_own() -> None:
+    with imputedb.connect() as db:
+        rng = np.random.default_rng(1)
+        place, area = np.arange(20), rng.normal(10, 3, 20)
+        db.register("place", {"place": place, "area": np.ma.masked_array(area, np.arange(20) % 2 == 0)})
+        income = area.repeat(30) * 10 + rng.normal(0, 1, 600)
+        db.register("person", {"place": place.repeat(30), "income": np.ma.masked_array(income, rng.random(600) < 0.3)})
+        query = (
+            "SELECT avg(income) AS income FROM person JOIN place USING (place) WHERE area > 0 AND place.place % 2 = 0"
+        )
+        answers = []
+        for cells in (draws.CELLS, 1):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(draws, "CELLS", cells)
+                answers.append(db.sql(query, m=4, imputer="norm", interval="answer").fetchall())
+        assert bag(answers[0]) == bag(answers[1])
