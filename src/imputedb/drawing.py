@@ -1,6 +1,6 @@
 """One Impute at work in many draws: each sees the values that the Imputes below it gave in the same draw."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,11 @@ class Drawing:
 
         All draws learn from the same rows, so that they share what is prepared: those that are the same in every
         draw, or of one table all that are stored. A row of a single draw is predicted from that draw's values.
+
+        Args:
+            hand: the rows.
+            targets: one of the filling's `groups`.
+            columns: that are read, the targets among them.
         """
         cells = self.filling.cells(hand, targets)
         gaps = {column: self.filling.gaps(hand, column, cells[column]) for column in targets}
@@ -46,9 +51,11 @@ class Drawing:
             self.filling.outcome.imputed[column] = self.filling.outcome.imputed.get(column, 0) + made[column].count
             if cells[column].missing.all() and self._home_lacks(hand, column):
                 made[column].centred(self._centre(column, hand.count))
-        missed = [column for column in wanted if made[column].values is None]
-        if missed:
-            self._draw(hand, {column: gaps[column] for column in missed}, columns, made)
+        centred = [column for column in wanted if made[column].values is not None]
+        if len(centred) < len(wanted):
+            # what Imputes below have drawn decides which rows are at hand, and is not to decide what is modelled
+            modelled = wanted if hand.draws is None else targets
+            self._draw(hand, {column: gaps[column] for column in modelled if column not in centred}, columns, made)
         return {column: made[column].done(self.numbers) for column in wanted}
 
     def _home_lacks(self, hand: Hand, column: Column) -> bool:
@@ -69,7 +76,7 @@ class Drawing:
         turns = np.full(count, EVERY)
         ids = {alias: whole.rows[alias][at] for alias in whole.rows}
         wanted = {c: np.isin(ids[c.relation], _settled(hand, c, gap)) for c, gap in gaps.items()}
-        own = np.flatnonzero(np.logical_or.reduce(list(gaps.values())) & ~_shared(hand))
+        own = np.flatnonzero(self._once(hand, np.logical_or.reduce(list(gaps.values())) & ~hand.shared, gaps))
         if len(own):
             assert hand.draws is not None
             mine = np.searchsorted(np.array(self.numbers), hand.draws[own])
@@ -83,6 +90,8 @@ class Drawing:
             ids = {alias: np.concatenate([ids[alias], hand.rows[alias][own]]) for alias in ids}
             wanted = {column: np.concatenate([flags, gaps[column][own]]) for column, flags in wanted.items()}
         for turn, column, places, given in self._values(rows, list(gaps), range(len(self.numbers))):
+            if column not in made:
+                continue
             usable = wanted[column][places] & ((turns[places] == EVERY) | (turns[places] == turn))
             made[column].put(turn, ids[column.relation][places[usable]], given[usable])
 
@@ -100,11 +109,13 @@ class Drawing:
             CannotImpute: in none of its rows a target is observed.
         """
         assert hand.draws is not None
-        mine = _shared(hand) | (hand.draws == self.numbers[turn])
+        mine = hand.shared | (hand.draws == self.numbers[turn])
         targets = [column for column in gaps if gaps[column][mine].any()]
+        if not targets:
+            return
         for column in self._lacking(hand, targets, mine):
             raise CannotImpute(f"no value of {column} is observed in the rows of a draw: take m = 1, or imputer 'mean'")
-        at = np.flatnonzero(mine)
+        at = np.flatnonzero(self._once(hand, mine, targets))
         rows = self._rows(hand, at, columns, np.full(len(at), turn))
         for _, column, places, given in self._values(rows, targets, range(turn, turn + 1)):
             usable = gaps[column][at[places]]
@@ -121,8 +132,15 @@ class Drawing:
             cells = self.filling.cells(whole, list(gaps))
             useful = [~cells[c].missing | np.isin(whole.rows[c.relation], _settled(hand, c, gaps[c])) for c in gaps]
             return whole, np.flatnonzero(np.logical_or.reduce(useful))
-        shared = _shared(hand)
-        return None if self._lacking(hand, list(gaps), shared) else (hand, np.flatnonzero(shared))
+        shared = hand.shared
+        return (
+            None if self._lacking(hand, list(gaps), shared) else (hand, np.flatnonzero(self._once(hand, shared, gaps)))
+        )
+
+    def _once(self, hand: Hand, rows: Flags, targets: Iterable[Column]) -> Flags:
+        """Some rows, of those that a join repeats one for each stored row and draw."""
+        once = self.filling.once(hand, targets)
+        return rows if once is None else rows & once
 
     def _lacking(self, hand: Hand, targets: Sequence[Column], rows: Flags) -> list[Column]:
         """The targets of which some rows observe nothing."""
@@ -208,14 +226,9 @@ class _Making:
         return Drawn(self.rows, numbers, self.values, None if self._known.all() else self._known)
 
 
-def _shared(hand: Hand) -> Flags:
-    """Which rows are the same in every draw."""
-    return np.ones(hand.count, bool) if hand.draws is None else hand.draws == EVERY
-
-
 def _settled(hand: Hand, column: Column, gap: Flags) -> NDArray[np.int64]:
     """The stored rows whose gap is to be filled in all draws."""
-    return hand.rows[column.relation][gap & _shared(hand)]
+    return hand.rows[column.relation][gap & hand.shared]
 
 
 def _named(values: Array, cells: Cells) -> Array:

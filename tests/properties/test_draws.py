@@ -65,15 +65,18 @@ def test_draws_together_are_draws_one_by_one(case: Case, alpha: float, imputer: 
         results = []
         for cells, m in ((draws.CELLS, 4), (1, 4), (draws.CELLS, 2)):
             with pytest.MonkeyPatch.context() as patch:
-                estimated = uncertainty.estimated
                 drawn: list[float] = []
 
-                def told(numbers: Any, *rest: Any, drawn: list[float] = drawn, estimated: Any = estimated) -> Any:
-                    drawn.extend(numbers[:2].tolist() if len(numbers) in (2, 4) else [])
-                    return estimated(numbers, *rest)
+                def told(pool: Any, drawn: list[float] = drawn) -> Any:
+                    def pooled(numbers: Any, *rest: Any) -> Any:
+                        drawn.extend(numbers[:2].tolist() if len(numbers) in (2, 4) else [])
+                        return pool(numbers, *rest)
+
+                    return pooled
 
                 patch.setattr(draws, "CELLS", cells)
-                patch.setattr(uncertainty, "estimated", told)
+                patch.setattr(uncertainty, "estimated", told(uncertainty.estimated))
+                patch.setattr(uncertainty, "unbounded", told(uncertainty.unbounded))
                 try:
                     results.append(db.sql(case.query, m=m, alpha=alpha, imputer=imputer, seed=7))
                 except CannotImpute:  # a column of nothing but infinities
@@ -137,3 +140,19 @@ def test_a_draw_that_shares_no_row_with_others_learns_from_its_own() -> None:
                 patch.setattr(draws, "CELLS", cells)
                 answers.append(db.sql(query, m=4, imputer="norm", interval="answer").fetchall())
         assert bag(answers[0]) == bag(answers[1])
+
+
+@pytest.mark.parametrize("imputer", ["norm", "tree"])
+def test_what_a_join_repeats_is_no_more_evidence(imputer: str) -> None:
+    errors = []
+    for people in (1, 30):
+        with imputedb.connect() as db:
+            rng = np.random.default_rng(4)
+            place, wealth = np.arange(60), rng.normal(0, 1, 60)
+            area = np.ma.masked_array(50 + 5 * wealth + rng.normal(0, 5, 60), rng.random(60) < 0.4)
+            db.register("place", {"place": place, "wealth": wealth, "area": area})
+            db.register("person", {"id": np.arange(60 * people), "place": place.repeat(people)})
+            query = "SELECT avg(area) AS area FROM person JOIN place USING (place)"
+            (row,) = db.sql(query, m=40, imputer=imputer, interval="answer").estimates
+            errors.append(row["area"].se)
+    assert 0.7 < errors[1] / errors[0] < 1.4  # learnt from repetitions, 0.65 with norm and 0.3 with trees

@@ -1,6 +1,6 @@
 """Targets of which the linear chain says all: many draws at a time, without a model over rows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -15,12 +15,12 @@ CELLS = 4_000_000
 """Numbers of rows and draws that are held at a time."""
 
 
-def linear(targets: Sequence[Modelled]) -> bool:
+def linear(targets: Collection[Modelled]) -> bool:
     """Whether the chain's values are the targets'."""
     return all(isinstance(one.model, Normal) for one in targets)
 
 
-def matching(targets: Sequence[Modelled]) -> bool:
+def matching(targets: Collection[Modelled]) -> bool:
     """Whether all targets take values of rows that the chain says are near."""
     return bool(targets) and all(one.matched for one in targets)
 

@@ -48,7 +48,8 @@ bool worth(std::span<const Column> columns, std::span<const int> targets) {
 struct Common {
   std::vector<Binned> state;
   std::vector<std::vector<std::size_t>> offsets;  // by target, where each chunk's missing cells begin among its own
-  std::vector<std::size_t> order;                 // targets that miss a value, the fewest missing first
+  std::vector<std::size_t> order;  // targets that miss a value: the fewest missing first in rows that are learnt from
+  std::size_t leading = 0;         // of these, how many miss one there; other rows change nothing for those
 };
 
 Common common_to(std::span<const Column> columns, std::span<const int> targets, std::size_t taught, Pool& pool) {
@@ -57,15 +58,21 @@ Common common_to(std::span<const Column> columns, std::span<const int> targets, 
   out.state.resize(columns.size());
   pool.run(columns.size(), [&](std::size_t c) { out.state[c] = binned(columns[c], kBins, taught); }, [] {});
   out.offsets.assign(targets.size(), std::vector<std::size_t>(chunks + 1));
+  std::vector<std::size_t> lacking(targets.size());
   for (std::size_t t = 0; t < targets.size(); ++t) {
     std::vector<std::size_t>& offsets = out.offsets[t];
     const Column& column = columns[static_cast<std::size_t>(targets[t])];
-    for (std::size_t row = 0; row < rows; ++row) offsets[row / kChunk + 1] += column.is_missing(row);
+    for (std::size_t row = 0; row < rows; ++row) {
+      offsets[row / kChunk + 1] += column.is_missing(row);
+      lacking[t] += row < taught && column.is_missing(row);
+    }
     std::partial_sum(offsets.begin(), offsets.end(), offsets.begin());
     if (offsets.back() > 0) out.order.push_back(t);
+    out.leading += lacking[t] > 0;
   }
+  const auto late = [&](std::size_t t) { return std::pair(lacking[t] == 0, lacking[t]); };
   std::stable_sort(out.order.begin(), out.order.end(),
-                   [&](std::size_t a, std::size_t b) { return out.offsets[a].back() < out.offsets[b].back(); });
+                   [&](std::size_t a, std::size_t b) { return late(a) < late(b); });
   return out;
 }
 
@@ -82,7 +89,8 @@ class Chain {
         targets_(targets.begin(), targets.end()),
         state_(common.state),
         offsets_(common.offsets),
-        order_(common.order) {}
+        order_(common.order),
+        leading_(common.leading) {}
 
   bool run() {
     report_.targets.resize(targets_.size());
@@ -96,7 +104,7 @@ class Chain {
       for (std::size_t at = 0; at < order_.size() && !stop_; at += kBlock)
         learn(cycle, std::span(order_).subspan(at, std::min(kBlock, order_.size() - at)));
       if (!settings_.draw || static_cast<double>(changed_) <= kSettled * static_cast<double>(cells_) ||
-          order_.size() < 2)
+          leading_ < 2)
         break;
     }
     return !stop_;
@@ -172,7 +180,7 @@ class Chain {
     std::vector<std::vector<std::uint8_t>> codes(block.size());
     for (std::size_t b = 0; settings_.draw && b < block.size(); ++b) codes[b].resize(offsets_[block[b]].back());
     const std::size_t parts = chunks();
-    std::vector<std::size_t> changed(block.size() * parts);
+    std::vector<std::size_t> changed(block.size() * parts), seen(block.size() * parts);
     each(block.size() * parts,
          [&](std::size_t i) { apply(cycle, block[i / parts], models[i / parts], i % parts, codes[i / parts]); });
     if (stop_) return;
@@ -181,13 +189,16 @@ class Chain {
         const std::size_t t = block[i / parts];
         std::vector<std::uint8_t>& now = state_[static_cast<std::size_t>(targets_[t])].codes;
         each_missing(t, i % parts, [&](std::size_t row, std::size_t out) {
-          changed[i] += now[row] != codes[i / parts][out];
+          if (row < settings_.taught) {
+            changed[i] += now[row] != codes[i / parts][out];
+            ++seen[i];
+          }
           now[row] = codes[i / parts][out];
         });
       });
     changed_ += std::accumulate(changed.begin(), changed.end(), std::size_t{0});
+    cells_ += std::accumulate(seen.begin(), seen.end(), std::size_t{0});
     for (std::size_t b = 0; b < block.size(); ++b) {
-      cells_ += codes[b].size();
       report_.targets[block[b]] = {models[b].kind, models[b].error, models[b].features};
     }
     advance(block.size());
@@ -236,6 +247,7 @@ class Chain {
   std::vector<Binned> state_;
   const std::vector<std::vector<std::size_t>>& offsets_;
   const std::vector<std::size_t>& order_;
+  const std::size_t leading_;
   std::atomic<bool> stop_{false};
   std::size_t done_ = 0, total_ = 1, changed_ = 0, cells_ = 0;
 };

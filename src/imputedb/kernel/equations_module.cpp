@@ -22,10 +22,10 @@ void check(bool fits) {
   if (!fits) throw nb::value_error("arrays of lengths that do not fit each other");
 }
 
-void construct(Equations* self, std::size_t q, const std::vector<int>& steps, const std::vector<double>& scale,
-               const std::vector<double>& shift) {
-  check(scale.size() == steps.size() && shift.size() == steps.size());
-  new (self) Equations(q, steps, scale, shift);
+void construct(Equations* self, std::size_t q, const std::vector<int>& steps, std::size_t leading,
+               const std::vector<double>& scale, const std::vector<double>& shift) {
+  check(scale.size() == steps.size() && shift.size() == steps.size() && leading <= steps.size());
+  new (self) Equations(q, steps, leading, scale, shift);
 }
 
 void add_pattern(Equations& self, double rows, const Array<std::uint8_t>& missing, const Array<double>& gram) {
@@ -165,7 +165,7 @@ void matched(const Array<double>& x, const Array<std::int64_t>& starts, const Ar
 
 void bind_equations(nb::module_& m) {
   nb::class_<Equations>(m, "Equations")
-      .def("__init__", &construct, "q"_a, "steps"_a, "scale"_a, "shift"_a)
+      .def("__init__", &construct, "q"_a, "steps"_a, "leading"_a, "scale"_a, "shift"_a)
       .def("add", &add_pattern, "rows"_a, "missing"_a, "gram"_a)
       .def("keep", &keep, "rows"_a, "missing"_a)
       .def("expect", &expect, "cycles"_a, "still"_a, "many"_a, "b"_a, "sigma"_a)
