@@ -62,7 +62,7 @@ class DuckDB:
         self._numbers = itertools.count(1)
         self._in_transaction = False
         self._garbage: deque[str] = deque()
-        self._slots = Slots(self.connection, f"{_TEMPORARY}rows_")
+        self._slots = Slots(self.connection)
         self._adopted: dict[Table, tuple[Shape, Statistics]] = {}
         self._version = 0
         self._types: dict[str, Tree] = {}
@@ -93,7 +93,7 @@ class DuckDB:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Several statements that see one state of the data; what was staged meanwhile is gone if they fail."""
+        """Several statements that see one state of the data; what was made meanwhile is gone if they fail."""
         with self.lock:
             self._collect()
             began = self._begin()
@@ -103,7 +103,6 @@ class DuckDB:
                 if began:
                     with suppress(duckdb.Error):
                         self.connection.execute("ROLLBACK")
-                    self._slots.lost()
                 raise
             if began:
                 self.connection.execute("COMMIT")
@@ -424,7 +423,6 @@ class DuckDB:
             except (duckdb.IOException, duckdb.FatalException) as error:
                 raise StorageError(str(error).partition(": ")[2]) from error
             except duckdb.Error as error:
-                self._slots.lost()  # a COMMIT may have failed
                 raise parse.translated(error) from error
             finally:
                 self.changed()
@@ -433,7 +431,6 @@ class DuckDB:
         """Whether the user is in a transaction of his own: another BEGIN would abort it."""
         for statement in self.connection.extract_statements(text):
             if statement.type == duckdb.StatementType.TRANSACTION:
-                self._slots.lost()
                 self._in_transaction = statement.query.split()[0].strip(";").lower() in ("begin", "start")
 
     def answer(self, text: str, width: int) -> str:
