@@ -178,7 +178,7 @@ class _Blocks:
             self._check_macros(known[name], seen | {name})
 
     def _tables_in(self, node: Tree) -> Iterator[Table]:
-        names = self._engine.names()
+        names = self._engine.tables.names()
         for part in nodes(node):
             if part.get("type") == "BASE_TABLE":
                 path = ".".join(step for step in part["qualified_name"]["path"] if step).lower()
@@ -209,7 +209,7 @@ class _Blocks:
 
     def _stands_for_file(self, item: Tree) -> bool:
         path = [part for part in item["qualified_name"]["path"] if part]
-        return len(path) == 1 and path[0].lower() not in self._engine.names()
+        return len(path) == 1 and path[0].lower() not in self._engine.tables.names()
 
     # -- what is read -------------------------------------------------------------------------------------------------
 
@@ -288,11 +288,11 @@ class _Blocks:
         text = self._engine.text(standing({**node, "cte_map": {"map": as_written}}))
         columns, types = parse.shape(self._engine.connection, text)
         names = list(told_apart([*aliases, *columns[len(aliases) :]]))
-        table = Table(*TEMP, self._engine.fresh("block"))
+        table = Table(*TEMP, self._engine.temporary.fresh("block"))
         ready = [*(after for _, after in around if not self._dirty(after)), *settled["cte_map"]["map"]]
         block = self._block(table.name, standing({**settled, "cte_map": {"map": ready}}), names)
         self._found.append(block)
-        self._engine.adopt(table, dict(zip(names, types, strict=True)), _estimated(block, names, types))
+        self._engine.tables.adopt(table, dict(zip(names, types, strict=True)), _estimated(block, names, types))
         self._staged[id(node)] = table
         return everything(table, node)
 
@@ -382,7 +382,7 @@ class _Blocks:
     def _planned(self, name: str, node: Tree, columns: Sequence[str]) -> Planned:
         inside = {**node, **{key: self._lowered_inside(part) for key, part in node.items() if key in _CLAUSES}}
         inside["from_table"] = self._lowered_conditions(node["from_table"])
-        query = bind(inside, columns, self._sources, self._engine.written, self._engine.functions)
+        query = bind(inside, columns, self._sources, self._engine.texts.written, self._engine.functions)
         statistics = {scan.alias: self._engine.statistics(scan.table) for scan in query.sources}
         problem = Problem(query, statistics, self._imputers)
         return Planned(name, columns, problem, planner.plan(problem))
@@ -454,7 +454,7 @@ class _Blocks:
         completed = dirty if self._base else read.completed & dirty
         key = repr((table, asked, () if self._imputers else sorted(completed)))
         if key not in self._scans:
-            self._scans[key] = _Scan(self._engine.fresh("view"), table, asked)
+            self._scans[key] = _Scan(self._engine.temporary.fresh("view"), table, asked)
         for scan in self._scans.values():  # one table, one completion
             if scan.table == table and self._imputers:
                 scan.completed_columns |= completed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from imputedb import answering, policies
 from imputedb.answering import Planner
-from imputedb.engines import load
+from imputedb.engines import declarations, load
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, QueryError
 from imputedb.evaluation import Evaluation, Pattern, evaluate, scan
@@ -97,7 +97,7 @@ class Database:
             UnknownName: there is no such table or column.
             DataError: a value is none that the column can hold.
         """
-        self._engine.declare(self._engine.table(table), column, values)
+        declarations.declare(self._engine, self._engine.tables.named(table), column, values)
 
     def sql(
         self,
@@ -202,7 +202,7 @@ class Database:
         lists = {"values": tuple(map(str, values)), "predictors": tuple(predictors), "exclude": tuple(exclude)}
         options = {"action": action, "when": when, "low": low, "high": high, "imputer": imputer, **lists}
         with self._engine.lock:
-            policies.decide(self._engine, self._engine.table(table), column, DEFAULT, options)
+            policies.decide(self._engine, self._engine.tables.named(table), column, DEFAULT, options)
 
     def policies(self, table: str | None = None) -> list[tuple[str, str, str]]:
         """Table, column and policy in the words of CREATE IMPUTATION POLICY: of one table, or of all."""
@@ -441,7 +441,7 @@ class Database:
 
     def execute(self, text: str) -> list[tuple[Any, ...]]:
         """Runs any statement on DuckDB as it stands: NULL means NULL there, and nothing is imputed."""
-        return self._engine.execute(text)
+        return self._engine.session.execute(text)
 
     def profile(self, table: str | None = None) -> list[Profile]:
         """What is missing where: of one table, or of all."""
@@ -453,7 +453,7 @@ class Database:
 
     def close(self) -> None:
         """Lets go of the database; results can no longer be read."""
-        self._engine.close()
+        self._engine.session.close()
 
     def __enter__(self) -> Database:
         return self

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from imputedb.algebra.relation import Table
+from imputedb.engines import declarations
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError
 from imputedb.imputers.registry import chosen
@@ -21,10 +22,10 @@ def follow(engine: DuckDB, statement: PolicyStatement) -> list[tuple[str, str, s
     if statement.verb == "show":
         return listed(engine, statement.table)
     assert statement.table is not None
-    table = engine.table(statement.table)
+    table = engine.tables.named(statement.table)
     if statement.verb == "drop":
         for column in statement.columns or list(engine.shapes()[table].policies):
-            engine.decide(table, column, None)
+            declarations.decide(engine, table, column, None)
         return []
     for column in statement.columns:
         known = {name.lower(): policy for name, policy in engine.shapes()[table].policies.items()}.get(column.lower())
@@ -43,12 +44,12 @@ def decide(engine: DuckDB, table: Table, column: str, policy: Policy, options: M
         raise DataError("structural needs a condition: where is the value not applicable?")
     if changed.imputer is not None:
         chosen(changed.imputer)
-    engine.decide(table, column, changed)
+    declarations.decide(engine, table, column, changed)
 
 
 def listed(engine: DuckDB, table: str | None = None) -> list[tuple[str, str, str]]:
     """Table, column and policy, of one table or of all."""
-    tables = [engine.table(table)] if table else list(engine.shapes())
+    tables = [engine.tables.named(table)] if table else list(engine.shapes())
     shapes = engine.shapes()
     return [
         (found.name, column, str(policy))

@@ -99,7 +99,7 @@ class Result:
         self.blocks = blocks
         self.frontier = frontier
         self._estimates = estimates
-        weakref.finalize(self, engine.discard, name)
+        weakref.finalize(self, engine.temporary.discard, name)
 
     @cached_property
     def plan(self) -> str:

@@ -212,7 +212,7 @@ def test_results_outlive_later_queries(people: Database) -> None:
 
 
 def assert_nothing_is_held(db: Database) -> None:
-    assert not db._engine._slots.used
+    assert not db._engine.slots.used
     assert not db.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal")
 
 
