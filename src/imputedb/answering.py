@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
 
-from imputedb import blocks, policies, uncertainty
+from imputedb import policies, uncertainty
 from imputedb.algebra.relation import Table
+from imputedb.blocks.block import ANSWER
+from imputedb.blocks.statement import blocks
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.publish import published
 from imputedb.errors import Unplanned
@@ -69,7 +71,7 @@ class Planner:
             node, text = further, engine.text(further)
         columns, types = engine.texts.outputs(text)
         base, always = asked.strategy == BASE, asked.always
-        found, self._copies = blocks.blocks(engine, node, columns, asked.imputers, base=base, always=always)
+        found, self._copies = blocks(engine, node, columns, asked.imputers, base=base, always=always)
         if self._copies:
             engine.texts.forget_outputs(text)
         return Prepared(text, columns, types, found)
@@ -160,7 +162,7 @@ def answer(
         with engine.snapshot():
             found = unimputed(engine, prepared, asked)
         report = _timed(replace(report, strategy=asked.method, warnings=found.warnings, notes=found.notes), began)
-        told = [(blocks.ANSWER, WORDS[asked.method])]
+        told = [(ANSWER, WORDS[asked.method])]
         return Result(engine, found.name, found.columns, found.types, report, told, estimates=found.estimates)
     if not prepared.blocks:
         name = answered(engine, engine.session.verbatim(prepared.text), len(prepared.columns))

@@ -12,7 +12,7 @@ from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Aggregate, Project, Relation
 from imputedb.algebra.scalar import Scalar
 from imputedb.algebra.walk import bottom_up
-from imputedb.blocks import Planned, Written
+from imputedb.blocks.block import Planned, Written
 from imputedb.engines.duckdb import DuckDB
 from imputedb.execution import Execution
 from imputedb.question import Asking

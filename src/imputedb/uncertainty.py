@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.blocks import Planned
+from imputedb.blocks.block import Planned
 from imputedb.draws import Draws, Numbers
 from imputedb.engines.duckdb import DuckDB
 from imputedb.inference.answers import Estimate, estimated, unbounded

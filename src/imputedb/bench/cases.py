@@ -11,7 +11,7 @@ from imputedb.answering import Planner
 from imputedb.bench import asking, inputs
 from imputedb.bench.hiding import Values, best_driver
 from imputedb.bench.part import Setting
-from imputedb.blocks import Planned
+from imputedb.blocks.block import Planned
 from imputedb.engines.duckdb import DuckDB
 from imputedb.running import PLANNED, Asked
 
