@@ -33,9 +33,11 @@ def load(engine: DuckDB, paths: Sequence[str], table: str | None, missing: Missi
 
     Raises:
         StorageError: a file cannot be read, or the database cannot be written.
-        DataError: a file holds no table, or the table is there already.
+        DataError: a file holds no table, the table is there already, or it would be that of several files.
         UnknownName: no file has a column for which missing values are declared.
     """
+    if table and len(paths) > 1:
+        raise DataError(f"{len(paths)} files cannot all become the one table {table}")
     if engine.session.read_only:
         raise StorageError(f"{engine.session.path} is open for reading only: nothing can be loaded into it")
     names = [table or Path(path).stem for path in paths]
