@@ -18,7 +18,7 @@ from imputedb.result import Report, Result
 from imputedb.running import BASE, IMPUTATION, VERBATIM, Asked, Prepared, Run, answered, strategy
 from imputedb.sql import parse
 from imputedb.sql import tree as t
-from imputedb.sql.names import extended
+from imputedb.sql.asking import extended
 from imputedb.sql.statements import Wrapped, is_plainly_query, pivots_inside, policy_statement, wrapped
 from imputedb.unimputed import WORDS, unimputed
 
