@@ -12,7 +12,7 @@ from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Aggregate, Project, Relation
 from imputedb.algebra.scalar import Scalar
 from imputedb.algebra.walk import bottom_up
-from imputedb.blocks import Planned, Written
+from imputedb.blocks.block import Planned, Written
 from imputedb.engines.duckdb import DuckDB
 from imputedb.execution import Execution
 from imputedb.question import Asking
@@ -92,7 +92,7 @@ class Draws:
         """Adds the one row that an aggregation of no rows has where nothing is grouped by."""
         if self._asking.groups:
             return
-        (found,) = self._engine.numbers(f"SELECT c0 FROM temp.{self._table}")
+        (found,) = self._engine.session.numbers(f"SELECT c0 FROM temp.{self._table}")
         self._put([self._one(execution, below, number) for number in numbers if number not in set(found)])
 
     def _put(self, texts: Sequence[str]) -> None:
@@ -102,7 +102,7 @@ class Draws:
         if self._table is None:
             self._table = answered(self._engine, text, len(self._places))
         else:
-            self._engine.extend(self._table, text)
+            self._engine.temporary.extend(self._table, text)
 
     def _together(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...], run: Run) -> str | None:
         named = run.keep({DRAW: np.array(numbers, np.int32)})
@@ -149,7 +149,7 @@ class Draws:
         """The numbers of all draws by name, and under `group` the number of each one's group, counted from 1."""
         names = [DRAW, *(name for name in self._asking.asked if self._asking.outputs[int(name[1:])].is_number)]
         items = ", ".join(f"c{self._places[name]}" for name in names)
-        values = self._engine.numbers(f"SELECT {items}, {self._group} FROM temp.{self._table}")
+        values = self._engine.session.numbers(f"SELECT {items}, {self._group} FROM temp.{self._table}")
         return dict(zip([*names, "group"], values, strict=True))
 
     @property
@@ -182,7 +182,7 @@ class Draws:
         listed = "".join(f", {key}" for key in keys)
         same = " AND ".join(f"b.{key} IS NOT DISTINCT FROM d.c{n + 1}" for n, key in enumerate(keys)) or "true"
         found = ", ".join([f"{self._group} AS place", *(f"c{n + 1}" for n in range(wide))])
-        groups, *variances = self._engine.numbers(
+        groups, *variances = self._engine.session.numbers(
             f"WITH d AS (SELECT DISTINCT {found} FROM temp.{self._table}), "
             f"w AS (SELECT c0{listed}, {within} FROM temp.{self._bootstrap} GROUP BY c0{listed}), "
             f"b AS (SELECT {shown}{listed} FROM w GROUP BY {', '.join(keys) or 'true'}) "

@@ -6,7 +6,7 @@ from typing import Any
 
 from imputedb.algebra.relation import SortKey
 from imputedb.algebra.scalar import Scalar
-from imputedb.blocks import Block, Completed, Planned, Written
+from imputedb.blocks.block import Block, Completed, Planned, Written
 from imputedb.engines.duckdb import DuckDB
 from imputedb.inference.measures import Measures
 from imputedb.inference.outputs import Output, columns, output

@@ -9,7 +9,7 @@ import duckdb
 from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.algebra.relation import Drop, Impute, Relation, Scan
 from imputedb.algebra.walk import bottom_up, scans
-from imputedb.blocks import Block, Completed, Planned, Written
+from imputedb.blocks.block import Block, Completed, Planned, Written
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import CannotImpute, DataError, InternalError, QueryError
 from imputedb.execution import Execution, Watch
@@ -160,11 +160,11 @@ class Run:
                 execution, plan = self.execution(block), self.plan(block).relation
                 names, statement = execution.complete(plan, block.asked, self._outcome)
                 self._made["VIEW"].append(block.name)
-                self.engine.make("VIEW", block.name, names, self.engine.text(statement))
+                self.engine.temporary.make("VIEW", block.name, names, self.engine.text(statement))
             else:
                 text = self.engine.text(self._statement(block))
                 self._made["TABLE"].append(block.name)
-                self.engine.make("TABLE", block.name, block.columns, _ordered(block, text))
+                self.engine.temporary.make("TABLE", block.name, block.columns, _ordered(block, text))
 
     def _statement(self, block: Planned | Written) -> Tree:
         if isinstance(block, Planned):
@@ -223,7 +223,7 @@ class Run:
     def clear(self) -> None:
         """Lets go of everything that was made on the way."""
         for kind, names in self._made.items():
-            self.engine.unmake(kind, names)
+            self.engine.temporary.unmake(kind, names)
         self.engine.forget(self._names)
 
     def told(self) -> dict[str, Any]:
@@ -267,7 +267,7 @@ def _notes(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[str]:
 def answered(engine: DuckDB, text: str, width: int) -> str:
     """Runs the last statement; the name that its rows are kept under."""
     try:
-        return engine.answer(text, width)
+        return engine.temporary.answer(text, width)
     except duckdb.OutOfMemoryException as error:
         raise DataError(f"out of memory: {str(error).splitlines()[0]}") from error
     except duckdb.Error as error:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from imputedb.blocks import Planned
+from imputedb.blocks.block import Planned
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import QueryError
 from imputedb.grouped import Keys, Shown, kept
