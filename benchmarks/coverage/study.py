@@ -71,7 +71,8 @@ def study(simulations: int, minutes: float, methods: Sequence[str], rows: Path) 
             found += one
             if count % len(SETTINGS):
                 continue
-            _add(rows, found)
+            if found:
+                _add(rows, found)
             found.clear()
             if time.monotonic() > until:
                 pool.terminate()

@@ -185,8 +185,7 @@ def test_draws_differ_as_much_as_what_is_unknown(imputer: Imputer) -> None:
         means = [whole(given, column, d[column]).mean() for d in drawn(imputer, given, [column], 1, range(m))]
         expected = cells.values[~missing].var(ddof=1) * missing.sum() / (n * (~missing).sum())
         error = 4 * np.sqrt(2 / m)
-        most = 3 if imputer.name == "pmm" else 1.15  # its docstring says why
-        assert 0.85 * (1 - error) < np.var(means, ddof=1) / expected < most * (1 + error), column
+        assert 0.85 * (1 - error) < np.var(means, ddof=1) / expected < 1.15 * (1 + error), column
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.01, 0.3, 1.0])

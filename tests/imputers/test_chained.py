@@ -207,8 +207,8 @@ CASES: list[tuple[str, str, Imputer, Analysis]] = [
     ("nhanes_norm_chl", "nhanes.csv", IMPUTERS["norm"](), regressed("chl", "age", "bmi")),
     ("nhanes_norm_mean_chl", "nhanes.csv", IMPUTERS["norm"](), regressed("chl")),
     ("nhanes_norm_mean_bmi", "nhanes.csv", IMPUTERS["norm"](), regressed("bmi")),
-    ("nhanes_pmm_chl", "nhanes.csv", IMPUTERS["pmm"](), regressed("chl", "age", "bmi")),
-    ("nhanes2_default_bmi", "nhanes2.csv", Chained(Logistic(), (Pmm(),)), regressed("bmi", *NHANES2)),
+    ("nhanes_pmm_chl", "nhanes.csv", Chained(Pmm(bootstrap=False)), regressed("chl", "age", "bmi")),
+    ("nhanes2_default_bmi", "nhanes2.csv", Chained(Logistic(), (Pmm(bootstrap=False),)), regressed("bmi", *NHANES2)),
 ]
 
 

@@ -44,6 +44,6 @@ def _drawn(chain: Chain, targets: Sequence[Modelled], told: Told) -> Sequence[Ar
 
 def _matched(chain: Chain, targets: Sequence[Modelled], told: Told) -> Sequence[Array]:
     """By target (m, missing) the values of its donors."""
-    (donors,) = {one.model.donors for one in targets if isinstance(one.model, Pmm)}
-    found = chain.matched([one.part.places.start for one in targets], donors, told)
+    (model,) = {one.model for one in targets if isinstance(one.model, Pmm)}
+    found = chain.matched([one.part.places.start for one in targets], model, told)
     return [np.asarray(one.cells.values[rows]) for one, rows in zip(targets, found, strict=True)]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from imputedb.imputers.column_model import Keys, Matrix, Vector
 from imputedb.imputers.imputer import Progress
+from imputedb.imputers.pmm import Pmm
 from imputedb.kernel import _kernel
 
 KEPT_ROWS = 8_192
@@ -170,7 +171,7 @@ class Chain:
         self._fill(self.steps, self.steps, told, out)
         return out
 
-    def matched(self, columns: Sequence[int], donors: int, told: Told) -> Sequence[NDArray[np.int64]]:
+    def matched(self, columns: Sequence[int], model: Pmm, told: Told) -> Sequence[NDArray[np.int64]]:
         """By column (m, missing) the rows whose values are taken, by predictive mean matching in turn.
 
         A row's prediction is one number: from its observed columns, those that are missing put in as the draw says
@@ -192,7 +193,8 @@ class Chain:
             told.estimates.ravel(),
             told.keys,
             list(columns),
-            donors,
+            model.donors,
+            model.bootstrap,
             out.ravel(),
             _threads(),
         )

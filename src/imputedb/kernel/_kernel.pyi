@@ -89,6 +89,7 @@ def match_sheet(
     draws: NDArray[uint64],
     targets: list[int],
     donors: int,
+    bootstrap: bool,
     out: NDArray[int64],
     threads: int,
 ) -> None: ...
