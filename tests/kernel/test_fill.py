@@ -319,6 +319,19 @@ def test_any_shape(data: st.DataObject, n: int, width: int, mode: str) -> None:
         assert np.array_equal(column.values, before, equal_nan=column.values.dtype.kind == "f")
 
 
+@pytest.mark.parametrize("mode", ["predict", "draw"])
+@pytest.mark.parametrize("kind", [np.int64, np.uint64])
+def test_codes_of_categories_beyond_what_a_double_tells_apart(mode: str, kind: type) -> None:
+    near = 2**54
+    x = np.arange(400) % 2
+    codes = np.where(x == 0, near + 1, near + 3).astype(kind)
+    gone = np.random.default_rng(0).random(400) < 0.3
+    filled = fill([Cells(x), Cells(codes, gone, nominal=True)], [1], mode=mode)  # type: ignore[arg-type]
+    assert np.array_equal(filled.values[0], codes[gone])
+    alone = fill([Cells(np.array([near + 1, 0], kind), np.array([False, True]), nominal=True)], [0], mode=mode)  # type: ignore[arg-type]
+    assert alone.values[0].tolist() == [near + 1]
+
+
 @pytest.mark.parametrize("nominal", [False, True])
 def test_rows_that_do_not_teach_change_nothing_but_themselves(nominal: bool) -> None:
     columns = table(1500)
