@@ -55,15 +55,22 @@ def _is_number(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(value, (int, float))
 
 
+def one_by_one(patch: pytest.MonkeyPatch) -> None:
+    """Lets each draw run alone, and aggregates its rows in one go."""
+    patch.setattr(draws, "CELLS", 1)
+    patch.setattr(draws.Draws, "_together", lambda *_: None)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
 @given(cases(missing=True), st.sampled_from((0.0, 0.5, 1.0)), st.sampled_from(("tree", "norm", "mean", "hotdeck")))
 def test_draws_together_are_draws_one_by_one(case: Case, alpha: float, imputer: str) -> None:
+    """One by one each draw runs alone, and its rows are aggregated in one go rather than combined from parts."""
     if plain(case) is None:
         return
     with loaded(case) as db:
         seen: list[list[float]] = []
         results = []
-        for cells, m in ((draws.CELLS, 4), (1, 4), (draws.CELLS, 2)):
+        for alone, m in ((False, 4), (True, 4), (False, 2)):
             with pytest.MonkeyPatch.context() as patch:
                 estimated = uncertainty.estimated
                 drawn: list[float] = []
@@ -72,7 +79,8 @@ def test_draws_together_are_draws_one_by_one(case: Case, alpha: float, imputer: 
                     drawn.extend(numbers[:2].tolist() if len(numbers) in (2, 4) else [])
                     return estimated(numbers, *rest)
 
-                patch.setattr(draws, "CELLS", cells)
+                if alone:
+                    one_by_one(patch)
                 patch.setattr(uncertainty, "estimated", told)
                 try:
                     results.append(db.sql(case.query, m=m, alpha=alpha, imputer=imputer, seed=7))
@@ -132,8 +140,34 @@ def test_a_draw_that_shares_no_row_with_others_learns_from_its_own() -> None:
             "SELECT avg(income) AS income FROM person JOIN place USING (place) WHERE area > 0 AND place.place % 2 = 0"
         )
         answers = []
-        for cells in (draws.CELLS, 1):
+        for alone in (False, True):
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(draws, "CELLS", cells)
+                if alone:
+                    one_by_one(patch)
                 answers.append(db.sql(query, m=4, imputer="norm", interval="answer").fetchall())
         assert bag(answers[0]) == bag(answers[1])
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "expected"),
+    [
+        ("count(DISTINCT k)", 7),
+        ("sum(DISTINCT k)", 21),
+        ("length(string_agg(DISTINCT k::VARCHAR, ','))", 13),
+        ("first(id ORDER BY k DESC, id)", 6),
+        ("max(k, 2)[2]", 6),
+        ("mode(k * 0)", 0),
+    ],
+)
+def test_what_cannot_be_combined_from_parts_is_aggregated_in_one_go(aggregate: str, expected: float) -> None:
+    """Some rows count in every draw, others in some; each k and the first ids are among both."""
+    with imputedb.connect() as db:
+        rng = np.random.default_rng(0)
+        x = rng.integers(0, 5, 500)
+        gone = (rng.random(500) < 0.4) & (np.arange(500) >= 7)
+        x[:7] = 4
+        db.register("p", {"id": np.arange(500), "k": np.arange(500) % 7, "x": np.ma.masked_array(x, gone)})
+        query = f"SELECT {aggregate} AS told, count(*) AS n FROM p WHERE x > 1"
+        (row,) = db.sql(query, m=4, imputer="hotdeck", interval="answer").estimates
+        assert row["told"].estimate == expected
+        assert row["n"].pooled.between > 0

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.relation import Table
-from imputedb.engines import declarations, encoding, profile
+from imputedb.engines import declarations, encoding, profile, states
 from imputedb.engines.engine import Array, Shape
 from imputedb.engines.functions import functions
 from imputedb.engines.memory import Memory
@@ -67,6 +67,7 @@ class DuckDB:
         self._version = 0
         self._types: dict[str, Tree] = {}
         self._texts: dict[str, str] = {}
+        self._combined: dict[str, bool] = {}
         self._memory = Memory()
         self._shapes: tuple[object, dict[Table, Shape]] | None = None
         self._statistics: dict[Table, tuple[object, str, Statistics]] = {}
@@ -495,6 +496,29 @@ class DuckDB:
             with self.lock:
                 self._types[name] = parse.type_tree(self.connection, name)
         return self._types[name]
+
+    def combines(self, calls: Sequence[Tree], source: Tree) -> bool:
+        """Whether aggregates over the rows of a source can be combined from their states over parts of them.
+
+        A connection of its own is asked: that a state cannot be exported would end the transaction of this one.
+        """
+        if not calls or any(map(states.needs_all, calls)):
+            return not calls
+        with self.lock:
+            read = [t.named(tree, "") for tree in states.operands(calls)]
+            _, types = parse.shape(self.connection, self.text(t.select([*read, t.number(0)], source)))
+            text = self.text(states.probe(calls, [self.type_tree(kind) for kind in types[:-1]]))
+            if text not in self._combined:
+                self._combined[text] = self._runs_apart(text)
+            return self._combined[text]
+
+    def _runs_apart(self, text: str) -> bool:
+        try:
+            with self.connection.cursor() as connection:
+                connection.execute(text)
+        except duckdb.Error:
+            return False
+        return True
 
     def cast(self, tree: Tree, type_name: str) -> Tree:
         """`CAST(tree AS type_name)`."""
