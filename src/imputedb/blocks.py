@@ -350,9 +350,9 @@ class _Blocks:
     def _reading(self, node: Tree, table: Table) -> Tree:
         """An item of FROM that reads staged rows in place of a nested query."""
         source = self._sources[node["number"]]
-        source.table = table
+        source.table, source.alias = table, source.alias or f"unnamed_{source.number}"
         kept = {"number": node["number"], "sample": node.get("sample"), "column_name_alias": node["column_name_alias"]}
-        return {**t.table(table.path, source.alias or "unnamed"), **kept, "at_clause": None}
+        return {**t.table(table.path, source.alias), **kept, "at_clause": None}
 
     def _subqueries(self, tree: Any, around: _With) -> Any:
         """Expressions, every subquery in them that stands on its own replaced by the rows it gives."""
@@ -371,7 +371,8 @@ class _Blocks:
     def _block(self, name: str, node: Tree, columns: Sequence[str]) -> Planned | Written:
         reason = "every table is completed first"
         if not self._base:
-            if not self._dirty(node) and not (self._always and name == ANSWER):
+            asked = self._always and name == ANSWER and node["type"] == "SELECT_NODE"
+            if not self._dirty(node) and not asked:
                 return Written(name, columns, node, "")
             try:
                 return self._planned(name, node, columns)

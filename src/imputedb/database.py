@@ -155,6 +155,8 @@ class Database:
             QueryError: the query is wrong, or not planned yet; or alpha, imputer, strategy, m, interval or level are.
             DataError: a column that must be imputed cannot be.
         """
+        if m is None:
+            raise QueryError("m is None; it is 1 (no interval), a number of draws such as 20, or 'auto'")
         many = None if m == "auto" else m
         known = Measures(tuple(measures))
         asked = Asked(
