@@ -46,10 +46,15 @@ class Drawing:
             self.filling.outcome.imputed[column] = self.filling.outcome.imputed.get(column, 0) + made[column].count
             if cells[column].missing.all() and self._home_lacks(hand, column):
                 made[column].centred(self._centre(column, hand.count))
-        missed = [column for column in wanted if made[column].values is None]
-        if missed:
-            self._draw(hand, {column: gaps[column] for column in missed}, columns, made)
+        if any(one.values is None for one in made.values()):
+            self._draw(hand, {c: gap for c, gap in gaps.items() if self._takes_part(hand, c, made)}, columns, made)
         return {column: made[column].done(self.numbers) for column in wanted}
+
+    def _takes_part(self, hand: Hand, column: Column, made: Mapping[Column, "_Making"]) -> bool:
+        """Whether a target is modelled: where rows differ by draw one too that no row at hand misses, as others may."""
+        if column in made:
+            return made[column].values is None
+        return hand.draws is not None and not self.filling.has_meaning(column)
 
     def _home_lacks(self, hand: Hand, column: Column) -> bool:
         home = self.filling.home(hand)
@@ -69,22 +74,34 @@ class Drawing:
         turns = np.full(count, EVERY)
         ids = {alias: whole.rows[alias][at] for alias in whole.rows}
         wanted = {c: np.isin(ids[c.relation], _settled(hand, c, gap)) for c, gap in gaps.items()}
-        own = np.flatnonzero(np.logical_or.reduce(list(gaps.values())) & ~_shared(hand))
-        if len(own):
-            assert hand.draws is not None
+        if hand.draws is not None:
+            own = np.flatnonzero(np.logical_or.reduce(list(gaps.values())) & ~_shared(hand))
             mine = np.searchsorted(np.array(self.numbers), hand.draws[own])
-            more = self._rows(hand, own, columns, mine)
+            more, blank = self._rows(hand, own, columns, mine), self._blank(rows)
             rows = Rows(
-                {column: stacked(rows.columns[column], more.columns[column]) for column in rows.columns},
-                np.concatenate([rows.keys, more.keys]),
-                np.arange(count + len(own)) < count,
+                {c: stacked(stacked(rows.columns[c], more.columns[c]), blank.columns[c]) for c in rows.columns},
+                np.concatenate([rows.keys, more.keys, blank.keys]),
+                np.arange(count + len(own) + 1) < count,
             )
-            turns = np.concatenate([turns, mine])
-            ids = {alias: np.concatenate([ids[alias], hand.rows[alias][own]]) for alias in ids}
-            wanted = {column: np.concatenate([flags, gaps[column][own]]) for column, flags in wanted.items()}
+            turns = np.concatenate([turns, mine, [EVERY]])
+            ids = {alias: np.concatenate([ids[alias], hand.rows[alias][own], [-1]]) for alias in ids}
+            wanted = {column: np.concatenate([flags, gaps[column][own], [False]]) for column, flags in wanted.items()}
         for turn, column, places, given in self._values(rows, list(gaps), range(len(self.numbers))):
             usable = wanted[column][places] & ((turns[places] == EVERY) | (turns[places] == turn))
-            made[column].put(turn, ids[column.relation][places[usable]], given[usable])
+            if column in made:
+                made[column].put(turn, ids[column.relation][places[usable]], given[usable])
+
+    def _blank(self, rows: Rows) -> Rows:
+        """A row that misses whatever some stored row does.
+
+        What an imputer models, and in which order, is then the same whichever draws run together and whatever theirs
+        of the rows miss.
+        """
+        columns = {}
+        for column, cells in rows.columns.items():
+            missing = self.filling.statistics[column.relation].columns[column.name].missing > 0
+            columns[column] = Cells(cells.values[:1], np.array([missing]), cells.kind, cells.levels)
+        return Rows(columns, rows.keys[:1])
 
     def _draw_apart(
         self,

@@ -160,13 +160,15 @@ class Draws:
     def keys(self) -> str:
         """A SELECT of outputs that are no numbers, `k0` and so on, by the number of the `place` of their group.
 
-        What tells groups is the same in all draws; of the others the most frequent value is taken.
+        What tells groups is the same in all draws; of the others the most frequent value is taken, of several the
+        least.
         """
         chosen = ["place"]
         for place, one in enumerate(self._asking.outputs):
             if not one.is_number:
-                choice = "mode" if one.aggregates else "first"
-                chosen.append(f"{choice}(c{self._places[f'e{place}']}) AS k{place}")
+                value = f"c{self._places[f'e{place}']}"
+                choice = f"mode({value} ORDER BY {value})" if one.aggregates else f"first({value})"
+                chosen.append(f"{choice} AS k{place}")
         rows = f"SELECT *, {self._group} AS place FROM temp.{self._table}"
         return f"SELECT {', '.join(chosen)} FROM ({rows}) GROUP BY place"
 

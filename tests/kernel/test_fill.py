@@ -368,3 +368,24 @@ def test_bootstraps_of_more_rows_than_there_are(known: int) -> None:
     for seed in range(10):
         drawn = fill([Cells(x[order], gone), Cells(x[order])], [0], mode="draw", seed=seed).values[0]
         assert np.abs(drawn - x[order][gone]).mean() < 0.25
+
+
+def test_rows_that_do_not_teach_do_not_turn_the_order_of_targets() -> None:
+    """Nor end the cycles sooner: what is drawn for others is the same, whatever they miss."""
+    cells = table(1200)
+
+    def drawn(gone: int) -> list[np.ndarray]:
+        """The values of the first rows' missing cells, beside 300 rows that miss all of one target."""
+        more = [
+            Cells(
+                np.concatenate([c.values, c.values[:300]]),
+                np.concatenate([c.missing, np.full(300, place == gone)]),
+                c.nominal,
+            )
+            for place, c in enumerate(cells)
+        ]
+        found = fill(more, range(4), mode="draw", seed=3, taught=1200, cycles=4).values
+        return [values[: int(c.missing.sum())] for values, c in zip(found, cells, strict=True)]
+
+    for one, other in zip(drawn(0), drawn(3), strict=True):
+        assert np.array_equal(one, other)

@@ -143,6 +143,13 @@ def test_what_is_no_number_is_the_most_frequent_value(people: Database) -> None:
     assert any("no number" in warning for warning in result.report.warnings)
 
 
+def test_of_two_values_as_frequent_the_lesser_is_told(db: Database) -> None:
+    db.execute("CREATE TABLE r AS SELECT i AS id, CASE WHEN i < 20 THEN i % 2 END AS x FROM range(21) t(i)")
+    query = "SELECT max(x)::VARCHAR AS most, max(x) AS mean FROM r WHERE id = 20"
+    answers = [db.sql(query, m=2, imputer="hotdeck", seed=seed).fetchall()[0][:2] for seed in range(20)]
+    assert set(answers) == {("0", 0.0), ("0", 0.5), ("1", 1.0)}
+
+
 def test_nested_blocks_run_draw_by_draw(people: Database) -> None:
     query = (
         "WITH t AS (SELECT sex, avg(age) a FROM person GROUP BY sex) SELECT max(a) - min(a) AS gap, count(*) n FROM t"

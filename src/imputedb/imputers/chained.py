@@ -196,8 +196,9 @@ class Prepared:
 
     @cached_property
     def _incomplete(self) -> Sequence[Column]:
-        shares = {c: int(self.rows.columns[c].missing.sum()) for c in self.design.parts}
-        return sorted((c for c in shares if shares[c]), key=lambda c: (shares[c], c))
+        gone = {c: self.rows.columns[c].missing for c in self.design.parts}
+        taught = slice(None) if self.rows.learn is None else self.rows.learn
+        return sorted((c for c in gone if gone[c].any()), key=lambda c: (int(gone[c][taught].sum()), c))
 
     @cached_property
     def _steps(self) -> Sequence[int]:

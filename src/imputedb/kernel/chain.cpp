@@ -44,7 +44,8 @@ bool worth(std::span<const Column> columns, std::span<const int> targets) {
 struct Common {
   std::vector<Binned> state;
   std::vector<std::vector<std::size_t>> offsets;  // by target, where each chunk's missing cells begin among its own
-  std::vector<std::size_t> order;                 // targets that miss a value, the fewest missing first
+  std::vector<std::size_t> gaps;                  // by target, missing cells of the rows that are learnt from
+  std::vector<std::size_t> order;                 // targets that miss a value, those of the fewest gaps first
 };
 
 Common common_to(std::span<const Column> columns, std::span<const int> targets, std::size_t taught, Pool& pool) {
@@ -53,15 +54,20 @@ Common common_to(std::span<const Column> columns, std::span<const int> targets, 
   out.state.resize(columns.size());
   pool.run(columns.size(), [&](std::size_t c) { out.state[c] = binned(columns[c], kBins, taught); }, [] {});
   out.offsets.assign(targets.size(), std::vector<std::size_t>(chunks + 1));
+  out.gaps.assign(targets.size(), 0);
   for (std::size_t t = 0; t < targets.size(); ++t) {
     std::vector<std::size_t>& offsets = out.offsets[t];
     const Column& column = columns[static_cast<std::size_t>(targets[t])];
-    for (std::size_t row = 0; row < rows; ++row) offsets[row / kChunk + 1] += column.is_missing(row);
+    for (std::size_t row = 0; row < rows; ++row) {
+      const bool missing = column.is_missing(row);
+      offsets[row / kChunk + 1] += missing;
+      out.gaps[t] += missing && row < taught;
+    }
     std::partial_sum(offsets.begin(), offsets.end(), offsets.begin());
     if (offsets.back() > 0) out.order.push_back(t);
   }
   std::stable_sort(out.order.begin(), out.order.end(),
-                   [&](std::size_t a, std::size_t b) { return out.offsets[a].back() < out.offsets[b].back(); });
+                   [&](std::size_t a, std::size_t b) { return out.gaps[a] < out.gaps[b]; });
   return out;
 }
 
@@ -78,6 +84,7 @@ class Chain {
         targets_(targets.begin(), targets.end()),
         state_(common.state),
         offsets_(common.offsets),
+        gaps_(common.gaps),
         order_(common.order) {}
 
   bool run() {
@@ -91,9 +98,8 @@ class Chain {
       cells_ = 0;
       for (std::size_t at = 0; at < order_.size() && !stop_; at += kBlock)
         learn(cycle, std::span(order_).subspan(at, std::min(kBlock, order_.size() - at)));
-      if (!settings_.draw || static_cast<double>(changed_) <= kSettled * static_cast<double>(cells_) ||
-          order_.size() < 2)
-        break;
+      const bool settled = cells_ > 0 && static_cast<double>(changed_) <= kSettled * static_cast<double>(cells_);
+      if (!settings_.draw || settled || order_.size() < 2) break;
     }
     return !stop_;
   }
@@ -177,13 +183,13 @@ class Chain {
         const std::size_t t = block[i / parts];
         std::vector<std::uint8_t>& now = state_[static_cast<std::size_t>(targets_[t])].codes;
         each_missing(t, i % parts, [&](std::size_t row, std::size_t out) {
-          changed[i] += now[row] != codes[i / parts][out];
+          changed[i] += row < settings_.taught && now[row] != codes[i / parts][out];
           now[row] = codes[i / parts][out];
         });
       });
     changed_ += std::accumulate(changed.begin(), changed.end(), std::size_t{0});
     for (std::size_t b = 0; b < block.size(); ++b) {
-      cells_ += codes[b].size();
+      if (settings_.draw) cells_ += gaps_[block[b]];
       report_.targets[block[b]] = {models[b].kind, models[b].error, models[b].features};
     }
     advance(block.size());
@@ -235,6 +241,7 @@ class Chain {
   std::vector<int> targets_;
   std::vector<Binned> state_;
   const std::vector<std::vector<std::size_t>>& offsets_;
+  const std::vector<std::size_t>& gaps_;
   const std::vector<std::size_t>& order_;
   std::atomic<bool> stop_{false};
   std::size_t done_ = 0, total_ = 1, changed_ = 0, cells_ = 0;
