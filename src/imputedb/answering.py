@@ -15,7 +15,7 @@ from imputedb.errors import Unplanned
 from imputedb.execution import Watch
 from imputedb.imputers.imputer import Progress
 from imputedb.result import Report, Result
-from imputedb.running import BASE, IMPUTATION, VERBATIM, Asked, Prepared, Run, answered, strategy
+from imputedb.running import BASE, IMPUTATION, VERBATIM, Asked, Prepared, Run, answered, strategy, translated
 from imputedb.sql import parse
 from imputedb.sql import tree as t
 from imputedb.sql.asking import extended
@@ -159,7 +159,7 @@ def answer(
     began = perf_counter()
     report = Report(asked.alpha, asked.imputer, asked.seed, VERBATIM, planning_ms=planning_ms)
     if asked.method != IMPUTATION:
-        with engine.snapshot():
+        with engine.snapshot(), translated():
             found = unimputed(engine, prepared, asked)
         report = _timed(replace(report, strategy=asked.method, warnings=found.warnings, notes=found.notes), began)
         told = [(ANSWER, WORDS[asked.method])]

@@ -11,6 +11,7 @@ from imputedb import answering, policies
 from imputedb.answering import Planner
 from imputedb.engines import declarations, load
 from imputedb.engines.duckdb import DuckDB
+from imputedb.errors import QueryError
 from imputedb.evaluation import Evaluation, Pattern, evaluate, scan
 from imputedb.execution import Watch
 from imputedb.explain import Explanation, explained
@@ -152,6 +153,8 @@ class Database:
             QueryError: the query is wrong, or not planned yet; or alpha, imputer, strategy, m, interval or level are.
             DataError: a column that must be imputed cannot be.
         """
+        if m is None:
+            raise QueryError("m is None; it is 1 (no interval), a number of draws such as 20, or 'auto'")
         many = None if m == "auto" else m
         known = Measures(tuple(measures))
         asked = Asked(

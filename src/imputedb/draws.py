@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,8 +15,9 @@ from imputedb.blocks.block import Planned, Written
 from imputedb.engines.duckdb import DuckDB
 from imputedb.execution import Execution
 from imputedb.question import Asking
-from imputedb.running import Prepared, Run, answered
+from imputedb.running import Prepared, Run, answered, translated
 from imputedb.sql import tree as t
+from imputedb.sql.bind import aggregate_calls
 from imputedb.sql.bundled import BUCKETS, bundled, resampled
 from imputedb.sql.generate import DRAW, ROW
 from imputedb.sql.tree import Tree
@@ -76,15 +76,11 @@ class Draws:
 
     def _insert(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...], run: Run) -> None:
         together = None if self._asking.sets else self._together(execution, below, numbers, run)
-        texts = [together] if together else [self._one(execution, below, number) for number in numbers]
-        try:
-            self._put(texts)
-        except duckdb.Error:  # an aggregate whose state cannot be combined
-            if not together:
-                raise
-            self._put([self._one(execution, below, number) for number in numbers])
-        else:
+        if together:
+            self._put([together])
             self._put_empty(execution, below, numbers)
+        else:
+            self._put([self._one(execution, below, number) for number in numbers])
         if self._bootstrap is None and any(one.bootstrapped for one in self._asking.outputs):
             self._bootstrap = self._resample(execution, below, numbers[:_RESAMPLED_DRAWS], run)
 
@@ -102,14 +98,18 @@ class Draws:
         if self._table is None:
             self._table = answered(self._engine, text, len(self._places))
         else:
-            self._engine.temporary.extend(self._table, text)
+            with translated():
+                self._engine.temporary.extend(self._table, text)
 
     def _together(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...], run: Run) -> str | None:
         named = run.keep({DRAW: np.array(numbers, np.int32)})
         asking, rows = self._asking, execution.generator.rows(below.input)
-        groups = {f"g{place}": tree for place, tree in enumerate(asking.groups)}
-        aggregates = self._engine.functions.aggregates
-        node = bundled(rows, asking.groups, {**groups, **asking.asked}, asking.having, named, aggregates)
+        outputs = {f"g{place}": tree for place, tree in enumerate(asking.groups)} | dict(asking.asked)
+        trees = [*outputs.values(), *([asking.having] if asking.having else [])]
+        calls = aggregate_calls(trees, self._engine.functions.aggregates)
+        if not self._engine.texts.combines([rows.expression(call) for call in calls], rows.source):
+            return None
+        node = bundled(rows, asking.groups, outputs, asking.having, named, calls)
         return self._engine.text(node) if node else None
 
     def _one(self, execution: Execution, below: Aggregate, number: int) -> str:
@@ -160,13 +160,15 @@ class Draws:
     def keys(self) -> str:
         """A SELECT of outputs that are no numbers, `k0` and so on, by the number of the `place` of their group.
 
-        What tells groups is the same in all draws; of the others the most frequent value is taken.
+        What tells groups is the same in all draws; of the others the most frequent value is taken, of several the
+        least.
         """
         chosen = ["place"]
         for place, one in enumerate(self._asking.outputs):
             if not one.is_number:
-                choice = "mode" if one.aggregates else "first"
-                chosen.append(f"{choice}(c{self._places[f'e{place}']}) AS k{place}")
+                value = f"c{self._places[f'e{place}']}"
+                choice = f"mode({value} ORDER BY {value})" if one.aggregates else f"first({value})"
+                chosen.append(f"{choice} AS k{place}")
         rows = f"SELECT *, {self._group} AS place FROM temp.{self._table}"
         return f"SELECT {', '.join(chosen)} FROM ({rows}) GROUP BY place"
 

@@ -14,8 +14,9 @@ from imputedb.imputers import features
 from imputedb.imputers.imputer import Array, Cells, Imputer, LearnsFromSample, Progress, Rows, Tells
 from imputedb.imputers.registry import chosen
 from imputedb.shelf import Shelf, combined
+from imputedb.sql import tree as t
 from imputedb.statistics.policy import Policy
-from imputedb.statistics.statistics import Statistics
+from imputedb.statistics.statistics import Kind, Statistics
 
 
 @dataclass(slots=True)
@@ -255,8 +256,12 @@ class Filling:
         return combined([self._shelf(scan).keys(hand.at(scan.alias, order)) for scan in hand.scans])
 
     def centre(self, column: Column) -> str | None:
-        """The text of a column's centre."""
-        return self.statistics[column.relation].columns[column.name].centre
+        """The text of a column's centre; of dates and timestamps the number that imputers see."""
+        known = self.statistics[column.relation].columns[column.name]
+        if known.centre is None or known.kind not in (Kind.DATE, Kind.TIMESTAMP):
+            return known.centre
+        value = self.engine.encoded(self.engine.cast(t.literal(known.centre), known.type), known.type)
+        return str(self.engine.rows(t.select([value], None))[0][0])
 
     def has_meaning(self, column: Column) -> bool:
         """Whether a NULL of a column can mean something of its own."""

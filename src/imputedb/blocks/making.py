@@ -32,7 +32,8 @@ class Making:
         """The block of a query whose rows go under a name, planned if it can be."""
         reason = "every table is completed first"
         if not self._base:
-            if not self._reads.dirty(node) and not (self._always and name == ANSWER):
+            asked = self._always and name == ANSWER and node["type"] == "SELECT_NODE"
+            if not self._reads.dirty(node) and not asked:
                 return Written(name, columns, node, "")
             try:
                 return self._planned(name, node, columns)

@@ -140,9 +140,9 @@ class Nested:
     def _reading(self, node: Tree, table: Table) -> Tree:
         """An item of FROM that reads staged rows in place of a nested query."""
         source = self._reads.sources[node["number"]]
-        source.table = table
+        source.table, source.alias = table, source.alias or f"unnamed_{source.number}"
         kept = {"number": node["number"], "sample": node.get("sample"), "column_name_alias": node["column_name_alias"]}
-        return {**t.table(table.path, source.alias or "unnamed"), **kept, "at_clause": None}
+        return {**t.table(table.path, source.alias), **kept, "at_clause": None}
 
     def _subqueries(self, tree: Any, around: _With) -> Any:
         """Expressions, every subquery in them that stands on its own replaced by the rows it gives."""

@@ -3,9 +3,13 @@
 import json
 from collections.abc import Sequence
 
+import duckdb
+
+from imputedb.engines import states
 from imputedb.engines.memory import Memory
 from imputedb.engines.session import Session
 from imputedb.sql import parse
+from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
 
 _KEPT = 512
@@ -19,6 +23,7 @@ class Texts:
         self._memory = memory
         self._texts: dict[str, str] = {}
         self._types: dict[str, Tree] = {}
+        self._combined: dict[str, bool] = {}
 
     def text(self, node: Tree) -> str:
         """The SQL of a SELECT node."""
@@ -77,3 +82,26 @@ class Texts:
             with self._session.lock:
                 self._types[name] = parse.type_tree(self._session.connection, name)
         return self._types[name]
+
+    def combines(self, calls: Sequence[Tree], source: Tree) -> bool:
+        """Whether aggregates over the rows of a source can be combined from their states over parts of them.
+
+        A connection of its own is asked: that a state cannot be exported would end the transaction of this one.
+        """
+        if not calls or any(map(states.needs_all, calls)):
+            return not calls
+        with self._session.lock:
+            read = [t.named(tree, "") for tree in states.operands(calls)]
+            _, types = parse.shape(self._session.connection, self.text(t.select([*read, t.number(0)], source)))
+            text = self.text(states.probe(calls, [self.type_tree(kind) for kind in types[:-1]]))
+            if text not in self._combined:
+                self._combined[text] = self._runs_apart(text)
+            return self._combined[text]
+
+    def _runs_apart(self, text: str) -> bool:
+        try:
+            with self._session.connection.cursor() as connection:
+                connection.execute(text)
+        except duckdb.Error:
+            return False
+        return True

@@ -19,9 +19,8 @@ def augmented(features: Matrix, codes: Vector, classes: int, everyone: Matrix | 
     """The rows, and beside them for each predictor and class two at its mean +- half its deviation.
 
     All other predictors of such a row are at their means; the added weights sum to p + 1 (White, Daniel & Royston 2010,
-    section 3). Means and deviations are those of `everyone`, and added rows stay within their range; mice counts the
-    rows to fill among them, but then the values of some would depend on which others are filled. The first column of
-    ones is none of the p predictors.
+    section 3). Means and deviations are those of `everyone`, the rows to fill among them, and added rows stay within
+    their range. The first column of ones is none of the p predictors.
     """
     whole = features if everyone is None else everyone
     p = features.shape[1] - 1

@@ -30,20 +30,20 @@ class Logistic:
 
     def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
         """0 or 1 by probability, from drawn coefficients."""
-        beta, root = _fitted(observed, features)
+        beta, root = _fitted(observed, features, unknown)
         drawn = beta + root @ rng.generator().standard_normal(len(beta))
         shift = 0.0 if observed.log_odds is None else float(observed.log_odds[1] - observed.log_odds[0])
         return np.asarray(rng.uniform() < logistic(unknown @ drawn + shift), np.float64)
 
     def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
         """The more probable value."""
-        beta, _ = _fitted(observed, features)
+        beta, _ = _fitted(observed, features, unknown)
         return np.asarray(unknown @ beta > 0, np.float64)
 
 
-def _fitted(observed: Observed, features: Matrix) -> tuple[Vector, Matrix]:
+def _fitted(observed: Observed, features: Matrix, unknown: Matrix) -> tuple[Vector, Matrix]:
     rows = observed.sample(LEARN_ROWS)
-    return fitted(*augmented(features[rows], observed.values[rows], 2, features))
+    return fitted(*augmented(features[rows], observed.values[rows], 2, observed.everyone(features, unknown)))
 
 
 def logistic(x: Vector) -> Vector:

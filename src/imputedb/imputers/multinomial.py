@@ -36,13 +36,13 @@ class Multinomial:
 
     def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
         """Classes by probability, from drawn coefficients."""
-        beta, root = _fitted(observed, features)
+        beta, root = _fitted(observed, features, unknown)
         noise = root @ rng.generator().standard_normal(root.shape[1])
         return picked(chances(unknown, beta + noise.reshape(beta.shape), observed.log_odds), rng.uniform())
 
     def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
         """The most probable class."""
-        beta, _ = _fitted(observed, features)
+        beta, _ = _fitted(observed, features, unknown)
         return np.asarray(chances(unknown, beta).argmax(axis=1), np.float64)
 
 
@@ -53,10 +53,10 @@ def picked(probabilities: Matrix, uniform: Vector) -> Vector:
     return np.asarray(np.minimum(place, probabilities.shape[1] - 1), np.float64)
 
 
-def _fitted(observed: Observed, features: Matrix) -> tuple[Matrix, Matrix]:
+def _fitted(observed: Observed, features: Matrix, unknown: Matrix) -> tuple[Matrix, Matrix]:
     rows = observed.sample(LEARN_ROWS)
     return fitted(
-        *augmented(features[rows], observed.values[rows], observed.classes, features),
+        *augmented(features[rows], observed.values[rows], observed.classes, observed.everyone(features, unknown)),
         observed.classes,
     )
 

@@ -34,7 +34,7 @@ class Ordered:
 
     def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
         """Classes by probability, from drawn parameters."""
-        theta, root, present = _fitted(observed, features)
+        theta, root, present = _fitted(observed, features, unknown)
         cuts = len(present) - 1
         drawn = theta + root @ rng.generator().standard_normal(len(theta))
         drawn[:cuts] = np.sort(drawn[:cuts])
@@ -45,16 +45,16 @@ class Ordered:
 
     def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
         """The most probable class."""
-        theta, _, present = _fitted(observed, features)
+        theta, _, present = _fitted(observed, features, unknown)
         return np.asarray(present[chances(unknown, theta, len(present) - 1).argmax(axis=1)], np.float64)
 
 
-def _fitted(observed: Observed, features: Matrix) -> tuple[Vector, Matrix, Vector]:
+def _fitted(observed: Observed, features: Matrix, unknown: Matrix) -> tuple[Vector, Matrix, Vector]:
     present, codes = np.unique(observed.values, return_inverse=True)
     rows = observed.sample(LEARN_ROWS)
     if len(present) == 1:
         return np.zeros(features.shape[1] - 1), np.zeros((features.shape[1] - 1,) * 2), present.astype(np.intp)
-    data = augmented(features[rows], codes[rows].astype(np.float64), len(present), features)
+    data = augmented(features[rows], codes[rows].astype(np.float64), len(present), observed.everyone(features, unknown))
     theta, root = fitted(*data, len(present))
     return theta, root, present.astype(np.intp)
 

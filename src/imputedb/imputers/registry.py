@@ -45,6 +45,10 @@ def chosen(choice: Choice) -> tuple[Imputer, ...]:
         return () if choice == DROP else (_named(choice),)
     if isinstance(choice, Sequence):
         return tuple(imputer for one in choice for imputer in chosen(one))
+    if not hasattr(choice, "impute"):
+        raise UnknownName(
+            f"{choice!r} is no imputer: give a name ({', '.join([*IMPUTERS, DROP])}), or an imputer object"
+        )
     return (choice,)
 
 

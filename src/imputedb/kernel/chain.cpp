@@ -20,15 +20,11 @@ constexpr double kSettled = 0.002;       // share of imputed cells below which a
 
 enum Use : std::uint64_t { kStart = 11, kDonor = 12 };
 
-template <class Value>
-void store(void* values, std::size_t place, double value) {
-  static_cast<Value*>(values)[place] = static_cast<Value>(value);
-}
-
-void store(const Column& column, void* values, std::size_t place, double value) {
+template <class Given>
+void store(const Column& column, void* values, std::size_t place, Given value) {
   column.visit([&](const auto* typed) {
     using Value = std::remove_cvref_t<decltype(*typed)>;
-    store<Value>(values, place, value);
+    static_cast<Value*>(values)[place] = static_cast<Value>(value);
   });
 }
 
@@ -222,11 +218,15 @@ class Chain {
       });
       return;
     }
+    if (column.nominal) {
+      each_missing(t, chunk, [&](std::size_t row, std::size_t out) {
+        store(column, outputs_[t].values, out, model.category(state_, row));
+      });
+      return;
+    }
     each_missing(t, chunk, [&](std::size_t row, std::size_t out) {
       const double value = model.predict(state_, row);
-      if (column.nominal) {
-        store(column, outputs_[t].values, out, value);
-      } else if (!(value > binned.low)) {  // the ends are copied: a double is not exact where 64 bits are
+      if (!(value > binned.low)) {  // the ends are copied: a double is not exact where 64 bits are
         copy(column, outputs_[t].values, out, binned.lowest);
       } else if (value >= binned.high) {
         copy(column, outputs_[t].values, out, binned.highest);

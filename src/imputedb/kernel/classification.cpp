@@ -37,7 +37,7 @@ class Classification {
   // Classes are numbered by falling frequency, as the codes are, so class 0 is the most frequent.
   void read_classes() {
     sample_.classes = std::min(target_.bins() - 1, kMaxClasses);
-    if (!target_.levels.empty()) model_.mean = static_cast<double>(target_.levels[0]);
+    if (!target_.levels.empty()) model_.mode = target_.levels[0];
     shares_.assign(classes(), 0);
     sample_.k.reserve(rows_.size());
     for (std::uint32_t row : rows_) {

@@ -14,7 +14,6 @@ const Node& Model::leaf(const Tree& tree, const std::vector<Binned>& columns, st
 }
 
 double Model::predict(const std::vector<Binned>& columns, std::size_t row) const {
-  if (!scores.levels.empty()) return category(columns, row);
   double value = 0;
   for (std::size_t f = 0; f < table.size(); ++f)
     value += table[f][columns[static_cast<std::size_t>(features[f])].codes[row]];
@@ -22,7 +21,8 @@ double Model::predict(const std::vector<Binned>& columns, std::size_t row) const
   return mean + scale * value;
 }
 
-double Model::category(const std::vector<Binned>& columns, std::size_t row) const {
+std::int64_t Model::category(const std::vector<Binned>& columns, std::size_t row) const {
+  if (scores.levels.empty()) return mode;
   std::array<float, kMaxBins> sum{};
   const std::size_t classes = scores.base.size();
   std::copy(scores.base.begin(), scores.base.end(), sum.begin());
@@ -34,7 +34,7 @@ double Model::category(const std::vector<Binned>& columns, std::size_t row) cons
     add(scores.features[f], columns[static_cast<std::size_t>(features[f])].codes[row]);
   for (const Tree& tree : trees) add(scores.leaves, static_cast<std::size_t>(leaf(tree, columns, row).leaf));
   const auto end = sum.begin() + static_cast<std::ptrdiff_t>(scores.levels.size());
-  return static_cast<double>(scores.levels[static_cast<std::size_t>(std::max_element(sum.begin(), end) - sum.begin())]);
+  return scores.levels[static_cast<std::size_t>(std::max_element(sum.begin(), end) - sum.begin())];
 }
 
 Model learnt(const Lesson& lesson) { return lesson.target.nominal ? classification(lesson) : regression(lesson); }

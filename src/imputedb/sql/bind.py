@@ -260,7 +260,8 @@ def _described(groups: Sequence[Scalar], outputs: Sequence[Scalar]) -> Iterator[
         elif group.text.isdigit() and 0 < int(group.text) <= len(outputs):
             yield outputs[int(group.text) - 1]
         else:
-            yield next((o for o in outputs if o.name.lower() == group.text.strip('"').lower()), group)
+            name = str(group.tree["column_names"][-1]) if is_reference(group.tree) else group.text
+            yield next((o for o in outputs if o.name.lower() == name.lower()), group)
 
 
 def _limit(node: Tree, written: Written) -> tuple[str, Tree] | None:
