@@ -144,10 +144,8 @@ class Filling:
     def _imputed_values(self, rows: Rows, targets: Sequence[Column]) -> dict[Column, Array]:
         """The values of missing cells."""
         values: dict[Column, Array] = {}
-        decided = [column for column in targets if column in self.deciding]
-        for some, draw in ((decided, 0), ([column for column in targets if column not in decided], None)):
-            for imputer, usable, group in self.apart(rows, some):
-                values |= self._told(imputer, usable, group, draw)
+        for imputer, usable, group in self.apart(rows, targets):
+            values |= self._told(imputer, usable, group)
         return values
 
     def apart(self, rows: Rows, targets: Sequence[Column]) -> Iterator[tuple[Imputer, Rows, list[Column]]]:
@@ -162,12 +160,11 @@ class Filling:
             (chosen_one,) = chosen(own) if own else (self.imputer,)
             yield chosen_one, Rows(usable, rows.keys, rows.learn), group
 
-    def _told(
-        self, imputer: Imputer, rows: Rows, targets: Sequence[Column], draw: int | None
-    ) -> Mapping[Column, Array]:
+    def _told(self, imputer: Imputer, rows: Rows, targets: Sequence[Column]) -> Mapping[Column, Array]:
+        drawn = self.deciding.intersection(targets)
         if not isinstance(imputer, Tells):
-            return imputer.impute(rows, targets, self.seed, self.progress, draw)
-        filled, said = imputer.told(rows, targets, self.seed, self.progress, draw)
+            return imputer.impute(rows, targets, self.seed, self.progress, drawn=drawn)
+        filled, said = imputer.told(rows, targets, self.seed, self.progress, drawn=drawn)
         self.outcome.warnings += said
         return filled
 

@@ -1,6 +1,6 @@
 """What an imputer is: three members price and do the work, a fourth is optional."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -143,13 +143,16 @@ class Imputer(Protocol):
         targets: Sequence[Column],
         seed: int,
         progress: Progress | None = None,
-        draw: int | None = None,
+        *,
+        drawn: Collection[Column] = (),
+        draw: int = 0,
     ) -> Mapping[Column, Array]:
         """The values of each target's missing cells, in row order, as `Cells.values` has them.
 
-        Without a draw's number, the single values that this imputer is for, the best it knows. With one, one imputation
-        of many: a fair draw of what the values might be, the model's own parameters drawn too. Draws differ by their
-        numbers alone, so that the first five of twenty are those of five.
+        Of most targets the single values that this imputer is for, the best it knows. Of those in `drawn` one of many
+        imputations, by its number: a fair draw of what the values might be, the model's own parameters drawn too. Draws
+        differ by their numbers alone, so that the first five of twenty are those of five; single values depend neither
+        on what is drawn beside them nor on the number.
 
         Every target has an observed value. The same rows, seed and draw give the same values; keys, not positions,
         decide what is random.
@@ -196,9 +199,19 @@ class Tells(Protocol):
         targets: Sequence[Column],
         seed: int,
         progress: Progress | None = None,
-        draw: int | None = None,
+        *,
+        drawn: Collection[Column] = (),
+        draw: int = 0,
     ) -> tuple[Mapping[Column, Array], list[str]]:
         """What `impute` gives, and sentences that a reader of the answer must know."""
+
+
+def apart(targets: Sequence[Column], drawn: Collection[Column]) -> Iterator[tuple[list[Column], bool]]:
+    """The targets of which single values are wanted, and those that are drawn; neither if there are none."""
+    for flag in (False, True):
+        some = [column for column in targets if (column in drawn) == flag]
+        if some:
+            yield some, flag
 
 
 def fills_in_sql(imputer: Imputer) -> bool:
@@ -236,6 +249,6 @@ def drawn(
         yield from imputer.prepared(rows, targets).run_many(seed, numbers, progress)
         return
     for count, number in enumerate(numbers, 1):
-        yield imputer.impute(rows, targets, seed, draw=number)
+        yield imputer.impute(rows, targets, seed, drawn=targets, draw=number)
         if progress:
             progress(count / len(numbers))
