@@ -1,7 +1,7 @@
 """One Impute at work: which rows it is shown, and what it fills in."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,7 +158,7 @@ class Filling:
         for (own, barred), group in groups.items():
             usable = {c: cells for c, cells in rows.columns.items() if c not in barred or c in group}
             (chosen_one,) = chosen(own) if own else (self.imputer,)
-            yield chosen_one, Rows(usable, rows.keys, rows.learn), group
+            yield chosen_one, replace(rows, columns=usable), group
 
     def _told(self, imputer: Imputer, rows: Rows, targets: Sequence[Column]) -> Mapping[Column, Array]:
         drawn = self.deciding.intersection(targets)

@@ -318,11 +318,7 @@ def prepared(chained: Chained, rows: Rows, targets: Sequence[Column]) -> Prepare
             raise CannotImpute(f"no value of {column} is observed among the rows at hand: nothing to learn from")
     found = patterns(np.stack([cells.missing for cells in usable.values()], axis=1), rows.keys, learn)
     order = found.order
-    taken = Rows(
-        {c: cells.at(order) for c, cells in usable.items()},
-        rows.keys[order],
-        None if learn is None else learn[order],
-    )
+    taken = replace(rows, columns=usable).at(order)
     places = {c: _given(order[taken.columns[c].missing], rows.columns[c]) for c in targets}
     return Prepared(chained, tuple(targets), taken, places, design(taken.columns, taken.learn), found)
 

@@ -13,6 +13,9 @@ from imputedb.statistics.statistics import Kind
 
 Array = NDArray[np.generic]
 
+EVERY = -1
+"""Stands for the number of a draw where a row is the same in all of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -101,11 +104,20 @@ class Rows:
         keys: (n,) what random numbers are keyed by.
         learn: (n,) True for the rows that models are learnt from, a fair sample of all; None when all are. The others
             are there for their missing cells.
+        draws: (n,) the number of the draw that alone a row is filled in for, `EVERY` for all; None when all are. What
+            other draws give it may be anything.
     """
 
     columns: Mapping[Column, Cells]
     keys: NDArray[np.uint64]
     learn: NDArray[np.bool_] | None = None
+    draws: NDArray[np.int64] | None = None
+
+    def at(self, places: NDArray[np.intp]) -> "Rows":
+        """Some rows, in the order given."""
+        columns = {column: cells.at(places) for column, cells in self.columns.items()}
+        learn = None if self.learn is None else self.learn[places]
+        return Rows(columns, self.keys[places], learn, None if self.draws is None else self.draws[places])
 
     def taught(self, column: Column) -> NDArray[np.bool_]:
         """(n,) where a column is observed in rows that are learnt from."""

@@ -115,6 +115,7 @@ class Prepared:
             drawn=[self.order.index(column) for column in drawn],
             seed=seed,
             rows=self.rows.keys,
+            of_draw=self.rows.draws,
             taught=None if self.rows.learn is None else int(np.count_nonzero(self.rows.learn)),
             train_rows=[
                 kernel.TRAIN_ROWS if column in drawn else round(tree.training_rows(gap)) for column, gap in gaps.items()

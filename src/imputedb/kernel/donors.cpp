@@ -22,6 +22,56 @@ void learn_from(const Lesson& lesson, Classes classes, Ground& out) {
   if (out.rows.size() >= kFewestRows && classes.count() > 1) out.features = predictors(lesson, out.rows, out.y);
 }
 
+// Rows of the sample that are in a bootstrap, and how often each of all is.
+struct Picked {
+  std::vector<std::uint32_t> rows;
+  std::vector<std::uint8_t> times;
+  std::size_t count = 0;
+};
+
+Picked picked(const Ground& ground, const Stream& bootstrap) {
+  Picked out{std::vector<std::uint32_t>(ground.rows.size()), std::vector<std::uint8_t>(ground.rows.size())};
+  std::size_t some = 0;
+  for (std::uint32_t i = 0; i < out.rows.size(); ++i) {
+    out.times[i] = poisson_one(bootstrap.uniform_of(ground.keys[i]));
+    out.rows[some] = i;
+    some += out.times[i] > 0;
+    out.count += out.times[i];
+  }
+  out.rows.resize(some);
+  return out;
+}
+
+// The sample with the codes that features have in this draw, of which it puts the orders.
+Sample redrawn(const Ground& ground, const std::vector<Binned>& columns, const Codes& codes,
+               std::vector<Order>& orders) {
+  Sample out = ground.sample;
+  for (std::size_t place = 0; place < ground.features.size(); ++place) {
+    const auto c = static_cast<std::size_t>(ground.features[place]);
+    if (!codes.drawn[c]) continue;
+    orders[place] = order_of(columns[c], codes.now[c], ground.rows, ground.y);
+    put({codes.now[c], orders[place].data()}, place, ground.rows, out);
+  }
+  return out;
+}
+
+void fill_leaves(Donors& out, const Ground& ground, const Picked& picked) {
+  constexpr std::size_t kUsual = 4;  // times that are written at once; a row is hardly ever in a bootstrap more often
+  out.rows.resize(picked.count + kUsual);
+  std::uint32_t* to = out.rows.data();
+  for (const Node& node : out.tree.nodes) {
+    if (node.feature >= 0) continue;
+    out.begins.push_back(static_cast<std::uint32_t>(to - out.rows.data()));
+    for (const std::uint32_t i : std::span(picked.rows).subspan(node.begin, node.rows)) {
+      std::fill_n(to, kUsual, ground.rows[i]);
+      if (picked.times[i] > kUsual) std::fill_n(to, picked.times[i], ground.rows[i]);
+      to += picked.times[i];
+    }
+  }
+  out.begins.push_back(static_cast<std::uint32_t>(picked.count));
+  out.rows.resize(picked.count);
+}
+
 }  // namespace
 
 Ground ground(const Lesson& lesson) {
@@ -44,36 +94,15 @@ Donors donors(const Ground& ground, const std::vector<Binned>& columns, const Co
               const Settings& settings) {
   Donors out;
   if (ground.features.empty()) return out;
+  Picked some = picked(ground, bootstrap);
+  if (some.rows.empty()) return out;
   out.orders = ground.orders;
-  Sample own;
-  const Sample* sample = &ground.sample;
-  for (std::size_t place = 0; place < ground.features.size(); ++place) {
-    const auto c = static_cast<std::size_t>(ground.features[place]);
-    if (!codes.drawn[c]) continue;
-    if (sample != &own) own = ground.sample;
-    sample = &own;
-    out.orders[place] = order_of(columns[c], codes.now[c], ground.rows, ground.y);
-    put({codes.now[c], out.orders[place].data()}, place, ground.rows, own);
-  }
-  std::vector<std::uint32_t> order(ground.rows.size());
-  std::vector<std::uint8_t> times(ground.rows.size());
-  std::size_t picked = 0;
-  for (std::uint32_t i = 0; i < order.size(); ++i) {
-    times[i] = poisson_one(bootstrap.uniform_of(ground.keys[i]));
-    order[picked] = i;
-    picked += times[i] > 0;
-  }
-  order.resize(picked);
-  if (order.empty()) return out;
-  const Growth growth{settings.leaves, std::min(settings.min_leaf, kFewestDonors), sample->classes ? 1.0 : 3.0};
-  out.tree = grown(*sample, order, growth, times);
-  for (const Node& node : out.tree.nodes) {
-    if (node.feature >= 0) continue;
-    out.begins.push_back(static_cast<std::uint32_t>(out.rows.size()));
-    for (const std::uint32_t i : std::span(order).subspan(node.begin, node.rows))
-      out.rows.insert(out.rows.end(), times[i], ground.rows[i]);
-  }
-  out.begins.push_back(static_cast<std::uint32_t>(out.rows.size()));
+  const bool differs =
+      std::ranges::any_of(ground.features, [&](int f) { return codes.drawn[static_cast<std::size_t>(f)]; });
+  const Sample own = differs ? redrawn(ground, columns, codes, out.orders) : Sample{};
+  const Growth growth{settings.leaves, std::min(settings.min_leaf, kFewestDonors), ground.sample.classes ? 1.0 : 3.0};
+  out.tree = grown(differs ? own : ground.sample, some.rows, growth, some.times);
+  fill_leaves(out, ground, some);
   return out;
 }
 
