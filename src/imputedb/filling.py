@@ -10,7 +10,7 @@ from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.algebra.relation import Fill, Scan
 from imputedb.engines.engine import Engine
 from imputedb.imputers import features
-from imputedb.imputers.imputer import Array, Cells, Imputer, LearnsFromSample, Progress, Rows, Tells
+from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows, learns_from_sample, tells
 from imputedb.imputers.registry import chosen
 from imputedb.shelf import Shelf, combined
 from imputedb.statistics.policy import Policy
@@ -162,7 +162,7 @@ class Filling:
 
     def _told(self, imputer: Imputer, rows: Rows, targets: Sequence[Column]) -> Mapping[Column, Array]:
         drawn = self.deciding.intersection(targets)
-        if not isinstance(imputer, Tells):
+        if not tells(imputer):
             return imputer.impute(rows, targets, self.seed, self.progress, drawn=drawn)
         filled, said = imputer.told(rows, targets, self.seed, self.progress, drawn=drawn)
         self.outcome.warnings += said
@@ -182,7 +182,7 @@ class Filling:
         keys = self.keys(hand)
         counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
         share = 1.0
-        if isinstance(self.imputer, LearnsFromSample):
+        if learns_from_sample(self.imputer):
             share = max(self.imputer.training_rows(count) / observed[column] for column, count in counts.items())
         if share >= 1:
             order = np.argsort(keys)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -185,24 +185,21 @@ def is_proper(imputer: Imputer) -> bool:
     return isinstance(imputer, Proper) and imputer.proper
 
 
-@runtime_checkable
-class FillsInSql(Protocol):
+class FillsInSql(Imputer, Protocol):
     """An imputer whose value is a constant a column, so that the engine fills it in without leaving its statement."""
 
     def constant(self, centre: str) -> str:
         """The text of the literal that stands in for a column's missing values, given its centre."""
 
 
-@runtime_checkable
-class LearnsFromSample(Protocol):
+class LearnsFromSample(Imputer, Protocol):
     """An imputer that needs no more than a sample of the observed cells, so that only those travel."""
 
     def training_rows(self, missing: float) -> float:
         """How many observed cells of a target are worth learning from, to fill in so many missing ones."""
 
 
-@runtime_checkable
-class Tells(Protocol):
+class Tells(Imputer, Protocol):
     """An imputer that has something to say of what it did: cells it could only guess, a search that was approximate."""
 
     def told(
@@ -226,9 +223,22 @@ def apart(targets: Sequence[Column], drawn: Collection[Column]) -> Iterator[tupl
             yield some, flag
 
 
-def fills_in_sql(imputer: Imputer) -> bool:
-    """Whether an Impute by this imputer melts into the engine's own statement; asked too often for `isinstance`."""
+# Asked several times a query, for which `isinstance` of a protocol is too slow.
+
+
+def fills_in_sql(imputer: Imputer) -> TypeGuard[FillsInSql]:
+    """Whether an Impute by this imputer melts into the engine's own statement."""
     return hasattr(imputer, "constant")
+
+
+def learns_from_sample(imputer: Imputer) -> TypeGuard[LearnsFromSample]:
+    """Whether an imputer is given no more than a sample of the observed cells."""
+    return hasattr(imputer, "training_rows")
+
+
+def tells(imputer: Imputer) -> TypeGuard[Tells]:
+    """Whether an imputer has something to say of what it did."""
+    return hasattr(imputer, "told")
 
 
 class Draws(Protocol):
