@@ -7,11 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.imputer import Array, Cells
+from imputedb.imputers.imputer import EVERY, Array, Cells
 from imputedb.statistics.statistics import Kind
-
-EVERY = -1
-"""Stands for the number of a draw where a row is the same in all of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,15 +70,6 @@ def _order(level: object) -> str:
     return str(level)
 
 
-def stacked(first: Cells, more: Cells) -> Cells:
-    """The cells of some rows, and below them those of others."""
-    if first.levels != more.levels:
-        levels = tuple(sorted({*first.levels, *more.levels}, key=_order))
-        first, more = recoded(first, levels), recoded(more, levels)
-    values = np.concatenate([first.values, more.values])
-    return Cells(values, np.concatenate([first.missing, more.missing]), first.kind, first.levels)
-
-
 def exploded(
     draws: NDArray[np.int32] | None, count: int, drawn: Mapping[Column, tuple[Drawn, NDArray[np.intp]]]
 ) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
@@ -112,13 +100,14 @@ def shown(drawn: Drawn, places: NDArray[np.intp], draws: NDArray[np.int32], *, s
         draws: (n,) the draw of each.
         sparse: whether cells that were not drawn must be told from others, since a NULL may stay there.
     """
-    has = places >= 0
-    order = np.argsort(drawn.numbers)
-    turns = order[np.searchsorted(np.array(drawn.numbers), draws[has], sorter=order)]
+    has = np.flatnonzero(places >= 0)
+    turns = np.zeros(max(drawn.numbers) + 1, np.intp)
+    turns[list(drawn.numbers)] = np.arange(len(drawn.numbers))
+    values = drawn.values[turns[draws[has]], places[has]]
     if drawn.values.dtype == object:
         names: Array = np.full(len(places), None, dtype=object)
-        names[has] = drawn.values[turns, places[has]]
+        names[has] = values
         return names
     whole = np.zeros(len(places), drawn.values.dtype)
-    whole[has] = drawn.values[turns, places[has]]
-    return np.ma.masked_array(whole, ~has) if sparse else whole
+    whole[has] = values
+    return np.ma.masked_array(whole, places < 0) if sparse else whole

@@ -1,17 +1,17 @@
 """One Impute at work in many draws: each sees the values that the Imputes below it gave in the same draw."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.bundle import EVERY, Drawn, stacked
+from imputedb.bundle import Drawn
 from imputedb.errors import CannotImpute
 from imputedb.filling import Filling, Hand, Outcome
 from imputedb.imputers import features
-from imputedb.imputers.imputer import Array, Cells, Imputer, Rows, drawn, is_proper
+from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Rows, drawn, is_proper
 from imputedb.statistics.statistics import Kind
 
 Places = NDArray[np.intp]
@@ -66,113 +66,98 @@ class Drawing:
         self, hand: Hand, gaps: Mapping[Column, Flags], columns: Sequence[Column], made: Mapping[Column, "_Making"]
     ) -> None:
         taught = self._taught(hand, gaps)
-        if taught is None:
-            for turn in range(len(self.numbers)):
-                self._draw_apart(hand, gaps, columns, made, turn)
+        if taught is not None:
+            base, at, places = taught
+            own = np.flatnonzero(self._once(hand, np.logical_or.reduce(list(gaps.values())) & ~hand.shared, gaps))
+            turns = np.concatenate([np.full(len(at), EVERY), self._turns(hand, own)])
+            settled = {c: np.isin(base.rows[c.relation][at], _settled(hand, c, gap)) for c, gap in gaps.items()}
+            wanted = {c: np.concatenate([settled[c], gap[own]]) for c, gap in gaps.items()}
+            asked = self._asked(base, np.concatenate([at, places[own]]), turns, wanted, columns)
+            self._fill(asked, range(len(self.numbers)), made)
             return
-        rows = self._rows(*taught, columns)
-        whole, at = taught
-        count = len(rows.keys)
-        turns = np.full(count, EVERY)
-        ids = {alias: whole.rows[alias][at] for alias in whole.rows}
-        wanted = {c: np.isin(ids[c.relation], _settled(hand, c, gap)) for c, gap in gaps.items()}
-        own = np.flatnonzero(self._once(hand, np.logical_or.reduce(list(gaps.values())) & ~hand.shared, gaps))
-        if len(own):
-            assert hand.draws is not None
-            mine = np.searchsorted(np.array(self.numbers), hand.draws[own])
-            more = self._rows(hand, own, columns, mine)
-            rows = Rows(
-                {column: stacked(rows.columns[column], more.columns[column]) for column in rows.columns},
-                np.concatenate([rows.keys, more.keys]),
-                np.arange(count + len(own)) < count,
-            )
-            turns = np.concatenate([turns, mine])
-            ids = {alias: np.concatenate([ids[alias], hand.rows[alias][own]]) for alias in ids}
-            wanted = {column: np.concatenate([flags, gaps[column][own]]) for column, flags in wanted.items()}
-        for turn, column, places, given in self._values(rows, list(gaps), range(len(self.numbers))):
-            if column not in made:
+        for turn in range(len(self.numbers)):
+            some = hand.shared | (self._turns(hand) == turn)
+            mine = np.flatnonzero(self._once(hand, some, [column for column in gaps if gaps[column][some].any()]))
+            wanted = {column: gap[mine] for column, gap in gaps.items() if gap[mine].any()}
+            if not wanted:
                 continue
-            usable = wanted[column][places] & ((turns[places] == EVERY) | (turns[places] == turn))
-            made[column].put(turn, ids[column.relation][places[usable]], given[usable])
+            for column in self._lacking(hand, list(wanted), mine):
+                raise CannotImpute(
+                    f"no value of {column} is observed in the rows of a draw: take m = 1, or imputer 'mean'"
+                )
+            asked = self._asked(hand, mine, np.full(len(mine), turn), wanted, columns)
+            self._fill(asked, range(turn, turn + 1), made)
 
-    def _draw_apart(
-        self,
-        hand: Hand,
-        gaps: Mapping[Column, Flags],
-        columns: Sequence[Column],
-        made: Mapping[Column, "_Making"],
-        turn: int,
-    ) -> None:
-        """One draw by itself: learnt from its own rows and values.
+    def _turns(self, hand: Hand, places: Places | None = None) -> Places:
+        """By row the position of its draw among the numbers; what is said of a row that all have means nothing."""
+        if hand.draws is None:
+            return np.zeros(hand.count if places is None else len(places), np.intp)
+        return np.searchsorted(np.array(self.numbers), hand.draws if places is None else hand.draws[places])
 
-        Raises:
-            CannotImpute: in none of its rows a target is observed.
-        """
-        assert hand.draws is not None
-        mine = hand.shared | (hand.draws == self.numbers[turn])
-        targets = [column for column in gaps if gaps[column][mine].any()]
-        if not targets:
-            return
-        for column in self._lacking(hand, targets, mine):
-            raise CannotImpute(f"no value of {column} is observed in the rows of a draw: take m = 1, or imputer 'mean'")
-        at = np.flatnonzero(self._once(hand, mine, targets))
-        rows = self._rows(hand, at, columns, np.full(len(at), turn))
-        for _, column, places, given in self._values(rows, targets, range(turn, turn + 1)):
-            usable = gaps[column][at[places]]
-            made[column].put(turn, hand.rows[column.relation][at[places[usable]]], given[usable])
+    def _taught(self, hand: Hand, gaps: Mapping[Column, Flags]) -> tuple[Hand, Places, Places] | None:
+        """The rows that all draws learn from: of which hand, where, and where those of this hand stand in it.
 
-    def _taught(self, hand: Hand, gaps: Mapping[Column, Flags]) -> tuple[Hand, Places] | None:
-        """The rows that all draws learn from, of which hand and where; None where they observe nothing of a target.
-
-        Rows that miss all targets teach nothing of them, and are left out unless they are to be filled.
+        None where they observe nothing of a target. Rows that miss all targets teach nothing of them, and are left out
+        unless they are to be filled.
         """
         home = self.filling.home(hand)
         if home is not None:
-            whole, _ = home
+            whole, places = home
             cells = self.filling.cells(whole, list(gaps))
             useful = [~cells[c].missing | np.isin(whole.rows[c.relation], _settled(hand, c, gaps[c])) for c in gaps]
-            return whole, np.flatnonzero(np.logical_or.reduce(useful))
-        shared = hand.shared
-        return (
-            None if self._lacking(hand, list(gaps), shared) else (hand, np.flatnonzero(self._once(hand, shared, gaps)))
-        )
+            return whole, np.flatnonzero(np.logical_or.reduce(useful)), places
+        shared = np.flatnonzero(self._once(hand, hand.shared, gaps))
+        return None if self._lacking(hand, list(gaps), shared) else (hand, shared, np.arange(hand.count))
 
     def _once(self, hand: Hand, rows: Flags, targets: Iterable[Column]) -> Flags:
         """Some rows, of those that a join repeats one for each stored row and draw."""
         once = self.filling.once(hand, targets)
         return rows if once is None else rows & once
 
-    def _lacking(self, hand: Hand, targets: Sequence[Column], rows: Flags) -> list[Column]:
+    def _lacking(self, hand: Hand, targets: Sequence[Column], rows: Places) -> list[Column]:
         """The targets of which some rows observe nothing."""
-        cells = self.filling.cells(hand, targets, np.flatnonzero(rows))
+        cells = self.filling.cells(hand, targets, rows)
         return [column for column in targets if cells[column].missing.all()]
 
-    def _rows(self, hand: Hand, places: Places, columns: Sequence[Column], turns: Places | None = None) -> Rows:
-        """Some rows, with the values of their own draws where they are of one."""
-        cells = self.filling.cells(hand, columns, places)
-        if turns is not None:
-            for column, one in self.known.items():
-                if column in cells:
-                    cells[column] = one.patched(cells[column], one.places(hand.rows[column.relation][places]), turns)
-        return Rows(cells, self.filling.keys(hand, places))
+    def _asked(
+        self, hand: Hand, places: Places, turns: Places, wanted: Mapping[Column, Flags], columns: Sequence[Column]
+    ) -> "_Asked":
+        """Some rows in the order of their keys, those that all draws learn from first.
 
-    def _values(
-        self, rows: Rows, targets: Sequence[Column], turns: range
-    ) -> Iterator[tuple[int, Column, Places, Array]]:
-        """By the position of a draw and target: the places of its missing cells, and their values."""
-        filling = self.filling
-        order = np.argsort(rows.keys, kind="stable")
-        learn = None if rows.learn is None else rows.learn[order]
-        rows = Rows({column: cells.at(order) for column, cells in rows.columns.items()}, rows.keys[order], learn)
-        for imputer, usable, group in filling.apart(rows, targets):
+        Args:
+            hand: that they are of.
+            places: (n,) where they stand in it.
+            turns: (n,) the position of the draw that each is of, `EVERY` where of all.
+            wanted: by target (n,) which are to be filled.
+            columns: that are read; of rows of a draw with its values.
+        """
+        keys = self.filling.keys(hand, places)
+        own = turns != EVERY
+        together = own.any() and not own.all()
+        order = np.lexsort((keys, own)) if together else np.argsort(keys, kind="stable")
+        places, turns, own = places[order], turns[order], own[order]
+        cells = self.filling.cells(hand, columns, places)
+        ids = {alias: rows[places] for alias, rows in hand.rows.items()}
+        for column, one in self.known.items():
+            if column in cells and own.any():
+                cells[column] = one.patched(cells[column], np.where(own, one.places(ids[column.relation]), -1), turns)
+        draws = np.where(own, np.array(self.numbers)[turns], EVERY) if together else None
+        rows = Rows(cells, keys[order], ~own if together else None, draws)
+        return _Asked(rows, turns, ids, {column: flags[order] for column, flags in wanted.items()})
+
+    def _fill(self, asked: "_Asked", turns: range, made: Mapping[Column, "_Making"]) -> None:
+        """The values of some draws, to where they belong."""
+        filling, numbers = self.filling, [self.numbers[turn] for turn in turns]
+        for imputer, usable, group in filling.apart(asked.rows, list(asked.wanted)):
             warned(imputer, filling.outcome)
-            numbers = [self.numbers[turn] for turn in turns]
-            made = drawn(imputer, usable, group, filling.seed, numbers, filling.progress)
-            for turn, values in zip(turns, made, strict=True):
-                for column in group:
-                    cells = rows.columns[column]
-                    given = features.allowed(values[column], cells, filling.policy(column))
-                    yield turn, column, order[cells.missing], _named(given, cells)
+            places = {column: asked.cells(column, made[column].rows) for column in group if column in made}
+            draws = drawn(imputer, usable, group, filling.seed, numbers, filling.progress)
+            for turn, values in zip(turns, draws, strict=True):
+                for column in places:
+                    cells = asked.rows.columns[column]
+                    for chosen, at in (places[column].of(turn), places[column].of(EVERY)):
+                        given = features.allowed(values[column][chosen], cells, filling.policy(column))
+                        made[column].put(turn, at, _named(given, cells))
 
     def _centre(self, column: Column, count: int) -> str | None:
         self.filling.outcome.warnings.append(
@@ -190,6 +175,52 @@ def warned(imputer: Imputer, outcome: Outcome) -> None:
     )
     if not is_proper(imputer) and said not in outcome.warnings:
         outcome.warnings.append(said)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Rows that some draws learn from and fill in.
+
+    Attributes:
+        rows: n of them.
+        turns: (n,) the position of the draw that each is of, `EVERY` where of all.
+        ids: (n,) of the stored rows, by alias.
+        wanted: by target (n,) where a value is wanted.
+    """
+
+    rows: Rows
+    turns: Places
+    ids: Mapping[str, NDArray[np.int64]]
+    wanted: Mapping[Column, Flags]
+
+    def cells(self, column: Column, rows: NDArray[np.int64]) -> "_Cells":
+        """Which missing cells are wanted, of stored rows that stand there often the first."""
+        missing = np.flatnonzero(self.rows.columns[column].missing)
+        wanted = np.flatnonzero(self.wanted[column][missing])
+        at = np.searchsorted(rows, self.ids[column.relation][missing[wanted]])
+        found, first = np.unique((self.turns[missing[wanted]] - EVERY) * len(rows) + at, return_index=True)
+        return _Cells(wanted[first], found, len(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """Missing cells of one column that are wanted, draw by draw, those of every draw first.
+
+    Attributes:
+        chosen: (c,) which they are of all that are missing.
+        found: (c,) where their values go; `count` more for each draw.
+        count: how many values a draw has.
+    """
+
+    chosen: Places
+    found: Places
+    count: int
+
+    def of(self, turn: int) -> tuple[Places, Places]:
+        """Those that one draw alone, or `EVERY` one, has: which, and where their values go."""
+        start = (turn - EVERY) * self.count
+        begin, end = np.searchsorted(self.found, [start, start + self.count])
+        return self.chosen[begin:end], self.found[begin:end] - start
 
 
 class _Making:
@@ -211,13 +242,11 @@ class _Making:
         self.values = np.full((self.m, self.count), centre, dtype=object)
         self._known[:] = True
 
-    def put(self, turn: int, rows: NDArray[np.int64], values: Array) -> None:
-        """The values of stored rows in one draw; of a row that stands there often, the first."""
+    def put(self, turn: int, at: Places, values: Array) -> None:
+        """The values of some of the rows in one draw."""
         if self.values is None:
             self.values = np.zeros((self.m, self.count), values.dtype)
-        found, first = np.unique(rows, return_index=True)
-        at = np.searchsorted(self.rows, found)
-        self.values[turn, at] = values[first]
+        self.values[turn, at] = values
         self._known[turn, at] = True
 
     def done(self, numbers: tuple[int, ...]) -> Drawn:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, QueryError
-from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows, Tells
+from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows, tells
 from imputedb.imputers.knn import KNN
 from imputedb.imputers.random import keyed
 from imputedb.neighbours.metric import METRICS, MetricName
@@ -164,7 +164,7 @@ def _check(imputers: Sequence[Imputer], share: float, pattern: str) -> None:
 def _filled(
     imputer: Imputer, rows: Rows, targets: Sequence[Column], seed: int, progress: Progress | None
 ) -> tuple[Mapping[Column, Array], list[str]]:
-    if isinstance(imputer, Tells):
+    if tells(imputer):
         return imputer.told(rows, targets, seed, progress)
     return imputer.impute(rows, targets, seed, progress), []
 

@@ -29,7 +29,7 @@ from imputedb.bundle import Drawn, exploded, shown
 from imputedb.drawing import Drawing, warned
 from imputedb.engines.engine import Engine
 from imputedb.filling import Filling, Hand, Outcome
-from imputedb.imputers.imputer import Array, FillsInSql, Imputer, Progress
+from imputedb.imputers.imputer import Array, Imputer, Progress, fills_in_sql
 from imputedb.shelf import Shelf
 from imputedb.sql import tree as t
 from imputedb.sql.bind import columns_in
@@ -155,7 +155,7 @@ class Execution:
     def _imputed(
         self, node: Impute, below: Relation, columns: Columns, imputer: Imputer, wanted: Columns, outcome: Outcome
     ) -> Relation:
-        if isinstance(imputer, FillsInSql) and not any(self._policy(column).restricts for column in columns):
+        if fills_in_sql(imputer) and not any(self._policy(column).restricts for column in columns):
             filled = replace(node, input=self._ready(below, wanted | columns, outcome))
             self._count_filled(filled, outcome)
             if self.numbers is not None:
@@ -256,7 +256,7 @@ class Execution:
 
     def _constant(self, impute: Impute, column: Column) -> Tree:
         imputer, statistics = self.imputers[impute.imputer], self._statistics(column)
-        assert isinstance(imputer, FillsInSql)
+        assert fills_in_sql(imputer)
         assert statistics.centre is not None
         return self.engine.cast(t.literal(imputer.constant(statistics.centre)), statistics.type)
 

@@ -1,17 +1,16 @@
 """One Impute at work: which rows it is shown, and what it fills in."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.algebra.relation import Fill, Scan
-from imputedb.bundle import EVERY
 from imputedb.engines.engine import Engine
 from imputedb.imputers import features
-from imputedb.imputers.imputer import Array, Cells, Imputer, LearnsFromSample, Progress, Rows, Tells
+from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Progress, Rows, learns_from_sample, tells
 from imputedb.imputers.registry import chosen
 from imputedb.shelf import Shelf, combined
 from imputedb.sql import tree as t
@@ -154,10 +153,8 @@ class Filling:
     def _imputed_values(self, rows: Rows, targets: Sequence[Column]) -> dict[Column, Array]:
         """The values of missing cells."""
         values: dict[Column, Array] = {}
-        decided = [column for column in targets if column in self.deciding]
-        for some, draw in ((decided, 0), ([column for column in targets if column not in decided], None)):
-            for imputer, usable, group in self.apart(rows, some):
-                values |= self._told(imputer, usable, group, draw)
+        for imputer, usable, group in self.apart(rows, targets):
+            values |= self._told(imputer, usable, group)
         return values
 
     def apart(self, rows: Rows, targets: Sequence[Column]) -> Iterator[tuple[Imputer, Rows, list[Column]]]:
@@ -170,14 +167,13 @@ class Filling:
         for (own, barred), group in groups.items():
             usable = {c: cells for c, cells in rows.columns.items() if c not in barred or c in group}
             (chosen_one,) = chosen(own) if own else (self.imputer,)
-            yield chosen_one, Rows(usable, rows.keys, rows.learn), group
+            yield chosen_one, replace(rows, columns=usable), group
 
-    def _told(
-        self, imputer: Imputer, rows: Rows, targets: Sequence[Column], draw: int | None
-    ) -> Mapping[Column, Array]:
-        if not isinstance(imputer, Tells):
-            return imputer.impute(rows, targets, self.seed, self.progress, draw)
-        filled, said = imputer.told(rows, targets, self.seed, self.progress, draw)
+    def _told(self, imputer: Imputer, rows: Rows, targets: Sequence[Column]) -> Mapping[Column, Array]:
+        drawn = self.deciding.intersection(targets)
+        if not tells(imputer):
+            return imputer.impute(rows, targets, self.seed, self.progress, drawn=drawn)
+        filled, said = imputer.told(rows, targets, self.seed, self.progress, drawn=drawn)
         self.outcome.warnings += said
         return filled
 
@@ -195,7 +191,7 @@ class Filling:
         keys = self.keys(hand)
         learn = self.once(hand, gaps)
         share = 1.0
-        if isinstance(self.imputer, LearnsFromSample):
+        if learns_from_sample(self.imputer):
             observed = {c: np.count_nonzero(~gone if learn is None else learn & ~gone) for c, gone in missing.items()}
             counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
             share = max(self.imputer.training_rows(count) / observed[column] for column, count in counts.items())
@@ -223,9 +219,10 @@ class Filling:
 
     def once(self, hand: Hand, targets: Iterable[Column]) -> NDArray[np.bool_] | None:
         """(n,) one row for each stored one and draw, where all targets are of one table; None where that is all."""
-        alias, *others = {column.relation for column in targets}
-        if others or len(hand.scans) == 1:
+        relations = {column.relation for column in targets}
+        if len(relations) != 1 or len(hand.scans) == 1:
             return None
+        (alias,) = relations
         copies = hand.rows[alias]
         if hand.draws is not None:
             copies = copies * (int(hand.draws.max(initial=EVERY)) + 2) + (hand.draws - EVERY)

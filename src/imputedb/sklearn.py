@@ -278,7 +278,7 @@ class ChainedImputer(_Imputer):
             cells,
             targets,
             cycles=self.cycles,
-            mode=self.mode,
+            drawn=targets if self.mode == "draw" else (),
             seed=self._seed,
             taught=count,
             threads=threads,

@@ -60,10 +60,10 @@ def test_one_seed_gives_one_answer_in_any_order_of_rows(imputer: Imputer) -> Non
     order = np.argsort(given.keys)
     turned = Rows({c: Cells(x.values[order], x.missing[order], x.kind, x.levels) for c, x in given.columns.items()},
                   given.keys[order])  # fmt: skip
-    for draw in (None, 3):
-        first = imputer.impute(given, [A, S], 4, draw=draw)
-        again = imputer.impute(given, [A, S], 4, draw=draw)
-        other = imputer.impute(turned, [A, S], 4, draw=draw)
+    for some in ([], [A, S], [S]):
+        first = imputer.impute(given, [A, S], 4, drawn=some, draw=3)
+        again = imputer.impute(given, [A, S], 4, drawn=some, draw=3)
+        other = imputer.impute(turned, [A, S], 4, drawn=some, draw=3)
         for column in (A, S):
             assert np.array_equal(first[column], again[column])
             assert np.array_equal(whole(given, column, first[column])[order], whole(turned, column, other[column]))
@@ -79,11 +79,11 @@ def test_what_is_not_to_be_learnt_from_says_nothing_of_other_rows(imputer: Imput
         aside = ~learn & ~cells.missing
         changed[aside] = 1 - changed[aside] if other is None else changed[aside] * 7 + other
         columns = {**given.columns, column: Cells(changed, cells.missing, cells.kind, cells.levels)}
-        for draw in (None, 2):
-            before = imputer.impute(Rows(given.columns, given.keys, learn), [column], 1, draw=draw)
-            after = imputer.impute(Rows(columns, given.keys, learn), [column], 1, draw=draw)
-            assert np.array_equal(before[column], after[column]), (column, draw)
-        everyone = imputer.impute(Rows(columns, given.keys), [column], 1, draw=2)
+        for some in ([], [column]):
+            before = imputer.impute(Rows(given.columns, given.keys, learn), [column], 1, drawn=some, draw=2)
+            after = imputer.impute(Rows(columns, given.keys, learn), [column], 1, drawn=some, draw=2)
+            assert np.array_equal(before[column], after[column]), (column, some)
+        everyone = imputer.impute(Rows(columns, given.keys), [column], 1, drawn=[column], draw=2)
         assert not np.array_equal(after[column], everyone[column]) or (imputer.name == "mean" and other is None)
 
 
@@ -99,9 +99,11 @@ def test_what_is_filled_does_not_depend_on_which_other_rows_are(imputer: Imputer
     for kept in (given.keys < 290, given.keys % 2 == 0, learn):
         places = np.flatnonzero(learn | kept)
         some = {c: Cells(x.values[places], x.missing[places], x.kind, x.levels) for c, x in columns.items()}
-        for draw in (None, 3):
-            everyone = imputer.impute(Rows(columns, given.keys, learn), [A, B, S], 5, draw=draw)
-            fewer = imputer.impute(Rows(some, given.keys[places], learn[places]), [A, B, S], 5, draw=draw)
+        for drawn_ones, draw in (((), 0), ((A, B, S), 3)):
+            everyone = imputer.impute(Rows(columns, given.keys, learn), [A, B, S], 5, drawn=drawn_ones, draw=draw)
+            fewer = imputer.impute(
+                Rows(some, given.keys[places], learn[places]), [A, B, S], 5, drawn=drawn_ones, draw=draw
+            )
             for column in (A, B, S):
                 expected = whole(Rows(columns, given.keys), column, everyone[column])[places]
                 found = whole(Rows(some, given.keys[places]), column, fewer[column])
@@ -134,7 +136,7 @@ def test_prices_keep_their_bounds(imputer: Imputer) -> None:
 
 def test_draws_have_the_type_of_their_column_and_stay_among_its_categories(imputer: Imputer) -> None:
     given = rows()
-    for column, values in imputer.impute(given, [A, B, S], 0, draw=1).items():
+    for column, values in imputer.impute(given, [A, B, S], 0, drawn=[A, B, S], draw=1).items():
         cells = given.columns[column]
         assert values.dtype == cells.values.dtype
         assert len(values) == cells.missing.sum()
@@ -149,12 +151,23 @@ def test_draws_differ_by_their_numbers_alone(imputer: Imputer, targets: list[Col
     for given in (rows(), Rows(rows().columns, rows().keys, rows().keys % 3 > 0)):
         forty = list(drawn(imputer, given, targets, 2, range(1, 41)))
         five = list(drawn(imputer, given, targets, 2, range(1, 6)))
-        alone = imputer.impute(given, targets, 2, draw=4)
+        alone = imputer.impute(given, targets, 2, drawn=targets, draw=4)
         for column in targets:
             assert all(np.array_equal(a[column], b[column]) for a, b in zip(forty[:5], five, strict=True))
             assert np.array_equal(five[3][column], alone[column])
     if is_proper(imputer):
         assert not np.array_equal(five[0][B], five[1][B])
+
+
+@pytest.mark.parametrize("some", [[B], [A, S]])
+def test_single_values_and_drawn_ones_are_as_if_asked_for_apart(imputer: Imputer, some: list[Column]) -> None:
+    given = rows()
+    both = imputer.impute(given, [A, B, S], 2, drawn=some, draw=4)
+    others = [column for column in (A, B, S) if column not in some]
+    assert set(both) == {A, B, S}
+    for apart in (imputer.impute(given, some, 2, drawn=some, draw=4), imputer.impute(given, others, 2)):
+        for column, values in apart.items():
+            assert np.array_equal(both[column], values), column
 
 
 def test_progress_of_draws_rises_to_one(imputer: Imputer) -> None:
@@ -198,12 +211,12 @@ def test_more_rows_never_cost_less_nor_lose_more(imputer: Imputer, missing: floa
     assert penalties == sorted(penalties, reverse=True)
 
 
-@pytest.mark.parametrize("draw", [None, 0])
-def test_an_observed_infinity_is_no_missing_value(imputer: Imputer, draw: int | None) -> None:
+@pytest.mark.parametrize("some", [[], [B]])
+def test_an_observed_infinity_is_no_missing_value(imputer: Imputer, some: list[Column]) -> None:
     given = rows()
     seen = given.columns[B]
     values = seen.values.copy()
     values[np.flatnonzero(~seen.missing)[:2]] = [np.inf, -np.inf]
     cells = dict(given.columns) | {B: Cells(values, seen.missing, Kind.NUMBER)}
-    filled = imputer.impute(Rows(cells, given.keys), [B], 0, draw=draw)
+    filled = imputer.impute(Rows(cells, given.keys), [B], 0, drawn=some)
     assert len(filled[B]) == seen.missing.sum()

@@ -3,13 +3,14 @@
 import os
 import signal
 import threading
+from collections.abc import Collection
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imputedb.kernel import MOST_RANKED, Cells, Filled, Picked, fill, ranks
+from imputedb.kernel import MOST_RANKED, Cells, Filled, Picked, fill, fill_many, ranks
 
 EXAMPLES = int(os.environ.get("KERNEL_EXAMPLES", "60"))
 
@@ -27,17 +28,39 @@ def same(a: Filled, b: Filled) -> bool:
     return all(np.array_equal(left, right) for left, right in zip(a.values, b.values, strict=True))
 
 
-@pytest.mark.parametrize("mode", ["predict", "draw"])
-def test_threads_do_not_matter(mode: str) -> None:
+@pytest.mark.parametrize("drawn", [(), range(4), (1, 2)])
+def test_threads_do_not_matter(drawn: Collection[int]) -> None:
     cells = table()
-    one = fill(cells, range(4), mode=mode, seed=7, threads=1)  # type: ignore[arg-type]
+    one = fill(cells, range(4), drawn=drawn, seed=7, threads=1)
     for threads in (2, 3, 8):
-        assert same(one, fill(cells, range(4), mode=mode, seed=7, threads=threads))  # type: ignore[arg-type]
+        assert same(one, fill(cells, range(4), drawn=drawn, seed=7, threads=threads))
+
+
+@pytest.mark.parametrize("drawn", [(0,), (1, 3), (2, 3), (0, 1, 2)])
+def test_what_is_predicted_and_what_is_drawn_are_as_if_apart(drawn: tuple[int, ...]) -> None:
+    cells = table()
+    predicted = [place for place in range(4) if place not in drawn]
+    both = fill(cells, range(4), drawn=drawn, seed=3, draw=5)
+    for some, flag in ((drawn, True), (predicted, False)):
+        alone = fill(cells, some, drawn=some if flag else (), seed=3, draw=5)
+        assert all(np.array_equal(both.values[place], values) for place, values in zip(some, alone.values, strict=True))
+
+
+def test_rows_of_one_draw_are_filled_in_it() -> None:
+    cells = table()
+    of_draw = np.where(np.arange(2000) < 1000, -1, np.arange(2000) % 3 + 4)
+    drawn = fill_many(cells, range(4), [4, 5], drawn=range(4), seed=2, of_draw=of_draw, taught=1000)
+    for number, one in zip((4, 5), drawn, strict=True):
+        mine = (of_draw == -1) | (of_draw == number)
+        some = [Cells(c.values[mine], c.missing[mine], c.nominal) for c in cells]  # type: ignore[index]
+        alone = fill(some, range(4), drawn=range(4), seed=2, draw=number, taught=1000, rows=np.flatnonzero(mine))
+        for place, values in enumerate(one.values):
+            assert np.array_equal(values[mine[cells[place].missing]], alone.values[place])
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
-@given(st.integers(0, 2**32), st.integers(1, 5000), st.integers(1, 300), st.sampled_from(["predict", "draw"]))
-def test_picked_rows_predict_as_the_same_rows_do(seed: int, n: int, levels: int, mode: str) -> None:
+@given(st.integers(0, 2**32), st.integers(1, 5000), st.integers(1, 300), st.booleans())
+def test_picked_rows_predict_as_the_same_rows_do(seed: int, n: int, levels: int, draws: bool) -> None:
     rng = np.random.default_rng(seed)
     whole = [
         Cells(rng.normal(0, 1, 3000), rng.random(3000) < 0.3),
@@ -55,8 +78,8 @@ def test_picked_rows_predict_as_the_same_rows_do(seed: int, n: int, levels: int,
     assert known is not None
     picked = [Picked(known, places), *(Picked(ranks(c), places) for c in whole[1:])]  # type: ignore[arg-type]
     assert same(
-        fill([*taken, target], [5], mode=mode, seed=seed),  # type: ignore[arg-type]
-        fill([*picked, target], [5], mode=mode, seed=seed),  # type: ignore[arg-type]
+        fill([*taken, target], [5], drawn=[5] if draws else [], seed=seed),
+        fill([*picked, target], [5], drawn=[5] if draws else [], seed=seed),
     )
 
 
@@ -81,10 +104,10 @@ def test_values_between_the_rows_that_bins_are_learnt_from() -> None:
 
 def test_seeds_and_draws_matter_for_draws() -> None:
     cells = table()
-    first = fill(cells, [1], mode="draw", seed=1)
-    assert same(first, fill(cells, [1], mode="draw", seed=1))
-    assert not same(first, fill(cells, [1], mode="draw", seed=2))
-    assert not same(first, fill(cells, [1], mode="draw", seed=1, draw=1))
+    first = fill(cells, [1], drawn=[1], seed=1)
+    assert same(first, fill(cells, [1], drawn=[1], seed=1))
+    assert not same(first, fill(cells, [1], drawn=[1], seed=2))
+    assert not same(first, fill(cells, [1], drawn=[1], seed=1, draw=1))
 
 
 def test_structure_is_found() -> None:
@@ -104,7 +127,7 @@ def test_noise_is_not_fitted() -> None:
 
 def test_draws_are_observed_values_and_keep_the_spread() -> None:
     cells = table()
-    filled = fill(cells, range(4), mode="draw", seed=1)
+    filled = fill(cells, range(4), drawn=range(4), seed=1)
     for column, values in zip(cells, filled.values, strict=True):
         assert column.missing is not None
         assert np.isin(values, column.values[~column.missing]).all()
@@ -137,7 +160,7 @@ def test_integers_booleans_and_widths_stay_what_they_are() -> None:
 def test_large_integers_are_exact_in_draws() -> None:
     values = np.arange(200, dtype=np.int64) + 2**31 + 2**53
     gone = np.arange(200) % 3 == 0
-    filled = fill([Cells(values, gone), Cells(np.arange(200.0) % 7)], [0], mode="draw")
+    filled = fill([Cells(values, gone), Cells(np.arange(200.0) % 7)], [0], drawn=[0])
     assert np.isin(filled.values[0], values[~gone]).all()
 
 
@@ -186,9 +209,9 @@ def test_views_that_skip_are_read_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
-@pytest.mark.parametrize("mode", ["predict", "draw"])
-def test_hardly_any_rows(n: int, mode: str) -> None:
-    filled = fill([Cells(np.arange(n) + 1.0, np.arange(n) > 0)], [0], mode=mode)  # type: ignore[arg-type]
+@pytest.mark.parametrize("drawn", [(), (0,)])
+def test_hardly_any_rows(n: int, drawn: Collection[int]) -> None:
+    filled = fill([Cells(np.arange(n) + 1.0, np.arange(n) > 0)], [0], drawn=drawn)
     assert filled.values[0].tolist() == [1.0] * max(0, n - 1)
 
 
@@ -259,10 +282,10 @@ def test_bounded_training_costs_little_error() -> None:
 def test_cycles_stop_early_where_nothing_changes() -> None:
     assert fill(table(), range(4), cycles=10).cycles == 1
     alone = fill(
-        [Cells(np.arange(300) % 5, np.arange(300) % 7 == 0), Cells(np.arange(300) % 5)], [0], cycles=10, mode="draw"
+        [Cells(np.arange(300) % 5, np.arange(300) % 7 == 0), Cells(np.arange(300) % 5)], [0], cycles=10, drawn=[0]
     )
     assert alone.cycles == 1
-    assert fill(table(), range(4), cycles=3, mode="draw").cycles == 3
+    assert fill(table(), range(4), cycles=3, drawn=range(4)).cycles == 3
 
 
 def test_progress_rises_to_one_and_its_errors_stop_the_work() -> None:
@@ -282,7 +305,7 @@ def test_ctrl_c_stops() -> None:
     cells = table(200_000)
     threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
-        fill(cells, range(4), cycles=1000, mode="draw", train_rows=200_000)
+        fill(cells, range(4), cycles=1000, drawn=range(4), train_rows=200_000)
 
 
 columns = st.one_of(
@@ -293,8 +316,8 @@ columns = st.one_of(
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
-@given(st.data(), st.integers(0, 40), st.integers(1, 6), st.sampled_from(["predict", "draw"]))
-def test_any_shape(data: st.DataObject, n: int, width: int, mode: str) -> None:
+@given(st.data(), st.integers(0, 40), st.integers(1, 6), st.booleans())
+def test_any_shape(data: st.DataObject, n: int, width: int, draws: bool) -> None:
     cells = []
     for _ in range(width):
         values = np.array((data.draw(columns) * n)[:n] or [0] * n)
@@ -306,14 +329,14 @@ def test_any_shape(data: st.DataObject, n: int, width: int, mode: str) -> None:
     nan = [c.missing | (np.isnan(c.values) if c.values.dtype.kind == "f" else False) for c in cells]
     targets = [place for place, gone in enumerate(nan) if not gone.all() or n == 0]
     kept = [c.values.copy() for c in cells]
-    filled = fill(cells, targets, mode=mode, min_leaf=2)  # type: ignore[arg-type]
+    filled = fill(cells, targets, drawn=targets if draws else (), min_leaf=2)
     for target, values in zip(targets, filled.values, strict=True):
         assert len(values) == nan[target].sum()
         observed = kept[target][~nan[target]]
         if len(values):
             assert (values >= observed.min()).all()
             assert (values <= observed.max()).all()
-            if mode == "draw" or cells[target].nominal:
+            if draws or cells[target].nominal:
                 assert np.isin(values, observed).all()
     for column, before in zip(cells, kept, strict=True):
         assert np.array_equal(column.values, before, equal_nan=column.values.dtype.kind == "f")
@@ -326,9 +349,11 @@ def test_codes_of_categories_beyond_what_a_double_tells_apart(mode: str, kind: t
     x = np.arange(400) % 2
     codes = np.where(x == 0, near + 1, near + 3).astype(kind)
     gone = np.random.default_rng(0).random(400) < 0.3
-    filled = fill([Cells(x), Cells(codes, gone, nominal=True)], [1], mode=mode)  # type: ignore[arg-type]
+    filled = fill([Cells(x), Cells(codes, gone, nominal=True)], [1], drawn=[1] * (mode == "draw"))
     assert np.array_equal(filled.values[0], codes[gone])
-    alone = fill([Cells(np.array([near + 1, 0], kind), np.array([False, True]), nominal=True)], [0], mode=mode)  # type: ignore[arg-type]
+    alone = fill(
+        [Cells(np.array([near + 1, 0], kind), np.array([False, True]), nominal=True)], [0], drawn=[0] * (mode == "draw")
+    )
     assert alone.values[0].tolist() == [near + 1]
 
 
@@ -366,7 +391,7 @@ def test_bootstraps_of_more_rows_than_there_are(known: int) -> None:
     gone = np.arange(len(x)) < 60
     order = np.random.default_rng(0).permutation(len(x))
     for seed in range(10):
-        drawn = fill([Cells(x[order], gone), Cells(x[order])], [0], mode="draw", seed=seed).values[0]
+        drawn = fill([Cells(x[order], gone), Cells(x[order])], [0], drawn=[0], seed=seed).values[0]
         assert np.abs(drawn - x[order][gone]).mean() < 0.25
 
 
@@ -384,7 +409,7 @@ def test_rows_that_do_not_teach_do_not_turn_the_order_of_targets() -> None:
             )
             for place, c in enumerate(cells)
         ]
-        found = fill(more, range(4), mode="draw", seed=3, taught=1200, cycles=4).values
+        found = fill(more, range(4), drawn=range(4), seed=3, taught=1200, cycles=4).values
         return [values[: int(c.missing.sum())] for values, c in zip(found, cells, strict=True)]
 
     for one, other in zip(drawn(0), drawn(3), strict=True):

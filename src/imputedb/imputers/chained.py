@@ -1,6 +1,6 @@
 """Chained equations: any model of one column becomes an imputer of all."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from imputedb.imputers import at_once, random
 from imputedb.imputers.column_model import LEARN_ROWS, ColumnModel, Matrix
 from imputedb.imputers.crossproducts import Chain, Delta, Patterns, Told, chain, patterns
 from imputedb.imputers.design import Design, Part, design
-from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work
+from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work, apart
 from imputedb.imputers.logistic import Logistic
 from imputedb.imputers.normal import Normal
 from imputedb.imputers.over_rows import Modelled, OverRows, modelled
@@ -96,10 +96,15 @@ class Chained:
         targets: Sequence[Column],
         seed: int,
         progress: Progress | None = None,
-        draw: int | None = None,
+        *,
+        drawn: Collection[Column] = (),
+        draw: int = 0,
     ) -> Mapping[Column, Array]:
-        """One draw of the chain, or without a number its single best values."""
-        return self.run(rows, targets, seed, progress, draw)
+        """One draw of the chain of those that are drawn, and the single best values of others."""
+        values: dict[Column, Array] = {}
+        for some, draws in apart(targets, drawn):
+            values |= self.run(rows, some, seed, progress, draw if draws else None)
+        return values
 
     def run(
         self,
@@ -323,11 +328,7 @@ def prepared(chained: Chained, rows: Rows, targets: Sequence[Column]) -> Prepare
             raise CannotImpute(f"no value of {column} is observed among the rows at hand: nothing to learn from")
     found = patterns(np.stack([cells.missing for cells in usable.values()], axis=1), rows.keys, learn)
     order = found.order
-    taken = Rows(
-        {c: cells.at(order) for c, cells in usable.items()},
-        rows.keys[order],
-        None if learn is None else learn[order],
-    )
+    taken = replace(rows, columns=usable).at(order)
     places = {c: _given(order[taken.columns[c].missing], rows.columns[c]) for c in targets}
     return Prepared(chained, tuple(targets), taken, places, design(taken.columns, taken.learn), found)
 

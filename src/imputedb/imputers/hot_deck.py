@@ -1,6 +1,6 @@
 """The hot deck: a random observed value of the same column."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -40,7 +40,9 @@ class HotDeck:
         targets: Sequence[Column],
         seed: int,
         progress: Progress | None = None,  # noqa: ARG002
-        draw: int | None = None,
+        *,
+        drawn: Collection[Column] = (),
+        draw: int = 0,
     ) -> Mapping[Column, Array]:
         """Donors' values."""
         filled: dict[Column, Array] = {}
@@ -49,8 +51,8 @@ class HotDeck:
             observed = rows.taught(column)
             donors = cells.values[observed]
             donors = donors[np.argsort(rows.keys[observed], kind="stable")]
-            what: tuple[int | str, ...] = (seed, str(column)) if draw is None else (seed, draw, str(column))
-            if draw is not None:
+            what: tuple[int | str, ...] = (seed, draw, str(column)) if column in drawn else (seed, str(column))
+            if column in drawn:
                 lots = keyed(np.arange(len(donors), dtype=np.uint64), *what, "bootstrap") % np.uint64(len(donors))
                 donors = donors[lots.astype(np.intp)]
             places = keyed(rows.keys[cells.missing], *what) % np.uint64(len(donors))

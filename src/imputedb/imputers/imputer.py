@@ -1,8 +1,8 @@
 """What an imputer is: three members price and do the work, a fourth is optional."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from imputedb.algebra.column import Column
 from imputedb.statistics.statistics import Kind
 
 Array = NDArray[np.generic]
+
+EVERY = -1
+"""Stands for the number of a draw where a row is the same in all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +104,20 @@ class Rows:
         keys: (n,) what random numbers are keyed by.
         learn: (n,) True for the rows that models are learnt from, a fair sample of all; None when all are. The others
             are there for their missing cells.
+        draws: (n,) the number of the draw that alone a row is filled in for, `EVERY` for all; None when all are. What
+            other draws give it may be anything.
     """
 
     columns: Mapping[Column, Cells]
     keys: NDArray[np.uint64]
     learn: NDArray[np.bool_] | None = None
+    draws: NDArray[np.int64] | None = None
+
+    def at(self, places: NDArray[np.intp]) -> "Rows":
+        """Some rows, in the order given."""
+        columns = {column: cells.at(places) for column, cells in self.columns.items()}
+        learn = None if self.learn is None else self.learn[places]
+        return Rows(columns, self.keys[places], learn, None if self.draws is None else self.draws[places])
 
     def taught(self, column: Column) -> NDArray[np.bool_]:
         """(n,) where a column is observed in rows that are learnt from."""
@@ -143,13 +155,16 @@ class Imputer(Protocol):
         targets: Sequence[Column],
         seed: int,
         progress: Progress | None = None,
-        draw: int | None = None,
+        *,
+        drawn: Collection[Column] = (),
+        draw: int = 0,
     ) -> Mapping[Column, Array]:
         """The values of each target's missing cells, in row order, as `Cells.values` has them.
 
-        Without a draw's number, the single values that this imputer is for, the best it knows. With one, one imputation
-        of many: a fair draw of what the values might be, the model's own parameters drawn too. Draws differ by their
-        numbers alone, so that the first five of twenty are those of five.
+        Of most targets the single values that this imputer is for, the best it knows. Of those in `drawn` one of many
+        imputations, by its number: a fair draw of what the values might be, the model's own parameters drawn too. Draws
+        differ by their numbers alone, so that the first five of twenty are those of five; single values depend neither
+        on what is drawn beside them nor on the number.
 
         Every target has an observed value. The same rows, seed and draw give the same values; keys, not positions,
         decide what is random.
@@ -170,24 +185,21 @@ def is_proper(imputer: Imputer) -> bool:
     return isinstance(imputer, Proper) and imputer.proper
 
 
-@runtime_checkable
-class FillsInSql(Protocol):
+class FillsInSql(Imputer, Protocol):
     """An imputer whose value is a constant a column, so that the engine fills it in without leaving its statement."""
 
     def constant(self, centre: str) -> str:
         """The text of the literal that stands in for a column's missing values, given its centre."""
 
 
-@runtime_checkable
-class LearnsFromSample(Protocol):
+class LearnsFromSample(Imputer, Protocol):
     """An imputer that needs no more than a sample of the observed cells, so that only those travel."""
 
     def training_rows(self, missing: float) -> float:
         """How many observed cells of a target are worth learning from, to fill in so many missing ones."""
 
 
-@runtime_checkable
-class Tells(Protocol):
+class Tells(Imputer, Protocol):
     """An imputer that has something to say of what it did: cells it could only guess, a search that was approximate."""
 
     def told(
@@ -196,14 +208,37 @@ class Tells(Protocol):
         targets: Sequence[Column],
         seed: int,
         progress: Progress | None = None,
-        draw: int | None = None,
+        *,
+        drawn: Collection[Column] = (),
+        draw: int = 0,
     ) -> tuple[Mapping[Column, Array], list[str]]:
         """What `impute` gives, and sentences that a reader of the answer must know."""
 
 
-def fills_in_sql(imputer: Imputer) -> bool:
-    """Whether an Impute by this imputer melts into the engine's own statement; asked too often for `isinstance`."""
+def apart(targets: Sequence[Column], drawn: Collection[Column]) -> Iterator[tuple[list[Column], bool]]:
+    """The targets of which single values are wanted, and those that are drawn; neither if there are none."""
+    for flag in (False, True):
+        some = [column for column in targets if (column in drawn) == flag]
+        if some:
+            yield some, flag
+
+
+# Asked several times a query, for which `isinstance` of a protocol is too slow.
+
+
+def fills_in_sql(imputer: Imputer) -> TypeGuard[FillsInSql]:
+    """Whether an Impute by this imputer melts into the engine's own statement."""
     return hasattr(imputer, "constant")
+
+
+def learns_from_sample(imputer: Imputer) -> TypeGuard[LearnsFromSample]:
+    """Whether an imputer is given no more than a sample of the observed cells."""
+    return hasattr(imputer, "training_rows")
+
+
+def tells(imputer: Imputer) -> TypeGuard[Tells]:
+    """Whether an imputer has something to say of what it did."""
+    return hasattr(imputer, "told")
 
 
 class Draws(Protocol):
@@ -236,6 +271,6 @@ def drawn(
         yield from imputer.prepared(rows, targets).run_many(seed, numbers, progress)
         return
     for count, number in enumerate(numbers, 1):
-        yield imputer.impute(rows, targets, seed, draw=number)
+        yield imputer.impute(rows, targets, seed, drawn=targets, draw=number)
         if progress:
             progress(count / len(numbers))

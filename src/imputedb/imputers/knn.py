@@ -1,6 +1,6 @@
 """The neighbours imputer: what the most similar rows have."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute, QueryError, UnknownName
-from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work
+from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work, apart
 from imputedb.imputers.order import by_key, taught, turned_back
 from imputedb.imputers.random import keyed
 from imputedb.neighbours import cost, filling
@@ -52,7 +52,7 @@ class KNN:
         group: a column whose value donors must share.
         before: a column by which donors must be earlier, so that nothing leaks from the future.
         fallback: `group`, `column`, `mean`, in the order they are tried.
-        mode: `predict` or `draw`; a draw's number always draws.
+        mode: `predict`, or `draw` for draws of all targets.
         search: `auto`, `exact` or `approximate`.
         recall: the share of exact neighbours that an approximate search must find on a sample.
     """
@@ -102,10 +102,12 @@ class KNN:
         targets: Sequence[Column],
         seed: int,
         progress: Progress | None = None,
-        draw: int | None = None,
+        *,
+        drawn: Collection[Column] = (),
+        draw: int = 0,
     ) -> Mapping[Column, Array]:
         """The neighbours' values."""
-        return self.told(rows, targets, seed, progress, draw)[0]
+        return self.told(rows, targets, seed, progress, drawn=drawn, draw=draw)[0]
 
     def told(
         self,
@@ -113,7 +115,9 @@ class KNN:
         targets: Sequence[Column],
         seed: int,
         progress: Progress | None = None,
-        draw: int | None = None,
+        *,
+        drawn: Collection[Column] = (),
+        draw: int = 0,
     ) -> tuple[Mapping[Column, Array], list[str]]:
         """The neighbours' values, and sentences about fallbacks and recall.
 
@@ -121,6 +125,17 @@ class KNN:
             UnknownName: a column that is named in a setting is not among the rows' columns.
             CannotImpute: a cell has no neighbour, and no fallback stands in for it.
         """
+        values: dict[Column, Array] = {}
+        sentences: list[str] = []
+        for some, draws in apart(targets, targets if self.mode == "draw" else drawn):
+            filled, said = self._told(rows, some, seed, progress, draw if draws else None)
+            values |= filled
+            sentences += said
+        return values, sentences
+
+    def _told(
+        self, rows: Rows, targets: Sequence[Column], seed: int, progress: Progress | None, draw: int | None
+    ) -> tuple[Mapping[Column, Array], list[str]]:
         order = sorted(rows.columns)
         stored = rows
         rows, turn = by_key(rows)  # ties are broken by row, and so are bootstraps
@@ -140,7 +155,7 @@ class KNN:
             uniform,
             groups=groups,
             times=times,
-            draw=self.mode == "draw" or draw is not None,
+            draw=draw is not None,
             taught=rows.learn,
             progress=progress,
         )

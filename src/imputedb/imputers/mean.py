@@ -1,6 +1,6 @@
 """The mean imputer: a column's mean, or its most frequent category."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,9 @@ class Mean:
         targets: Sequence[Column],
         seed: int,  # noqa: ARG002
         progress: Progress | None = None,  # noqa: ARG002
-        draw: int | None = None,  # noqa: ARG002
+        *,
+        drawn: Collection[Column] = (),  # noqa: ARG002
+        draw: int = 0,  # noqa: ARG002
     ) -> Mapping[Column, Array]:
         """The mean or mode of the observed cells, for rows that are at hand as arrays; every draw is the same."""
         return {column: _centred(rows.columns[column], rows.taught(column)) for column in targets}

@@ -1,6 +1,6 @@
 """The tree imputer: chained equations on the native kernel."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +24,7 @@ class Tree:
     2. `cycles` times, targets in the order of their missing share: a model of the target is grown on the rows where it
        is observed, from all other columns, and gives its missing cells new values.
     3. Stop early when nothing changes.
-    In a draw by number each tree is grown on a bootstrap of the rows, and gives a random observed value of the leaf.
+    Of a drawn target each tree is grown on a bootstrap of the rows, and gives a random observed value of the leaf.
 
     Warning: `mode="predict"` gives the most plausible single value, so variances of imputed columns are too small; use
     `mode="draw"` where the spread of values matters.
@@ -64,11 +64,12 @@ class Tree:
         targets: Sequence[Column],
         seed: int,
         progress: Progress | None = None,
-        draw: int | None = None,
+        *,
+        drawn: Collection[Column] = (),
+        draw: int = 0,
     ) -> Mapping[Column, Array]:
-        """The kernel's values; by a draw's number always drawn ones."""
-        numbers, drawn = ([0], False) if draw is None else ([draw], True)
-        return Prepared(self, rows, targets).filled(seed, numbers, progress, drawn=drawn)[0]
+        """The kernel's values."""
+        return Prepared(self, rows, targets).filled(seed, [draw], progress, drawn)[0]
 
     def prepared(self, rows: Rows, targets: Sequence[Column]) -> "Prepared":
         """The rows in the order of their keys, as the kernel has them."""
@@ -96,26 +97,30 @@ class Prepared:
         for at in range(0, len(numbers), TOGETHER):
             some = numbers[at : at + TOGETHER]
             told = progress and _part_of(progress, at / len(numbers), len(some) / len(numbers))
-            yield from self.filled(seed, some, told, drawn=True)
+            yield from self.filled(seed, some, told, self.targets)
 
     def filled(
-        self, seed: int, numbers: Sequence[int], progress: Progress | None, *, drawn: bool
+        self, seed: int, numbers: Sequence[int], progress: Progress | None, drawn: Collection[Column]
     ) -> list[Mapping[Column, Array]]:
-        """The values of some draws, or single ones."""
-        tree, gaps = self.tree, [int(np.count_nonzero(self.missing[column])) for column in self.targets]
-        sizes = {k: v for k, v in (("leaves", tree.leaves), ("min_leaf", tree.min_leaf)) if v is not None}
+        """The values of some draws; single ones of targets that are not drawn."""
+        tree, gaps = self.tree, {column: int(np.count_nonzero(self.missing[column])) for column in self.targets}
+        drawn = self.targets if tree.mode == "draw" else drawn
         filled = kernel.fill_many(
             self.cells,
             [self.order.index(column) for column in self.targets],
             numbers,
             cycles=tree.cycles,
-            mode="draw" if drawn else tree.mode,
+            leaves=kernel.LEAVES if tree.leaves is None else tree.leaves,
+            min_leaf=kernel.MIN_LEAF if tree.min_leaf is None else tree.min_leaf,
+            drawn=[self.order.index(column) for column in drawn],
             seed=seed,
             rows=self.rows.keys,
+            of_draw=self.rows.draws,
             taught=None if self.rows.learn is None else int(np.count_nonzero(self.rows.learn)),
-            train_rows=kernel.TRAIN_ROWS if drawn else [round(tree.training_rows(gap)) for gap in gaps],
+            train_rows=[
+                kernel.TRAIN_ROWS if column in drawn else round(tree.training_rows(gap)) for column, gap in gaps.items()
+            ],
             progress=progress,
-            **sizes,
         )
         return [
             {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +89,7 @@ class Filled:
     Attributes:
         values: per target, the values of its missing rows in row order, of the column's own type.
         fitted: per target, what filled it.
-        cycles: how many were run.
+        cycles: how many were run of those that are drawn.
     """
 
     values: tuple[NDArray[np.generic], ...]
@@ -105,9 +105,10 @@ def fill_many(
     cycles: int = 2,
     leaves: int = LEAVES,
     min_leaf: int = MIN_LEAF,
-    mode: Literal["predict", "draw"] = "predict",
+    drawn: Collection[int] = (),
     seed: int = 0,
     rows: NDArray[np.uint64] | None = None,
+    of_draw: NDArray[np.int64] | None = None,
     train_rows: int | Sequence[int] = TRAIN_ROWS,
     taught: int | None = None,
     threads: int = 0,
@@ -120,22 +121,26 @@ def fill_many(
     Every missing cell starts as a random observed value of its column. Then, cycle after cycle and in the order of
     their missing counts, a model of each target is learnt from all other columns, and fills its missing cells anew.
 
-    A drawn value is a fair stand-in for the unknown one, so draws feed the models of the other columns. A predicted one
-    is not: it was computed from the very columns it would then help to predict, and errors grow (decisions/kernel.md
-    has the figures). In `predict` mode other columns' missing cells therefore keep a bin of their own, and one cycle
-    says it all.
+    A drawn value is a fair stand-in for the unknown one, so draws feed the models of the other columns that are drawn.
+    A predicted one is not: it was computed from the very columns it would then help to predict, and errors grow
+    (decisions/kernel.md has the figures). Where values are predicted, and for models of predicted columns, missing
+    cells therefore keep a bin of their own, and one cycle says it all. The values of a target that is predicted do not
+    depend on which others are filled, nor those of drawn ones on which are predicted beside them.
 
     Args:
         columns: the table; all columns of one length.
         targets: places of the columns to fill. All others predict, with a bin of their own for what is missing.
         draws: numbers of the draws, several of one seed.
-        cycles: how often every target is modelled.
+        cycles: how often every target that is drawn is modelled.
         leaves: of a tree at most.
         min_leaf: rows of a leaf at least.
-        mode: `predict` gives means and most frequent categories, clipped to the observed range and rounded for
-            integers; `draw` gives a random observed value from the leaf of a tree grown on a bootstrap of the rows.
+        drawn: those of the targets that get a random observed value from the leaf of a tree grown on a bootstrap of the
+            rows. All others get means and most frequent categories, clipped to the observed range and rounded for
+            integers.
         seed: one seed gives one answer, whatever the number of threads.
         rows: (n,) what random numbers are keyed by; 0..n-1 unless given.
+        of_draw: (n,) the number of the draw that alone a row is filled in for, -1 for all; what it is given in others
+            means nothing. All rows are filled in in all draws unless given.
         train_rows: rows a model is learnt from at most; one number, or one a target.
         taught: how many rows, the first ones, models learn from; all others are only filled. All unless given.
         threads: 0 for one a core.
@@ -146,14 +151,14 @@ def fill_many(
             target.
         TypeError: a target is picked by ranks; a column is neither numbers of at most 64 bits nor booleans.
     """
-    size = _size(columns, rows)
+    size = _size(columns, rows, of_draw)
     first = size if taught is None else taught
     if not 0 <= first <= size:
         raise ValueError(f"{first} rows to learn from, of {size}")
     values = [_native(place, column) for place, column in enumerate(columns)]
     filled = _checked(columns, targets)
     kinds = [(_gaps(place, filled[place], first), _array(place, filled[place].values).dtype) for place in targets]
-    outputs = [[np.empty(count, kind) for count, kind in kinds] for _ in draws]
+    outputs = [[np.zeros(count, kind) for count, kind in kinds] for _ in draws]
     most = [train_rows] * len(targets) if isinstance(train_rows, int) else list(train_rows)
     if len(most) != len(targets):
         raise ValueError(f"{len(most)} bounds on the rows to learn from, but {len(targets)} targets")
@@ -161,16 +166,15 @@ def fill_many(
         values,
         [None if isinstance(column, Picked) else _flags(column.missing) for column in columns],
         [int(isinstance(column, Cells) and column.nominal) for column in columns],
-        list(targets),
+        [(place, bound, place in drawn) for place, bound in zip(targets, most, strict=True)],
         [output for draw in outputs for output in draw],
         None if rows is None else np.ascontiguousarray(rows, np.uint64),
+        None if of_draw is None else np.ascontiguousarray(of_draw, np.int64),
         cycles,
         leaves,
         min_leaf,
-        mode == "draw",
         seed & 0xFFFFFFFFFFFFFFFF,
         list(draws),
-        most,
         first,
         threads or _CORES,
         progress,

@@ -9,12 +9,12 @@
 
 namespace imputedb {
 
-// Where the values of a target's missing cells go: one place a missing cell, in row order, of the column's own type;
-// and how many rows it is learnt from at most.
-struct Output {
-  void* values;
-  std::size_t count;
+// A column to fill: its place among all, how many rows it is learnt from at most, and whether its values are drawn or
+// predicted. Drawn ones feed the models of other drawn ones.
+struct Target {
+  int place;
   std::size_t train_rows;
+  bool drawn;
 };
 
 struct Fitted {
@@ -31,9 +31,10 @@ struct Report {
 // Called on the caller's thread with the share that is done; true asks to stop.
 using Between = std::function<bool(double)>;
 
-// Fills the outputs of the targets, draw after draw by their numbers; false when it was stopped. Bins and the order of
-// the targets are shared, and draws are spread over threads. The report is of the first draw.
-bool filled(std::span<const Column> columns, std::span<const int> targets, std::span<const Output> outputs,
+// Fills the outputs, one a draw and target, draw after draw by their numbers: a value a missing cell, in row order, of
+// the column's own type. False when it was stopped. What draws share is prepared once, and draws are spread over
+// threads. The report is of the first draw.
+bool filled(std::span<const Column> columns, std::span<const Target> targets, std::span<void* const> outputs,
             std::span<const std::uint64_t> draws, const Marks& marks, const Settings& settings, const Between& between,
             Report& report);
 

@@ -8,15 +8,13 @@
 namespace imputedb {
 namespace {
 
-constexpr int kMaxClasses = 32;    // the most frequent ones; all rarer ones are told apart from them, never predicted
 constexpr std::size_t kViews = 3;  // frequent classes by whose shares categories of a predictor enter the linear scores
 constexpr double kPrior = 2;       // rows of the overall shares that a node's shares are shrunk by
 constexpr double kNoise = 2;       // rows by which a split must raise the sum of squared shares
 
 class Classification {
  public:
-  explicit Classification(const Lesson& lesson)
-      : lesson_(lesson), target_(lesson.column(lesson.place)), rows_(training_rows(lesson)) {}
+  explicit Classification(const Lesson& lesson) : lesson_(lesson), target_(lesson.column(lesson.place)) {}
 
   Model model() {
     read_classes();
@@ -24,32 +22,21 @@ class Classification {
     model_.features = predictors(lesson_, rows_, y_[0]);
     if (model_.features.empty()) return std::move(model_);
     model_.order = gather(lesson_, model_.features, rows_, y_[0], sample_);
-    if (lesson_.settings.draw)
-      grow_donors(lesson_, rows_, sample_, model_);
-    else
-      fit();
+    fit();
     return std::move(model_);
   }
 
  private:
   std::size_t classes() const { return static_cast<std::size_t>(sample_.classes); }
 
-  // Classes are numbered by falling frequency, as the codes are, so class 0 is the most frequent.
   void read_classes() {
-    sample_.classes = std::min(target_.bins() - 1, kMaxClasses);
+    Classes known = imputedb::classes(lesson_);
     if (!target_.levels.empty()) model_.mode = target_.levels[0];
-    shares_.assign(classes(), 0);
-    sample_.k.reserve(rows_.size());
-    for (std::uint32_t row : rows_) {
-      sample_.k.push_back(static_cast<std::uint8_t>(std::min(target_.codes[row] - 1, sample_.classes - 1)));
-      ++shares_[sample_.k.back()];
-    }
-    for (double& share : shares_) share /= static_cast<double>(std::max<std::size_t>(rows_.size(), 1));
-    for (std::size_t c = 0; c < classes(); ++c) {
-      y_.emplace_back(rows_.size());
-      for (std::size_t i = 0; i < rows_.size(); ++i)
-        y_[c][i] = static_cast<float>((sample_.k[i] == c ? 1.0 : 0.0) - shares_[c]);
-    }
+    sample_.classes = known.count();
+    for (std::size_t c = 0; c < classes(); ++c) y_.push_back(known.indicator(c));
+    rows_ = std::move(known.rows);
+    shares_ = std::move(known.shares);
+    sample_.k = std::move(known.k);
   }
 
   void fit() {
@@ -122,7 +109,7 @@ class Classification {
       const Binned& column = lesson_.column(model_.features[f]);
       const std::size_t views = column.nominal ? std::min<std::size_t>({kViews, classes() - 1, column.distinct}) : 1;
       for (std::size_t c = 0; c < views; ++c) {
-        Table by_code = column.nominal ? level_means(column, rows_, y_[c]) : column.centre;
+        Table by_code = column.nominal ? level_means(column.codes.data(), column.bins(), rows_, y_[c]) : column.centre;
         regressors.push_back({column.codes, standardised(std::move(by_code), column, rows_)});
         owner.push_back(f);
       }

@@ -30,7 +30,7 @@ std::vector<int> informative(const Lesson& lesson) {
 // Squared covariance with y over the variance: what a line through the bins' centres would explain.
 double explained(const Binned& column, const std::vector<std::uint32_t>& rows, const std::vector<float>& y) {
   const std::size_t step = std::max<std::size_t>(1, rows.size() / kScreenRows);
-  const std::vector<float> by_code = column.nominal ? level_means(column, rows, y) : column.centre;
+  const std::vector<float> by_code = column.nominal ? level_means(column.codes.data(), column.bins(), rows, y) : column.centre;
   double n = 0, sx = 0, sy = 0, sxx = 0, sxy = 0;
   for (std::size_t i = 0; i < rows.size(); i += step) {
     const double x = by_code[column.codes[rows[i]]];
@@ -38,16 +38,6 @@ double explained(const Binned& column, const std::vector<std::uint32_t>& rows, c
   }
   const double variance = sxx - sx * sx / n, covariance = sxy - sx * sy / n;
   return variance > 0 ? covariance * covariance / variance : 0.0;
-}
-
-// Categories have no order of their own: they take that of the target's mean.
-std::vector<std::uint8_t> ordering(const std::vector<float>& means) {
-  std::vector<std::uint8_t> places(means.size() - 1);
-  std::iota(places.begin(), places.end(), std::uint8_t{1});
-  std::stable_sort(places.begin(), places.end(), [&](std::uint8_t a, std::uint8_t b) { return means[a] < means[b]; });
-  std::vector<std::uint8_t> order(means.size());
-  for (std::size_t rank = 0; rank < places.size(); ++rank) order[places[rank]] = static_cast<std::uint8_t>(rank + 1);
-  return order;
 }
 
 }  // namespace
@@ -62,13 +52,63 @@ std::vector<std::uint32_t> training_rows(const Lesson& lesson) {
   const Stream stream(lesson.settings.seed, lesson.settings.draw_number, 0, static_cast<std::uint64_t>(lesson.place),
                       kSampling);
   std::vector<std::uint32_t> rows;
-  rows.reserve(static_cast<std::size_t>(
-      std::min<double>(static_cast<double>(usable), 1.1 * most + 64)));
+  rows.reserve(static_cast<std::size_t>(std::min<double>(static_cast<double>(usable), 1.1 * most + 64)));
   for (std::size_t row = 0; row < target.taught; ++row) {
     if (lesson.target.is_missing(row)) continue;
     if (share >= 1 || stream.uniform(lesson.key(row)) < share) rows.push_back(static_cast<std::uint32_t>(row));
   }
   return rows;
+}
+
+// By their largest distance from the centre first, so that no square overflows.
+Numbers numbers(const Lesson& lesson) {
+  Numbers out;
+  out.rows = training_rows(lesson);
+  const double centre = lesson.column(lesson.place).mean;
+  double farthest = 0;
+  std::erase_if(out.rows, [&](std::uint32_t row) {
+    const double distance = std::abs(lesson.target.at(row) - centre);
+    if (!std::isfinite(distance)) return true;
+    farthest = std::max(farthest, distance);
+    return false;
+  });
+  double sum = 0, squares = 0;
+  out.y.reserve(out.rows.size());
+  for (std::uint32_t row : out.rows) {
+    const double y = farthest > 0 ? (lesson.target.at(row) - centre) / farthest : 0;
+    out.y.push_back(static_cast<float>(y));
+    sum += y;
+    squares += y * y;
+  }
+  const double n = static_cast<double>(std::max<std::size_t>(out.rows.size(), 1)), offset = sum / n;
+  const double deviation = std::sqrt(std::max(0.0, squares / n - offset * offset));
+  out.mean = centre + offset * farthest;
+  out.scale = deviation * farthest;
+  for (float& y : out.y) y = deviation > 0 ? static_cast<float>((y - offset) / deviation) : 0.0F;
+  return out;
+}
+
+// Codes are numbered by falling frequency too, so class 0 is the most frequent.
+Classes classes(const Lesson& lesson) {
+  const Binned& target = lesson.column(lesson.place);
+  Classes out;
+  out.rows = training_rows(lesson);
+  const int count = std::min(target.bins() - 1, kMaxClasses);
+  out.shares.assign(static_cast<std::size_t>(count), 0);
+  out.k.reserve(out.rows.size());
+  for (std::uint32_t row : out.rows) {
+    out.k.push_back(static_cast<std::uint8_t>(std::min(target.codes[row] - 1, count - 1)));
+    ++out.shares[out.k.back()];
+  }
+  for (double& share : out.shares) share /= static_cast<double>(std::max<std::size_t>(out.rows.size(), 1));
+  return out;
+}
+
+std::vector<float> Classes::indicator(std::size_t of_class) const {
+  std::vector<float> out(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    out[i] = static_cast<float>((k[i] == of_class ? 1.0 : 0.0) - shares[of_class]);
+  return out;
 }
 
 std::vector<int> predictors(const Lesson& lesson, const std::vector<std::uint32_t>& rows, const std::vector<float>& y) {
@@ -83,34 +123,47 @@ std::vector<int> predictors(const Lesson& lesson, const std::vector<std::uint32_
   return best;
 }
 
-std::vector<float> level_means(const Binned& column, const std::vector<std::uint32_t>& rows,
+std::vector<float> level_means(const std::uint8_t* codes, int bins, const std::vector<std::uint32_t>& rows,
                                const std::vector<float>& y) {
-  std::vector<double> sum(static_cast<std::size_t>(column.bins())), count(sum.size());
+  std::vector<double> sum(static_cast<std::size_t>(bins)), count(sum.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    sum[column.codes[rows[i]]] += y[i];
-    ++count[column.codes[rows[i]]];
+    sum[codes[rows[i]]] += y[i];
+    ++count[codes[rows[i]]];
   }
   std::vector<float> out(sum.size());
   for (std::size_t b = 0; b < sum.size(); ++b) out[b] = static_cast<float>(sum[b] / (count[b] + kLevelPrior));
   return out;
 }
 
-std::vector<std::vector<std::uint8_t>> gather(const Lesson& lesson, const std::vector<int>& features,
-                                              const std::vector<std::uint32_t>& rows, const std::vector<float>& y,
-                                              Sample& sample) {
-  std::vector<std::vector<std::uint8_t>> orders;
+Order order_of(const Binned& column, const std::uint8_t* codes, const std::vector<std::uint32_t>& rows,
+               const std::vector<float>& y) {
+  if (!column.nominal) return kAsItIs;
+  const std::vector<float> means = level_means(codes, column.bins(), rows, y);
+  std::vector<std::uint8_t> places(means.size() - 1);
+  std::iota(places.begin(), places.end(), std::uint8_t{1});
+  std::stable_sort(places.begin(), places.end(), [&](std::uint8_t a, std::uint8_t b) { return means[a] < means[b]; });
+  Order order{};
+  for (std::size_t rank = 0; rank < places.size(); ++rank) order[places[rank]] = static_cast<std::uint8_t>(rank + 1);
+  return order;
+}
+
+void put(const Feature& feature, std::size_t place, const std::vector<std::uint32_t>& rows, Sample& sample) {
+  const std::size_t width = sample.width();
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    sample.codes[i * width + place] = feature.order[feature.codes[rows[i]]];
+}
+
+std::vector<Order> gather(const Lesson& lesson, const std::vector<int>& features,
+                          const std::vector<std::uint32_t>& rows, const std::vector<float>& y, Sample& sample) {
+  std::vector<Order> orders;
   for (int f : features) {
     const Binned& column = lesson.column(f);
-    std::vector<std::uint8_t> codes(rows.size());
-    for (std::size_t i = 0; i < rows.size(); ++i) codes[i] = column.codes[rows[i]];
-    orders.emplace_back();
-    if (column.nominal) {
-      orders.back() = ordering(level_means(column, rows, y));
-      for (std::uint8_t& code : codes) code = orders.back()[code];
-    }
-    sample.codes.push_back(std::move(codes));
+    orders.push_back(order_of(column, column.codes.data(), rows, y));
     sample.bins.push_back(column.bins());
   }
+  sample.codes.resize(rows.size() * features.size());
+  for (std::size_t place = 0; place < features.size(); ++place)
+    put({lesson.column(features[place]).codes.data(), orders[place].data()}, place, rows, sample);
   return orders;
 }
 
@@ -137,7 +190,8 @@ std::vector<float> standardised(std::vector<float> by_code, const Binned& column
 }
 
 Split split(const Lesson& lesson, const std::vector<std::uint32_t>& rows) {
-  const Stream stream(lesson.settings.seed, lesson.settings.draw_number, static_cast<std::uint64_t>(lesson.cycle),
+  constexpr std::uint64_t kCycle = 1;  // predictions depend on no other target's values: one cycle says it all
+  const Stream stream(lesson.settings.seed, lesson.settings.draw_number, kCycle,
                       static_cast<std::uint64_t>(lesson.place), kHolding);
   Split out;
   for (std::uint32_t i = 0; i < rows.size(); ++i)

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "binning.hpp"
+#include "descent.hpp"
 #include "tree.hpp"
 
 namespace imputedb {
@@ -15,15 +16,17 @@ struct Settings {
   int cycles = 2;
   int leaves = 64;
   int min_leaf = 10;
-  bool draw = false;
   std::uint64_t seed = 0, draw_number = 0;
   int threads = 1;
   std::size_t taught = 0;  // the first rows, which models are learnt from
 };
 
-// What random numbers are keyed by.
+// Of every row what random numbers are keyed by, and the number of the draw that alone it is filled in for.
 struct Marks {
+  static constexpr std::int64_t kEvery = -1;
+
   std::span<const std::uint64_t> keys;  // empty: row numbers
+  std::span<const std::int64_t> draws;  // kEvery where it is filled in for all; empty: all are
 
   std::uint64_t key(std::size_t row) const { return keys.empty() ? row : keys[row]; }
 };
@@ -35,7 +38,6 @@ struct Lesson {
   int place;                            // of the target among the columns
   const Marks& marks;
   const Settings& settings;
-  int cycle;
   std::size_t most;  // rows to learn from
   const std::atomic<bool>& stop;
 
@@ -48,17 +50,44 @@ constexpr std::size_t kFewestRows = 20;  // below, a column's centre is all that
 // Rows where the target is observed; of very many a sample, keyed by row.
 std::vector<std::uint32_t> training_rows(const Lesson& lesson);
 
+// The finite values of a target, standardised: (value - mean) / scale.
+struct Numbers {
+  std::vector<std::uint32_t> rows;
+  std::vector<float> y;
+  double mean = 0, scale = 0;
+};
+Numbers numbers(const Lesson& lesson);
+
+constexpr int kMaxClasses = 32;  // the most frequent ones; all rarer ones are told apart from them, never predicted
+
+// The categories of a target, numbered by falling frequency.
+struct Classes {
+  std::vector<std::uint32_t> rows;
+  std::vector<std::uint8_t> k;
+  std::vector<double> shares;  // per class
+
+  int count() const { return static_cast<int>(shares.size()); }
+  std::vector<float> indicator(std::size_t of_class) const;  // 1 or 0, less the class's share
+};
+Classes classes(const Lesson& lesson);
+
 // Columns that can tell something; the best by correlation with y where there are many more than a tree can use.
 std::vector<int> predictors(const Lesson& lesson, const std::vector<std::uint32_t>& rows, const std::vector<float>& y);
 
-// Per code the mean of y, shrunk towards the overall mean of 0.
-std::vector<float> level_means(const Binned& column, const std::vector<std::uint32_t>& rows,
+// Per code, of which there are `bins`, the mean of y, shrunk towards the overall mean of 0.
+std::vector<float> level_means(const std::uint8_t* codes, int bins, const std::vector<std::uint32_t>& rows,
                                const std::vector<float>& y);
 
-// The features' codes of the rows into the sample, categories in the order of the mean of y; that order a feature.
-std::vector<std::vector<std::uint8_t>> gather(const Lesson& lesson, const std::vector<int>& features,
-                                              const std::vector<std::uint32_t>& rows, const std::vector<float>& y,
-                                              Sample& sample);
+// The order in which trees see the codes of a column: of categories by the mean of y, all others as they are.
+Order order_of(const Binned& column, const std::uint8_t* codes, const std::vector<std::uint32_t>& rows,
+               const std::vector<float>& y);
+
+// The rows' codes of a feature into the sample, in the order that trees see.
+void put(const Feature& feature, std::size_t place, const std::vector<std::uint32_t>& rows, Sample& sample);
+
+// The rows' codes of all features into the sample; their orders.
+std::vector<Order> gather(const Lesson& lesson, const std::vector<int>& features,
+                          const std::vector<std::uint32_t>& rows, const std::vector<float>& y, Sample& sample);
 
 // Per code a standardised number for a linear model; 0 where the value is missing.
 std::vector<float> standardised(std::vector<float> by_code, const Binned& column,

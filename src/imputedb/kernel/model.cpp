@@ -8,8 +8,7 @@ namespace imputedb {
 const Node& Model::leaf(const Tree& tree, const std::vector<Binned>& columns, std::size_t row) const {
   return tree.leaf([&](int f) {
     const auto place = static_cast<std::size_t>(f);
-    const std::uint8_t code = columns[static_cast<std::size_t>(features[place])].codes[row];
-    return order[place].empty() ? code : order[place][code];
+    return order[place][columns[static_cast<std::size_t>(features[place])].codes[row]];
   });
 }
 

@@ -25,16 +25,17 @@ struct Model {
   double mean = 0;
   std::int64_t mode = 0;  // the most frequent category
   double scale = 1;
-  std::vector<int> features;                     // columns of the table, as the trees and tables number them
-  std::vector<Table> table;                      // per feature and code; empty without a linear part
-  std::vector<std::vector<std::uint8_t>> order;  // per feature: code as the trees see it; empty: as it is
+  std::vector<int> features;  // columns of the table, as the trees and tables number them
+  std::vector<Table> table;   // per feature and code; empty without a linear part
+  std::vector<Order> order;   // per feature
   std::vector<Tree> trees;
   Scores scores;
-  std::vector<std::vector<std::uint32_t>> donors;  // per leaf: rows of the table whose values may be drawn
-  double error = 1;                                // held-out error relative to the centre's
+  double error = 1;  // held-out error relative to the centre's
 
   double predict(const std::vector<Binned>& columns, std::size_t row) const;
   std::int64_t category(const std::vector<Binned>& columns, std::size_t row) const;
+
+ private:
   const Node& leaf(const Tree& tree, const std::vector<Binned>& columns, std::size_t row) const;
 };
 
@@ -45,9 +46,5 @@ Model regression(const Lesson& lesson);
 
 // Categories: class shares by a tree, by linear scores, or their sum, as held-out rows say.
 Model classification(const Lesson& lesson);
-
-// A tree on a bootstrap of the rows with the observed rows of each leaf as donors: proper in Rubin's sense as far as
-// the tree is (Burgette & Reiter 2010; approximate Bayesian bootstrap within leaves). `sample` holds y or classes.
-void grow_donors(const Lesson& lesson, const std::vector<std::uint32_t>& rows, const Sample& sample, Model& model);
 
 }  // namespace imputedb

@@ -69,26 +69,27 @@ std::vector<Column> columns_of(nb::list values, nb::list missing, const std::vec
   return out;
 }
 
-nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& nominal, const std::vector<int>& targets,
-               nb::list outputs, std::optional<Keys> keys, int cycles, int leaves, int min_leaf, bool draw,
-               std::uint64_t seed, const std::vector<std::uint64_t>& draws, const std::vector<std::size_t>& train_rows,
-               std::size_t taught, int threads, nb::object progress) {
+nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& nominal,
+               const std::vector<std::tuple<int, std::size_t, bool>>& targets, nb::list outputs,
+               std::optional<Keys> keys, std::optional<Places> of_draw, int cycles, int leaves, int min_leaf,
+               std::uint64_t seed, const std::vector<std::uint64_t>& draws, std::size_t taught, int threads,
+               nb::object progress) {
   const std::vector<Column> columns = columns_of(values, missing, nominal);
-  std::vector<Output> places;
-  for (nb::handle output : outputs) {
-    const auto array = nb::cast<AnyArray>(output);
-    places.push_back({array.data(), array.shape(0), train_rows[places.size() % targets.size()]});
-  }
-  const std::span<const std::uint64_t> rows =
-      keys ? std::span<const std::uint64_t>(keys->data(), keys->shape(0)) : std::span<const std::uint64_t>();
-  const Settings settings{cycles, leaves, min_leaf, draw, seed, 0, threads, taught};
+  std::vector<Target> asked;
+  for (const auto& [place, train_rows, drawn] : targets) asked.push_back({place, train_rows, drawn});
+  std::vector<void*> places;
+  for (nb::handle output : outputs) places.push_back(nb::cast<AnyArray>(output).data());
+  Marks marks;
+  if (keys) marks.keys = {keys->data(), keys->shape(0)};
+  if (of_draw) marks.draws = {of_draw->data(), of_draw->shape(0)};
+  const Settings settings{cycles, leaves, min_leaf, seed, 0, threads, taught};
   Caller caller(std::move(progress));
   Report report;
   bool finished = false;
   {
     const nb::gil_scoped_release unlocked;
     const Between between = [&](double share) { return caller(share); };
-    finished = filled(columns, targets, places, draws, {rows}, settings, between, report);
+    finished = filled(columns, asked, places, draws, marks, settings, between, report);
   }
   if (!finished) throw nb::python_error();
   nb::list fitted;
@@ -110,12 +111,9 @@ nb::tuple bin(AnyArray values, std::optional<Flags> missing, bool nominal, int b
 nb::list grow(const std::vector<std::vector<std::uint8_t>>& codes, const std::vector<float>& y, int classes, int leaves,
               int min_leaf, double min_gain) {
   Sample sample;
-  sample.codes = codes;
-  for (const auto& column : codes) {
-    int highest = 0;
-    for (const std::uint8_t code : column) highest = std::max<int>(highest, code);
-    sample.bins.push_back(highest + 1);
-  }
+  for (const auto& column : codes) sample.bins.push_back(*std::max_element(column.begin(), column.end()) + 1);
+  for (std::size_t i = 0; i < y.size(); ++i)
+    for (const auto& column : codes) sample.codes.push_back(column[i]);
   sample.classes = classes;
   if (classes > 0)
     for (const float value : y) sample.k.push_back(static_cast<std::uint8_t>(value));
@@ -134,14 +132,17 @@ nb::list grow(const std::vector<std::vector<std::uint8_t>>& codes, const std::ve
 }  // namespace
 
 NB_MODULE(_kernel, m) {
-  nb::class_<Ranks>(m, "Ranks").def("__init__", [](Ranks* self, AnyArray values, std::optional<Flags> missing,
-                                                    bool nominal) {
-    new (self) Ranks(
-        Column{values.data(), missing ? missing->data() : nullptr, values.shape(0), type_of(values), nominal});
-  }, "values"_a, "missing"_a.none(), "nominal"_a);
+  nb::class_<Ranks>(m, "Ranks")
+      .def(
+          "__init__",
+          [](Ranks* self, AnyArray values, std::optional<Flags> missing, bool nominal) {
+            new (self) Ranks(
+                Column{values.data(), missing ? missing->data() : nullptr, values.shape(0), type_of(values), nominal});
+          },
+          "values"_a, "missing"_a.none(), "nominal"_a);
   m.def("fill", &fill, "values"_a, "missing"_a, "nominal"_a, "targets"_a, "outputs"_a, "keys"_a.none(),
-        "cycles"_a, "leaves"_a, "min_leaf"_a, "draw"_a, "seed"_a, "draws"_a, "train_rows"_a, "taught"_a,
-        "threads"_a, "progress"_a.none());
+        "of_draw"_a.none(), "cycles"_a, "leaves"_a, "min_leaf"_a, "seed"_a, "draws"_a, "taught"_a, "threads"_a,
+        "progress"_a.none());
   m.def("bin", &bin, "values"_a, "missing"_a.none(), "nominal"_a, "bins"_a);
   m.def("grow", &grow, "codes"_a, "y"_a, "classes"_a, "leaves"_a, "min_leaf"_a, "min_gain"_a);
   bind_neighbours(m);

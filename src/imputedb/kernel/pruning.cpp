@@ -1,8 +1,9 @@
 #include "pruning.hpp"
 
 #include <algorithm>
-#include <array>
 #include <numeric>
+
+#include "descent.hpp"
 
 namespace imputedb {
 
@@ -24,51 +25,14 @@ void prune(Tree& tree, std::span<const double> loss) {
 
 namespace {
 
-constexpr std::size_t kAbreast = 16;  // rows that go down together, so that their look-ups overlap
-
-// A node that rows pass without a branch; a leaf leads to itself.
-struct Step {
-  const std::uint8_t* codes;
-  std::uint8_t shift, limit;  // left: code - shift <= limit, as numbers modulo 256
-  std::array<std::uint16_t, 2> next;
-};
-
-std::vector<Step> steps_of(const Tree& tree, const Sample& sample) {
-  std::vector<Step> out;
-  for (std::size_t place = 0; place < tree.nodes.size(); ++place) {
-    const Node& node = tree.nodes[place];
-    const auto here = static_cast<std::uint16_t>(place);
-    if (node.feature < 0) {
-      out.push_back({sample.codes[0].data(), 0, 255, {here, here}});
-      continue;
-    }
-    const std::uint8_t shift = node.missing_left ? 0 : 1;  // which makes the code 0 the greatest
-    out.push_back({sample.codes[static_cast<std::size_t>(node.feature)].data(), shift,
-                   static_cast<std::uint8_t>(node.threshold - shift),
-                   {static_cast<std::uint16_t>(node.left), static_cast<std::uint16_t>(node.right)}});
-  }
-  return out;
-}
-
 // Nodes that some rows of the sample end in.
 void go_down(const Tree& tree, const Sample& sample, std::span<const std::uint32_t> rows,
              std::vector<std::uint16_t>& out) {
-  if (tree.nodes[0].feature < 0) return;
-  const std::vector<Step> steps = steps_of(tree, sample);
-  for (std::size_t begin = 0; begin < rows.size(); begin += kAbreast) {
-    const auto some = rows.subspan(begin, std::min(kAbreast, rows.size() - begin));
-    std::array<std::uint16_t, kAbreast> at{};
-    for (unsigned moved = 1; moved != 0;) {
-      moved = 0;
-      for (std::size_t i = 0; i < some.size(); ++i) {
-        const Step& step = steps[at[i]];
-        const std::uint16_t next = step.next[static_cast<std::uint8_t>(step.codes[some[i]] - step.shift) > step.limit];
-        moved |= static_cast<unsigned>(next ^ at[i]);
-        at[i] = next;
-      }
-    }
-    for (std::size_t i = 0; i < some.size(); ++i) out[some[i]] = at[i];
-  }
+  std::vector<Feature> features;
+  for (std::size_t f = 0; f < sample.width(); ++f) features.push_back({sample.codes.data() + f, kAsItIs.data()});
+  std::vector<std::uint16_t> nodes(rows.size());
+  descended(tree, features, sample.width(), rows, nodes);
+  for (std::size_t i = 0; i < rows.size(); ++i) out[rows[i]] = nodes[i];
 }
 
 }  // namespace
@@ -79,7 +43,8 @@ std::vector<std::uint16_t> reached(const Tree& tree, const Sample& sample, std::
   for (std::size_t place = 0; place < tree.nodes.size(); ++place) {
     const Node& node = tree.nodes[place];
     if (node.feature >= 0) continue;
-    for (const std::uint32_t row : grown_on.subspan(node.begin, node.rows)) out[row] = static_cast<std::uint16_t>(place);
+    for (const std::uint32_t row : grown_on.subspan(node.begin, node.rows))
+      out[row] = static_cast<std::uint16_t>(place);
   }
   go_down(tree, sample, others, out);
   return out;

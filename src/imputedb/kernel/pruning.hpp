@@ -12,7 +12,7 @@ namespace imputedb {
 
 // Node of the tree that the sample's row i comes to next.
 inline std::size_t next_node(const Sample& sample, const Node& node, std::uint32_t i) {
-  const std::uint8_t code = sample.codes[static_cast<std::size_t>(node.feature)][i];
+  const std::uint8_t code = sample.row(i)[node.feature];
   return static_cast<std::size_t>((code == 0 ? node.missing_left : code <= node.threshold) ? node.left : node.right);
 }
 

@@ -21,23 +21,30 @@ struct Stream {
       : key(mixed(seed ^ mixed(draw ^ mixed(cycle ^ mixed(column ^ mixed(use)))))) {}
 
   std::uint64_t bits(std::uint64_t row) const { return mixed(key ^ mixed(row)); }
-  double uniform(std::uint64_t row) const { return static_cast<double>(bits(row) >> 11) * 0x1.0p-53; }
+  double uniform(std::uint64_t row) const { return uniform_of(mixed(row)); }
+  double uniform_of(std::uint64_t mixed_row) const {
+    return static_cast<double>(mixed(key ^ mixed_row) >> 11) * 0x1.0p-53;
+  }
   // A place in [0, n), n < 2^32, by multiplication (Lemire 2019).
   std::uint32_t below(std::uint64_t row, std::uint32_t n) const {
     return static_cast<std::uint32_t>(((bits(row) >> 32) * n) >> 32);
   }
 };
 
-// Poisson(1) from a uniform number: how often a row is in a bootstrap.
-inline int poisson_one(double u) {
-  double term = 0.36787944117144233, sum = term;
-  int k = 0;
+// Poisson(1) from a uniform number: how often a row is in a bootstrap. Four comparisons say it of 98 % of the rows.
+inline std::uint8_t poisson_one(double u) {
+  constexpr double kTerm = 0.36787944117144233;
+  constexpr double kFirst = kTerm, kSecond = kFirst + kTerm, kThird = kSecond + kTerm / 2, kFourth = kThird + kTerm / 6;
+  int k = (u > kFirst) + (u > kSecond) + (u > kThird) + (u > kFourth);
+  if (k < 4) [[likely]]
+    return static_cast<std::uint8_t>(k);
+  double term = kTerm / 24, sum = kFourth + term;
   while (u > sum && k < 12) {
     ++k;
     term /= k;
     sum += term;
   }
-  return k;
+  return static_cast<std::uint8_t>(k);
 }
 
 }  // namespace imputedb

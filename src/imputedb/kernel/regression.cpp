@@ -20,48 +20,24 @@ struct Gain {
 
 class Regression {
  public:
-  explicit Regression(const Lesson& lesson) : lesson_(lesson), rows_(training_rows(lesson)) {}
+  explicit Regression(const Lesson& lesson) : lesson_(lesson) {}
 
   Model model() {
-    read_target();
+    Numbers known = numbers(lesson_);
+    rows_ = std::move(known.rows);
+    y_ = std::move(known.y);
+    model_.mean = known.mean;
+    model_.scale = known.scale;
     if (rows_.size() < kFewestRows || model_.scale <= 0) return std::move(model_);
     model_.features = predictors(lesson_, rows_, y_);
     if (model_.features.empty()) return std::move(model_);
     model_.order = gather(lesson_, model_.features, rows_, y_, sample_);
     sample_.y = y_;
-    if (lesson_.settings.draw)
-      grow_donors(lesson_, rows_, sample_, model_);
-    else
-      fit();
+    fit();
     return std::move(model_);
   }
 
  private:
-  // The finite values of the target, standardised; by their largest distance first, so that no square overflows.
-  void read_target() {
-    const double centre = lesson_.column(lesson_.place).mean;
-    double farthest = 0;
-    std::erase_if(rows_, [&](std::uint32_t row) {
-      const double distance = std::abs(lesson_.target.at(row) - centre);
-      if (!std::isfinite(distance)) return true;
-      farthest = std::max(farthest, distance);
-      return false;
-    });
-    double sum = 0, squares = 0;
-    y_.reserve(rows_.size());
-    for (std::uint32_t row : rows_) {
-      const double y = farthest > 0 ? (lesson_.target.at(row) - centre) / farthest : 0;
-      y_.push_back(static_cast<float>(y));
-      sum += y;
-      squares += y * y;
-    }
-    const double n = static_cast<double>(std::max<std::size_t>(rows_.size(), 1)), offset = sum / n;
-    const double deviation = std::sqrt(std::max(0.0, squares / n - offset * offset));
-    model_.mean = centre + offset * farthest;
-    model_.scale = deviation * farthest;
-    for (float& y : y_) y = deviation > 0 ? static_cast<float>((y - offset) / deviation) : 0.0F;
-  }
-
   // Every step is judged by rows that its fit has not seen, and refitted on all rows once it is kept.
   void fit() {
     parts_ = split(lesson_, rows_);
@@ -81,7 +57,7 @@ class Regression {
     std::vector<Regressor> regressors;
     for (int f : model_.features) {
       const Binned& column = lesson_.column(f);
-      Table by_code = column.nominal ? level_means(column, rows_, y_) : column.centre;
+      Table by_code = column.nominal ? level_means(column.codes.data(), column.bins(), rows_, y_) : column.centre;
       regressors.push_back({column.codes, standardised(std::move(by_code), column, rows_)});
     }
     const Fit fit = ridge(regressors, rows_, std::span(&y_, 1), parts_.grow, parts_.hold);

@@ -9,8 +9,6 @@
 namespace imputedb {
 namespace {
 
-constexpr std::size_t kTogether = 4;  // features whose histograms are filled together
-
 // Per feature and bin: rows and their sum of y in one number, or rows a class.
 struct Histogram {
   std::vector<std::int64_t> sums;
@@ -25,11 +23,9 @@ struct Histogram {
 // A sum of fixed-point numbers above, how many they are below: both grow in one addition, and no order changes them.
 class Packing {
  public:
-  // Of the given rows, some of which may come several times.
-  Packing(std::span<const float> y, std::span<const std::uint32_t> rows) : bits_(std::bit_width(rows.size())) {
-    double sum = 1;
-    for (std::size_t i = 0; !y.empty() && i < rows.size(); ++i) sum += std::abs(static_cast<double>(y[rows[i]]));
-    scale_ = std::ldexp(1.0, 61 - bits_ - std::ilogb(sum));
+  // Of so many values, whose sizes have that sum.
+  Packing(std::size_t count, double sum) : bits_(std::bit_width(count)) {
+    scale_ = std::ldexp(1.0, 61 - bits_ - std::ilogb(sum + 1));
   }
 
   std::int64_t packed(float value) const {
@@ -69,20 +65,26 @@ struct Split {
 struct Open {
   int node;
   std::uint32_t begin, end;
-  std::int64_t total;  // of the rows, packed
+  std::int64_t total;  // of the rows: packed, or how many they count for
   Histogram histogram;
   Split split;
 };
 
 class Grower {
  public:
-  Grower(const Sample& sample, std::vector<std::uint32_t>& rows, const Growth& growth)
-      : sample_(sample), rows_(rows), growth_(growth), packing_(sample.y, rows), buffer_(rows.size()), right_(rows.size()) {
+  Grower(const Sample& sample, std::vector<std::uint32_t>& rows, const Growth& growth,
+         std::span<const std::uint8_t> times)
+      : sample_(sample),
+        rows_(rows),
+        growth_(growth),
+        times_(times),
+        packing_(packing()),
+        totals_(sample.rows()),
+        right_(rows.size()) {
     offsets_.push_back(0);
-    packed_.resize(sample.y.size());
-    for (std::size_t i = 0; !sample.y.empty() && i < rows.size(); ++i)
-      packed_[rows[i]] = packing_.packed(sample.y[rows[i]]);
-    for (int bins : sample.bins) offsets_.push_back(offsets_.back() + static_cast<std::size_t>(bins));
+    for (const std::uint32_t row : rows)
+      totals_[row] = classes() ? times_of(row) : times_of(row) * packing_.packed(sample.y[row]);
+    for (int bins : sample.bins) offsets_.push_back(offsets_.back() + static_cast<std::size_t>(bins) * width());
   }
 
   Tree grow() {
@@ -112,57 +114,64 @@ class Grower {
   int classes() const { return sample_.classes; }
   std::size_t width() const { return classes() ? static_cast<std::size_t>(classes()) : 1; }
 
+  std::int64_t times_of(std::uint32_t row) const { return times_.empty() ? 1 : times_[row]; }
+
+  Packing packing() const {
+    std::size_t count = 0;
+    double sum = 0;
+    for (const std::uint32_t row : rows_) {
+      count += static_cast<std::size_t>(times_of(row));
+      if (!classes()) sum += static_cast<double>(times_of(row)) * std::abs(static_cast<double>(sample_.y[row]));
+    }
+    return {count, sum};
+  }
+
   std::int64_t total(std::uint32_t begin, std::uint32_t end) const {
     std::int64_t sum = 0;
-    for (std::uint32_t i = begin; !classes() && i < end; ++i) sum += packed_[rows_[i]];
+    for (std::uint32_t i = begin; i < end; ++i) sum += totals_[rows_[i]];
     return sum;
+  }
+
+  double count_of(const Open& open) const {
+    return classes() ? static_cast<double>(open.total) : packing_.rows(open.total);
   }
 
   Histogram histogram(std::uint32_t begin, std::uint32_t end) {
     Histogram h = std::move(spare_);
-    h.count.assign(classes() ? offsets_.back() * width() : 0, 0);
+    h.count.assign(classes() ? offsets_.back() : 0, 0);
     h.sums.assign(classes() ? 0 : offsets_.back(), 0);
-    const std::size_t n = end - begin;
-    const std::uint32_t* rows = rows_.data() + begin;
-    if (!classes())
-      for (std::size_t i = 0; i < n; ++i) buffer_[i] = packed_[rows[i]];
+    const std::span<const std::uint32_t> rows(rows_.data() + begin, end - begin);
     if (classes())
-      count(rows, n, h);
+      count(rows, h.count);
     else
-      for (std::size_t f = 0; f < sample_.codes.size(); f += kTogether)
-        sum(rows, n, f, std::min(f + kTogether, sample_.codes.size()), h);
+      sum(rows, h.sums);
     return h;
   }
 
-  void count(const std::uint32_t* rows, std::size_t n, Histogram& h) const {
-    for (std::size_t f = 0; f < sample_.codes.size(); ++f) {
-      const std::uint8_t* codes = sample_.codes[f].data();
-      std::uint32_t* count = h.count.data() + offsets_[f] * width();
-      for (std::size_t i = 0; i < n; ++i) ++count[codes[rows[i]] * width() + sample_.k[rows[i]]];
+  void count(std::span<const std::uint32_t> rows, std::vector<std::uint32_t>& counts) const {
+    const std::size_t features = sample_.width();
+    for (const std::uint32_t row : rows) {
+      const std::uint8_t* codes = sample_.row(row);
+      const auto times = static_cast<std::uint32_t>(totals_[row]);
+      std::uint32_t* of_class = counts.data() + sample_.k[row];
+      for (std::size_t f = 0; f < features; ++f) of_class[offsets_[f] + codes[f] * width()] += times;
     }
   }
 
-  // Several features at once, so that additions to the same bin do not wait for each other.
-  void sum(const std::uint32_t* rows, std::size_t n, std::size_t first, std::size_t last, Histogram& h) const {
-    std::array<const std::uint8_t*, kTogether> codes;
-    std::array<std::int64_t*, kTogether> sums;
-    for (std::size_t f = first; f < last; ++f) {
-      codes[f - first] = sample_.codes[f].data();
-      sums[f - first] = h.sums.data() + offsets_[f];
+  void sum(std::span<const std::uint32_t> rows, std::vector<std::int64_t>& sums) const {
+    const std::size_t features = sample_.width();
+    const std::size_t* offsets = offsets_.data();
+    std::int64_t* out = sums.data();
+    for (const std::uint32_t row : rows) {
+      const std::uint8_t* codes = sample_.row(row);
+      const std::int64_t value = totals_[row];
+      for (std::size_t f = 0; f < features; ++f) out[offsets[f] + codes[f]] += value;
     }
-    const auto all = [&](auto width) {
-      for (std::size_t i = 0; i < n; ++i)
-        for (std::size_t f = 0; f < width; ++f) sums[f][codes[f][rows[i]]] += buffer_[i];
-    };
-    if (last - first == kTogether)
-      all(std::integral_constant<std::size_t, kTogether>());
-    else
-      all(last - first);
   }
 
   int add(int node, std::uint32_t begin, std::uint32_t end, std::int64_t total, Histogram* ready) {
     Open open{node, begin, end, total, ready ? std::move(*ready) : Histogram{}, {}};
-    const bool splits = end - begin >= 2 * static_cast<std::uint32_t>(growth_.min_leaf);
+    const bool splits = count_of(open) >= 2 * growth_.min_leaf;
     if (!ready && splits) open.histogram = histogram(begin, end);
     summarise(tree_.nodes[static_cast<std::size_t>(node)], open);
     if (splits) open.split = classes() ? best_class_split(open) : best_split(open);
@@ -176,20 +185,22 @@ class Grower {
     node.rows = open.end - open.begin;
     if (classes()) {
       std::vector<std::uint32_t> counts(width());
-      for (std::uint32_t i = open.begin; i < open.end; ++i) ++counts[sample_.k[rows_[i]]];
+      for (std::uint32_t i = open.begin; i < open.end; ++i)
+        counts[sample_.k[rows_[i]]] += static_cast<std::uint32_t>(totals_[rows_[i]]);
       node.value = static_cast<float>(std::max_element(counts.begin(), counts.end()) - counts.begin());
     } else {
-      node.value = node.rows ? static_cast<float>(packing_.scaled(open.total) / packing_.scale() / node.rows) : 0.0F;
+      const double n = count_of(open);
+      node.value = n > 0 ? static_cast<float>(packing_.scaled(open.total) / packing_.scale() / n) : 0.0F;
     }
   }
 
   // The gain of a split is (sum_l n - sum n_l)^2 / (n n_l n_r).
   Split best_split(const Open& open) const {
     const double scale = packing_.scale() * packing_.scale();
-    const double n = open.end - open.begin, all = packing_.scaled(open.total);
+    const double n = count_of(open), all = packing_.scaled(open.total);
     Split best;
     best.gain = std::max(growth_.min_gain * scale, 1e-12 * all * all / n);
-    for (std::size_t f = 0; f < sample_.codes.size(); ++f) {
+    for (std::size_t f = 0; f < sample_.width(); ++f) {
       const int bins = sample_.bins[f];
       const Occupied some(open.histogram.sums.data() + offsets_[f], static_cast<std::size_t>(bins));
       scan(best, static_cast<int>(f), bins, some, open.total, true);
@@ -222,10 +233,10 @@ class Grower {
     Split best;
     best.gain = growth_.min_gain;
     const std::size_t w = width();
-    const double n = open.end - open.begin;
+    const double n = count_of(open);
     std::vector<double> total(w), left(w);
-    for (std::size_t f = 0; f < sample_.codes.size(); ++f) {
-      const std::uint32_t* count = open.histogram.count.data() + offsets_[f] * w;
+    for (std::size_t f = 0; f < sample_.width(); ++f) {
+      const std::uint32_t* count = open.histogram.count.data() + offsets_[f];
       const int bins = sample_.bins[f];
       std::fill(total.begin(), total.end(), 0.0);
       for (int b = 0; b < bins; ++b)
@@ -289,13 +300,14 @@ class Grower {
 
   // Rows that go left, then those that go right, each in the order they were in; where the right begins.
   std::uint32_t part(std::uint32_t begin, std::uint32_t end, const Split& split) {
-    const std::uint8_t* codes = sample_.codes[static_cast<std::size_t>(split.feature)].data();
+    const std::uint8_t* codes = sample_.codes.data() + split.feature;
+    const std::size_t width = sample_.width();
     std::array<std::uint8_t, 256> goes{};
     for (std::size_t c = 0; c < goes.size(); ++c) goes[c] = c == 0 ? split.missing_left : c <= split.threshold;
     std::size_t left = begin, right = 0;
     for (std::size_t i = begin; i < end; ++i) {
       const std::uint32_t row = rows_[i];
-      const std::uint8_t to_left = goes[codes[row]];
+      const std::uint8_t to_left = goes[codes[row * width]];
       rows_[left] = row;
       right_[right] = row;
       left += to_left;
@@ -315,19 +327,21 @@ class Grower {
   const Sample& sample_;
   std::vector<std::uint32_t>& rows_;
   const Growth growth_;
+  const std::span<const std::uint8_t> times_;
   const Packing packing_;
-  std::vector<std::int64_t> packed_, buffer_;
+  std::vector<std::int64_t> totals_;  // per row: its packed value, or 1, times how often it counts
   Histogram spare_;
   std::vector<std::uint32_t> right_;
-  std::vector<std::size_t> offsets_;
+  std::vector<std::size_t> offsets_;  // per feature, of its bins in a histogram
   std::vector<Open> open_;
   Tree tree_;
 };
 
 }  // namespace
 
-Tree grown(const Sample& sample, std::vector<std::uint32_t>& rows, const Growth& growth) {
-  return Grower(sample, rows, growth).grow();
+Tree grown(const Sample& sample, std::vector<std::uint32_t>& rows, const Growth& growth,
+           std::span<const std::uint8_t> times) {
+  return Grower(sample, rows, growth, times).grow();
 }
 
 }  // namespace imputedb

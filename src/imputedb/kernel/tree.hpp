@@ -7,14 +7,16 @@
 
 namespace imputedb {
 
-// Rows to learn from, column by column: codes[f][i] of feature f, what is to be predicted beside them.
+// Rows to learn from, the codes of a row side by side, and what is to be predicted.
 struct Sample {
-  std::vector<std::vector<std::uint8_t>> codes;
+  std::vector<std::uint8_t> codes;
   std::vector<int> bins;        // per feature
   std::vector<float> y;         // regression
   std::vector<std::uint8_t> k;  // classification: class of each row
   int classes = 0;              // 0 for regression
   std::size_t rows() const { return classes ? k.size() : y.size(); }
+  std::size_t width() const { return bins.size(); }
+  const std::uint8_t* row(std::size_t i) const { return codes.data() + i * width(); }
 };
 
 struct Growth {
@@ -32,7 +34,7 @@ struct Node {
   int leaf = -1;
   float value = 0;  // mean of y, or the most frequent class
   double gain = 0;
-  std::uint32_t begin = 0, rows = 0;  // which of the rows that the tree was grown on
+  std::uint32_t begin = 0, rows = 0;  // which of the rows that the tree was grown on, however often each counts
 };
 
 struct Tree {
@@ -51,7 +53,9 @@ struct Tree {
   }
 };
 
-// `rows` are the places in the sample to grow on; they are reordered.
-Tree grown(const Sample& sample, std::vector<std::uint32_t>& rows, const Growth& growth);
+// `rows` are the places in the sample to grow on, each once; they are reordered, by node. `times` is, by place, how
+// often a row counts; once unless given.
+Tree grown(const Sample& sample, std::vector<std::uint32_t>& rows, const Growth& growth,
+           std::span<const std::uint8_t> times = {});
 
 }  // namespace imputedb

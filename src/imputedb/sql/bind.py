@@ -234,8 +234,8 @@ def aggregate_calls(trees: Sequence[Tree], aggregates: frozenset[str]) -> list[T
 
 def without_place(tree: Any) -> Any:
     """A tree without what two writings of one expression may differ in."""
-    if isinstance(tree, Mapping):
-        return {k: without_place(v) for k, v in tree.items() if not k.startswith("query_location") and k != "alias"}
+    if isinstance(tree, dict):
+        return {k: without_place(v) for k, v in tree.items() if k != "alias" and not k.startswith("query_location")}
     return [without_place(part) for part in tree] if isinstance(tree, list) else tree
 
 

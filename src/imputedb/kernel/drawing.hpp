@@ -1,0 +1,29 @@
+// Drawn values: every target from the others' values in the same draw, cycle after cycle.
+#pragma once
+
+#include <optional>
+
+#include "donors.hpp"
+#include "job.hpp"
+
+namespace imputedb {
+
+// What all draws share of a column that is drawn.
+struct Deck {
+  std::size_t target;                   // among all
+  std::vector<std::uint32_t> observed;  // rows that are learnt from
+  std::vector<std::uint32_t> gaps;      // rows where it is missing, of every draw first, then by draw
+  std::vector<std::uint32_t> outputs;   // by gap, where its value goes
+  std::vector<std::size_t> ends;        // of the gaps of every draw, then of each
+  std::optional<Ground> ground;         // none where each draw learns from a sample of its own
+};
+
+// One of the targets, which misses a value, ready for these draws.
+Deck deck(const Job& job, std::size_t target, std::span<const std::uint64_t> draws, const Settings& settings,
+          const std::atomic<bool>& stop);
+
+// Fills the outputs of one draw, by its position among all. Decks are in the order of chaining.
+void draw(const Job& job, std::span<const Deck> decks, std::size_t position, std::span<void* const> outputs,
+          const Settings& settings, Tasks& tasks, Report& report);
+
+}  // namespace imputedb

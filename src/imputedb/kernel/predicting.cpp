@@ -1,0 +1,72 @@
+#include "predicting.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace imputedb {
+namespace {
+
+constexpr std::size_t kAtOnce = 2;  // targets whose models are held at a time
+
+// Where each chunk's missing cells begin among all of the column.
+std::vector<std::size_t> offsets_of(const Column& column) {
+  std::vector<std::size_t> offsets((column.rows + kChunk - 1) / kChunk + 1);
+  for (std::size_t row = 0; row < column.rows; ++row) offsets[row / kChunk + 1] += column.is_missing(row);
+  std::partial_sum(offsets.begin(), offsets.end(), offsets.begin());
+  return offsets;
+}
+
+template <class Value>
+void store(const Column& column, const Binned& binned, double value, const Value* values, Value& out) {
+  if (!(value > binned.low))  // the ends are copied: a double is not exact where 64 bits are
+    out = values[binned.lowest];
+  else if (value >= binned.high)
+    out = values[binned.highest];
+  else
+    out = static_cast<Value>(column.integral() ? std::nearbyint(value) : value);
+}
+
+void apply(const Job& job, const Target& target, const Model& model, std::size_t chunk, std::size_t place, void* out) {
+  const Column& column = job.column(target);
+  const std::size_t end = std::min(job.rows(), (chunk + 1) * kChunk);
+  column.visit([&](const auto* values) {
+    using Value = std::remove_cvref_t<decltype(*values)>;
+    for (std::size_t row = chunk * kChunk; row < end; ++row) {
+      if (!column.is_missing(row)) continue;
+      Value& filled = static_cast<Value*>(out)[place++];
+      if (column.nominal)
+        filled = static_cast<Value>(model.category(job.binned, row));
+      else
+        store(column, job.codes(target), model.predict(job.binned, row), values, filled);
+    }
+  });
+}
+
+}  // namespace
+
+void predict(const Job& job, std::span<const std::size_t> targets, std::span<void* const> outputs,
+             const Settings& settings, Tasks& tasks, Report& report) {
+  report.cycles = std::max(report.cycles, 1);
+  for (std::size_t at = 0; at < targets.size() && !tasks.stop(); at += kAtOnce) {
+    const auto block = targets.subspan(at, std::min(kAtOnce, targets.size() - at));
+    std::vector<Model> models(block.size());
+    std::vector<std::vector<std::size_t>> offsets(block.size());
+    tasks.each(block.size(), [&](std::size_t b) {
+      const Target& target = job.targets[block[b]];
+      models[b] = learnt(job.lesson(target, settings, tasks.stop()));
+      offsets[b] = offsets_of(job.column(target));
+    });
+    if (tasks.stop()) return;
+    const std::size_t chunks = offsets[0].size() - 1;
+    tasks.each(block.size() * chunks, [&](std::size_t i) {
+      const std::size_t b = i / chunks, chunk = i % chunks, t = block[b];
+      apply(job, job.targets[t], models[b], chunk, offsets[b][chunk], outputs[t]);
+    });
+    for (std::size_t b = 0; b < block.size(); ++b)
+      report.targets[block[b]] = {models[b].kind, models[b].error, models[b].features};
+    tasks.advance(block.size());
+  }
+}
+
+}  // namespace imputedb
