@@ -36,6 +36,10 @@ def _outcome() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # the last resort: our mistake, said in one line
+        from imputedb.engines.runner import is_interrupted
+
+        if is_interrupted(error):
+            return _failed("interrupted", INTERRUPTED)
         return _failed(f"internal error: {type(error).__name__}: {error}; please report it", OURS)
     return 0
 

@@ -3,11 +3,32 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from types import TracebackType
 from typing import TypeVar
 
 import duckdb
 
 Fetched = TypeVar("Fetched")
+
+
+def is_interrupted(error: BaseException | None) -> bool:
+    """Whether an error is DuckDB's word for a Ctrl-C that it met in a statement on the main thread."""
+    return isinstance(error, RuntimeError) and str(error) == "Query interrupted"
+
+
+class Turns:
+    """A lock that threads take turns by, as often as they like; a Ctrl-C comes out of it as what it is."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        self._lock.release()
+        if is_interrupted(error):
+            raise KeyboardInterrupt from error
 
 
 class Runner:

@@ -2,7 +2,6 @@
 
 import atexit
 import os
-import threading
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from imputedb.engines.engine import Array
 from imputedb.engines.opening import opened
-from imputedb.engines.runner import Runner
+from imputedb.engines.runner import Runner, Turns
 from imputedb.errors import InternalError, StorageError
 from imputedb.sql import parse
 
@@ -33,7 +32,7 @@ class Session:
         self.path = path
         self.read_only = read_only
         self.connection = opened(path, read_only=read_only)
-        self.lock = threading.RLock()
+        self.lock = Turns()
         self._runner = Runner(self.connection)
         self._version = 0
         self._in_transaction = False
