@@ -11,6 +11,7 @@ from imputedb import answering, policies
 from imputedb.answering import Planner
 from imputedb.engines import declarations, load
 from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.runner import interruptible
 from imputedb.errors import QueryError
 from imputedb.evaluation import Evaluation, Pattern, evaluate, scan
 from imputedb.execution import Watch
@@ -160,7 +161,7 @@ class Database:
         asked = Asked(
             alpha, chosen(imputer), seed, strategy, many, interval, level, precision, known, method, deviations
         )
-        with self._engine.lock:
+        with self._engine.lock, interruptible():
             return answering.respond(self._engine, self._planner, text, asked, progress, watch)
 
     def policy(

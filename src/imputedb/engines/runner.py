@@ -1,13 +1,25 @@
 """Running statements so that Ctrl-C stops them."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import TypeVar
 
 import duckdb
 
 Fetched = TypeVar("Fetched")
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C in a statement that DuckDB runs on the main thread, which it calls an error, as KeyboardInterrupt."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":
+            raise
+        raise KeyboardInterrupt from error
 
 
 class Runner:
