@@ -47,8 +47,9 @@ def kept(engine: DuckDB, query: Query, shown: Sequence[Shown], keys: Keys) -> tu
     name = engine.register(arrays)
     items = [engine.cast(t.reference(name, f"c{place}"), one.type) for place, one in enumerate(shown)]
     orders = [
-        {"type": key.direction, "null_order": key.nulls, "expression": items[_column(key.scalar, query, shown)]}
+        {"type": key.direction, "null_order": key.nulls, "expression": items[column]}
         for key in query.order
+        for column in _columns(key.scalar, query, shown)
     ]
     own = [place for place, one in enumerate(shown) if isinstance(one.values, int)]
     plain = {"type": "ASCENDING", "null_order": "ORDER_DEFAULT"}
@@ -64,15 +65,9 @@ def kept(engine: DuckDB, query: Query, shown: Sequence[Shown], keys: Keys) -> tu
     return answer, [int(place) for (place,) in places]
 
 
-def _column(key: Scalar, query: Query, shown: Sequence[Shown]) -> int:
-    """The first column of the output that an ORDER BY key means: by its position, its name or its text."""
-    output = int(key.text) - 1 if key.text.isdigit() else _named(key, query)
-    return next(place for place, one in enumerate(shown) if one.output == output)
-
-
-def _named(key: Scalar, query: Query) -> int:
-    name = key.text.strip('"').lower()
-    for place, one in enumerate(query.outputs):
-        if key.text == one.text or (not key.reads and one.name.lower() == name):
-            return place
-    raise QueryError(f"no such answer to this query: it is ordered by {key.text}, which it does not show")
+def _columns(key: Scalar, query: Query, shown: Sequence[Shown]) -> list[int]:
+    """The first columns of the outputs that an ORDER BY key means."""
+    outputs = query.shown(key)
+    if not outputs:
+        raise QueryError(f"no such answer to this query: it is ordered by {key.text}, which it does not show")
+    return [next(place for place, one in enumerate(shown) if one.output == output) for output in outputs]

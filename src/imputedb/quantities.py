@@ -244,6 +244,7 @@ class Quantities:
         seen = {key for key, missing in zip(rows, gone.tolist(), strict=True) if not missing}
         nothing: list[tuple[str | None, ...]] = [()]
         found = sorted(seen, key=lambda key: [(part is not None, part or "") for part in key]) if texts else nothing
+        _refuse(self.count > 0 and not found, "what it groups by is observed in no row")
         places = {key: place for place, key in enumerate(found)}
         codes = np.array([places.get(key, -1) for key in rows], np.intp)
         return found, codes, Quantity(np.ones(self.count), ~gone, reads) if reads else None

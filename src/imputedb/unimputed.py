@@ -81,12 +81,13 @@ def _robust(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked) ->
         raise QueryError("method 'aipw' takes one imputer, or 'drop' for its own regression alone")
     imputer = asked.imputers[0] if asked.imputers else None
     found = DoublyRobust(engine, block.problem, imputer, asked.question, asked.level, asked.seed).answered()
+    keys = _keys(block)
     shown: list[Shown] = []
     for place, (name, type_name) in enumerate(zip(prepared.columns, prepared.types, strict=True)):
-        mine = [one for row in found.estimates if (one := row[place])]
-        if not mine:
-            shown.append(Shown(name, type_name, place, _key(block, place)))
+        if place in keys:
+            shown.append(Shown(name, type_name, place, keys[place]))
             continue
+        mine = [one for row in found.estimates if (one := row[place])]
         shown.append(Shown(name, "DOUBLE", place, np.array([one.estimate for one in mine])))
         shown += [
             Shown(f"{name}_{part}", "DOUBLE", place, np.array([of(one) for one in mine])) for part, of in _PARTS.items()
@@ -101,25 +102,27 @@ def _robust(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked) ->
 
 
 def _bounds(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked) -> Unimputed:
-    keys: Keys
-    keys, found = WorstCase(engine, block.problem, asked.deviations).bounds()
+    groups: Keys
+    groups, found = WorstCase(engine, block.problem, asked.deviations).bounds()
+    keys = _keys(block)
     shown: list[Shown] = []
     for place, (name, type_name) in enumerate(zip(prepared.columns, prepared.types, strict=True)):
-        mine = [one for row in found if (one := row[place])]
-        if not mine:
-            shown.append(Shown(name, type_name, place, _key(block, place)))
+        if place in keys:
+            shown.append(Shown(name, type_name, place, keys[place]))
             continue
+        mine = [one for row in found if (one := row[place])]
         shown.append(Shown(f"{name}_low", "DOUBLE", place, np.array([one.low for one in mine], np.float64)))
         shown.append(Shown(f"{name}_high", "DOUBLE", place, np.array([one.high for one in mine], np.float64)))
-    kept_as, _ = kept(engine, block.problem.query, shown, keys)
+    kept_as, _ = kept(engine, block.problem.query, shown, groups)
     names, types = [one.name for one in shown], [one.type for one in shown]
     return Unimputed(kept_as, names, types, None, notes=(NO_INTERVALS,))
 
 
-def _key(block: Planned, place: int) -> int:
-    """Which group's key an output shows."""
+def _keys(block: Planned) -> Mapping[int, int]:
+    """By output that tells groups apart, which of the groups' keys it shows."""
     groups = [group.text for group in groups_of(block.problem.query)]
-    return groups.index(block.problem.query.outputs[place].text)
+    outputs = enumerate(block.problem.query.outputs)
+    return {place: groups.index(scalar.text) for place, scalar in outputs if scalar.text in groups}
 
 
 def _reasons(rows: Sequence[Mapping[str, Robust]]) -> list[str]:

@@ -195,3 +195,21 @@ def test_a_value_that_cannot_be_read_is_a_query_error(db: imputedb.Database) -> 
     db.execute("CREATE OR REPLACE TABLE odd AS SELECT 'a' AS s, CASE WHEN i > 3 THEN i END AS x FROM range(9) r(i)")
     with pytest.raises(QueryError, match="Could not convert string 'a'"):
         db.sql("SELECT max(s::INTEGER), avg(x) FROM odd", method="bounds")
+
+
+@pytest.mark.parametrize("method", ["aipw", "bounds"])
+def test_groups_of_nothing(db: imputedb.Database, method: str) -> None:
+    db.execute("CREATE OR REPLACE TABLE odd(g VARCHAR, x DOUBLE)")
+    assert db.sql("SELECT g, avg(x) FROM odd GROUP BY g", method=method).fetchall() == []
+    db.execute("INSERT INTO odd VALUES (NULL, 1), (NULL, 2)")
+    with pytest.raises(QueryError, match="what it groups by is observed in no row"):
+        db.sql("SELECT g, avg(x) FROM odd GROUP BY g", method=method)
+
+
+@pytest.mark.parametrize("method", ["aipw", "bounds"])
+def test_order_by_all_and_by_a_quoted_name(db: imputedb.Database, method: str) -> None:
+    everything = db.sql("SELECT school, count(*) FROM t GROUP BY school ORDER BY ALL DESC", method=method)
+    assert [row[0] for row in everything.fetchall()] == ["c", "b", "a"]
+    query = 'SELECT school, count(*) AS "the ""many""" FROM t GROUP BY school ORDER BY "the ""many"""'
+    numbers = [row[1] for row in db.sql(query, method=method).fetchall()]
+    assert numbers == sorted(numbers)

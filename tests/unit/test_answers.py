@@ -301,3 +301,12 @@ def test_dates_beyond_the_year_9999(db: Database) -> None:
         (row,) = db.sql(f"SELECT max(d)::VARCHAR, count(d) FROM {table}", imputer="mean").fetchall()
         assert str(row[0]).startswith("12000-01-09")
         assert row[1] == 10
+
+
+def test_an_interrupt_on_the_main_thread_is_an_interrupt(people: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise RuntimeError("Query interrupted")
+
+    monkeypatch.setattr(people._engine.texts, "tree", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        people.sql("SELECT avg(age) FROM person")

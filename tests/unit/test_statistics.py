@@ -59,6 +59,27 @@ def _algorithm_1(rows: float, missing: dict[str, float], dropped_columns: set[st
     return smallest, after
 
 
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        (0.0, 1.0, math.inf),
+        (-1.5, 0.0, 2.25, math.inf, math.inf),
+        (-math.inf, 1.0, math.inf),
+        (-math.inf, math.inf),
+        (math.inf, math.inf),
+        (-1.7e308, 1.6e308, 1.7e308),
+    ],
+)
+def test_shares_of_columns_that_hold_infinities_are_shares(bounds: tuple[float, ...]) -> None:
+    """A share that is no number made a price that is none, and no plan."""
+    known = Quantiles(bounds, 3)
+    last = 0.0
+    for value in sorted({*bounds, -math.inf, -1e308, -5.0, 0.0, 2.25, 1e308, math.inf}):
+        assert last <= known.below(value) <= known.up_to(value) <= 1
+        assert 0 <= known.equal(value) <= 1
+        last = known.up_to(value)
+
+
 def test_propagation_is_algorithm_1_with_constant_shares() -> None:
     rows, missing = 1000.0, {"a": 100.0, "b": 300.0, "c": 50.0}
     for columns in ({"a"}, {"b"}, {"a", "b"}, {"a", "b", "c"}):

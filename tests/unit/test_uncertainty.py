@@ -253,6 +253,7 @@ def test_a_measure_of_your_own(sample: Database) -> None:
         ({"deviations": float("nan"), "method": "bounds"}, "deviations are nan"),
         ({"deviations": "2", "method": "bounds"}, "deviations are '2'"),
         ({"imputer": None}, "None is no imputer"),
+        ({"imputer": ()}, "no imputer is named"),
     ],
 )
 def test_bad_wishes_are_refused(people: Database, asked: dict[str, object], said: str) -> None:

@@ -39,11 +39,13 @@ def chosen(choice: Choice) -> tuple[Imputer, ...]:
     """The imputers of a choice, none for `drop`.
 
     Raises:
-        UnknownName: a name is nobody's.
+        UnknownName: a name is nobody's, or none is given.
     """
     if isinstance(choice, str):
         return () if choice == DROP else (_named(choice),)
     if isinstance(choice, Sequence):
+        if not choice:
+            raise UnknownName(f"no imputer is named; there are {', '.join([*IMPUTERS, DROP])}")
         return tuple(imputer for one in choice for imputer in chosen(one))
     if not hasattr(choice, "impute"):
         raise UnknownName(

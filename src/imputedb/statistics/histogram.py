@@ -1,5 +1,6 @@
 """Distributions of a column's observed values."""
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,8 +37,16 @@ class Quantiles:
         if place == 0 or place == len(bounds):
             return float(place > 0)
         low, high = bounds[place - 1], bounds[place]
-        within = (value - low) / (high - low) if high > low else 0.0
-        return (place - 1 + within) / (len(bounds) - 1)
+        return (place - 1 + _within(value, low, high)) / (len(bounds) - 1)
+
+
+def _within(value: float, low: float, high: float) -> float:
+    """How far a value is from one end of a bin to the other; half way where the bin has no beginning."""
+    if value >= high:
+        return 1.0
+    if math.isinf(low):
+        return float(value > low) / 2
+    return (value / 2 - low / 2) / (high / 2 - low / 2)  # halves: the difference of two large numbers may be infinite
 
 
 @dataclass(frozen=True, slots=True)
