@@ -32,11 +32,14 @@ void store(const Column& column, const Binned& binned, double value, const Value
 void apply(const Job& job, const Target& target, const Model& model, std::size_t chunk, std::size_t place, void* out) {
   const Column& column = job.column(target);
   const std::size_t end = std::min(job.rows(), (chunk + 1) * kChunk);
+  std::vector<std::uint32_t> rows;
+  for (std::size_t row = chunk * kChunk; row < end; ++row)
+    if (column.is_missing(row)) rows.push_back(static_cast<std::uint32_t>(row));
+  const std::vector<double> predicted = model.predict(job.binned, rows);
   column.visit([&](const auto* values) {
     using Value = std::remove_cvref_t<decltype(*values)>;
-    for (std::size_t row = chunk * kChunk; row < end; ++row)
-      if (column.is_missing(row))
-        store(column, job.codes(target), model.predict(job.binned, row), values, static_cast<Value*>(out)[place++]);
+    for (const double value : predicted)
+      store(column, job.codes(target), value, values, static_cast<Value*>(out)[place++]);
   });
 }
 
