@@ -5,18 +5,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
 
-from imputedb import blocks, policies, uncertainty
+from imputedb import policies, uncertainty
 from imputedb.algebra.relation import Table
+from imputedb.blocks.block import ANSWER
+from imputedb.blocks.statement import blocks
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.publish import published
 from imputedb.errors import Unplanned
 from imputedb.execution import Watch
 from imputedb.imputers.imputer import Progress
 from imputedb.result import Report, Result
-from imputedb.running import BASE, IMPUTATION, VERBATIM, Asked, Prepared, Run, answered, strategy
+from imputedb.running import BASE, IMPUTATION, VERBATIM, Asked, Prepared, Run, answered, strategy, translated
 from imputedb.sql import parse
 from imputedb.sql import tree as t
-from imputedb.sql.names import extended
+from imputedb.sql.asking import extended
 from imputedb.sql.statements import Wrapped, is_plainly_query, pivots_inside, policy_statement, wrapped
 from imputedb.unimputed import WORDS, unimputed
 
@@ -37,7 +39,7 @@ class Planner:
         Raises:
             QueryError: DuckDB rejects the query, or it is not planned yet.
         """
-        key = (text, asked.imputers, asked.strategy, asked.always, self._engine.state())
+        key = (text, asked.imputers, asked.strategy, asked.always, self._engine.session.state())
         found = self._kept.get(key)
         if found is None:
             self._drop_copies()
@@ -45,33 +47,33 @@ class Planner:
             if self._copies:  # files may change without notice
                 return found
             # statistics may have been gathered, and kept in the database, on the way
-            self._kept[(text, asked.imputers, asked.strategy, asked.always, self._engine.state())] = found
+            self._kept[(text, asked.imputers, asked.strategy, asked.always, self._engine.session.state())] = found
             if len(self._kept) > _PLANS_KEPT:
                 self._forget(self._kept.popitem(last=False)[1])
         return found
 
     def _drop_copies(self) -> None:
         """Lets go of what was copied for the statement before."""
-        self._engine.unmake("TABLE", [table.name for table in self._copies])
+        self._engine.temporary.unmake("TABLE", [table.name for table in self._copies])
         for table in self._copies:
-            self._engine.disown(table.name)
+            self._engine.tables.disown(table.name)
         self._copies = []
 
     def _forget(self, prepared: Prepared) -> None:
         for block in prepared.blocks:
-            self._engine.disown(block.name)
+            self._engine.tables.disown(block.name)
 
     def _prepared(self, text: str, asked: Asked) -> Prepared:
         engine = self._engine
-        node = engine.tree(text)
+        node = engine.texts.tree(text)
         further = extended(node)
         if further != node:
             node, text = further, engine.text(further)
-        columns, types = engine.outputs(text)
+        columns, types = engine.texts.outputs(text)
         base, always = asked.strategy == BASE, asked.always
-        found, self._copies = blocks.blocks(engine, node, columns, asked.imputers, base=base, always=always)
+        found, self._copies = blocks(engine, node, columns, asked.imputers, base=base, always=always)
         if self._copies:
-            engine.forget_outputs(text)
+            engine.texts.forget_outputs(text)
         return Prepared(text, columns, types, found)
 
 
@@ -106,7 +108,7 @@ def _other(engine: DuckDB, prepare: Planner, text: str, asked: Asked, progress: 
         return None
     if pivots_inside(text):
         raise Unplanned("PIVOT inside a query, its columns named by the data: list them, PIVOT t ON c IN (...)")
-    rows = engine.execute(text)
+    rows = engine.session.execute(text)
     return _told(engine, asked, ["Count"], rows if _is_count(rows) else [])
 
 
@@ -122,13 +124,13 @@ def _kept(engine: DuckDB, prepare: Planner, around: Wrapped, asked: Asked, progr
         name, columns, types = engine.pivoted(around.around(inner.selecting))
         return Result(engine, name, columns, types, inner.report, inner.blocks, inner.frontier)
     if around.target is None:
-        rows = engine.execute(around.around(inner.selecting))
+        rows = engine.session.execute(around.around(inner.selecting))
     else:
         begin, end = around.target
         with published(around.after[begin:end][1:-1].replace("''", "'")) as temporary:
             quoted = "'" + temporary.replace("'", "''") + "'"
             after = f"{around.after[:begin]}{quoted}{around.after[end:]}"
-            rows = engine.execute(f"{around.before}{inner.selecting}{after}")
+            rows = engine.session.execute(f"{around.before}{inner.selecting}{after}")
     told = _told(engine, asked, ["Count"], rows)
     told.report, told.blocks, told.frontier = inner.report, inner.blocks, inner.frontier
     return told
@@ -141,7 +143,7 @@ def _told(engine: DuckDB, asked: Asked, columns: Sequence[str], rows: Sequence[S
     made = [[t.cast(t.literal(str(value)), kind) for value, kind in zip(row, kinds, strict=True)] for row in rows]
     texts = [engine.text(t.select(row, None)) for row in made]
     nothing = engine.text(t.select([t.cast(t.literal(None), kind) for kind in kinds], None, t.literal(False)))
-    name = engine.answer(" UNION ALL ".join(texts) or nothing, len(columns))
+    name = engine.temporary.answer(" UNION ALL ".join(texts) or nothing, len(columns))
     return Result(engine, name, list(columns), types, Report(asked.alpha, asked.imputer, asked.seed, VERBATIM))
 
 
@@ -157,13 +159,13 @@ def answer(
     began = perf_counter()
     report = Report(asked.alpha, asked.imputer, asked.seed, VERBATIM, planning_ms=planning_ms)
     if asked.method != IMPUTATION:
-        with engine.snapshot():
+        with engine.snapshot(), translated():
             found = unimputed(engine, prepared, asked)
         report = _timed(replace(report, strategy=asked.method, warnings=found.warnings, notes=found.notes), began)
-        told = [(blocks.ANSWER, WORDS[asked.method])]
+        told = [(ANSWER, WORDS[asked.method])]
         return Result(engine, found.name, found.columns, found.types, report, told, estimates=found.estimates)
     if not prepared.blocks:
-        name = answered(engine, engine.verbatim(prepared.text), len(prepared.columns))
+        name = answered(engine, engine.session.verbatim(prepared.text), len(prepared.columns))
         return Result(engine, name, prepared.columns, prepared.types, _timed(report, began))
     run = Run(engine, asked, progress, watch)
     with engine.snapshot():

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from imputedb import answering, policies
 from imputedb.answering import Planner
-from imputedb.engines import load
+from imputedb.engines import declarations, load
 from imputedb.engines.duckdb import DuckDB
-from imputedb.errors import DataError, QueryError
+from imputedb.errors import QueryError
 from imputedb.evaluation import Evaluation, Pattern, evaluate, scan
 from imputedb.execution import Watch
 from imputedb.explain import Explanation, explained
 from imputedb.imputers.imputer import Imputer, Progress
 from imputedb.imputers.knn import KNN
-from imputedb.imputers.registry import Choice, chosen
+from imputedb.imputers.registry import Choice, chosen, the_one
 from imputedb.inference.answers import Question
 from imputedb.inference.measures import MEASURES, Measure, Measures
 from imputedb.lookup import Lookups
@@ -27,7 +27,7 @@ from imputedb.neighbours.scan import KS, Scan
 from imputedb.planning.frontier import Frontier
 from imputedb.result import Result
 from imputedb.running import PLANNED, Asked
-from imputedb.statistics.policy import ACTIONS, DEFAULT, Action
+from imputedb.statistics.policy import Action, Policy
 from imputedb.why import AUDITED, Why, audit, why
 
 if TYPE_CHECKING:
@@ -68,8 +68,6 @@ class Database:
             StorageError: a file cannot be read, or the database cannot be written.
             DataError: a file holds no table, or the table is there already and not to be replaced.
         """
-        if table and len(files) > 1:
-            raise DataError(f"{len(files)} files cannot all become the one table {table}")
         return load.load(self._engine, [str(file) for file in files], table, missing or {}, replace=replace)
 
     def register(
@@ -97,7 +95,7 @@ class Database:
             UnknownName: there is no such table or column.
             DataError: a value is none that the column can hold.
         """
-        self._engine.declare(self._engine.table(table), column, values)
+        declarations.declare(self._engine, self._engine.tables.named(table), column, values)
 
     def sql(
         self,
@@ -155,6 +153,8 @@ class Database:
             QueryError: the query is wrong, or not planned yet; or alpha, imputer, strategy, m, interval or level are.
             DataError: a column that must be imputed cannot be.
         """
+        if m is None:
+            raise QueryError("m is None; it is 1 (no interval), a number of draws such as 20, or 'auto'")
         many = None if m == "auto" else m
         known = Measures(tuple(measures))
         asked = Asked(
@@ -197,12 +197,10 @@ class Database:
             DataError: a bound or a value is none that the column can hold.
             QueryError: DuckDB rejects the condition.
         """
-        if action not in ACTIONS:
-            raise QueryError(f"no action {action!r}; there are {', '.join(ACTIONS)}")
-        lists = {"values": tuple(map(str, values)), "predictors": tuple(predictors), "exclude": tuple(exclude)}
-        options = {"action": action, "when": when, "low": low, "high": high, "imputer": imputer, **lists}
+        texts = tuple(map(str, values))
+        wanted = Policy(action, when, low, high, texts, imputer, tuple(predictors), tuple(exclude))
         with self._engine.lock:
-            policies.decide(self._engine, self._engine.table(table), column, DEFAULT, options)
+            policies.decide(self._engine, self._engine.tables.named(table), column, wanted)
 
     def policies(self, table: str | None = None) -> list[tuple[str, str, str]]:
         """Table, column and policy in the words of CREATE IMPUTATION POLICY: of one table, or of all."""
@@ -264,9 +262,7 @@ class Database:
         """
         from imputedb.completion.completing import Request, complete
 
-        one, *more = chosen(imputer) or (None,)
-        if one is None or more:
-            raise QueryError("completed data sets need one imputer that fills in")
+        one = the_one(imputer, "completed data sets need")
         wanted = None if columns is None else tuple(columns)
         return complete(self._engine, Request(source, m, one, seed, wanted, flags, long), Path(out), progress)
 
@@ -307,17 +303,10 @@ class Database:
             QueryError: the imputer is not chained, or there are no shifts.
             UnknownName: no such incomplete column or category.
         """
-        from imputedb.completion import source as sources
-        from imputedb.completion.sensitivity import Question, sweep
-        from imputedb.imputers.chained import Chained
+        from imputedb.completion.sensitivity import Question, asked
 
-        one = chosen(imputer)[0]
-        if not isinstance(one, Chained):
-            raise QueryError(f"departures act inside a chain, which {one.name} has not: take norm, pmm or logistic")
         question = Question(column, analysis, by, of, hypothesis, m, seed, level)
-        with self._engine.lock:
-            found = sources.read(self._engine, sources.staged(self._engine, source))
-            return sweep(found, one, question, shifts, progress)
+        return asked(self._engine, source, the_one(imputer, "departures need"), question, shifts, progress)
 
     def evaluate(
         self,
@@ -431,17 +420,21 @@ class Database:
             How many missing cells there are.
         """
         with self._engine.lock:
-            found, total = audit(
-                self._engine, self._lookups, table, columns=columns, imputer=imputer, limit=limit, salt=salt, seed=seed
+            return audit(
+                self._engine,
+                self._lookups,
+                table,
+                into,
+                columns=columns,
+                imputer=imputer,
+                limit=limit,
+                salt=salt,
+                seed=seed,
             )
-            if not found:
-                raise DataError(f"nothing is missing in {table}: there is nothing to audit")
-            load.register(self._engine, into, found, {}, replace=True, kept=True)
-            return total
 
     def execute(self, text: str) -> list[tuple[Any, ...]]:
         """Runs any statement on DuckDB as it stands: NULL means NULL there, and nothing is imputed."""
-        return self._engine.execute(text)
+        return self._engine.session.execute(text)
 
     def profile(self, table: str | None = None) -> list[Profile]:
         """What is missing where: of one table, or of all."""
@@ -453,7 +446,7 @@ class Database:
 
     def close(self) -> None:
         """Lets go of the database; results can no longer be read."""
-        self._engine.close()
+        self._engine.session.close()
 
     def __enter__(self) -> Database:
         return self

@@ -1,6 +1,6 @@
 """One Impute at work in many draws: each sees the values that the Imputes below it gave in the same draw."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,11 @@ class Drawing:
 
         All draws learn from the same rows, so that they share what is prepared: those that are the same in every
         draw, or of one table all that are stored. A row of a single draw is predicted from that draw's values.
+
+        Args:
+            hand: the rows.
+            targets: one of the filling's `groups`.
+            columns: that are read, the targets among them.
         """
         cells = self.filling.cells(hand, targets)
         gaps = {column: self.filling.gaps(hand, column, cells[column]) for column in targets}
@@ -46,9 +51,11 @@ class Drawing:
             self.filling.outcome.imputed[column] = self.filling.outcome.imputed.get(column, 0) + made[column].count
             if cells[column].missing.all() and self._home_lacks(hand, column):
                 made[column].centred(self._centre(column, hand.count))
-        missed = [column for column in wanted if made[column].values is None]
-        if missed:
-            self._draw(hand, {column: gaps[column] for column in missed}, columns, made)
+        centred = [column for column in wanted if made[column].values is not None]
+        if len(centred) < len(wanted):
+            # what Imputes below have drawn decides which rows are at hand, and is not to decide what is modelled
+            modelled = wanted if hand.draws is None else targets
+            self._draw(hand, {column: gaps[column] for column in modelled if column not in centred}, columns, made)
         return {column: made[column].done(self.numbers) for column in wanted}
 
     def _home_lacks(self, hand: Hand, column: Column) -> bool:
@@ -61,7 +68,7 @@ class Drawing:
         taught = self._taught(hand, gaps)
         if taught is not None:
             base, at, places = taught
-            own = np.flatnonzero(np.logical_or.reduce(list(gaps.values())) & ~_shared(hand))
+            own = np.flatnonzero(self._once(hand, np.logical_or.reduce(list(gaps.values())) & ~hand.shared, gaps))
             turns = np.concatenate([np.full(len(at), EVERY), self._turns(hand, own)])
             settled = {c: np.isin(base.rows[c.relation][at], _settled(hand, c, gap)) for c, gap in gaps.items()}
             wanted = {c: np.concatenate([settled[c], gap[own]]) for c, gap in gaps.items()}
@@ -69,8 +76,11 @@ class Drawing:
             self._fill(asked, range(len(self.numbers)), made)
             return
         for turn in range(len(self.numbers)):
-            mine = np.flatnonzero(_shared(hand) | (self._turns(hand) == turn))
+            some = hand.shared | (self._turns(hand) == turn)
+            mine = np.flatnonzero(self._once(hand, some, [column for column in gaps if gaps[column][some].any()]))
             wanted = {column: gap[mine] for column, gap in gaps.items() if gap[mine].any()}
+            if not wanted:
+                continue
             for column in self._lacking(hand, list(wanted), mine):
                 raise CannotImpute(
                     f"no value of {column} is observed in the rows of a draw: take m = 1, or imputer 'mean'"
@@ -96,8 +106,13 @@ class Drawing:
             cells = self.filling.cells(whole, list(gaps))
             useful = [~cells[c].missing | np.isin(whole.rows[c.relation], _settled(hand, c, gaps[c])) for c in gaps]
             return whole, np.flatnonzero(np.logical_or.reduce(useful)), places
-        shared = np.flatnonzero(_shared(hand))
+        shared = np.flatnonzero(self._once(hand, hand.shared, gaps))
         return None if self._lacking(hand, list(gaps), shared) else (hand, shared, np.arange(hand.count))
+
+    def _once(self, hand: Hand, rows: Flags, targets: Iterable[Column]) -> Flags:
+        """Some rows, of those that a join repeats one for each stored row and draw."""
+        once = self.filling.once(hand, targets)
+        return rows if once is None else rows & once
 
     def _lacking(self, hand: Hand, targets: Sequence[Column], rows: Places) -> list[Column]:
         """The targets of which some rows observe nothing."""
@@ -135,10 +150,10 @@ class Drawing:
         filling, numbers = self.filling, [self.numbers[turn] for turn in turns]
         for imputer, usable, group in filling.apart(asked.rows, list(asked.wanted)):
             warned(imputer, filling.outcome)
-            places = {column: asked.cells(column, made[column].rows) for column in group}
+            places = {column: asked.cells(column, made[column].rows) for column in group if column in made}
             draws = drawn(imputer, usable, group, filling.seed, numbers, filling.progress)
             for turn, values in zip(turns, draws, strict=True):
-                for column in group:
+                for column in places:
                     cells = asked.rows.columns[column]
                     for chosen, at in (places[column].of(turn), places[column].of(EVERY)):
                         given = features.allowed(values[column][chosen], cells, filling.policy(column))
@@ -240,14 +255,9 @@ class _Making:
         return Drawn(self.rows, numbers, self.values, None if self._known.all() else self._known)
 
 
-def _shared(hand: Hand) -> Flags:
-    """Which rows are the same in every draw."""
-    return np.ones(hand.count, bool) if hand.draws is None else hand.draws == EVERY
-
-
 def _settled(hand: Hand, column: Column, gap: Flags) -> NDArray[np.int64]:
     """The stored rows whose gap is to be filled in all draws."""
-    return hand.rows[column.relation][gap & _shared(hand)]
+    return hand.rows[column.relation][gap & hand.shared]
 
 
 def _named(values: Array, cells: Cells) -> Array:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,12 +11,13 @@ from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Aggregate, Project, Relation
 from imputedb.algebra.scalar import Scalar
 from imputedb.algebra.walk import bottom_up
-from imputedb.blocks import Planned, Written
+from imputedb.blocks.block import Planned, Written
 from imputedb.engines.duckdb import DuckDB
 from imputedb.execution import Execution
 from imputedb.question import Asking
-from imputedb.running import Prepared, Run, answered
+from imputedb.running import Prepared, Run, answered, translated
 from imputedb.sql import tree as t
+from imputedb.sql.bind import aggregate_calls
 from imputedb.sql.bundled import BUCKETS, bundled, resampled
 from imputedb.sql.generate import DRAW, ROW
 from imputedb.sql.tree import Tree
@@ -76,15 +76,11 @@ class Draws:
 
     def _insert(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...], run: Run) -> None:
         together = None if self._asking.sets else self._together(execution, below, numbers, run)
-        texts = [together] if together else [self._one(execution, below, number) for number in numbers]
-        try:
-            self._put(texts)
-        except duckdb.Error:  # an aggregate whose state cannot be combined
-            if not together:
-                raise
-            self._put([self._one(execution, below, number) for number in numbers])
-        else:
+        if together:
+            self._put([together])
             self._put_empty(execution, below, numbers)
+        else:
+            self._put([self._one(execution, below, number) for number in numbers])
         if self._bootstrap is None and any(one.bootstrapped for one in self._asking.outputs):
             self._bootstrap = self._resample(execution, below, numbers[:_RESAMPLED_DRAWS], run)
 
@@ -92,7 +88,7 @@ class Draws:
         """Adds the one row that an aggregation of no rows has where nothing is grouped by."""
         if self._asking.groups:
             return
-        (found,) = self._engine.numbers(f"SELECT c0 FROM temp.{self._table}")
+        (found,) = self._engine.session.numbers(f"SELECT c0 FROM temp.{self._table}")
         self._put([self._one(execution, below, number) for number in numbers if number not in set(found)])
 
     def _put(self, texts: Sequence[str]) -> None:
@@ -102,14 +98,18 @@ class Draws:
         if self._table is None:
             self._table = answered(self._engine, text, len(self._places))
         else:
-            self._engine.extend(self._table, text)
+            with translated():
+                self._engine.temporary.extend(self._table, text)
 
     def _together(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...], run: Run) -> str | None:
         named = run.keep({DRAW: np.array(numbers, np.int32)})
         asking, rows = self._asking, execution.generator.rows(below.input)
-        groups = {f"g{place}": tree for place, tree in enumerate(asking.groups)}
-        aggregates = self._engine.functions.aggregates
-        node = bundled(rows, asking.groups, {**groups, **asking.asked}, asking.having, named, aggregates)
+        outputs = {f"g{place}": tree for place, tree in enumerate(asking.groups)} | dict(asking.asked)
+        trees = [*outputs.values(), *([asking.having] if asking.having else [])]
+        calls = aggregate_calls(trees, self._engine.functions.aggregates)
+        if not self._engine.texts.combines([rows.expression(call) for call in calls], rows.source):
+            return None
+        node = bundled(rows, asking.groups, outputs, asking.having, named, calls)
         return self._engine.text(node) if node else None
 
     def _one(self, execution: Execution, below: Aggregate, number: int) -> str:
@@ -149,7 +149,7 @@ class Draws:
         """The numbers of all draws by name, and under `group` the number of each one's group, counted from 1."""
         names = [DRAW, *(name for name in self._asking.asked if self._asking.outputs[int(name[1:])].is_number)]
         items = ", ".join(f"c{self._places[name]}" for name in names)
-        values = self._engine.numbers(f"SELECT {items}, {self._group} FROM temp.{self._table}")
+        values = self._engine.session.numbers(f"SELECT {items}, {self._group} FROM temp.{self._table}")
         return dict(zip([*names, "group"], values, strict=True))
 
     @property
@@ -160,13 +160,15 @@ class Draws:
     def keys(self) -> str:
         """A SELECT of outputs that are no numbers, `k0` and so on, by the number of the `place` of their group.
 
-        What tells groups is the same in all draws; of the others the most frequent value is taken.
+        What tells groups is the same in all draws; of the others the most frequent value is taken, of several the
+        least.
         """
         chosen = ["place"]
         for place, one in enumerate(self._asking.outputs):
             if not one.is_number:
-                choice = "mode" if one.aggregates else "first"
-                chosen.append(f"{choice}(c{self._places[f'e{place}']}) AS k{place}")
+                value = f"c{self._places[f'e{place}']}"
+                choice = f"mode({value} ORDER BY {value})" if one.aggregates else f"first({value})"
+                chosen.append(f"{choice} AS k{place}")
         rows = f"SELECT *, {self._group} AS place FROM temp.{self._table}"
         return f"SELECT {', '.join(chosen)} FROM ({rows}) GROUP BY place"
 
@@ -182,7 +184,7 @@ class Draws:
         listed = "".join(f", {key}" for key in keys)
         same = " AND ".join(f"b.{key} IS NOT DISTINCT FROM d.c{n + 1}" for n, key in enumerate(keys)) or "true"
         found = ", ".join([f"{self._group} AS place", *(f"c{n + 1}" for n in range(wide))])
-        groups, *variances = self._engine.numbers(
+        groups, *variances = self._engine.session.numbers(
             f"WITH d AS (SELECT DISTINCT {found} FROM temp.{self._table}), "
             f"w AS (SELECT c0{listed}, {within} FROM temp.{self._bootstrap} GROUP BY c0{listed}), "
             f"b AS (SELECT {shown}{listed} FROM w GROUP BY {', '.join(keys) or 'true'}) "

@@ -129,12 +129,7 @@ def evaluate(
         UnknownName: no table or column of that name.
         DataError: nothing can be hidden.
     """
-    if not imputers:
-        raise QueryError("'drop' fills nothing in: there is nothing to compare; name other imputers")
-    if not 0 < share < 1:
-        raise QueryError(f"the share to hide is {share}; it goes from 0 to 1")
-    if pattern not in get_args(Pattern):
-        raise QueryError(f"no pattern {pattern!r}; there are {', '.join(get_args(Pattern))}")
+    _check(imputers, share, pattern)
     table = stored(engine, name, [by] if by else [])
     targets = _targets(table, columns)
     flags = _mcar(table.rows, targets, share, seed) if pattern == "mcar" else _own(table.rows, targets, share, seed)
@@ -155,6 +150,15 @@ def evaluate(
             scores += _scores(imputer.name, table.rows.columns[column], rows, column, flags[column], filled, groups)
     count = sum(int(flag.sum()) for flag in flags.values())
     return Evaluation(table.table.name, pattern, count, by, tuple(scores), seconds, tuple(notes))
+
+
+def _check(imputers: Sequence[Imputer], share: float, pattern: str) -> None:
+    if not imputers:
+        raise QueryError("'drop' fills nothing in: there is nothing to compare; name other imputers")
+    if not 0 < share < 1:
+        raise QueryError(f"the share to hide is {share}; it goes from 0 to 1")
+    if pattern not in get_args(Pattern):
+        raise QueryError(f"no pattern {pattern!r}; there are {', '.join(get_args(Pattern))}")
 
 
 def _filled(

@@ -170,9 +170,12 @@ class Execution:
         if self.numbers is None:
             staged = self._staged(node, hand, filling.values(hand, targets, read), wanted)
         else:
-            drawn = Drawing(filling, self.numbers, self._drawn).drawn(hand, targets, read)
-            self._drawn |= drawn
-            staged = self._bundled(node, hand, drawn, wanted)
+            drawing = Drawing(filling, self.numbers, self._drawn)
+            for group in filling.groups(hand, targets):
+                drawn = drawing.drawn(hand, group, read)
+                self._drawn |= drawn
+                hand = self._bundled(hand, drawn)
+            staged = self._staged(node, hand, {}, wanted)
         if self.watch:
             self.watch(node, staged, Actual(hand.count, perf_counter() - began))
         return staged
@@ -209,19 +212,19 @@ class Execution:
         drawn = hand.draws is not None
         return Staged(name, hand.scans, hand.whole, reads, frozenset(hand.kept), filled, node, drawn)
 
-    def _bundled(self, node: Relation, hand: Hand, drawn: Mapping[Column, Drawn], wanted: Columns) -> Staged:
+    def _bundled(self, hand: Hand, drawn: Mapping[Column, Drawn]) -> Hand:
         """The rows at hand, those that differ by draw once for each."""
         if not drawn:
-            return self._staged(node, hand, {}, wanted)
+            return hand
         places = {column: one.places(hand.rows[column.relation]) for column, one in drawn.items()}
         order, draws = exploded(hand.draws, hand.count, {column: (drawn[column], places[column]) for column in drawn})
-        values = {
-            c: shown(one, places[c][order], draws, sparse=self._meaning(c) is not None) for c, one in drawn.items()
-        }
         rows = {alias: ids[order] for alias, ids in hand.rows.items()}
         kept = {column: array[order] for column, array in hand.kept.items()}
         given = {column: array[order] for column, array in hand.given.items()}
-        return self._staged(node, Hand(hand.scans, rows, kept, given, hand.filled, draws), values, wanted)
+        given |= {
+            c: shown(one, places[c][order], draws, sparse=self._meaning(c) is not None) for c, one in drawn.items()
+        }
+        return Hand(hand.scans, rows, kept, given, hand.filled, draws)
 
     def _policy(self, column: Column) -> Policy:
         return self.statistics[column.relation].policy(column.name)

@@ -8,7 +8,7 @@ from typing import Any
 from imputedb.algebra.relation import Relation
 from imputedb.algebra.render import as_data, dot, drawn
 from imputedb.answering import answer
-from imputedb.blocks import Written
+from imputedb.blocks.block import Written
 from imputedb.engines.duckdb import DuckDB
 from imputedb.execution import Actual
 from imputedb.planning.candidate import Candidate

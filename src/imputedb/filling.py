@@ -1,6 +1,6 @@
 """One Impute at work: which rows it is shown, and what it fills in."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,11 +10,12 @@ from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.algebra.relation import Fill, Scan
 from imputedb.engines.engine import Engine
 from imputedb.imputers import features
-from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows, learns_from_sample, tells
+from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Progress, Rows, learns_from_sample, tells
 from imputedb.imputers.registry import chosen
 from imputedb.shelf import Shelf, combined
+from imputedb.sql import tree as t
 from imputedb.statistics.policy import Policy
-from imputedb.statistics.statistics import Statistics
+from imputedb.statistics.statistics import Kind, Statistics
 
 
 @dataclass(slots=True)
@@ -53,6 +54,15 @@ class Hand:
     def count(self) -> int:
         """n, the number of rows."""
         return len(next(iter(self.rows.values())))
+
+    @property
+    def shared(self) -> NDArray[np.bool_]:
+        """(n,) which rows are the same in every draw."""
+        return np.ones(self.count, bool) if self.draws is None else self.draws == EVERY
+
+    def repeats(self, alias: str) -> bool:
+        """Whether one draw has a stored row of a scan more than once, because a join repeats it."""
+        return len(self.scans) > 1 and _repeats(self.rows[alias][self.shared])
 
     def at(self, alias: str, order: NDArray[np.intp] | None) -> NDArray[np.int64] | None:
         """Row ids of the rows at some places; None for all rows of a whole scan."""
@@ -120,17 +130,16 @@ class Filling:
     ) -> dict[Column, Array]:
         """Whole columns that have the values of the targets' gaps."""
         counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
-        missing = {column: int(np.count_nonzero(cells.missing)) for column, cells in self.cells(hand, targets).items()}
+        cells = self.cells(hand, targets)
+        missing = {column: int(np.count_nonzero(cells[column].missing)) for column in targets}
         values: dict[Column, Array] = {}
         known = [column for column in targets if counts[column] and missing[column] < hand.count]
-        if known:
-            observed = {column: hand.count - missing[column] for column in known}
-            order, keys, learn = self._at_hand(hand, {column: gaps[column] for column in known}, observed)
+        for group in self.groups(hand, known):
+            order, keys, learn = self._at_hand(hand, {c: gaps[c] for c in group}, {c: cells[c].missing for c in group})
             rows = Rows(self.cells(hand, columns, order), keys, learn)
-            for column, filled in self._imputed_values(rows, known).items():
-                cells = rows.columns[column]
-                allowed = features.allowed(filled, cells, self.policy(column))
-                whole = features.patch(allowed, order[cells.missing], cells, hand.count)
+            for column, filled in self._imputed_values(rows, group).items():
+                allowed = features.allowed(filled, rows.columns[column], self.policy(column))
+                whole = features.patch(allowed, order[rows.columns[column].missing], rows.columns[column], hand.count)
                 values[column] = features.only(whole, gaps[column]) if self.has_meaning(column) else whole
         for column in targets:
             if counts[column] and missing[column] == hand.count:
@@ -176,21 +185,53 @@ class Filling:
         return cells.missing & ~self._shelf(scan).meant(column.name, hand.at(scan.alias, None))
 
     def _at_hand(
-        self, hand: Hand, gaps: Mapping[Column, NDArray[np.bool_]], observed: Mapping[Column, int]
+        self, hand: Hand, gaps: Mapping[Column, NDArray[np.bool_]], missing: Mapping[Column, NDArray[np.bool_]]
     ) -> tuple[NDArray[np.intp], NDArray[np.uint64], NDArray[np.bool_] | None]:
         """The places of the rows that an imputer is given, in the order of their keys; these; which it learns from."""
         keys = self.keys(hand)
-        counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
+        learn = self.once(hand, gaps)
         share = 1.0
         if learns_from_sample(self.imputer):
+            observed = {c: np.count_nonzero(~gone if learn is None else learn & ~gone) for c, gone in missing.items()}
+            counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
             share = max(self.imputer.training_rows(count) / observed[column] for column, count in counts.items())
-        if share >= 1:
+        if share < 1:
+            picked = keys < np.uint64(share * 2**64)
+            learn = picked if learn is None else picked & learn
+        if learn is None:
             order = np.argsort(keys)
             return order, keys[order], None
-        learn = keys < np.uint64(share * 2**64)
         places = np.flatnonzero(np.logical_or.reduce([learn, *gaps.values()]))
         order = places[np.argsort(keys[places])]
         return order, keys[order], learn[order]
+
+    def groups(self, hand: Hand, targets: Sequence[Column]) -> list[list[Column]]:
+        """Targets in the order that they are filled: first those of tables whose rows a join repeats, table by table.
+
+        These are learnt from one row for each that is stored: a repetition is no evidence of its own. The others come
+        together.
+        """
+        repeated = [alias for alias in sorted({column.relation for column in targets}) if hand.repeats(alias)]
+        repeated.sort(key=lambda alias: self.statistics[alias].rows)
+        groups = [[column for column in targets if column.relation == alias] for alias in repeated]
+        others = [column for column in targets if column.relation not in repeated]
+        return [*groups, others] if others else groups
+
+    def once(self, hand: Hand, targets: Iterable[Column]) -> NDArray[np.bool_] | None:
+        """(n,) one row for each stored one and draw, where all targets are of one table; None where that is all."""
+        relations = {column.relation for column in targets}
+        if len(relations) != 1 or len(hand.scans) == 1:
+            return None
+        (alias,) = relations
+        copies = hand.rows[alias]
+        if hand.draws is not None:
+            copies = copies * (int(hand.draws.max(initial=EVERY)) + 2) + (hand.draws - EVERY)
+        if not _repeats(copies):
+            return None
+        order = np.lexsort((self.keys(hand), copies))
+        chosen = np.ones(hand.count, bool)
+        chosen[order[1:]] = np.diff(copies[order]) != 0
+        return chosen
 
     def cells(
         self, hand: Hand, columns: Sequence[Column], order: NDArray[np.intp] | None = None
@@ -212,8 +253,12 @@ class Filling:
         return combined([self._shelf(scan).keys(hand.at(scan.alias, order)) for scan in hand.scans])
 
     def centre(self, column: Column) -> str | None:
-        """The text of a column's centre."""
-        return self.statistics[column.relation].columns[column.name].centre
+        """The text of a column's centre; of dates and timestamps the number that imputers see."""
+        known = self.statistics[column.relation].columns[column.name]
+        if known.centre is None or known.kind not in (Kind.DATE, Kind.TIMESTAMP):
+            return known.centre
+        value = self.engine.encoded(self.engine.cast(t.literal(known.centre), known.type), known.type)
+        return str(self.engine.rows(t.select([value], None))[0][0])
 
     def has_meaning(self, column: Column) -> bool:
         """Whether a NULL of a column can mean something of its own."""
@@ -225,3 +270,13 @@ class Filling:
 
     def _shelf(self, scan: Scan) -> Shelf:
         return Shelf(self.engine, scan, self.statistics[scan.alias])
+
+
+def _repeats(ids: NDArray[np.int64]) -> bool:
+    """Whether an id stands there more than once."""
+    if not len(ids):
+        return False
+    low, high = int(ids.min()), int(ids.max())
+    if high - low < 4 * len(ids):  # counted: sorting takes sixty times as long
+        return int(np.bincount(ids - low).max()) > 1
+    return len(np.unique(ids)) < len(ids)

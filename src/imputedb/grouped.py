@@ -57,7 +57,7 @@ def kept(engine: DuckDB, query: Query, shown: Sequence[Shown], keys: Keys) -> tu
     modifiers += [dict(query.limit[1])] if query.limit else []
     node = t.select([*items, t.reference(name, "group")], t.table((name,), ""), modifiers=modifiers)
     try:
-        answer = engine.answer(engine.text(node), len(items) + 1)
+        answer = engine.temporary.answer(engine.text(node), len(items) + 1)
     finally:
         engine.forget([name])
     places = engine.rows(t.select([t.reference(f"c{len(items)}")], t.table(("temp", "main", answer), "")))

@@ -217,14 +217,14 @@ class Lookups:
 
     def of(self, engine: DuckDB, table: str, imputer: KNN, wanted: Sequence[str]) -> Lookup:
         """The index of a table, as it is now."""
-        name = (engine.table(table), imputer, tuple(sorted(column.lower() for column in wanted)))
-        state = engine.state()
+        name = (engine.tables.named(table), imputer, tuple(sorted(column.lower() for column in wanted)))
+        state = engine.session.state()
         kept = self._kept.get(name)
         if kept is None or kept[0] != state:
-            fingerprint = json.dumps([engine.fingerprint(name[0]), repr(imputer), name[2]])
+            fingerprint = json.dumps([engine.gathering.fingerprint(name[0]), repr(imputer), name[2]])
             same = kept[2] if kept and kept[1] == fingerprint else None
             lookup = same or self._made(engine, name[0], imputer, [*wanted, *imputer.named_columns()], fingerprint)
-            kept = (engine.state(), fingerprint, lookup)
+            kept = (engine.session.state(), fingerprint, lookup)
         self._kept[name] = kept
         self._kept.move_to_end(name)
         while len(self._kept) > KEPT:
@@ -232,7 +232,7 @@ class Lookups:
         return kept[2]
 
     def _made(self, engine: DuckDB, table: Table, imputer: KNN, wanted: Sequence[str], fingerprint: str) -> Lookup:
-        lasting = engine.path != ":memory:" and not engine.read_only and table.catalog != "temp"
+        lasting = engine.session.path != ":memory:" and not engine.session.read_only and table.catalog != "temp"
         return Lookup(
-            stored(engine, ".".join(table.path), wanted), imputer, engine.path if lasting else None, fingerprint
+            stored(engine, ".".join(table.path), wanted), imputer, engine.session.path if lasting else None, fingerprint
         )

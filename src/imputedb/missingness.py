@@ -40,7 +40,7 @@ class Profile:
 def profiled(engine: DuckDB, name: str | None) -> list[Profile]:
     """The profiles of one table or of all."""
     with engine.lock:
-        tables = [engine.table(name)] if name else list(engine.shapes())
+        tables = [engine.tables.named(name)] if name else list(engine.shapes())
         return [_profile(engine, table) for table in tables]
 
 

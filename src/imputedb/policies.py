@@ -1,13 +1,12 @@
 """Imputation policies as users state and read them."""
 
-from collections.abc import Mapping
-
 from imputedb.algebra.relation import Table
+from imputedb.engines import declarations
 from imputedb.engines.duckdb import DuckDB
-from imputedb.errors import DataError
+from imputedb.errors import DataError, QueryError
 from imputedb.imputers.registry import chosen
 from imputedb.sql.statements import PolicyStatement
-from imputedb.statistics.policy import DEFAULT, Policy
+from imputedb.statistics.policy import ACTIONS, DEFAULT, Policy
 
 
 def follow(engine: DuckDB, statement: PolicyStatement) -> list[tuple[str, str, str]]:
@@ -21,34 +20,42 @@ def follow(engine: DuckDB, statement: PolicyStatement) -> list[tuple[str, str, s
     if statement.verb == "show":
         return listed(engine, statement.table)
     assert statement.table is not None
-    table = engine.table(statement.table)
+    table = engine.tables.named(statement.table)
     if statement.verb == "drop":
         for column in statement.columns or list(engine.shapes()[table].policies):
-            engine.decide(table, column, None)
+            declarations.decide(engine, table, column, None)
         return []
     for column in statement.columns:
         known = {name.lower(): policy for name, policy in engine.shapes()[table].policies.items()}.get(column.lower())
         if statement.verb == "alter" and known is None:
             raise DataError(f"{table.name}.{column} has no imputation policy to alter: create one")
-        decide(engine, table, column, (known or DEFAULT) if statement.verb == "alter" else DEFAULT, statement.options)
+        before = known if known and statement.verb == "alter" else DEFAULT
+        decide(engine, table, column, before.changed(statement.options))
     return listed(engine, statement.table)
 
 
-def decide(engine: DuckDB, table: Table, column: str, policy: Policy, options: Mapping[str, object]) -> None:
-    """Sets a column's policy to a given one with some options set anew."""
-    changed = policy.changed(options)
-    if changed.action != "structural":
-        changed = changed.changed({"when": None})
-    elif changed.when is None:
+def decide(engine: DuckDB, table: Table, column: str, policy: Policy) -> None:
+    """Sets a column's policy.
+
+    Raises:
+        UnknownName: the table has no such column, or there is no such imputer.
+        DataError: a bound or a value that the column cannot hold, or a condition that is wanting.
+        QueryError: no action of that name, or a condition that DuckDB rejects.
+    """
+    if policy.action not in ACTIONS:
+        raise QueryError(f"no action {policy.action!r}; there are {', '.join(ACTIONS)}")
+    if policy.action != "structural":
+        policy = policy.changed({"when": None})
+    elif policy.when is None:
         raise DataError("structural needs a condition: where is the value not applicable?")
-    if changed.imputer is not None:
-        chosen(changed.imputer)
-    engine.decide(table, column, changed)
+    if policy.imputer is not None:
+        chosen(policy.imputer)
+    declarations.decide(engine, table, column, policy)
 
 
 def listed(engine: DuckDB, table: str | None = None) -> list[tuple[str, str, str]]:
     """Table, column and policy, of one table or of all."""
-    tables = [engine.table(table)] if table else list(engine.shapes())
+    tables = [engine.tables.named(table)] if table else list(engine.shapes())
     shapes = engine.shapes()
     return [
         (found.name, column, str(policy))

@@ -6,7 +6,7 @@ from typing import Any
 
 from imputedb.algebra.relation import SortKey
 from imputedb.algebra.scalar import Scalar
-from imputedb.blocks import Block, Completed, Planned, Written
+from imputedb.blocks.block import Block, Completed, Planned, Written
 from imputedb.engines.duckdb import DuckDB
 from imputedb.inference.measures import Measures
 from imputedb.inference.outputs import Output, columns, output
@@ -103,6 +103,9 @@ def _of_planned(last: Planned, prepared: Prepared, reader: _Reader) -> Asking | 
     outputs = [reader.output(scalar.name, kind, scalar.tree) for scalar, kind in pairs]
     order = []
     for key in query.order:
+        if key.scalar.tree["class"] == "STAR":
+            order += _by_all(len(query.outputs), key.direction, key.nulls)
+            continue
         place = _meant(key, query.outputs)
         if place is None:
             place = len(outputs)
@@ -121,13 +124,18 @@ def _groups(given: Sequence[Tree], outputs: Sequence[Output], grouping: Mapping[
     return list(given)
 
 
+def _by_all(shown: int, direction: str, nulls: str) -> list[Ordering]:
+    """ORDER BY ALL: every output, from the first on."""
+    return [Ordering(place, direction, nulls) for place in range(shown)]
+
+
 def _meant(key: SortKey, outputs: Sequence[Scalar]) -> int | None:
     """Which output an ORDER BY key means: by its position, its name or its text."""
     scalar = key.scalar
     if scalar.tree["class"] == "CONSTANT" and scalar.text.isdigit():
         return int(scalar.text) - 1
-    name = scalar.text.strip('"').lower()
-    named = [place for place, one in enumerate(outputs) if not scalar.reads and one.name.lower() == name]
+    name = str(scalar.tree["column_names"][-1]).lower() if t.is_reference(scalar.tree) and not scalar.reads else None
+    named = [place for place, one in enumerate(outputs) if one.name.lower() == name]
     same = [place for place, one in enumerate(outputs) if one.text == scalar.text]
     return next(iter([*named, *same]), None)
 
@@ -150,6 +158,9 @@ def _of_written(last: Written, prepared: Prepared, reader: _Reader) -> Asking | 
         return None
     order = []
     for key in modifiers.get("ORDER_MODIFIER", {"orders": []})["orders"]:
+        if key["expression"]["class"] == "STAR":
+            order += _by_all(len(items), key["type"], key["null_order"])
+            continue
         tree = _spelled_out(key["expression"], items, aliases)
         same = [n for n, item in enumerate(items) if without_place(item) == without_place(tree)]
         if not same:

@@ -99,7 +99,7 @@ class Result:
         self.blocks = blocks
         self.frontier = frontier
         self._estimates = estimates
-        weakref.finalize(self, engine.discard, name)
+        weakref.finalize(self, engine.temporary.discard, name)
 
     @cached_property
     def plan(self) -> str:
@@ -190,10 +190,8 @@ class Result:
         from imputedb.engines.publish import published
 
         with self._engine.lock, published(path) as temporary:
-            self._read().create_view("imputedb_written", replace=True)
-            self._engine.connection.execute(
-                f"COPY (FROM imputedb_written) TO '{temporary.replace(chr(39), chr(39) * 2)}' (FORMAT {format})"
-            )
+            target = temporary.replace("'", "''")
+            self._engine.connection.execute(f"COPY ({self.selecting}) TO '{target}' (FORMAT {format})")
 
     def __repr__(self) -> str:
         return f"{self._read()!s}"

@@ -1,15 +1,18 @@
 """Running the blocks of a statement: plans to rows, in the order in which they read each other."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from numbers import Integral, Real
+from typing import Any, TypeGuard, get_args
 
 import duckdb
 
 from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.algebra.relation import Drop, Impute, Relation, Scan
 from imputedb.algebra.walk import bottom_up, scans
-from imputedb.blocks import Block, Completed, Planned, Written
+from imputedb.blocks.block import Block, Completed, Planned, Written
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import CannotImpute, DataError, InternalError, QueryError
 from imputedb.execution import Execution, Watch
@@ -63,18 +66,30 @@ class Asked:
             raise QueryError(f"no method {self.method!r}; there are {IMPUTATION!r}, {AIPW!r} and {BOUNDS!r}")
         if self.method != IMPUTATION and self.m != 1:
             raise QueryError(f"method {self.method!r} makes no draws: leave m out")
-        if not 0 <= self.alpha <= 1:
-            raise QueryError(f"alpha is {self.alpha}; it goes from 0 (the best answer) to 1 (the fastest)")
+        if not _is_real(self.alpha) or not 0 <= self.alpha <= 1:
+            raise QueryError(f"alpha is {self.alpha!r}; it goes from 0 (the best answer) to 1 (the fastest)")
         if self.strategy not in (PLANNED, BASE):
             raise QueryError(f"no strategy {self.strategy!r}; there are {PLANNED!r} and {BASE!r}")
-        if self.m is not None and (not isinstance(self.m, int) or not 1 <= self.m <= MOST_DRAWS):
+        if not _is_count(self.seed):
+            raise QueryError(f"the seed is {self.seed!r}; it is a whole number, such as 0")
+        if self.m is not None and (not _is_count(self.m) or not 1 <= self.m <= MOST_DRAWS):
             raise QueryError(f"m is {self.m!r}; it goes from 1 (no interval) to {MOST_DRAWS:,}, or is 'auto'")
         if self.question not in get_args(Question):
             raise QueryError(f"no interval {self.question!r}; there are {', '.join(map(repr, get_args(Question)))}")
-        if not 0 < self.level < 1:
-            raise QueryError(f"the level is {self.level}; it is a share between 0 and 1, such as 0.95")
-        if not 0 < self.precision < 1:
-            raise QueryError(f"the precision is {self.precision}; it is a share between 0 and 1, such as 0.05")
+        if not _is_real(self.level) or not 0 < self.level < 1:
+            raise QueryError(f"the level is {self.level!r}; it is a share between 0 and 1, such as 0.95")
+        if not _is_real(self.precision) or not 0 < self.precision < 1:
+            raise QueryError(f"the precision is {self.precision!r}; it is a share between 0 and 1, such as 0.05")
+        if self.deviations is not None:
+            self._check_deviations(self.deviations)
+        object.__setattr__(self, "seed", int(self.seed))  # NumPy's numbers are hashed differently
+        object.__setattr__(self, "m", None if self.m is None else int(self.m))
+
+    def _check_deviations(self, given: object) -> None:
+        if self.method != BOUNDS:
+            raise QueryError(f"deviations say what method {BOUNDS!r} takes missing numbers to be: ask for it, or none")
+        if not _is_real(given) or not 0 <= given < math.inf:
+            raise QueryError(f"deviations are {given!r}; they are standard deviations, such as 2, and not negative")
 
     @property
     def imputer(self) -> str:
@@ -90,6 +105,14 @@ class Asked:
     def always(self) -> bool:
         """Whether a query is planned where nothing is missing too."""
         return self.draws or self.method != IMPUTATION
+
+
+def _is_count(given: object) -> TypeGuard[int]:
+    return isinstance(given, Integral) and not isinstance(given, bool)
+
+
+def _is_real(given: object) -> TypeGuard[float]:
+    return isinstance(given, Real) and not isinstance(given, bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +183,11 @@ class Run:
                 execution, plan = self.execution(block), self.plan(block).relation
                 names, statement = execution.complete(plan, block.asked, self._outcome)
                 self._made["VIEW"].append(block.name)
-                self.engine.make("VIEW", block.name, names, self.engine.text(statement))
+                self.engine.temporary.make("VIEW", block.name, names, self.engine.text(statement))
             else:
                 text = self.engine.text(self._statement(block))
                 self._made["TABLE"].append(block.name)
-                self.engine.make("TABLE", block.name, block.columns, _ordered(block, text))
+                self.engine.temporary.make("TABLE", block.name, block.columns, _ordered(block, text))
 
     def _statement(self, block: Planned | Written) -> Tree:
         if isinstance(block, Planned):
@@ -223,7 +246,7 @@ class Run:
     def clear(self) -> None:
         """Lets go of everything that was made on the way."""
         for kind, names in self._made.items():
-            self.engine.unmake(kind, names)
+            self.engine.temporary.unmake(kind, names)
         self.engine.forget(self._names)
 
     def told(self) -> dict[str, Any]:
@@ -266,13 +289,20 @@ def _notes(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[str]:
 
 def answered(engine: DuckDB, text: str, width: int) -> str:
     """Runs the last statement; the name that its rows are kept under."""
+    with translated():
+        return engine.temporary.answer(text, width)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """DuckDB's refusals of a statement that the user never saw as errors of ours, without the place in it."""
     try:
-        return engine.answer(text, width)
+        yield
     except duckdb.OutOfMemoryException as error:
         raise DataError(f"out of memory: {str(error).splitlines()[0]}") from error
     except duckdb.Error as error:
         reason = parse.translated(error)
-        raise type(reason)(str(reason).splitlines()[0]) from error  # the place is in a statement the user never saw
+        raise type(reason)(str(reason).splitlines()[0]) from error
 
 
 def _check_imputable(relation: Relation, statistics: Mapping[str, Statistics]) -> None:

@@ -61,7 +61,7 @@ def stored(engine: DuckDB, name: str, wanted: Sequence[str] = ()) -> Stored:
         UnknownName: there is no such table or column.
     """
     with engine.lock:
-        table = engine.table(name)
+        table = engine.tables.named(name)
         statistics = engine.statistics(table)
         names = [column for column in statistics.columns if column in _telling(statistics, wanted)]
         shelf = Shelf(engine, Scan(table, "t"), statistics)

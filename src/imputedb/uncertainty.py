@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.blocks import Planned
+from imputedb.blocks.block import Planned
 from imputedb.draws import Draws, Numbers
 from imputedb.engines.duckdb import DuckDB
 from imputedb.inference.answers import Estimate, estimated, unbounded
@@ -151,7 +151,7 @@ def _answer(
     node = t.select([*(item for item, _, _ in shown), group], source, modifiers=_modifiers(about, group))
     text = f"WITH {_KEYS} AS ({draws.keys()}) {engine.text(node)}"
     name = answered(engine, text, len(shown) + 1)
-    (groups,) = engine.numbers(f"SELECT c{len(shown)} FROM temp.{name}")
+    (groups,) = engine.session.numbers(f"SELECT c{len(shown)} FROM temp.{name}")
     estimates = [
         {about.outputs[place].name: one for place, one in found[int(row) - 1].items() if place < about.shown}
         for row in groups

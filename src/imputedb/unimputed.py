@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from imputedb.blocks import Planned
+from imputedb.blocks.block import Planned
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import QueryError
 from imputedb.grouped import Keys, Shown, kept
 from imputedb.inference.doubly_robust import Robust
+from imputedb.inference.outputs import is_number
 from imputedb.quantities import groups_of
 from imputedb.robust import DoublyRobust
 from imputedb.running import AIPW, BOUNDS, Asked, Prepared
@@ -68,6 +69,10 @@ def _block(prepared: Prepared, method: str) -> Planned:
         raise QueryError(
             f"method {method!r} answers one SELECT over tables and inner joins, which this is not: {reason}"
         )
+    calls = {call.text for call in last.problem.query.aggregates}
+    for scalar, type_name in zip(last.problem.query.outputs, prepared.types, strict=True):
+        if scalar.text in calls and not is_number(type_name):
+            raise QueryError(f"no such answer to this query: {scalar.text} is of type {type_name}, which is no number")
     return last
 
 

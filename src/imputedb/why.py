@@ -1,6 +1,6 @@
 """Why a cell has the value that neighbours gave it: who they are, how near, and how much they agree."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from hashlib import blake2b
@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from imputedb.algebra.column import Column
+from imputedb.engines import load
 from imputedb.engines.duckdb import DuckDB
-from imputedb.errors import QueryError
+from imputedb.errors import DataError, QueryError
 from imputedb.imputers.imputer import Array
 from imputedb.imputers.knn import KNN
 from imputedb.lookup import Lookup, Lookups, Told
@@ -169,19 +170,22 @@ def audit(
     engine: DuckDB,
     lookups: Lookups,
     table: str,
+    into: str,
     *,
     columns: Sequence[str] = (),
     imputer: KNN | None = None,
     limit: int = AUDITED,
     salt: str | None = None,
     seed: int = 0,
-) -> tuple[Mapping[str, Array], int]:
-    """A row for each missing cell, or for a sample of them where there are more than `limit`.
+) -> int:
+    """Makes a table with a row for each missing cell, or for a sample of them where there are more than `limit`.
 
     Args:
         engine: where the table lives.
         lookups: the indexes that are kept.
         table: the table.
+        into: the one that is made, or made anew, with the columns row, column_name, value (as text), neighbours,
+            effective, nearest, farthest, variance, entropy, fallback.
         columns: whose cells; those of all columns with missing values unless given.
         imputer: how neighbours are found; `KNN()` unless given.
         limit: rows at most.
@@ -189,8 +193,7 @@ def audit(
         seed: which cells are in the sample.
 
     Returns:
-        Columns as arrays: row, column_name, value (as text), neighbours, effective, nearest, farthest, variance,
-        entropy, fallback; and the number of missing cells.
+        The number of missing cells.
     """
     if limit < 1:
         raise QueryError(f"the limit is {limit}; an audit has at least one row")
@@ -206,8 +209,11 @@ def audit(
             places = np.sort(places[np.argsort(lookup.chance(f"audit {name}", seed)[places], kind="stable")[:room]])
         if len(places):
             parts.append(_audited(lookup, name, places.tolist(), salt))
-    whole = {head: np.concatenate([part[head] for part in parts])[:limit] for head in (parts[0] if parts else {})}
-    return whole, total
+    if not parts:
+        raise DataError(f"nothing is missing in {table}: there is nothing to audit")
+    whole = {head: np.concatenate([part[head] for part in parts])[:limit] for head in parts[0]}
+    load.register(engine, into, whole, {}, replace=True, kept=True)
+    return total
 
 
 def _audited(lookup: Lookup, column: Column, places: Sequence[int], salt: str | None) -> dict[str, Array]:

@@ -179,3 +179,19 @@ def test_bounds_by_deviations_and_where_there_are_none(db: imputedb.Database) ->
     for what in ("mark * mark", "1 / mark", "abs(mark)", "(mark = 2)::INT", "mark + mark"):
         with pytest.raises(QueryError, match="one way with"):
             db.sql(f"SELECT avg({what}) FROM t", method="bounds")
+
+
+@pytest.mark.parametrize("column", ["d", "s"])
+def test_bounds_of_what_is_no_number_are_refused_by_name(db: imputedb.Database, column: str) -> None:
+    db.execute(
+        "CREATE OR REPLACE TABLE odd AS SELECT DATE '2020-01-01' + i::INTEGER AS d, 'a' AS s, i FROM range(9) r(i)"
+    )
+    db.execute("INSERT INTO odd VALUES (NULL, NULL, 3)")
+    with pytest.raises(QueryError, match=rf"max\(odd.{column}\) is of type .*, which is no number"):
+        db.sql(f"SELECT max({column}) FROM odd", method="bounds")
+
+
+def test_a_value_that_cannot_be_read_is_a_query_error(db: imputedb.Database) -> None:
+    db.execute("CREATE OR REPLACE TABLE odd AS SELECT 'a' AS s, CASE WHEN i > 3 THEN i END AS x FROM range(9) r(i)")
+    with pytest.raises(QueryError, match="Could not convert string 'a'"):
+        db.sql("SELECT max(s::INTEGER), avg(x) FROM odd", method="bounds")

@@ -342,6 +342,21 @@ def test_any_shape(data: st.DataObject, n: int, width: int, draws: bool) -> None
         assert np.array_equal(column.values, before, equal_nan=column.values.dtype.kind == "f")
 
 
+@pytest.mark.parametrize("mode", ["predict", "draw"])
+@pytest.mark.parametrize("kind", [np.int64, np.uint64])
+def test_codes_of_categories_beyond_what_a_double_tells_apart(mode: str, kind: type) -> None:
+    near = 2**54
+    x = np.arange(400) % 2
+    codes = np.where(x == 0, near + 1, near + 3).astype(kind)
+    gone = np.random.default_rng(0).random(400) < 0.3
+    filled = fill([Cells(x), Cells(codes, gone, nominal=True)], [1], drawn=[1] * (mode == "draw"))
+    assert np.array_equal(filled.values[0], codes[gone])
+    alone = fill(
+        [Cells(np.array([near + 1, 0], kind), np.array([False, True]), nominal=True)], [0], drawn=[0] * (mode == "draw")
+    )
+    assert alone.values[0].tolist() == [near + 1]
+
+
 @pytest.mark.parametrize("nominal", [False, True])
 def test_rows_that_do_not_teach_change_nothing_but_themselves(nominal: bool) -> None:
     columns = table(1500)
@@ -378,3 +393,24 @@ def test_bootstraps_of_more_rows_than_there_are(known: int) -> None:
     for seed in range(10):
         drawn = fill([Cells(x[order], gone), Cells(x[order])], [0], drawn=[0], seed=seed).values[0]
         assert np.abs(drawn - x[order][gone]).mean() < 0.25
+
+
+def test_rows_that_do_not_teach_do_not_turn_the_order_of_targets() -> None:
+    """Nor end the cycles sooner: what is drawn for others is the same, whatever they miss."""
+    cells = table(1200)
+
+    def drawn(gone: int) -> list[np.ndarray]:
+        """The values of the first rows' missing cells, beside 300 rows that miss all of one target."""
+        more = [
+            Cells(
+                np.concatenate([c.values, c.values[:300]]),
+                np.concatenate([c.missing, np.full(300, place == gone)]),
+                c.nominal,
+            )
+            for place, c in enumerate(cells)
+        ]
+        found = fill(more, range(4), drawn=range(4), seed=3, taught=1200, cycles=4).values
+        return [values[: int(c.missing.sum())] for values, c in zip(found, cells, strict=True)]
+
+    for one, other in zip(drawn(0), drawn(3), strict=True):
+        assert np.array_equal(one, other)

@@ -86,7 +86,7 @@ def test_gathered_statistics(db: Database) -> None:
     assert by_name["x"].missing == 250
     assert by_name["s"].share == pytest.approx(0.334)
     assert by_name["id"].distinct == 1000
-    statistics = db._engine.statistics(db._engine.table("t"))
+    statistics = db._engine.statistics(db._engine.tables.named("t"))
     assert statistics.dirty == {"x", "s"}
     assert statistics.key == "id"
     assert statistics.predictors == {"x", "s", "f"}

@@ -127,10 +127,27 @@ def test_order_and_limit_are_of_the_pooled_answer(people: Database) -> None:
         assert rows == [max(both, key=lambda row: row[1])]
 
 
+def test_order_by_all_and_by_a_quoted_name(people: Database) -> None:
+    rows = people.sql("SELECT sex, avg(height) FROM person JOIN exam USING (id) GROUP BY sex ORDER BY ALL DESC", m=3)
+    assert [row[0] for row in rows.fetchall()] == ["m", "f"]
+    left = "SELECT p.sex, avg(e.height) FROM person p LEFT JOIN exam e USING (id) GROUP BY p.sex ORDER BY ALL"
+    assert [row[0] for row in people.sql(left, m=3).fetchall()] == ["f", "m"]
+    quoted = 'SELECT sex, avg(age) AS "the ""mean""" FROM person GROUP BY sex ORDER BY "the ""mean""" LIMIT 1'
+    everyone = people.sql("SELECT sex, avg(age) FROM person GROUP BY sex", m=3).fetchall()
+    assert people.sql(quoted, m=3).fetchall() == [min(everyone, key=lambda row: row[1])]
+
+
 def test_what_is_no_number_is_the_most_frequent_value(people: Database) -> None:
     result = people.sql("SELECT max(sex) AS last, avg(age) FROM person", m=4)
     assert result.fetchone()[0] == "m"  # type: ignore[index]
     assert any("no number" in warning for warning in result.report.warnings)
+
+
+def test_of_two_values_as_frequent_the_lesser_is_told(db: Database) -> None:
+    db.execute("CREATE TABLE r AS SELECT i AS id, CASE WHEN i < 20 THEN i % 2 END AS x FROM range(21) t(i)")
+    query = "SELECT max(x)::VARCHAR AS most, max(x) AS mean FROM r WHERE id = 20"
+    answers = [db.sql(query, m=2, imputer="hotdeck", seed=seed).fetchall()[0][:2] for seed in range(20)]
+    assert set(answers) == {("0", 0.0), ("0", 0.5), ("1", 1.0)}
 
 
 def test_nested_blocks_run_draw_by_draw(people: Database) -> None:
@@ -140,6 +157,29 @@ def test_nested_blocks_run_draw_by_draw(people: Database) -> None:
     (row,) = people.sql(query, m=6, interval="answer").estimates
     assert row["gap"].pooled.between > 0
     assert row["n"].estimate == 2
+
+
+def test_a_nested_block_needs_no_name(people: Database) -> None:
+    inner = "(SELECT sex, avg(age) a FROM person GROUP BY sex)"
+    named = people.sql(f"SELECT max(a) AS most FROM {inner} AS t", m=3, interval="answer")
+    unnamed = people.sql(f"SELECT max(a) AS most FROM {inner}", m=3, interval="answer")
+    assert unnamed.fetchall() == named.fetchall()
+    both = people.sql(f"SELECT count(*) AS n FROM {inner}, {inner}", m=3, interval="answer")
+    assert both.estimates[0]["n"].estimate == 4
+
+
+def test_a_set_operation_is_not_pooled_and_says_so(people: Database) -> None:
+    result = people.sql("SELECT avg(age) FROM person UNION ALL SELECT avg(pulse) FROM exam", m=3)
+    assert len(result) == 2
+    assert any(note.startswith("no intervals") for note in result.report.notes)
+
+
+def test_a_spread_that_is_no_number_is_no_error(db: Database) -> None:
+    for odd in (np.inf, 1e200):
+        x = np.r_[np.arange(50.0), odd]
+        db.register("r", {"x": np.ma.masked_array(np.r_[x, 0], np.r_[np.zeros(51), 1].astype(bool))})
+        (row,) = db.sql("SELECT var_samp(x) AS v, stddev(x) AS d, avg(x) AS a FROM r", m=3, imputer="hotdeck").estimates
+        assert all(math.isinf(one.estimate) or one.estimate > 1e100 for one in row.values())
 
 
 def test_a_block_that_is_not_planned_runs_draw_by_draw(people: Database) -> None:
@@ -203,11 +243,27 @@ def test_a_measure_of_your_own(sample: Database) -> None:
         ({"m": 5, "level": 95}, "level"),
         ({"m": "auto", "precision": 0}, "precision"),
         ({"m": "many"}, "m is 'many'"),
+        ({"m": None}, "m is None"),
+        ({"m": True}, "m is True"),
+        ({"m": 5, "level": "0.9"}, "level is '0.9'"),
+        ({"m": "auto", "precision": "a"}, "precision is 'a'"),
+        ({"alpha": "a"}, "alpha is 'a'"),
+        ({"seed": 1.5}, "seed is 1.5"),
+        ({"deviations": 2}, "ask for it, or none"),
+        ({"deviations": float("nan"), "method": "bounds"}, "deviations are nan"),
+        ({"deviations": "2", "method": "bounds"}, "deviations are '2'"),
+        ({"imputer": None}, "None is no imputer"),
     ],
 )
 def test_bad_wishes_are_refused(people: Database, asked: dict[str, object], said: str) -> None:
     with pytest.raises(QueryError, match=said):
         people.sql("SELECT avg(age) FROM person", **asked)  # type: ignore[arg-type]
+
+
+def test_numbers_of_other_libraries_are_numbers(people: Database) -> None:
+    wishes = {"m": np.int64(3), "level": np.float64(0.5), "seed": np.int32(1)}
+    result = people.sql("SELECT avg(age) FROM person", **wishes)  # type: ignore[arg-type]
+    assert result.fetchall() == people.sql("SELECT avg(age) FROM person", m=3, level=0.5, seed=1).fetchall()
 
 
 def test_answers_are_kept_with_their_intervals(people: Database) -> None:

@@ -11,7 +11,7 @@ from imputedb.answering import Planner
 from imputedb.bench import asking, inputs
 from imputedb.bench.hiding import Values, best_driver
 from imputedb.bench.part import Setting
-from imputedb.blocks import Planned
+from imputedb.blocks.block import Planned
 from imputedb.engines.duckdb import DuckDB
 from imputedb.running import PLANNED, Asked
 
@@ -91,7 +91,7 @@ def _read(query: Query, alias: str) -> list[str]:
 
 def _part(engine: DuckDB, table: str, read: Sequence[str], text: Sequence[str]) -> Table:
     """The rows of a table that have all that is read, and the further columns that nearly all of these have."""
-    names = [str(row[0]) for row in engine.execute(f"DESCRIBE {table}")]
+    names = [str(row[0]) for row in engine.session.execute(f"DESCRIBE {table}")]
     present = " AND ".join(f'"{name}" IS NOT NULL' for name in read) or "true"
     rows = _count(engine, table, present)
     others = sorted(set(names) - set(read), key=lambda n: -_count(engine, table, f'{present} AND "{n}" IS NOT NULL'))
@@ -108,7 +108,7 @@ def _part(engine: DuckDB, table: str, read: Sequence[str], text: Sequence[str]) 
 
 
 def _count(engine: DuckDB, table: str, condition: str) -> int:
-    return int(engine.execute(f"SELECT count(*) FROM {table} WHERE {condition}")[0][0])
+    return int(engine.session.execute(f"SELECT count(*) FROM {table} WHERE {condition}")[0][0])
 
 
 def _driven(table: Table, dirty: Sequence[str]) -> dict[str, str]:

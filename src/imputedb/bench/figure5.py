@@ -83,7 +83,7 @@ def _cold(setting: Setting) -> dict[tuple[int, str], float]:
             for _ in range(setting.size.cold):
                 engine = inputs.loaded(setting)
                 taken.append(asking.ask(engine, sql, name).total_ms)
-                engine.close()
+                engine.session.close()
             found[number, name] = statistics.median(taken)
         setting.tell(0.4 * number / len(texts))
     return found

@@ -32,7 +32,7 @@ def main(path: str) -> None:
     began = perf_counter()
     load.load(engine, [path], "acs", {}, replace=False)
     found: dict[str, Any] = {"load_s": perf_counter() - began, "table_mb": memory()}
-    found["rows"] = int(engine.execute("SELECT count(*) FROM acs")[0][0])
+    found["rows"] = int(engine.session.execute("SELECT count(*) FROM acs")[0][0])
     found["queries"] = {
         f"{name}, alpha {alpha}": _asked(engine, sql, alpha) for alpha in ("0", "1") for name, sql in QUERIES.items()
     }

@@ -56,7 +56,7 @@ FULL = Size(
     joins=8,
     rows=(10_000, 100_000, 671_153, 5_000_000),
     rates=(0.1, 0.3, 0.5),
-    hidings=2,
+    hidings=10,
     people=5_000,
     imputers=(
         "tree",

@@ -11,7 +11,7 @@ from imputedb.answering import Planner
 from imputedb.bench import asking, charts, inputs
 from imputedb.bench.grid import Grid
 from imputedb.bench.part import Absent, Data, Part, Setting
-from imputedb.blocks import Planned
+from imputedb.blocks.block import Planned
 from imputedb.engines.duckdb import DuckDB
 from imputedb.planning import planner
 from imputedb.planning.frontier import Frontier

@@ -85,7 +85,7 @@ def _case(case: Case, setting: Setting, done: int, of: int) -> Iterator[dict[str
         setting.tell((done + (place + 1) / len(hidings)) / of)
         told = {name: _told([run[name] for run in runs]) for name in runs[0]}
         yield {"case": case.name, "source": case.source, "mechanism": mechanism, "rate": rate, "methods": told}
-    engine.close()
+    engine.session.close()
 
 
 def _told(runs: Sequence[tuple[float, float | None, int, int] | str]) -> dict[str, Any] | str:

@@ -8,12 +8,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import click
 
 from imputedb.cli.tables import printed, rows_table
-from imputedb.errors import QueryError
 from imputedb.inference.answers import Estimate
 from imputedb.inference.doubly_robust import Robust
 from imputedb.inference.pooling import Pool
@@ -56,19 +55,6 @@ def write_pool(pool: Pool, form: str) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(table)
     writer.writerows(zip(*table.values(), strict=True))
-
-
-def number_of_draws(text: str) -> int | Literal["auto"]:
-    """The draws of an option.
-
-    Raises:
-        QueryError: it is neither a whole number nor `auto`.
-    """
-    if text == "auto":
-        return "auto"
-    if not text.isdigit():
-        raise QueryError(f"--m {text!r} is no number of draws: give one, such as 20, or auto")
-    return int(text)
 
 
 def as_table(result: Result) -> str:

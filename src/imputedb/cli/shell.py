@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from imputedb.cli.answers import as_csv, as_json, as_table, number_of_draws, remark
+from imputedb.cli.answers import as_csv, as_json, as_table, remark
+from imputedb.cli.options import number_of_draws
 from imputedb.cli.tables import frontier_table, printed, profile_tables
 from imputedb.database import Database
 from imputedb.errors import DataError, Error, QueryError

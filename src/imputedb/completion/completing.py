@@ -174,7 +174,7 @@ def _write(
     try:
         text = sources.completed(engine, found, patch, list(values), flags=request.flags)
         with writing.part(str(draw), f"m={draw}/part.parquet", record) as path:
-            engine.execute(f"COPY ({text}) TO {_quoted(path)} (FORMAT parquet)")
+            engine.session.execute(f"COPY ({text}) TO {_quoted(path)} (FORMAT parquet)")
     finally:
         if patch:
             engine.forget([patch])
@@ -190,7 +190,7 @@ def _joined(engine: DuckDB, writing: Publication, records: Sequence[Mapping[str,
     )
     rows = sum(int(record["rows"]) for record in records)
     with writing.part("long", "long.parquet", {"rows": rows}) as path:
-        engine.execute(f"COPY ({parts}) TO {_quoted(path)} (FORMAT parquet)")
+        engine.session.execute(f"COPY ({parts}) TO {_quoted(path)} (FORMAT parquet)")
     for record in records:
         part = writing.folder / record["file"]
         part.unlink()

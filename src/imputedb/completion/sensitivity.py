@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from imputedb.algebra.column import Column
-from imputedb.completion.source import Source
+from imputedb.completion.source import Source, read, staged
+from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, QueryError, UnknownName
 from imputedb.imputers.chained import Chained, Prepared
-from imputedb.imputers.imputer import Array, Progress
+from imputedb.imputers.imputer import Array, Imputer, Progress
 from imputedb.imputers.shift import Shift
 from imputedb.inference.rubin import Pooled, pooled
 from imputedb.statistics.statistics import Kind
@@ -107,6 +108,26 @@ class Question:
                 return Shift(odds={self.of: size})
             case _:
                 raise QueryError(f"no departure by {self.by!r}; there are add, times and odds")
+
+
+def asked(
+    engine: DuckDB,
+    text: str,
+    imputer: Imputer,
+    question: Question,
+    shifts: Sequence[float],
+    progress: Progress | None = None,
+) -> Sweep:
+    """The sweep of a question about a table, or about the rows of a SELECT.
+
+    Raises:
+        QueryError: the imputer is not chained, or as `sweep` has it.
+        UnknownName: no such table, or as `sweep` has it.
+    """
+    if not isinstance(imputer, Chained):
+        raise QueryError(f"departures act inside a chain, which {imputer.name} has not: take norm, pmm or logistic")
+    with engine.lock:
+        return sweep(read(engine, staged(engine, text)), imputer, question, shifts, progress)
 
 
 def sweep(

@@ -52,10 +52,10 @@ def staged(engine: DuckDB, text: str) -> Table:
         UnknownName: a single word that is no table.
         QueryError: DuckDB rejects the SELECT.
     """
-    if text.lower() in engine.names() or not any(mark.isspace() for mark in text.strip()):
-        return engine.table(text)
-    engine.execute(f"CREATE OR REPLACE TEMP TABLE {STAGED} AS {engine.verbatim(text)}")
-    return engine.table(STAGED)
+    if text.lower() in engine.tables.names() or not any(mark.isspace() for mark in text.strip()):
+        return engine.tables.named(text)
+    engine.session.execute(f"CREATE OR REPLACE TEMP TABLE {STAGED} AS {engine.session.verbatim(text)}")
+    return engine.tables.named(STAGED)
 
 
 def read(engine: DuckDB, table: Table, wanted: Sequence[str] | None = None) -> Source:

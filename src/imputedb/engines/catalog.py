@@ -19,10 +19,10 @@ _VIEW = """
 
 def catalog(engine: DuckDB) -> Catalog:
     """Tables, views and functions as they are now."""
-    names = engine.names()
+    names = engine.tables.names()
     return Catalog(
-        lambda path: engine.adopted(path[-1]) or names.get(".".join(path).lower()),
-        lambda table: list(engine.shape(table).types),
+        lambda path: engine.tables.adopted_as(path[-1]) or names.get(".".join(path).lower()),
+        lambda table: list(engine.tables.shape(table).types),
         lambda path: _view(engine, path),
         lambda item: _described(engine, item),
         engine.functions.aggregates,

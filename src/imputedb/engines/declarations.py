@@ -22,24 +22,40 @@ if TYPE_CHECKING:
     from imputedb.engines.duckdb import DuckDB
 
 
-def codes(engine: DuckDB, table: Table, column: str, values: Sequence[object]) -> tuple[str, list[str]]:
-    """A column's own name, and values that mean a missing one as text."""
+def declare(engine: DuckDB, table: Table, column: str, values: Sequence[object]) -> None:
+    """Declares values of a column to mean a missing one.
+
+    Raises:
+        UnknownName: the table has no such column.
+        DataError: a value is none that the column can hold.
+    """
     name = _own_name(engine, table, column)
     for value in values:
         _check_value(engine, table, name, value)
-    return name, [str(value) for value in values]
+    with engine.lock:
+        engine.store.declare(table, name, [str(value) for value in values])
+        engine.session.changed()
 
 
-def policy(engine: DuckDB, table: Table, column: str, said: Policy | None) -> tuple[str, Policy | None]:
-    """A column's own name, and a policy with the own names of the columns that it mentions."""
+def decide(engine: DuckDB, table: Table, column: str, policy: Policy | None) -> None:
+    """Keeps what is said about a column; forgets it with None.
+
+    Raises:
+        UnknownName: the table has no such column.
+        QueryError: a condition that DuckDB rejects.
+        DataError: a bound or a value that the column cannot hold.
+    """
     name = _own_name(engine, table, column)
-    if said is None:
-        return name, None
-    predictors, exclude = (
-        tuple(_own_name(engine, table, other) for other in others) for others in (said.predictors, said.exclude)
-    )
-    _check(engine, table, name, said)
-    return name, replace(said, predictors=predictors, exclude=exclude)
+    if policy is not None:
+        _check(engine, table, name, policy)
+        policy = replace(
+            policy,
+            predictors=tuple(_own_name(engine, table, other) for other in policy.predictors),
+            exclude=tuple(_own_name(engine, table, other) for other in policy.exclude),
+        )
+    with engine.lock:
+        engine.store.decide(table, name, policy)
+        engine.session.changed()
 
 
 def meaning(connection: duckdb.DuckDBPyConnection, shape: Shape, column: str, alias: str) -> Tree | None:
@@ -83,6 +99,6 @@ def _check(engine: DuckDB, table: Table, column: str, said: Policy) -> None:
 
 def _check_value(engine: DuckDB, table: Table, column: str, value: object) -> None:
     kind = engine.shapes()[table].types[column]
-    tried = t.try_cast(t.literal(str(value)), engine.type_tree(kind))
+    tried = t.try_cast(t.literal(str(value)), engine.texts.type_tree(kind))
     if engine.rows(t.select([tried], None))[0][0] is None:
         raise DataError(f"{value!r} is no value of {table.name}.{column}, which is {kind}")

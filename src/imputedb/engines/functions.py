@@ -2,8 +2,8 @@
 
 import duckdb
 
+from imputedb.sql.asking import COUNT_OBSERVED
 from imputedb.sql.bind import Functions
-from imputedb.sql.names import COUNT_OBSERVED
 
 
 def functions(connection: duckdb.DuckDBPyConnection) -> Functions:

@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from imputedb.engines import declarations
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, StorageError, UnknownName
 
@@ -32,11 +33,13 @@ def load(engine: DuckDB, paths: Sequence[str], table: str | None, missing: Missi
 
     Raises:
         StorageError: a file cannot be read, or the database cannot be written.
-        DataError: a file holds no table, or the table is there already.
+        DataError: a file holds no table, the table is there already, or it would be that of several files.
         UnknownName: no file has a column for which missing values are declared.
     """
-    if engine.read_only:
-        raise StorageError(f"{engine.path} is open for reading only: nothing can be loaded into it")
+    if table and len(paths) > 1:
+        raise DataError(f"{len(paths)} files cannot all become the one table {table}")
+    if engine.session.read_only:
+        raise StorageError(f"{engine.session.path} is open for reading only: nothing can be loaded into it")
     names = [table or Path(path).stem for path in paths]
     left = set(missing)
     with _whole(engine, ", ".join(paths)):
@@ -47,7 +50,7 @@ def load(engine: DuckDB, paths: Sequence[str], table: str | None, missing: Missi
                 engine.connection.execute(f"CREATE TABLE {_quoted(name)} AS FROM {source}", [path])
             else:
                 _create(engine, name, source, "TABLE")
-            engine.changed()
+            engine.session.changed()
             here = {column for column in missing if _has(engine, name, column)}
             left -= here
             _declare(engine, name, {column: missing[column] for column in here})
@@ -57,7 +60,7 @@ def load(engine: DuckDB, paths: Sequence[str], table: str | None, missing: Missi
 
 
 def _has(engine: DuckDB, name: str, column: str) -> bool:
-    return column.lower() in (known.lower() for known in engine.shapes()[engine.table(name)].types)
+    return column.lower() in (known.lower() for known in engine.shapes()[engine.tables.named(name)].types)
 
 
 def register(engine: DuckDB, name: str, frame: Any, missing: Missing, *, replace: bool, kept: bool = False) -> None:
@@ -131,22 +134,22 @@ def _whole(engine: DuckDB, what: str) -> Iterator[None]:
         except BaseException as error:
             with suppress(duckdb.Error):
                 engine.connection.execute("ROLLBACK")
-            engine.forget_declarations()
+            engine.store.reread()
             raise _translated(what, error) from error
         finally:
-            engine.changed()
+            engine.session.changed()
 
 
 def _make_room(engine: DuckDB, name: str, *, replace: bool, catalog: str | None = None) -> None:
     """Drops the table of a name when it is to be replaced; temporary ones only make room for temporary ones."""
-    there = engine.names().get(name.lower())
+    there = engine.tables.names().get(name.lower())
     if there is None or (catalog == "temp") != (there.catalog == "temp"):
         return
     if not replace:
         raise DataError(f"there is a table {name} already: replace it, or give another name")
     engine.connection.execute(f"DROP TABLE {'.'.join(map(_quoted, there.path))}")
-    engine.undeclare(there)
-    engine.changed()
+    engine.store.undeclare(there)
+    engine.session.changed()
 
 
 def _translated(what: str, error: BaseException) -> BaseException:
@@ -161,8 +164,8 @@ def _translated(what: str, error: BaseException) -> BaseException:
 
 def _declare(engine: DuckDB, name: str, missing: Missing) -> None:
     """Declares values missing; a text column that holds nothing else but them becomes what the rest of it is."""
-    engine.changed()
-    table = engine.table(name)
+    engine.session.changed()
+    table = engine.tables.named(name)
     types = engine.shapes()[table].types
     for column, values in missing.items():
         found = next((known for known in types if known.lower() == column.lower()), None)
@@ -172,9 +175,9 @@ def _declare(engine: DuckDB, name: str, missing: Missing) -> None:
         kind = types[found]
         if kind == "VARCHAR" and (narrower := _narrower(engine, name, found, texts)):
             _retype(engine, name, found, narrower, texts)
-            engine.changed()
+            engine.session.changed()
             kind = narrower
-        engine.declare(table, found, [text for text in texts if _fits(engine, text, kind)])
+        declarations.declare(engine, table, found, [text for text in texts if _fits(engine, text, kind)])
 
 
 def _fits(engine: DuckDB, text: str, kind: str) -> bool:

@@ -1,7 +1,7 @@
 """What was computed from the data and may be asked for again, until something is written."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 BOUND = 256 << 20
@@ -11,20 +11,22 @@ BOUND = 256 << 20
 class Memory:
     """Values by name, all of one state of the data."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: Callable[[], object]) -> None:
+        self._now = state
         self._state: object = None
         self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._bytes = 0
 
-    def recall(self, state: object, name: Hashable) -> Any:
+    def recall(self, name: Hashable) -> Any:
         """The value of a name; None where there is none, or only one of another state."""
-        if state != self._state or name not in self._values:
+        if self._now() != self._state or name not in self._values:
             return None
         self._values.move_to_end(name)
         return self._values[name][0]
 
-    def keep(self, state: object, name: Hashable, value: Any, size: int = 64) -> None:
+    def keep(self, name: Hashable, value: Any, size: int = 64) -> None:
         """Keeps a value of so many bytes, if need be in place of others."""
+        state = self._now()
         if state != self._state:
             self._state, self._bytes = state, 0
             self._values.clear()

@@ -4,8 +4,9 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, date, datetime, timedelta
 from typing import Any
+
+import numpy as np
 
 from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
@@ -174,7 +175,8 @@ def _column(
             type_name, kind, missing, distinct, centre, min(share, 1 - share), Quantiles(bounds, distinct)
         )
     centre_value = float(mean) if mean is not None else bounds[BINS // 2]
-    deviation = math.sqrt(sum((b - centre_value) ** 2 for b in bounds if math.isfinite(b)) / len(bounds))
+    apart = math.hypot(*(b - centre_value for b in bounds if math.isfinite(b)))  # no square of it may be too large
+    deviation = apart / math.sqrt(len(bounds))
     spread = min(1.0, deviation / abs(centre_value)) if centre_value else 1.0
     return ColumnStatistics(
         type_name, kind, missing, distinct, _literal(centre_value, kind, type_name), spread, Quantiles(bounds, distinct)
@@ -192,15 +194,14 @@ def _category(type_name: str, kind: Kind, missing: int, distinct: int, counts: M
 
 
 def _literal(value: float, kind: Kind, type_name: str) -> str:
-
     match kind:
         case Kind.INTEGER:
             return str(round(value))
         case Kind.DATE:
-            return (date(1970, 1, 1) + timedelta(days=round(value))).isoformat()
+            return str(np.datetime64(round(value), "D"))
         case Kind.TIMESTAMP:
-            moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=value)
-            return moment.isoformat(sep=" ") if "ZONE" in type_name else moment.replace(tzinfo=None).isoformat(sep=" ")
+            moment = str(np.datetime64(round(value * 1e6), "us")).replace("T", " ").removesuffix(".000000")
+            return f"{moment}+00:00" if "ZONE" in type_name else moment
         case _:
             return repr(value)
 

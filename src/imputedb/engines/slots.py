@@ -11,43 +11,48 @@ _NOTHING: Mapping[str, Array] = {"nothing": np.zeros(0)}
 
 
 class Slots:
-    """Registered dictionaries of arrays, their names kept for further ones.
+    """Dictionaries of arrays that statements on one connection can read, kept for further arrays.
 
-    DuckDB binds a registered dictionary anew in every statement, its columns and types included. So to show it other
-    arrays takes no statement; to register and unregister them takes two, of half a millisecond.
+    A relation that has read a variable keeps it readable as long as it lives, under a name of DuckDB's that is in no
+    catalog: users see nothing of it, and no transaction takes it back. DuckDB binds the dictionary anew in every
+    statement, its columns and types included. So to show it other arrays takes no statement.
+
+    Attributes:
+        used: the names under which arrays are shown now.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, prefix: str) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.used: set[str] = set()
         self._connection = connection
-        self._prefix = prefix
-        self._slots: list[dict[str, Array]] = []
-        self._registered: set[int] = set()
-        self._used: set[int] = set()
+        self._slots: dict[str, dict[str, Array]] = {}
+        self._relations: list[duckdb.DuckDBPyRelation] = []
 
     def fill(self, columns: Mapping[str, Array]) -> str:
         """Makes arrays readable as a table of the name that is returned."""
-        place = next((place for place in range(len(self._slots)) if place not in self._used), len(self._slots))
-        if place == len(self._slots):
-            self._slots.append({})
-        self._show(place, columns)
-        name = f"{self._prefix}{place}"
-        if place not in self._registered:
-            self._connection.register(name, self._slots[place])
-            self._registered.add(place)
-        self._used.add(place)
+        name = next((name for name in self._slots if name not in self.used), None) or self._further()
+        self._show(name, columns)
+        self.used.add(name)
         return name
 
     def empty(self, names: Sequence[str]) -> None:
         """Lets go of the arrays under some names."""
         for name in names:
-            place = int(name.removeprefix(self._prefix))
-            self._show(place, _NOTHING)
-            self._used.discard(place)
+            self._show(name, _NOTHING)
+            self.used.discard(name)
 
-    def lost(self) -> None:
-        """Says that what was registered may be gone with a transaction."""
-        self._registered.clear()
+    def _further(self) -> str:
+        """The name of a slot that is made."""
+        imputedb_rows: dict[str, Array] = dict(_NOTHING)  # read below, by its name
+        self._connection.execute("SET python_enable_replacements = true")
+        try:
+            relation = self._connection.sql("FROM imputedb_rows")
+        finally:
+            self._connection.execute("SET python_enable_replacements = false")
+        (name,) = self._connection.get_table_names(relation.sql_query())
+        self._relations.append(relation)
+        self._slots[name] = imputedb_rows
+        return name
 
-    def _show(self, place: int, columns: Mapping[str, Array]) -> None:
-        self._slots[place].clear()
-        self._slots[place].update(columns)
+    def _show(self, name: str, columns: Mapping[str, Array]) -> None:
+        self._slots[name].clear()
+        self._slots[name].update(columns)

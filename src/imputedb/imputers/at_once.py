@@ -1,6 +1,6 @@
 """Targets of which the linear chain says all: many draws at a time, without a model over rows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -15,12 +15,12 @@ CELLS = 4_000_000
 """Numbers of rows and draws that are held at a time."""
 
 
-def linear(targets: Sequence[Modelled]) -> bool:
+def linear(targets: Collection[Modelled]) -> bool:
     """Whether the chain's values are the targets'."""
     return all(isinstance(one.model, Normal) for one in targets)
 
 
-def matching(targets: Sequence[Modelled]) -> bool:
+def matching(targets: Collection[Modelled]) -> bool:
     """Whether all targets take values of rows that the chain says are near."""
     return bool(targets) and all(one.matched for one in targets)
 
@@ -44,6 +44,6 @@ def _drawn(chain: Chain, targets: Sequence[Modelled], told: Told) -> Sequence[Ar
 
 def _matched(chain: Chain, targets: Sequence[Modelled], told: Told) -> Sequence[Array]:
     """By target (m, missing) the values of its donors."""
-    (donors,) = {one.model.donors for one in targets if isinstance(one.model, Pmm)}
-    found = chain.matched([one.part.places.start for one in targets], donors, told)
+    (model,) = {one.model for one in targets if isinstance(one.model, Pmm)}
+    found = chain.matched([one.part.places.start for one in targets], model, told)
     return [np.asarray(one.cells.values[rows]) for one, rows in zip(targets, found, strict=True)]

@@ -191,18 +191,28 @@ class Prepared:
 
     @cached_property
     def modelled(self) -> Sequence[Modelled]:
-        """The targets that miss a value, those of the fewest missing ones first."""
+        """The targets that miss a value, in the order of the steps."""
+        return [self._models[column] for column in self._incomplete if column in self.targets]
+
+    @cached_property
+    def _models(self) -> Mapping[Column, Modelled]:
+        """All targets."""
         shifts = self._shifts
-        return [
-            modelled(self.chained.model, self.chained.others, self.rows, self.design, column, shifts.get(column))
-            for column in self._incomplete
-            if column in self.targets
-        ]
+        return {
+            c: modelled(self.chained.model, self.chained.others, self.rows, self.design, c, shifts.get(c))
+            for c in self.targets
+        }
 
     @cached_property
     def _incomplete(self) -> Sequence[Column]:
-        shares = {c: int(self.rows.columns[c].missing.sum()) for c in self.design.parts}
-        return sorted((c for c in shares if shares[c]), key=lambda c: (shares[c], c))
+        """Those of the fewest missing values first, in the rows that are learnt from; those of none there last.
+
+        So what is drawn does not depend on which other rows are to be filled.
+        """
+        flags = {c: self.rows.columns[c].missing for c in self.design.parts}
+        learn = slice(None) if self.rows.learn is None else self.rows.learn
+        counts = {c: int(np.count_nonzero(gone[learn])) for c, gone in flags.items() if gone.any()}
+        return sorted(counts, key=lambda c: (not counts[c], counts[c], c))
 
     @cached_property
     def _steps(self) -> Sequence[int]:
@@ -223,12 +233,12 @@ class Prepared:
     @cached_property
     def _linear(self) -> bool:
         """Whether the linear chain says it all."""
-        return at_once.linear(self.modelled)
+        return at_once.linear(self._models.values())
 
     @property
     def _cycles(self) -> int:
         """Over rows: one, unless categories wait for other targets; numbers are drawn by the linear chain already."""
-        waits = len(self.modelled) > 1 and any(one.part.classes for one in self.modelled)
+        waits = len(self.targets) > 1 and any(one.part.classes for one in self._models.values())
         return self.chained.cycles if waits else 1
 
     def _told(self, seed: int, numbers: Sequence[int], progress: Progress | None) -> Told | None:
@@ -241,7 +251,7 @@ class Prepared:
         self, told: Told | None, seed: int, numbers: Sequence[int], traces: Sequence[Trace] | None
     ) -> Iterator[Mapping[Column, Array]]:
         """The draws of these numbers, given their regressions."""
-        if told is None or not (self._linear or at_once.matching(self.modelled)):
+        if told is None or not (self._linear or at_once.matching(self._models.values())):
             buffer = self.chain.x.copy() if told else None
             for place, number in enumerate(numbers):
                 with one_thread():

@@ -27,6 +27,7 @@ class Observed:
         classes: number of categories, 2 of booleans, 0 of numbers.
         keys: (n,) of their rows.
         log_odds: (classes,) what is added to the log-odds of imputed categories; None adds nothing.
+        alike: which of the rows to fill are of the same sample; None for all. Others tell nothing of it.
     """
 
     values: Vector
@@ -34,6 +35,11 @@ class Observed:
     classes: int
     keys: Keys
     log_odds: Vector | None = None
+    alike: NDArray[np.bool_] | None = None
+
+    def everyone(self, features: Matrix, unknown: Matrix) -> Matrix:
+        """The features of the whole sample, rows to fill among them."""
+        return np.vstack([features, unknown if self.alike is None else unknown[self.alike]])
 
     def sample(self, rows: int) -> NDArray[np.intp]:
         """Places of at most so many rows, picked by their keys."""

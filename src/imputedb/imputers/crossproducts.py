@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from imputedb.imputers.column_model import Keys, Matrix, Vector
 from imputedb.imputers.imputer import Progress
+from imputedb.imputers.pmm import Pmm
 from imputedb.kernel import _kernel
 
 KEPT_ROWS = 8_192
@@ -116,6 +117,7 @@ class Chain:
         taught: (P,) rows of each that are learnt from.
         gone: (P, q) columns of the matrix that are missing.
         steps: incomplete columns in turn.
+        leading: how many of these a row misses that is learnt from.
         equations: the kernel's.
         b: (cycles x steps, q) coefficients of the cycles of expectations.
         sigma: (cycles x steps,) their residual deviations.
@@ -129,6 +131,7 @@ class Chain:
     taught: NDArray[np.int64]
     gone: NDArray[np.uint8]
     steps: Sequence[int]
+    leading: int
     equations: _kernel.Equations
     b: Matrix
     sigma: Vector
@@ -143,7 +146,7 @@ class Chain:
         nhanes came out 20 % short where the rate was 0.13.
         """
         wished = int(np.clip(np.ceil(np.log(0.01) / (2 * np.log(_rate(self.changes)))), *CYCLES))
-        return min(wished, max(10, STEPS // max(len(self.steps), 1)))
+        return min(wished, max(10, STEPS // max(self.leading, 1)))
 
     def drawn(self, keys: Keys, cycles: int, progress: Progress | None = None) -> Told:
         """Draws, each by its key alone, spread over threads."""
@@ -168,7 +171,7 @@ class Chain:
         self._fill(self.steps, self.steps, told, out)
         return out
 
-    def matched(self, columns: Sequence[int], donors: int, told: Told) -> Sequence[NDArray[np.int64]]:
+    def matched(self, columns: Sequence[int], model: Pmm, told: Told) -> Sequence[NDArray[np.int64]]:
         """By column (m, missing) the rows whose values are taken, by predictive mean matching in turn.
 
         A row's prediction is one number: from its observed columns, those that are missing put in as the draw says
@@ -190,7 +193,8 @@ class Chain:
             told.estimates.ravel(),
             told.keys,
             list(columns),
-            donors,
+            model.donors,
+            model.bootstrap,
             out.ravel(),
             _threads(),
         )
@@ -226,12 +230,14 @@ def chain(
         gone: (P, q) columns that are missing in each pattern.
         keys: (n,) of the rows.
         found: the patterns.
-        steps: incomplete columns, in the order in which they are regressed.
+        steps: incomplete columns, in the order in which they are regressed: those that no row misses that is learnt
+            from change nothing for the others, and come last.
         deltas: by column, departures from missing at random.
     """
     q, flags = x.shape[1], np.ascontiguousarray(gone, np.uint8)
     stated = [deltas.get(step, Delta()) for step in steps]
-    equations = _kernel.Equations(q, list(steps), [d.scale for d in stated], [d.shift for d in stated])
+    leading = int(np.count_nonzero(gone[found.taught > 0][:, list(steps)].any(axis=0)))
+    equations = _kernel.Equations(q, list(steps), leading, [d.scale for d in stated], [d.shift for d in stated])
     # the kernel numbers the patterns of many rows first
     turn = np.argsort(-found.taught, kind="stable")[: max(1, PATTERN_CELLS // (q * q))]
     turn = turn[found.taught[turn] > 0]
@@ -240,12 +246,12 @@ def chain(
         equations.add(float(len(rows)), flags[pattern], (rows.T @ rows).ravel())
     many = int((found.taught[turn] > q).sum())
     _keep(equations, x, found, flags, np.setdiff1d(np.arange(len(flags)), turn[:many]))
-    most = max(1, min(START_CYCLES, max(5, STEPS // max(len(steps), 1))))
+    most = max(1, min(START_CYCLES, max(5, STEPS // max(leading, 1))))
     b, sigma = np.zeros((most * len(steps), q)), np.zeros(most * len(steps))
     changes, left_out = equations.expect(most, STILL, many, b.ravel(), sigma)
     count = len(changes) * len(steps)
     fits = b[:count], sigma[:count], changes, left_out
-    return Chain(x, keys, found.starts, found.taught, flags, steps, equations, *fits)
+    return Chain(x, keys, found.starts, found.taught, flags, steps, leading, equations, *fits)
 
 
 def _keep(

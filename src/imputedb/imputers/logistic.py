@@ -43,7 +43,7 @@ class Logistic:
 
 def _fitted(observed: Observed, features: Matrix, unknown: Matrix) -> tuple[Vector, Matrix]:
     rows = observed.sample(LEARN_ROWS)
-    return fitted(*augmented(features[rows], observed.values[rows], 2, np.vstack([features, unknown])))
+    return fitted(*augmented(features[rows], observed.values[rows], 2, observed.everyone(features, unknown)))
 
 
 def logistic(x: Vector) -> Vector:

@@ -56,7 +56,7 @@ def picked(probabilities: Matrix, uniform: Vector) -> Vector:
 def _fitted(observed: Observed, features: Matrix, unknown: Matrix) -> tuple[Matrix, Matrix]:
     rows = observed.sample(LEARN_ROWS)
     return fitted(
-        *augmented(features[rows], observed.values[rows], observed.classes, np.vstack([features, unknown])),
+        *augmented(features[rows], observed.values[rows], observed.classes, observed.everyone(features, unknown)),
         observed.classes,
     )
 

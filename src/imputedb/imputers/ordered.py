@@ -54,7 +54,7 @@ def _fitted(observed: Observed, features: Matrix, unknown: Matrix) -> tuple[Vect
     rows = observed.sample(LEARN_ROWS)
     if len(present) == 1:
         return np.zeros(features.shape[1] - 1), np.zeros((features.shape[1] - 1,) * 2), present.astype(np.intp)
-    data = augmented(features[rows], codes[rows].astype(np.float64), len(present), np.vstack([features, unknown]))
+    data = augmented(features[rows], codes[rows].astype(np.float64), len(present), observed.everyone(features, unknown))
     theta, root = fitted(*data, len(present))
     return theta, root, present.astype(np.intp)
 

@@ -90,7 +90,8 @@ def modelled(
         odds = (shift or UNSHIFTED).log_odds(column, cells.levels, part.classes)
         present, codes = np.unique(values.astype(np.intp), return_inverse=True)
         wanted = None if odds is None else odds[present]
-        observed = Observed(codes.astype(np.float64), cells.kind, len(present), keys, wanted)
+        alike = None if rows.learn is None else rows.learn[cells.missing]
+        observed = Observed(codes.astype(np.float64), cells.kind, len(present), keys, wanted, alike)
     else:
         observed = Observed((values - part.centre) / part.scale, cells.kind, 0, keys)
     width = made.x.shape[1] - (part.places.stop - part.places.start)

@@ -28,6 +28,8 @@ def keyed(keys: NDArray[np.uint64], *what: int | str) -> NDArray[np.uint64]:
 
 _WORD = 0xFFFFFFFFFFFFFFFF
 
+_POISSON = np.exp(-1.0) * np.cumsum(1 / np.cumprod(np.maximum(np.arange(13.0), 1)))
+
 
 def _mixed(z: int) -> int:
     """`mixed` of one number."""
@@ -49,6 +51,11 @@ def uniform(keys: NDArray[np.uint64], *what: int | str) -> NDArray[np.float64]:
     """(n,) uniform numbers inside (0, 1), a row each."""
     bits = mixed(mixed(keys) ^ np.uint64(stream(*what)))
     return ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+
+
+def poisson(keys: NDArray[np.uint64], *what: int | str) -> NDArray[np.intp]:
+    """(n,) how often each row is in a bootstrap: Poisson numbers of mean 1."""
+    return np.searchsorted(_POISSON, uniform(keys, *what))
 
 
 def normal(keys: NDArray[np.uint64], *what: int | str) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 
-from imputedb.errors import UnknownName
+from imputedb.errors import QueryError, UnknownName
 from imputedb.imputers.chained import Chained
 from imputedb.imputers.hot_deck import HotDeck
 from imputedb.imputers.imputer import Imputer
@@ -45,7 +45,24 @@ def chosen(choice: Choice) -> tuple[Imputer, ...]:
         return () if choice == DROP else (_named(choice),)
     if isinstance(choice, Sequence):
         return tuple(imputer for one in choice for imputer in chosen(one))
+    if not hasattr(choice, "impute"):
+        raise UnknownName(
+            f"{choice!r} is no imputer: give a name ({', '.join([*IMPUTERS, DROP])}), or an imputer object"
+        )
     return (choice,)
+
+
+def the_one(choice: Choice, purpose: str) -> Imputer:
+    """The imputer of a choice that has to be a single one.
+
+    Raises:
+        UnknownName: a name is nobody's.
+        QueryError: there are several, or none; the message says what needs one.
+    """
+    found = chosen(choice)
+    if len(found) != 1:
+        raise QueryError(f"{purpose} one imputer that fills in")
+    return found[0]
 
 
 def _named(name: str) -> Imputer:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from imputedb.inference.freedom import INFINITE
 from imputedb.inference.rubin import Interval, Pooled, Vector, pooled
 from imputedb.inference.scale import IDENTITY, Scale
@@ -106,13 +108,14 @@ def estimated(
     """
     values = numbers.tolist()
     usable = scale if scale.low < min(values) and max(values) < scale.high else IDENTITY
-    known = variances is not None and bool((variances >= 0).all()) and df > 0
+    infinite = variances is not None and bool(np.isinf(variances).any())
+    known = variances is not None and not infinite and bool((variances >= 0).all()) and df > 0
     there = [usable.there(q) for q in values]
     moved: Sequence[float] = [0.0] * len(values)
     if variances is not None and known:
         moved = [u * usable.slope(q) ** 2 for q, u in zip(values, variances.tolist(), strict=True)]
     if not known and reason is None:
-        reason = "the group has too few rows to show a variance"
+        reason = "its variance is infinite" if infinite else "the group has too few rows to show a variance"
     if len(numbers) == 1:
         reason = _ONE_DRAW
     one = pooled(there, moved, df if known else INFINITE)

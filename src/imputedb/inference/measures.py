@@ -158,10 +158,19 @@ def _count(call: Call) -> Tree:
 def _variance(call: Call) -> Tree:
     """(m4 - s^4 (n - 3) / (n - 1)) / n, whatever the distribution (Cramer 1946, 27.4.2)."""
     x, n = call.argument(0), double(call.count)
-    fourth = times(plus(call.of("kurtosis_pop", x), t.number(3)), square(call.of("var_pop", x)))
+    fourth = times(plus(_kurtosis(call), t.number(3)), square(call.of("var_pop", x)))
     second = square(call.of("var_samp", x))
     known = times(second, over(minus(n, t.number(3)), minus(n, t.number(1))))
     return over(t.call("greatest", minus(fourth, known), t.number(0)), n)
+
+
+def _kurtosis(call: Call) -> Tree:
+    """The excess kurtosis; NULL where a fourth power is no number, of which the engine's own would be an error."""
+    x = call.argument(0)
+    fourth = t.arithmetic("*", square(x), square(x))
+    tame = t.call("isfinite", fourth)
+    known = call.of("kurtosis_pop", t.where(tame, x, t.literal(None)))
+    return t.where(call.of("bool_and", tame), known, t.literal(None))
 
 
 def _deviation(call: Call) -> Tree:

@@ -48,13 +48,17 @@ class Output:
     @property
     def is_number(self) -> bool:
         """Whether it is pooled as a number."""
-        name = self.type.partition("(")[0]
-        return self.aggregates and "[" not in self.type and name.removeprefix("U") in _NUMBERS
+        return self.aggregates and is_number(self.type)
 
     @property
     def bootstrapped(self) -> bool:
         """Whether its variance within a draw is to be found by a bootstrap."""
         return self.within is not None and self.within.variance is None
+
+
+def is_number(type_name: str) -> bool:
+    """Whether values of a type are numbers."""
+    return "[" not in type_name and type_name.partition("(")[0].removeprefix("U") in _NUMBERS
 
 
 def output(name: str, kind: str, tree: Tree, aggregates: frozenset[str], measures: Measures, units: Tree) -> Output:

@@ -139,7 +139,7 @@ Binned categories(const Column& column, int max_bins, std::size_t taught) {
   out.nominal = true;
   std::unordered_map<std::int64_t, std::uint32_t> counts;
   for (std::size_t i = 0; i < taught; ++i)
-    if (!column.is_missing(i)) ++counts[static_cast<std::int64_t>(column.at(i))];
+    if (!column.is_missing(i)) ++counts[column.category(i)];
   std::vector<std::pair<std::uint32_t, std::int64_t>> ranked;
   for (const auto& [level, count] : counts) ranked.emplace_back(count, level);
   std::sort(ranked.begin(), ranked.end(),
@@ -155,7 +155,7 @@ Binned categories(const Column& column, int max_bins, std::size_t taught) {
   out.codes.assign(column.rows, 0);
   for (std::size_t i = 0; i < column.rows; ++i) {
     if (column.is_missing(i)) continue;
-    const auto level = static_cast<std::int64_t>(column.at(i));
+    const std::int64_t level = column.category(i);
     const auto found = places.find(level);
     if (found == places.end() && i >= taught && !counts.contains(level)) continue;
     const std::uint8_t code = found == places.end() ? static_cast<std::uint8_t>(bins) : found->second;

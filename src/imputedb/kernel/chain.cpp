@@ -18,8 +18,8 @@ bool worth(std::span<const Column> columns, std::size_t targets) {
   return targets > 1 || (!columns.empty() && columns[0].rows * columns.size() >= kManyCells);
 }
 
-// Places among the targets of those that miss a value, drawn ones and predicted ones; those first that miss the fewest
-// of the rows that are learnt from, so that the order is the same whatever else is filled.
+// Places among the targets of those that miss a value, drawn ones and predicted ones: those of the fewest missing values
+// first, in the rows that are learnt from, those of none there last. So the order is the same whatever else is filled.
 struct Orders {
   std::vector<std::size_t> drawn, predicted;
 };
@@ -36,7 +36,7 @@ Orders orders_of(std::span<const Column> columns, std::span<const Target> target
   }
   for (auto* order : {&out.drawn, &out.predicted})
     std::stable_sort(order->begin(), order->end(),
-                     [&](std::size_t a, std::size_t b) { return missing[a] < missing[b]; });
+                     [&](std::size_t a, std::size_t b) { return missing[a] - 1 < missing[b] - 1; });  // 0 becomes most
   return out;
 }
 

@@ -31,7 +31,7 @@ class Classification {
 
   void read_classes() {
     Classes known = imputedb::classes(lesson_);
-    if (!target_.levels.empty()) model_.mean = static_cast<double>(target_.levels[0]);
+    if (!target_.levels.empty()) model_.mode = target_.levels[0];
     sample_.classes = known.count();
     for (std::size_t c = 0; c < classes(); ++c) y_.push_back(known.indicator(c));
     rows_ = std::move(known.rows);

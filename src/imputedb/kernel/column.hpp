@@ -43,6 +43,11 @@ struct Column {
     return visit([row](const auto* v) { return static_cast<double>(v[row]); });
   }
 
+  // The code of a category, exact where a double is not.
+  std::int64_t category(std::size_t row) const {
+    return visit([row](const auto* v) { return static_cast<std::int64_t>(v[row]); });
+  }
+
   bool is_missing(std::size_t row) const {
     if (missing != nullptr && missing[row] != 0) return true;
     return !integral() && std::isnan(at(row));

@@ -29,6 +29,9 @@ class Draw {
       codes_.drawn[place(d)] = true;
       cut(d, 0, decks[d].ends[0]);
       cut(d, decks[d].ends[position], decks[d].ends[position + 1]);
+      const auto told = std::lower_bound(decks[d].gaps.begin(), decks[d].gaps.begin() + decks[d].ends[0], settings.taught);
+      cells_ += static_cast<std::size_t>(told - decks[d].gaps.begin());
+      leading_ += told != decks[d].gaps.begin();
     }
     grounds_.resize(decks.size());
   }
@@ -40,7 +43,7 @@ class Draw {
       changed_ = 0;
       for (std::size_t first = 0; first < decks_.size() && !tasks_.stop(); first += kBlock)
         learn(cycle, first, std::min(first + kBlock, decks_.size()));
-      if (static_cast<double>(changed_) <= kSettled * static_cast<double>(cells_) || decks_.size() < 2) break;
+      if (static_cast<double>(changed_) <= kSettled * static_cast<double>(cells_) || leading_ < 2) break;
     }
   }
 
@@ -53,7 +56,6 @@ class Draw {
   }
 
   void cut(std::size_t d, std::size_t begin, std::size_t end) {
-    cells_ += end - begin;
     for (; begin < end; begin += kChunk) runs_.push_back({d, begin, std::min(begin + kChunk, end)});
   }
 
@@ -132,13 +134,13 @@ class Draw {
     return out;
   }
 
-  // Codes of gaps as they are from now on; how many have changed.
+  // Codes of gaps as they are from now on; how many have changed in the rows that are learnt from.
   std::size_t put(const Run& run, std::span<const std::uint8_t> codes) {
     std::uint8_t* now = own_[run.deck].data();
     std::size_t changed = 0;
     for (std::size_t i = 0; i < codes.size(); ++i) {
       std::uint8_t& cell = now[rows(run)[i]];
-      changed += cell != codes[i];
+      changed += rows(run)[i] < settings_.taught && cell != codes[i];
       cell = codes[i];
     }
     return changed;
@@ -154,7 +156,7 @@ class Draw {
   std::vector<std::vector<std::uint8_t>> own_;  // by deck, of all rows
   std::vector<std::optional<Ground>> grounds_;
   std::vector<Run> runs_;
-  std::size_t changed_ = 0, cells_ = 0;
+  std::size_t changed_ = 0, cells_ = 0, leading_ = 0;  // of rows that are learnt from: others say nothing of when to end
 };
 
 // 0 for a row of every draw, else one more than its draw's position; beyond them all if none of these has it.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "random.hpp"
+
 namespace imputedb {
 namespace {
 
@@ -132,6 +134,8 @@ class Run {
     rows_ = shared.rows_;
     for (const Few& one : shared.few_) start(one);
   }
+
+  void take(Chance& chance) { chance_ = &chance; }
 
   // One regression, and what it does to the cross-products.
   Traced step(std::size_t place, double* b, double& sigma) {
@@ -298,7 +302,8 @@ Expected Equations::expect(std::size_t cycles, double still, std::size_t many, s
         const std::size_t i = found.cycles * count + s;
         run.step(s, b.data() + i * q_, sigma[i]);
         for (std::size_t c = 0; c < q_; ++c)
-          change = std::max(change, std::abs(b[i * q_ + c] - (found.cycles ? b[(i - count) * q_ + c] : 0.0)));
+          if (s < leading_)
+            change = std::max(change, std::abs(b[i * q_ + c] - (found.cycles ? b[(i - count) * q_ + c] : 0.0)));
         if (!found.cycles) found.left_out.push_back(run.left_out());
       }
       found.changes.push_back(change);
@@ -323,6 +328,8 @@ void Equations::draw(std::uint64_t key, std::size_t cycles, std::span<double> b,
   Run run(*this, &chance);
   const std::size_t count = steps_.size();
   for (std::size_t i = 0; i < cycles * count; ++i) {
+    Chance own(mixed(key ^ mixed(i / count * q_ + static_cast<std::size_t>(steps_[i % count]))));
+    run.take(i % count < leading_ ? chance : own);
     traced[i] = run.step(i % count, b.data() + i * q_, sigma[i]);
     if (i >= (cycles - 1) * count) run.estimated(estimates.data() + (i % count) * q_);
   }

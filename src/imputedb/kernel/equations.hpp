@@ -63,9 +63,11 @@ struct Expected {
 // What all draws share. Columns that are missing together are of one kind: they share cross-products.
 class Equations {
  public:
-  // steps: columns in turn; scale, shift: of imputed values, a departure from missing at random each.
-  Equations(std::size_t q, std::vector<int> steps, std::vector<double> scale, std::vector<double> shift)
-      : q_(q), steps_(std::move(steps)), scale_(std::move(scale)), shift_(std::move(shift)) {}
+  // steps: columns in turn, first `leading` ones that some row misses; scale, shift: of imputed values, a departure from
+  // missing at random each.
+  Equations(std::size_t q, std::vector<int> steps, std::size_t leading, std::vector<double> scale,
+            std::vector<double> shift)
+      : q_(q), steps_(std::move(steps)), leading_(leading), scale_(std::move(scale)), shift_(std::move(shift)) {}
 
   void add(double rows, std::span<const std::uint8_t> missing, std::span<const double> gram);
   void keep(std::span<const double> rows, std::span<const std::uint8_t> missing);
@@ -74,7 +76,8 @@ class Equations {
   // sigma of each regression. Draws then start from there, the first `many` patterns as cross-products.
   Expected expect(std::size_t cycles, double still, std::size_t many, std::span<double> b, std::span<double> sigma);
 
-  // Cycles of draws: b (cycles steps, q), sigma and traced (cycles steps); estimates (steps, q) behind the last b.
+  // Cycles of draws: b (cycles steps, q), sigma and traced (cycles steps); estimates (steps, q) behind the last b. Steps
+  // of columns that no row misses have random numbers of their own, so that the others are the same with and without.
   void draw(std::uint64_t key, std::size_t cycles, std::span<double> b, std::span<double> sigma,
             std::span<Traced> traced, std::span<double> estimates) const;
 
@@ -88,6 +91,7 @@ class Equations {
 
   std::size_t q_;
   std::vector<int> steps_;
+  std::size_t leading_;
   std::vector<double> scale_, shift_;
   std::vector<Many> many_;
   std::vector<Few> few_;

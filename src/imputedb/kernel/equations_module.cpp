@@ -22,10 +22,10 @@ void check(bool fits) {
   if (!fits) throw nb::value_error("arrays of lengths that do not fit each other");
 }
 
-void construct(Equations* self, std::size_t q, const std::vector<int>& steps, const std::vector<double>& scale,
-               const std::vector<double>& shift) {
-  check(scale.size() == steps.size() && shift.size() == steps.size());
-  new (self) Equations(q, steps, scale, shift);
+void construct(Equations* self, std::size_t q, const std::vector<int>& steps, std::size_t leading,
+               const std::vector<double>& scale, const std::vector<double>& shift) {
+  check(scale.size() == steps.size() && shift.size() == steps.size() && leading <= steps.size());
+  new (self) Equations(q, steps, leading, scale, shift);
 }
 
 void add_pattern(Equations& self, double rows, const Array<std::uint8_t>& missing, const Array<double>& gram) {
@@ -137,7 +137,8 @@ void matched(const Array<double>& x, const Array<std::int64_t>& starts, const Ar
              const Array<std::int64_t>& taught, const Array<std::uint64_t>& keys, const std::vector<int>& steps,
              const Array<double>& start_b, const Array<double>& start_sigma, const Array<double>& b,
              const Array<double>& sigma, const Array<double>& estimates, const Array<std::uint64_t>& draws,
-             const std::vector<std::size_t>& targets, std::size_t donors, const Place<std::int64_t>& out, int threads) {
+             const std::vector<std::size_t>& targets, std::size_t donors, bool bootstrap, const Place<std::int64_t>& out,
+             int threads) {
   const std::size_t patterns = starts.shape(0) - 1, n = keys.shape(0), m = draws.shape(0), last = steps.size();
   if (n == 0 || m == 0) return;
   const std::size_t q = x.shape(0) / n, count = sigma.shape(0) / m, size = out.shape(0) / m;
@@ -155,7 +156,7 @@ void matched(const Array<double>& x, const Array<std::int64_t>& starts, const Ar
                             {steps, read(b).subspan(d * count * q, count * q), read(sigma).subspan(d * count, count)}};
       const Fits fits{steps, read(b).subspan((d * count + count - last) * q, last * q),
                       read(estimates).subspan(d * last * q, last * q)};
-      match(sheet, read(taught), paths, fits, {targets, donors, draws.data()[d]}, {out.data() + d * size, size});
+      match(sheet, read(taught), paths, fits, {targets, donors, bootstrap, draws.data()[d]}, {out.data() + d * size, size});
     });
   }
   if (!finished) throw nb::python_error();
@@ -165,14 +166,15 @@ void matched(const Array<double>& x, const Array<std::int64_t>& starts, const Ar
 
 void bind_equations(nb::module_& m) {
   nb::class_<Equations>(m, "Equations")
-      .def("__init__", &construct, "q"_a, "steps"_a, "scale"_a, "shift"_a)
+      .def("__init__", &construct, "q"_a, "steps"_a, "leading"_a, "scale"_a, "shift"_a)
       .def("add", &add_pattern, "rows"_a, "missing"_a, "gram"_a)
       .def("keep", &keep, "rows"_a, "missing"_a)
       .def("expect", &expect, "cycles"_a, "still"_a, "many"_a, "b"_a, "sigma"_a)
       .def("draw", &draw, "keys"_a, "cycles"_a, "b"_a, "sigma"_a, "traced"_a, "estimates"_a, "threads"_a,
            "progress"_a.none());
   m.def("match_sheet", &matched, "x"_a, "starts"_a, "gone"_a, "taught"_a, "keys"_a, "steps"_a, "start_b"_a,
-        "start_sigma"_a, "b"_a, "sigma"_a, "estimates"_a, "draws"_a, "targets"_a, "donors"_a, "out"_a, "threads"_a);
+        "start_sigma"_a, "b"_a, "sigma"_a, "estimates"_a, "draws"_a, "targets"_a, "donors"_a, "bootstrap"_a, "out"_a,
+        "threads"_a);
   m.def("fill_sheet", &filled, "x"_a, "starts"_a, "gone"_a, "keys"_a, "steps"_a, "start_b"_a, "start_sigma"_a, "b"_a,
         "sigma"_a, "draws"_a, "wanted"_a, "places"_a, "out"_a, "threads"_a);
 }

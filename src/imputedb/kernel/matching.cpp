@@ -9,7 +9,7 @@
 namespace imputedb {
 namespace {
 
-enum Use : std::uint64_t { kNoise = 31, kTie = 32, kDonor = 33 };
+enum Use : std::uint64_t { kNoise = 31, kTie = 32, kDonor = 33, kBootstrap = 34 };
 
 constexpr double kTied = 1e-9;  // of the predictions: less than that is a tie, which a hash breaks
 
@@ -103,7 +103,7 @@ class Matching {
   const double* coefficients(std::size_t p, std::size_t t) const {
     const auto step = std::find(fits_.steps.begin(), fits_.steps.end(), static_cast<int>(wanted_.targets[t]));
     const auto place = static_cast<std::size_t>(step - fits_.steps.begin());
-    return (missing(p, t) ? fits_.drawn : fits_.estimates).data() + place * sheet_.q;
+    return (missing(p, t) || wanted_.bootstrap ? fits_.drawn : fits_.estimates).data() + place * sheet_.q;
   }
 
   IMPUTEDB_WIDE void predict(std::size_t p, std::size_t t, const Effect& found) {
@@ -131,9 +131,14 @@ class Matching {
     each([&](std::size_t row) { most = std::max(most, std::abs(line(t)[row])); });
     const double least = kTied * (most > 0 ? most : 1.0);
     const Stream tie(wanted_.key, 0, 0, wanted_.targets[t], kTie);
-    each([&](std::size_t row) {
+    const Stream lot(wanted_.key, 0, 0, wanted_.targets[t], kBootstrap);
+    const auto enter = [&](std::size_t row) {
       entries_.push_back({line(t)[row] + least * tie.uniform(sheet_.keys[row]), row});
+    };
+    each([&](std::size_t row) {
+      for (int times = wanted_.bootstrap ? poisson_one(lot.uniform(sheet_.keys[row])) : 1; times > 0; --times) enter(row);
     });
+    if (entries_.empty()) each(enter);
     sort(entries_, spare_);
   }
 

@@ -15,16 +15,18 @@ struct Fits {
 struct Match {
   std::span<const std::size_t> targets;  // columns, matched in turn
   std::size_t donors;                    // so many nearest, each as probable
+  bool bootstrap;                        // whether donors are a bootstrap, predicted by the drawn coefficients too
   std::uint64_t key;                     // of the draw
 };
 
 // How many values the targets miss.
 std::size_t matches(const Sheet& sheet, std::span<const std::size_t> targets);
 
-// Matching of type 1 (Morris, White & Royston 2014): a missing value takes that of a row whose prediction by the
-// estimates is near its own by the drawn coefficients. Predictors that are missing are drawn: by what the paths come to
-// a prediction is that from the others, and noise. Donors are the first `taught` rows of each pattern. out: by target
-// the donor of each row, in their order, that misses it.
+// Matching: a missing value takes that of a row whose prediction is near its own by the drawn coefficients; the donor's
+// is by the same and donors are a bootstrap (Rubin & Schenker 1986), or by the estimates and they are all (type 1; Morris,
+// White & Royston 2014). Predictors that are missing are drawn: by what the paths come to a prediction is that from the
+// others, and noise. Donors are among the first `taught` rows of each pattern. out: by target the donor of each row, in
+// their order, that misses it.
 void match(const Sheet& sheet, std::span<const std::int64_t> taught, std::span<const Path> paths, const Fits& fits,
            const Match& wanted, std::span<std::int64_t> out);
 

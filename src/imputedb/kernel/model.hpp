@@ -13,7 +13,7 @@ enum class Kind : std::uint8_t { centre, linear, tree, linear_tree };
 
 // Scores of the classes: per feature and code, and per leaf, a number a class. The highest sum is the answer.
 struct Scores {
-  std::vector<std::int64_t> levels;  // category of each class; empty for a regression
+  std::vector<std::int64_t> levels;  // category of each class; empty for a regression and where the mode is the answer
   std::vector<float> base;
   std::vector<Table> features;  // [code * classes + class]; empty without a linear part
   Table leaves;                 // [leaf * classes + class]
@@ -22,7 +22,8 @@ struct Scores {
 // y is about mean + scale * (sum over features of table[f][code] + sum over trees of the leaf's value).
 struct Model {
   Kind kind = Kind::centre;
-  double mean = 0;  // or the most frequent category
+  double mean = 0;
+  std::int64_t mode = 0;  // the most frequent category
   double scale = 1;
   std::vector<int> features;  // columns of the table, as the trees and tables number them
   std::vector<Table> table;   // per feature and code; empty without a linear part
@@ -31,14 +32,16 @@ struct Model {
   Scores scores;
   double error = 1;  // held-out error relative to the centre's
 
-  // The values of some rows.
+  // The values of some rows: of a column of numbers, and of one of categories.
   std::vector<double> predict(const std::vector<Binned>& columns, std::span<const std::uint32_t> rows) const;
+  std::vector<std::int64_t> categories(const std::vector<Binned>& columns, std::span<const std::uint32_t> rows) const;
 
  private:
   using Nodes = std::vector<std::vector<std::uint16_t>>;  // by tree, of every row
 
   Nodes nodes(const std::vector<Binned>& columns, std::span<const std::uint32_t> rows) const;
-  double category(const std::vector<Binned>& columns, const Nodes& nodes, std::size_t place, std::uint32_t row) const;
+  std::int64_t category(const std::vector<Binned>& columns, const Nodes& nodes, std::size_t place,
+                        std::uint32_t row) const;
 };
 
 Model learnt(const Lesson& lesson);

@@ -19,9 +19,7 @@ std::vector<std::size_t> offsets_of(const Column& column) {
 
 template <class Value>
 void store(const Column& column, const Binned& binned, double value, const Value* values, Value& out) {
-  if (column.nominal)
-    out = static_cast<Value>(value);
-  else if (!(value > binned.low))  // the ends are copied: a double is not exact where 64 bits are
+  if (!(value > binned.low))  // the ends are copied: a double is not exact where 64 bits are
     out = values[binned.lowest];
   else if (value >= binned.high)
     out = values[binned.highest];
@@ -35,11 +33,14 @@ void apply(const Job& job, const Target& target, const Model& model, std::size_t
   std::vector<std::uint32_t> rows;
   for (std::size_t row = chunk * kChunk; row < end; ++row)
     if (column.is_missing(row)) rows.push_back(static_cast<std::uint32_t>(row));
-  const std::vector<double> predicted = model.predict(job.binned, rows);
   column.visit([&](const auto* values) {
     using Value = std::remove_cvref_t<decltype(*values)>;
-    for (const double value : predicted)
-      store(column, job.codes(target), value, values, static_cast<Value*>(out)[place++]);
+    Value* filled = static_cast<Value*>(out) + place;
+    if (column.nominal)
+      for (const std::int64_t level : model.categories(job.binned, rows)) *filled++ = static_cast<Value>(level);
+    else
+      for (const double value : model.predict(job.binned, rows))
+        store(column, job.codes(target), value, values, *filled++);
   });
 }
 

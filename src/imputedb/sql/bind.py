@@ -1,8 +1,8 @@
 """One resolved SELECT block to a Query. No name is looked up after this."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
 
 from imputedb.algebra.column import Column, Columns
 from imputedb.algebra.query import Query
@@ -17,6 +17,8 @@ from imputedb.sql.tree import Tree, all_of, call, expressions, is_reference, lit
 
 Written = Callable[[Sequence[Tree]], list[str]]
 """Expressions to their texts."""
+
+Expression = TypeVar("Expression")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,44 +51,29 @@ def bind(
     _refuse(node, functions)
     scope = Scope(known, functions.single, functions.aggregates)
     scope.add(node["from_table"])
-    binder = _Binder(scope)
     outputs = node["select_list"]
     if len(outputs) != len(names):
         raise Unplanned("an item of SELECT that gives several columns")
-    binder.aliases = {str(t["alias"]).lower(): t for t in outputs if t.get("alias")}
-    bound = [binder.bound(tree) for tree in outputs]
-    clauses = [*scope.conditions, *([node["where_clause"]] if node["where_clause"] else [])]
-    aggregates = functions.aggregates
-    parts_of_where = list(_conjuncts(binder.inlined(all_of(clauses))))
-    groups = [binder.bound(tree) for tree in node["group_expressions"]]
+    binder = _Binder(scope, {str(t["alias"]).lower(): t for t in outputs if t.get("alias")})
     orders = [order for m in node["modifiers"] if m["type"] == "ORDER_MODIFIER" for order in m["orders"]]
-    keys = [binder.ordering(order["expression"]) for order in orders]
-    having, qualify = binder.maybe(node["having"]), binder.maybe(node["qualify"])
-    calls = aggregate_calls([*bound, *keys, *(t for t in (having, qualify) if t)], aggregates)
-    aggregated = bool(groups or calls or having or node["aggregate_handling"] == "FORCE_AGGREGATES")
-    if aggregated and any(_reads_around(tree) for tree in [*bound, *keys, *(t for t in (having, qualify) if t)]):
+    bound = _bound(node, binder, orders, functions.aggregates)
+    aggregated = bool(bound.groups or bound.calls or bound.having or node["aggregate_handling"] == "FORCE_AGGREGATES")
+    if aggregated and any(_reads_around(tree) for tree in bound.above):
         raise Unplanned("a subquery above GROUP BY that reads the block around it")
-    texts = iter(written([*bound, *parts_of_where, *groups, *keys, *calls, *(t for t in (having, qualify) if t)]))
-    shown = [_scalar(tree, next(texts), name) for tree, name in zip(bound, names, strict=True)]
-    conditions = [_scalar(tree, next(texts)) for tree in parts_of_where]
-    grouped = [_scalar(tree, next(texts)) for tree in groups]
-    ordered = [
-        SortKey(_scalar(tree, next(texts)), order["type"], order["null_order"])
-        for tree, order in zip(keys, orders, strict=True)
-    ]
+    said = _scalars(bound, names, written)
     return Query(
         sources=tuple(scope.scans.values()),
-        filters=tuple(c for c in conditions if len(c.relations) < 2),
-        joins=tuple(c for c in conditions if len(c.relations) > 1),
-        outputs=tuple(shown),
-        groups=tuple(_described(grouped, shown)) if aggregated else None,
-        aggregates=tuple(_scalar(tree, next(texts)) for tree in calls),
-        having=_scalar(having, next(texts)) if having else None,
-        qualify=_scalar(qualify, next(texts)) if qualify else None,
-        order=tuple(ordered),
+        filters=tuple(c for c in said.where if len(c.relations) < 2),
+        joins=tuple(c for c in said.where if len(c.relations) > 1),
+        outputs=tuple(said.outputs),
+        groups=tuple(_described(said.groups, said.outputs)) if aggregated else None,
+        aggregates=tuple(said.calls),
+        having=said.having,
+        qualify=said.qualify,
+        order=tuple(SortKey(key, o["type"], o["null_order"]) for key, o in zip(said.keys, orders, strict=True)),
         limit=_limit(node, written),
         grouping={
-            "group_expressions": groups,
+            "group_expressions": bound.groups,
             "group_sets": node["group_sets"],
             "aggregate_handling": node["aggregate_handling"],
         },
@@ -94,10 +81,58 @@ def bind(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Clauses(Generic[Expression]):
+    """The expressions of a block by where they stand; `where` has its conjuncts, `calls` the outermost aggregates."""
+
+    outputs: list[Expression]
+    where: list[Expression]
+    groups: list[Expression]
+    keys: list[Expression]
+    having: Expression | None
+    qualify: Expression | None
+    calls: list[Expression] = field(default_factory=list)
+
+    @property
+    def above(self) -> list[Expression]:
+        """What is computed above a GROUP BY."""
+        return [*self.outputs, *self.keys, *(one for one in (self.having, self.qualify) if one)]
+
+
+def _bound(node: Tree, binder: "_Binder", orders: Sequence[Tree], aggregates: frozenset[str]) -> _Clauses[Tree]:
+    where = [*binder.scope.conditions, *([node["where_clause"]] if node["where_clause"] else [])]
+    found = _Clauses(
+        outputs=[binder.bound(tree) for tree in node["select_list"]],
+        where=list(_conjuncts(binder.inlined(all_of(where)))),
+        groups=[binder.bound(tree) for tree in node["group_expressions"]],
+        keys=[binder.ordering(order["expression"]) for order in orders],
+        having=binder.maybe(node["having"]),
+        qualify=binder.maybe(node["qualify"]),
+    )
+    return replace(found, calls=aggregate_calls(found.above, aggregates))
+
+
+def _scalars(bound: _Clauses[Tree], names: Sequence[str], written: Written) -> _Clauses[Scalar]:
+    """The expressions with their texts, which are written down all at once."""
+    texts = iter(written([*bound.where, *bound.groups, *bound.calls, *bound.above]))
+    where, groups, calls = (
+        [_scalar(t, next(texts)) for t in some] for some in (bound.where, bound.groups, bound.calls)
+    )
+    return _Clauses(
+        where=where,
+        groups=groups,
+        calls=calls,
+        outputs=[_scalar(tree, next(texts), name) for tree, name in zip(bound.outputs, names, strict=True)],
+        keys=[_scalar(tree, next(texts)) for tree in bound.keys],
+        having=_scalar(bound.having, next(texts)) if bound.having else None,
+        qualify=_scalar(bound.qualify, next(texts)) if bound.qualify else None,
+    )
+
+
 @dataclass(slots=True)
 class _Binder:
     scope: Scope
-    aliases: Mapping[str, Tree] = field(default_factory=dict)
+    aliases: Mapping[str, Tree]
 
     def bound(self, tree: Tree) -> Tree:
         """The expression with every column of this block qualified, and those of merged blocks replaced."""
@@ -225,7 +260,8 @@ def _described(groups: Sequence[Scalar], outputs: Sequence[Scalar]) -> Iterator[
         elif group.text.isdigit() and 0 < int(group.text) <= len(outputs):
             yield outputs[int(group.text) - 1]
         else:
-            yield next((o for o in outputs if o.name.lower() == group.text.strip('"').lower()), group)
+            name = str(group.tree["column_names"][-1]) if is_reference(group.tree) else group.text
+            yield next((o for o in outputs if o.name.lower() == name.lower()), group)
 
 
 def _limit(node: Tree, written: Written) -> tuple[str, Tree] | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from imputedb.sql import tree as t
-from imputedb.sql.bind import aggregate_calls, without_place
+from imputedb.sql.bind import without_place
 from imputedb.sql.generate import DRAW, Rows, of_draw
 from imputedb.sql.tree import Tree
 
@@ -22,7 +22,7 @@ def bundled(
     outputs: Mapping[str, Tree],
     having: Tree | None,
     numbers: str,
-    aggregates: frozenset[str],
+    calls: Sequence[Tree],
 ) -> Tree | None:
     """A SELECT of a draw's number under `DRAW` and outputs, a row a group and draw; None where that cannot be written.
 
@@ -32,12 +32,11 @@ def bundled(
         outputs: bound expressions of groups and aggregates, by name.
         having: which groups stay.
         numbers: a table with the numbers of the draws under `DRAW`.
-        aggregates: names of aggregate functions.
+        calls: the aggregates in outputs and having, whose states can be combined.
     """
     trees = [*outputs.values(), *([having] if having else [])]
     if any(node["class"] in ("SUBQUERY", "WINDOW") for tree in trees for node in t.expressions(tree)):
         return None
-    calls = aggregate_calls(trees, aggregates)
     draw = rows.draw or _EVERY
     inner = [t.named(draw, DRAW)]
     inner += [t.named(rows.expression(tree), f"g{place}") for place, tree in enumerate(groups)]

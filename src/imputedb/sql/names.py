@@ -9,36 +9,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from imputedb.algebra.relation import Table
-from imputedb.sql.sources import Catalog, Ctes, Definition, Frame, Source, found_in, renamed
-from imputedb.sql.tree import Tree, expressions, is_missing, is_reference, reference, rewrite
+from imputedb.sql.asking import asks
+from imputedb.sql.sources import Catalog, Ctes, Definition, Frame, Source, found_in, renamed, starred
+from imputedb.sql.tree import Tree, expressions, is_reference, reference, rewrite
 
-_ASKING_OPERATORS = {"OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL", "OPERATOR_COALESCE"}
-_ASKING_FUNCTIONS = {"ifnull", "nullif", "coalesce"}
 _PASSING_MODIFIERS = {"ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER"}
-
-
-IMPUTED, COUNT_OBSERVED = "imputed", "count_observed"
-
-
-def extended(node: Tree) -> Tree:
-    """A statement in which IMPUTED(x) and COUNT_OBSERVED(x) are written with what DuckDB knows.
-
-    Both ask about what is stored: whether x is missing, and how many values of x are there.
-    """
-
-    def change(tree: Tree) -> Tree | None:
-        name = str(tree.get("function_name", "")).lower()
-        if tree["class"] != "FUNCTION" or name not in (IMPUTED, COUNT_OBSERVED) or len(tree["arguments"]) != 1:
-            return None
-        argument = tree["arguments"][0]["expression"]
-        shown = tree["alias"] or (f"{name}({argument['column_names'][-1]})" if is_reference(argument) else name)
-        if name == IMPUTED:
-            return {**is_missing(argument), "alias": shown}
-        counted = {"function_name": "count", "qualified_name": {"path": ["count"]}, "asks": True}
-        return {**tree, **counted, "alias": shown}
-
-    result: Tree = rewrite(node, change)
-    return result
 
 
 class Resolver:
@@ -261,24 +236,13 @@ class Resolver:
         if not plain or not frame.known or (frame.outer and frame.merged) or item["qualified_exclude_list"]:
             yield self._expression(item, frame, ctes)
             return
-        excluded = {str(name).lower() for name in item["exclude_list"]}
-        replaced = {str(entry["key"]).lower(): entry["value"] for entry in item["replace_list"]}
-        renamed = {_last(entry["key"]).lower(): str(entry["value"]) for entry in item["rename_list"]}
-        only = item["relation_name"].lower()
-        for source in frame.sources:
-            for name in source.names or ():
-                shown = source.visible and only in ("", source.alias.lower()) and name.lower() not in excluded
-                if not shown or (not only and (source.number, name.lower()) in frame.hidden):
-                    continue
-                if name.lower() in replaced:
-                    yield {**self._expression(replaced[name.lower()], frame, ctes), "alias": name}
-                    continue
-                path = reference(*([source.alias] if source.alias else []), name)
-                alias = renamed.get(name.lower(), "")
-                yield {
-                    **self._told(path, source, name, stored=False, place=len(path["column_names"]) - 1),
-                    "alias": alias,
-                }
+        for source, name, replacement, alias in starred(item, frame):
+            if replacement is not None:
+                yield {**self._expression(replacement, frame, ctes), "alias": name}
+                continue
+            path = reference(*([source.alias] if source.alias else []), name)
+            place = len(path["column_names"]) - 1
+            yield {**self._told(path, source, name, stored=False, place=place), "alias": alias}
 
     def _expression(
         self, tree: Any, frame: Frame, ctes: Ctes, local: frozenset[str] = frozenset(), *, stored: bool = False
@@ -300,7 +264,7 @@ class Resolver:
                 case "STAR":
                     inner = {key: below(value) for key, value in node.items() if key in ("expr", "replace_list")}
                     return {**node, **inner, "reads_all": [source.number for source in frame.sources]}
-            if not stored and _asks(node):
+            if not stored and asks(node):
                 return {k: below(v, asks=True) if k in ("children", "arguments") else v for k, v in node.items()}
             if (stored or local) and self._computes(node):
                 return {
@@ -364,13 +328,6 @@ class Resolver:
         return name
 
 
-def _asks(node: Tree) -> bool:
-    if node["class"] == "FUNCTION" and node.get("asks"):
-        return True
-    asking = node["class"] == "FUNCTION" and str(node["function_name"]).lower() in _ASKING_FUNCTIONS
-    return asking or node["type"] in _ASKING_OPERATORS
-
-
 def _name_of(item: Tree) -> str:
     if item.get("alias"):
         return str(item["alias"])
@@ -379,7 +336,3 @@ def _name_of(item: Tree) -> str:
 
 def _is_whole(item: Tree) -> bool:
     return bool(item["origin"][3] == len(item["column_names"]) - 1)
-
-
-def _last(key: Any) -> str:
-    return str(key if isinstance(key, str) else key.get("column", key))

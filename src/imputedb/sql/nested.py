@@ -13,6 +13,9 @@ from imputedb.sql.tree import Tree
 TEMP = ("temp", "main")
 """Where temporary tables and views are."""
 
+CLAUSES = ("select_list", "where_clause", "group_expressions", "having", "qualify", "modifiers")
+"""The parts of a SELECT that hold expressions."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:

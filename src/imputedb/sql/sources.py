@@ -1,6 +1,6 @@
 """What the names of a statement can mean: tables, nested queries, and the frames in which they are looked up."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,3 +102,21 @@ def found_in(path: Sequence[str], frame: Frame) -> tuple[Source, str, int] | lis
         sources = frame.merged[name]
         return sources if frame.outer else (sources[0], path[0], 0)
     return next(((source, path[0], 0) for source in frame.sources if source.column(path[0])), None)
+
+
+def starred(star: Tree, frame: Frame) -> Iterator[tuple[Source, str, Tree | None, str]]:
+    """The columns that a star shows: source and name, the expression in its place if any, and the name it gets if
+    another."""
+    excluded = {str(name).lower() for name in star["exclude_list"]}
+    replaced = {str(entry["key"]).lower(): entry["value"] for entry in star["replace_list"]}
+    aliases = {_last(entry["key"]).lower(): str(entry["value"]) for entry in star["rename_list"]}
+    only = star["relation_name"].lower()
+    for source in frame.sources:
+        for name in source.names or ():
+            shown = source.visible and only in ("", source.alias.lower()) and name.lower() not in excluded
+            if shown and (only or (source.number, name.lower()) not in frame.hidden):
+                yield source, name, replaced.get(name.lower()), aliases.get(name.lower(), "")
+
+
+def _last(key: Any) -> str:
+    return str(key if isinstance(key, str) else key.get("column", key))

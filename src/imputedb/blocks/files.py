@@ -1,0 +1,75 @@
+"""What stands for rows without being a table: files in FROM, which are copied into tables, and macros."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.catalog import macros
+from imputedb.engines.duckdb import DuckDB
+from imputedb.errors import Unplanned
+from imputedb.sql import tree as t
+from imputedb.sql.nested import alias_of, nodes
+from imputedb.sql.tree import Tree
+
+
+class Files:
+    """The files that one statement reads.
+
+    Attributes:
+        copies: the temporary tables that were made of them.
+    """
+
+    def __init__(self, engine: DuckDB) -> None:
+        self.copies: list[Table] = []
+        self._engine = engine
+
+    def copied(self, tree: Any) -> Any:
+        """The statement with every file and reader that misses a value replaced by a temporary table of its rows."""
+        if isinstance(tree, list):
+            return [self.copied(part) for part in tree]
+        if not isinstance(tree, dict):
+            return tree
+        if self._is_file(tree):
+            table = self._engine.copied({**tree, "alias": "", "column_name_alias": [], "sample": None})
+            self.copies.append(table)
+            if self._engine.statistics(table).dirty:
+                kept = {key: tree[key] for key in ("column_name_alias", "sample") if key in tree}
+                return {**t.table(table.path, alias_of(tree)), **kept, "at_clause": None}
+        return {k: self.copied(part) if isinstance(part, (dict, list)) else part for k, part in tree.items()}
+
+    def _is_file(self, item: Tree) -> bool:
+        if item.get("type") == "TABLE_FUNCTION":
+            name = str(item["function"]["function_name"]).lower()
+            return name.startswith("read_") or name.endswith("_scan")
+        return item.get("type") == "BASE_TABLE" and "." in item.get("table_name", "") and self._stands_for_file(item)
+
+    def _stands_for_file(self, item: Tree) -> bool:
+        path = [part for part in item["qualified_name"]["path"] if part]
+        return len(path) == 1 and path[0].lower() not in self._engine.tables.names()
+
+
+def check_macros(engine: DuckDB, node: Tree, seen: frozenset[str] = frozenset()) -> None:
+    """Refuses a macro that reads a table with missing values: DuckDB would read them as they are stored.
+
+    Raises:
+        Unplanned: there is such a macro.
+    """
+    known = macros(engine)
+    for part in nodes(node) if known else ():
+        name = str(part.get("function_name", "")).lower()
+        if name not in known or name in seen:
+            continue
+        for table in _tables_in(engine, known[name]):
+            if engine.statistics(table).dirty:
+                way_out = "write its query out, or make it a view"
+                raise Unplanned(f"the macro {name} reads {table.name}, which misses values: {way_out}")
+        check_macros(engine, known[name], seen | {name})
+
+
+def _tables_in(engine: DuckDB, node: Tree) -> Iterator[Table]:
+    names = engine.tables.names()
+    for part in nodes(node):
+        if part.get("type") == "BASE_TABLE":
+            path = ".".join(step for step in part["qualified_name"]["path"] if step).lower()
+            if path in names:
+                yield names[path]

@@ -1,0 +1,50 @@
+"""One query made a block: planned, or written with the reason why it is not."""
+
+from collections.abc import Sequence
+
+from imputedb.blocks.block import ANSWER, Planned, Written
+from imputedb.blocks.reads import Reads
+from imputedb.blocks.scans import Scans
+from imputedb.engines.duckdb import DuckDB
+from imputedb.errors import Unplanned
+from imputedb.imputers.imputer import Imputer
+from imputedb.planning import planner
+from imputedb.planning.problem import Problem
+from imputedb.sql.bind import bind
+from imputedb.sql.nested import CLAUSES
+from imputedb.sql.tree import Tree
+
+
+class Making:
+    """Makes blocks of the queries of one statement."""
+
+    def __init__(
+        self, engine: DuckDB, reads: Reads, scans: Scans, imputers: Sequence[Imputer], *, base: bool, always: bool
+    ) -> None:
+        self._engine = engine
+        self._reads = reads
+        self._scans = scans
+        self._imputers = imputers
+        self._base = base
+        self._always = always
+
+    def block(self, name: str, node: Tree, columns: Sequence[str]) -> Planned | Written:
+        """The block of a query whose rows go under a name, planned if it can be."""
+        reason = "every table is completed first"
+        if not self._base:
+            asked = self._always and name == ANSWER and node["type"] == "SELECT_NODE"
+            if not self._reads.dirty(node) and not asked:
+                return Written(name, columns, node, "")
+            try:
+                return self._planned(name, node, columns)
+            except Unplanned as error:
+                reason = str(error)
+        return Written(name, columns, self._scans.lowered(node), reason)
+
+    def _planned(self, name: str, node: Tree, columns: Sequence[str]) -> Planned:
+        inside = {**node, **{key: self._scans.inside(part) for key, part in node.items() if key in CLAUSES}}
+        inside["from_table"] = self._scans.conditions(node["from_table"])
+        query = bind(inside, columns, self._reads.sources, self._engine.texts.written, self._engine.functions)
+        statistics = {scan.alias: self._engine.statistics(scan.table) for scan in query.sources}
+        problem = Problem(query, statistics, self._imputers)
+        return Planned(name, columns, problem, planner.plan(problem))

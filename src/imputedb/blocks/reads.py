@@ -1,0 +1,91 @@
+"""What the parts of a statement read of stored tables: columns completed, asked about, deciding which rows count."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from imputedb.algebra.relation import Table
+from imputedb.algebra.roles import AVERAGES
+from imputedb.engines.duckdb import DuckDB
+from imputedb.sql.bind import aggregate_calls
+from imputedb.sql.nested import nodes
+from imputedb.sql.sources import Source
+from imputedb.sql.tree import Tree
+
+
+@dataclass(slots=True)
+class Read:
+    """What is read of a source: columns completed, and columns asked about."""
+
+    completed: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
+
+
+class Reads:
+    """Looks into the trees of one statement.
+
+    Attributes:
+        sources: what its names mean, by number.
+        staged: the tables that hold the rows of its inner blocks, by the identity of their trees.
+    """
+
+    def __init__(self, engine: DuckDB, sources: Mapping[int, Source]) -> None:
+        self.sources = sources
+        self.staged: dict[int, Table] = {}
+        self._engine = engine
+
+    def dirty(self, node: Tree) -> bool:
+        """Whether a missing value of a stored table is read anywhere in a tree."""
+        return any(self.missing(number, read) for number, read in self.of(node).items())
+
+    def missing(self, number: int, read: Read) -> set[str]:
+        """Those of the columns read of a source that miss a value."""
+        table = self.sources[number].table
+        if table is None or table in self.staged.values():
+            return set()
+        return (read.completed | read.asked) & self._engine.statistics(table).dirty
+
+    def of(self, node: Any) -> dict[int, Read]:
+        """What is read anywhere in a tree, by source."""
+        found: dict[int, Read] = {}
+        for part in nodes(node):
+            if "origin" in part:
+                number, name, stored, _ = part["origin"]
+                read = found.setdefault(number, Read())
+                (read.asked if stored else read.completed).add(name)
+            for number, name in part.get("origins", ()):
+                shown = self.sources[number].column(name)
+                found.setdefault(number, Read()).completed.add(shown[1] if shown else name)
+            for number in part.get("reads_all", ()):
+                names = self.sources[number].names or {}
+                found.setdefault(number, Read()).completed.update(names.values())
+        return found
+
+    def deciding(self, tree: Any) -> dict[int, set[str]]:
+        """By source the columns that decide which rows count, in any query of a tree, as `roles` has it of a plan."""
+        found: dict[int, set[str]] = {}
+        for node in nodes(tree):
+            parts = _deciding(node, self._engine.functions.aggregates)
+            for number, read in self.of([part for part in parts if part]).items():
+                found.setdefault(number, set()).update(read.completed)
+        return found
+
+    def inside(self, tree: Any, number: int) -> bool:
+        """Whether a source is one of the tree's own: a correlated subquery also reads others."""
+        return any(part.get("number") == number for part in nodes(tree))
+
+
+def _deciding(node: Tree, aggregates: frozenset[str]) -> list[Any]:
+    """The parts of a join or a SELECT that decide which rows count."""
+    if node.get("type") == "JOIN":
+        return [node.get("condition")]
+    if node.get("type") != "SELECT_NODE":
+        return []
+    items, grouped = node["select_list"], bool(node["group_expressions"] or node["having"])
+    plain = [item for item in items if not aggregate_calls([item], aggregates)]
+    calls = aggregate_calls(items, aggregates)
+    parts = [node[key] for key in ("where_clause", "group_expressions", "having", "qualify")]
+    parts += [call for call in calls if str(call["function_name"]).lower() not in AVERAGES]
+    grouped = grouped or (bool(calls) and bool(plain))
+    distinct = any(m["type"] == "DISTINCT_MODIFIER" for m in node["modifiers"])
+    return [*parts, *plain] if grouped or distinct else parts

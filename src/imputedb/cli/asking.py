@@ -1,0 +1,116 @@
+"""Commands that ask the database: a query, its plan, the plans there are, a prompt."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from imputedb.cli.opening import opened, shown_progress
+from imputedb.cli.options import listed, number_of_draws, with_planning
+from imputedb.errors import QueryError
+
+if TYPE_CHECKING:
+    from imputedb.inference.answers import Question
+
+
+@click.command()
+@click.argument("db")
+@click.argument("sql")
+@with_planning
+@click.option("--m", "draws", default="1", show_default=True, help="Draws for intervals, or auto; 1: none.")
+@click.option("--interval", type=click.Choice(["population", "answer"]), default="population", help="What it is about.")
+@click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals' confidence.")
+@click.option(
+    "--method", type=click.Choice(["imputation", "aipw", "bounds"]), default="imputation", help="Of answering."
+)
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table")
+@click.option("--output", metavar="FILE", help="Write to a file, all of it or nothing.")
+def query(
+    db: str,
+    sql: str,
+    alpha: float,
+    imputer: str,
+    seed: int,
+    strategy: str,
+    draws: str,
+    interval: Question,
+    level: float,
+    method: Literal["imputation", "aipw", "bounds"],
+    form: str,
+    output: str | None,
+) -> None:
+    """Answer SQL over the database DB as if nothing were missing."""
+    from imputedb.cli.answers import write
+
+    if form == "parquet" and output is None:
+        raise QueryError("parquet is no text: give --output FILE")
+    with opened(db) as database, shown_progress() as progress:
+        result = database.sql(
+            sql,
+            alpha=alpha,
+            imputer=listed(imputer),
+            seed=seed,
+            strategy=strategy,
+            m=number_of_draws(draws),
+            interval=interval,
+            level=level,
+            method=method,
+            progress=progress,
+        )
+        write(result, form, output)
+
+
+@click.command()
+@click.argument("db")
+@click.argument("sql")
+@with_planning
+@click.option("--analyze", is_flag=True, help="Run it, and show actual rows and times beside the estimates.")
+@click.option("--format", "form", type=click.Choice(["tree", "json", "dot"]), default="tree")
+def explain(
+    db: str, sql: str, alpha: float, imputer: str, seed: int, strategy: str, form: str, *, analyze: bool
+) -> None:
+    """Show the plan that answers SQL over the database DB."""
+    with opened(db) as database:
+        explanation = database.explain(
+            sql, alpha=alpha, imputer=listed(imputer), seed=seed, strategy=strategy, analyze=analyze
+        )
+        match form:
+            case "json":
+                click.echo(json.dumps(explanation.data(), indent=2, ensure_ascii=False))
+            case "dot":
+                click.echo(explanation.dot())
+            case _:
+                click.echo(explanation.text)
+
+
+@click.command()
+@click.argument("db")
+@click.argument("sql")
+@click.option(
+    "--imputer", default="tree", show_default=True, help="tree, knn, pmm, mean, hotdeck, drop...; several with commas."
+)
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+def frontier(db: str, sql: str, imputer: str, form: str) -> None:
+    """Show every plan that no other beats in both penalty and time, and the alphas that pick it."""
+    from imputedb.cli.tables import frontier_table, printed
+
+    with opened(db) as database:
+        found = database.frontier(sql, imputer=listed(imputer))
+        if form == "json":
+            click.echo(json.dumps([point.data() for point in found or ()], indent=2, ensure_ascii=False))
+        elif found is None:
+            click.echo("nothing missing is read: DuckDB runs the text as it stands")
+        else:
+            click.echo(printed(frontier_table(found)))
+
+
+@click.command()
+@click.argument("db")
+def shell(db: str) -> None:
+    """Ask the database DB at a prompt, with history and completion."""
+    from imputedb.cli.shell import Shell
+
+    with opened(db, create=True) as database:
+        Shell(database).loop()

@@ -1,0 +1,90 @@
+"""Statistics of tables: gathered once, kept in the database, gathered anew when a table's rows have changed."""
+
+from contextlib import suppress
+from dataclasses import replace
+
+import duckdb
+
+from imputedb.algebra.relation import Table
+from imputedb.engines import declarations, profile, readings
+from imputedb.engines.engine import Shape
+from imputedb.engines.session import Session
+from imputedb.engines.store import Store, fingerprint_of
+from imputedb.engines.tables import Tables
+from imputedb.engines.texts import Texts
+from imputedb.sql import parse
+from imputedb.sql import tree as t
+from imputedb.sql.tree import Tree
+from imputedb.statistics.statistics import Statistics
+
+_SAMPLE = f"SELECT * FROM t USING SAMPLE reservoir({profile.SAMPLE} ROWS) REPEATABLE (7)"
+
+
+class Gathering:
+    """What is known of the tables of one session."""
+
+    def __init__(self, session: Session, store: Store, tables: Tables, texts: Texts) -> None:
+        self._session = session
+        self._store = store
+        self._tables = tables
+        self._texts = texts
+        self._known: dict[Table, tuple[object, str, Statistics]] = {}
+
+    def statistics(self, table: Table) -> Statistics:
+        """What is known of a table, gathered anew when its contents have changed."""
+        if table in self._tables.adopted:
+            return self._tables.adopted[table][1]
+        known = self._known.get(table)
+        if known and known[0] == self._session.state():
+            return known[2]
+        with self._session.lock:
+            shape = self._tables.shapes()[table]
+            fingerprint = self._fingerprint(table, shape)
+            if known and known[1] == fingerprint:
+                statistics = known[2]
+            else:
+                statistics = self._store.statistics(table, fingerprint) or self._gathered(table, shape, fingerprint)
+            statistics = replace(statistics, policies=shape.policies)
+            self._known[table] = (self._session.state(), fingerprint, statistics)
+            return statistics
+
+    def fingerprint(self, table: Table) -> str:
+        """What tells this state of a table's contents from any other."""
+        self.statistics(table)
+        return self._known[table][1]
+
+    def profiled(self, table: Table, shape: Shape) -> Statistics:
+        """The statistics of a table's rows as they are now."""
+        names = {name: readings.stored(shape, name, "t", self._texts.type_tree) for name in shape.types}
+        meanings = {name: declarations.meaning(self._session.connection, shape, name, "t") for name in shape.policies}
+        return profile.gather(self._rows, t.table(table.path, "t"), names, shape.types, self._sample(), meanings)
+
+    def _fingerprint(self, table: Table, shape: Shape) -> str:
+        everything = t.call("hash", *(t.reference("t", name) for name in shape.types))
+        total = t.call("sum", t.cast(everything, t.plain_type("HUGEINT")))
+        rows = self._rows(t.select([t.call("count_star"), total], t.table(table.path, "t")))
+        return fingerprint_of(rows[0], shape.types, shape.missing, shape.policies)
+
+    def _gathered(self, table: Table, shape: Shape, fingerprint: str) -> Statistics:
+        statistics = self.profiled(table, shape)
+        before = self._session.state()
+        with suppress(duckdb.Error):  # statistics are a cache: a full disk must not stop a query
+            self._store.keep(table, fingerprint, statistics)
+        if self._session.state() != before:
+            self._rebase(before)
+        return statistics
+
+    def _rebase(self, before: object) -> None:
+        """Keeping statistics writes to the file, but to none of the user's tables."""
+        after = self._session.state()
+        self._tables.same_in(after, before)
+        for table, (state, fingerprint, statistics) in self._known.items():
+            if state == before:
+                self._known[table] = (after, fingerprint, statistics)
+
+    def _sample(self) -> Tree:
+        sample: Tree = parse.parse(self._session.connection, _SAMPLE)["from_table"]["sample"]
+        return sample
+
+    def _rows(self, node: Tree) -> list[tuple[object, ...]]:
+        return self._session.rows(self._texts.text(node))
