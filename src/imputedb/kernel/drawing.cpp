@@ -159,6 +159,13 @@ class Draw {
   std::size_t changed_ = 0, cells_ = 0, leading_ = 0;  // of rows that are learnt from: others say nothing of when to end
 };
 
+// 0 for a row of every draw, else one more than its draw's position; beyond them all if none of these has it.
+std::size_t turn_of(std::int64_t number, std::span<const std::uint64_t> draws) {
+  if (number == Marks::kEvery) return 0;
+  const auto found = std::find(draws.begin(), draws.end(), static_cast<std::uint64_t>(number));
+  return static_cast<std::size_t>(found - draws.begin()) + 1;
+}
+
 }  // namespace
 
 Deck deck(const Job& job, std::size_t target, std::span<const std::uint64_t> draws, const Settings& settings,
@@ -172,12 +179,8 @@ Deck deck(const Job& job, std::size_t target, std::span<const std::uint64_t> dra
       if (row < settings.taught) out.observed.push_back(row);
       continue;
     }
-    const std::int64_t number = job.marks.draws.empty() ? Marks::kEvery : job.marks.draws[row];
-    const auto found = std::find(draws.begin(), draws.end(), static_cast<std::uint64_t>(number));
-    if (number == Marks::kEvery)
-      gaps[0].emplace_back(row, place);
-    else if (found != draws.end())
-      gaps[static_cast<std::size_t>(found - draws.begin()) + 1].emplace_back(row, place);
+    const std::size_t turn = turn_of(job.marks.draw(row), draws);
+    if (turn < gaps.size()) gaps[turn].emplace_back(row, place);
     ++place;
   }
   for (std::size_t d = 0; d < gaps.size(); ++d) {

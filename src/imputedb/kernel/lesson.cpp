@@ -30,7 +30,8 @@ std::vector<int> informative(const Lesson& lesson) {
 // Squared covariance with y over the variance: what a line through the bins' centres would explain.
 double explained(const Binned& column, const std::vector<std::uint32_t>& rows, const std::vector<float>& y) {
   const std::size_t step = std::max<std::size_t>(1, rows.size() / kScreenRows);
-  const std::vector<float> by_code = column.nominal ? level_means(column.codes.data(), column.bins(), rows, y) : column.centre;
+  const std::vector<float> by_code =
+      column.nominal ? level_means(column.codes.data(), column.bins(), rows, y) : column.centre;
   double n = 0, sx = 0, sy = 0, sxx = 0, sxy = 0;
   for (std::size_t i = 0; i < rows.size(); i += step) {
     const double x = by_code[column.codes[rows[i]]];
@@ -45,8 +46,7 @@ double explained(const Binned& column, const std::vector<std::uint32_t>& rows, c
 std::vector<std::uint32_t> training_rows(const Lesson& lesson) {
   const Binned& target = lesson.column(lesson.place);
   std::size_t usable = 0;
-  for (std::size_t row = 0; row < target.taught; ++row)
-    usable += !lesson.target.is_missing(row);
+  for (std::size_t row = 0; row < target.taught; ++row) usable += !lesson.target.is_missing(row);
   const double most = static_cast<double>(lesson.most);
   const double share = most / static_cast<double>(std::max<std::size_t>(usable, 1));
   const Stream stream(lesson.settings.seed, lesson.settings.draw_number, 0, static_cast<std::uint64_t>(lesson.place),
@@ -149,8 +149,7 @@ Order order_of(const Binned& column, const std::uint8_t* codes, const std::vecto
 
 void put(const Feature& feature, std::size_t place, const std::vector<std::uint32_t>& rows, Sample& sample) {
   const std::size_t width = sample.width();
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    sample.codes[i * width + place] = feature.order[feature.codes[rows[i]]];
+  for (std::size_t i = 0; i < rows.size(); ++i) sample.codes[i * width + place] = feature.order[feature.codes[rows[i]]];
 }
 
 std::vector<Order> gather(const Lesson& lesson, const std::vector<int>& features,

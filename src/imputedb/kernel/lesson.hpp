@@ -29,13 +29,14 @@ struct Marks {
   std::span<const std::int64_t> draws;  // kEvery where it is filled in for all; empty: all are
 
   std::uint64_t key(std::size_t row) const { return keys.empty() ? row : keys[row]; }
+  std::int64_t draw(std::size_t row) const { return draws.empty() ? kEvery : draws[row]; }
 };
 
 // The table's codes as they stand, the target's observed values, and keyed row numbers.
 struct Lesson {
   const std::vector<Binned>& columns;
   const Column& target;
-  int place;                            // of the target among the columns
+  int place;  // of the target among the columns
   const Marks& marks;
   const Settings& settings;
   std::size_t most;  // rows to learn from

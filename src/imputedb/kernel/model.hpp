@@ -32,11 +32,16 @@ struct Model {
   Scores scores;
   double error = 1;  // held-out error relative to the centre's
 
-  double predict(const std::vector<Binned>& columns, std::size_t row) const;
-  std::int64_t category(const std::vector<Binned>& columns, std::size_t row) const;
+  // The values of some rows: of a column of numbers, and of one of categories.
+  std::vector<double> predict(const std::vector<Binned>& columns, std::span<const std::uint32_t> rows) const;
+  std::vector<std::int64_t> categories(const std::vector<Binned>& columns, std::span<const std::uint32_t> rows) const;
 
  private:
-  const Node& leaf(const Tree& tree, const std::vector<Binned>& columns, std::size_t row) const;
+  using Nodes = std::vector<std::vector<std::uint16_t>>;  // by tree, of every row
+
+  Nodes nodes(const std::vector<Binned>& columns, std::span<const std::uint32_t> rows) const;
+  std::int64_t category(const std::vector<Binned>& columns, const Nodes& nodes, std::size_t place,
+                        std::uint32_t row) const;
 };
 
 Model learnt(const Lesson& lesson);

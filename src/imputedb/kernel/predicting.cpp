@@ -30,16 +30,17 @@ void store(const Column& column, const Binned& binned, double value, const Value
 void apply(const Job& job, const Target& target, const Model& model, std::size_t chunk, std::size_t place, void* out) {
   const Column& column = job.column(target);
   const std::size_t end = std::min(job.rows(), (chunk + 1) * kChunk);
+  std::vector<std::uint32_t> rows;
+  for (std::size_t row = chunk * kChunk; row < end; ++row)
+    if (column.is_missing(row)) rows.push_back(static_cast<std::uint32_t>(row));
   column.visit([&](const auto* values) {
     using Value = std::remove_cvref_t<decltype(*values)>;
-    for (std::size_t row = chunk * kChunk; row < end; ++row) {
-      if (!column.is_missing(row)) continue;
-      Value& filled = static_cast<Value*>(out)[place++];
-      if (column.nominal)
-        filled = static_cast<Value>(model.category(job.binned, row));
-      else
-        store(column, job.codes(target), model.predict(job.binned, row), values, filled);
-    }
+    Value* filled = static_cast<Value*>(out) + place;
+    if (column.nominal)
+      for (const std::int64_t level : model.categories(job.binned, rows)) *filled++ = static_cast<Value>(level);
+    else
+      for (const double value : model.predict(job.binned, rows))
+        store(column, job.codes(target), value, values, *filled++);
   });
 }
 

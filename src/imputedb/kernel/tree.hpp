@@ -40,17 +40,6 @@ struct Node {
 struct Tree {
   std::vector<Node> nodes;
   int leaves = 0;
-
-  template <class Code>  // Code: feature -> code of the row
-  const Node& leaf(Code&& code) const {
-    const Node* node = &nodes[0];
-    while (node->feature >= 0) {
-      const std::uint8_t c = code(node->feature);
-      const bool left = c == 0 ? node->missing_left : c <= node->threshold;
-      node = &nodes[left ? node->left : node->right];
-    }
-    return *node;
-  }
 };
 
 // `rows` are the places in the sample to grow on, each once; they are reordered, by node. `times` is, by place, how
