@@ -11,7 +11,7 @@ from imputedb.blocks.block import ANSWER
 from imputedb.blocks.statement import blocks
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.publish import published
-from imputedb.errors import Unplanned
+from imputedb.errors import QueryError, Unplanned
 from imputedb.execution import Watch
 from imputedb.imputers.imputer import Progress
 from imputedb.result import Report, Result
@@ -87,6 +87,8 @@ def respond(
 ) -> Result:
     """The result of any statement: a query is answered; one that keeps the rows of a query keeps those of its answer;
     one about policies is followed; any other is DuckDB's."""
+    if not isinstance(text, str):
+        raise QueryError(f"the query is {text!r}; it is a text of SQL")
     if not is_plainly_query(text):
         other = _other(engine, prepare, text, asked, progress)
         if other is not None:

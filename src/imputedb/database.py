@@ -156,7 +156,7 @@ class Database:
         if m is None:
             raise QueryError("m is None; it is 1 (no interval), a number of draws such as 20, or 'auto'")
         many = None if m == "auto" else m
-        known = Measures(tuple(measures))
+        known = Measures(measures)
         asked = Asked(
             alpha, chosen(imputer), seed, strategy, many, interval, level, precision, known, method, deviations
         )

@@ -70,6 +70,10 @@ def test_formats(survey: str, tmp_path: Path) -> None:
     assert run("query", survey, SQL, "--format", "parquet", "--output", str(out)).returncode == 0
     assert [row[0] for row in duckdb.sql(f"FROM '{out}'").fetchall()] == ["f", "m"]
     assert run("query", survey, SQL, "--format", "parquet").returncode == 1
+    for wish in (("--interval", "answer"), ("--level", "0.9")):
+        refused = run("query", survey, SQL, *wish)
+        assert refused.returncode == 1
+        assert f"{wish[0]} is of intervals" in refused.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["answer.parquet"]
 
 

@@ -254,11 +254,18 @@ def test_a_measure_of_your_own(sample: Database) -> None:
         ({"deviations": "2", "method": "bounds"}, "deviations are '2'"),
         ({"imputer": None}, "None is no imputer"),
         ({"imputer": ()}, "no imputer is named"),
+        ({"measures": None}, "measures are None"),
+        ({"measures": ("avg",)}, "they are MEASURES"),
     ],
 )
 def test_bad_wishes_are_refused(people: Database, asked: dict[str, object], said: str) -> None:
     with pytest.raises(QueryError, match=said):
         people.sql("SELECT avg(age) FROM person", **asked)  # type: ignore[arg-type]
+
+
+def test_a_query_is_a_text(people: Database) -> None:
+    with pytest.raises(QueryError, match="the query is None"):
+        people.sql(None)  # type: ignore[arg-type]
 
 
 def test_numbers_of_other_libraries_are_numbers(people: Database) -> None:

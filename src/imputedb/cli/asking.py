@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Literal
 
 import click
+from click.core import ParameterSource
 
 from imputedb.cli.opening import opened, shown_progress
 from imputedb.cli.options import listed, number_of_draws, with_planning
@@ -46,6 +47,7 @@ def query(
 
     if form == "parquet" and output is None:
         raise QueryError("parquet is no text: give --output FILE")
+    _check_has_intervals(draws, method)
     with opened(db) as database, shown_progress() as progress:
         result = database.sql(
             sql,
@@ -60,6 +62,13 @@ def query(
             progress=progress,
         )
         write(result, form, output)
+
+
+def _check_has_intervals(draws: str, method: str) -> None:
+    source = click.get_current_context().get_parameter_source
+    for name in ("interval", "level"):
+        if source(name) is ParameterSource.COMMANDLINE and draws == "1" and method == "imputation":
+            raise QueryError(f"--{name} is of intervals, and one draw has none: add --m 20, or --method aipw")
 
 
 @click.command()

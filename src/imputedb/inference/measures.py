@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from imputedb.errors import QueryError
 from imputedb.inference.scale import FISHER, IDENTITY, LOG, LOGIT, Scale
 from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
@@ -255,6 +256,11 @@ class Measures:
 
     known: Sequence[Measure] = MEASURES
     _by_name: dict[str, Measure] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.known, Sequence) or not all(hasattr(one, "names") for one in self.known):
+            raise QueryError(f"measures are {self.known!r}; they are MEASURES, and your own (docs/extend/measure.md)")
+        object.__setattr__(self, "known", tuple(self.known))
 
     def of(self, call: Tree) -> Measure | None:
         """The measure of a call, None where there is none."""
