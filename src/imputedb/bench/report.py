@@ -21,6 +21,7 @@ h1 { font-size: 1.5rem } h2 { font-size: 1.2rem; margin-top: 2.6rem } h3 { font-
 table { border-collapse: collapse; font-size: .85rem } th { border-bottom: 1px solid #999; vertical-align: bottom }
 td, th { padding: .15rem .8rem .15rem 0; vertical-align: top } .n { text-align: right } .t { text-align: left }
 .wide { overflow-x: auto; max-height: 34rem; overflow-y: auto } .quiet { color: #666 }
+@media print { .wide { max-height: none; overflow: visible } }
 """
 _LONG = 400
 """Rows from which on a table is in its file alone."""
