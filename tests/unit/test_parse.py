@@ -35,11 +35,31 @@ def connection() -> duckdb.DuckDBPyConnection:
     return con
 
 
-def test_trees_are_as_this_version_was_read(connection: duckdb.DuckDBPyConnection, update_golden: bool) -> None:
+def _differences(known: Any, given: Any, place: str = "") -> list[str]:
+    """Where a tree departs from the snapshot; keys that the snapshot lacks are new, and nothing reads them."""
+    if isinstance(known, dict) and isinstance(given, dict):
+        gone = [f"{place}.{key} gone" for key in known if key not in given]
+        both = [key for key in known if key in given]
+        return gone + [found for key in both for found in _differences(known[key], given[key], f"{place}.{key}")]
+    if isinstance(known, list) and isinstance(given, list) and len(known) == len(given):
+        pairs = enumerate(zip(known, given, strict=True))
+        return [found for at, (one, other) in pairs for found in _differences(one, other, f"{place}[{at}]")]
+    return [] if known == given else [f"{place}: {known!r} became {given!r}"]
+
+
+def test_trees_are_as_they_were_read(connection: duckdb.DuckDBPyConnection, update_golden: bool) -> None:
     trees = {sql: _bare(parse.parse(connection, sql)) for sql in QUERIES}
     if update_golden:
         SNAPSHOTS.write_text(json.dumps(trees, indent=1) + "\n")
-    assert trees == json.loads(SNAPSHOTS.read_text())
+    assert _differences(json.loads(SNAPSHOTS.read_text()), trees) == []
+
+
+def test_a_changed_tree_is_noticed() -> None:
+    known = {"class": "FUNCTION", "children": [{"type": "A"}]}
+    assert _differences(known, {**known, "new": 1}) == []
+    assert _differences(known, {"class": "FUNCTION"}) == [".children gone"]
+    assert _differences(known, {"class": "F", "children": [{"type": "A"}]}) == [".class: 'FUNCTION' became 'F'"]
+    assert _differences(known, {"class": "FUNCTION", "children": []}) == [".children: [{'type': 'A'}] became []"]
 
 
 @pytest.mark.parametrize("sql", QUERIES)
