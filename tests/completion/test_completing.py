@@ -131,7 +131,7 @@ def test_a_formula_is_fitted_and_pooled(people: Database, tmp_path: Path) -> Non
     assert answer["age"].df_complete == 297
     assert answer["age"].between > 0
     assert done.analyze("weight ~ age", df_complete=50)["age"].df < 50
-    with pytest.raises(QueryError, match="cannot fit 'weight ~ height'"):
+    with pytest.raises(QueryError, match="no column 'height' for 'weight ~ height'"):
         done.analyze("weight ~ height")
     with pytest.raises(QueryError, match="no model 'lm'"):
         done.analyze("weight ~ age", "lm")

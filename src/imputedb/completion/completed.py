@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from imputedb.completion.formula import modelled
 from imputedb.completion.publication import CURRENT, MANIFEST, digest
-from imputedb.errors import DataError, QueryError, StorageError
+from imputedb.errors import Error, QueryError, StorageError
 from imputedb.inference.pooling import Pool, pool
 
 if TYPE_CHECKING:
@@ -75,18 +76,17 @@ class Completed:
         """A formula fitted to each completed data set by statsmodels.
 
         Raises:
-            QueryError: no such model, or the formula does not fit the columns.
+            QueryError: no such model, the formula is more than columns, arithmetic and known functions, or it does not
+                fit the columns.
             DataError: statsmodels is not installed.
         """
-        try:
-            import statsmodels.formula.api as smf
-        except ImportError as error:
-            raise DataError("formulas need statsmodels: pip install 'imputedb[models]'") from error
         if model not in MODELS:
             raise QueryError(f"no model {model!r}; there are {', '.join(MODELS)}")
         quiet = {} if model in ("ols", "quantreg") else {"disp": 0}
         try:
-            return [getattr(smf, model)(formula, frame).fit(**quiet) for frame in self]
+            return [modelled(model, formula, frame).fit(**quiet) for frame in self]
+        except Error:
+            raise
         except Exception as error:  # patsy, formulaic and numpy have many ways to say that a formula does not fit
             raise QueryError(f"cannot fit {formula!r}: {str(error).splitlines()[0]}") from error
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from imputedb.algebra.column import Column
+from imputedb.completion.formula import modelled
 from imputedb.completion.source import Source, read, staged
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, QueryError, UnknownName
@@ -213,14 +214,11 @@ def term_of(formula: str, term: str, model: str = "ols") -> Analysis:
     """
     try:
         import pandas as pd
-        import statsmodels.formula.api as smf
     except ImportError as error:
         raise DataError("formulas need statsmodels: pip install 'imputedb[models]'") from error
 
     def analysis(columns: Mapping[str, Array]) -> tuple[float, float]:
-        fit: Any = getattr(smf, model)(formula, pd.DataFrame(dict(columns))).fit(
-            **({} if model == "ols" else {"disp": 0})
-        )
+        fit: Any = modelled(model, formula, pd.DataFrame(dict(columns))).fit(**({} if model == "ols" else {"disp": 0}))
         if term not in fit.params:
             raise UnknownName(f"no term {term!r} in {formula}; there are {', '.join(map(str, fit.params.index))}")
         return float(fit.params[term]), float(fit.cov_params().loc[term, term])
