@@ -25,6 +25,7 @@ from imputedb.planning import cost
 from imputedb.planning.invariant import check
 from imputedb.planning.problem import Problem
 from imputedb.sql import tree as t
+from imputedb.sql.strictness import is_strict
 from imputedb.sql.tree import Tree
 
 FEW = 0.8
@@ -38,8 +39,8 @@ def narrowed(relation: Relation, problem: Problem, reading: Reading, source: Cal
     """The plan with a filter below each Impute that keeps the rows which may still matter.
 
     A condition above is asked of what is stored: a row for which it is false, whatever is missing, needs no value; one
-    for which it is unknown does. So does `a > 5 AND b = 2` leave no `a` to impute where b is known to be 3. A row that
-    joins with nothing needs nothing either.
+    for which it is unknown does. So does `a > 5 AND b = 2` leave no `a` to impute where b is known to be 3. Only
+    conditions that are proved strict are asked (`sql.strictness`). A row that joins with nothing needs nothing either.
     """
     return _Narrow(problem, reading, source).below(relation, ())
 
@@ -77,7 +78,7 @@ class _Narrow:
         dirty = check(relation, self._dirty)
         applied = _applied(relation)
         usable = [p for p in above if p.reads and p.relations <= here and p not in applied]
-        telling = [p for p in usable if _can_tell(p, columns)]
+        telling = [p for p in usable if _can_tell(p, columns, dirty)]
         if isinstance(relation, Scan) and not self._pays(relation, columns, telling, imputer):
             return relation
         return Filter(relation, tuple(_possible(p, dirty) for p in telling)) if telling else relation
@@ -140,23 +141,31 @@ def _applied(relation: Relation) -> set[Scalar]:
             return set()
 
 
-def _can_tell(predicate: Scalar, columns: Columns) -> bool:
-    """Whether a condition may be known where a column misses: not where it reads all that is about to be filled in."""
-    return not columns <= predicate.reads
+def _can_tell(predicate: Scalar, columns: Columns, dirty: Columns) -> bool:
+    """Whether a condition may be known where a column misses: not where it reads all that is about to be filled in.
+
+    What it says of rows that miss something must hold whatever they get.
+    """
+    return not columns <= predicate.reads and is_strict(predicate.tree, lambda node: _column(node) in dirty)
 
 
 def _possible(predicate: Scalar, dirty: Columns) -> Scalar:
-    """That a condition is not false, whatever the missing values are."""
+    """That a strict condition is not false, whatever the missing values are."""
     unsure = predicate.reads & dirty
     if not unsure:
         return predicate
 
     def change(node: Tree) -> Tree | None:
-        if not t.is_reference(node) or "stored" not in node:
-            return None
-        relation, name, *_ = node["column_names"]
-        return {**node, "stored": True} if Column(relation, name, node["stored"]) in unsure else None
+        return {**node, "stored": True} if t.is_reference(node) and _column(node) in unsure else None
 
     tree = t.coalesce(t.rewrite(predicate.tree, change), t.literal(True))
     reads = frozenset(column._replace(stored=True) if column in unsure else column for column in predicate.reads)
     return Scalar(f"possibly {predicate.text}", reads, tree)
+
+
+def _column(node: Tree) -> Column | None:
+    """The column that a reference means; None of a name that means something else."""
+    if "stored" not in node:
+        return None
+    relation, name, *_ = node["column_names"]
+    return Column(relation, name, node["stored"])

@@ -51,6 +51,8 @@ def bind(
     _refuse(node, functions)
     scope = Scope(known, functions.single, functions.aggregates)
     scope.add(node["from_table"])
+    if any(mentions(tree, functions.single) for tree in scope.conditions):
+        raise Unplanned("a function with effects in ON")
     outputs = node["select_list"]
     if len(outputs) != len(names):
         raise Unplanned("an item of SELECT that gives several columns")

@@ -1,0 +1,34 @@
+"""Families of SQL functions: the one list of what an aggregate computes, and of which functions are strict."""
+
+MEANS = frozenset({"avg", "mean", "favg"})
+"""Aggregates that average their argument."""
+
+SUMS = frozenset({"sum", "fsum", "sumkahan", "kahan_sum", "sum_no_overflow"})
+"""Aggregates that add their argument up."""
+
+COUNTS = frozenset({"count", "count_star"})
+"""Aggregates that count rows whose argument is not NULL."""
+
+CONDITION_COUNTS = frozenset({"count_if", "countif"})
+"""Aggregates that count rows for which their argument holds."""
+
+LINEAR = MEANS | SUMS
+"""Aggregates that are linear in their argument, so that of expected values they give the expected answer."""
+
+PASSING_WINDOWS = frozenset({"lag", "lead", "first_value", "last_value", "nth_value"})
+"""Window functions that show the value of another row."""
+
+STRICT = frozenset({
+    *("+", "-", "*", "/", "//", "%", "**", "^", "&", "|", "<<", ">>", "~", "@"),
+    *("add", "subtract", "multiply", "divide", "mod", "abs", "sign", "round", "floor", "ceil", "ceiling", "trunc"),
+    *("sqrt", "cbrt", "exp", "ln", "log", "log2", "log10", "pow", "power", "sin", "cos", "tan", "asin", "acos", "atan"),
+    *("atan2", "degrees", "radians", "even", "factorial", "gcd", "lcm", "isnan", "isinf", "isfinite"),
+    *("~~", "!~~", "~~*", "!~~*", "~~~", "like_escape", "not_like_escape", "ilike_escape", "not_ilike_escape"),
+    *("regexp_matches", "regexp_full_match", "contains", "starts_with", "prefix", "suffix", "ends_with"),
+    *("lower", "upper", "lcase", "ucase", "length", "len", "strlen", "trim", "ltrim", "rtrim", "left", "right"),
+    *("substring", "substr", "reverse", "replace", "repeat", "strpos", "position", "instr", "ascii", "md5"),
+    *("year", "month", "day", "hour", "minute", "second", "quarter", "week", "dayofweek", "dayofyear", "weekday"),
+    *("isodow", "isoyear", "yearweek", "decade", "century", "millennium", "epoch", "date_part", "datepart"),
+    *("date_trunc", "datetrunc", "date_diff", "datediff", "last_day"),
+})  # fmt: skip
+"""Scalar functions that are NULL wherever an argument is; `tests/unit/test_strictness.py` asks DuckDB of each."""
