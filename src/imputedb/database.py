@@ -441,8 +441,9 @@ class Database:
         return profiled(self._engine, table)
 
     def tables(self) -> dict[str, dict[str, str]]:
-        """Columns and their types by table."""
-        return {table.name: dict(shape.types) for table, shape in self._engine.shapes().items()}
+        """Columns and their types by table, under the shortest name that means it."""
+        tables = self._engine.tables
+        return {tables.called(table): dict(shape.types) for table, shape in tables.shapes().items()}
 
     def close(self) -> None:
         """Lets go of the database; results can no longer be read."""

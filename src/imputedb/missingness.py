@@ -45,7 +45,7 @@ def profiled(engine: DuckDB, name: str | None) -> list[Profile]:
 
 
 def _profile(engine: DuckDB, table: Table) -> Profile:
-    statistics, shape = engine.statistics(table), engine.shapes()[table]
+    statistics, shape = engine.statistics(table), engine.tables.shape(table)
     columns = tuple(
         ColumnProfile(
             column,
@@ -58,7 +58,7 @@ def _profile(engine: DuckDB, table: Table) -> Profile:
         for column, known in statistics.columns.items()
     )
     dirty = [column for column in shape.types if column in statistics.dirty]
-    return Profile(table.name, statistics.rows, columns, _patterns(engine, table, dirty))
+    return Profile(engine.tables.called(table), statistics.rows, columns, _patterns(engine, table, dirty))
 
 
 def _patterns(engine: DuckDB, table: Table, dirty: list[str]) -> tuple[Pattern, ...]:

@@ -22,11 +22,13 @@ def follow(engine: DuckDB, statement: PolicyStatement) -> list[tuple[str, str, s
     assert statement.table is not None
     table = engine.tables.named(statement.table)
     if statement.verb == "drop":
-        for column in statement.columns or list(engine.shapes()[table].policies):
+        for column in statement.columns or list(engine.tables.shape(table).policies):
             declarations.decide(engine, table, column, None)
         return []
     for column in statement.columns:
-        known = {name.lower(): policy for name, policy in engine.shapes()[table].policies.items()}.get(column.lower())
+        known = {name.lower(): policy for name, policy in engine.tables.shape(table).policies.items()}.get(
+            column.lower()
+        )
         if statement.verb == "alter" and known is None:
             raise DataError(f"{table.name}.{column} has no imputation policy to alter: create one")
         before = known if known and statement.verb == "alter" else DEFAULT
@@ -56,9 +58,8 @@ def decide(engine: DuckDB, table: Table, column: str, policy: Policy) -> None:
 def listed(engine: DuckDB, table: str | None = None) -> list[tuple[str, str, str]]:
     """Table, column and policy, of one table or of all."""
     tables = [engine.tables.named(table)] if table else list(engine.shapes())
-    shapes = engine.shapes()
     return [
-        (found.name, column, str(policy))
+        (engine.tables.called(found), column, str(policy))
         for found in tables
-        for column, policy in sorted(shapes[found].policies.items())
+        for column, policy in sorted(engine.tables.shape(found).policies.items())
     ]

@@ -45,7 +45,7 @@ class Files:
 
     def _stands_for_file(self, item: Tree) -> bool:
         path = [part for part in item["qualified_name"]["path"] if part]
-        return len(path) == 1 and path[0].lower() not in self._engine.tables.names()
+        return len(path) == 1 and self._engine.tables.meant(path) is None
 
 
 def check_macros(engine: DuckDB, node: Tree, seen: frozenset[str] = frozenset()) -> None:
@@ -67,9 +67,8 @@ def check_macros(engine: DuckDB, node: Tree, seen: frozenset[str] = frozenset())
 
 
 def _tables_in(engine: DuckDB, node: Tree) -> Iterator[Table]:
-    names = engine.tables.names()
     for part in nodes(node):
         if part.get("type") == "BASE_TABLE":
-            path = ".".join(step for step in part["qualified_name"]["path"] if step).lower()
-            if path in names:
-                yield names[path]
+            found = engine.tables.meant([step for step in part["qualified_name"]["path"] if step])
+            if isinstance(found, Table):
+                yield found

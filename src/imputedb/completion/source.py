@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan, Table
 from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.resolution import quoted
 from imputedb.engines.store import fingerprint_of
 from imputedb.errors import UnknownName
 from imputedb.imputers.imputer import Rows
@@ -46,16 +47,20 @@ class Source:
 
 
 def staged(engine: DuckDB, text: str) -> Table:
-    """The table of a name; of any other text, a temporary table of its rows.
+    """The table of a name; of a view or of any other text, a temporary table of its rows.
 
     Raises:
         UnknownName: a single word that is no table.
         QueryError: DuckDB rejects the SELECT.
     """
-    if text.lower() in engine.tables.names() or not any(mark.isspace() for mark in text.strip()):
+    found = engine.tables.found(text)
+    if isinstance(found, Table):
+        return found
+    if found is None and not any(mark.isspace() for mark in text.strip()):
         return engine.tables.named(text)
-    engine.session.execute(f"CREATE OR REPLACE TEMP TABLE {STAGED} AS {engine.session.verbatim(text)}")
-    return engine.tables.named(STAGED)
+    query = f"FROM {quoted(found.path)}" if found else engine.session.verbatim(text)
+    engine.session.execute(f"CREATE OR REPLACE TEMP TABLE {STAGED} AS {query}")
+    return Table("temp", "main", STAGED)
 
 
 def read(engine: DuckDB, table: Table, wanted: Sequence[str] | None = None) -> Source:
@@ -64,7 +69,7 @@ def read(engine: DuckDB, table: Table, wanted: Sequence[str] | None = None) -> S
     Raises:
         UnknownName: a wanted column is not there.
     """
-    shape, statistics = engine.shapes()[table], engine.statistics(table)
+    shape, statistics = engine.tables.shape(table), engine.statistics(table)
     for name in wanted or ():
         if name not in shape.types:
             raise UnknownName(f"no column {name!r} in {table.name}; there are {', '.join(shape.types)}")
@@ -102,7 +107,7 @@ def _rows(engine: DuckDB, table: Table, statistics: Statistics, names: Sequence[
 
 
 def _fingerprint(engine: DuckDB, table: Table) -> str:
-    shape = engine.shapes()[table]
+    shape = engine.tables.shape(table)
     everything = t.call("hash", *(t.reference("t", name) for name in shape.types))
     total = t.call("sum", t.cast(everything, t.plain_type("HUGEINT")))
     contents = engine.rows(t.select([t.call("count_star"), total], t.table(table.path, "t")))[0]

@@ -2,28 +2,22 @@
 
 from collections.abc import Sequence
 
+from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.resolution import View, quoted
 from imputedb.errors import InternalError, QueryError
 from imputedb.sql import parse
 from imputedb.sql import tree as t
-from imputedb.sql.sources import Catalog
+from imputedb.sql.sources import Catalog, Viewed
 from imputedb.sql.statements import created_query
 from imputedb.sql.tree import Tree
-
-_VIEW = """
-    SELECT sql, list(column_name ORDER BY column_index) FROM duckdb_views() JOIN duckdb_columns()
-    USING (database_name, schema_name) WHERE view_name = table_name AND NOT duckdb_views.internal
-    AND lower(view_name) = lower(?) AND lower(schema_name) IN (lower(?), 'main') GROUP BY ALL
-"""
 
 
 def catalog(engine: DuckDB) -> Catalog:
     """Tables, views and functions as they are now."""
-    names = engine.tables.names()
     return Catalog(
-        lambda path: engine.tables.adopted_as(path[-1]) or names.get(".".join(path).lower()),
+        lambda path, within: _meant(engine, path, within),
         lambda table: list(engine.tables.shape(table).types),
-        lambda path: _view(engine, path),
         lambda item: _described(engine, item),
         engine.functions.aggregates,
     )
@@ -53,13 +47,18 @@ def _standing_for(engine: DuckDB, text: str) -> Tree:
         return parse.parse(engine.connection, f"SELECT {text}")
 
 
-def _view(engine: DuckDB, path: Sequence[str]) -> tuple[Tree, Sequence[str]] | None:
-    """The query behind a view, and the names of its columns."""
-    found = engine.connection.execute(_VIEW, [path[-1], path[-2] if len(path) > 1 else "main"]).fetchall()
-    if not found or not found[0][0]:
+def _meant(engine: DuckDB, path: Sequence[str], within: object) -> Table | Viewed | None:
+    """The table of a path, or the query of the view."""
+    found = engine.tables.adopted_as(path[-1]) or engine.tables.meant(
+        path, within if isinstance(within, View) else None
+    )
+    if not isinstance(found, View):
+        return found
+    query = created_query(found.sql)
+    if query is None:
         return None
-    query = created_query(found[0][0])
-    return (parse.parse(engine.connection, query), found[0][1]) if query else None
+    columns = parse.shape(engine.connection, f"FROM {quoted(found.path)}")[0]
+    return Viewed(parse.parse(engine.connection, query), columns, found)
 
 
 def _described(engine: DuckDB, item: Tree) -> Sequence[str] | None:

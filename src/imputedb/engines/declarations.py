@@ -78,7 +78,7 @@ def meaning(connection: duckdb.DuckDBPyConnection, shape: Shape, column: str, al
 
 
 def _own_name(engine: DuckDB, table: Table, column: str) -> str:
-    types = engine.shapes()[table].types
+    types = engine.tables.shape(table).types
     name = next((known for known in types if known.lower() == column.lower()), None)
     if name is None:
         raise UnknownName(f"no column {column!r} in {table.name}; there are {', '.join(types)}")
@@ -89,7 +89,7 @@ def _check(engine: DuckDB, table: Table, column: str, said: Policy) -> None:
     if said.when is not None:
         condition = parse.parse(engine.connection, f"SELECT CAST(({said.when}) AS BOOLEAN)")
         parse.shape(engine.connection, engine.text({**condition, "from_table": t.table(table.path, "t")}))
-    kind = engine.shapes()[table].types[column]
+    kind = engine.tables.shape(table).types[column]
     ordered = profile.kind_of(kind) in (Kind.INTEGER, Kind.NUMBER)
     if (said.low is not None or said.high is not None) and not ordered:
         raise DataError(f"a range is for numbers; {table.name}.{column} is {kind}")
@@ -98,7 +98,7 @@ def _check(engine: DuckDB, table: Table, column: str, said: Policy) -> None:
 
 
 def _check_value(engine: DuckDB, table: Table, column: str, value: object) -> None:
-    kind = engine.shapes()[table].types[column]
+    kind = engine.tables.shape(table).types[column]
     tried = t.try_cast(t.literal(str(value)), engine.texts.type_tree(kind))
     if engine.rows(t.select([tried], None))[0][0] is None:
         raise DataError(f"{value!r} is no value of {table.name}.{column}, which is {kind}")

@@ -38,7 +38,7 @@ class Gathering:
         if known and known[0] == self._session.state():
             return known[2]
         with self._session.lock:
-            shape = self._tables.shapes()[table]
+            shape = self._tables.shape(table)
             fingerprint = self._fingerprint(table, shape)
             if known and known[1] == fingerprint:
                 statistics = known[2]

@@ -8,8 +8,10 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from imputedb.algebra.relation import Table
 from imputedb.engines import declarations
 from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.resolution import quoted
 from imputedb.errors import DataError, StorageError, UnknownName
 
 Missing = Mapping[str, Sequence[object]]
@@ -44,23 +46,30 @@ def load(engine: DuckDB, paths: Sequence[str], table: str | None, missing: Missi
     left = set(missing)
     with _whole(engine, ", ".join(paths)):
         for name, path in zip(names, paths, strict=True):
-            _make_room(engine, name, replace=replace)
+            made = _place(engine, name)
+            _make_room(engine, made, replace=replace)
             source = _source(path)
             if isinstance(source, str):
-                engine.connection.execute(f"CREATE TABLE {_quoted(name)} AS FROM {source}", [path])
+                engine.connection.execute(f"CREATE TABLE {quoted(made.path)} AS FROM {source}", [path])
             else:
-                _create(engine, name, source, "TABLE")
+                _create(engine, made, source)
             engine.session.changed()
-            here = {column for column in missing if _has(engine, name, column)}
+            here = {column for column in missing if _has(engine, made, column)}
             left -= here
-            _declare(engine, name, {column: missing[column] for column in here})
+            _declare(engine, made, {column: missing[column] for column in here})
         if left:
             raise UnknownName(f"no column {sorted(left)[0]!r} in {', '.join(names)}")
     return names
 
 
-def _has(engine: DuckDB, name: str, column: str) -> bool:
-    return column.lower() in (known.lower() for known in engine.shapes()[engine.tables.named(name)].types)
+def _place(engine: DuckDB, name: str) -> Table:
+    """Where a table of a name is made: in the schema that DuckDB makes tables in now."""
+    catalog, schema = engine.session.rows("SELECT current_database(), current_schema()")[0]
+    return Table(catalog, schema, name)
+
+
+def _has(engine: DuckDB, table: Table, column: str) -> bool:
+    return column.lower() in (known.lower() for known in engine.tables.shape(table).types)
 
 
 def register(engine: DuckDB, name: str, frame: Any, missing: Missing, *, replace: bool, kept: bool = False) -> None:
@@ -70,20 +79,22 @@ def register(engine: DuckDB, name: str, frame: Any, missing: Missing, *, replace
         DataError: the object is none of these.
     """
     with _whole(engine, name):
-        _make_room(engine, name, replace=replace, catalog=None if kept else "temp")
-        _create(engine, name, frame, "TABLE" if kept else "TEMP TABLE")
-        _declare(engine, name, missing)
+        made = _place(engine, name) if kept else Table("temp", "main", name)
+        _make_room(engine, made, replace=replace)
+        _create(engine, made, frame)
+        _declare(engine, made, missing)
 
 
-def _create(engine: DuckDB, name: str, frame: Any, kind: str) -> None:
+def _create(engine: DuckDB, made: Table, frame: Any) -> None:
     try:
         engine.connection.register(_FRAME, frame)
     except duckdb.Error as error:
         raise DataError(
-            f"{name} cannot be read as a table: {type(frame).__name__} has no columns DuckDB knows"
+            f"{made.name} cannot be read as a table: {type(frame).__name__} has no columns DuckDB knows"
         ) from error
     try:
-        engine.connection.execute(f"CREATE {kind} {_quoted(name)} AS FROM {_FRAME}")
+        kind = "TEMP TABLE" if made.catalog == "temp" else "TABLE"
+        engine.connection.execute(f"CREATE {kind} {quoted(made.path)} AS FROM {_FRAME}")
     finally:
         engine.connection.unregister(_FRAME)
 
@@ -140,14 +151,14 @@ def _whole(engine: DuckDB, what: str) -> Iterator[None]:
             engine.session.changed()
 
 
-def _make_room(engine: DuckDB, name: str, *, replace: bool, catalog: str | None = None) -> None:
-    """Drops the table of a name when it is to be replaced; temporary ones only make room for temporary ones."""
-    there = engine.tables.names().get(name.lower())
-    if there is None or (catalog == "temp") != (there.catalog == "temp"):
+def _make_room(engine: DuckDB, made: Table, *, replace: bool) -> None:
+    """Drops the table that is where another is to be made."""
+    there = engine.tables.meant(made.path)
+    if not isinstance(there, Table):
         return
     if not replace:
-        raise DataError(f"there is a table {name} already: replace it, or give another name")
-    engine.connection.execute(f"DROP TABLE {'.'.join(map(_quoted, there.path))}")
+        raise DataError(f"there is a table {made.name} already: replace it, or give another name")
+    engine.connection.execute(f"DROP TABLE {quoted(there.path)}")
     engine.store.undeclare(there)
     engine.session.changed()
 
@@ -162,19 +173,18 @@ def _translated(what: str, error: BaseException) -> BaseException:
     return DataError(f"{what} was not loaded: {first}")
 
 
-def _declare(engine: DuckDB, name: str, missing: Missing) -> None:
+def _declare(engine: DuckDB, table: Table, missing: Missing) -> None:
     """Declares values missing; a text column that holds nothing else but them becomes what the rest of it is."""
     engine.session.changed()
-    table = engine.tables.named(name)
-    types = engine.shapes()[table].types
+    types = engine.tables.shape(table).types
     for column, values in missing.items():
         found = next((known for known in types if known.lower() == column.lower()), None)
         if found is None:
-            raise UnknownName(f"no column {column!r} in {name}; there are {', '.join(types)}")
+            raise UnknownName(f"no column {column!r} in {table.name}; there are {', '.join(types)}")
         texts = [str(value) for value in values]
         kind = types[found]
-        if kind == "VARCHAR" and (narrower := _narrower(engine, name, found, texts)):
-            _retype(engine, name, found, narrower, texts)
+        if kind == "VARCHAR" and (narrower := _narrower(engine, table, found, texts)):
+            _retype(engine, table, found, narrower, texts)
             engine.session.changed()
             kind = narrower
         declarations.declare(engine, table, found, [text for text in texts if _fits(engine, text, kind)])
@@ -184,11 +194,12 @@ def _fits(engine: DuckDB, text: str, kind: str) -> bool:
     return bool(engine.connection.execute(f"SELECT TRY_CAST(? AS {kind}) IS NOT NULL", [text]).fetchall()[0][0])
 
 
-def _narrower(engine: DuckDB, table: str, column: str, codes: list[str]) -> str | None:
+def _narrower(engine: DuckDB, table: Table, column: str, codes: list[str]) -> str | None:
+    value = quoted((column,))
     for kind in _NARROWER:
         text = (
-            f"SELECT count(*), count(*) FILTER (TRY_CAST({_quoted(column)} AS {kind}) IS NULL) FROM {_quoted(table)} "
-            f"WHERE {_quoted(column)} IS NOT NULL AND NOT list_contains(?, {_quoted(column)})"
+            f"SELECT count(*), count(*) FILTER (TRY_CAST({value} AS {kind}) IS NULL) FROM {quoted(table.path)} "
+            f"WHERE {value} IS NOT NULL AND NOT list_contains(?, {value})"
         )
         values, unfit = engine.connection.execute(text, [codes]).fetchall()[0]
         if values and not unfit:
@@ -196,15 +207,11 @@ def _narrower(engine: DuckDB, table: str, column: str, codes: list[str]) -> str 
     return None
 
 
-def _retype(engine: DuckDB, table: str, column: str, kind: str, codes: list[str]) -> None:
+def _retype(engine: DuckDB, table: Table, column: str, kind: str, codes: list[str]) -> None:
     """Codes that are text in a column of numbers become NULL: the narrower type cannot hold them."""
     texts = ", ".join("'" + code.replace("'", "''") + "'" for code in codes)
+    value = quoted((column,))
     engine.connection.execute(
-        f"ALTER TABLE {_quoted(table)} ALTER COLUMN {_quoted(column)} SET DATA TYPE {kind} "
-        f"USING CASE WHEN {_quoted(column)} IN ({texts}) THEN TRY_CAST({_quoted(column)} AS {kind}) "
-        f"ELSE CAST({_quoted(column)} AS {kind}) END"
+        f"ALTER TABLE {quoted(table.path)} ALTER COLUMN {value} SET DATA TYPE {kind} "
+        f"USING CASE WHEN {value} IN ({texts}) THEN TRY_CAST({value} AS {kind}) ELSE CAST({value} AS {kind}) END"
     )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

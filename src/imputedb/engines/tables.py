@@ -1,13 +1,17 @@
 """What tables there are: the user's, and those that are made while a statement is answered."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import duckdb
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.engine import Shape
+from imputedb.engines.resolution import Resolution, View, parts_of, quoted
 from imputedb.engines.session import Session
 from imputedb.engines.store import SCHEMA, Store
 from imputedb.engines.temporary import PREFIX
-from imputedb.errors import UnknownName
+from imputedb.errors import StorageError, UnknownName
+from imputedb.sql import parse
 from imputedb.statistics.statistics import Statistics
 
 _COLUMNS = """
@@ -23,13 +27,16 @@ class Tables:
 
     Attributes:
         adopted: columns and statistics of the tables that are made while a statement is answered.
+        resolution: what paths mean.
     """
 
     def __init__(self, session: Session, store: Store) -> None:
         self.adopted: dict[Table, tuple[Shape, Statistics]] = {}
+        self.resolution = Resolution(session)
         self._session = session
         self._store = store
         self._shapes: tuple[object, dict[Table, Shape]] | None = None
+        self._single: tuple[object, dict[Table, Shape]] | None = None
 
     def shapes(self) -> Mapping[Table, Shape]:
         """The user's tables, the database's own before temporary ones."""
@@ -40,47 +47,73 @@ class Tables:
 
     def _read(self) -> dict[Table, Shape]:
         types: dict[Table, dict[str, str]] = {}
-        for *path, column, kind in self._session.connection.execute(_COLUMNS, [SCHEMA, PREFIX]).fetchall():
+        try:
+            rows = self._session.connection.execute(_COLUMNS, [SCHEMA, PREFIX]).fetchall()
+        except duckdb.FatalException as error:
+            raise StorageError(f"an attached database is damaged: detach it. {parse.translated(error)}") from error
+        for *path, column, kind in rows:
             types.setdefault(Table(*path), {})[column] = kind
-        return {
-            table: Shape(columns, self._store.missing(table), self._store.policies(table))
-            for table, columns in types.items()
-        }
+        return {table: self._said(table, columns) for table, columns in types.items()}
+
+    def _said(self, table: Table, columns: Mapping[str, str]) -> Shape:
+        return Shape(columns, self._store.missing(table), self._store.policies(table))
 
     def same_in(self, after: object, before: object) -> None:
         """Says that the user's tables are in one state what they were in another."""
         if self._shapes and self._shapes[0] == before:
             self._shapes = (after, self._shapes[1])
+        if self._single and self._single[0] == before:
+            self._single = (after, self._single[1])
+        self.resolution.same_in(after, before)
 
     def shape(self, table: Table) -> Shape:
-        """The columns of a table of either kind."""
-        return self.adopted[table][0] if table in self.adopted else self.shapes()[table]
+        """The columns of a table of either kind; of one of the user's without a look at any other."""
+        if table in self.adopted:
+            return self.adopted[table][0]
+        state = self._session.state()
+        if self._single is None or self._single[0] != state:
+            self._single = (state, {})
+        known = self._single[1]
+        if table not in known:
+            names, types = parse.shape(self._session.connection, f"FROM {quoted(table.path)}")
+            known[table] = self._said(table, dict(zip(names, types, strict=True)))
+        return known[table]
 
-    def names(self) -> Mapping[str, Table]:
-        """The user's tables by lower-case name: bare, with the schema, with the catalog."""
-        names: dict[str, Table] = {}
-        for table in self.shapes():
-            path = [part.lower() for part in table.path]
-            for start in range(3):
-                names.setdefault(".".join(path[start:]), table)
-            names.setdefault(f"{path[0]}.{path[2]}", table)
-        return names
+    def meant(self, path: Sequence[str], within: View | None = None) -> Table | View | None:
+        """The user's table or view that a path means to DuckDB, in the query of a view if need be."""
+        return self.resolution.meant(path, within)
+
+    def found(self, name: str) -> Table | View | None:
+        """The user's table or view of a name as a person writes it: its parts between dots, or all of it one."""
+        return self.meant(parts_of(name)) or self.meant((name,))
+
+    def called(self, table: Table) -> str:
+        """The shortest name by which a table is meant now: bare, with its schema, or with its database too."""
+        for path in (table.path[2:], table.path[1:]):
+            if self.meant(path) == table:
+                return path[0] if len(path) == 1 else _written(path)
+        return _written(table.path)
 
     def named(self, name: str) -> Table:
         """The user's table of a name.
 
         Raises:
-            UnknownName: there is none; the message has the nearest.
+            UnknownName: there is none, and the message has the nearest; or it is a view.
         """
+        found = self.found(name)
+        if isinstance(found, View):
+            raise UnknownName(f"{name!r} is a view, not a table: name a table that it reads")
+        if found is None:
+            raise self._unknown(name)
+        return found
+
+    def _unknown(self, name: str) -> UnknownName:
         from difflib import get_close_matches
 
-        names = self.names()
-        if name.lower() in names:
-            return names[name.lower()]
-        bare = sorted(table.name for table in self.shapes())
-        near = get_close_matches(name, bare, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(bare) or 'no tables yet'}"
-        raise UnknownName(f"no table {name!r}; {hint}")
+        called = sorted(self.called(table) for table in self.shapes())
+        near = get_close_matches(name, called, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(called) or 'no tables yet'}"
+        return UnknownName(f"no table {name!r}; {hint}")
 
     def adopt(self, table: Table, types: Mapping[str, str], statistics: Statistics) -> None:
         """Takes note of a table that will be made while a statement is answered."""
@@ -94,3 +127,8 @@ class Tables:
         """Forgets such a table, by its name."""
         for table in [table for table in self.adopted if table.name == name]:
             del self.adopted[table]
+
+
+def _written(path: Sequence[str]) -> str:
+    """A path as a person writes it, quoted where a part holds a dot or a quote."""
+    return ".".join(quoted((part,)) if {".", '"'} & set(part) else part for part in path)

@@ -6,11 +6,12 @@ star is written out wherever the columns are known; otherwise it has the numbers
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 from imputedb.algebra.relation import Table
+from imputedb.sql import tree as t
 from imputedb.sql.asking import asks
-from imputedb.sql.sources import Catalog, Ctes, Definition, Frame, Source, found_in, renamed, starred
+from imputedb.sql.sources import Catalog, Ctes, Definition, Frame, Source, Viewed, found_in, renamed, starred
 from imputedb.sql.tree import Tree, expressions, is_reference, reference, rewrite
 
 _PASSING_MODIFIERS = {"ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER"}
@@ -23,6 +24,7 @@ class Resolver:
         self._catalog = catalog
         self.sources: dict[int, Source] = {}
         self._reached: list[int] = []
+        self._within: object = None  # the view whose query is being resolved
 
     def statement(self, node: Tree) -> Definition:
         """The whole statement, resolved."""
@@ -167,19 +169,29 @@ class Resolver:
             if not found.node:  # a recursive query reads itself
                 self._reached.append(-1)
             return self._added(node, frame, found.columns, definition=found)
-        table = self._catalog.table(path)
-        if table is not None:
-            return self._added(node, frame, self._catalog.columns(table), table=table)
-        view = self._catalog.view(path)
-        if view is None:
-            return self._added(node, frame, self._catalog.described(node))
-        inside = self._query(view[0], None, {})
+        meant = self._catalog.meant(path, self._within)
+        match meant:
+            case Table():
+                return self._added(_by_path(node, meant), frame, self._catalog.columns(meant), table=meant)
+            case Viewed():
+                return self._view(node, meant, frame)
+            case None:
+                return self._added(node, frame, self._catalog.described(node))
+            case _:
+                assert_never(meant)
+
+    def _view(self, node: Tree, view: Viewed, frame: Frame) -> Tree:
+        """A view as the query behind it, in which names mean what they mean where the view is."""
+        around, self._within = self._within, view.itself
+        inside = self._query(view.query, None, {})
+        self._within = around
+        given = list(node["column_name_alias"])
         shown = {
             "type": "SUBQUERY",
-            "alias": node["alias"] or path[-1],
+            "alias": node["alias"] or node["table_name"],
             "sample": node["sample"],
             "subquery": {"node": inside.node, "named_param_map": []},
-            "column_name_alias": node["column_name_alias"] or list(view[1]),
+            "column_name_alias": [*given, *view.columns[len(given) :]],
         }
         return self._added(shown, frame, inside.columns, definition=inside)
 
@@ -326,6 +338,11 @@ class Resolver:
             definition.node["select_list"].append({**told, "alias": name})
             definition.columns = (*definition.columns, name)
         return name
+
+
+def _by_path(node: Tree, table: Table) -> Tree:
+    """An item of FROM by the whole path of its table, which means the same wherever the item comes to stand."""
+    return {**node, **t.table(table.path, node["alias"]), "table_name": node["table_name"]}
 
 
 def _name_of(item: Tree) -> str:

@@ -59,20 +59,27 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class Viewed:
+    """A view: the tree of its query, the names of its columns, and what the engine knows the view by."""
+
+    query: Tree
+    columns: Sequence[str]
+    itself: object
+
+
+@dataclass(frozen=True, slots=True)
 class Catalog:
     """What names outside of the statement mean: told by the engine.
 
     Attributes:
-        table: the table of a path, None where it is none.
+        meant: the table or the view of a path, inside the query of a view if one is given; None where it is neither.
         columns: the columns of a table.
-        view: the query behind a view and its columns, None where the path is no view.
         described: the columns of any other item of FROM, None where it does not stand on its own.
         aggregates: names of aggregate functions.
     """
 
-    table: Callable[[Sequence[str]], Table | None]
+    meant: Callable[[Sequence[str], object], "Table | Viewed | None"]
     columns: Callable[[Table], Sequence[str]]
-    view: Callable[[Sequence[str]], tuple[Tree, Sequence[str]] | None]
     described: Callable[[Tree], Sequence[str] | None]
     aggregates: frozenset[str]
 
