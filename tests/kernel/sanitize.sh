@@ -1,16 +1,13 @@
 #!/usr/bin/env bash
 # Builds the kernel with the address and undefined-behaviour sanitizers and runs its tests on it.
+# The environment on PATH has the test tools (extra `dev`).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-python -m venv --system-site-packages "$work/venv"
-python -m pip install --quiet --disable-pip-version-check --target "$work/tools" nanobind cmake ninja
-export PYTHONPATH="$work/tools"
 python -m cmake -G Ninja -S . -B "$work/build" -DIMPUTEDB_SANITIZE=ON -DCMAKE_BUILD_TYPE=Debug \
-  -DCMAKE_MAKE_PROGRAM="$work/tools/bin/ninja" \
   -DPython_EXECUTABLE="$(command -v python)" -Dnanobind_DIR="$(python -m nanobind --cmake_dir)" >/dev/null
-"$work/tools/bin/ninja" -C "$work/build" >/dev/null
+python -m cmake --build "$work/build" >/dev/null
 mkdir -p "$work/src/imputedb"
 cp -r src/imputedb/kernel "$work/src/imputedb/kernel"
 rm -f "$work"/src/imputedb/kernel/*.so

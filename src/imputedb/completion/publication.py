@@ -1,10 +1,10 @@
 """A folder of files that appears whole or not at all, and takes up where a killed process left off."""
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,7 +91,7 @@ def publication(out: Path, run: str) -> Iterator[Publication]:
         out.mkdir(parents=True, exist_ok=True)
         with (out / LOCK).open("w") as lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _hold(lock.fileno())
             except OSError as error:
                 raise StorageError(
                     f"another process is writing into {out}: wait for it, or name another --out"
@@ -102,6 +102,22 @@ def publication(out: Path, run: str) -> Iterator[Publication]:
             yield Publication(out, run)
     except OSError as error:
         raise StorageError(f"cannot write into {out}: {error.strerror or error}") from error
+
+
+def _hold(descriptor: int) -> None:
+    """Locks a file for this process until it is closed.
+
+    Raises:
+        OSError: another process holds it.
+    """
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def digest(path: Path) -> str:
@@ -118,6 +134,8 @@ def _write(path: Path, text: str) -> None:
 
 
 def _sync(path: Path) -> None:
+    if sys.platform == "win32" and path.is_dir():  # folders cannot be opened there
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
