@@ -162,3 +162,13 @@ def test_draws_keep_the_spread() -> None:
 def test_mistakes_are_said(imputer: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         imputer.fit(pd.DataFrame(matrix(), columns=list("abcdef")))
+
+
+def test_chained_draws_of_columns_that_are_missing_together() -> None:
+    rng = np.random.default_rng(2)
+    a = rng.normal(50, 10, 1500)
+    x = np.stack([a, a + rng.normal(0, 3, 1500)], axis=1)
+    gone = rng.random(1500) < 0.3
+    found = ChainedImputer(mode="draw", random_state=0).fit_transform(np.where(gone[:, None], np.nan, x))
+    assert np.corrcoef(found[gone].T)[0, 1] == pytest.approx(np.corrcoef(x.T)[0, 1], abs=0.02)
+    assert abs(found.mean() - x.mean()) < 1

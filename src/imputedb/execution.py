@@ -165,10 +165,14 @@ class Execution:
         began = perf_counter()
         hand = self._hand(ready, wanted)
         predictors = self._predictors(aliases(below)) if imputer.uses_predictors else NO_COLUMNS
-        filling = Filling(self.engine, self.statistics, imputer, self.seed, self.progress, outcome, self.deciding)
+        filling = Filling(
+            self.engine, self.statistics, imputer, self.seed, self.progress, outcome, self.deciding, self._drawn
+        )
         targets, read = sorted(columns), sorted(columns | predictors)
         if self.numbers is None:
-            staged = self._staged(node, hand, filling.values(hand, targets, read), wanted)
+            values = filling.values(hand, targets, read)
+            self._drawn |= filling.decided(hand, values)
+            staged = self._staged(node, hand, values, wanted)
         else:
             drawing = Drawing(filling, self.numbers, self._drawn)
             for group in filling.groups(hand, targets):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.algebra.relation import Fill, Scan
+from imputedb.bundle import Drawn
 from imputedb.engines.engine import Engine
 from imputedb.imputers import features
 from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Progress, Rows, learns_from_sample, tells
@@ -83,6 +84,7 @@ class Filling:
         progress: told how far the imputing is.
         outcome: told what was done.
         deciding: columns of which the single values are draws.
+        known: what Imputes below have drawn.
     """
 
     engine: Engine
@@ -92,6 +94,7 @@ class Filling:
     progress: Progress | None
     outcome: Outcome
     deciding: Columns = NO_COLUMNS
+    known: Mapping[Column, Drawn] = field(default_factory=dict)
 
     def values(self, hand: Hand, targets: Sequence[Column], columns: Sequence[Column]) -> dict[Column, Array]:
         """The values of the targets' missing cells as whole columns; nothing for targets without a missing cell."""
@@ -107,6 +110,27 @@ class Filling:
             scattered[column][places[gap]] = True
         values = self._filled(whole, targets, columns, scattered)
         return {column: array[places] for column, array in values.items()}
+
+    def decided(self, hand: Hand, values: Mapping[Column, Array]) -> dict[Column, Drawn]:
+        """Of what was filled in, the draws: what is filled in above is given them, or it would not fit its row."""
+        found: dict[Column, Drawn] = {}
+        for column in sorted(self.deciding.intersection(values)):
+            gap = self.gaps(hand, column, self.cells(hand, [column])[column])
+            ids, first = np.unique(hand.rows[column.relation][gap], return_index=True)
+            found[column] = Drawn(ids, (0,), np.ma.getdata(values[column][gap][first])[None])
+        return found
+
+    def _given(self, hand: Hand, columns: Sequence[Column], order: NDArray[np.intp]) -> dict[Column, Cells]:
+        """The cells of rows at some places, with what Imputes below have drawn of them.
+
+        What they have predicted stays missing: predictions do not predict (decisions/kernel.md).
+        """
+        cells = self.cells(hand, columns, order)
+        for column, one in self.known.items():
+            if column in cells:
+                places = one.places(hand.rows[column.relation][order])
+                cells[column] = one.patched(cells[column], places, np.zeros(len(order), np.intp))
+        return cells
 
     def home(self, hand: Hand) -> tuple[Hand, NDArray[np.int64]] | None:
         """All rows of the one table that some rows come from, and where they stand in it: what is learnt from.
@@ -136,7 +160,7 @@ class Filling:
         known = [column for column in targets if counts[column] and missing[column] < hand.count]
         for group in self.groups(hand, known):
             order, keys, learn = self._at_hand(hand, {c: gaps[c] for c in group}, {c: cells[c].missing for c in group})
-            rows = Rows(self.cells(hand, columns, order), keys, learn)
+            rows = Rows(self._given(hand, columns, order), keys, learn)
             for column, filled in self._imputed_values(rows, group).items():
                 allowed = features.allowed(filled, rows.columns[column], self.policy(column))
                 whole = features.patch(allowed, order[rows.columns[column].missing], rows.columns[column], hand.count)
@@ -236,10 +260,7 @@ class Filling:
     def cells(
         self, hand: Hand, columns: Sequence[Column], order: NDArray[np.intp] | None = None
     ) -> dict[Column, Cells]:
-        """The stored cells of columns, of all rows at hand or of those at some places.
-
-        What an Impute below has predicted stays missing: predictions do not predict (decisions/kernel.md).
-        """
+        """The stored cells of columns, of all rows at hand or of those at some places."""
         found: dict[Column, Cells] = {}
         for scan in hand.scans:
             names = [column.name for column in columns if column.relation == scan.alias]

@@ -223,7 +223,7 @@ class ChainedImputer(_Imputer):
         missing_values: what stands for a missing value.
         mode: `predict` for expected values and most likely categories; `draw` for random observed values, so that
             variances stay right.
-        cycles: how often every column is modelled; one says it all unless values are drawn.
+        cycles: how often every column that is drawn is modelled anew after its start; None for as many as needed.
         categorical_features: places or names of columns that hold codes of categories.
         add_indicator: whether columns that say what was missing are appended.
         keep_empty_features: whether columns without a value in `fit` stay, as zeros.
@@ -236,7 +236,7 @@ class ChainedImputer(_Imputer):
         *,
         missing_values: Any = np.nan,
         mode: str = "predict",
-        cycles: int = 2,
+        cycles: int | None = None,
         categorical_features: Sequence[int | str] | None = None,
         add_indicator: bool = False,
         keep_empty_features: bool = False,

@@ -160,14 +160,24 @@ def test_draws_differ_by_their_numbers_alone(imputer: Imputer, targets: list[Col
 
 
 @pytest.mark.parametrize("some", [[B], [A, S]])
-def test_single_values_and_drawn_ones_are_as_if_asked_for_apart(imputer: Imputer, some: list[Column]) -> None:
+def test_draws_do_not_depend_on_single_values_beside_them(imputer: Imputer, some: list[Column]) -> None:
     given = rows()
     both = imputer.impute(given, [A, B, S], 2, drawn=some, draw=4)
-    others = [column for column in (A, B, S) if column not in some]
     assert set(both) == {A, B, S}
-    for apart in (imputer.impute(given, some, 2, drawn=some, draw=4), imputer.impute(given, others, 2)):
-        for column, values in apart.items():
-            assert np.array_equal(both[column], values), column
+    for column, values in imputer.impute(given, some, 2, drawn=some, draw=4).items():
+        assert np.array_equal(both[column], values), column
+
+
+def test_a_single_value_fits_what_is_drawn_for_its_row(imputer: Imputer) -> None:
+    """Two columns that are missing together, one of them drawn: the other is expected given that."""
+    rng = np.random.default_rng(3)
+    b = rng.normal(0, 1, 500)
+    gone = rng.random(500) < 0.3
+    cells = {A: Cells(b + rng.normal(0, 0.3, 500), gone, Kind.NUMBER), B: Cells(b, gone, Kind.NUMBER)}
+    cells[S] = Cells(rng.integers(0, 2, 500).astype(np.int32), np.zeros(500, bool), Kind.CATEGORY, ("n", "p"))
+    found = imputer.impute(Rows(cells, np.arange(500, dtype=np.uint64)), [A, B], 1, drawn=[B])
+    if imputer.uses_predictors:
+        assert np.corrcoef(found[A], found[B])[0, 1] > 0.9
 
 
 def test_progress_of_draws_rises_to_one(imputer: Imputer) -> None:

@@ -37,13 +37,50 @@ def test_threads_do_not_matter(drawn: Collection[int]) -> None:
 
 
 @pytest.mark.parametrize("drawn", [(0,), (1, 3), (2, 3), (0, 1, 2)])
-def test_what_is_predicted_and_what_is_drawn_are_as_if_apart(drawn: tuple[int, ...]) -> None:
-    cells = table()
-    predicted = [place for place in range(4) if place not in drawn]
-    both = fill(cells, range(4), drawn=drawn, seed=3, draw=5)
-    for some, flag in ((drawn, True), (predicted, False)):
-        alone = fill(cells, some, drawn=some if flag else (), seed=3, draw=5)
-        assert all(np.array_equal(both.values[place], values) for place, values in zip(some, alone.values, strict=True))
+def test_what_is_drawn_does_not_depend_on_what_is_predicted(drawn: tuple[int, ...]) -> None:
+    both = fill(table(), range(4), drawn=drawn, seed=3, draw=5)
+    alone = fill(table(), drawn, drawn=drawn, seed=3, draw=5)
+    assert all(np.array_equal(both.values[place], values) for place, values in zip(drawn, alone.values, strict=True))
+
+
+@pytest.mark.parametrize("some", [(0, 1), (2,)])
+def test_predictions_do_not_depend_on_each_other(some: tuple[int, ...]) -> None:
+    both = fill(table(), range(4), drawn=[3], seed=3)
+    alone = fill(table(), [*some, 3], drawn=[3], seed=3)
+    assert all(np.array_equal(both.values[place], alone.values[spot]) for spot, place in enumerate(some))
+
+
+def pair(n: int = 2000, noise: float = 0.3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(1)
+    a = rng.normal(0, 1, n)
+    return a, a + rng.normal(0, noise, n), rng.random(n) < 0.3
+
+
+def test_columns_that_are_missing_together_are_drawn_together() -> None:
+    a, b, gone = pair()
+    first, second = fill([Cells(a, gone), Cells(b, gone)], [0, 1], drawn=[0, 1]).values
+    for values, column in ((first, a), (second, b)):
+        assert abs(values.mean() - column[~gone].mean()) < 0.15
+        assert values.std() == pytest.approx(column[~gone].std(), rel=0.15)
+    assert np.corrcoef(first, second)[0, 1] == pytest.approx(np.corrcoef(a[~gone], b[~gone])[0, 1], abs=0.02)
+
+
+@pytest.mark.parametrize("drawn", [(), (0,)])
+@pytest.mark.parametrize("nominal", [False, True])
+def test_a_gap_that_no_row_was_learnt_from_with_says_nothing(drawn: tuple[int, ...], nominal: bool) -> None:
+    """It leads to no end of the other column, but to the middle, or to values from all over it."""
+    a, b, gone = pair()
+    values = np.digitize(b, [-1, 0, 1]) if nominal else b
+    (found,) = fill([Cells(a, gone), Cells(values, gone, nominal)], [0], drawn=drawn).values
+    assert abs(found.mean() - a[~gone].mean()) < 0.15
+    if drawn:
+        assert found.std() == pytest.approx(a[~gone].std(), rel=0.15)
+
+
+def test_draws_follow_their_predictors_within_leaves() -> None:
+    a, b, gone = pair(1000, 0.1)
+    (found,) = fill([Cells(a, gone), Cells(b)], [0], drawn=[0]).values
+    assert np.corrcoef(found, b[gone])[0, 1] > 0.98
 
 
 def test_rows_of_one_draw_are_filled_in_it() -> None:
@@ -281,10 +318,13 @@ def test_bounded_training_costs_little_error() -> None:
 
 def test_cycles_stop_early_where_nothing_changes() -> None:
     assert fill(table(), range(4), cycles=10).cycles == 1
-    alone = fill(
-        [Cells(np.arange(300) % 5, np.arange(300) % 7 == 0), Cells(np.arange(300) % 5)], [0], cycles=10, drawn=[0]
-    )
-    assert alone.cycles == 1
+    values = np.arange(300) % 5
+    known = fill([Cells(values, values == 7), Cells(values, np.arange(300) % 7 == 0)], [1], cycles=10, drawn=[1])
+    assert known.cycles == 1
+    gone = [np.arange(300) % 4 == 0, np.arange(300) % 2 == 0]
+    for flags, cycles in ((gone, 0), ([gone[0], ~gone[1]], 2)):
+        cells = [Cells(np.arange(300.0) % 7, one) for one in flags]
+        assert fill(cells, [0, 1], drawn=[0, 1]).cycles == cycles  # nested, or not
     assert fill(table(), range(4), cycles=3, drawn=range(4)).cycles == 3
 
 

@@ -100,10 +100,10 @@ class Chained:
         drawn: Collection[Column] = (),
         draw: int = 0,
     ) -> Mapping[Column, Array]:
-        """One draw of the chain of those that are drawn, and the single best values of others."""
+        """One draw of the chain of those that are drawn, and the single best values of others given these."""
         values: dict[Column, Array] = {}
         for some, draws in apart(targets, drawn):
-            values |= self.run(rows, some, seed, progress, draw if draws else None)
+            values |= self.run(rows.given(values), some, seed, progress, draw if draws else None)
         return values
 
     def run(

@@ -1,7 +1,7 @@
 """What an imputer is: three members price and do the work, a fourth is optional."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
@@ -81,6 +81,12 @@ class Cells:
             self._missing = whole.missing[places]
         return self._missing
 
+    def given(self, values: Array) -> "Cells":
+        """The same cells with values, in the order of the rows, where they are missing."""
+        whole = np.array(self.values)
+        whole[self.missing] = values
+        return Cells(whole, np.zeros(len(whole), bool), self.kind, self.levels)
+
     def predicting(self) -> kernel.Cells | kernel.Picked:
         """The column as one that others are predicted from."""
         if self._picked is None:
@@ -118,6 +124,13 @@ class Rows:
         columns = {column: cells.at(places) for column, cells in self.columns.items()}
         learn = None if self.learn is None else self.learn[places]
         return Rows(columns, self.keys[places], learn, None if self.draws is None else self.draws[places])
+
+    def given(self, values: Mapping[Column, Array]) -> "Rows":
+        """The same rows with values for the missing cells of some columns, as if these were observed."""
+        columns = {
+            column: cells.given(values[column]) if column in values else cells for column, cells in self.columns.items()
+        }
+        return replace(self, columns=columns)
 
     def taught(self, column: Column) -> NDArray[np.bool_]:
         """(n,) where a column is observed in rows that are learnt from."""
@@ -163,11 +176,11 @@ class Imputer(Protocol):
 
         Of most targets the single values that this imputer is for, the best it knows. Of those in `drawn` one of many
         imputations, by its number: a fair draw of what the values might be, the model's own parameters drawn too. Draws
-        differ by their numbers alone, so that the first five of twenty are those of five; single values depend neither
-        on what is drawn beside them nor on the number.
+        differ by their numbers alone, so that the first five of twenty are those of five; they do not depend on single
+        values that are asked for beside them.
 
         Every target has an observed value. The same rows, seed and draw give the same values; keys, not positions,
-        decide what is random.
+        decide what is random. A single value is the best given what is drawn for its row.
         """
 
 
@@ -216,8 +229,8 @@ class Tells(Imputer, Protocol):
 
 
 def apart(targets: Sequence[Column], drawn: Collection[Column]) -> Iterator[tuple[list[Column], bool]]:
-    """The targets of which single values are wanted, and those that are drawn; neither if there are none."""
-    for flag in (False, True):
+    """The targets that are drawn, and those of which single values are wanted; neither if there are none."""
+    for flag in (True, False):
         some = [column for column in targets if (column in drawn) == flag]
         if some:
             yield some, flag

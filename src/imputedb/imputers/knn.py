@@ -128,7 +128,7 @@ class KNN:
         values: dict[Column, Array] = {}
         sentences: list[str] = []
         for some, draws in apart(targets, targets if self.mode == "draw" else drawn):
-            filled, said = self._told(rows, some, seed, progress, draw if draws else None)
+            filled, said = self._told(rows.given(values), some, seed, progress, draw if draws else None)
             values |= filled
             sentences += said
         return values, sentences

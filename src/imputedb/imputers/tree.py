@@ -20,17 +20,20 @@ TOGETHER = 32
 class Tree:
     """Chained-equation trees (MICE with decision trees; Burgette & Reiter 2010) over all columns at hand.
 
-    1. Every missing cell of the targets starts as a hot-deck value.
-    2. `cycles` times, targets in the order of their missing share: a model of the target is grown on the rows where it
-       is observed, from all other columns, and gives its missing cells new values.
-    3. Stop early when nothing changes.
-    Of a drawn target each tree is grown on a bootstrap of the rows, and gives a random observed value of the leaf.
+    1. A target that is not drawn takes what a linear model and trees on its residuals predict, learnt where it is
+       observed from all other columns as they are stored; drawn values of its row predict too.
+    2. Drawn targets start in the order of their missing share: a tree of each is grown on a bootstrap of the rows where
+       it is observed, from the complete columns and the targets that have started, and gives an observed value of the
+       leaf, of a few random ones the one that a linear model says is nearest.
+    3. `cycles` times each is drawn anew, now from the newest values of all other columns. Where missing values are
+       nested (one target, targets that miss together) the start is the draw, and no cycle is needed.
+    4. Stop early when nothing changes.
 
     Warning: `mode="predict"` gives the most plausible single value, so variances of imputed columns are too small; use
     `mode="draw"` where the spread of values matters.
     """
 
-    cycles: int = 2
+    cycles: int | None = None
     leaves: int | None = None
     min_leaf: int | None = None
     mode: Literal["predict", "draw"] = "predict"
@@ -46,7 +49,7 @@ class Tree:
             work.targets,
             work.attributes - 1,
             missing_share=work.missing,
-            cycles=self.cycles,
+            cycles=1 if self.cycles is None else self.cycles,
             draw=self.mode == "draw",
         )
 

@@ -89,7 +89,7 @@ class Filled:
     Attributes:
         values: per target, the values of its missing rows in row order, of the column's own type.
         fitted: per target, what filled it.
-        cycles: how many were run of those that are drawn.
+        cycles: how many were run of those that are drawn, after their start.
     """
 
     values: tuple[NDArray[np.generic], ...]
@@ -102,7 +102,7 @@ def fill_many(
     targets: Sequence[int],
     draws: Sequence[int],
     *,
-    cycles: int = 2,
+    cycles: int | None = None,
     leaves: int = LEAVES,
     min_leaf: int = MIN_LEAF,
     drawn: Collection[int] = (),
@@ -118,20 +118,25 @@ def fill_many(
 
     Every draw is as if alone; they share the columns' bins, and are spread over threads.
 
-    Every missing cell starts as a random observed value of its column. Then, cycle after cycle and in the order of
-    their missing counts, a model of each target is learnt from all other columns, and fills its missing cells anew.
+    Targets that are drawn start in the order of their missing counts: each from the complete columns and those that
+    have started before it, so that columns which are missing together are drawn jointly. Then, cycle after cycle, a
+    model of each is learnt from the newest values of all other columns, and fills its missing cells anew.
 
     A drawn value is a fair stand-in for the unknown one, so draws feed the models of the other columns that are drawn.
     A predicted one is not: it was computed from the very columns it would then help to predict, and errors grow
     (decisions/kernel.md has the figures). Where values are predicted, and for models of predicted columns, missing
-    cells therefore keep a bin of their own, and one cycle says it all. The values of a target that is predicted do not
-    depend on which others are filled, nor those of drawn ones on which are predicted beside them.
+    cells therefore keep a bin of their own, and one cycle says it all. The values of a target that is predicted depend
+    on what is drawn for its row, not on which others are predicted; drawn ones do not depend on predicted ones at all.
+
+    A row that misses a column which no row was learnt from without is predicted by the mean over both sides of a split,
+    by the rows there, and drawn from one of them.
 
     Args:
         columns: the table; all columns of one length.
         targets: places of the columns to fill. All others predict, with a bin of their own for what is missing.
         draws: numbers of the draws, several of one seed.
-        cycles: how often every target that is drawn is modelled.
+        cycles: how often every target that is drawn is modelled anew after its start; None for none where missing
+            values are nested, so that the start says it all, and else as many as their shares ask for.
         leaves: of a tree at most.
         min_leaf: rows of a leaf at least.
         drawn: those of the targets that get a random observed value from the leaf of a tree grown on a bootstrap of the
@@ -170,7 +175,7 @@ def fill_many(
         [output for draw in outputs for output in draw],
         None if rows is None else np.ascontiguousarray(rows, np.uint64),
         None if of_draw is None else np.ascontiguousarray(of_draw, np.int64),
-        cycles,
+        -1 if cycles is None else cycles,
         leaves,
         min_leaf,
         seed & 0xFFFFFFFFFFFFFFFF,

@@ -68,12 +68,13 @@ bool filled(std::span<const Column> columns, std::span<const Target> targets, st
     Settings own = settings;
     own.draw_number = draws[d];
     const auto mine = outputs.subspan(d * targets.size(), targets.size());
-    const auto cycles = static_cast<std::size_t>(std::max(settings.cycles, 1));
+    const auto cycles = static_cast<std::size_t>(cycles_of(job, decks, settings));
     Report said{0, std::vector<Fitted>(targets.size())};
-    Tasks tasks(pool, told, 1 + decks.size() * cycles + orders.predicted.size());
+    Tasks tasks(pool, told, 1 + decks.size() * (1 + cycles) + orders.predicted.size());
     tasks.advance(1);
-    if (!decks.empty()) draw(job, decks, d, mine, own, tasks, said);
-    predict(job, orders.predicted, mine, settings, tasks, said);
+    State state = stored(job);
+    if (!decks.empty()) draw(job, decks, d, mine, own, tasks, said, state);
+    predict(job, orders.predicted, mine, state.codes.now, settings, tasks, said);
     ++done;
     if (d == 0) report = std::move(said);
   };

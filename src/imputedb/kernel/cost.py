@@ -19,7 +19,7 @@ def milliseconds(
     *,
     missing_share: float = 0.3,
     nominal_levels: int = 0,
-    cycles: int = 2,
+    cycles: int = 1,
     draw: bool = False,
 ) -> float:
     """Estimated time of `fill` on two cores; never falls with rows.
@@ -31,7 +31,7 @@ def milliseconds(
     rows = max(rows, 1.0)
     learnt = min(rows * (1 - missing_share), training_rows(rows * missing_share))
     used = predictors if predictors <= 48 else 32
-    rounds = cycles if draw and targets > 1 else 1
+    rounds = 1 + cycles if draw and targets > 1 else 1
     fits = (targets + 1) // 2 * rounds
     binning = (predictors + 1) * (3.8e-6 * rows + 1.6e-5 * min(rows, 2048))
     learning = 0.0155 + used * (2.2e-4 + 2e-5 * min(rows, 3000)) + learnt * (2.6e-5 + 4.9e-6 * used)

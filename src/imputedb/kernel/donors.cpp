@@ -1,11 +1,13 @@
 #include "donors.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace imputedb {
 namespace {
 
 constexpr int kFewestDonors = 5;
+constexpr std::size_t kRowsPerSlope = 5;  // rows a coefficient without which gaps count as means
 
 void learn_from(const Lesson& lesson, Numbers numbers, Ground& out) {
   out.rows = std::move(numbers.rows);
@@ -48,7 +50,7 @@ Sample redrawn(const Ground& ground, const std::vector<Binned>& columns, const C
   Sample out = ground.sample;
   for (std::size_t place = 0; place < ground.features.size(); ++place) {
     const auto c = static_cast<std::size_t>(ground.features[place]);
-    if (!codes.drawn[c]) continue;
+    if (!codes.drawn[c] || !codes.known[c]) continue;
     orders[place] = order_of(columns[c], codes.now[c], ground.rows, ground.y);
     put({codes.now[c], orders[place].data()}, place, ground.rows, out);
   }
@@ -72,6 +74,45 @@ void fill_leaves(Donors& out, const Ground& ground, const Picked& picked) {
   out.rows.resize(picked.count);
 }
 
+// Places of the rows that miss no feature, or of all where those are few.
+std::vector<std::uint32_t> complete(const Ground& ground) {
+  std::vector<std::uint32_t> out;
+  const std::size_t width = ground.sample.width();
+  for (std::uint32_t i = 0; i < ground.rows.size(); ++i) {
+    const std::uint8_t* codes = ground.sample.row(i);
+    if (std::find(codes, codes + width, std::uint8_t{0}) == codes + width) out.push_back(i);
+  }
+  if (out.size() >= kRowsPerSlope * (width + 1)) return out;
+  out.resize(ground.rows.size());
+  std::iota(out.begin(), out.end(), 0U);
+  return out;
+}
+
+// What a linear prediction of y needs.
+void line_up(const Lesson& lesson, Ground& out) {
+  std::vector<Regressor> regressors;
+  for (const int f : out.features) {
+    const Binned& column = lesson.column(f);
+    Table by_code = column.nominal ? level_means(column.codes.data(), column.bins(), out.rows, out.y) : column.centre;
+    regressors.push_back({column.codes, standardised(std::move(by_code), column, out.rows)});
+  }
+  out.products.emplace(regressors.size(), std::size_t{1});
+  accumulate(regressors, out.rows, std::span(&out.y, 1), complete(out), *out.products);
+  for (Regressor& one : regressors) out.z.push_back(std::move(one.z));
+}
+
+// The linear prediction of the features that are not barred.
+void predict(Donors& out, const Ground& ground, std::span<const std::uint8_t> barred) {
+  std::vector<std::uint8_t> used;
+  for (const std::uint8_t one : barred) used.push_back(one == 0);
+  const auto found = ground.products->solve(penalty_of(ground.rows.size()), used);
+  if (found.empty()) return;
+  for (std::size_t f = 0; f < ground.z.size(); ++f) {
+    out.slopes.push_back(barred[f] ? Table{} : ground.z[f]);
+    for (float& value : out.slopes[f]) value = static_cast<float>(value * found[0][f]);
+  }
+}
+
 }  // namespace
 
 Ground ground(const Lesson& lesson) {
@@ -81,13 +122,9 @@ Ground ground(const Lesson& lesson) {
   else
     learn_from(lesson, numbers(lesson), out);
   out.orders = gather(lesson, out.features, out.rows, out.y, out.sample);
+  if (!lesson.target.nominal && !out.features.empty()) line_up(lesson, out);
   for (const std::uint32_t row : out.rows) out.keys.push_back(mixed(lesson.key(row)));
   return out;
-}
-
-std::span<const std::uint32_t> Donors::of(std::size_t node) const {
-  const auto leaf = static_cast<std::size_t>(tree.nodes[node].leaf);
-  return std::span(rows).subspan(begins[leaf], begins[leaf + 1] - begins[leaf]);
 }
 
 Donors donors(const Ground& ground, const std::vector<Binned>& columns, const Codes& codes, const Stream& bootstrap,
@@ -97,12 +134,19 @@ Donors donors(const Ground& ground, const std::vector<Binned>& columns, const Co
   Picked some = picked(ground, bootstrap);
   if (some.rows.empty()) return out;
   out.orders = ground.orders;
+  std::vector<std::uint8_t> barred;
+  for (const int f : ground.features) barred.push_back(!codes.known[static_cast<std::size_t>(f)]);
   const bool differs =
       std::ranges::any_of(ground.features, [&](int f) { return codes.drawn[static_cast<std::size_t>(f)]; });
   const Sample own = differs ? redrawn(ground, columns, codes, out.orders) : Sample{};
-  const Growth growth{settings.leaves, std::min(settings.min_leaf, kFewestDonors), ground.sample.classes ? 1.0 : 3.0};
+  const Growth growth{settings.leaves, std::min(settings.min_leaf, kFewestDonors), ground.sample.classes ? 1.0 : 3.0,
+                      barred};
   out.tree = grown(differs ? own : ground.sample, some.rows, growth, some.times);
   fill_leaves(out, ground, some);
+  if (ground.products) predict(out, ground, barred);
+  for (std::size_t f = 0; f < ground.features.size(); ++f)
+    out.features.push_back({codes.now[static_cast<std::size_t>(ground.features[f])], nullptr});
+  for (std::size_t f = 0; f < out.features.size(); ++f) out.features[f].order = out.orders[f].data();
   return out;
 }
 

@@ -1,49 +1,71 @@
 #include "drawing.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
 #include <numeric>
 
 namespace imputedb {
 namespace {
 
-constexpr std::size_t kBlock = 2;   // targets that learn from the same state, whatever the number of threads
+constexpr double kLeft = 0.005;     // share of what the start gets wrong that may be left
+constexpr double kSlowest = 0.95;
+constexpr std::array<int, 2> kCycles{1, 20};
 constexpr double kSettled = 0.002;  // share of imputed cells below which a cycle has changed nothing
 
-enum Use : std::uint64_t { kBootstrap = 3, kStart = 11, kDonor = 12 };
+enum Use : std::uint64_t { kBootstrap = 3, kStart = 11, kDonor = 12, kSide = 13 };
 
 // A run of gaps.
 struct Run {
   std::size_t deck, begin, end;
 };
 
+// The gaps of a deck in rows that are learnt from: others say nothing of when to end.
+std::span<const std::uint32_t> told(const Deck& deck, const Settings& settings) {
+  const std::span<const std::uint32_t> every = std::span(deck.gaps).first(deck.ends[0]);
+  const auto end = std::lower_bound(every.begin(), every.end(), settings.taught);
+  return every.first(static_cast<std::size_t>(end - every.begin()));
+}
+
+// Whether a row that misses a target misses all later ones, so that the start is a draw of all (Rubin 1987, page 171).
+bool monotone(std::span<const Deck> decks, const Settings& settings) {
+  std::span<const std::uint32_t> before;
+  for (const Deck& deck : decks) {
+    const std::span<const std::uint32_t> now = told(deck, settings);
+    if (now.empty()) break;
+    if (!std::includes(now.begin(), now.end(), before.begin(), before.end())) return false;
+    before = now;
+  }
+  return true;
+}
+
 class Draw {
  public:
   Draw(const Job& job, std::span<const Deck> decks, std::size_t position, std::span<void* const> outputs,
-       const Settings& settings, Tasks& tasks, Report& report)
-      : job_(job), decks_(decks), outputs_(outputs), settings_(settings), tasks_(tasks), report_(report) {
-    codes_.drawn.resize(job.columns.size());
-    for (const Binned& binned : job.binned) codes_.now.push_back(binned.codes.data());
+       const Settings& settings, Tasks& tasks, Report& report, State& state)
+      : job_(job), decks_(decks), outputs_(outputs), settings_(settings), tasks_(tasks), report_(report),
+        codes_(state.codes), own_(state.own) {
     for (std::size_t d = 0; d < decks.size(); ++d) {
       own_.push_back(job.codes(target(d)).codes);
       codes_.now[place(d)] = own_[d].data();
       codes_.drawn[place(d)] = true;
+      codes_.known[place(d)] = told(decks[d], settings).empty();
       cut(d, 0, decks[d].ends[0]);
       cut(d, decks[d].ends[position], decks[d].ends[position + 1]);
-      const auto told = std::lower_bound(decks[d].gaps.begin(), decks[d].gaps.begin() + decks[d].ends[0], settings.taught);
-      cells_ += static_cast<std::size_t>(told - decks[d].gaps.begin());
-      leading_ += told != decks[d].gaps.begin();
+      cells_ += told(decks[d], settings).size();
     }
     grounds_.resize(decks.size());
   }
 
   void run() {
-    start();
-    for (int cycle = 1; cycle <= settings_.cycles && !tasks_.stop(); ++cycle) {
+    for (std::size_t d = 0; d < decks_.size() && !tasks_.stop(); ++d) start(d);
+    const int most = cycles_of(job_, decks_, settings_);
+    for (int cycle = 1; cycle <= most && !tasks_.stop(); ++cycle) {
       report_.cycles = cycle;
       changed_ = 0;
-      for (std::size_t first = 0; first < decks_.size() && !tasks_.stop(); first += kBlock)
-        learn(cycle, first, std::min(first + kBlock, decks_.size()));
-      if (static_cast<double>(changed_) <= kSettled * static_cast<double>(cells_) || leading_ < 2) break;
+      for (std::size_t d = 0; d < decks_.size() && !tasks_.stop(); ++d) learn(cycle, d);
+      if (static_cast<double>(changed_) <= kSettled * static_cast<double>(cells_)) break;
     }
   }
 
@@ -59,34 +81,37 @@ class Draw {
     for (; begin < end; begin += kChunk) runs_.push_back({d, begin, std::min(begin + kChunk, end)});
   }
 
-  // The hot deck: every missing cell starts as a random observed value of its column.
-  void start() {
-    tasks_.each(runs_.size(), [this](std::size_t i) {
-      const std::vector<std::uint32_t>& observed = decks_[runs_[i].deck].observed;
-      const std::vector<std::uint8_t> codes =
-          take(runs_[i], stream(0, runs_[i].deck, kStart), [&](std::size_t) { return std::span(observed); });
-      put(runs_[i], codes);
-    });
+  // Of complete columns, and targets that were drawn before; a random observed value where they say nothing.
+  void start(std::size_t d) {
+    if (!learn(0, d))
+      each(d, [&](const Run& run) {
+        const std::vector<std::uint32_t>& observed = decks_[d].observed;
+        const Stream pick = stream(0, d, kStart);
+        return take(run, [&](std::size_t i) {
+          return observed[pick.below(job_.marks.key(rows(run)[i]), static_cast<std::uint32_t>(observed.size()))];
+        });
+      });
+    codes_.known[place(d)] = true;
   }
 
-  void learn(int cycle, std::size_t first, std::size_t last) {
-    std::vector<Donors> found(last - first);
-    tasks_.each(found.size(), [&](std::size_t b) {
-      const std::size_t d = first + b;
-      found[b] = donors(ground(d), job_.binned, codes_, stream(cycle, d, kBootstrap), settings_);
-    });
-    const auto [begin, end] = std::pair(run_of(first), run_of(last));
+  // Whether anything could be learnt.
+  bool learn(int cycle, std::size_t d) {
+    Donors found = donors(ground(d), job_.binned, codes_, stream(cycle, d, kBootstrap), settings_);
+    found.expect(decks_[d].ends[0]);
+    if (found.known()) each(d, [&](const Run& run) { return drawn(run, found, cycle); });
+    report_.targets[decks_[d].target] = {found.known() ? Kind::tree : Kind::centre, 1, ground(d).features};
+    tasks_.advance(1);
+    return found.known();
+  }
+
+  // New values for the gaps of a target, whose codes are given by run.
+  template <class Values>
+  void each(std::size_t d, Values&& values) {
+    const auto [begin, end] = std::pair(run_of(d), run_of(d + 1));
     std::vector<std::vector<std::uint8_t>> codes(end - begin);
-    tasks_.each(codes.size(), [&](std::size_t i) {
-      const Run& run = runs_[begin + i];
-      if (found[run.deck - first].known()) codes[i] = drawn(run, found[run.deck - first], cycle);
-    });
+    tasks_.each(codes.size(), [&](std::size_t i) { codes[i] = values(runs_[begin + i]); });
     if (tasks_.stop()) return;
-    for (std::size_t i = 0; i < codes.size(); ++i)
-      if (!codes[i].empty()) changed_ += put(runs_[begin + i], codes[i]);
-    for (std::size_t d = first; d < last; ++d)
-      report_.targets[decks_[d].target] = {found[d - first].known() ? Kind::tree : Kind::centre, 1, ground(d).features};
-    tasks_.advance(last - first);
+    for (std::size_t i = 0; i < codes.size(); ++i) changed_ += put(runs_[begin + i], codes[i]);
   }
 
   const Ground& ground(std::size_t d) {
@@ -105,18 +130,21 @@ class Draw {
   }
 
   std::vector<std::uint8_t> drawn(const Run& run, const Donors& donors, int cycle) const {
-    const Ground& from = decks_[run.deck].ground ? *decks_[run.deck].ground : *grounds_[run.deck];
-    std::vector<Feature> features;
-    for (std::size_t f = 0; f < from.features.size(); ++f)
-      features.push_back({codes_.now[static_cast<std::size_t>(from.features[f])], donors.orders[f].data()});
     std::vector<std::uint16_t> nodes(run.end - run.begin);
-    descended(donors.tree, features, 1, rows(run), nodes);
-    return take(run, stream(cycle, run.deck, kDonor), [&](std::size_t i) { return donors.of(nodes[i]); });
+    descended(donors.tree, donors.features, 1, rows(run), nodes, true);
+    const Stream pick = stream(cycle, run.deck, kDonor), side = stream(cycle, run.deck, kSide);
+    return take(run, [&](std::size_t i) {
+      const std::uint32_t row = rows(run)[i];
+      const std::uint64_t key = job_.marks.key(row);
+      const auto chance = [&](std::size_t node) { return side.uniform(key ^ mixed(node)); };
+      const std::size_t leaf = lost(donors.tree, donors.features, row, nodes[i], chance);
+      return donors.of(leaf, row, [&](std::uint32_t turn, std::uint32_t n) { return pick.below(key, n, turn); });
+    });
   }
 
-  // Values of random donors to the outputs; their codes. Donors: gap -> rows where the target is observed.
+  // Values of donors, rows where the target is observed, to the outputs; their codes.
   template <class Choice>
-  std::vector<std::uint8_t> take(const Run& run, const Stream& stream, Choice&& choice) const {
+  std::vector<std::uint8_t> take(const Run& run, Choice&& choice) const {
     const Deck& deck = decks_[run.deck];
     const std::vector<std::uint8_t>& codes = job_.codes(target(run.deck)).codes;
     std::vector<std::uint8_t> out(run.end - run.begin);
@@ -124,9 +152,7 @@ class Draw {
       using Value = std::remove_cvref_t<decltype(*values)>;
       Value* filled = static_cast<Value*>(outputs_[deck.target]);
       for (std::size_t i = 0; i < out.size(); ++i) {
-        const std::span<const std::uint32_t> donors = choice(i);
-        const std::uint64_t key = job_.marks.key(deck.gaps[run.begin + i]);
-        const std::uint32_t donor = donors[stream.below(key, static_cast<std::uint32_t>(donors.size()))];
+        const std::uint32_t donor = choice(i);
         filled[deck.outputs[run.begin + i]] = values[donor];
         out[i] = codes[donor];
       }
@@ -152,11 +178,11 @@ class Draw {
   const Settings& settings_;
   Tasks& tasks_;
   Report& report_;
-  Codes codes_;
-  std::vector<std::vector<std::uint8_t>> own_;  // by deck, of all rows
+  Codes& codes_;
+  std::vector<std::vector<std::uint8_t>>& own_;  // by deck, of all rows
   std::vector<std::optional<Ground>> grounds_;
   std::vector<Run> runs_;
-  std::size_t changed_ = 0, cells_ = 0, leading_ = 0;  // of rows that are learnt from: others say nothing of when to end
+  std::size_t changed_ = 0, cells_ = 0;  // of rows that are learnt from: others say nothing of when to end
 };
 
 // 0 for a row of every draw, else one more than its draw's position; beyond them all if none of these has it.
@@ -167,6 +193,26 @@ std::size_t turn_of(std::int64_t number, std::span<const std::uint64_t> draws) {
 }
 
 }  // namespace
+
+int cycles_of(const Job& job, std::span<const Deck> decks, const Settings& settings) {
+  if (settings.cycles >= 0 || monotone(decks, settings)) return std::max(settings.cycles, 0);
+  std::vector<double> shares{0, 0};
+  for (const Deck& deck : decks) {
+    const auto gaps = static_cast<double>(told(deck, settings).size());
+    shares.push_back(gaps / static_cast<double>(std::min(settings.taught, job.rows())));
+  }
+  std::nth_element(shares.begin(), shares.begin() + 1, shares.end(), std::greater<>());
+  const double wanted = std::log(kLeft) / std::log(std::min(shares[1], kSlowest)) - 2;
+  return std::clamp(static_cast<int>(std::ceil(wanted)), kCycles[0], kCycles[1]);
+}
+
+State stored(const Job& job) {
+  State out;
+  for (const Binned& binned : job.binned) out.codes.now.push_back(binned.codes.data());
+  out.codes.drawn.resize(job.columns.size());
+  out.codes.known.assign(job.columns.size(), true);
+  return out;
+}
 
 Deck deck(const Job& job, std::size_t target, std::span<const std::uint64_t> draws, const Settings& settings,
           const std::atomic<bool>& stop) {
@@ -196,8 +242,8 @@ Deck deck(const Job& job, std::size_t target, std::span<const std::uint64_t> dra
 }
 
 void draw(const Job& job, std::span<const Deck> decks, std::size_t position, std::span<void* const> outputs,
-          const Settings& settings, Tasks& tasks, Report& report) {
-  Draw(job, decks, position, outputs, settings, tasks, report).run();
+          const Settings& settings, Tasks& tasks, Report& report, State& state) {
+  Draw(job, decks, position, outputs, settings, tasks, report, state).run();
 }
 
 }  // namespace imputedb

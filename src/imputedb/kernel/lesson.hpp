@@ -13,7 +13,7 @@
 namespace imputedb {
 
 struct Settings {
-  int cycles = 2;
+  int cycles = -1;  // of draws after their start; below 0 as many as the missing values ask for
   int leaves = 64;
   int min_leaf = 10;
   std::uint64_t seed = 0, draw_number = 0;

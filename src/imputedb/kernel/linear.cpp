@@ -40,13 +40,13 @@ void CrossProducts::add(const CrossProducts& other) {
   for (std::size_t i = 0; i < products_.size(); ++i) products_[i] += other.products_[i];
 }
 
-// Cholesky: the lower triangle of a root of the ridged products.
-bool CrossProducts::factor(double ridge, std::vector<double>& lower) const {
-  const std::size_t p = features_;
+// Cholesky: the lower triangle of a root of the ridged products of some features.
+bool CrossProducts::factor(double ridge, const std::vector<std::size_t>& places, std::vector<double>& lower) const {
+  const std::size_t p = places.size();
   lower.assign(p * p, 0);
   for (std::size_t i = 0; i < p; ++i) {
     for (std::size_t j = 0; j <= i; ++j) {
-      double sum = products_[j * width_ + i] + (i == j ? ridge : 0.0);
+      double sum = products_[places[j] * width_ + places[i]] + (i == j ? ridge : 0.0);
       for (std::size_t k = 0; k < j; ++k) sum -= lower[i * p + k] * lower[j * p + k];
       if (i == j && !(sum > 1e-9)) return false;
       lower[i * p + j] = i == j ? std::sqrt(sum) : sum / lower[j * p + j];
@@ -55,15 +55,17 @@ bool CrossProducts::factor(double ridge, std::vector<double>& lower) const {
   return true;
 }
 
-std::vector<std::vector<double>> CrossProducts::solve(double ridge) const {
-  const std::size_t p = features_;
-  std::vector<double> lower;
-  if (!factor(ridge, lower)) return {};
-  std::vector<std::vector<double>> out(width_ - p, std::vector<double>(p));
+std::vector<std::vector<double>> CrossProducts::solve(double ridge, std::span<const std::uint8_t> used) const {
+  std::vector<std::size_t> places;
+  for (std::size_t f = 0; f < features_; ++f)
+    if (used.empty() || used[f] != 0) places.push_back(f);
+  const std::size_t p = places.size();
+  std::vector<double> lower, b(p);
+  if (!factor(ridge, places, lower)) return {};
+  std::vector<std::vector<double>> out(width_ - features_, std::vector<double>(features_));
   for (std::size_t t = 0; t < out.size(); ++t) {
-    std::vector<double>& b = out[t];
     for (std::size_t i = 0; i < p; ++i) {
-      double sum = products_[i * width_ + p + t];
+      double sum = products_[places[i] * width_ + features_ + t];
       for (std::size_t k = 0; k < i; ++k) sum -= lower[i * p + k] * b[k];
       b[i] = sum / lower[i * p + i];
     }
@@ -72,11 +74,12 @@ std::vector<std::vector<double>> CrossProducts::solve(double ridge) const {
       for (std::size_t k = i + 1; k < p; ++k) sum -= lower[k * p + i] * b[k];
       b[i] = sum / lower[i * p + i];
     }
+    for (std::size_t i = 0; i < p; ++i) out[t][places[i]] = b[i];
   }
   return out;
 }
 
-namespace {
+double penalty_of(std::size_t rows) { return kPenalty * static_cast<double>(rows) + 1; }
 
 void accumulate(std::span<const Regressor> regressors, std::span<const std::uint32_t> rows,
                 std::span<const std::vector<float>> y, std::span<const std::uint32_t> places, CrossProducts& out) {
@@ -94,15 +97,13 @@ void accumulate(std::span<const Regressor> regressors, std::span<const std::uint
   }
 }
 
-}  // namespace
-
 Fit ridge(std::span<const Regressor> regressors, std::span<const std::uint32_t> rows,
           std::span<const std::vector<float>> y, std::span<const std::uint32_t> grow,
           std::span<const std::uint32_t> hold) {
   CrossProducts products(regressors.size(), y.size()), held(regressors.size(), y.size());
   accumulate(regressors, rows, y, grow, products);
   accumulate(regressors, rows, y, hold, held);
-  const double penalty = kPenalty * static_cast<double>(rows.size()) + 1;
+  const double penalty = penalty_of(rows.size());
   Fit fit;
   fit.honest = products.solve(penalty);
   products.add(held);

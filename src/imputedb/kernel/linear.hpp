@@ -16,11 +16,12 @@ class CrossProducts {
   CrossProducts(std::size_t features, std::size_t targets);
   void add(std::span<const float> block, std::size_t rows);  // row-major, features + targets a row
   void add(const CrossProducts& other);
-  // Per target the p coefficients of y on z, all centred by the caller; empty when the system cannot be solved.
-  std::vector<std::vector<double>> solve(double ridge) const;
+  // Per target the p coefficients of y on z, all centred by the caller; empty when the system cannot be solved. Those of
+  // features that are not `used` are 0; all are unless given.
+  std::vector<std::vector<double>> solve(double ridge, std::span<const std::uint8_t> used = {}) const;
 
  private:
-  bool factor(double ridge, std::vector<double>& lower) const;
+  bool factor(double ridge, const std::vector<std::size_t>& places, std::vector<double>& lower) const;
 
   std::size_t features_, width_;
   std::vector<double> products_;
@@ -31,6 +32,13 @@ struct Regressor {
   std::span<const std::uint8_t> codes;
   Table z;
 };
+
+// What ridge regressions penalise coefficients by, of so many rows.
+double penalty_of(std::size_t rows);
+
+// Adds rows up, of so many places at most; y has a value a row and target.
+void accumulate(std::span<const Regressor> regressors, std::span<const std::uint32_t> rows,
+                std::span<const std::vector<float>> y, std::span<const std::uint32_t> places, CrossProducts& out);
 
 // Coefficients per target and regressor: of the rows to grow on, and of those and the held-out ones.
 struct Fit {

@@ -32,16 +32,18 @@ struct Model {
   Scores scores;
   double error = 1;  // held-out error relative to the centre's
 
-  // The values of some rows: of a column of numbers, and of one of categories.
-  std::vector<double> predict(const std::vector<Binned>& columns, std::span<const std::uint32_t> rows) const;
-  std::vector<std::int64_t> categories(const std::vector<Binned>& columns, std::span<const std::uint32_t> rows) const;
+  // The values of some rows: of a column of numbers, and of one of categories. Codes are given by column of the table.
+  // A row that misses what a split was learnt without counts for both of its sides, by the rows there.
+  std::vector<double> predict(std::span<const std::uint8_t* const> codes, std::span<const std::uint32_t> rows) const;
+  std::vector<std::int64_t> categories(std::span<const std::uint8_t* const> codes,
+                                       std::span<const std::uint32_t> rows) const;
 
  private:
   using Nodes = std::vector<std::vector<std::uint16_t>>;  // by tree, of every row
 
-  Nodes nodes(const std::vector<Binned>& columns, std::span<const std::uint32_t> rows) const;
-  std::int64_t category(const std::vector<Binned>& columns, const Nodes& nodes, std::size_t place,
-                        std::uint32_t row) const;
+  std::vector<Feature> seen(std::span<const std::uint8_t* const> codes) const;
+  Nodes nodes(std::span<const Feature> seen, std::span<const std::uint32_t> rows) const;
+  std::int64_t category(std::span<const Feature> seen, const Nodes& nodes, std::size_t place, std::uint32_t row) const;
 };
 
 Model learnt(const Lesson& lesson);

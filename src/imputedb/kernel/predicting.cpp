@@ -27,7 +27,8 @@ void store(const Column& column, const Binned& binned, double value, const Value
     out = static_cast<Value>(column.integral() ? std::nearbyint(value) : value);
 }
 
-void apply(const Job& job, const Target& target, const Model& model, std::size_t chunk, std::size_t place, void* out) {
+void apply(const Job& job, const Target& target, const Model& model, std::span<const std::uint8_t* const> codes,
+           std::size_t chunk, std::size_t place, void* out) {
   const Column& column = job.column(target);
   const std::size_t end = std::min(job.rows(), (chunk + 1) * kChunk);
   std::vector<std::uint32_t> rows;
@@ -37,9 +38,9 @@ void apply(const Job& job, const Target& target, const Model& model, std::size_t
     using Value = std::remove_cvref_t<decltype(*values)>;
     Value* filled = static_cast<Value*>(out) + place;
     if (column.nominal)
-      for (const std::int64_t level : model.categories(job.binned, rows)) *filled++ = static_cast<Value>(level);
+      for (const std::int64_t level : model.categories(codes, rows)) *filled++ = static_cast<Value>(level);
     else
-      for (const double value : model.predict(job.binned, rows))
+      for (const double value : model.predict(codes, rows))
         store(column, job.codes(target), value, values, *filled++);
   });
 }
@@ -47,8 +48,8 @@ void apply(const Job& job, const Target& target, const Model& model, std::size_t
 }  // namespace
 
 void predict(const Job& job, std::span<const std::size_t> targets, std::span<void* const> outputs,
-             const Settings& settings, Tasks& tasks, Report& report) {
-  report.cycles = std::max(report.cycles, 1);
+             std::span<const std::uint8_t* const> codes, const Settings& settings, Tasks& tasks, Report& report) {
+  if (!targets.empty()) report.cycles = std::max(report.cycles, 1);
   for (std::size_t at = 0; at < targets.size() && !tasks.stop(); at += kAtOnce) {
     const auto block = targets.subspan(at, std::min(kAtOnce, targets.size() - at));
     std::vector<Model> models(block.size());
@@ -62,7 +63,7 @@ void predict(const Job& job, std::span<const std::size_t> targets, std::span<voi
     const std::size_t chunks = offsets[0].size() - 1;
     tasks.each(block.size() * chunks, [&](std::size_t i) {
       const std::size_t b = i / chunks, chunk = i % chunks, t = block[b];
-      apply(job, job.targets[t], models[b], chunk, offsets[b][chunk], outputs[t]);
+      apply(job, job.targets[t], models[b], codes, chunk, offsets[b][chunk], outputs[t]);
     });
     for (std::size_t b = 0; b < block.size(); ++b)
       report.targets[block[b]] = {models[b].kind, models[b].error, models[b].features};

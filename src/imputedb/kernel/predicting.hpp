@@ -1,12 +1,13 @@
-// Predicted values: computed from stored cells alone, so that no target's values help to predict another's.
+// Predicted values: from stored cells and drawn ones, so that no predicted value helps to predict another.
 #pragma once
 
 #include "job.hpp"
 
 namespace imputedb {
 
-// Fills the outputs of these targets, given by their places among all.
+// Fills the outputs of these targets, given by their places among all. Models are learnt from stored cells, and applied
+// to the given codes, by column of the table.
 void predict(const Job& job, std::span<const std::size_t> targets, std::span<void* const> outputs,
-             const Settings& settings, Tasks& tasks, Report& report);
+             std::span<const std::uint8_t* const> codes, const Settings& settings, Tasks& tasks, Report& report);
 
 }  // namespace imputedb

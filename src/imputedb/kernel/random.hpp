@@ -25,9 +25,13 @@ struct Stream {
   double uniform_of(std::uint64_t mixed_row) const {
     return static_cast<double>(mixed(key ^ mixed_row) >> 11) * 0x1.0p-53;
   }
-  // A place in [0, n), n < 2^32, by multiplication (Lemire 2019).
-  std::uint32_t below(std::uint64_t row, std::uint32_t n) const {
-    return static_cast<std::uint32_t>(((bits(row) >> 32) * n) >> 32);
+  // A place in [0, n), n < 2^32, by multiplication (Lemire 2019); others for further turns.
+  std::uint32_t below(std::uint64_t row, std::uint32_t n) const { return below_of(bits(row), n); }
+  std::uint32_t below(std::uint64_t row, std::uint32_t n, std::uint32_t turn) const {
+    return turn == 0 ? below(row, n) : below_of(mixed(bits(row) + turn), n);
+  }
+  static std::uint32_t below_of(std::uint64_t bits, std::uint32_t n) {
+    return static_cast<std::uint32_t>(((bits >> 32) * n) >> 32);
   }
 };
 

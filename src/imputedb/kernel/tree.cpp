@@ -4,10 +4,13 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <numeric>
 #include <queue>
 
 namespace imputedb {
 namespace {
+
+constexpr double kFewGaps = 5;  // rows that miss a feature, below which they do not say where others go
 
 // Per feature and bin: rows and their sum of y in one number, or rows a class.
 struct Histogram {
@@ -112,6 +115,7 @@ class Grower {
 
  private:
   int classes() const { return sample_.classes; }
+  bool barred(std::size_t feature) const { return !growth_.barred.empty() && growth_.barred[feature] != 0; }
   std::size_t width() const { return classes() ? static_cast<std::size_t>(classes()) : 1; }
 
   std::int64_t times_of(std::uint32_t row) const { return times_.empty() ? 1 : times_[row]; }
@@ -201,6 +205,7 @@ class Grower {
     Split best;
     best.gain = std::max(growth_.min_gain * scale, 1e-12 * all * all / n);
     for (std::size_t f = 0; f < sample_.width(); ++f) {
+      if (barred(f)) continue;
       const int bins = sample_.bins[f];
       const Occupied some(open.histogram.sums.data() + offsets_[f], static_cast<std::size_t>(bins));
       scan(best, static_cast<int>(f), bins, some, open.total, true);
@@ -236,6 +241,7 @@ class Grower {
     const double n = count_of(open);
     std::vector<double> total(w), left(w);
     for (std::size_t f = 0; f < sample_.width(); ++f) {
+      if (barred(f)) continue;
       const std::uint32_t* count = open.histogram.count.data() + offsets_[f];
       const int bins = sample_.bins[f];
       std::fill(total.begin(), total.end(), 0.0);
@@ -273,6 +279,14 @@ class Grower {
       best = {gain, static_cast<int>(f), static_cast<std::uint8_t>(b), missing_left};
   }
 
+  // How many rows miss the feature that they are split by.
+  double gaps_of(const Open& open) const {
+    const std::size_t first = offsets_[static_cast<std::size_t>(open.split.feature)];
+    if (!classes()) return packing_.rows(open.histogram.sums[first]);
+    const auto begin = open.histogram.count.begin() + static_cast<std::ptrdiff_t>(first);
+    return std::accumulate(begin, begin + classes(), 0.0);
+  }
+
   std::pair<int, int> divide(int place) {
     Open& open = open_[place];
     const Split split = open.split;
@@ -283,7 +297,9 @@ class Grower {
     Node& node = tree_.nodes[static_cast<std::size_t>(open.node)];
     node.feature = split.feature;
     node.threshold = split.threshold;
-    node.missing_left = split.missing_left;
+    const double gaps = gaps_of(open);
+    node.gapless = gaps < kFewGaps;
+    node.missing_left = gaps > 0 ? split.missing_left : cut - begin >= end - cut;
     node.gain = split.gain;
     node.left = left;
     node.right = left + 1;

@@ -23,13 +23,16 @@ struct Growth {
   int leaves = 32;
   int min_leaf = 10;
   double min_gain = 0;  // reduction of the sum of squares (or of Gini impurity times rows) a split must exceed
+  std::span<const std::uint8_t> barred = {};  // per feature, whether no split may use it; none unless given
 };
 
-// A split sends codes 1..threshold left and greater ones right; missing ones (code 0) go where it says.
+// A split sends codes 1..threshold left and greater ones right; missing ones (code 0) go where it says: where they help,
+// or to the side of more rows if the rows that it was grown on miss nothing.
 struct Node {
   int feature = -1;  // -1 in a leaf
   std::uint8_t threshold = 0;
   bool missing_left = true;
+  bool gapless = false;  // hardly a row that it was grown on misses the feature: the split says nothing of those that do
   int left = -1, right = -1;
   int leaf = -1;
   float value = 0;  // mean of y, or the most frequent class
