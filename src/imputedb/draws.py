@@ -115,7 +115,11 @@ class Draws:
     def _one(self, execution: Execution, below: Aggregate, number: int) -> str:
         """The statement of one draw."""
         outputs = [Scalar("", frozenset(), tree, name=name) for name, tree in self._items(number).items()]
-        relation: Relation = Project(below, tuple(outputs))
+        asking, grouping = self._asking, below.grouping
+        if grouping["aggregate_handling"] != "FORCE_AGGREGATES":  # positions and aliases mean other outputs here
+            grouping = {**grouping, "group_expressions": asking.groups}
+        having = Scalar("", frozenset(), asking.having) if asking.having else None
+        relation: Relation = Project(replace(below, grouping=grouping, having=having), tuple(outputs))
         return self._engine.text(execution.generator.answer(relation, number))
 
     def _asked_of(self, node: Tree, number: int) -> Tree:

@@ -10,10 +10,10 @@ from imputedb.inference.measures import Measures
 from imputedb.inference.outputs import Output, columns, output
 from imputedb.running import Prepared
 from imputedb.sql import tree as t
-from imputedb.sql.bind import aggregate_calls, without_place
+from imputedb.sql.bind import aggregate_calls
 from imputedb.sql.generate import DRAW
 from imputedb.sql.scope import unaliased
-from imputedb.sql.tree import Tree
+from imputedb.sql.tree import Tree, without_place
 
 _GROUP_BY_ALL = "FORCE_AGGREGATES"
 
@@ -106,7 +106,8 @@ def _of_planned(last: Planned, prepared: Prepared, reader: _Reader) -> Asking | 
             places = [len(outputs)]
             outputs.append(reader.hidden(key.scalar.tree))
         order += [Ordering(place, key.direction, key.nulls) for place in places]
-    having = query.having.tree if query.having else None
+    aliases = {str(one.tree["alias"]).lower(): one.tree for one in query.outputs if one.tree.get("alias")}
+    having = unaliased(query.having.tree, aliases) if query.having else None
     limit = query.limit[1] if query.limit else None
     groups = _groups([group.tree for group in query.groups], outputs[: len(query.outputs)], query.grouping)
     sets = len(query.grouping["group_sets"]) > 1

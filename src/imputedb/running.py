@@ -34,6 +34,11 @@ IMPUTATION, AIPW, BOUNDS = "imputation", "aipw", "bounds"
 
 MOST_DRAWS = 1000
 
+_EQUAL = (
+    "Imputed values may be equal to others where the true ones are not: let the subquery aggregate, such as max(x), or "
+    "end in LIMIT 1."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -174,7 +179,8 @@ class Run:
         self.stage(before)
         if isinstance(last, Completed):
             raise InternalError("a statement without an answer")
-        return answered(self.engine, self.engine.text(self._statement(last)), len(prepared.columns))
+        text = self.engine.text(self._statement(last))
+        return answered(self.engine, text, len(prepared.columns), imputed=True)
 
     def stage(self, before: Sequence[Block]) -> None:
         """Runs the blocks that others read."""
@@ -183,11 +189,13 @@ class Run:
                 execution, plan = self.execution(block), self.plan(block).relation
                 names, statement = execution.complete(plan, block.asked, self._outcome)
                 self._made["VIEW"].append(block.name)
-                self.engine.temporary.make("VIEW", block.name, names, self.engine.text(statement))
+                with translated():
+                    self.engine.temporary.make("VIEW", block.name, names, self.engine.text(statement))
             else:
                 text = self.engine.text(self._statement(block))
                 self._made["TABLE"].append(block.name)
-                self.engine.temporary.make("TABLE", block.name, block.columns, _ordered(block, text))
+                with translated(imputed=True):
+                    self.engine.temporary.make("TABLE", block.name, block.columns, _ordered(block, text))
 
     def _statement(self, block: Planned | Written) -> Tree:
         if isinstance(block, Planned):
@@ -287,14 +295,14 @@ def _notes(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[str]:
         yield f"not planned: a subquery that reads the block around it{where}"
 
 
-def answered(engine: DuckDB, text: str, width: int) -> str:
-    """Runs the last statement; the name that its rows are kept under."""
-    with translated():
+def answered(engine: DuckDB, text: str, width: int, *, imputed: bool = False) -> str:
+    """Runs the last statement, over imputed values if need be; the name that its rows are kept under."""
+    with translated(imputed=imputed):
         return engine.temporary.answer(text, width)
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated(*, imputed: bool = False) -> Iterator[None]:
     """DuckDB's refusals of a statement that the user never saw as errors of ours, without the place in it."""
     try:
         yield
@@ -302,7 +310,10 @@ def translated() -> Iterator[None]:
         raise DataError(f"out of memory: {str(error).splitlines()[0]}") from error
     except duckdb.Error as error:
         reason = parse.translated(error)
-        raise type(reason)(str(reason).splitlines()[0]) from error
+        message = str(reason).splitlines()[0]
+        if imputed and message.startswith("More than one row returned by a subquery"):
+            message += f" {_EQUAL}"
+        raise type(reason)(message) from error
 
 
 def _check_imputable(relation: Relation, statistics: Mapping[str, Statistics]) -> None:

@@ -12,8 +12,9 @@ from imputedb.engines.profile import kind_of
 from imputedb.errors import Unplanned
 from imputedb.sql import parse
 from imputedb.sql import tree as t
-from imputedb.sql.nested import CLAUSES, TEMP, everything, standing, told_apart
+from imputedb.sql.nested import CLAUSES, TEMP, everything, standing
 from imputedb.sql.scope import Scope
+from imputedb.sql.sources import told_apart
 from imputedb.sql.tree import Tree
 from imputedb.statistics.statistics import ColumnStatistics, Statistics
 

@@ -19,6 +19,7 @@ def catalog(engine: DuckDB) -> Catalog:
         lambda path, within: _meant(engine, path, within),
         lambda table: list(engine.tables.shape(table).types),
         lambda item: _described(engine, item),
+        lambda trees: parse.titles(engine.connection, trees),
         engine.functions.aggregates,
     )
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 from imputedb.inference.measures import double, minus, over, plus, sampled, times
 from imputedb.sql import tree as t
-from imputedb.sql.bind import without_place
-from imputedb.sql.tree import Tree
+from imputedb.sql.tree import Tree, without_place
 
 MOST = 6
 """Sums in one expression: their covariances are as many as pairs of them."""

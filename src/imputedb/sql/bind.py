@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from imputedb.algebra.column import Column, Columns
 from imputedb.algebra.query import Query
@@ -13,7 +13,18 @@ from imputedb.sql.conditions import condition_of
 from imputedb.sql.parse import is_aggregate
 from imputedb.sql.scope import Scope, inner_aliases, mentions, unaliased
 from imputedb.sql.sources import Source
-from imputedb.sql.tree import Tree, all_of, call, expressions, is_reference, literal, parts, reference, rewrite
+from imputedb.sql.tree import (
+    Tree,
+    all_of,
+    call,
+    expressions,
+    is_reference,
+    literal,
+    parts,
+    reference,
+    rewrite,
+    without_place,
+)
 
 Written = Callable[[Sequence[Tree]], list[str]]
 """Expressions to their texts."""
@@ -232,13 +243,6 @@ def aggregate_calls(trees: Sequence[Tree], aggregates: frozenset[str]) -> list[T
     for tree in trees:
         collect(tree)
     return list(found.values())
-
-
-def without_place(tree: Any) -> Any:
-    """A tree without what two writings of one expression may differ in."""
-    if isinstance(tree, dict):
-        return {k: without_place(v) for k, v in tree.items() if k != "alias" and not k.startswith("query_location")}
-    return [without_place(part) for part in tree] if isinstance(tree, list) else tree
 
 
 def _scalar(tree: Tree, text: str, name: str = "") -> Scalar:

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from imputedb.sql import tree as t
-from imputedb.sql.bind import without_place
 from imputedb.sql.generate import DRAW, Rows, of_draw
-from imputedb.sql.tree import Tree
+from imputedb.sql.tree import Tree, without_place
 
 _SHARED = "shared"
 _EVERY = t.cast(t.number(-1), t.plain_type("INTEGER"))

@@ -11,8 +11,23 @@ from typing import Any, assert_never
 from imputedb.algebra.relation import Table
 from imputedb.sql import tree as t
 from imputedb.sql.asking import asks
-from imputedb.sql.sources import Catalog, Ctes, Definition, Frame, Source, Viewed, found_in, renamed, starred
-from imputedb.sql.tree import Tree, expressions, is_reference, reference, rewrite
+from imputedb.sql.nested import standing
+from imputedb.sql.sources import (
+    Catalog,
+    Ctes,
+    Definition,
+    Frame,
+    Source,
+    Viewed,
+    found_in,
+    renamed,
+    starred,
+    told_apart,
+)
+from imputedb.sql.tree import Tree, expressions, is_reference, parts, reference, rewrite, without_place
+
+_NAMING = {"struct_pack"}
+"""Functions that take a column's name for that of an argument."""
 
 _PASSING_MODIFIERS = {"ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER"}
 
@@ -55,23 +70,42 @@ class Resolver:
         known, entries = dict(ctes), []
         for entry in node["cte_map"]["map"]:
             value = entry["value"]
-            found = self._query(value["query_node"], parent, known)
+            found = self._inner(value["query_node"], parent, known)
             found = renamed(found, value["aliases"])
+            found.entry = {**entry, "value": {**value, "query_node": found.node}}
             known[entry["key"].lower()] = found
-            entries.append({**entry, "value": {**value, "query_node": found.node}})
+            entries.append(found.entry)
         return known, {"map": entries}
+
+    def _inner(self, node: Tree, parent: Frame | None, ctes: Ctes) -> Definition:
+        """A query whose columns others name: each has a name of its own, which DuckDB gives it too."""
+        found = self._query(node, parent, ctes)
+        if found.columns is None:
+            around = [known.entry for known in ctes.values() if known.entry is not None]
+            within = {**found.node, "cte_map": {"map": [*around, *found.node["cte_map"]["map"]]}}
+            shown = self._catalog.described(t.subquery(standing(within), "")) if found.closed else None
+            found.columns = None if shown is None else tuple(shown)
+        else:
+            found.columns = tuple(told_apart(found.columns))
+            _name(found.node, found.columns)
+        return found
 
     def _set_operation(self, node: Tree, parent: Frame | None, ctes: Ctes) -> Definition:
         children = [self._query(child, parent, ctes) for child in node["children"]]
         columns = children[0].columns
-        if "BY_NAME" in node["setop_type"] and columns is not None:
-            every = [name for child in children for name in child.columns or ()]
-            columns = tuple({name.lower(): name for name in reversed(every)}.values())
-        return Definition({**node, "children": [child.node for child in children]}, columns)
+        if "BY_NAME" in node["setop_type"]:
+            for child in children:
+                if child.columns is not None:
+                    _name(child.node, child.columns)
+            every = [child.columns for child in children]
+            known = [name for names in every if names is not None for name in names]
+            columns = None if None in every else tuple({name.lower(): name for name in reversed(known)}.values())
+        modifiers = [_by_place(modifier, node["children"]) for modifier in node["modifiers"]]
+        return Definition({**node, "children": [child.node for child in children], "modifiers": modifiers}, columns)
 
     def _recursive(self, node: Tree, parent: Frame | None, ctes: Ctes) -> Definition:
         reached = len(self._reached)
-        left = self._query(node["left"], parent, ctes)
+        left = self._inner(node["left"], parent, ctes)
         columns = renamed(left, node["aliases"]).columns
         itself = Definition({}, columns, closed=False)
         right = self._query(node["right"], parent, {**ctes, node["cte_name"].lower(): itself})
@@ -86,7 +120,8 @@ class Resolver:
         def bound(tree: Any) -> Any:
             return self._expression(tree, frame, ctes)
 
-        items = [part for item in node["select_list"] for part in self._items(item, frame, ctes)]
+        shown = [(part, item) for item in node["select_list"] for part in self._items(item, frame, ctes)]
+        items = [part for part, _ in shown]
         done = {
             **node,
             "from_table": source,
@@ -95,8 +130,15 @@ class Resolver:
             "having": self._expression(node["having"], frame, ctes, self._answers(items)),
             "modifiers": [self._modifier(modifier, frame, ctes) for modifier in node["modifiers"]],
         }
-        columns = None if any(item["class"] == "STAR" for item in items) else tuple(map(_name_of, items))
-        return Definition(done, columns, self._passed(done, items))
+        columns = None if any(map(_spreads, items)) else tuple(self._titles(shown))
+        return Definition(done, columns, self._passed(done, items, columns))
+
+    def _titles(self, shown: Sequence[tuple[Tree, Tree]]) -> Iterator[str]:
+        """The names of items of a select list, those without one as DuckDB names what was written."""
+        unnamed = [written for part, written in shown if not _alias_of(part)]
+        texts = iter(self._catalog.titles(unnamed) if unnamed else ())
+        for part, _ in shown:
+            yield _alias_of(part) or next(texts)
 
     def _modifier(self, modifier: Tree, frame: Frame, ctes: Ctes) -> Tree:
         """ORDER BY, LIMIT or DISTINCT; a name that is an output's means the output, a star all of them."""
@@ -116,13 +158,14 @@ class Resolver:
         found: Tree = self._expression(modifier, frame, ctes)
         return found
 
-    def _passed(self, node: Tree, items: Sequence[Tree]) -> dict[str, Tree]:
+    def _passed(self, node: Tree, items: Sequence[Tree], columns: Sequence[str] | None) -> dict[str, Tree]:
         """The columns that come out as they go in, row by row."""
         grouped = node["group_expressions"] or node["having"] or node["aggregate_handling"] == "FORCE_AGGREGATES"
         others = {modifier["type"] for modifier in node["modifiers"]} - _PASSING_MODIFIERS
-        if grouped or others or any(self._aggregates(item) for item in items):
+        if columns is None or grouped or others or any(self._aggregates(item) for item in items):
             return {}
-        return {_name_of(item).lower(): item for item in items if "origin" in item and _is_whole(item)}
+        pairs = zip(told_apart(columns), items, strict=True)
+        return {name.lower(): item for name, item in pairs if "origin" in item and _is_whole(item)}
 
     def _answers(self, items: Sequence[Tree]) -> frozenset[str]:
         """The aliases of aggregates, which HAVING means by their names rather than columns."""
@@ -143,7 +186,7 @@ class Resolver:
             case "BASE_TABLE":
                 return self._base_table(node, frame, ctes)
             case "SUBQUERY":
-                found = self._query(node["subquery"]["node"], frame, ctes)
+                found = self._inner(node["subquery"]["node"], frame, ctes)
                 inner = {**node, "subquery": {**node["subquery"], "node": found.node}}
                 return self._added(inner, frame, found.columns, definition=found)
             case "JOIN":
@@ -183,7 +226,7 @@ class Resolver:
     def _view(self, node: Tree, view: Viewed, frame: Frame) -> Tree:
         """A view as the query behind it, in which names mean what they mean where the view is."""
         around, self._within = self._within, view.itself
-        inside = self._query(view.query, None, {})
+        inside = self._inner(view.query, None, {})
         self._within = around
         given = list(node["column_name_alias"])
         shown = {
@@ -207,7 +250,7 @@ class Resolver:
         names = None
         if columns is not None:
             given = list(node.get("column_name_alias") or ())
-            names = dict(zip([*given, *columns[len(given) :]], columns, strict=False))
+            names = dict(zip(told_apart([*given, *columns[len(given) :]]), columns, strict=False))
         alias = node["alias"] or (node["table_name"] if node["type"] == "BASE_TABLE" else "")
         source = Source(number, alias, names, table, definition)
         self.sources[number] = source
@@ -234,18 +277,21 @@ class Resolver:
 
     def _merge(self, name: str, lefts: Sequence[Source], rights: Sequence[Source], frame: Frame) -> list[Tree]:
         """Makes one column of two of the same name; references to both."""
-        first = frame.merged.get(name.lower()) or [source for source in lefts if source.column(name)][:1]
-        second = [source for source in rights if source.column(name)][:1]
+        first, second = _having(name, lefts, frame), _having(name, rights, frame)
         frame.merged[name.lower()] = [*first, *second]
         frame.hidden |= {(source.number, name.lower()) for source in second}
-        return [self._told(reference(name), source, name, stored=False, place=0) for source in [*first[:1], *second]]
+        both = [*first[:1], *second[:1]]
+        return [self._told(reference(name), source, name, stored=False, place=0) for source in both]
 
     # -- expressions --------------------------------------------------------------------------------------------------
 
     def _items(self, item: Tree, frame: Frame, ctes: Ctes) -> Iterator[Tree]:
         """What an item of the select list stands for: a star for every column it shows."""
         plain = item["class"] == "STAR" and not (item["columns"] or item["expr"])
-        if not plain or not frame.known or (frame.outer and frame.merged) or item["qualified_exclude_list"]:
+        only = str(item.get("relation_name", "")).lower()
+        of_struct = only and all(source.alias.lower() != only for source in frame.sources)
+        unknown = of_struct or not frame.known or (frame.outer and frame.merged)
+        if not plain or unknown or item["qualified_exclude_list"]:
             yield self._expression(item, frame, ctes)
             return
         for source, name, replacement, alias in starred(item, frame):
@@ -266,6 +312,9 @@ class Resolver:
             match node["class"]:
                 case "COLUMN_REF":
                     return self._reference(node, frame, local, stored=stored)
+                case "FUNCTION" if _takes_names(node):
+                    named: Tree = below(_named_arguments(node))
+                    return named
                 case "LAMBDA":
                     names = {str(n["column_names"][0]) for n in expressions(node["lhs"]) if is_reference(n)}
                     return {**node, "expr": below(node["expr"], names=local | names)}
@@ -345,10 +394,69 @@ def _by_path(node: Tree, table: Table) -> Tree:
     return {**node, **t.table(table.path, node["alias"]), "table_name": node["table_name"]}
 
 
-def _name_of(item: Tree) -> str:
-    if item.get("alias"):
-        return str(item["alias"])
-    return str(item["column_names"][-1]) if is_reference(item) else f"{item['class']} {id(item)}"
+def _takes_names(call: Tree) -> bool:
+    """Whether a call passes columns without a name to a function whose arguments have names."""
+    return str(call["function_name"]).lower() in _NAMING and any(map(_is_unnamed, call["arguments"]))
+
+
+def _is_unnamed(argument: Tree) -> bool:
+    return is_reference(argument["expression"]) and not argument["name"]
+
+
+def _named_arguments(call: Tree) -> Tree:
+    """A call in which a column that is passed without a name is passed under its own, as DuckDB has it."""
+    named = [
+        {**one, "name": one["expression"]["column_names"][-1]} if _is_unnamed(one) else one for one in call["arguments"]
+    ]
+    return {**call, "arguments": named}
+
+
+def _having(name: str, sources: Sequence[Source], frame: Frame) -> list[Source]:
+    """Those of some sources whose column of a name is merged already, or else the first that has one."""
+    merged = [source for source in frame.merged.get(name.lower(), ()) if source in sources]
+    return merged or [source for source in sources if source.column(name)][:1]
+
+
+def _alias_of(item: Tree) -> str:
+    """The name that an item of a select list states; empty where it states none."""
+    return str(item.get("alias") or (item["column_names"][-1] if is_reference(item) else ""))
+
+
+def _spreads(item: Tree) -> bool:
+    """Whether an item of a select list may give several columns: COLUMNS(...), or a struct that is unnested."""
+    if item["class"] == "FUNCTION" and str(item["function_name"]).lower() == "unnest":
+        return True
+    if item["class"] == "SUBQUERY":
+        return False
+    return item["class"] == "STAR" or any(map(_spreads, parts(item)))
+
+
+def _name(node: Tree, columns: Sequence[str]) -> None:
+    """States the names of the columns in the query itself, so that they stay when what they name is rewritten."""
+    if node["type"] == "SET_OPERATION_NODE" and "BY_NAME" not in node["setop_type"]:
+        _name(node["children"][0], columns)
+    if node["type"] == "SELECT_NODE":
+        items = node["select_list"]
+        same = [_alias_of(item) == name for item, name in zip(items, columns, strict=True)]
+        items[:] = [
+            item if kept else {**item, "alias": name} for item, name, kept in zip(items, columns, same, strict=True)
+        ]
+
+
+def _by_place(modifier: Tree, children: Sequence[Tree]) -> Tree:
+    """ORDER BY of a set operation, whose keys may be written as an item of one of its queries: that item's place."""
+    if modifier["type"] != "ORDER_MODIFIER":
+        return modifier
+    lists = [child["select_list"] for child in children if child["type"] == "SELECT_NODE"]
+
+    def placed(key: Tree) -> Tree:
+        if key["class"] in ("CONSTANT", "STAR") or (is_reference(key) and len(key["column_names"]) == 1):
+            return key
+        wanted = without_place(key)
+        found = (place for items in lists for place, item in enumerate(items, 1) if without_place(item) == wanted)
+        return next((t.number(place) for place in found), key)
+
+    return {**modifier, "orders": [{**one, "expression": placed(one["expression"])} for one in modifier["orders"]]}
 
 
 def _is_whole(item: Tree) -> bool:

@@ -1,6 +1,6 @@
 """Trees of nested queries: walking them, and putting tables and views in place of what they read."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,12 +88,3 @@ def standing(node: Tree) -> Tree:
     entry = {"key": node["cte_name"], "value": {**value, "materialized": "CTE_MATERIALIZE_DEFAULT"}}
     read = t.select([t.star()], t.table((node["cte_name"],), ""))
     return {**read, "cte_map": {"map": [*node["cte_map"]["map"], entry]}}
-
-
-def told_apart(names: Sequence[str]) -> Iterator[str]:
-    """The names as DuckDB tells columns of one table apart."""
-    seen: dict[str, int] = {}
-    for name in names:
-        count = seen.get(name.lower(), 0)
-        seen[name.lower()] = count + 1
-        yield f"{name}_{count}" if count else name

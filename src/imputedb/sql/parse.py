@@ -70,13 +70,18 @@ def deparse(connection: Connection, node: Tree) -> str:
     return str(rows[0][0])
 
 
-def expression_texts(connection: Connection, trees: Sequence[Tree]) -> list[str]:
-    """The text of each expression, all in one round trip."""
+def titles(connection: Connection, trees: Sequence[Tree]) -> list[str]:
+    """The name that DuckDB gives each expression where it has no alias, all in one round trip: its text."""
     statements = [
         json.dumps({"error": False, "statements": [{"node": select([{**tree, "alias": ""}], None)}]}) for tree in trees
     ]
     rows = connection.execute("SELECT json_deserialize_sql(s::JSON) FROM (SELECT unnest(?) AS s)", [statements])
-    return [_bare(text.removeprefix("SELECT ")) for (text,) in rows.fetchall()]
+    return [text.removeprefix("SELECT ") for (text,) in rows.fetchall()]
+
+
+def expression_texts(connection: Connection, trees: Sequence[Tree]) -> list[str]:
+    """The text of each expression, without parentheses around all of it."""
+    return [_bare(text) for text in titles(connection, trees)]
 
 
 def _bare(text: str) -> str:

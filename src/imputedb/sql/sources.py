@@ -1,6 +1,6 @@
 """What the names of a statement can mean: tables, nested queries, and the frames in which they are looked up."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +10,16 @@ from imputedb.sql.tree import Tree
 
 @dataclass(slots=True)
 class Definition:
-    """A nested query: its tree, the names of its columns (None: nobody knows), and those that it only passes on."""
+    """A nested query: its tree, the names of its columns (None: nobody knows), and those that it only passes on.
+
+    Of a query of WITH, `entry` is its place there, resolved.
+    """
 
     node: dict[str, Any]
     columns: tuple[str, ...] | None
     passes: dict[str, Tree] = field(default_factory=dict)
     closed: bool = True
+    entry: Tree | None = None
 
 
 @dataclass(slots=True)
@@ -75,12 +79,14 @@ class Catalog:
         meant: the table or the view of a path, inside the query of a view if one is given; None where it is neither.
         columns: the columns of a table.
         described: the columns of any other item of FROM, None where it does not stand on its own.
+        titles: the names that the engine gives to expressions without one.
         aggregates: names of aggregate functions.
     """
 
     meant: Callable[[Sequence[str], object], "Table | Viewed | None"]
     columns: Callable[[Table], Sequence[str]]
     described: Callable[[Tree], Sequence[str] | None]
+    titles: Callable[[Sequence[Tree]], Sequence[str]]
     aggregates: frozenset[str]
 
 
@@ -91,10 +97,10 @@ def renamed(found: Definition, aliases: Sequence[str]) -> Definition:
     """A nested query with other names for its first columns."""
     if not aliases or found.columns is None:
         return found
-    columns = (*aliases, *found.columns[len(aliases) :])
+    columns = tuple(told_apart([*aliases, *found.columns[len(aliases) :]]))
     by_own = {own.lower(): shown for shown, own in zip(columns, found.columns, strict=True)}
     passes = {by_own[name].lower(): item for name, item in found.passes.items() if name in by_own}
-    return Definition(found.node, columns, passes, found.closed)
+    return Definition(found.node, columns, passes, found.closed, found.entry)
 
 
 def found_in(path: Sequence[str], frame: Frame) -> tuple[Source, str, int] | list[Source] | None:
@@ -123,6 +129,18 @@ def starred(star: Tree, frame: Frame) -> Iterator[tuple[Source, str, Tree | None
             shown = source.visible and only in ("", source.alias.lower()) and name.lower() not in excluded
             if shown and (only or (source.number, name.lower()) not in frame.hidden):
                 yield source, name, replaced.get(name.lower()), aliases.get(name.lower(), "")
+
+
+def told_apart(names: Iterable[str]) -> Iterator[str]:
+    """The names as DuckDB tells columns of one item of FROM apart: a, a_1, a_2."""
+    further: dict[str, int] = {}
+    for name in names:
+        shown, count = name, further.get(name.lower(), 0)
+        while shown.lower() in further:
+            shown, count = f"{name}_{count}", count + 1
+        further[name.lower()] = max(count, 1)
+        further.setdefault(shown.lower(), 1)
+        yield shown
 
 
 def _last(key: Any) -> str:

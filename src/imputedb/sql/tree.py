@@ -299,3 +299,10 @@ def rewrite(tree: Any, change: Callable[[Tree], Tree | None]) -> Any:
     if isinstance(tree, list):
         return [rewrite(value, change) for value in tree]
     return tree
+
+
+def without_place(tree: Any) -> Any:
+    """A tree without what two writings of one expression may differ in."""
+    if isinstance(tree, dict):
+        return {k: without_place(v) for k, v in tree.items() if k != "alias" and not k.startswith("query_location")}
+    return [without_place(part) for part in tree] if isinstance(tree, list) else tree
