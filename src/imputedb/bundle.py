@@ -104,10 +104,15 @@ def shown(drawn: Drawn, places: NDArray[np.intp], draws: NDArray[np.int32], *, s
     turns = np.zeros(max(drawn.numbers) + 1, np.intp)
     turns[list(drawn.numbers)] = np.arange(len(drawn.numbers))
     values = drawn.values[turns[draws[has]], places[has]]
+    there = np.ones(len(has), bool) if drawn.known is None else drawn.known[turns[draws[has]], places[has]]
     if drawn.values.dtype == object:
         names: Array = np.full(len(places), None, dtype=object)
-        names[has] = values
+        names[has[there]] = values[there]
         return names
     whole = np.zeros(len(places), drawn.values.dtype)
     whole[has] = values
-    return np.ma.masked_array(whole, places < 0) if sparse else whole
+    if not sparse:
+        return whole
+    gone = np.ones(len(places), bool)
+    gone[has[there]] = False
+    return np.ma.masked_array(whole, gone)

@@ -10,8 +10,7 @@ from imputedb.algebra.column import Column
 from imputedb.bundle import Drawn
 from imputedb.errors import CannotImpute
 from imputedb.filling import Filling, Hand, Outcome
-from imputedb.imputers import features
-from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Rows, drawn, is_proper
+from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Rows, is_proper
 from imputedb.statistics.statistics import Kind
 
 Places = NDArray[np.intp]
@@ -49,13 +48,16 @@ class Drawing:
         made = {c: _Making(hand.rows[c.relation][gaps[c]], len(self.numbers)) for c in wanted}
         for column in wanted:
             self.filling.outcome.imputed[column] = self.filling.outcome.imputed.get(column, 0) + made[column].count
-            if cells[column].missing.all() and self._home_lacks(hand, column):
+            lacks = cells[column].missing.all() and self._home_lacks(hand, column)
+            if lacks and not self.filling.policy(column).before:
                 made[column].centred(self._centre(column, hand.count))
         centred = [column for column in wanted if made[column].values is not None]
         if len(centred) < len(wanted):
             # what Imputes below have drawn decides which rows are at hand, and is not to decide what is modelled
             modelled = wanted if hand.draws is None else targets
             self._draw(hand, {column: gaps[column] for column in modelled if column not in centred}, columns, made)
+        for column in wanted:
+            self.filling.stays(column, made[column].lacking)
         return {column: made[column].done(self.numbers) for column in wanted}
 
     def _home_lacks(self, hand: Hand, column: Column) -> bool:
@@ -73,7 +75,7 @@ class Drawing:
             settled = {c: np.isin(base.rows[c.relation][at], _settled(hand, c, gap)) for c, gap in gaps.items()}
             wanted = {c: np.concatenate([settled[c], gap[own]]) for c, gap in gaps.items()}
             asked = self._asked(base, np.concatenate([at, places[own]]), turns, wanted, columns)
-            self._fill(asked, range(len(self.numbers)), made)
+            self._fill(base, asked, range(len(self.numbers)), made)
             return
         for turn in range(len(self.numbers)):
             some = hand.shared | (self._turns(hand) == turn)
@@ -86,7 +88,7 @@ class Drawing:
                     f"no value of {column} is observed in the rows of a draw: take m = 1, or imputer 'mean'"
                 )
             asked = self._asked(hand, mine, np.full(len(mine), turn), wanted, columns)
-            self._fill(asked, range(turn, turn + 1), made)
+            self._fill(hand, asked, range(turn, turn + 1), made)
 
     def _turns(self, hand: Hand, places: Places | None = None) -> Places:
         """By row the position of its draw among the numbers; what is said of a row that all have means nothing."""
@@ -117,7 +119,7 @@ class Drawing:
     def _lacking(self, hand: Hand, targets: Sequence[Column], rows: Places) -> list[Column]:
         """The targets of which some rows observe nothing."""
         cells = self.filling.cells(hand, targets, rows)
-        return [column for column in targets if cells[column].missing.all()]
+        return [c for c in targets if cells[c].missing.all() and not self.filling.policy(c).before]
 
     def _asked(
         self, hand: Hand, places: Places, turns: Places, wanted: Mapping[Column, Flags], columns: Sequence[Column]
@@ -143,21 +145,22 @@ class Drawing:
                 cells[column] = one.patched(cells[column], np.where(own, one.places(ids[column.relation]), -1), turns)
         draws = np.where(own, np.array(self.numbers)[turns], EVERY) if together else None
         rows = Rows(cells, keys[order], ~own if together else None, draws)
-        return _Asked(rows, turns, ids, {column: flags[order] for column, flags in wanted.items()})
+        return _Asked(rows, places, turns, ids, {column: flags[order] for column, flags in wanted.items()})
 
-    def _fill(self, asked: "_Asked", turns: range, made: Mapping[Column, "_Making"]) -> None:
+    def _fill(self, hand: Hand, asked: "_Asked", turns: range, made: Mapping[Column, "_Making"]) -> None:
         """The values of some draws, to where they belong."""
         filling, numbers = self.filling, [self.numbers[turn] for turn in turns]
-        for imputer, usable, group in filling.apart(asked.rows, list(asked.wanted)):
-            warned(imputer, filling.outcome)
-            places = {column: asked.cells(column, made[column].rows) for column in group if column in made}
-            draws = drawn(imputer, usable, group, filling.seed, numbers, filling.progress)
-            for turn, values in zip(turns, draws, strict=True):
-                for column in places:
-                    cells = asked.rows.columns[column]
-                    for chosen, at in (places[column].of(turn), places[column].of(EVERY)):
-                        given = features.allowed(values[column][chosen], cells, filling.policy(column))
-                        made[column].put(turn, at, _named(given, cells))
+        request = filling.request(hand, asked.rows, list(asked.wanted), asked.places)
+        for part in request.parts():
+            warned(part.imputer, filling.outcome)
+        places = {c: asked.cells(c, made[c].rows) for c in asked.wanted if c in made}
+        for turn, values in zip(turns, request.draws(numbers, filling.progress), strict=True):
+            for column in places:
+                cells = asked.rows.columns[column]
+                for chosen, at in (places[column].of(turn), places[column].of(EVERY)):
+                    given = values[column][chosen]
+                    there = ~np.ma.getmaskarray(given)
+                    made[column].put(turn, at[there], _named(np.ma.getdata(given)[there], cells))
 
     def _centre(self, column: Column, count: int) -> str | None:
         self.filling.outcome.warnings.append(
@@ -183,12 +186,14 @@ class _Asked:
 
     Attributes:
         rows: n of them.
+        places: (n,) where they stand among those at hand.
         turns: (n,) the position of the draw that each is of, `EVERY` where of all.
         ids: (n,) of the stored rows, by alias.
         wanted: by target (n,) where a value is wanted.
     """
 
     rows: Rows
+    places: Places
     turns: Places
     ids: Mapping[str, NDArray[np.int64]]
     wanted: Mapping[Column, Flags]
@@ -249,9 +254,15 @@ class _Making:
         self.values[turn, at] = values
         self._known[turn, at] = True
 
+    @property
+    def lacking(self) -> int:
+        """How many cells no draw has."""
+        return int(np.count_nonzero(~self._known.any(axis=0)))
+
     def done(self, numbers: tuple[int, ...]) -> Drawn:
         """All of them."""
-        assert self.values is not None
+        if self.values is None:
+            self.values = np.full((self.m, self.count), None, dtype=object)
         return Drawn(self.rows, numbers, self.values, None if self._known.all() else self._known)
 
 

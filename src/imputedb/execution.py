@@ -225,13 +225,14 @@ class Execution:
         rows = {alias: ids[order] for alias, ids in hand.rows.items()}
         kept = {column: array[order] for column, array in hand.kept.items()}
         given = {column: array[order] for column, array in hand.given.items()}
-        given |= {
-            c: shown(one, places[c][order], draws, sparse=self._meaning(c) is not None) for c, one in drawn.items()
-        }
+        given |= {c: shown(one, places[c][order], draws, sparse=self._is_sparse(c)) for c, one in drawn.items()}
         return Hand(hand.scans, rows, kept, given, hand.filled, draws)
 
     def _policy(self, column: Column) -> Policy:
         return self.statistics[column.relation].policy(column.name)
+
+    def _is_sparse(self, column: Column) -> bool:
+        return self._meaning(column) is not None or bool(self._policy(column).before)
 
     def _meaning(self, column: Column) -> Tree | None:
         if column.name not in self.statistics[column.relation].policies:

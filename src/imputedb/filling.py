@@ -1,7 +1,7 @@
 """One Impute at work: which rows it is shown, and what it fills in."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,8 @@ from imputedb.algebra.relation import Fill, Scan
 from imputedb.bundle import Drawn
 from imputedb.engines.engine import Engine
 from imputedb.imputers import features
-from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Progress, Rows, learns_from_sample, tells
-from imputedb.imputers.registry import chosen
+from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Progress, Rows, learns_from_sample
+from imputedb.imputers.request import Permit, Request, barred
 from imputedb.shelf import Shelf, combined
 from imputedb.sql import tree as t
 from imputedb.statistics.policy import Policy
@@ -103,13 +103,29 @@ class Filling:
             self.outcome.imputed[column] = self.outcome.imputed.get(column, 0) + int(np.count_nonzero(gap))
         home = self.home(hand)
         if home is None or not hand.count:
-            return self._filled(hand, targets, columns, gaps)
+            return self._counted(self._filled(hand, targets, columns, gaps), gaps)
         whole, places = home
         scattered = {column: np.zeros(whole.count, bool) for column in targets}
         for column, gap in gaps.items():
             scattered[column][places[gap]] = True
         values = self._filled(whole, targets, columns, scattered)
-        return {column: array[places] for column, array in values.items()}
+        return self._counted({column: array[places] for column, array in values.items()}, gaps)
+
+    def _counted(self, values: dict[Column, Array], gaps: Mapping[Column, NDArray[np.bool_]]) -> dict[Column, Array]:
+        """The values, once it is said of which cells nothing earlier tells."""
+        for column, array in values.items():
+            if self.policy(column).before:
+                stay = int(np.count_nonzero(features.lacking(array) & gaps[column]))
+                self.stays(column, stay)
+        return values
+
+    def stays(self, column: Column, count: int) -> None:
+        """Takes note of cells that stay NULL, because no row is earlier that tells of them."""
+        if count:
+            self.outcome.imputed[column] -= count
+            self.outcome.warnings.append(
+                f"{count:,} cells of {column} stay NULL: no earlier row tells of them (by {self.policy(column).before})"
+            )
 
     def decided(self, hand: Hand, values: Mapping[Column, Array]) -> dict[Column, Drawn]:
         """Of what was filled in, the draws: what is filled in above is given them, or it would not fit its row."""
@@ -117,7 +133,8 @@ class Filling:
         for column in sorted(self.deciding.intersection(values)):
             gap = self.gaps(hand, column, self.cells(hand, [column])[column])
             ids, first = np.unique(hand.rows[column.relation][gap], return_index=True)
-            found[column] = Drawn(ids, (0,), np.ma.getdata(values[column][gap][first])[None])
+            given = values[column][gap][first]
+            found[column] = Drawn(ids, (0,), np.ma.getdata(given)[None], ~features.lacking(given)[None])
         return found
 
     def _given(self, hand: Hand, columns: Sequence[Column], order: NDArray[np.intp]) -> dict[Column, Cells]:
@@ -157,16 +174,15 @@ class Filling:
         cells = self.cells(hand, targets)
         missing = {column: int(np.count_nonzero(cells[column].missing)) for column in targets}
         values: dict[Column, Array] = {}
-        known = [column for column in targets if counts[column] and missing[column] < hand.count]
+        known = [c for c in targets if counts[c] and (missing[c] < hand.count or self.policy(c).before)]
         for group in self.groups(hand, known):
             order, keys, learn = self._at_hand(hand, {c: gaps[c] for c in group}, {c: cells[c].missing for c in group})
             rows = Rows(self._given(hand, columns, order), keys, learn)
-            for column, filled in self._imputed_values(rows, group).items():
-                allowed = features.allowed(filled, rows.columns[column], self.policy(column))
-                whole = features.patch(allowed, order[rows.columns[column].missing], rows.columns[column], hand.count)
-                values[column] = features.only(whole, gaps[column]) if self.has_meaning(column) else whole
+            for column, filled in self._imputed(hand, rows, group, order).items():
+                whole = features.patch(filled, order[rows.columns[column].missing], rows.columns[column], hand.count)
+                values[column] = features.only(whole, gaps[column]) if self.is_sparse(column) else whole
         for column in targets:
-            if counts[column] and missing[column] == hand.count:
+            if counts[column] and missing[column] == hand.count and column not in known:
                 self.outcome.warnings.append(
                     f"no value of {column} is observed among the {hand.count} rows at hand: "
                     f"the {hand.count} missing ones take the centre of the whole column"
@@ -174,32 +190,29 @@ class Filling:
                 values[column] = np.full(hand.count, self.centre(column), dtype=object)
         return values
 
-    def _imputed_values(self, rows: Rows, targets: Sequence[Column]) -> dict[Column, Array]:
-        """The values of missing cells."""
-        values: dict[Column, Array] = {}
-        for imputer, usable, group in self.apart(rows, targets):
-            values |= self._told(imputer, usable, group)
-        return values
+    def _imputed(
+        self, hand: Hand, rows: Rows, targets: Sequence[Column], order: NDArray[np.intp]
+    ) -> Mapping[Column, Array]:
+        """The values of missing cells, one request for all targets whatever fills them."""
+        found = self.request(hand, rows, targets, order).values(self.progress, self.deciding.intersection(targets))
+        self.outcome.warnings += found.said
+        return found.values
 
-    def apart(self, rows: Rows, targets: Sequence[Column]) -> Iterator[tuple[Imputer, Rows, list[Column]]]:
-        """Targets with an imputer or predictors of their own apart from others: by what, of which rows, which."""
-        groups: dict[tuple[str | None, frozenset[Column]], list[Column]] = {}
-        for column in targets:
-            policy = self.policy(column)
-            barred = frozenset(c for c in rows.columns if c.relation == column.relation and not policy.predicts(c.name))
-            groups.setdefault((policy.imputer, barred - {column}), []).append(column)
-        for (own, barred), group in groups.items():
-            usable = {c: cells for c, cells in rows.columns.items() if c not in barred or c in group}
-            (chosen_one,) = chosen(own) if own else (self.imputer,)
-            yield chosen_one, replace(rows, columns=usable), group
+    def request(self, hand: Hand, rows: Rows, targets: Sequence[Column], order: NDArray[np.intp]) -> Request:
+        """What is asked of imputers: some rows of those at hand, by their places, and what policies permit."""
+        tables = {scan.alias: scan.table for scan in hand.scans}
 
-    def _told(self, imputer: Imputer, rows: Rows, targets: Sequence[Column]) -> Mapping[Column, Array]:
-        drawn = self.deciding.intersection(targets)
-        if not tells(imputer):
-            return imputer.impute(rows, targets, self.seed, self.progress, drawn=drawn)
-        filled, said = imputer.told(rows, targets, self.seed, self.progress, drawn=drawn)
-        self.outcome.warnings += said
-        return filled
+        def permit(column: Column) -> Permit:
+            policy, own = self.policy(column), tables[column.relation]
+            same = [c for c in rows.columns if tables[c.relation] == own]
+            others = [c for c in rows.columns if not self.engine.keeps(tables[c.relation])]
+            times = None
+            if policy.before:
+                clock = Column(column.relation, policy.before)
+                times = self.cells(hand, [clock], order)[clock]
+            return Permit(policy, barred(policy, column, same, others), times)
+
+        return Request(rows, targets, self.imputer, {c: permit(c) for c in targets}, self.seed)
 
     def gaps(self, hand: Hand, column: Column, cells: Cells) -> NDArray[np.bool_]:
         """Which cells are to be filled in: those that are missing, but mean nothing of their own."""
@@ -215,7 +228,7 @@ class Filling:
         keys = self.keys(hand)
         learn = self.once(hand, gaps)
         share = 1.0
-        if learns_from_sample(self.imputer):
+        if learns_from_sample(self.imputer) and not any(self.policy(column).before for column in gaps):
             observed = {c: np.count_nonzero(~gone if learn is None else learn & ~gone) for c, gone in missing.items()}
             counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
             share = max(self.imputer.training_rows(count) / observed[column] for column, count in counts.items())
@@ -284,6 +297,10 @@ class Filling:
     def has_meaning(self, column: Column) -> bool:
         """Whether a NULL of a column can mean something of its own."""
         return self.policy(column).action in ("keep", "structural")
+
+    def is_sparse(self, column: Column) -> bool:
+        """Whether some missing cells of a column may stay so."""
+        return self.has_meaning(column) or bool(self.policy(column).before)
 
     def policy(self, column: Column) -> Policy:
         """How a column's missing values are dealt with."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column, Columns
 from imputedb.engines.engine import Engine
 from imputedb.errors import QueryError
+from imputedb.imputers.truncated import number
 from imputedb.inference.bounds import Reach, limits
 from imputedb.inference.rubin import Interval
 from imputedb.planning.problem import Problem
@@ -111,7 +112,14 @@ class WorstCase:
         if known.kind is Kind.BOOLEAN:
             return [t.literal(False), t.literal(True)]
         seen = cells.values[~cells.missing].astype(np.float64)
-        ends = limits(seen, self.deviations, policy.low, policy.high)
+        low, high = (None if end is None else number(end, known.kind) for end in (policy.low, policy.high))
+        if policy.values:
+            permitted = [number(value, known.kind) for value in policy.values]
+            low, high = (
+                max(min(permitted), -np.inf if low is None else low),
+                min(max(permitted), np.inf if high is None else high),
+            )
+        ends = limits(seen, self.deviations, low, high)
         return [self.engine.decoded(t.literal(end), known.type) for end in ends]
 
     def _check_monotone(self, output: Aggregate, reads: Columns) -> None:

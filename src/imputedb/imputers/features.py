@@ -1,13 +1,11 @@
 """Fetched arrays to the cells that imputers read, and imputed values back to arrays for the engine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.errors import CannotImpute
 from imputedb.imputers.imputer import Array, Cells
-from imputedb.statistics.policy import Policy
 from imputedb.statistics.statistics import Kind
 
 
@@ -30,35 +28,11 @@ def _encoded(data: Array, missing: NDArray[np.bool_]) -> tuple[Array, tuple[obje
     return codes, levels
 
 
-def allowed(values: Array, like: Cells, policy: Policy) -> Array:
-    """Imputed values within the bounds, and among the values, that a policy allows.
-
-    Raises:
-        CannotImpute: none of the allowed categories is observed.
-    """
-    if like.kind is Kind.CATEGORY:
-        return _among(values, like, policy.values) if policy.values else values
-    if policy.values:
-        known = np.sort(np.array([float(value) for value in policy.values]))
-        nearest = np.abs(values.astype(np.float64)[:, None] - known).argmin(axis=1)
-        chosen: Array = known[nearest].astype(values.dtype)
-        return chosen
-    if policy.low is None and policy.high is None:
-        return values
-    whole = np.issubdtype(values.dtype, np.integer)
-    low = None if policy.low is None else np.ceil(policy.low) if whole else policy.low
-    high = None if policy.high is None else np.floor(policy.high) if whole else policy.high
-    return np.clip(values, low, high).astype(values.dtype)
-
-
-def _among(codes: Array, like: Cells, names: Sequence[str]) -> Array:
-    """Codes of categories, those that are not allowed replaced by the most frequent one that is."""
-    usable = np.array([str(level) in names for level in like.levels])
-    counts = np.bincount(like.values[~like.missing].astype(np.intp), minlength=len(usable)) * usable
-    if not counts.any():
-        raise CannotImpute(f"none of the allowed values {', '.join(names)} is observed: allow others")
-    kept: Array = np.where(usable[codes.astype(np.intp)], codes, counts.argmax()).astype(codes.dtype)
-    return kept
+def lacking(values: Array) -> NDArray[np.bool_]:
+    """(n,) where a column for the engine holds nothing."""
+    if values.dtype == object:
+        return np.array([value is None for value in values], bool)
+    return np.ma.getmaskarray(values)
 
 
 def only(values: Array, places: NDArray[np.bool_]) -> Array:
@@ -67,11 +41,18 @@ def only(values: Array, places: NDArray[np.bool_]) -> Array:
         chosen: Array = np.full(len(values), None, dtype=object)
         np.copyto(chosen, values, where=places)
         return chosen
-    return np.ma.masked_array(values, ~places)
+    return np.ma.masked_array(np.ma.getdata(values), ~places | np.ma.getmaskarray(values))
 
 
 def patch(values: Array, places: NDArray[np.intp], like: Cells, rows: int) -> Array:
-    """(rows,) an array that holds imputed values at the places of their rows, categories as text."""
+    """(rows,) an array that holds imputed values at the places of their rows, categories as text; not masked ones."""
+    gone = np.ma.getmaskarray(values)
+    if gone.any():
+        whole = patch(np.ma.getdata(values)[~gone], places[~gone], like, rows)
+        filled = np.zeros(rows, bool)
+        filled[places[~gone]] = True
+        return only(whole, filled)
+    values = np.ma.getdata(values)
     if like.kind is Kind.CATEGORY:
         whole = np.full(rows, None, dtype=object)
         whole[places] = np.array(like.levels, dtype=object)[values.astype(np.intp)]

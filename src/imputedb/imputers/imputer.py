@@ -284,6 +284,29 @@ def drawn(
         yield from imputer.prepared(rows, targets).run_many(seed, numbers, progress)
         return
     for count, number in enumerate(numbers, 1):
-        yield imputer.impute(rows, targets, seed, drawn=targets, draw=number)
+        if rows.draws is None:
+            yield imputer.impute(rows, targets, seed, drawn=targets, draw=number)
+        else:
+            yield _of_draw(imputer, rows, rows.draws, targets, seed, number)
         if progress:
             progress(count / len(numbers))
+
+
+def _of_draw(
+    imputer: Imputer,
+    rows: Rows,
+    draws: NDArray[np.int64],
+    targets: Sequence[Column],
+    seed: int,
+    number: int,
+) -> Mapping[Column, Array]:
+    """A draw of the rows that have it; nothing that means anything of the others."""
+    mine = np.flatnonzero((draws == EVERY) | (draws == number))
+    found = imputer.impute(rows.at(mine), targets, seed, drawn=targets, draw=number)
+    values: dict[Column, Array] = {}
+    for column, given in found.items():
+        gone = rows.columns[column].missing
+        whole = np.zeros(len(gone), given.dtype)
+        whole[mine[gone[mine]]] = given
+        values[column] = whole[gone]
+    return values

@@ -1,12 +1,19 @@
 """What a user says about a column's missing values."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 Action = Literal["impute", "drop", "keep", "structural"]
 
 ACTIONS: tuple[Action, ...] = ("impute", "drop", "keep", "structural")
+
+Bound = float | str
+"""A number; of dates and timestamps their text, as ISO 8601 has it."""
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|-?[0-9]+(\.[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +31,22 @@ class Policy:
         imputer: the name of the column's own imputer, None for the query's.
         predictors: the columns it may be predicted from, empty for all.
         exclude: columns it may not be predicted from.
+        before: a column of times: what a value is predicted from are rows that are earlier; None for all rows.
+        above: the share of a column's cells in an answer, in percent, above which imputed ones are warned of.
+        refuse: whether the answer is refused instead.
     """
 
     action: Action = "impute"
     when: str | None = None
-    low: float | None = None
-    high: float | None = None
+    low: Bound | None = None
+    high: Bound | None = None
     values: tuple[str, ...] = ()
     imputer: str | None = None
     predictors: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    before: str | None = None
+    above: float | None = None
+    refuse: bool = False
 
     def changed(self, options: Mapping[str, Any]) -> "Policy":
         """The policy with some attributes set anew."""
@@ -46,9 +59,12 @@ class Policy:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> "Policy":
-        """The policy from what `data` gave."""
-        lists = {"values", "predictors", "exclude"}
-        options: dict[str, Any] = {name: tuple(value) if name in lists else value for name, value in data.items()}
+        """The policy from what `data` gave.
+
+        Raises:
+            TypeError: an attribute that there is not.
+        """
+        options: dict[str, Any] = {name: tuple(value) if name in _LISTS else value for name, value in data.items()}
         return cls(**options)
 
     def predicts(self, column: str) -> bool:
@@ -57,23 +73,77 @@ class Policy:
         return allowed and column not in self.exclude
 
     @property
+    def chooses_predictors(self) -> bool:
+        """Whether some columns may not be looked at."""
+        return bool(self.predictors or self.exclude)
+
+    @property
     def restricts(self) -> bool:
         """Whether more is asked than a constant in place of each missing value."""
-        return self.action == "structural" or bool(
-            self.low is not None or self.high is not None or self.values or self.imputer
+        return self.action == "structural" or self.bounds or bool(self.imputer or self.before)
+
+    @property
+    def bounds(self) -> bool:
+        """Whether some values may not be filled in."""
+        return self.low is not None or self.high is not None or bool(self.values)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it names, but those of `when`."""
+        return (*self.predictors, *self.exclude, *((self.before,) if self.before else ()))
+
+    def renamed(self, before: str, after: str) -> "Policy":
+        """The policy once a column that it names has another name; its condition is left as it is."""
+
+        def new(name: str) -> str:
+            return after if name == before else name
+
+        return replace(
+            self,
+            predictors=tuple(map(new, self.predictors)),
+            exclude=tuple(map(new, self.exclude)),
+            before=self.before and new(self.before),
         )
 
     def __str__(self) -> str:
         """In the words of CREATE IMPUTATION POLICY."""
         words = [f"STRUCTURAL WHEN ({self.when})" if self.action == "structural" else self.action.upper()]
-        if self.low is not None or self.high is not None:
-            low = "-infinity" if self.low is None else f"{self.low:g}"
-            words.append(f"RANGE {low} TO {'infinity' if self.high is None else f'{self.high:g}'}")
         words += [f"IMPUTER {self.imputer}"] if self.imputer else []
-        for name in ("values", "predictors", "exclude"):
+        if self.low is not None or self.high is not None:
+            low = "-infinity" if self.low is None else _bound(self.low)
+            words.append(f"RANGE {low} TO {'infinity' if self.high is None else _bound(self.high)}")
+        words += [f"VALUES ({_listed(self.values, chr(39))})"] if self.values else []
+        for name in ("predictors", "exclude"):
             if getattr(self, name):
-                words.append(f"{name.upper()} ({', '.join(getattr(self, name))})")
+                words.append(f"{name.upper()} ({_listed(getattr(self, name), chr(34))})")
+        words += [f"BEFORE {_listed([self.before], chr(34))}"] if self.before else []
+        if self.above is not None:
+            words.append(f"{'REFUSE' if self.refuse else 'WARN'} ABOVE {_bound(self.above)} %")
         return " ".join(words)
 
 
+_LISTS = ("values", "predictors", "exclude")
+
 DEFAULT = Policy()
+
+
+def moment(bound: Bound) -> datetime:
+    """The time that a bound's text says, in UTC where it says no zone.
+
+    Raises:
+        ValueError: it says none.
+    """
+    found = datetime.fromisoformat(str(bound))
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _bound(bound: Bound) -> str:
+    if isinstance(bound, str):
+        return f"'{bound}'"
+    return str(int(bound)) if float(bound).is_integer() and abs(bound) < 1e15 else repr(float(bound))
+
+
+def _listed(names: Sequence[str], quote: str) -> str:
+    return ", ".join(
+        name if _PLAIN.fullmatch(name) else f"{quote}{name.replace(quote, quote * 2)}{quote}" for name in names
+    )

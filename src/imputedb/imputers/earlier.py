@@ -1,0 +1,123 @@
+"""Values that are predicted from earlier rows only, so that nothing leaks from the future."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import Column
+from imputedb.imputers.imputer import EVERY, Array, Cells, Rows
+from imputedb.statistics.statistics import Kind
+
+CLOCK = Column("", "imputedb clock")
+"""Stands among the columns of rows for their times; no imputer is shown it."""
+
+GROWTH = 1.15
+"""How many more rows are learnt from before a model is learnt anew: it has seen at least 87 % of what is earlier."""
+
+RECENT = 4096
+"""Rows that are learnt from at most, the latest of those that are earlier."""
+
+Fill = Callable[[Rows, Sequence[Column]], Iterator[Mapping[Column, Array]]]
+"""Some imputations of some targets of some rows, one after another."""
+
+Places = NDArray[np.intp]
+
+
+def earlier(rows: Rows, targets: Sequence[Column], fill: Fill, count: int) -> Iterator[Mapping[Column, Array]]:
+    """Imputations of rows, each cell from rows that are earlier than its own; from all rows where there are no times.
+
+    1. The rows that may be learnt from are put in the order of their times, ties in that of their keys.
+    2. A row with r earlier ones is filled in by models of the first g of them, g the largest number of a growing series
+       that is no larger than r (the latest `RECENT` of these). The series does not depend on the rows.
+    3. A category that none of these has is taken for missing.
+
+    So neither values, numbers nor times of later rows change anything. Masked are the cells that nothing earlier tells
+    of: those of rows whose time is missing, and of rows before the first observed value.
+
+    Args:
+        rows: with their times under `CLOCK`, if they are to be minded.
+        targets: to fill.
+        fill: gives the imputations of rows and targets.
+        count: how many imputations it gives.
+    """
+    if CLOCK not in rows.columns:
+        yield from fill(rows, targets)
+        return
+    times = rows.columns[CLOCK]
+    plain = Rows({c: cells for c, cells in rows.columns.items() if c != CLOCK}, rows.keys, rows.learn, rows.draws)
+    found = [{c: _nothing(plain.columns[c]) for c in targets} for _ in range(count)]
+    for taught, asked in _blocks(plain, targets, times):
+        some = _only(plain, taught, asked)
+        known = [
+            c for c in targets if c in some.columns and some.taught(c).any() and plain.columns[c].missing[asked].any()
+        ]
+        if not known:
+            continue
+        for values, one in zip(found, fill(some, known), strict=True):
+            for column in known:
+                _put(values[column], plain.columns[column], some.columns[column], one[column], asked, len(taught))
+    yield from found
+
+
+def _nothing(cells: Cells) -> Array:
+    count = int(np.count_nonzero(cells.missing))
+    return np.ma.masked_array(np.zeros(count, cells.values.dtype), np.ones(count, bool))
+
+
+def _blocks(rows: Rows, targets: Sequence[Column], times: Cells) -> Iterator[tuple[Places, Places]]:
+    """The rows that models are learnt from, and those that these fill in."""
+    usable = ~times.missing if rows.learn is None else rows.learn & ~times.missing
+    order = np.flatnonzero(usable)
+    order = order[np.lexsort((rows.keys[order], times.values[order]))]
+    gone = np.logical_or.reduce([rows.columns[column].missing for column in targets])
+    asked = np.flatnonzero(gone & ~times.missing)
+    before = np.searchsorted(times.values[order], times.values[asked], "left")
+    steps = _series(len(order))
+    sizes = steps[np.searchsorted(steps, before, "right") - 1]
+    for size in np.unique(sizes[sizes > 0]):
+        yield np.sort(order[max(0, size - RECENT) : size]), asked[sizes == size]
+
+
+def _series(most: int) -> NDArray[np.int64]:
+    """0, 1, 2, ... growing by ever larger steps."""
+    steps = [0, 1]
+    while steps[-1] < most:
+        steps.append(max(steps[-1] + 1, int(steps[-1] * GROWTH)))
+    return np.array(steps)
+
+
+def _only(rows: Rows, taught: Places, asked: Places) -> Rows:
+    """Rows to learn from and rows to fill in, with the categories that are learnt."""
+    some = rows.at(np.concatenate([taught, asked]))
+    learn = np.arange(len(some.keys)) < len(taught)
+    columns = {c: _learnt(cells, learn) if cells.kind is Kind.CATEGORY else cells for c, cells in some.columns.items()}
+    draws = some.draws
+    if draws is not None:
+        draws = np.where(learn, EVERY, draws)
+    columns = {c: cells for c, cells in columns.items() if cells.levels or cells.kind is not Kind.CATEGORY}
+    return Rows(columns, some.keys, learn, draws)
+
+
+def _learnt(cells: Cells, learn: NDArray[np.bool_]) -> Cells:
+    """Categories as positions among those that are learnt from; others are missing."""
+    seen = np.unique(cells.values[learn & ~cells.missing])
+    places = np.full(len(cells.levels) + 1, -1)
+    places[seen] = np.arange(len(seen))
+    codes = places[np.where(cells.missing, len(cells.levels), cells.values)]
+    levels = tuple(cells.levels[code] for code in seen)
+    return Cells(np.maximum(codes, 0).astype(cells.values.dtype), codes < 0, cells.kind, levels)
+
+
+def _put(into: Array, whole: Cells, some: Cells, values: Array, asked: Places, taught: int) -> None:
+    """What was filled in of some rows, to where it belongs among the missing cells of all."""
+    data = np.ma.getdata(values)
+    if whole.kind is Kind.CATEGORY:
+        names = {level: code for code, level in enumerate(whole.levels)}
+        codes = np.array([names[level] for level in some.levels], data.dtype)
+        data = codes[data.astype(np.intp)]
+    filled = some.missing[taught:]  # categories that were not learnt among them
+    mine = whole.missing[asked]
+    first = int(np.count_nonzero(some.missing[:taught]))
+    at = (np.cumsum(whole.missing) - 1)[asked[mine]]
+    into[at] = data[first:][mine[filled]]

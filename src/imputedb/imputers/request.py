@@ -1,0 +1,273 @@
+"""What everything that imputes asks for: cells to fill in, under what policies permit of each column.
+
+Targets that may be predicted from the same columns by the same imputer make a part. Parts are filled one after another,
+the most restricted first, and what is drawn in one is seen by those after it, so that columns which miss together keep
+their joint distribution whatever fills them: p(a) p(b | a), each factor a model of its own.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import NO_COLUMNS, Column, Columns
+from imputedb.imputers.earlier import CLOCK, earlier
+from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows, drawn, tells
+from imputedb.imputers.registry import the_one
+from imputedb.imputers.truncated import Bounds, bounds, expected, within
+from imputedb.statistics.policy import DEFAULT, Policy
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Permit:
+    """What may be done about the missing cells of one column.
+
+    Attributes:
+        policy: what was said of it.
+        barred: the columns at hand that it may not be predicted from.
+        times: (n,) the times of the rows; predicted is from earlier ones. None for all.
+    """
+
+    policy: Policy = DEFAULT
+    barred: Columns = NO_COLUMNS
+    times: Cells | None = None
+
+
+FREE = Permit()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """Cells to fill in.
+
+    Attributes:
+        rows: n rows, with all columns that may be looked at.
+        targets: the columns to fill.
+        imputer: fills those without an imputer of their own.
+        permits: what is permitted of columns; of those that are not there, everything.
+        seed: what random numbers are keyed by.
+    """
+
+    rows: Rows
+    targets: Sequence[Column]
+    imputer: Imputer
+    permits: Mapping[Column, Permit] = field(default_factory=dict)
+    seed: int = 0
+
+    def permit(self, column: Column) -> Permit:
+        """What is permitted of a column."""
+        return self.permits.get(column, FREE)
+
+    def filler(self, column: Column) -> Imputer:
+        """What fills a column."""
+        own = self.permit(column).policy.imputer
+        return self.imputer if own is None or own == self.imputer.name else the_one(own, "a column needs")
+
+    def parts(self) -> list["Part"]:
+        """The targets by what fills them from what, in the order in which they are filled.
+
+        What may be predicted from least comes first: it is seen by all that may see as much as it saw, and sees nothing
+        that has seen more.
+        """
+        groups: dict[tuple[Imputer, Columns, str | None], list[Column]] = {}
+        for column in self.targets:
+            permit = self.permit(column)
+            key = (self.filler(column), permit.barred - {column}, permit.policy.before)
+            groups.setdefault(key, []).append(column)
+        gone = {column: np.count_nonzero(self.rows.columns[column].missing) for column in self.targets}
+        found = [Part(self, imputer, tuple(targets), barred) for (imputer, barred, _), targets in groups.items()]
+        return sorted(
+            found,
+            key=lambda part: (
+                -len(part.barred),
+                part.times is None,
+                sum(int(gone[column]) for column in part.targets),
+                part.targets,
+            ),
+        )
+
+    def values(self, progress: Progress | None = None, drawn: Collection[Column] = ()) -> "Filled":
+        """The single best values of the targets' missing cells; of those in `drawn` a draw.
+
+        Masked is what nothing may be predicted for: cells of rows that no other row is earlier than.
+        """
+        filled, said = dict[Column, Array](), list[str]()
+        for part in self.parts():
+            seen = {c: values for c, values in filled.items() if c in drawn}
+            values, sentences = part.values(seen, progress, [c for c in part.targets if c in drawn])
+            filled |= values
+            said += sentences
+        return Filled(filled, tuple(said))
+
+    def draws(self, numbers: Sequence[int], progress: Progress | None = None) -> Iterator[Mapping[Column, Array]]:
+        """The draws of these numbers, one after another, as `values` has them."""
+        parts = self.parts()
+        together = [None if part.meets(self._before(parts, part)) else part.draws(numbers, progress) for part in parts]
+        for number in numbers:
+            filled: dict[Column, Array] = {}
+            for part, stream in zip(parts, together, strict=True):
+                filled |= next(part.seeing(filled).draws([number], progress) if stream is None else stream)
+            yield filled
+
+    def _before(self, parts: Sequence["Part"], part: "Part") -> list[Column]:
+        return [column for other in parts[: parts.index(part)] for column in other.targets if part.sees(column)]
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Values of missing cells, in row order and as `Cells.values` has them, and sentences that a reader must know."""
+
+    values: Mapping[Column, Array]
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Targets of one request that one imputer fills from the same columns.
+
+    Attributes:
+        request: theirs.
+        imputer: theirs.
+        targets: the columns.
+        barred: the columns that they may not be predicted from.
+        known: what was drawn for columns that were filled before.
+    """
+
+    request: Request
+    imputer: Imputer
+    targets: tuple[Column, ...]
+    barred: Columns
+    known: Mapping[Column, Array] = field(default_factory=dict)
+
+    @property
+    def times(self) -> Cells | None:
+        """(n,) the times of the rows, None where all rows may be looked at."""
+        return self.request.permit(self.targets[0]).times
+
+    @property
+    def _before(self) -> str | None:
+        return self.request.permit(self.targets[0]).policy.before
+
+    def sees(self, column: Column) -> bool:
+        """Whether what was drawn for another target may be looked at: it has seen no more than this may."""
+        other = self.request.permit(column)
+        same = self._before is None or self._before == other.policy.before
+        return column not in self.barred and self.barred <= other.barred | {column} and same
+
+    def meets(self, columns: Sequence[Column]) -> bool:
+        """Whether a row misses one of some columns and a target: only then does it matter what is drawn for those."""
+        cells, gone = self.request.rows.columns, self._gone
+        return any(bool((cells[column].missing & gone).any()) for column in columns)
+
+    def seeing(self, filled: Mapping[Column, Array]) -> "Part":
+        """The same, given what was drawn for other targets."""
+        return replace(self, known={c: values for c, values in filled.items() if self.sees(c)})
+
+    def _looks_at(self, column: Column) -> bool:
+        """Whether a column predicts; one that is filled later and misses wherever these do tells nothing of them."""
+        if column in self.targets or column in self.barred:
+            return column in self.targets
+        later = column in self.request.targets and column not in self.known
+        return not later or not bool(self.request.rows.columns[column].missing[self._gone].all())
+
+    @property
+    def _gone(self) -> NDArray[np.bool_]:
+        """(n,) where a target is missing."""
+        found: NDArray[np.bool_] = np.logical_or.reduce([self.request.rows.columns[c].missing for c in self.targets])
+        return found
+
+    @property
+    def rows(self) -> Rows:
+        """The rows with what may be looked at."""
+        rows = self.request.rows
+        columns = {c: cells for c, cells in rows.columns.items() if self._looks_at(c)}
+        columns |= {c: patched(columns[c], values) for c, values in self.known.items() if c in columns}
+        if self.times is not None:
+            columns[CLOCK] = self.times
+        return replace(rows, columns=columns)
+
+    @property
+    def bounds(self) -> dict[Column, Bounds]:
+        """What may be filled in, by target; nothing of those of which everything may."""
+        cells = self.request.rows.columns
+        policies = {column: self.request.permit(column).policy for column in self.targets}
+        return {c: bounds(str(c), policy, cells[c]) for c, policy in policies.items() if policy.bounds}
+
+    def values(
+        self, seen: Mapping[Column, Array], progress: Progress | None, wanted: Sequence[Column]
+    ) -> tuple[Mapping[Column, Array], list[str]]:
+        """Single values, a draw of those that are wanted drawn, given what was drawn for other targets."""
+        part = self.seeing(seen) if self.meets(list(seen)) else self
+        rows, limits, said = part.rows, part.bounds, list[str]()
+
+        def single(rows: Rows, targets: Sequence[Column]) -> Mapping[Column, Array]:
+            mine = frozenset(wanted).intersection(targets)
+            if not tells(part.imputer):
+                return part.imputer.impute(rows, targets, part.request.seed, progress, drawn=mine)
+            values, sentences = part.imputer.told(rows, targets, part.request.seed, progress, drawn=mine)
+            said.extend(sentence for sentence in sentences if sentence not in said)
+            return values
+
+        (filled,) = earlier(rows, part.targets, lambda rows, targets: iter([single(rows, targets)]), 1)
+        values = dict(filled)
+        predicted = {c: limit for c, limit in limits.items() if c not in wanted}
+        chosen = {c: limit for c, limit in limits.items() if c in wanted}
+        if chosen:
+            drawn_ones = {c: values[c] for c in wanted}
+            (kept,) = within(rows, [0], [drawn_ones], part._drawing(wanted), chosen, said)
+            values |= kept
+        if predicted:
+            only = [column for column in part.targets if column in predicted]
+            values |= expected(rows, {c: values[c] for c in only}, part._drawing(only), predicted, said)
+        return values, said
+
+    def _drawing(self, targets: Sequence[Column]) -> "_Draw":
+        return _Draw(self.imputer, tuple(targets), self.request.seed)
+
+    def draws(self, numbers: Sequence[int], progress: Progress | None = None) -> Iterator[Mapping[Column, Array]]:
+        """The draws of these numbers, one after another."""
+        rows, draw, limits = self.rows, self._drawing(self.targets), self.bounds
+        found = draw(rows, numbers, progress)
+        return iter(within(rows, numbers, list(found), draw, limits, [])) if limits else found
+
+
+@dataclass(frozen=True, slots=True)
+class _Draw:
+    """A way to draw some targets of any rows."""
+
+    imputer: Imputer
+    targets: tuple[Column, ...]
+    seed: int
+
+    def __call__(
+        self, rows: Rows, numbers: Sequence[int], progress: Progress | None = None
+    ) -> Iterator[Mapping[Column, Array]]:
+        return earlier(
+            rows,
+            self.targets,
+            lambda some, targets: drawn(self.imputer, some, targets, self.seed, numbers, progress),
+            len(numbers),
+        )
+
+
+def patched(cells: Cells, values: Array) -> Cells:
+    """The cells of a column with values for its missing ones, in row order; masked ones stay missing."""
+    whole, left = cells.values.copy(), np.zeros(len(cells.missing), bool)
+    whole[cells.missing] = np.ma.getdata(values)
+    left[cells.missing] = np.ma.getmaskarray(values)
+    return Cells(whole, left, cells.kind, cells.levels)
+
+
+def barred(policy: Policy, column: Column, same: Collection[Column], derived: Collection[Column] = ()) -> Columns:
+    """The columns that one may not be predicted from.
+
+    Args:
+        policy: of the column.
+        column: the column.
+        same: the columns at hand of the table that it is of, under whatever alias.
+        derived: columns at hand of rows that a query has made, of which nobody knows what they were computed from.
+    """
+    if not policy.chooses_predictors:
+        return NO_COLUMNS
+    return frozenset({c for c in same if not policy.predicts(c.name)} | set(derived)) - {column}

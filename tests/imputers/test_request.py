@@ -1,0 +1,143 @@
+"""What policies permit: columns that miss together, bounds, and rows that are earlier, for every imputer."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import Column
+from imputedb.imputers.imputer import Array, Cells, Rows
+from imputedb.imputers.registry import chosen
+from imputedb.imputers.request import Permit, Request
+from imputedb.statistics.policy import Policy
+from imputedb.statistics.statistics import Kind
+
+A, B, Z, C, T = (Column("t", name) for name in "abzct")
+IMPUTERS = ("tree", "knn", "norm", "pmm", "hotdeck")
+
+
+def rows(n: int = 800, seed: int = 0) -> tuple[Rows, NDArray[np.float64], NDArray[np.bool_]]:
+    """Rows in which a and b depend on z and miss together, and c is a category that misses on its own."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=n)
+    a = z + rng.normal(size=n) * 0.6
+    b = a + rng.normal(size=n) * 0.4
+    gone = rng.random(n) < 0.3
+    c = (z + rng.normal(size=n) > 0).astype(np.int32) + (rng.random(n) < 0.2).astype(np.int32)
+    columns = {
+        Z: Cells(z, np.zeros(n, bool), Kind.NUMBER),
+        A: Cells(a, gone, Kind.NUMBER),
+        B: Cells(b, gone, Kind.NUMBER),
+        C: Cells(c, rng.random(n) < 0.2, Kind.CATEGORY, ("p", "q", "r")),
+    }
+    return Rows(columns, np.arange(n, dtype=np.uint64) * 7919), np.stack([a, b]), gone
+
+
+@pytest.mark.parametrize(
+    ("name", "own"), [("tree", "norm"), ("pmm", "norm"), ("knn", "norm"), ("norm", "tree"), ("pmm", "tree")]
+)
+def test_columns_that_miss_together_keep_their_joint_distribution_under_imputers_of_their_own(
+    name: str, own: str
+) -> None:
+    given, truth, gone = rows(2000)
+    request = Request(given, (A, B), chosen(name)[0], {B: Permit(Policy(imputer=own))})
+    (values,) = request.draws([1])
+    found = np.corrcoef(values[A], values[B])[0, 1]
+    assert abs(found - np.corrcoef(truth[:, gone])[0, 1]) < 0.06
+
+
+@pytest.mark.parametrize("name", IMPUTERS)
+def test_a_range_truncates_draws(name: str) -> None:
+    given, _, _ = rows()
+    request = Request(given, (A, B), chosen(name)[0], {A: Permit(Policy(low=0.0))})
+    free = Request(given, (A, B), chosen(name)[0])
+    values, others = next(request.draws([3])), next(free.draws([3]))
+    assert values[A].min() >= 0
+    assert (values[A] == 0).sum() == 0
+    inside = others[A] >= 0
+    assert np.array_equal(values[A][inside], others[A][inside])  # what was permitted stays
+    assert np.array_equal(values[B][inside], others[B][inside])
+    assert len(np.unique(values[A][~inside])) > 5
+    assert (next(request.draws([3]))[A] == values[A]).all()
+
+
+@pytest.mark.parametrize("name", IMPUTERS)
+def test_a_range_holds_of_single_values_without_piling_them_on_the_bound(name: str) -> None:
+    given, _, _ = rows()
+    values = Request(given, (A,), chosen(name)[0], {A: Permit(Policy(low=0.0))}).values().values[A]
+    assert values.min() >= 0
+    assert (values == 0).mean() < 0.01
+
+
+def test_a_truncated_normal_is_drawn_where_all_draws_are_ruled_out() -> None:
+    given, _, _ = rows()
+    values = next(Request(given, (A,), chosen("norm")[0], {A: Permit(Policy(low=50.0))}).draws([1]))[A]
+    assert values.min() > 50
+    assert len(np.unique(values)) == len(values)
+    assert values.max() < 51
+
+
+def test_categories_that_are_not_permitted_are_not_drawn() -> None:
+    given, _, _ = rows()
+    for name in IMPUTERS:
+        request = Request(given, (C,), chosen(name)[0], {C: Permit(Policy(values=("p", "r")))})
+        for values in (next(request.draws([1])), request.values().values):
+            assert set(np.unique(values[C])) <= {0, 2}
+        assert set(np.unique(next(request.draws([1]))[C])) == {0, 2}
+
+
+def excluded(given: Rows, label: NDArray[np.float64]) -> Rows:
+    return Rows({**given.columns, T: Cells(label, np.zeros(len(label), bool), Kind.NUMBER)}, given.keys)
+
+
+@pytest.mark.parametrize("name", IMPUTERS)
+def test_an_excluded_column_does_not_leak_through_another_target(name: str) -> None:
+    given, _, gone = rows(1500)
+    label = np.random.default_rng(9).normal(size=1500)
+    b = Cells(label + 0.01 * given.columns[B].values, gone, Kind.NUMBER)  # b is the label, and misses with a
+    given = excluded(Rows({**given.columns, B: b}, given.keys), label)
+    request = Request(given, (A, B), chosen(name)[0], {A: Permit(Policy(exclude=("t",)), frozenset({T}))})
+    for values in (next(request.draws([1])), request.values().values):
+        assert abs(np.corrcoef(values[A], label[gone])[0, 1]) < 0.15
+
+
+def timed(times: Array, missing: NDArray[np.bool_] | None = None) -> Permit:
+    gone = np.zeros(len(times), bool) if missing is None else missing
+    return Permit(Policy(before="t"), times=Cells(times, gone, Kind.INTEGER))
+
+
+@pytest.mark.parametrize("name", [*IMPUTERS, "mean"])
+def test_nothing_that_comes_later_changes_a_value(name: str) -> None:
+    n = 160
+    given, _, gone = rows(n)
+    times = np.random.default_rng(5).permutation(n) // 2  # with ties
+    future = times >= 50
+    rng = np.random.default_rng(6)
+    columns = {}
+    for column, cells in given.columns.items():
+        values, missing = cells.values.copy(), cells.missing.copy()
+        moved = rng.permutation(np.flatnonzero(future))
+        values[future] = values[moved] if cells.kind is Kind.CATEGORY else values[moved] * 1e3
+        missing[future] = missing[moved]
+        columns[column] = Cells(values, missing, cells.kind, cells.levels)
+    columns[A] = Cells(columns[A].values, np.where(future, columns[A].missing, gone), Kind.NUMBER)
+    changed = Rows(columns, given.keys)
+    one = Request(given, (A, C), chosen(name)[0], {c: timed(times) for c in (A, C)})
+    two = Request(changed, (A, C), chosen(name)[0], {c: timed(times) for c in (A, C)})
+    for before, after in (
+        (one.values().values, two.values().values),
+        (next(one.draws([1])), next(two.draws([1]))),
+    ):
+        for column in (A, C):
+            past = [~future[request.rows.columns[column].missing] for request in (one, two)]
+            assert past[0].any()
+            assert before[column][past[0]].tolist() == after[column][past[1]].tolist()
+
+
+def test_cells_that_nothing_earlier_tells_of_are_masked() -> None:
+    given, _, gone = rows(60)
+    times = np.arange(60)
+    lost = np.arange(60) == np.flatnonzero(gone)[-1]
+    values = Request(given, (A,), chosen("mean")[0], {A: timed(times, lost)}).values().values[A]
+    first = np.flatnonzero(~gone)[0]
+    expected = (np.flatnonzero(gone) < first) | lost[gone]
+    assert np.ma.getmaskarray(values).tolist() == expected.tolist()
