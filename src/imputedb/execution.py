@@ -22,7 +22,6 @@ from imputedb.algebra.relation import (
     Sort,
     Staged,
 )
-from imputedb.algebra.roles import deciding
 from imputedb.algebra.scalar import Scalar
 from imputedb.algebra.walk import aliases, bottom_up, scans
 from imputedb.bundle import Drawn, exploded, shown
@@ -99,7 +98,6 @@ class Execution:
     def ready(self, plan: Relation, outcome: Outcome) -> Relation:
         """The block with its imputing done: the engine can run the rest, for each draw or for all of them."""
         self._scans = {scan.alias: scan for scan in scans(plan)}
-        self.deciding |= deciding(plan)
         return self._ready(plan, NO_COLUMNS, outcome)
 
     def complete(self, plan: Relation, asked: Sequence[str], outcome: Outcome) -> tuple[list[str], Tree]:

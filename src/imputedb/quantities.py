@@ -19,6 +19,7 @@ from imputedb.planning.problem import Problem
 from imputedb.shelf import Shelf, combined
 from imputedb.sql import tree as t
 from imputedb.sql.bind import columns_in
+from imputedb.sql.functions import COUNTS, MEANS, SUMS
 from imputedb.sql.generate import ROW, Generator
 from imputedb.sql.tree import Tree
 from imputedb.statistics.statistics import MANY_LEVELS, Kind, Statistics
@@ -26,7 +27,7 @@ from imputedb.statistics.statistics import MANY_LEVELS, Kind, Statistics
 Vector = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-_ONE_ARGUMENT = {"avg": "avg", "mean": "avg", "sum": "sum", "count": "count", "min": "min", "max": "max"}
+_ONE_ARGUMENT = {**dict.fromkeys(MEANS, "avg"), **dict.fromkeys(SUMS, "sum"), "min": "min", "max": "max"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +100,7 @@ class Quantities:
         if scalar.text in groups:
             return groups.index(scalar.text)
         tree, name = scalar.tree, str(scalar.tree.get("function_name", "")).lower()
-        kind = "count" if name == "count_star" else _ONE_ARGUMENT.get(name, "")
+        kind = "count" if name in COUNTS else _ONE_ARGUMENT.get(name, "")
         said = ", ".join(one.upper() for one in self.kinds)
         _refuse(tree["class"] != "FUNCTION" or kind not in self.kinds, f"{scalar.text} is none of {said}, nor a group")
         _refuse(bool(tree["distinct"]), f"{scalar.text} counts different values")

@@ -9,7 +9,7 @@ from typing import Any, TypeGuard, get_args
 
 import duckdb
 
-from imputedb.algebra.column import NO_COLUMNS, Column, Columns
+from imputedb.algebra.column import Column, Columns
 from imputedb.algebra.relation import Drop, Impute, Relation, Scan
 from imputedb.algebra.walk import bottom_up, scans
 from imputedb.blocks.block import Block, Completed, Planned, Written
@@ -231,7 +231,7 @@ class Run:
         """What runs its plan."""
         asked, statistics = self.asked, block.problem.statistics
         imputers = {imputer.name: imputer for imputer in asked.imputers}
-        decided = block.deciding if isinstance(block, Completed) else NO_COLUMNS
+        decided = block.problem.query.deciding
         return Execution(
             self.engine, statistics, imputers, asked.seed, self.progress, self.watch, self._names, self.numbers, decided
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from imputedb.algebra.column import Columns
+from imputedb.algebra.column import NO_COLUMNS, Columns
 from imputedb.algebra.relation import (
     Aggregate,
     Limit,
@@ -22,7 +22,9 @@ from imputedb.algebra.scalar import Scalar
 class Query:
     """A SELECT block over base tables joined by inner joins.
 
-    `filters` read at most one source, `joins` at least two. `groups` is None when nothing is aggregated.
+    `filters` read at most one source, `joins` at least two. `groups` is None when nothing is aggregated. Of the columns
+    in `deciding` single values are draws too (`sql.examined`): predictions spread less than what they stand for, and
+    too few or too many of them pass a filter.
     """
 
     sources: tuple[Scan, ...]
@@ -37,6 +39,7 @@ class Query:
     limit: tuple[str, Mapping[str, Any]] | None = None
     grouping: Mapping[str, Any] = field(default_factory=dict)
     distinct: Mapping[str, Any] | None = None
+    deciding: Columns = NO_COLUMNS
 
     @cached_property
     def answering(self) -> Columns:

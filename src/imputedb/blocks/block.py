@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from imputedb.algebra.column import NO_COLUMNS, Columns
 from imputedb.engines.duckdb import DuckDB
 from imputedb.planning.candidate import Candidate
 from imputedb.planning.frontier import Frontier
@@ -69,14 +68,12 @@ class Completed:
         problem: the table with its statistics.
         frontier: the ways to complete it.
         asked: columns whose stored values are shown too.
-        deciding: columns that decide, where they are read, which rows count.
     """
 
     name: str
     problem: Problem
     frontier: Frontier
     asked: Sequence[str]
-    deciding: Columns = NO_COLUMNS
 
     def chosen(self, engine: DuckDB, alpha: float) -> Candidate:  # noqa: ARG002  # a table has no conditions above it
         """The plan that alpha picks."""

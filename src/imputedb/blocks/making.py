@@ -44,7 +44,8 @@ class Making:
     def _planned(self, name: str, node: Tree, columns: Sequence[str]) -> Planned:
         inside = {**node, **{key: self._scans.inside(part) for key, part in node.items() if key in CLAUSES}}
         inside["from_table"] = self._scans.conditions(node["from_table"])
-        query = bind(inside, columns, self._reads.sources, self._engine.texts.written, self._engine.functions)
+        written, functions = self._engine.texts.written, self._engine.functions
+        query = bind(inside, columns, self._reads.sources, written, functions, self._reads.deciding)
         statistics = {scan.alias: self._engine.statistics(scan.table) for scan in query.sources}
         problem = Problem(query, statistics, self._imputers)
         return Planned(name, columns, problem, planner.plan(problem))

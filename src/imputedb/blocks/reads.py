@@ -1,13 +1,11 @@
-"""What the parts of a statement read of stored tables: columns completed, asked about, deciding which rows count."""
+"""What the parts of a statement read of stored tables: columns completed, and columns asked about."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from imputedb.algebra.relation import Table
-from imputedb.algebra.roles import AVERAGES
 from imputedb.engines.duckdb import DuckDB
-from imputedb.sql.bind import aggregate_calls
 from imputedb.sql.nested import nodes
 from imputedb.sql.sources import Source
 from imputedb.sql.tree import Tree
@@ -27,11 +25,13 @@ class Reads:
     Attributes:
         sources: what its names mean, by number.
         staged: the tables that hold the rows of its inner blocks, by the identity of their trees.
+        deciding: the columns of a source, by its number, that decide the answer.
     """
 
     def __init__(self, engine: DuckDB, sources: Mapping[int, Source]) -> None:
         self.sources = sources
         self.staged: dict[int, Table] = {}
+        self.deciding: Callable[[int], frozenset[str]] = lambda _: frozenset()
         self._engine = engine
 
     def dirty(self, node: Tree) -> bool:
@@ -61,31 +61,6 @@ class Reads:
                 found.setdefault(number, Read()).completed.update(names.values())
         return found
 
-    def deciding(self, tree: Any) -> dict[int, set[str]]:
-        """By source the columns that decide which rows count, in any query of a tree, as `roles` has it of a plan."""
-        found: dict[int, set[str]] = {}
-        for node in nodes(tree):
-            parts = _deciding(node, self._engine.functions.aggregates)
-            for number, read in self.of([part for part in parts if part]).items():
-                found.setdefault(number, set()).update(read.completed)
-        return found
-
     def inside(self, tree: Any, number: int) -> bool:
         """Whether a source is one of the tree's own: a correlated subquery also reads others."""
         return any(part.get("number") == number for part in nodes(tree))
-
-
-def _deciding(node: Tree, aggregates: frozenset[str]) -> list[Any]:
-    """The parts of a join or a SELECT that decide which rows count."""
-    if node.get("type") == "JOIN":
-        return [node.get("condition")]
-    if node.get("type") != "SELECT_NODE":
-        return []
-    items, grouped = node["select_list"], bool(node["group_expressions"] or node["having"])
-    plain = [item for item in items if not aggregate_calls([item], aggregates)]
-    calls = aggregate_calls(items, aggregates)
-    parts = [node[key] for key in ("where_clause", "group_expressions", "having", "qualify")]
-    parts += [call for call in calls if str(call["function_name"]).lower() not in AVERAGES]
-    grouped = grouped or (bool(calls) and bool(plain))
-    distinct = any(m["type"] == "DISTINCT_MODIFIER" for m in node["modifiers"])
-    return [*parts, *plain] if grouped or distinct else parts

@@ -1,7 +1,7 @@
 """Tables that are completed at their scans, for what is read of them outside of planned blocks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from imputedb.algebra.column import Column
@@ -34,7 +34,6 @@ class Scans:
     def lowered(self, tree: Any) -> Any:
         """A tree in which every table that misses something is read as it is completed at its scan."""
         shown = {}
-        decided = self._reads.deciding(tree)
         for number, read in self._reads.of(tree).items():
             if not self._reads.missing(number, read) or not self._reads.inside(tree, number):
                 continue
@@ -43,7 +42,7 @@ class Scans:
             scan = self._scan(table, read)
             for other in self._found.values():  # one table, one completion
                 if other.table == table:
-                    other.deciding |= decided.get(number, set())
+                    other.deciding |= self._reads.deciding(number)
             shown[number] = View(scan.name, self._reads.sources[number].alias, scan.asked)
         return reading_views(tree, shown)
 
@@ -95,6 +94,7 @@ class _Scan:
         """The block that completes it."""
         scan = Scan(self.table, self.table.name)
         columns = frozenset(Column(scan.alias, name) for name in self.completed_columns)
-        problem = Problem(planner.reading(scan, columns), {scan.alias: engine.statistics(self.table)}, imputers)
         decided = frozenset(Column(scan.alias, name) for name in self.deciding)
-        return Completed(self.name, problem, planner.completing(problem), self.asked, decided)
+        query = replace(planner.reading(scan, columns), deciding=decided)
+        problem = Problem(query, {scan.alias: engine.statistics(self.table)}, imputers)
+        return Completed(self.name, problem, planner.completing(problem), self.asked)

@@ -1,6 +1,6 @@
 """A statement to its blocks, in the order in which they run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from imputedb.algebra.relation import Table
 from imputedb.blocks.block import ANSWER, Block
@@ -9,11 +9,18 @@ from imputedb.blocks.making import Making
 from imputedb.blocks.nested import Nested
 from imputedb.blocks.reads import Reads
 from imputedb.blocks.scans import Scans
-from imputedb.engines.catalog import catalog
+from imputedb.engines.catalog import catalog, macros
 from imputedb.engines.duckdb import DuckDB
 from imputedb.imputers.imputer import Imputer
+from imputedb.sql.examined import examined
 from imputedb.sql.names import Resolver
+from imputedb.sql.sources import Source
 from imputedb.sql.tree import Tree
+from imputedb.sql.uses import Facts
+from imputedb.statistics.statistics import Kind
+
+FEW_LEVELS = 20
+"""Integers with so few different values are no expected values: predictions are rounded to one of them."""
 
 
 def blocks(
@@ -42,8 +49,27 @@ def blocks(
     reads = Reads(engine, resolver.sources)
     if not reads.dirty(whole) and not always:
         return [], files.copies
+    reads.deciding = examined(whole, resolver.sources, _facts(engine, resolver.sources)).deciding
     scans = Scans(engine, reads, imputers, base=base)
     making = Making(engine, reads, scans, imputers, base=base, always=always)
     nested = Nested(engine, reads, making)
     last = making.block(ANSWER, whole if base else nested.settled(whole, []), columns)
     return [*scans.blocks(), *nested.found, last], files.copies
+
+
+def _facts(engine: DuckDB, sources: Mapping[int, Source]) -> Facts:
+    """What is to be known of the tables and functions of a statement."""
+
+    def misses(number: int, name: str) -> bool:
+        table = sources[number].table
+        return table is not None and name in engine.statistics(table).dirty
+
+    def expected(number: int, name: str) -> bool:
+        table = sources[number].table
+        assert table is not None
+        column = engine.statistics(table).columns.get(name)
+        if column is None or column.kind is Kind.INTEGER:
+            return column is not None and column.distinct > FEW_LEVELS
+        return column.kind in (Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP)
+
+    return Facts(engine.functions.aggregates, frozenset(macros(engine)), misses, expected)

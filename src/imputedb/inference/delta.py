@@ -5,15 +5,11 @@ from dataclasses import dataclass, field
 
 from imputedb.inference.measures import double, minus, over, plus, sampled, times
 from imputedb.sql import tree as t
+from imputedb.sql.functions import CONDITION_COUNTS, COUNTS, MEANS, SUMS
 from imputedb.sql.tree import Tree, without_place
 
 MOST = 6
 """Sums in one expression: their covariances are as many as pairs of them."""
-
-
-_COUNTS = ("count", "count_star", "count_if", "countif")
-_SUMS = ("sum", "fsum", "sumkahan", "kahan_sum", "sum_no_overflow")
-_MEANS = ("avg", "mean", "favg")
 
 
 class _Unknown(Exception):  # never leaves this file
@@ -77,7 +73,7 @@ def _slopes(tree: Tree, sums: _Sums) -> Slopes:
             given = [part["expression"] for part in tree["arguments"]]
             if tree.get("distinct"):
                 raise _Unknown
-            if name in (*_COUNTS, *_SUMS, *_MEANS):
+            if name in COUNTS | CONDITION_COUNTS | SUMS | MEANS:
                 return _of_call(tree, name, given, sums)
             return _of_function(name, given, sums)
         case _:
@@ -86,10 +82,10 @@ def _slopes(tree: Tree, sums: _Sums) -> Slopes:
 
 def _of_call(tree: Tree, name: str, given: Sequence[Tree], sums: _Sums) -> Slopes:
     counts = _row(tree, name, given, t.number(1))
-    if name in _COUNTS:
+    if name in COUNTS | CONDITION_COUNTS:
         return {sums.named(counts): double(t.number(1))}
     value = _row(tree, name, given, double(given[0]))
-    if name in _SUMS:
+    if name in SUMS:
         return {sums.named(value): double(t.number(1))}
     n = t.call("sum", counts)
     by_count = minus(t.number(0), over(t.call("sum", value), times(n, n)))
@@ -98,7 +94,7 @@ def _of_call(tree: Tree, name: str, given: Sequence[Tree], sums: _Sums) -> Slope
 
 def _row(tree: Tree, name: str, given: Sequence[Tree], value: Tree) -> Tree:
     """What one row adds to a sum."""
-    conditions = list(given) if name in ("count_if", "countif") else [t.is_present(one) for one in given]
+    conditions = list(given) if name in CONDITION_COUNTS else [t.is_present(one) for one in given]
     held = t.all_of([one for one in (*conditions, tree.get("filter")) if one])
     return double(t.where(held, value, t.number(0))) if held else double(value)
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from imputedb.errors import QueryError
 from imputedb.inference.scale import FISHER, IDENTITY, LOG, LOGIT, Scale
 from imputedb.sql import tree as t
+from imputedb.sql.functions import CONDITION_COUNTS, COUNTS, MEANS, SUMS
 from imputedb.sql.tree import Tree
 
 
@@ -63,7 +64,7 @@ class Call:
         given = [part["expression"] for part in self.tree["arguments"]]
         if not given:
             return self.of("count_star")
-        asked = str(self.tree["function_name"]).lower() in ("count_if", "countif")
+        asked = str(self.tree["function_name"]).lower() in CONDITION_COUNTS
         present = given[0] if asked else t.all_of([t.is_present(one) for one in given])
         both = t.all_of([one for one in (present, self.tree.get("filter")) if one])
         return t.call("count_star", where=both)
@@ -233,9 +234,9 @@ _EXTREME = "what lies beyond the largest or smallest value of a sample cannot be
 _DISTINCT = "how many values a sample has not shown cannot be told from it: ask interval='answer'"
 
 MEASURES: Sequence[Measure] = (
-    Closed(frozenset({"avg", "mean", "favg"}), _mean),
-    Closed(frozenset({"sum", "fsum", "sumkahan", "kahan_sum", "sum_no_overflow"}), _sum),
-    Closed(frozenset({"count", "count_star", "count_if", "countif"}), _count),
+    Closed(MEANS, _mean),
+    Closed(SUMS, _sum),
+    Closed(COUNTS | CONDITION_COUNTS, _count),
     Closed(frozenset({"variance", "var_samp", "var_pop"}), _variance, LOG),
     Closed(frozenset({"stddev", "stddev_samp", "stddev_pop"}), _deviation, LOG),
     Closed(frozenset({"corr"}), _correlation, FISHER, taken=2),

@@ -1,6 +1,6 @@
 """One resolved SELECT block to a Query. No name is looked up after this."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
@@ -46,6 +46,7 @@ def bind(
     known: Mapping[int, Source],
     written: Written,
     functions: Functions,
+    deciding: Callable[[int], Collection[str]] = lambda _: (),
 ) -> Query:
     """The query that a resolved SELECT block states.
 
@@ -55,6 +56,7 @@ def bind(
         known: every source of the statement, by number.
         written: the engine's way to write expressions down.
         functions: what is to be known of the engine's functions.
+        deciding: the columns of a source, by its number, that decide the statement's answer.
 
     Raises:
         Unplanned: the block holds something that no plan has; the message names it.
@@ -91,6 +93,7 @@ def bind(
             "aggregate_handling": node["aggregate_handling"],
         },
         distinct=binder.distinct(node["modifiers"], outputs),
+        deciding=frozenset(Column(a, name) for number, a in scope.aliases.items() for name in deciding(number)),
     )
 
 

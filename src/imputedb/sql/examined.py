@@ -1,0 +1,205 @@
+"""What a statement does with each column: what it shows, what it averages, and what decides its answer.
+
+This is the one place that says which missing values may be expected values, and which must be draws. An answer is right
+in expectation of the expected values of a column only where it is linear in them. So a column is *averaged* only if
+nothing but arithmetic that is linear in it, linear aggregates, and choices that do not read it stand between it and
+the answer. Everything else that an answer is computed from *decides* it: conditions, groups, keys of joins, other
+aggregates and functions, conditions of CASE and FILTER, products of two imputed columns. What decides is drawn; what is
+averaged is then expected given what was drawn, so rows that were chosen by a drawn value average what goes with it.
+Rows that are shown without being aggregated show the best single values.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from imputedb.sql.sources import Source
+from imputedb.sql.tree import Tree, expressions, is_reference
+from imputedb.sql.uses import ANY, Block, Demands, Facts, Use, most
+from imputedb.sql.varying import LIMITS, Varying, reads
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What a statement does with columns.
+
+    Attributes:
+        uses: by number of a source and own name of a column; nothing of columns that nobody reads.
+        outputs: by identity of a query's tree the use of each output.
+    """
+
+    uses: Mapping[int, Mapping[str, Use]]
+    outputs: Mapping[int, Demands]
+
+    def deciding(self, number: int) -> frozenset[str]:
+        """The columns of a source that decide."""
+        return frozenset(name for name, use in self.uses.get(number, {}).items() if use is Use.DECIDES)
+
+
+def examined(whole: Tree, sources: Mapping[int, Source], facts: Facts) -> Examined:
+    """What a resolved statement does with each column of each of its sources."""
+    examining = _Examining(whole, sources, facts)
+    before = -1
+    while examining.total != before:  # a subquery may read a source that was looked at before
+        before = examining.total
+        examining.seen.clear()
+        examining.query(whole, None, Use.SHOWN)
+    return Examined(examining.uses, examining.outputs)
+
+
+class _Examining:
+    """Looks at the queries of one statement, each for what those around it do with its outputs."""
+
+    def __init__(self, whole: Tree, sources: Mapping[int, Source], facts: Facts) -> None:
+        self.sources, self.facts = sources, facts
+        self.varying = Varying(whole, sources, facts.misses)
+        self.uses: dict[int, dict[str, Use]] = {}
+        self.outputs: dict[int, list[Use | None]] = {}
+        self.seen: set[int] = set()
+        self.total = 0
+        self._orders: dict[int, Use] = {}
+
+    # -- queries ------------------------------------------------------------------------------------------------------
+
+    def query(self, node: Tree, demands: Demands | None, default: Use, order: Use = Use.SHOWN) -> None:
+        """Looks at a query.
+
+        Args:
+            node: its tree.
+            demands: what is done with its outputs; None where they are not told apart.
+            default: what is done with each of them then.
+            order: what is done with the order of its rows.
+        """
+        if not node:  # a recursive query reads itself
+            return
+        before, orders = self.outputs.get(id(node)), self._orders.get(id(node), Use.SHOWN)
+        now = _merged(_spread(demands, _width(node), default), before)
+        order = max(order, orders)
+        if id(node) in self.seen and now == before and order == orders:
+            return
+        self.seen.add(id(node))
+        self.outputs[id(node)], self._orders[id(node)] = now, order
+        match node["type"]:
+            case "SELECT_NODE":
+                Block(self, node, now, order).look()
+            case "SET_OPERATION_NODE":
+                self._set_operation(node, now)
+            case "RECURSIVE_CTE_NODE":
+                for child in (node["left"], node["right"]):
+                    self.query(child, None, Use.DECIDES)
+            case _:
+                self.everything(node, Use.DECIDES)
+
+    def _set_operation(self, node: Tree, demands: Demands) -> None:
+        """UNION ALL passes rows on; the others compare them, and so does ORDER BY with LIMIT."""
+        kinds = {modifier["type"] for modifier in node["modifiers"]}
+        passes = node["setop_type"].startswith("UNION") and node["setop_all"]
+        passes = passes and not (kinds & LIMITS and "ORDER_MODIFIER" in kinds)
+        for child in node["children"]:
+            self.query(child, demands if passes else None, Use.DECIDES)
+
+    def everything(self, tree: Any, use: Use) -> None:
+        """Notes one use of all that is read anywhere in a tree."""
+        for node in expressions(tree):
+            if node["class"] == "SUBQUERY":
+                self.query(node["subquery"]["node"], None, use)
+            self.reference(node, use)
+
+    def reference(self, node: Tree, use: Use) -> None:
+        """Notes what is done with the columns that a node reads."""
+        for number, name, stored in reads(node, self.sources):
+            if not stored:
+                self.note(number, name, use)
+
+    def note(self, number: int, name: str, use: Use) -> None:
+        """Notes what is done with a column."""
+        source = self.sources[number]
+        if use is Use.AVERAGED and source.table is not None and not self.facts.expected(number, name):
+            use = Use.DECIDES
+        known = self.uses.setdefault(number, {})
+        if use > known.get(name, 0):
+            self.total += use - known.get(name, 0)
+            known[name] = use
+
+    # -- FROM ---------------------------------------------------------------------------------------------------------
+
+    def source(self, item: Tree, order: Use) -> None:
+        """Looks at an item of FROM, once it is known what is done with its columns."""
+        match item["type"]:
+            case "JOIN":
+                self.source(item["right"], order)  # which may read what stands left of it
+                self.source(item["left"], order)
+            case "BASE_TABLE" | "SUBQUERY":
+                self._definition(item, order)
+            case "PIVOT":
+                self._pivot(item, order)
+            case "EMPTY":
+                pass
+            case _:
+                self.everything(item, Use.DECIDES)
+
+    def _definition(self, item: Tree, order: Use) -> None:
+        definition = self.sources[item["number"]].definition
+        if definition is None or not definition.node:
+            return
+        known = self.uses.get(item["number"], {})
+        if definition.columns is None:
+            self.query(definition.node, None, known.get(ANY, Use.SHOWN), order)
+        else:
+            self.query(definition.node, [known.get(name) for name in definition.columns], Use.SHOWN, order)
+
+    def _pivot(self, item: Tree, order: Use) -> None:
+        """PIVOT groups by what it does not aggregate, or is told to group by; UNPIVOT passes rows on."""
+        for number in item["reads_all"]:
+            for name in (self.sources[number].names or {}).values():
+                use = self._unpivoted(item, name) if item.get("unpivot_names") else _pivoted(item, name)
+                if use:
+                    self.note(number, name, use)
+        self.source(item["source"], order)
+
+    def _unpivoted(self, item: Tree, name: str) -> Use | None:
+        """The use of a column that becomes rows, which is at least read, or of one that is repeated beside them."""
+        after = {column.lower(): use for column, use in self.uses.get(item["number"], {}).items()}
+        named = _named(item["pivots"])
+        if named is None or name.lower() in named:
+            return max(after.values(), default=Use.SHOWN)
+        return after.get(name.lower())
+
+
+def _pivoted(item: Tree, name: str) -> Use | None:
+    """What PIVOT does with a column: all but nothing where it says what it groups by, and the column is not there."""
+    named = _named([item["aggregates"], item["pivots"]])
+    groups = {str(group).lower() for group in item["groups"]}
+    return Use.DECIDES if not groups or named is None or name.lower() in named | groups else None
+
+
+def _named(tree: Any) -> set[str] | None:
+    """The names in expressions that are not resolved; None where they may name any column."""
+    nodes = list(expressions(tree))
+    if any(node["class"] not in ("COLUMN_REF", "CONSTANT", "FUNCTION", "CAST", "COMPARISON", "TYPE") for node in nodes):
+        return None
+    return {str(part).lower() for node in nodes if is_reference(node) for part in node["column_names"]}
+
+
+def _width(node: Tree) -> int:
+    """How many outputs of a query are told apart."""
+    match node["type"]:
+        case "SELECT_NODE":
+            return len(node["select_list"])
+        case "SET_OPERATION_NODE" if "BY_NAME" not in node["setop_type"]:
+            return _width(node["children"][0])
+        case _:
+            return 1
+
+
+def _spread(demands: Demands | None, width: int, default: Use) -> Demands:
+    """A use for each of so many outputs; stored values that are passed on come last, and are told apart later."""
+    if demands is None:
+        return [default] * width
+    if len(demands) <= width and width > 1:
+        return [*demands, *[None] * (width - len(demands))]
+    return list(demands) if len(demands) == width else [max((use for use in demands if use), default=None)] * width
+
+
+def _merged(now: Demands, before: Demands | None) -> list[Use | None]:
+    return [most(one, other) for one, other in zip(now, before or [None] * len(now), strict=True)]
