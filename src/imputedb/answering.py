@@ -1,25 +1,27 @@
 """The life of a query: text to plan, kept while the data stands still; plan to rows."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
+from typing import assert_never
+
+import numpy as np
 
 from imputedb import policies, uncertainty
 from imputedb.algebra.relation import Table
 from imputedb.blocks.block import ANSWER
 from imputedb.blocks.statement import blocks
 from imputedb.engines.duckdb import DuckDB
-from imputedb.engines.publish import published
+from imputedb.engines.publish import copied
 from imputedb.errors import QueryError, Unplanned
 from imputedb.execution import Watch
 from imputedb.imputers.imputer import Progress
 from imputedb.result import Report, Result
 from imputedb.running import BASE, IMPUTATION, VERBATIM, Asked, Prepared, Run, answered, strategy, translated
-from imputedb.sql import parse
-from imputedb.sql import tree as t
 from imputedb.sql.asking import extended
-from imputedb.sql.statements import Wrapped, is_plainly_query, pivots_inside, policy_statement, wrapped
+from imputedb.sql.parameters import Given, by_name
+from imputedb.sql.statements import Apart, Execute, Keeps, Other, PolicyStatement, Query, Statement, quoted
 from imputedb.unimputed import WORDS, unimputed
 
 _PLANS_KEPT = 256
@@ -79,74 +81,134 @@ class Planner:
 
 def respond(
     engine: DuckDB,
-    prepare: Planner,
+    planner: Planner,
     text: str,
     asked: Asked,
+    params: Given = None,
     progress: Progress | None = None,
     watch: Watch | None = None,
 ) -> Result:
     """The result of any statement: a query is answered; one that keeps the rows of a query keeps those of its answer;
     one about policies is followed; any other is DuckDB's."""
+    match understood(engine, text, params):
+        case PolicyStatement() as about:
+            return _told(engine, asked, policies.follow(engine, about))
+        case Query(query):
+            began = perf_counter()
+            prepared = planner.prepare(query, asked)
+            return answer(engine, prepared, asked, (perf_counter() - began) * 1e3, progress, watch)
+        case Keeps() as around:
+            return _kept(engine, planner, around, asked, progress)
+        case Apart() as apart:
+            _check_complete(engine, apart)
+            return _as_it_stands(engine, asked, apart.text, by_name(params))
+        case Execute() | Other() as other:
+            return _as_it_stands(engine, asked, other.text, by_name(params))
+        case _ as never:
+            assert_never(never)
+
+
+def understood(engine: DuckDB, text: str, params: Given = None) -> Statement:
+    """What a text says, with values in place of its parameters; of EXECUTE, what the prepared statement says.
+
+    Raises:
+        QueryError: it is not one statement that parses, or parameters and values do not match.
+    """
     if not isinstance(text, str):
         raise QueryError(f"the query is {text!r}; it is a text of SQL")
-    if not is_plainly_query(text):
-        other = _other(engine, prepare, text, asked, progress)
-        if other is not None:
-            return other
-    began = perf_counter()
-    prepared = prepare.prepare(text, asked)
-    return answer(engine, prepared, asked, (perf_counter() - began) * 1e3, progress, watch)
+    values = by_name(params)
+    statement = engine.texts.statement(text)
+    if isinstance(statement, Execute):
+        before = engine.texts.statement(engine.texts.prepared(statement.name))
+        if not isinstance(before, Query | Keeps):
+            return statement
+        return engine.texts.filled(before, engine.texts.evaluated(dict(statement.values)))
+    if isinstance(statement, Query | Keeps):
+        return engine.texts.filled(statement, engine.texts.constants(values))
+    return statement
 
 
-def _other(engine: DuckDB, prepare: Planner, text: str, asked: Asked, progress: Progress | None) -> Result | None:
-    """The result of a statement that is no query; None of a query."""
-    about = policy_statement(text)
-    if about is not None:
-        return _told(engine, asked, ["table", "column", "policy"], policies.follow(engine, about))
-    around = wrapped(text)
-    if around is not None:
-        return _kept(engine, prepare, around, asked, progress)
-    if parse.is_query(engine.connection, text):
-        return None
-    if pivots_inside(text):
+def _check_complete(engine: DuckDB, apart: Apart) -> None:
+    """Refuses a query that DuckDB takes apart where a table or a view that it may read misses values."""
+    views = {
+        str(name).lower() for (name,) in engine.session.rows("SELECT view_name FROM duckdb_views() WHERE NOT internal")
+    }
+    mentioned = [table for table in engine.shapes() if table.name.lower() in apart.words]
+    if views & apart.words or any(engine.statistics(table).dirty for table in mentioned):
         raise Unplanned("PIVOT inside a query, its columns named by the data: list them, PIVOT t ON c IN (...)")
-    rows = engine.session.execute(text)
-    return _told(engine, asked, ["Count"], rows if _is_count(rows) else [])
 
 
-def _is_count(rows: Sequence[Sequence[object]]) -> bool:
-    """Whether a statement gave how many rows it changed, and not rows of its own."""
-    return len(rows) == 1 and len(rows[0]) == 1 and isinstance(rows[0][0], int)
+def query_of(engine: DuckDB, text: str, params: Given = None) -> str:
+    """The query that a statement answers, with values in place of its parameters.
+
+    Raises:
+        QueryError: it answers none.
+    """
+    match understood(engine, text, params):
+        case Query(query) | Keeps(_, query):
+            return query
+        case _:
+            raise Unplanned("no plan answers this statement: DuckDB runs it, or it is about policies")
 
 
-def _kept(engine: DuckDB, prepare: Planner, around: Wrapped, asked: Asked, progress: Progress | None) -> Result:
-    """Runs a statement over the answer to its query in place of the query."""
-    inner = respond(engine, prepare, around.query, asked, progress)
-    if around.answers:
-        name, columns, types = engine.pivoted(around.around(inner.selecting))
-        return Result(engine, name, columns, types, inner.report, inner.blocks, inner.frontier)
+def _as_it_stands(engine: DuckDB, asked: Asked, text: str, values: Mapping[str, object] | None = None) -> Result:
+    """What DuckDB gives for a statement."""
+    began = perf_counter()
+    held, columns, types = engine.session.answered(text, values)
+    return Result(engine, held, columns, types, _timed(_verbatim(asked), began))
+
+
+def _kept(engine: DuckDB, planner: Planner, around: Keeps, asked: Asked, progress: Progress | None) -> Result:
+    """Runs a statement over the answer to its query in place of the query; as it stands where nothing is missing."""
+    began = perf_counter()
+    prepared = planner.prepare(around.query, asked)
+    if not prepared.blocks and asked.method == IMPUTATION:
+        return _published(engine, around, around.query, asked)
+    inner = answer(engine, prepared, asked, (perf_counter() - began) * 1e3, progress)
+    found = _published(engine, around, inner.selecting, asked)
+    found.report, found.blocks, found.frontier = inner.report, inner.blocks, inner.frontier
+    return found
+
+
+def _published(engine: DuckDB, around: Keeps, query: str, asked: Asked) -> Result:
+    """Runs a statement over a query; the file that it writes appears whole or not at all."""
     if around.target is None:
-        rows = engine.session.execute(around.around(inner.selecting))
-    else:
-        begin, end = around.target
-        with published(around.after[begin:end][1:-1].replace("''", "'")) as temporary:
-            quoted = "'" + temporary.replace("'", "''") + "'"
-            after = f"{around.after[:begin]}{quoted}{around.after[end:]}"
-            rows = engine.session.execute(f"{around.before}{inner.selecting}{after}")
-    told = _told(engine, asked, ["Count"], rows)
-    told.report, told.blocks, told.frontier = inner.report, inner.blocks, inner.frontier
-    return told
+        return _as_it_stands(engine, asked, around.around(query))
+    path, rest = around.target
+    with copied(path) as written:
+        began = perf_counter()
+        text = f"{around.before}{query}{around.after}{quoted(written)}{rest}"
+        held, columns, types = engine.session.answered(text)
+        shown = [_renamed(name, place, written, path) for place, name in enumerate(columns)]
+        held = engine.session.held(f"SELECT {', '.join(shown)} FROM {held.source}")
+        return Result(engine, held, columns, types, _timed(_verbatim(asked), began))
 
 
-def _told(engine: DuckDB, asked: Asked, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Result:
-    """Rows that no query gave, as a result."""
-    types = ["BIGINT" if name == "Count" else "VARCHAR" for name in columns]
-    kinds = [t.plain_type(kind) for kind in types]
-    made = [[t.cast(t.literal(str(value)), kind) for value, kind in zip(row, kinds, strict=True)] for row in rows]
-    texts = [engine.text(t.select(row, None)) for row in made]
-    nothing = engine.text(t.select([t.cast(t.literal(None), kind) for kind in kinds], None, t.literal(False)))
-    name = engine.temporary.answer(" UNION ALL ".join(texts) or nothing, len(columns))
-    return Result(engine, name, list(columns), types, Report(asked.alpha, asked.imputer, asked.seed, VERBATIM))
+def _renamed(column: str, place: int, written: str, path: str) -> str:
+    """A column that COPY gives, the temporary path in names of files replaced by the one where they are to appear."""
+    match column.lower():
+        case "filename":
+            return f"replace(c{place}, {quoted(written)}, {quoted(path)})"
+        case "files":
+            return f"list_transform(c{place}, lambda name: replace(name, {quoted(written)}, {quoted(path)}))"
+        case _:
+            return f"c{place}"
+
+
+def _verbatim(asked: Asked) -> Report:
+    return Report(asked.alpha, asked.imputer, asked.seed, VERBATIM)
+
+
+def _told(engine: DuckDB, asked: Asked, rows: Sequence[Sequence[object]]) -> Result:
+    """What is said of policies, as a result."""
+    columns = ["table", "column", "policy"]
+    arrays = {name: np.array([str(row[place]) for row in rows], object) for place, name in enumerate(columns)}
+    named = engine.register(arrays)
+    try:
+        held = engine.session.held(f'SELECT * FROM "{named}"')
+    finally:
+        engine.forget([named])
+    return Result(engine, held, columns, ["VARCHAR"] * 3, _verbatim(asked))
 
 
 def answer(
@@ -159,21 +221,21 @@ def answer(
 ) -> Result:
     """The result of a prepared query."""
     began = perf_counter()
-    report = Report(asked.alpha, asked.imputer, asked.seed, VERBATIM, planning_ms=planning_ms)
+    report = replace(_verbatim(asked), planning_ms=planning_ms)
     if asked.method != IMPUTATION:
         with engine.snapshot(), translated():
             found = unimputed(engine, prepared, asked)
         report = _timed(replace(report, strategy=asked.method, warnings=found.warnings, notes=found.notes), began)
         told = [(ANSWER, WORDS[asked.method])]
-        return Result(engine, found.name, found.columns, found.types, report, told, estimates=found.estimates)
+        return Result(engine, found.held, found.columns, found.types, report, told, estimates=found.estimates)
     if not prepared.blocks:
-        name = answered(engine, engine.session.verbatim(prepared.text), len(prepared.columns))
-        return Result(engine, name, prepared.columns, prepared.types, _timed(report, began))
+        held = answered(engine, prepared.text)
+        return Result(engine, held, prepared.columns, prepared.types, _timed(report, began))
     run = Run(engine, asked, progress, watch)
     with engine.snapshot():
         try:
             pooled = uncertainty.pooled(engine, prepared, run) if asked.draws else None
-            name = pooled.name if pooled else run.through(prepared)
+            held = pooled.held if pooled else run.through(prepared)
         finally:
             run.clear()
     columns, types = (pooled.columns, pooled.types) if pooled else (prepared.columns, prepared.types)
@@ -183,7 +245,7 @@ def answer(
     elif asked.draws:
         report = replace(report, notes=(*report.notes, uncertainty.UNPOOLED))
     estimates = pooled.estimates if pooled else None
-    return Result(engine, name, columns, types, report, run.drawn, prepared.frontier, estimates)
+    return Result(engine, held, columns, types, report, run.drawn, prepared.frontier, estimates)
 
 
 def _timed(report: Report, began: float) -> Report:

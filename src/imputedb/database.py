@@ -27,6 +27,7 @@ from imputedb.neighbours.scan import KS, Scan
 from imputedb.planning.frontier import Frontier
 from imputedb.result import Result
 from imputedb.running import PLANNED, Asked
+from imputedb.sql.parameters import Given, by_name
 from imputedb.statistics.policy import Action, Policy
 from imputedb.why import AUDITED, Why, audit, why
 
@@ -100,6 +101,7 @@ class Database:
     def sql(
         self,
         text: str,
+        params: Given = None,
         *,
         alpha: float = 0.0,
         imputer: Choice = "tree",
@@ -125,11 +127,13 @@ class Database:
         what is missing; `method="bounds"` gives the least and the largest answer (`<name>_low`, `_high`), of MIN and
         MAX too, whatever the missing values are. Both refuse what they do not suit, and say why.
 
-        CREATE TABLE AS, INSERT, COPY (...) TO and PIVOT work on the answer of their query; statements about imputation
-        policies are followed; any other statement is DuckDB's, for which NULL is NULL.
+        CREATE TABLE AS, INSERT, MERGE INTO ... USING (...), COPY (...) TO, PIVOT and EXECUTE work on the answer of
+        their query; statements about imputation policies are followed; any other statement is DuckDB's, for which NULL
+        is NULL.
 
         Args:
             text: one statement in DuckDB's SQL.
+            params: values of its parameters: a list for `?` and `$1`, a dictionary for `$name`.
             alpha: 0 for the least loss of information, 1 for the least time, or between.
             imputer: `tree`, `knn`, `mean`, `hotdeck`, `drop`, an imputer of your own, or several to choose from.
             seed: one seed gives one answer, whatever the number of threads.
@@ -161,7 +165,7 @@ class Database:
             alpha, chosen(imputer), seed, strategy, many, interval, level, precision, known, method, deviations
         )
         with self._engine.lock:
-            return answering.respond(self._engine, self._planner, text, asked, progress, watch)
+            return answering.respond(self._engine, self._planner, text, asked, params, progress, watch)
 
     def policy(
         self,
@@ -209,6 +213,7 @@ class Database:
     def explain(
         self,
         text: str,
+        params: Given = None,
         *,
         alpha: float = 0.0,
         imputer: Choice = "tree",
@@ -216,16 +221,23 @@ class Database:
         strategy: str = PLANNED,
         analyze: bool = False,
     ) -> Explanation:
-        """The plan of a query with its estimates; with `analyze` it runs, each operator on its own, and is measured."""
+        """The plan of a query with its estimates; with `analyze` it runs, each operator on its own, and is measured.
+
+        Of a statement that keeps the rows of a query it is the plan of the query, and only that runs.
+
+        Raises:
+            QueryError: the statement is wrong, or there is no plan of its kind.
+        """
         asked = Asked(alpha, chosen(imputer), seed, strategy)
         with self._engine.lock:
-            prepared = self._planner.prepare(text, asked)
+            prepared = self._planner.prepare(answering.query_of(self._engine, text, params), asked)
             return explained(self._engine, prepared, asked, analyze=analyze)
 
-    def frontier(self, text: str, *, imputer: Choice = "tree") -> Frontier | None:
+    def frontier(self, text: str, params: Given = None, *, imputer: Choice = "tree") -> Frontier | None:
         """Every plan that no other beats in both penalty and time; None where nothing missing is read."""
         with self._engine.lock:
-            return self._planner.prepare(text, Asked(0.0, chosen(imputer), 0, PLANNED)).frontier
+            query = answering.query_of(self._engine, text, params)
+            return self._planner.prepare(query, Asked(0.0, chosen(imputer), 0, PLANNED)).frontier
 
     def impute(
         self,
@@ -432,9 +444,18 @@ class Database:
                 seed=seed,
             )
 
-    def execute(self, text: str) -> list[tuple[Any, ...]]:
-        """Runs any statement on DuckDB as it stands: NULL means NULL there, and nothing is imputed."""
-        return self._engine.session.execute(text)
+    def execute(self, text: str, params: Given = None) -> list[tuple[Any, ...]]:
+        """Runs any statement on DuckDB as it stands: NULL means NULL there, and nothing is imputed.
+
+        Args:
+            text: one statement, or several, of which the last one's rows are given.
+            params: values of its parameters: a list for `?` and `$1`, a dictionary for `$name`.
+
+        Raises:
+            QueryError: DuckDB rejects it, with its reason.
+            StorageError: it cannot be written.
+        """
+        return self._engine.session.execute(text, by_name(params))
 
     def profile(self, table: str | None = None) -> list[Profile]:
         """What is missing where: of one table, or of all."""

@@ -15,7 +15,7 @@ from imputedb.blocks.block import Planned, Written
 from imputedb.engines.duckdb import DuckDB
 from imputedb.execution import Execution
 from imputedb.question import Asking
-from imputedb.running import Prepared, Run, answered, translated
+from imputedb.running import Prepared, Run, translated
 from imputedb.sql import tree as t
 from imputedb.sql.bind import aggregate_calls
 from imputedb.sql.bundled import BUCKETS, bundled, resampled
@@ -96,7 +96,7 @@ class Draws:
         if not texts:
             return
         if self._table is None:
-            self._table = answered(self._engine, text, len(self._places))
+            self._table = self._run.gathered(text, len(self._places))
         else:
             with translated():
                 self._engine.temporary.extend(self._table, text)
@@ -145,7 +145,7 @@ class Draws:
         many = run.keep({"replicate": np.arange(replicates, dtype=np.int64)})
         copies = run.keep({"bucket": _copies()})
         node = resampled(rows, sources, asking.groups, outputs, drawn, many, copies)
-        return answered(self._engine, self._engine.text(node), 2 + len(outputs))
+        return run.gathered(self._engine.text(node), 2 + len(outputs))
 
     # -- reading ------------------------------------------------------------------------------------------------------
 

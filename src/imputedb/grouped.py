@@ -1,4 +1,4 @@
-"""Numbers by group as rows that the engine keeps, in the order and up to the limit that a query asks for."""
+"""Numbers by group as rows that the engine holds, in the order and up to the limit that a query asks for."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from imputedb.algebra.query import Query
 from imputedb.algebra.scalar import Scalar
 from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.session import Held
 from imputedb.errors import QueryError
 from imputedb.sql import tree as t
 
@@ -32,8 +33,8 @@ class Shown(NamedTuple):
     values: Vector | int
 
 
-def kept(engine: DuckDB, query: Query, shown: Sequence[Shown], keys: Keys) -> tuple[str, list[int]]:
-    """Where the rows are kept, and which group each of them is.
+def kept(engine: DuckDB, query: Query, shown: Sequence[Shown], keys: Keys) -> tuple[Held, list[int]]:
+    """The rows, and which group each of them is.
 
     Raises:
         QueryError: the query orders by what it does not show.
@@ -58,11 +59,11 @@ def kept(engine: DuckDB, query: Query, shown: Sequence[Shown], keys: Keys) -> tu
     modifiers += [dict(query.limit[1])] if query.limit else []
     node = t.select([*items, t.reference(name, "group")], t.table((name,), ""), modifiers=modifiers)
     try:
-        answer = engine.temporary.answer(engine.text(node), len(items) + 1)
+        held = engine.session.held(engine.text(node))
     finally:
         engine.forget([name])
-    places = engine.rows(t.select([t.reference(f"c{len(items)}")], t.table(("temp", "main", answer), "")))
-    return answer, [int(place) for (place,) in places]
+    places = engine.session.rows(f"SELECT c{len(items)} FROM {held.source}")
+    return held, [int(place) for (place,) in places]
 
 
 def _columns(key: Scalar, query: Query, shown: Sequence[Shown]) -> list[int]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from imputedb.algebra.render import drawn
 from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.session import Held, Read
 from imputedb.errors import DataError, QueryError, StorageError
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class Report:
 class Result:
     """Rows, readable as often as wanted, with their plan and report.
 
+    They are held in memory, outside of the database: what is written or rolled back later does not touch them.
+
     Attributes:
         columns: the names of the output columns.
         types: their DuckDB types.
@@ -83,7 +86,7 @@ class Result:
     def __init__(
         self,
         engine: DuckDB,
-        name: str,
+        held: Held,
         columns: list[str],
         types: list[str],
         report: Report,
@@ -92,14 +95,14 @@ class Result:
         estimates: Sequence[Mapping[str, Estimate | Robust]] | None = None,
     ) -> None:
         self._engine = engine
-        self._name = name
+        self._held = held
         self.columns = columns
         self.types = types
         self.report = report
         self.blocks = blocks
         self.frontier = frontier
         self._estimates = estimates
-        weakref.finalize(self, engine.temporary.discard, name)
+        self._left: Iterator[tuple[Any, ...]] | None = None
 
     @cached_property
     def plan(self) -> str:
@@ -131,70 +134,85 @@ class Result:
     def selecting(self) -> str:
         """The SELECT that gives these rows, on the same connection and as long as the result is held."""
         items = ", ".join(f'c{place} AS "{_quoted(name)}"' for place, name in enumerate(self.columns))
-        return f"SELECT {items} FROM temp.{self._name}"
+        return f"SELECT {items} FROM {self._held.source}"
 
-    def _read(self) -> duckdb.DuckDBPyRelation:
+    @property
+    def description(self) -> list[tuple[str, str, None, None, None, None, None]]:
+        """Name and DuckDB type of each column, in the form of Python's database interface (PEP 249)."""
+        return [(name, kind, None, None, None, None, None) for name, kind in zip(self.columns, self.types, strict=True)]
+
+    def _rows(self) -> list[tuple[Any, ...]]:
         with _open():
-            return self._engine.connection.sql(self.selecting)
+            return self._engine.session.read(lambda connection: connection.execute(self.selecting).fetchall())
+
+    def _read(self, form: Callable[[duckdb.DuckDBPyRelation], Read]) -> Read:
+        with _open():
+            return self._engine.session.read(lambda connection: form(connection.sql(self.selecting)))
 
     def fetchall(self) -> list[tuple[Any, ...]]:
-        """All rows as tuples."""
-        with self._engine.lock, _open():
-            return self._engine.connection.execute(self.selecting).fetchall()
+        """The rows as tuples: all of them, or those that `fetchone` and `fetchmany` have not taken yet."""
+        if self._left is None:
+            return self._rows()
+        left = list(self._left)
+        self._left = iter(left)
+        return left
 
     def fetchone(self) -> tuple[Any, ...] | None:
-        """The first row, None when there is none."""
-        with self._engine.lock:
-            rows = self._read().limit(1).fetchall()
-            return rows[0] if rows else None
+        """The next row; None when there is none left."""
+        rows = self.fetchmany(1)
+        return rows[0] if rows else None
+
+    def fetchmany(self, size: int = 1) -> list[tuple[Any, ...]]:
+        """The next rows, so many or as many as are left."""
+        if self._left is None:
+            self._left = iter(self.fetchall())
+        return list(islice(self._left, size))
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        return iter(self.fetchall())
+        return iter(self._rows())
 
     def __len__(self) -> int:
-        with self._engine.lock:
-            return int(self._engine.connection.execute(f"SELECT count(*) FROM temp.{self._name}").fetchall()[0][0])
+        with _open():
+            counting = f"SELECT count(*) FROM {self._held.source}"
+            return int(self._engine.session.read(lambda connection: connection.execute(counting).fetchall())[0][0])
 
     def df(self) -> pd.DataFrame:
         """The rows as a pandas data frame."""
-        with self._engine.lock, _package("pandas"):
-            frame: pd.DataFrame = self._read().df()
+        with _package("pandas"):
+            frame: pd.DataFrame = self._read(lambda rows: rows.df())
             return frame
 
     def pl(self) -> pl.DataFrame:
         """The rows as a polars data frame."""
-        with self._engine.lock, _package("polars"):
-            frame: pl.DataFrame = self._read().pl()
+        with _package("polars"):
+            frame: pl.DataFrame = self._read(lambda rows: rows.pl())
             return frame
 
     def arrow(self) -> pa.Table:
         """The rows as an Arrow table of pyarrow."""
-        with self._engine.lock, _package("pyarrow"):
-            table: pa.Table = self._read().to_arrow_table()
+        with _package("pyarrow"):
+            table: pa.Table = self._read(lambda rows: rows.to_arrow_table())
             return table
 
     def fetchnumpy(self) -> dict[str, Any]:
         """The columns as NumPy arrays, masked where they hold NULL."""
-        with self._engine.lock:
-            columns: dict[str, Any] = self._read().fetchnumpy()
-            return columns
+        return self._read(lambda rows: rows.fetchnumpy())
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """The rows as a stream of Arrow's C interface, for any library that reads it."""
-        with self._engine.lock:
-            relation: Any = self._read()
-            return relation.__arrow_c_stream__(requested_schema)
+        with _open():
+            return self._engine.session.streamed(self.selecting, requested_schema)
 
     def write(self, path: str, format: str) -> None:  # noqa: A002
         """Writes the rows to a file, all of it or nothing: `format` is csv, json or parquet."""
         from imputedb.engines.publish import published
 
-        with self._engine.lock, published(path) as temporary:
+        with _open(), published(path) as temporary:
             target = temporary.replace("'", "''")
-            self._engine.connection.execute(f"COPY ({self.selecting}) TO '{target}' (FORMAT {format})")
+            self._engine.session.rows(f"COPY ({self.selecting}) TO '{target}' (FORMAT {format})")
 
     def __repr__(self) -> str:
-        return f"{self._read()!s}"
+        return self._read(str)
 
 
 def _headed(name: str, plan: Relation | str) -> str:

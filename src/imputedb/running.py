@@ -14,6 +14,7 @@ from imputedb.algebra.relation import Drop, Impute, Relation, Scan
 from imputedb.algebra.walk import bottom_up, scans
 from imputedb.blocks.block import Block, Completed, Planned, Written
 from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.session import Held
 from imputedb.errors import CannotImpute, DataError, InternalError, QueryError
 from imputedb.execution import Execution, Watch
 from imputedb.filling import Outcome
@@ -173,14 +174,13 @@ class Run:
     _missing: dict[str, int] = field(default_factory=dict)
     _outcome: Outcome = field(default_factory=Outcome)
 
-    def through(self, prepared: Prepared) -> str:
-        """Runs the blocks; the name that the last one's rows are kept under."""
+    def through(self, prepared: Prepared) -> Held:
+        """Runs the blocks; the rows of the last one."""
         *before, last = prepared.blocks
         self.stage(before)
         if isinstance(last, Completed):
             raise InternalError("a statement without an answer")
-        text = self.engine.text(self._statement(last))
-        return answered(self.engine, text, len(prepared.columns), imputed=True)
+        return answered(self.engine, self.engine.text(self._statement(last)), imputed=True)
 
     def stage(self, before: Sequence[Block]) -> None:
         """Runs the blocks that others read."""
@@ -251,6 +251,13 @@ class Run:
         self._names.append(self.engine.register(columns))
         return self._names[-1]
 
+    def gathered(self, text: str, width: int) -> str:
+        """Makes a table of a query for as long as the run lasts, of the name that is returned."""
+        with translated():
+            name = self.engine.temporary.rows(text, width)
+        self._made["TABLE"].append(name)
+        return name
+
     def clear(self) -> None:
         """Lets go of everything that was made on the way."""
         for kind, names in self._made.items():
@@ -295,10 +302,10 @@ def _notes(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[str]:
         yield f"not planned: a subquery that reads the block around it{where}"
 
 
-def answered(engine: DuckDB, text: str, width: int, *, imputed: bool = False) -> str:
-    """Runs the last statement, over imputed values if need be; the name that its rows are kept under."""
+def answered(engine: DuckDB, text: str, *, imputed: bool = False) -> Held:
+    """Runs the last statement, over imputed values if need be; its rows."""
     with translated(imputed=imputed):
-        return engine.temporary.answer(text, width)
+        return engine.session.held(text)
 
 
 @contextmanager

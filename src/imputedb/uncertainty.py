@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from imputedb.blocks.block import Planned
 from imputedb.draws import Draws, Numbers
 from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.session import Held
 from imputedb.inference.answers import Estimate, estimated, unbounded
 from imputedb.inference.how_many import enough
 from imputedb.question import Asking, asking
@@ -35,7 +36,7 @@ class Pooled(NamedTuple):
     """An answer that was pooled.
 
     Attributes:
-        name: what its rows are kept under.
+        held: its rows.
         columns: their names.
         types: DuckDB's.
         estimates: row by row, by the name of the output.
@@ -43,7 +44,7 @@ class Pooled(NamedTuple):
         warnings: sentences a reader must know.
     """
 
-    name: str
+    held: Held
     columns: list[str]
     types: list[str]
     estimates: Sequence[Mapping[str, Estimate]]
@@ -150,13 +151,13 @@ def _answer(
     source = t.inner(t.table((_KEYS,), "k"), t.table((named,), "r"), same)
     node = t.select([*(item for item, _, _ in shown), group], source, modifiers=_modifiers(about, group))
     text = f"WITH {_KEYS} AS ({draws.keys()}) {engine.text(node)}"
-    name = answered(engine, text, len(shown) + 1)
-    (groups,) = engine.session.numbers(f"SELECT c{len(shown)} FROM temp.{name}")
+    held = answered(engine, text)
+    (groups,) = engine.session.numbers(f"SELECT c{len(shown)} FROM {held.source}")
     estimates = [
         {about.outputs[place].name: one for place, one in found[int(row) - 1].items() if place < about.shown}
         for row in groups
     ]
-    return Pooled(name, [one for _, one, _ in shown], [kind for _, _, kind in shown], estimates, draws.m, warnings)
+    return Pooled(held, [one for _, one, _ in shown], [kind for _, _, kind in shown], estimates, draws.m, warnings)
 
 
 def _item(about: Asking, place: int) -> Tree:

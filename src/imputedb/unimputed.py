@@ -7,6 +7,7 @@ import numpy as np
 
 from imputedb.blocks.block import Planned
 from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.session import Held
 from imputedb.errors import QueryError
 from imputedb.grouped import Keys, Shown, kept
 from imputedb.inference.doubly_robust import Robust
@@ -36,7 +37,7 @@ class Unimputed(NamedTuple):
     """An answer.
 
     Attributes:
-        name: what its rows are kept under.
+        held: its rows.
         columns: their names.
         types: DuckDB's.
         estimates: row by row, by the name of the output; None of bounds.
@@ -44,7 +45,7 @@ class Unimputed(NamedTuple):
         notes: likewise, of how it was found.
     """
 
-    name: str
+    held: Held
     columns: list[str]
     types: list[str]
     estimates: Sequence[Mapping[str, Robust]] | None
@@ -92,13 +93,13 @@ def _robust(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked) ->
         shown += [
             Shown(f"{name}_{part}", "DOUBLE", place, np.array([of(one) for one in mine])) for part, of in _PARTS.items()
         ]
-    kept_as, order = kept(engine, block.problem.query, shown, found.keys)
+    held, order = kept(engine, block.problem.query, shown, found.keys)
     rows = [
         {name: one for name, one in zip(prepared.columns, found.estimates[group], strict=True) if one}
         for group in order
     ]
     names, types = [one.name for one in shown], [one.type for one in shown]
-    return Unimputed(kept_as, names, types, rows, (*found.warnings, *_reasons(rows)))
+    return Unimputed(held, names, types, rows, (*found.warnings, *_reasons(rows)))
 
 
 def _bounds(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked) -> Unimputed:
@@ -113,9 +114,9 @@ def _bounds(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked) ->
         mine = [one for row in found if (one := row[place])]
         shown.append(Shown(f"{name}_low", "DOUBLE", place, np.array([one.low for one in mine], np.float64)))
         shown.append(Shown(f"{name}_high", "DOUBLE", place, np.array([one.high for one in mine], np.float64)))
-    kept_as, _ = kept(engine, block.problem.query, shown, groups)
+    held, _ = kept(engine, block.problem.query, shown, groups)
     names, types = [one.name for one in shown], [one.type for one in shown]
-    return Unimputed(kept_as, names, types, None, notes=(NO_INTERVALS,))
+    return Unimputed(held, names, types, None, notes=(NO_INTERVALS,))
 
 
 def _keys(block: Planned) -> Mapping[int, int]:

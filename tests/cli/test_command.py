@@ -309,3 +309,21 @@ def test_a_line_of_the_shell_may_hold_several_statements() -> None:
         shell = Shell(db, said.append, mode="csv")
         shell.take("CREATE TABLE t AS SELECT ';' AS x; FROM t; CREATE IMPUTATION POLICY ON t(x) KEEP;")
     assert said == ["Count\n1", "x\n;", "table,column,policy\nt,x,KEEP"]
+
+
+def test_parameters_and_the_format_that_a_name_asks_for(survey: str, tmp_path: Path) -> None:
+    plain = run("query", survey, SQL, "--format", "csv").stdout
+    for text, given in (("?", ["2"]), ("$1", ["2"]), ("$least", ["least=2"])):
+        query = SQL.replace("> 2", f"> {text}")
+        options = [part for value in given for part in ("--param", value)]
+        assert run("query", survey, query, "--format", "csv", *options).stdout == plain
+        assert "tree(people.income)" in run("explain", survey, query, *options).stdout
+    out = tmp_path / "x.parquet"
+    assert run("query", survey, SQL, "--output", str(out)).returncode == 0
+    assert out.read_bytes()[:4] == b"PAR1"
+    assert run("query", survey, SQL, "--output", str(tmp_path / "x.csv")).returncode == 0
+    assert (tmp_path / "x.csv").read_text() == plain
+    refused = run("query", survey, "SELECT 1; SELECT 2", "--output", str(tmp_path / "x.xlsx"))
+    assert (refused.returncode, "files end in .csv, .json, .parquet" in refused.stderr) == (1, True)
+    refused = run("query", survey, SQL.replace("> 2", "> $least"), "--param", "2")
+    assert (refused.returncode, "NAME=VALUE" in refused.stderr) == (1, True)

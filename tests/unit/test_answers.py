@@ -59,7 +59,7 @@ def test_formats_agree(people: Database) -> None:
     assert result.pl().rows() == rows
     assert list(zip(*result.arrow().to_pydict().values(), strict=True)) == rows
     assert pa.table(result).num_rows == len(result) == len(list(result)) == 2
-    assert result.fetchone() == rows[0]
+    assert [result.fetchone(), *result.fetchmany(2), *result.fetchall()] == rows
     assert result.columns == ["sex", "h"]
 
 
@@ -122,7 +122,7 @@ def test_declared_values_are_missing_and_kept(tmp_path: "object") -> None:
         ("SELECT age FROM person WHERE age > 'x'", imputedb.QueryError, "convert"),
         ("SELECT 1; SELECT 2", imputedb.Unplanned, "one statement"),
         ("", imputedb.QueryError, "no statement"),
-        ("WITH a AS (SELECT 1) INSERT INTO person FROM a", imputedb.Unplanned, "INSERT"),
+        ("WITH a AS (SELECT 1) INSERT INTO person FROM a", imputedb.QueryError, "columns"),
         ("WITH c AS (SELECT age FROM persn) SELECT * FROM c", imputedb.UnknownName, "persn"),
         ("SELECT agee FROM (SELECT age FROM person)", imputedb.UnknownName, 'did you mean "age"'),
         ("SELECT age, sex FROM person UNION SELECT pulse FROM exam", imputedb.QueryError, "columns"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 from click.core import ParameterSource
 
 from imputedb.cli.opening import opened, shown_progress
-from imputedb.cli.options import listed, number_of_draws, with_planning
+from imputedb.cli.options import listed, number_of_draws, parameters, with_params, with_planning
 from imputedb.errors import QueryError
 
 if TYPE_CHECKING:
@@ -20,14 +21,20 @@ if TYPE_CHECKING:
 @click.argument("db")
 @click.argument("sql")
 @with_planning
+@with_params
 @click.option("--m", "draws", default="1", show_default=True, help="Draws for intervals, or auto; 1: none.")
 @click.option("--interval", type=click.Choice(["population", "answer"]), default="population", help="What it is about.")
 @click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals' confidence.")
 @click.option(
     "--method", type=click.Choice(["imputation", "aipw", "bounds"]), default="imputation", help="Of answering."
 )
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table")
-@click.option("--output", metavar="FILE", help="Write to a file, all of it or nothing.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json", "parquet"]),
+    help="Of the rows; by the end of FILE unless given, else a table.",
+)
+@click.option("--output", metavar="FILE", help="Write to a file (.csv, .json, .parquet, .txt), all of it or nothing.")
 def query(
     db: str,
     sql: str,
@@ -39,18 +46,21 @@ def query(
     interval: Question,
     level: float,
     method: Literal["imputation", "aipw", "bounds"],
-    form: str,
+    form: str | None,
     output: str | None,
+    params: tuple[str, ...],
 ) -> None:
     """Answer SQL over the database DB as if nothing were missing."""
     from imputedb.cli.answers import write
 
+    form = form or _format_of(output)
     if form == "parquet" and output is None:
         raise QueryError("parquet is no text: give --output FILE")
     _check_has_intervals(draws, method)
     with opened(db) as database, shown_progress() as progress:
         result = database.sql(
             sql,
+            parameters(sql, params),
             alpha=alpha,
             imputer=listed(imputer),
             seed=seed,
@@ -64,6 +74,23 @@ def query(
         write(result, form, output)
 
 
+_FORMATS = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".txt": "table"}
+
+
+def _format_of(output: str | None) -> str:
+    """The format that a file's name asks for.
+
+    Raises:
+        QueryError: it asks for none that there is.
+    """
+    if output is None:
+        return "table"
+    suffix = Path(output).suffix.lower()
+    if suffix not in _FORMATS:
+        raise QueryError(f"{output}: files end in {', '.join(_FORMATS)}; for another name add --format csv, say")
+    return _FORMATS[suffix]
+
+
 def _check_has_intervals(draws: str, method: str) -> None:
     source = click.get_current_context().get_parameter_source
     for name in ("interval", "level"):
@@ -75,15 +102,31 @@ def _check_has_intervals(draws: str, method: str) -> None:
 @click.argument("db")
 @click.argument("sql")
 @with_planning
+@with_params
 @click.option("--analyze", is_flag=True, help="Run it, and show actual rows and times beside the estimates.")
 @click.option("--format", "form", type=click.Choice(["tree", "json", "dot"]), default="tree")
 def explain(
-    db: str, sql: str, alpha: float, imputer: str, seed: int, strategy: str, form: str, *, analyze: bool
+    db: str,
+    sql: str,
+    alpha: float,
+    imputer: str,
+    seed: int,
+    strategy: str,
+    form: str,
+    params: tuple[str, ...],
+    *,
+    analyze: bool,
 ) -> None:
     """Show the plan that answers SQL over the database DB."""
     with opened(db) as database:
         explanation = database.explain(
-            sql, alpha=alpha, imputer=listed(imputer), seed=seed, strategy=strategy, analyze=analyze
+            sql,
+            parameters(sql, params),
+            alpha=alpha,
+            imputer=listed(imputer),
+            seed=seed,
+            strategy=strategy,
+            analyze=analyze,
         )
         match form:
             case "json":
@@ -100,13 +143,14 @@ def explain(
 @click.option(
     "--imputer", default="tree", show_default=True, help="tree, knn, pmm, mean, hotdeck, drop...; several with commas."
 )
+@with_params
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
-def frontier(db: str, sql: str, imputer: str, form: str) -> None:
+def frontier(db: str, sql: str, imputer: str, form: str, params: tuple[str, ...]) -> None:
     """Show every plan that no other beats in both penalty and time, and the alphas that pick it."""
     from imputedb.cli.tables import frontier_table, printed
 
     with opened(db) as database:
-        found = database.frontier(sql, imputer=listed(imputer))
+        found = database.frontier(sql, parameters(sql, params), imputer=listed(imputer))
         if form == "json":
             click.echo(json.dumps([point.data() for point in found or ()], indent=2, ensure_ascii=False))
         elif found is None:

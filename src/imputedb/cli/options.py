@@ -1,6 +1,8 @@
 """Options that several commands share, and what their texts stand for."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Literal
 
 import click
@@ -25,6 +27,43 @@ def with_planning(command: Callable[..., None]) -> Callable[..., None]:
     ):
         command = option(command)
     return command
+
+
+def with_params(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the option that gives values of parameters."""
+    return click.option(
+        "--param",
+        "params",
+        multiple=True,
+        metavar="[NAME=]VALUE",
+        help="The value of a parameter: of ? and $1 in order, or of $NAME; repeatable.",
+    )(command)
+
+
+def parameters(text: str, given: Sequence[str]) -> list[object] | dict[str, object] | None:
+    """The values of a statement's parameters: numbers where they read as such, NULL, true and false, else text.
+
+    Raises:
+        QueryError: some have a name, and others none.
+    """
+    if not given:
+        return None
+    names = {name.lower() for name in re.findall(r"\$([A-Za-z_]\w*)", text)}
+    pairs = [one.partition("=") for one in given]
+    if all(sign and name.lower() in names for name, sign, _ in pairs):
+        return {name: _value(value) for name, _, value in pairs}
+    if names:
+        raise QueryError(
+            f"--param takes NAME=VALUE where parameters have names; these are ${', $'.join(sorted(names))}"
+        )
+    return [_value(one) for one in given]
+
+
+def _value(text: str) -> object:
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return {"null": None, "true": True, "false": False}.get(text.lower(), text)
 
 
 def listed(text: str) -> list[str]:

@@ -55,10 +55,8 @@ class DuckDB:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Several statements that see one state of the data; what was made meanwhile is gone if they fail."""
-        with self.lock:
-            self.temporary.collect()
-            with self.session.transaction():
-                yield
+        with self.lock, self.session.transaction():
+            yield
 
     # -- tables -------------------------------------------------------------------------------------------------------
 
@@ -112,20 +110,6 @@ class DuckDB:
     def arrays(self, node: Tree) -> Mapping[str, Array]:
         """The columns of a SELECT as plain or masked arrays, in order."""
         return self.session.arrays(self.text(node))
-
-    def pivoted(self, text: str) -> tuple[str, list[str], list[str]]:
-        """Runs a statement whose columns are known only afterwards: where its rows are kept, their names and types.
-
-        Raises:
-            QueryError: DuckDB rejects it, with its reason.
-        """
-        with self.lock:
-            name = self.temporary.fresh("pivot")
-            self.session.execute(f"CREATE TEMP TABLE {name} AS {text}")
-            columns, types = parse.shape(self.connection, f"FROM temp.{name}")
-            kept = self.temporary.answer(f"FROM temp.{name}", len(columns))
-            self.temporary.unmake("TABLE", [name])
-            return kept, columns, types
 
     def recall(self, name: Hashable) -> Any:
         """What was kept under a name since something was written last, or None."""

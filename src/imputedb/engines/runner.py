@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import duckdb
 
+from imputedb.errors import StorageError
+
 Fetched = TypeVar("Fetched")
 
 
@@ -37,16 +39,23 @@ class Runner:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._thread = ThreadPoolExecutor(1, "imputedb")
+        self._closed = False
 
     def run(self, text: str, fetch: Callable[[duckdb.DuckDBPyConnection], Fetched]) -> Fetched:
-        """What is fetched of a statement's rows.
+        """What is fetched of a statement's rows."""
+        return self.do(lambda connection: fetch(connection.execute(text)))
+
+    def do(self, work: Callable[[duckdb.DuckDBPyConnection], Fetched]) -> Fetched:
+        """What some work on the connection gives.
 
         DuckDB looks for signals between tasks, and the thread that would look may be in the middle of an endless one.
         So the main thread waits, and another one runs.
         """
+        if self._closed:
+            raise StorageError("the database is closed: read results before closing it")
         if threading.current_thread() is not threading.main_thread():
-            return fetch(self._connection.execute(text))
-        running = self._thread.submit(lambda: fetch(self._connection.execute(text)))
+            return work(self._connection)
+        running = self._thread.submit(work, self._connection)
         try:
             return running.result()
         except KeyboardInterrupt:
@@ -57,4 +66,5 @@ class Runner:
 
     def close(self) -> None:
         """Lets go of the thread."""
+        self._closed = True
         self._thread.shutdown()

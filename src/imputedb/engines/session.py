@@ -3,9 +3,10 @@
 import atexit
 import os
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import duckdb
 import numpy as np
@@ -16,6 +17,22 @@ from imputedb.engines.opening import opened
 from imputedb.engines.runner import Runner, Turns
 from imputedb.errors import InternalError, StorageError
 from imputedb.sql import parse
+
+Read = TypeVar("Read")
+Values = Mapping[str, object] | Sequence[object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Rows in memory, outside of all catalogs and transactions, that live as long as this does.
+
+    Attributes:
+        relation: DuckDB's own, over the rows.
+        source: an item of FROM that reads them, its columns named c0, c1, ...
+    """
+
+    relation: duckdb.DuckDBPyRelation
+    source: str
 
 
 class Session:
@@ -56,10 +73,10 @@ class Session:
 
     # -- statements ---------------------------------------------------------------------------------------------------
 
-    def rows(self, text: str) -> list[tuple[Any, ...]]:
+    def rows(self, text: str, values: Values = None) -> list[tuple[Any, ...]]:
         """The rows of a statement."""
         with self.lock:
-            return self._runner.run(text, _rows)
+            return self._runner.do(lambda connection: connection.execute(text, values or None).fetchall())
 
     def arrays(self, text: str) -> Mapping[str, Array]:
         """The columns of a SELECT as plain or masked arrays, in order."""
@@ -71,28 +88,61 @@ class Session:
         arrays = self.arrays(text)
         return [np.ma.filled(np.ma.asarray(one).astype(np.float64), np.nan) for one in arrays.values()]
 
-    def execute(self, text: str) -> list[tuple[Any, ...]]:
-        """Runs any statement as it stands.
+    def held(self, text: str) -> Held:
+        """The rows of a statement, which runs once, held in memory."""
+        with self.lock:
+            return self._runner.do(lambda connection: _held(connection, text))
+
+    def read(self, work: Callable[[duckdb.DuckDBPyConnection], Read]) -> Read:
+        """What work gives that reads rows which are held; on another connection where this one's transaction was
+        aborted."""
+        with self.lock:
+            try:
+                return self._runner.do(work)
+            except duckdb.TransactionException:
+                with self.connection.cursor() as connection:
+                    return work(connection)
+
+    def verbatim(self, text: str) -> str:
+        """The one statement of a text, without what separates statements."""
+        return self.connection.extract_statements(text)[0].query
+
+    def streamed(self, text: str, schema: object) -> object:
+        """A stream of Arrow's C interface of rows that are held, on a connection of its own: it is read when it may."""
+        with self.lock:
+            stream: Any = self.connection.cursor().sql(text)
+            return stream.__arrow_c_stream__(schema)
+
+    def execute(self, text: str, values: Values = None) -> list[tuple[Any, ...]]:
+        """Runs any statement as it stands; of several the rows of the last.
 
         Raises:
             QueryError: DuckDB rejects it, with its reason.
             StorageError: it cannot be written.
         """
+        return self._ran(text, lambda connection: connection.execute(text, values or None).fetchall())
+
+    def answered(self, text: str, values: Values = None) -> tuple[Held, list[str], list[str]]:
+        """Runs any one statement as it stands: its rows, and the names and types of their columns.
+
+        Raises:
+            QueryError: DuckDB rejects it, with its reason.
+            StorageError: it cannot be written.
+        """
+        return self._ran(text, lambda connection: _answered(connection, text, values))
+
+    def _ran(self, text: str, work: Callable[[duckdb.DuckDBPyConnection], Read]) -> Read:
         with self.lock:
             try:
-                rows = self._runner.run(text, _rows)
+                found = self._runner.do(work)
                 self._note_transaction(text)
-                return rows
+                return found
             except (duckdb.IOException, duckdb.FatalException) as error:
                 raise StorageError(str(error).partition(": ")[2]) from error
             except duckdb.Error as error:
                 raise parse.translated(error) from error
             finally:
                 self.changed()
-
-    def verbatim(self, text: str) -> str:
-        """The one statement of a text, without what separates statements."""
-        return self.connection.extract_statements(text)[0].query
 
     # -- transactions -------------------------------------------------------------------------------------------------
 
@@ -127,8 +177,20 @@ class Session:
                 self._in_transaction = statement.query.split()[0].strip(";").lower() in ("begin", "start")
 
 
-def _rows(ran: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
-    return ran.fetchall()
+def _held(connection: duckdb.DuckDBPyConnection, text: str) -> Held:
+    return _kept(connection.sql(text))
+
+
+def _answered(connection: duckdb.DuckDBPyConnection, text: str, values: Values) -> tuple[Held, list[str], list[str]]:
+    relation = connection.sql(text, params=values or None)
+    names, types = relation.columns, [str(kind) for kind in relation.types]
+    return _kept(relation), names, types
+
+
+def _kept(relation: duckdb.DuckDBPyRelation) -> Held:
+    relation = relation.materialize()
+    names = ", ".join(f"c{place}" for place in range(len(relation.columns)))
+    return Held(relation, f"({relation.sql_query()}) AS held({names})")
 
 
 def _arrays(ran: duckdb.DuckDBPyConnection) -> Mapping[str, Array]:

@@ -1,7 +1,6 @@
-"""Temporary tables and views of ours: what statements read of each other, and the answers that results read."""
+"""Temporary tables and views of ours: what the statements that make one answer read of each other."""
 
 import itertools
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -19,7 +18,6 @@ class Temporary:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._numbers = itertools.count(1)
-        self._discarded: deque[str] = deque()
 
     def fresh(self, kind: str) -> str:
         """A name that no other table or view has."""
@@ -36,29 +34,12 @@ class Temporary:
             for name in names:
                 self._session.rows(f"DROP {kind} IF EXISTS temp.{name}")
 
-    def answer(self, text: str, width: int) -> str:
-        """Runs a query and keeps its rows under the name that is returned, its columns named c0, c1, ..."""
-        with self._session.lock:
-            name = self._discarded.popleft() if self._discarded else self.fresh("answer")
-            columns = ", ".join(f"c{place}" for place in range(width))
-            try:
-                self._session.rows(f"CREATE OR REPLACE TEMP TABLE {name}({columns}) AS {text}")
-            except BaseException:
-                self._discarded.append(name)
-                raise
-            return name
+    def rows(self, text: str, width: int) -> str:
+        """Makes a table of a query, its columns named c0, c1, ..., of the name that is returned."""
+        name = self.fresh("rows")
+        self.make("TABLE", name, [f"c{place}" for place in range(width)], text)
+        return name
 
     def extend(self, name: str, text: str) -> None:
-        """Adds the rows of a query to those of an answer."""
+        """Adds the rows of a query to those of such a table."""
         self._session.rows(f"INSERT INTO temp.{name} {text}")
-
-    def discard(self, name: str) -> None:
-        """Lets go of an answer, when the next one takes its place: callers may be garbage collectors in the middle of
-        anything."""
-        self._discarded.append(name)
-
-    def collect(self) -> None:
-        """Drops discarded answers, but for one whose name the next answer takes."""
-        with self._session.lock, suppress(duckdb.Error):
-            while len(self._discarded) > 1:
-                self._session.rows(f"DROP TABLE IF EXISTS temp.{self._discarded.popleft()}")

@@ -1,15 +1,18 @@
 """Texts of syntax trees, and what DuckDB says of texts, remembered for those that come again."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import assert_never
 
 import duckdb
 
 from imputedb.engines import states
 from imputedb.engines.memory import Memory
 from imputedb.engines.session import Session
-from imputedb.sql import parse
+from imputedb.errors import UnknownName
+from imputedb.sql import parameters, parse
 from imputedb.sql import tree as t
+from imputedb.sql.statements import Keeps, Query, Statement, classify, placed
 from imputedb.sql.tree import Tree
 
 _KEPT = 512
@@ -23,6 +26,7 @@ class Texts:
         self._memory = memory
         self._texts: dict[str, str] = {}
         self._types: dict[str, Tree] = {}
+        self._statements: dict[str, Statement] = {}
         self._combined: dict[str, bool] = {}
 
     def text(self, node: Tree) -> str:
@@ -58,6 +62,79 @@ class Texts:
                 self._memory.keep(("tree", text), known, len(known))
             node: Tree = json.loads(known)
             return node
+
+    def statement(self, text: str) -> Statement:
+        """What kind of statement a text holds, remembered.
+
+        Raises:
+            QueryError: it is not one statement that parses.
+        """
+        with self._session.lock:
+            if text not in self._statements:
+                if len(self._statements) >= _KEPT:
+                    self._statements.clear()
+                self._statements[text] = classify(self._session.connection, text)
+            return self._statements[text]
+
+    def constants(self, values: Mapping[str, object]) -> dict[str, Tree]:
+        """The values of parameters, as trees."""
+        return self.evaluated({name: f"${name}" for name in values}, values)
+
+    def evaluated(self, expressions: Mapping[str, str], values: Mapping[str, object] | None = None) -> dict[str, Tree]:
+        """What expressions without columns are, as trees of constants.
+
+        Raises:
+            QueryError: DuckDB cannot hold a value.
+        """
+        if not expressions:
+            return {}
+        inner = ", ".join(f"{text} AS v{place}" for place, text in enumerate(expressions.values()))
+        outer = ", ".join(f"typeof(v{n}), CAST(v{n} AS VARCHAR)" for n in range(len(expressions)))
+        try:
+            (row,) = self._session.rows(f"SELECT {outer} FROM (SELECT {inner})", values)
+        except duckdb.Error as error:
+            raise parse.translated(error) from error
+        return {name: self._constant(row[2 * place], row[2 * place + 1]) for place, name in enumerate(expressions)}
+
+    def _constant(self, kind: str, text: str | None) -> Tree:
+        if text is None or kind == "VARCHAR":
+            return t.literal(text)
+        return t.cast(t.literal(text), self.type_tree(kind))
+
+    def filled(self, statement: Query | Keeps, values: Mapping[str, Tree]) -> Query | Keeps:
+        """A statement with values in place of its parameters.
+
+        Raises:
+            QueryError: a parameter has no value, or a value no parameter.
+        """
+        parameters.check(statement.parameters, values)
+        if not values:
+            return statement
+        match statement:
+            case Query(text):
+                return Query(self._filled(text, values))
+            case Keeps(before, query, after, target):
+                texts = dict(zip(values, self.written(list(values.values())), strict=True))
+                end = (target[0], placed(target[1], texts)) if target else None
+                return Keeps(placed(before, texts), f"{self._filled(query, values)}\n", placed(after, texts), end)
+            case _:
+                assert_never(statement)
+
+    def _filled(self, text: str, values: Mapping[str, Tree]) -> str:
+        return self.text(parameters.filled(self.tree(text), values, self.written))
+
+    def prepared(self, name: str) -> str:
+        """The statement that was prepared under a name.
+
+        Raises:
+            UnknownName: there is none.
+        """
+        found = self._session.rows(
+            "SELECT statement FROM duckdb_prepared_statements() WHERE lower(name) = lower(?)", [name]
+        )
+        if not found:
+            raise UnknownName(f"no prepared statement {name!r}: PREPARE {name} AS ... makes one")
+        return str(found[0][0])
 
     def outputs(self, text: str) -> tuple[list[str], list[str]]:
         """The names and types of a query's output columns, remembered like its tree.

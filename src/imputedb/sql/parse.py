@@ -97,16 +97,16 @@ def _bare(text: str) -> str:
 
 
 def shape(connection: Connection, text: str) -> tuple[list[str], list[str]]:
-    """The names and types of a query's output columns, as DuckDB binds them.
+    """The names and types of a query's output columns, as DuckDB binds them; nothing runs, and no sequence moves.
 
     Raises:
         QueryError: DuckDB rejects the query, with its reason.
     """
     try:
-        relation = connection.sql(text)
+        rows = connection.execute(f"DESCRIBE\n{text}").fetchall()
     except duckdb.Error as error:
         raise translated(error) from error
-    return relation.columns, [str(kind) for kind in relation.types]
+    return [str(row[0]) for row in rows], [str(row[1]) for row in rows]
 
 
 def type_tree(connection: Connection, name: str) -> Tree:

@@ -1,0 +1,79 @@
+"""The values of a statement's parameters, put into its tree in place of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from imputedb.errors import QueryError
+from imputedb.sql.tree import Tree
+
+Given = Sequence[object] | Mapping[str, object] | None
+"""Values for `?` and `$1` in order, or for `$name` by name."""
+
+
+def by_name(given: Given) -> dict[str, object]:
+    """The value of each parameter by its name, which is its number where it has none.
+
+    Raises:
+        QueryError: values are given in no form that has an order or names.
+    """
+    match given:
+        case None:
+            return {}
+        case Mapping():
+            return {str(name): _plain(value) for name, value in given.items()}
+        case str() | bytes():
+            raise QueryError(f"the parameters are {given!r}: give a list of values, or a dictionary by name")
+        case Sequence() | np.ndarray():
+            return {str(place): _plain(value) for place, value in enumerate(given, 1)}
+        case _:
+            raise QueryError(f"the parameters are {given!r}: give a list of values, or a dictionary by name")
+
+
+def _plain(value: object) -> object:
+    """A value that DuckDB binds: of NumPy's scalars Python's own."""
+    if isinstance(value, np.datetime64):
+        return None if np.isnat(value) else value.astype("datetime64[us]").item()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def check(names: frozenset[str], values: Mapping[str, Tree]) -> None:
+    """Refuses values that are not those of a statement's parameters.
+
+    Raises:
+        QueryError: a parameter has no value, or a value no parameter.
+    """
+    unset, unused = sorted(names - set(values)), sorted(set(values) - names)
+    if unset:
+        raise QueryError(f"no value for the parameter{'s' * (len(unset) > 1)} ${', $'.join(unset)}: give it in params")
+    if unused:
+        has = f"its parameters are ${', $'.join(sorted(names))}" if names else "it has none"
+        raise QueryError(f"the statement has no parameter ${unused[0]}: {has}")
+
+
+def filled(tree: Any, values: Mapping[str, Tree], written: Callable[[Sequence[Tree]], Sequence[str]]) -> Any:
+    """A statement with a value in place of each parameter; its columns keep the names that DuckDB gives them.
+
+    Args:
+        tree: of the statement.
+        values: the constant of each parameter by its name.
+        written: the texts of expressions.
+    """
+    if isinstance(tree, list):
+        return [filled(part, values, written) for part in tree]
+    if not isinstance(tree, dict):
+        return tree
+    if tree.get("class") == "PARAMETER":
+        return {**values[tree["identifier"]], "alias": tree["alias"]}
+    found = {key: filled(part, values, written) for key, part in tree.items()}
+    if tree.get("type") == "SELECT_NODE":
+        pairs = zip(tree["select_list"], found["select_list"], strict=True)
+        found["select_list"] = [_named(before, after, written) for before, after in pairs]
+    return found
+
+
+def _named(before: Tree, after: Tree, written: Callable[[Sequence[Tree]], Sequence[str]]) -> Tree:
+    if before == after or before["alias"]:
+        return after
+    return {**after, "alias": written([before])[0]}

@@ -1,0 +1,314 @@
+"""Statements of every kind: DuckDB's rows, names and types for them, parameters, files that are written."""
+
+import datetime
+import decimal
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+import imputedb
+from imputedb import Database
+from imputedb.sql.statements import classify
+
+MADE = """
+    CREATE TABLE t(i INTEGER PRIMARY KEY, s VARCHAR, d DECIMAL(9,2));
+    INSERT INTO t VALUES (1, 'a', 1.50), (2, 'b', 2.25), (3, NULL, 3);
+    CREATE TABLE whole AS SELECT i, d FROM t;
+    CREATE SEQUENCE counter;
+    PREPARE adding AS INSERT INTO whole VALUES ($1, $2) RETURNING *;
+    PREPARE above AS SELECT i FROM whole WHERE d > $least ORDER BY i;
+"""
+STATEMENTS = (
+    "EXPLAIN SELECT 1",
+    "PRAGMA table_info('t')",
+    "PRAGMA threads = 2",
+    "CALL range(3)",
+    "SHOW TABLES",
+    "SHOW ALL TABLES",
+    "DESCRIBE t",
+    "SUMMARIZE whole",
+    "EXECUTE above(least := 2)",
+    "EXECUTE adding(8, 9.5)",
+    "INSERT INTO t VALUES (4, 'c', 4)",
+    "INSERT INTO t VALUES (4, 'c', 4) RETURNING d, i AS number",
+    "INSERT INTO t BY NAME SELECT 7 AS i, 'z' AS s",
+    "INSERT OR REPLACE INTO t VALUES (1, 'other', NULL) RETURNING *",
+    "UPDATE t SET s = 'x' WHERE i > 1 RETURNING i, s",
+    "DELETE FROM t RETURNING *",
+    "MERGE INTO t USING whole AS w ON t.i = w.i WHEN MATCHED THEN DELETE RETURNING t.i, merge_action",
+    "WITH w AS (SELECT 1) INSERT INTO whole SELECT i + 10, d FROM whole RETURNING *",
+    "WITH gone AS (DELETE FROM whole RETURNING i) SELECT sum(i) AS total FROM gone",
+    "CREATE TABLE u AS SELECT NULL AS nothing, [] AS empty, nextval('counter') AS n FROM whole",
+    "CREATE TABLE u AS FROM whole WITH NO DATA",
+    "SELECT nextval('counter'), currval('counter')",
+    "BEGIN",
+    "SET threads = 2",
+    "CHECKPOINT",
+    "PIVOT whole ON i USING sum(d)",
+    "SELECT * FROM (PIVOT whole ON i USING sum(d))",
+    "FROM whole",
+    "TABLE whole",
+    "VALUES (1, 'a'), (2, 'b')",
+    "SELECT NULL AS a, 1 AS a, 2 AS A, {'x': [1]} AS n",
+    "(SELECT 1) UNION ALL (SELECT 2) ORDER BY 1",
+)
+
+
+@pytest.fixture
+def bare() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        connection.execute(MADE)
+        yield connection
+
+
+@pytest.mark.parametrize("text", STATEMENTS)
+def test_every_statement_gives_what_duckdb_gives(db: Database, bare: duckdb.DuckDBPyConnection, text: str) -> None:
+    db.execute(MADE)
+    result = db.sql(text)
+    expected: Any = bare.sql(text).materialize() if "nextval" not in text else bare.sql(text)
+    if text.startswith("SELECT NULL"):
+        assert result.columns == ["a", "a", "A", "n"]
+    else:
+        assert result.columns == expected.columns
+    assert result.types == [str(kind) for kind in expected.types]
+    shown = [row[:1] for row in result] if text.startswith("EXPLAIN") else list(result)
+    given = expected.fetchall()
+    assert shown == ([row[:1] for row in given] if text.startswith("EXPLAIN") else given)
+    counted = "SELECT nextval('counter')"
+    assert db.execute(counted) == bare.execute(counted).fetchall()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT 1; SELECT 2",
+        "DROP TABLE t; SELECT 1",
+        "COPY (SELECT 1) TO 'never.csv'; DROP TABLE t",
+        "PIVOT whole ON i USING sum(d); DROP TABLE t",
+        "CREATE TABLE u AS SELECT s FROM t; DROP TABLE t",
+        "INSERT INTO whole SELECT i, d FROM t; DROP TABLE t",
+        "EXECUTE above(1); DROP TABLE t",
+    ],
+)
+def test_a_second_statement_is_refused_before_anything_ran(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    db.execute(MADE)
+    with pytest.raises(imputedb.Unplanned, match="one statement at a time: the text holds 2"):
+        db.sql(text)
+    assert set(db.tables()) == {"t", "whole"}
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_of_ours_is_shown(people: Database) -> None:
+    held = [people.sql("SELECT avg(age) FROM person WHERE sex = 'f'", m=m, imputer="pmm") for m in (1, 3)]
+    held.append(people.sql("WITH w AS (SELECT id, max(height) AS h FROM exam GROUP BY id) SELECT avg(h) FROM w"))
+    for listing in ("duckdb_tables()", "duckdb_columns()", "duckdb_views()", "information_schema.tables"):
+        text = f"SELECT count(*) FROM {listing} WHERE COLUMNS(*)::VARCHAR LIKE '%imputedb_%'"
+        assert people.sql(text.replace("COLUMNS(*)::VARCHAR", "columns(lambda c: c LIKE '%_name')::VARCHAR")).fetchall()
+    names = {name for (name,) in people.sql("SELECT table_name FROM duckdb_tables() WHERE NOT internal")}
+    names |= {name for (name,) in people.sql("SHOW TABLES")}
+    names |= {name for (name,) in people.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal")}
+    assert names == {"person", "exam"}
+    with pytest.raises(imputedb.UnknownName) as refused:
+        people.sql("FROM imputedb_answer_9")
+    assert "imputedb_answer_1" not in str(refused.value)
+
+
+def test_a_result_outlives_what_happens_later(people: Database) -> None:
+    people.sql("BEGIN")
+    people.sql("CREATE TABLE short AS SELECT 1 AS a")
+    first = people.sql("SELECT a + 1 AS b FROM short")
+    second = people.sql("SELECT count(*) FROM person WHERE age > 20", imputer="mean")
+    rows = second.fetchall()
+    people.sql("ROLLBACK")
+    third = people.sql("SELECT 'other' AS c")
+    assert first.fetchall() == [(2,)]
+    assert second.fetchall() == rows
+    assert third.fetchall() == [("other",)]
+
+
+def test_a_result_is_read_while_a_transaction_is_aborted(people: Database) -> None:
+    people.execute("BEGIN")
+    result = people.sql("SELECT max(age) FROM person", imputer="mean")
+    with pytest.raises(imputedb.QueryError):
+        people.execute("SELECT 'x'::INTEGER")
+    assert len(result) == 1
+    assert result.fetchall() == [tuple(result.df().iloc[0])]
+    people.execute("ROLLBACK")
+
+
+def test_rows_are_taken_one_after_the_other(db: Database) -> None:
+    result = db.sql("SELECT i, i::VARCHAR AS s FROM range(5) r(i)")
+    assert [one[:2] for one in result.description] == [("i", "BIGINT"), ("s", "VARCHAR")]
+    assert result.fetchone() == (0, "0")
+    assert result.fetchmany(2) == [(1, "1"), (2, "2")]
+    assert result.fetchall() == [(3, "3"), (4, "4")]
+    assert result.fetchmany(9) == [(3, "3"), (4, "4")]
+    assert (result.fetchone(), result.fetchmany(3), result.fetchall()) == (None, [], [])
+    assert len(list(result)) == len(result) == 5
+
+
+# -- parameters -------------------------------------------------------------------------------------------------------
+
+VALUES = (
+    5,
+    2**40,
+    2**100,
+    -1.5,
+    float("nan"),
+    True,
+    None,
+    "it's",
+    b"\x00\xff'",
+    datetime.date(2020, 2, 29),
+    datetime.datetime(2020, 2, 29, 12, 0, 0, 1),
+    datetime.timedelta(days=1, microseconds=3),
+    datetime.time(1, 2, 3),
+    decimal.Decimal("-12.340"),
+    [1, 2, None],
+    {"a": 1, "b": "x'y"},
+    ["a,b", 'c"d', ""],
+)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_a_parameter_is_what_duckdb_binds(people: Database, value: object) -> None:
+    text = "SELECT $v AS v, typeof($v), count(*) FILTER (WHERE age >= 0) FROM person GROUP BY ALL"
+    (given,) = people.sql(text, {"v": value}, imputer="mean").fetchall()
+    ((expected, kind),) = duckdb.execute("SELECT $v, typeof($v)", {"v": value}).fetchall()
+    assert repr(given[:2]) == repr((expected, kind))
+    assert given[2] == 400
+
+
+def test_parameters_are_imputed_like_any_query(people: Database) -> None:
+    plain = people.sql("SELECT sex, avg(height) AS h FROM person JOIN exam USING (id) WHERE age > 30 GROUP BY sex")
+    for text, params in (("?", [30]), ("$1", (30,)), ("$least", {"least": np.int64(30)})):
+        query = f"SELECT sex, avg(height) AS h FROM person JOIN exam USING (id) WHERE age > {text} GROUP BY sex"
+        result = people.sql(query, params)
+        assert sorted(result) == sorted(plain)
+        assert result.report.imputed == plain.report.imputed
+        assert people.explain(query, params).text.splitlines()[1:] != []
+    people.sql(
+        "PREPARE older AS SELECT sex, avg(height) AS h FROM person JOIN exam USING (id) WHERE age > ? GROUP BY sex"
+    )
+    assert sorted(people.sql("EXECUTE older(30)")) == sorted(plain)
+    assert people.explain("EXECUTE older(30)").plan is not None
+    people.sql("CREATE TABLE kept AS SELECT id, age FROM person WHERE age > $1", [30])
+    assert people.execute("SELECT count(*) FROM kept WHERE age IS NULL OR age <= ?", [30]) == [(0,)]
+    people.sql("INSERT INTO kept SELECT ?, max(age) FROM person RETURNING *", [-1]).fetchall()
+    assert people.execute("SELECT count(*) FROM kept WHERE id = $id", {"id": -1}) == [(1,)]
+
+
+def test_names_of_columns_are_those_of_the_text(people: Database) -> None:
+    for text in ("SELECT ?, ? + 1 FROM whole", "SELECT * FROM (SELECT ?, i + ? FROM whole)"):
+        people.execute("CREATE TABLE IF NOT EXISTS whole AS SELECT 1 AS i")
+        expected = people.sql(text, [1, 2]).columns
+        query = text.replace("whole", "(SELECT 1 AS i, age FROM person)")
+        assert people.sql(query, [1, 2]).columns == expected
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        (None, r"no value for the parameters \$1, \$2"),
+        ([1], r"no value for the parameter \$2"),
+        ([1, 2, 3], r"no parameter \$3: its parameters are \$1, \$2"),
+        ({"a": 1}, r"no value for the parameters"),
+        ("ab", "give a list of values"),
+        (5, "give a list of values"),
+        ([1, object()], "object"),
+    ],
+)
+def test_parameters_and_values_must_match(people: Database, params: Any, words: str) -> None:
+    with pytest.raises(imputedb.QueryError, match=words):
+        people.sql("SELECT count(*) FROM person WHERE age > ? AND id < ?", params)
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "reader", "options"),
+    [
+        ("x.csv", "read_csv", ""),
+        ("x.parquet", "read_parquet", ""),
+        ("x.parquet", "read_parquet", "(FIELD_IDS {i: 7, m: 8}, WRITE_BLOOM_FILTER false)"),
+        ("x.json", "read_json", ""),
+        ("x.csv.gz", "read_csv", ""),
+        ("x.csv.zst", "read_csv", ""),
+        ("it's.csv", "read_csv", "(HEADER true, DELIMITER ';')"),
+        ("no_suffix", "read_parquet", "(FORMAT parquet)"),
+    ],
+)
+def test_copy_writes_the_format_that_the_name_says(
+    people: Database, tmp_path: Path, name: str, reader: str, options: str
+) -> None:
+    path = str(tmp_path / name).replace("'", "''")
+    for query in ("SELECT id AS i, age AS m FROM person", "SELECT id AS i, id AS m FROM person"):
+        result = people.sql(f"COPY ({query}) TO '{path}' {options}", imputer="mean")
+        assert (result.columns, result.fetchall()) == (["Count"], [(400,)])
+        assert people.execute(f"SELECT count(m) FROM {reader}('{path}')") == [(400,)]
+        assert os.listdir(tmp_path) == [name]
+    magic = (tmp_path / name).read_bytes()[:4]
+    assert (magic == b"PAR1") == (reader == "read_parquet")
+    assert (magic[:2] == b"\x1f\x8b") == name.endswith(".gz")
+
+
+def test_copy_says_what_it_wrote(people: Database, tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    query = "SELECT id, age, sex FROM person"
+    result = people.sql(f"COPY ({query}) TO '{path}' (RETURN_FILES)", imputer="mean")
+    assert result.fetchall() == [(400, [str(path)])]
+    result = people.sql(f"COPY ({query}) TO '{path}' (RETURN_STATS)", imputer="mean")
+    assert result.fetchall()[0][:2] == (str(path), 400)
+    folder = tmp_path / "parts"
+    result = people.sql(
+        f"COPY ({query}) TO '{folder}' (FORMAT parquet, PARTITION_BY sex, RETURN_FILES)", imputer="mean"
+    )
+    ((count, files),) = result.fetchall()
+    assert count == 400
+    assert all(Path(file).is_file() and Path(file).is_relative_to(folder) for file in files)
+    assert sorted(os.listdir(tmp_path)) == ["parts", "x.parquet"]
+    with pytest.raises(imputedb.Error, match="not empty"):
+        people.sql(f"COPY ({query}) TO '{folder}' (FORMAT parquet, PARTITION_BY sex)", imputer="mean")
+
+
+@pytest.mark.parametrize("query", ["SELECT id, age FROM person", "SELECT id FROM person"])
+def test_a_copy_that_fails_leaves_nothing_behind(people: Database, tmp_path: Path, query: str) -> None:
+    (tmp_path / "x.csv").write_text("before")
+    refused = query.replace("id", "CASE WHEN id = 399 THEN error('no more') ELSE id END AS id", 1)
+    with pytest.raises(imputedb.Error, match="no more"):
+        people.sql(f"COPY ({refused}) TO '{tmp_path}/x.csv'", imputer="mean")
+    with pytest.raises(imputedb.Error):
+        people.sql(f"COPY ({query}) TO '{tmp_path}/y.csv' (NO_SUCH_OPTION 1)", imputer="mean")
+    with pytest.raises(imputedb.StorageError, match=r"/missing/x\.csv"):
+        people.sql(f"COPY ({query}) TO '{tmp_path}/missing/x.csv'", imputer="mean")
+    assert os.listdir(tmp_path) == ["x.csv"]
+    assert (tmp_path / "x.csv").read_text() == "before"
+
+
+def test_kinds_are_told_in_one_look(bare: duckdb.DuckDBPyConnection) -> None:
+    kinds = {
+        "SELECT 1": "Query",
+        "/* CREATE TABLE */ SELECT 1 -- ;": "Query",
+        "SELECT ';', $$;$$, \";\" FROM t": "Query",
+        "CREATE VIEW v AS SELECT 1": "Other",
+        "CREATE MACRO f() AS TABLE SELECT 1": "Other",
+        "CREATE TABLE \"as\" (a INT)": "Other",
+        "CREATE TEMP TABLE u(a) AS VALUES (1)": "Keeps",
+        "INSERT INTO t DEFAULT VALUES": "Other",
+        "INSERT INTO t(i) VALUES ((SELECT 1))": "Keeps",
+        "INSERT INTO t VALUES (DEFAULT, (SELECT 'a'))": "Other",
+        "COPY t TO 'x'": "Other",
+        "COPY (SELECT ')') TO 'x'": "Keeps",
+        "CREATE IMPUTATION POLICY ON t(s) KEEP": "PolicyStatement",
+        "EXECUTE p": "Execute",
+    }  # fmt: skip
+    assert {text: type(classify(bare, text)).__name__ for text in kinds} == kinds
