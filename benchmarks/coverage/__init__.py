@@ -1,5 +1,5 @@
-"""How often intervals hold what they are about, of methods side by side."""
+"""The design grid of coverage: how often 95 % intervals hold what they are about, by world and by method."""
 
 import os
 
-os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy: two processes share two cores
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy: processes share the cores

@@ -1,108 +1,149 @@
-"""Methods: intervals by what they are about and by quantity."""
+"""Methods side by side: imputedb's imputers in m draws, and what people do instead."""
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+import csv
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
 
 import imputedb
-from benchmarks.coverage.truths import QUANTITIES, answers
-
-Interval = tuple[float, float]
-Found = Mapping[tuple[str, str], tuple[float, Interval]]
-
-LEVEL = 0.95
-ROBUST = ("mean", "proportion", "group mean")
-"""What the doubly robust form is for."""
+from benchmarks.coverage.design import World
+from benchmarks.coverage.quantities import Estimates, database, estimates, groups, registered, statement
+from benchmarks.coverage.tables import Table
+from imputedb.inference.answers import Estimate, estimated
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Task:
-    """A table, in a database under the name t, and a seed."""
+    """One replication: tables t and u with holes, which the database has too, and a seed."""
 
     db: imputedb.Database
+    world: World
+    t: Table
+    u: Table
     seed: int
-    table: Mapping[str, NDArray[Any]]
+    draws: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a method says: estimates by quantity, and the warnings of its report."""
+
+    estimates: Estimates
+    warnings: tuple[str, ...] = ()
 
 
 Method = Callable[[Task], Found]
 
 
-def multiple(imputer: str) -> Method:
-    """Multiple imputation, 20 draws; the same draws say both what the population and what the answer is."""
+def drawn(imputer: str) -> Method:
+    """Multiple imputation by an imputer."""
 
     def method(task: Task) -> Found:
-        (row,) = task.db.sql(_query(QUANTITIES), m=20, imputer=imputer, seed=task.seed).estimates
-        return {
-            (about, name): (one.estimate, replace(one, question=about).interval(LEVEL))
-            for name, one in row.items()
-            for about in ("population", "answer")
-        }
+        return _asked(task.db, task.world, task.draws, imputer, task.seed)
 
     return method
 
 
-def robust(task: Task) -> Found:
-    """The doubly robust form, around the imputer `norm`."""
-    (row,) = task.db.sql(_query(ROBUST), method="aipw", imputer="norm", seed=task.seed).estimates
-    return {
-        (about, name): (one.estimate, replace(one, question=about).interval(LEVEL))
-        for name, one in row.items()
-        for about in ("population", "answer")
-    }
+def _asked(db: imputedb.Database, world: World, draws: int, imputer: str, seed: int) -> Found:
+    both = [db.sql(text, m=draws, imputer=imputer, seed=seed) for text in (statement(world), groups(world))]
+    warnings = dict.fromkeys(warning for result in both for warning in result.report.warnings)
+    return Found(estimates(*both), tuple(warnings))
+
+
+def aipw(task: Task) -> Found:
+    """The doubly robust form around `norm`, of what it is for; widths are compared with its."""
+    text = statement(task.world, ["AVG", "SUM", "share"])
+    result = task.db.sql(text, method="aipw", imputer="norm", seed=task.seed)
+    return Found(result.estimates[0], tuple(result.report.warnings))
 
 
 def complete_cases(task: Task) -> Found:
-    """Rows with a missing value dropped, the rest taken for a sample of all."""
-    there = ~np.isnan(task.table["y"])
-    return _both(_textbook({name: column[there] for name, column in task.table.items()}))
+    """Rows of t with a missing value dropped, the rest taken for all there is."""
+    there = ~np.isnan(task.t["y"]) & ~np.isnan(task.t["x"]) & np.array([c is not None for c in task.t["c"]])
+    return Found(_of_complete(task, {name: column[there] for name, column in task.t.items()}))
 
 
 def single(task: Task) -> Found:
-    """Single values of `norm`, taken for real."""
-    filled = np.array(task.db.sql("SELECT y FROM t ORDER BY id", imputer="norm", seed=task.seed).fetchall())[:, 0]
-    return _both(_textbook({**task.table, "y": filled}))
+    """One value of `norm` a cell, taken for real."""
+    rows = task.db.sql("SELECT id, a, x, c, y FROM t ORDER BY id", imputer="norm", seed=task.seed).fetchall()
+    columns = zip(*rows, strict=True)
+    t = {n: np.array(values, object if n == "c" else None) for n, values in zip("iaxcy", columns, strict=True)}
+    return Found(_of_complete(task, {"id" if name == "i" else name: column for name, column in t.items()}))
 
 
-def _both(found: Mapping[str, tuple[float, Interval]]) -> Found:
-    return {(about, name): one for name, one in found.items() for about in ("population", "answer")}
+def mice(task: Task) -> Found:
+    """R's mice with its defaults, its completed tables pooled as imputedb pools."""
+    return Found(_pooled([_of_complete(task, t) for t in _by_mice(task)]))
 
 
-def _textbook(table: Mapping[str, NDArray[Any]]) -> dict[str, tuple[float, Interval]]:
-    """The intervals of complete data: t, Wald on the logit, least squares, Woodruff's of a quantile."""
-    y, x = table["y"], table["x"]
-    n, found = len(y), answers(y, table)
-    p = found["proportion"]
-    fit = stats.linregress(x, y)
-    wide = 1.96 / math.sqrt(n * p * (1 - p))
-    ends = np.quantile(y, np.clip(0.25 + np.array([-1, 1]) * 1.96 * math.sqrt(0.1875 / n), 0, 1))
-    group = y[table["g"] == "b"]
-    intervals = {
-        "mean": stats.t.interval(LEVEL, n - 1, y.mean(), stats.sem(y)),
-        "proportion": tuple(1 / (1 + math.exp(-math.log(p / (1 - p)) - side * wide)) for side in (-1, 1)),
-        "slope": stats.t.interval(LEVEL, n - 2, fit.slope, fit.stderr),
-        "group mean": stats.t.interval(LEVEL, len(group) - 1, group.mean(), stats.sem(group)),
-        "quantile": tuple(ends),
-    }
-    return {name: (found[name], (float(low), float(high))) for name, (low, high) in intervals.items()}
+def _of_complete(task: Task, t: Table) -> Estimates:
+    """Estimates of complete data: the same statement, of which nothing is missing."""
+    db = database("complete tables")
+    registered(db, t, task.u)
+    return _asked(db, task.world, 2, "norm", 0).estimates
 
 
-def _query(names: Sequence[str]) -> str:
-    items = ", ".join(f'{QUANTITIES[name]} AS "{name}"' for name in names)
-    return f"SELECT {items} FROM t"
+def _pooled(completed: Sequence[Estimates]) -> Estimates:
+    """Rubin's rules over estimates of completed tables; None of what any of them lacks."""
+    return {name: _one([one[name] for one in completed]) for name in completed[0]}
 
 
-METHODS: Mapping[str, Method] = {
-    "norm, m = 20": multiple("norm"),
-    "AIPW": robust,
-    "complete cases": complete_cases,
-    "single": single,
-    "pmm, m = 20": multiple("pmm"),
-    "tree, m = 20": multiple("tree"),
-}
-FEWER = ("pmm, m = 20", "tree, m = 20")
-"""Methods that only every fourth simulation has."""
+def _one(draws: Sequence[Estimate | None]) -> Estimate | None:
+    there = [draw for draw in draws if draw is not None]
+    if len(there) < len(draws):
+        return None
+    numbers, variances = (np.array([getattr(draw, name) for draw in there]) for name in ("estimate", "se"))
+    first = there[0]
+    return estimated(numbers, variances**2, first.pooled.df_complete, first.scale, "population", 0.95, 1.0, None)
+
+
+_MICE = """
+options(warn = -1); suppressMessages(library(mice)); args <- commandArgs(TRUE)
+t <- read.csv(args[1], stringsAsFactors = TRUE, na.strings = "")
+done <- mice(t[, c("a", "x", "c", "y")], m = as.integer(args[3]), seed = as.integer(args[4]), printFlag = FALSE)
+write.csv(cbind(id = rep(t$id, as.integer(args[3])), complete(done, "long")), args[2], row.names = FALSE)
+"""
+
+
+def has_mice() -> bool:
+    """Whether Rscript is there, with mice installed."""
+    if shutil.which("Rscript") is None:
+        return False
+    asked = ["Rscript", "-e", "quit(status = !requireNamespace('mice', quietly = TRUE))"]
+    return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+
+
+def _by_mice(task: Task) -> list[Table]:
+    with tempfile.TemporaryDirectory() as folder:
+        given, made = Path(folder, "t.csv"), Path(folder, "completed.csv")
+        with given.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(task.t)
+            rows = zip(*(column.tolist() for column in task.t.values()), strict=True)
+            writer.writerows(["" if cell is None or cell != cell else cell for cell in row] for row in rows)
+        subprocess.run(
+            ["Rscript", "-e", _MICE, str(given), str(made), str(task.draws), str(task.seed)],
+            check=True,
+            capture_output=True,
+        )
+        with made.open() as file:
+            lines = list(csv.DictReader(file))
+    return [_completed([line for line in lines if line[".imp"] == str(k + 1)]) for k in range(task.draws)]
+
+
+def _completed(lines: Sequence[dict[str, str]]) -> Table:
+    numbers = {name: np.array([float(line[name]) for line in lines]) for name in ("a", "x", "y")}
+    ids = np.array([int(line["id"]) for line in lines])
+    return {"id": ids, **numbers, "c": np.array([line["c"] for line in lines], object)}
+
+
+BESIDE = {"aipw": aipw, "complete cases": complete_cases, "single": single, "mice": mice}
+"""What imputers are compared with; only the first replications have them."""
+BESIDE_REPLICATIONS = 100
+NAIVE = ("complete cases", "single")
+"""Methods that take what they have for real: an interval about the population is all they have, whatever is asked."""

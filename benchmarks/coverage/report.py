@@ -1,128 +1,142 @@
-"""What is kept of a study: every number, a table, a chart."""
+"""The report: verdicts and cells in Markdown, every number as CSV, and a picture."""
 
 import csv
-import math
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.coverage.methods import METHODS
-from benchmarks.coverage.study import read
-from benchmarks.coverage.truths import QUANTITIES, ROWS, SETTINGS
-
-_BY = ("truth", "mechanism", "share", "about", "quantity", "method")
-
-
-def summary(rows: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
-    """A row a setting, question, quantity and method: coverage, its Monte Carlo error, bias, width."""
-    groups: dict[tuple[str, ...], list[Mapping[str, str]]] = defaultdict(list)
-    for row in rows:
-        groups[tuple(row[name] for name in _BY)].append(row)
-    found = []
-    for key, group in groups.items():
-        n, errors = len(group), np.array([float(row["error"]) for row in group])
-        share = sum(row["covers"] == "1" for row in group) / n
-        found.append(
-            {
-                **dict(zip(_BY, key, strict=True)),
-                "simulations": n,
-                "coverage": round(100 * share, 1),
-                "mc_error": round(100 * math.sqrt(share * (1 - share) / n), 1),
-                "bias": round(float(errors.mean()), 4),
-                "sd": round(float(errors.std()), 4),
-                "width": round(float(np.median([float(row["width"]) for row in group])), 4),
-                "ms": round(1e3 * float(np.median([float(row["seconds"]) for row in group]))),
-            }
-        )
-    return found
+from benchmarks.coverage.design import WORLDS
+from benchmarks.coverage.judging import ENOUGH, FALSE_ALARMS, Cell, Verdict, judged, verdicts
+from benchmarks.coverage.quantities import NAMES
+from benchmarks.coverage.study import ABOUT
 
 
-def table(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """The coverage in Markdown, a column a method, what lies outside 93 to 97 in bold."""
-    methods = [method for method in METHODS if any(row["method"] == method for row in found)]
-    cells = {tuple(str(row[name]) for name in _BY): row for row in found}
-    for about in ("population", "answer"):
-        yield f"\n## `{about}`\n"
-        yield f"| truth, missing | quantity | {' | '.join(methods)} |"
-        yield "|---|---|" + "---:|" * len(methods)
-        for setting in SETTINGS:
-            for name in QUANTITIES:
-                key = (setting.truth, setting.mechanism, str(setting.share), about, name)
-                shown = [_cell(cells.get((*key, method))) for method in methods]
-                if set(shown) != {""}:
-                    yield f"| {setting} | {name} | {' | '.join(shown)} |"
-
-
-def _cell(row: Mapping[str, Any] | None) -> str:
-    if row is None:
-        return ""
-    coverage = float(row["coverage"])
-    return f"{coverage:.1f}" if 93 <= coverage <= 97 else f"**{coverage:.1f}**"
-
-
-def write(found: Sequence[Mapping[str, Any]], out: Path, note: str) -> None:
-    """The numbers, the table and the chart."""
-    with (out / "coverage.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(found[0]))
+def write(lines: Sequence[Mapping[str, Any]], out: Path, note: str) -> None:
+    """Writes coverage_grid.md, .csv and .png into a folder."""
+    cells = judged(lines)
+    with (out / "coverage_grid.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*asdict(cells[0]), "coverage", "passes"])
         writer.writeheader()
-        writer.writerows(found)
-    report(out, note)
+        for cell in cells:
+            row = {name: _shortened(value) for name, value in asdict(cell).items()}
+            writer.writerow({**row, "coverage": round(cell.coverage, 4), "passes": int(cell.passes)})
+    (out / "coverage_grid.md").write_text("\n".join([*_head(lines, note), *_verdicts(cells), *_worlds(cells)]) + "\n")
+    chart(cells, out / "coverage_grid.png")
 
 
-def report(out: Path, note: str) -> None:
-    """The table and the chart, from the numbers that are kept."""
-    found = read(out / "coverage.csv")
-    times = {row["method"]: row["ms"] for row in found}
-    numbers = {row["method"]: row["simulations"] for row in found}
-    counts = ", ".join(f"{method} {numbers[method]}" for method in METHODS if method in numbers)
-    text = [
-        "# Coverage of 95 % intervals",
-        f"\n{ROWS} rows a table; y = 2 + .5 x + .7 a + .4 (g = b) + Normal(0, 1), `curved` with .6 (a^2 - 1) beside; y "
-        "missing completely at random, or by logit a + .5 x (MAR). `population`: how often the interval holds the true "
-        "parameter; `answer`: how often what the query says of the complete table. Outside 93 to 97 in bold; Monte "
-        f"Carlo error 0.7 points at 1,000 simulations, 1.0 at 500. Simulations: {counts}. {note}",
-        *table(found),
-        "\nBias, spread, widths and numbers of simulations: coverage.csv. Median processor time of one call: "
-        + ", ".join(f"{method} {ms} ms" for method, ms in times.items())
-        + ".",
-    ]
-    (out / "coverage.md").write_text("\n".join(text) + "\n")
-    chart(found, out / "coverage.png")
+def _shortened(value: Any) -> Any:
+    return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
-def chart(found: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Coverage by method: a dot a quantity, a panel a setting and question."""
+def _head(lines: Sequence[Mapping[str, Any]], note: str) -> Iterator[str]:
+    replications = Counter((line["world"], line["method"]) for line in lines)
+    worlds = sorted({world for world, _ in replications})
+    yield "# Coverage of 95 % intervals over the design grid\n"
+    yield f"{note}\n"
+    yield (
+        f"Worlds: {len(worlds)} of {len(WORLDS)} ({', '.join(map(str, worlds))}). Replications a world: "
+        + ", ".join(
+            f"{method} {_range([n for (_, name), n in replications.items() if name == method])}"
+            for method in dict.fromkeys(line["method"] for line in lines)
+        )
+        + f". Draws: {', '.join(sorted({str(line['draws']) for line in lines}))}.\n"
+    )
+    refused = Counter((line["method"], line["refused"]) for line in lines if "refused" in line)
+    for (method, reason), count in refused.items():
+        yield f"- {method} refused {count} replications: {reason}."
+    seconds: dict[str, list[float]] = {}
+    for line in lines:
+        if "seconds" in line:
+            seconds.setdefault(line["method"], []).append(line["seconds"])
+    yield (
+        "\nMean processor time of a replication: "
+        + ", ".join(f"{method} {np.mean(found):.2f} s" for method, found in seconds.items())
+        + "."
+    )
+
+
+def _range(counts: Sequence[int]) -> str:
+    return str(counts[0]) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+
+
+def _verdicts(cells: Sequence[Cell]) -> Iterator[str]:
+    yield (
+        "\n## Verdicts\n\nA cell is one quantity in one world. It passes if its coverage is not below 93 % (exact "
+        "binomial test, one-sided at 1 %: the fewer the replications, the more passes). Asked of what is called "
+        f"proper: at least {ENOUGH:.0%} of the cells pass; no cell below 90 % is silent (its answers warn in fewer "
+        "than half of the replications); false alarms (answers that warn in worlds all of whose cells pass) "
+        f"are at most {FALSE_ALARMS:.0%}. Complete cases and single values have one interval, held against both.\n"
+    )
+    yield (
+        "| method | interval | cells | pass | below 90 % | of them silent | false alarms | above 98 % "
+        "| their width / aipw's |"
+    )
+    yield "|---|---|---:|---:|---:|---:|---:|---:|---:|"
+    for one in verdicts(cells):
+        yield f"| {one.method} | {one.about} | {one.cells} | {_numbers(one)} |"
+
+
+def _numbers(one: Verdict) -> str:
+    passing = f"{one.passing:.0%}" if one.passing >= ENOUGH else f"**{one.passing:.0%}**"
+    alarms = "" if np.isnan(one.alarms) else f"{one.alarms:.0%}"
+    wider = "" if np.isnan(one.wider) else f"{one.wider:.2f}"
+    return f"{passing} | {one.below} | {one.silent} | {alarms} | {one.over} | {wider}"
+
+
+def _worlds(cells: Sequence[Cell]) -> Iterator[str]:
+    methods = list(dict.fromkeys(cell.method for cell in cells))
+    by_place = {(c.world, c.about, c.quantity, c.method): c for c in cells}
+    for about in ABOUT:
+        yield f"\n## `{about}`: coverage in %, bold where a cell does not pass\n"
+        yield f"| world | quantity | {' | '.join(methods)} |"
+        yield "|---|---|" + "---:|" * len(methods)
+        for world in WORLDS:
+            for name in NAMES:
+                found = [by_place.get((world.number, about, name, method)) for method in methods]
+                if any(found):
+                    yield f"| {world.number}: {world} | {name} | {' | '.join(map(_shown, found))} |"
+
+
+def _shown(cell: Cell | None) -> str:
+    if cell is None:
+        return ""
+    text = f"{100 * cell.coverage:.1f}"
+    return text if cell.passes else f"**{text}**"
+
+
+def chart(cells: Sequence[Cell], path: Path) -> None:
+    """Coverage by quantity: a dot a world, filled where it passes; a panel a method and question."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    methods = [method for method in METHODS if any(row["method"] == method for row in found)][::-1]
-    marks = dict(zip(QUANTITIES, "osD^v", strict=True))
-    figure, axes = plt.subplots(2, len(SETTINGS), figsize=(3 * len(SETTINGS), 6.2), sharex=True, sharey=True)
-    for row_of, about in zip(axes, ("population", "answer"), strict=True):
-        for panel, setting in zip(row_of, SETTINGS, strict=True):
-            panel.axvspan(93, 97, color="#dfe9f3", zorder=0)
+    methods = list(dict.fromkeys(cell.method for cell in cells))
+    figure, axes = plt.subplots(
+        len(ABOUT), len(methods), figsize=(2.6 * len(methods) + 1.2, 7), sharex=True, sharey=True, squeeze=False
+    )
+    for row_of, about in zip(axes, ABOUT, strict=True):
+        for panel, method in zip(row_of, methods, strict=True):
+            mine = [cell for cell in cells if (cell.method, cell.about) == (method, about)]
+            panel.axvspan(93, 98, color="#dfe9f3", zorder=0)
             panel.axvline(95, color="#7f8c9a", linewidth=0.8, zorder=1)
-            for place, name in enumerate(QUANTITIES):
-                mine = [
-                    (float(row["coverage"]), methods.index(row["method"]) + 0.13 * (2 - place))
-                    for row in found
-                    if (row["about"], row["quantity"]) == (about, name)
-                    and (row["truth"], row["mechanism"], str(row["share"]))
-                    == (setting.truth, setting.mechanism, str(setting.share))
-                ]
-                panel.scatter(*zip(*mine, strict=True), s=26, marker=marks[name], label=name, zorder=3)
-            panel.set_title(f"{setting}\n{about}", fontsize=9)
-            panel.set_yticks(range(len(methods)), methods, fontsize=9)
+            for good, colour in ((True, "#2b6ca3"), (False, "#c0392b")):
+                some = [cell for cell in mine if cell.passes is good]
+                places = [NAMES.index(c.quantity) + 0.5 * (c.world - 32.5) / 64 for c in some]
+                panel.scatter([100 * c.coverage for c in some], places, s=14, color=colour, alpha=0.7, zorder=3)
+            share = np.mean([cell.passes for cell in mine]) if mine else float("nan")
+            panel.set_title(f"{method}, {about}\n{share:.0%} of {len(mine)} cells pass", fontsize=9)
+            panel.set_yticks(range(len(NAMES)), NAMES, fontsize=9)
             panel.set_xlim(-3, 103)
             panel.grid(axis="y", color="#eeeeee", zorder=0)
-    axes[1][len(SETTINGS) // 2].set_xlabel("% of simulations whose 95 % interval holds what it is about", fontsize=9)
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=len(labels), frameon=False, fontsize=9)
-    figure.tight_layout(rect=(0, 0.05, 1, 1))
+    axes[0][0].invert_yaxis()
+    figure.supxlabel(
+        "% of replications whose 95 % interval holds what it is about; red: below 93 % at one-sided 1 %", fontsize=9
+    )
+    figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)
