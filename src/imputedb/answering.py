@@ -73,10 +73,10 @@ class Planner:
             node, text = further, engine.text(further)
         columns, types = engine.texts.outputs(text)
         base, always = asked.strategy == BASE, asked.always
-        found, self._copies = blocks(engine, node, columns, asked.imputers, base=base, always=always)
+        found, self._copies, warnings = blocks(engine, node, columns, asked.imputers, base=base, always=always)
         if self._copies:
             engine.texts.forget_outputs(text)
-        return Prepared(text, columns, types, found)
+        return Prepared(text, columns, types, found, tuple(warnings))
 
 
 def respond(
@@ -240,6 +240,7 @@ def answer(
             run.clear()
     columns, types = (pooled.columns, pooled.types) if pooled else (prepared.columns, prepared.types)
     report = _timed(replace(report, strategy=strategy(prepared, asked), **run.told()), began)
+    report = replace(report, warnings=(*prepared.warnings, *report.warnings))
     if pooled:
         report = replace(report, m=pooled.m, warnings=(*report.warnings, *pooled.warnings))
     elif asked.draws:

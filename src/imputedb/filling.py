@@ -287,9 +287,9 @@ class Filling:
         return combined([self._shelf(scan).keys(hand.at(scan.alias, order)) for scan in hand.scans])
 
     def centre(self, column: Column) -> str | None:
-        """The text of a column's centre; of dates and timestamps the number that imputers see."""
+        """The text of a column's centre; of dates, timestamps and durations the number that imputers see."""
         known = self.statistics[column.relation].columns[column.name]
-        if known.centre is None or known.kind not in (Kind.DATE, Kind.TIMESTAMP):
+        if known.centre is None or known.kind not in (Kind.DATE, Kind.TIMESTAMP, Kind.DURATION):
             return known.centre
         value = self.engine.encoded(self.engine.cast(t.literal(known.centre), known.type), known.type)
         return str(self.engine.rows(t.select([value], None))[0][0])

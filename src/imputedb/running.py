@@ -13,6 +13,7 @@ from imputedb.algebra.column import Column, Columns
 from imputedb.algebra.relation import Drop, Impute, Relation, Scan
 from imputedb.algebra.walk import bottom_up, scans
 from imputedb.blocks.block import Block, Completed, Planned, Written
+from imputedb.blocks.showing import not_imputable
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.session import Held
 from imputedb.errors import CannotImpute, DataError, InternalError, QueryError
@@ -123,12 +124,13 @@ def _is_real(given: object) -> TypeGuard[float]:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A query understood: its output, and unless DuckDB may run it as it stands, the blocks that answer it."""
+    """A query understood: its output, unless DuckDB may run it as it stands the blocks that answer it, and warnings."""
 
     text: str
     columns: list[str]
     types: list[str]
     blocks: Sequence[Block] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def frontier(self) -> Frontier | None:
@@ -329,11 +331,7 @@ def _check_imputable(relation: Relation, statistics: Mapping[str, Statistics]) -
             for column in sorted(node.columns):
                 known = statistics[column.relation].columns[column.name]
                 if known.centre is None:
-                    reason = (
-                        "no value of it is observed"
-                        if known.missing == statistics[column.relation].rows
-                        else f"values of type {known.type} cannot be imputed"
-                    )
+                    reason = not_imputable(statistics[column.relation], column.name)
                     raise CannotImpute(
                         f"{column} has missing values and {reason}: leave it out, or drop those rows with "
                         f"imputer 'drop'"

@@ -96,6 +96,8 @@ def shown(value: Any, cells: Cells) -> object:
             return date(1970, 1, 1) + timedelta(days=int(value))
         case Kind.TIMESTAMP:
             return datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None) + timedelta(microseconds=int(value))
+        case Kind.DURATION:
+            return timedelta(microseconds=int(value))
         case Kind.INTEGER:
             return int(value)
         case _:

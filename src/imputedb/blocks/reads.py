@@ -43,7 +43,7 @@ class Reads:
         table = self.sources[number].table
         if table is None or table in self.staged.values():
             return set()
-        return (read.completed | read.asked) & self._engine.statistics(table).dirty
+        return self._engine.dirty(table, read.completed | read.asked)
 
     def of(self, node: Any) -> dict[int, Read]:
         """What is read anywhere in a tree, by source."""

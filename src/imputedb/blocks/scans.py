@@ -8,6 +8,7 @@ from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan, Table
 from imputedb.blocks.block import Completed
 from imputedb.blocks.reads import Read, Reads
+from imputedb.blocks.showing import not_imputable
 from imputedb.engines.duckdb import DuckDB
 from imputedb.imputers.imputer import Imputer
 from imputedb.planning import planner
@@ -67,9 +68,12 @@ class Scans:
         return node
 
     def _scan(self, table: Table, read: Read) -> "_Scan":
-        dirty = self._engine.statistics(table).dirty
+        statistics = self._engine.statistics(table)
+        dirty = statistics.dirty
         asked = tuple(sorted(read.asked & dirty))
-        completed = dirty if self._base else read.completed & dirty
+        completed = read.completed & dirty
+        if self._base:
+            completed |= {name for name in dirty if not (self._imputers and not_imputable(statistics, name))}
         key = repr((table, asked, () if self._imputers else sorted(completed)))
         if key not in self._found:
             self._found[key] = _Scan(self._engine.temporary.fresh("view"), table, asked)

@@ -9,6 +9,7 @@ from imputedb.blocks.making import Making
 from imputedb.blocks.nested import Nested
 from imputedb.blocks.reads import Reads
 from imputedb.blocks.scans import Scans
+from imputedb.blocks.showing import as_stored
 from imputedb.engines.catalog import catalog, macros
 from imputedb.engines.duckdb import DuckDB
 from imputedb.imputers.imputer import Imputer
@@ -31,9 +32,10 @@ def blocks(
     *,
     base: bool = False,
     always: bool = False,
-) -> tuple[list[Block], list[Table]]:
+) -> tuple[list[Block], list[Table], list[str]]:
     """The blocks of a statement in the order in which they run, the one that answers last; none if DuckDB may run the
-    statement as it stands. And temporary tables that were made of files, to be dropped when it has been answered.
+    statement as it stands. And temporary tables that were made of files, to be dropped when it has been answered; and
+    what is to be warned of.
 
     Args:
         node: DuckDB's tree of a statement that it has already accepted.
@@ -46,15 +48,16 @@ def blocks(
     files = Files(engine)
     resolver = Resolver(catalog(engine))
     whole = resolver.statement(files.copied(node)).node
+    warnings = as_stored(engine, whole, resolver.sources) if imputers else []
     reads = Reads(engine, resolver.sources)
     if not reads.dirty(whole) and not always:
-        return [], files.copies
+        return [], files.copies, warnings
     reads.deciding = examined(whole, resolver.sources, _facts(engine, resolver.sources)).deciding
     scans = Scans(engine, reads, imputers, base=base)
     making = Making(engine, reads, scans, imputers, base=base, always=always)
     nested = Nested(engine, reads, making)
     last = making.block(ANSWER, whole if base else nested.settled(whole, []), columns)
-    return [*scans.blocks(), *nested.found, last], files.copies
+    return [*scans.blocks(), *nested.found, last], files.copies, warnings
 
 
 def _facts(engine: DuckDB, sources: Mapping[int, Source]) -> Facts:

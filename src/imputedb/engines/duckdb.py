@@ -1,6 +1,6 @@
 """DuckDB, embedded: the engine that imputedb comes with."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -71,6 +71,10 @@ class DuckDB:
     def statistics(self, table: Table) -> Statistics:
         """What is known of a table, gathered anew when its contents have changed."""
         return self.gathering.statistics(table)
+
+    def dirty(self, table: Table, names: Collection[str]) -> set[str]:
+        """Those of some columns of a table that miss a value."""
+        return self.gathering.dirty(table, names)
 
     def source(self, table: Table, alias: str) -> Tree:
         """A table as an item of FROM; where a column of its own hides the row ids, with others beside it."""

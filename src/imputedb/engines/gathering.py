@@ -1,5 +1,6 @@
 """Statistics of tables: gathered once, kept in the database, gathered anew when a table's rows have changed."""
 
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -29,6 +30,7 @@ class Gathering:
         self._tables = tables
         self._texts = texts
         self._known: dict[Table, tuple[object, str, Statistics]] = {}
+        self._missing: dict[Table, tuple[object, dict[str, bool]]] = {}
 
     def statistics(self, table: Table) -> Statistics:
         """What is known of a table, gathered anew when its contents have changed."""
@@ -48,6 +50,21 @@ class Gathering:
             self._known[table] = (self._session.state(), fingerprint, statistics)
             return statistics
 
+    def dirty(self, table: Table, names: Collection[str]) -> set[str]:
+        """Those of some columns that miss a value; where nothing is known of a table, its others are not looked at."""
+        known = self._known.get(table)
+        if table in self._tables.adopted or (known and known[0] == self._session.state()):
+            return {name for name in names if name in self.statistics(table).dirty}
+        with self._session.lock:
+            state, seen = self._missing.get(table, (None, {}))
+            if state != self._session.state():
+                seen = {}
+            new = [name for name in names if name not in seen]
+            if new:
+                seen |= profile.missing(self._rows, *self._readings(table, self._tables.shape(table), new))
+            self._missing[table] = (self._session.state(), seen)
+            return {name for name in names if seen[name]}
+
     def fingerprint(self, table: Table) -> str:
         """What tells this state of a table's contents from any other."""
         self.statistics(table)
@@ -55,9 +72,17 @@ class Gathering:
 
     def profiled(self, table: Table, shape: Shape) -> Statistics:
         """The statistics of a table's rows as they are now."""
-        names = {name: readings.stored(shape, name, "t", self._texts.type_tree) for name in shape.types}
-        meanings = {name: declarations.meaning(self._session.connection, shape, name, "t") for name in shape.policies}
-        return profile.gather(self._rows, t.table(table.path, "t"), names, shape.types, self._sample(), meanings)
+        source, names, meanings = self._readings(table, shape, list(shape.types))
+        return profile.gather(self._rows, source, names, shape.types, self._sample(), meanings)
+
+    def _readings(
+        self, table: Table, shape: Shape, names: Sequence[str]
+    ) -> tuple[Tree, dict[str, Tree], dict[str, Tree | None]]:
+        """A table in FROM, how some of its columns are read, and what their NULLs may mean."""
+        read = {name: readings.stored(shape, name, "t", self._texts.type_tree) for name in names}
+        said = [name for name in shape.policies if name in read]
+        meanings = {name: declarations.meaning(self._session.connection, shape, name, "t") for name in said}
+        return t.table(table.path, "t"), read, meanings
 
     def _fingerprint(self, table: Table, shape: Shape) -> str:
         everything = t.call("hash", *(t.reference("t", name) for name in shape.types))

@@ -2,8 +2,9 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,21 @@ from imputedb.statistics.statistics import ColumnStatistics, Kind, Statistics
 BINS = 64
 SAMPLE = 20_000
 """Rows that distributions are taken from; a share is then known within 0.7 points (95 %)."""
+TOGETHER = 200
+"""Columns that are gathered in one statement."""
+DISTINCT_TOGETHER = 8
+"""Columns whose distinct values are counted exactly in one statement: DuckDB joins a count to each other."""
 KEPT = 100
 """Categories whose frequency is kept."""
 
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+_DURATIONS = ("TIME", "TIME_NS", "TIME WITH TIME ZONE", "INTERVAL")
 _TIMESTAMPS = ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
 _KINDS = {
     **dict.fromkeys(_INTEGERS, Kind.INTEGER),
     **dict.fromkeys(("FLOAT", "DOUBLE", "HUGEINT", "UHUGEINT"), Kind.NUMBER),
     **dict.fromkeys(_TIMESTAMPS, Kind.TIMESTAMP),
+    **dict.fromkeys(_DURATIONS, Kind.DURATION),
     "BOOLEAN": Kind.BOOLEAN,
     "DATE": Kind.DATE,
     "VARCHAR": Kind.CATEGORY,
@@ -33,10 +40,11 @@ _KINDS = {
 
 def kind_of(type_name: str) -> Kind:
     """What values of a DuckDB type are to statistics and imputers."""
-    if type_name.startswith("DECIMAL"):
-        return Kind.NUMBER
-    if type_name.startswith("ENUM"):
-        return Kind.CATEGORY
+    if type_name.endswith(")"):  # a list of such ends in ]
+        if type_name.startswith("DECIMAL("):
+            return Kind.NUMBER
+        if type_name.startswith("ENUM("):
+            return Kind.CATEGORY
     return _KINDS.get(type_name, Kind.OPAQUE)
 
 
@@ -63,15 +71,38 @@ def gather(
         sample: the engine's tree of a repeatable sample of `SAMPLE` rows.
         meanings: conditions under which a column's NULL is no missing value.
     """
+    rows, columns = 0, dict[str, ColumnStatistics]()
+    meant = _meant(query, source, readings, meanings)
+    for names in _portions(list(readings), TOGETHER):
+        part = {name: readings[name] for name in names}
+        rows, found = _portion(query, source, part, types, sample, meant)
+        columns |= found
+    return Statistics(rows, columns)
+
+
+def _portions(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """The names in portions, one empty one of none: what a statement costs grows faster than its columns."""
+    for begin in range(0, max(len(names), 1), size):
+        yield names[begin : begin + size]
+
+
+def _portion(
+    query: Query,
+    source: Tree,
+    readings: Mapping[str, Tree],
+    types: Mapping[str, str],
+    sample: Tree,
+    meant: Mapping[str, int],
+) -> tuple[int, dict[str, ColumnStatistics]]:
+    """The rows of a table and the statistics of some of its columns, from a few statements."""
     names = list(readings)
-    clean = t.subquery(t.select([t.named(readings[name], name) for name in names], source), "clean")
+    clean = t.subquery(t.select([t.named(readings[name], name) for name in names] or [t.number(1)], source), "clean")
     kinds = {name: kind_of(types[name]) for name in names}
     counts = _counts(query, clean, kinds)
     rows = counts["count"]
     sampled = t.subquery(t.select([_EVERYTHING], clean, sample=None if rows <= SAMPLE else sample), "clean")
     shapes = _distributions(query, sampled, kinds)
     exact = _exact_distinct(query, clean, counts, names)
-    meant = _meant(query, source, readings, meanings)
     columns = {}
     for place, name in enumerate(names):
         observed = counts[f"observed {place}"]
@@ -79,7 +110,24 @@ def gather(
         missing = rows - observed - meant.get(name, 0)
         column = _column(types[name], kinds[name], missing, distinct, counts.get(f"mean {place}"), shapes.get(place))
         columns[name] = replace(column, meant=meant.get(name, 0))
-    return Statistics(rows, columns)
+    return rows, columns
+
+
+def missing(
+    query: Query, source: Tree, readings: Mapping[str, Tree], meanings: Mapping[str, Tree | None]
+) -> dict[str, bool]:
+    """Whether a value of each column is missing; nothing else is found out."""
+    found: dict[str, Any] = {}
+    for names in _portions(list(readings), TOGETHER):
+        gone = [t.all_of([t.is_missing(readings[name]), *_unmeant(meanings.get(name))]) for name in names]
+        found |= dict(
+            zip(names, query(t.select([t.call("bool_or", one) for one in gone if one], source))[0], strict=True)
+        )
+    return {name: bool(one) for name, one in found.items()}
+
+
+def _unmeant(meaning: Tree | None) -> list[Tree]:
+    return [] if meaning is None else [t.negated(meaning)]
 
 
 def _meant(
@@ -97,11 +145,11 @@ def _meant(
 
 
 def as_number(tree: Tree, kind: Kind) -> Tree:
-    """An ordered value as a number: dates in days, timestamps in seconds, booleans as 0 and 1."""
+    """An ordered value as a number: dates in days, timestamps, times and durations in seconds, booleans as 0 and 1."""
     match kind:
         case Kind.DATE:
             return t.call("date_diff", t.literal("day"), t.cast(t.literal("1970-01-01"), t.plain_type("DATE")), tree)
-        case Kind.TIMESTAMP:
+        case Kind.TIMESTAMP | Kind.DURATION:
             return t.call("epoch", tree)
         case Kind.BOOLEAN:
             return t.cast(tree, t.plain_type("INTEGER"))
@@ -116,7 +164,7 @@ def _counts(query: Query, clean: Tree, kinds: Mapping[str, Kind]) -> dict[str, A
         items[f"observed {place}"] = t.call("count", column)
         if kind != Kind.OPAQUE:
             items[f"distinct {place}"] = t.call("approx_count_distinct", column)
-        if kind in (Kind.INTEGER, Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP):
+        if kind.ordered and kind is not Kind.BOOLEAN:
             items[f"mean {place}"] = _mean(as_number(column, kind), kind)
     values = query(t.select([t.named(tree, name) for name, tree in items.items()], clean))[0]
     counts = dict(zip(items, values, strict=True))
@@ -156,8 +204,14 @@ def _exact_distinct(query: Query, clean: Tree, counts: Mapping[str, Any], names:
     open_ones = [name for place, name in enumerate(names) if unsure(place)]
     if not open_ones:
         return {}
-    calls = [{**t.call("count", t.reference("clean", name)), "distinct": True} for name in open_ones]
-    return dict(zip(open_ones, query(t.select(calls, clean))[0], strict=True))
+    if counts["count"] <= SAMPLE:
+        calls = [t.call("cardinality", t.call("histogram", t.reference("clean", name))) for name in open_ones]
+        return {name: count or 0 for name, count in zip(open_ones, query(t.select(calls, clean))[0], strict=True)}
+    exact: dict[str, int] = {}
+    for names in _portions(open_ones, DISTINCT_TOGETHER):
+        calls = [{**t.call("count", t.reference("clean", name)), "distinct": True} for name in names]
+        exact |= dict(zip(names, query(t.select(calls, clean))[0], strict=True))
+    return exact
 
 
 def _column(
@@ -202,8 +256,17 @@ def _literal(value: float, kind: Kind, type_name: str) -> str:
         case Kind.TIMESTAMP:
             moment = str(np.datetime64(round(value * 1e6), "us")).replace("T", " ").removesuffix(".000000")
             return f"{moment}+00:00" if "ZONE" in type_name else moment
+        case Kind.DURATION:
+            return _duration(round(value * 1e6), type_name)
         case _:
             return repr(value)
+
+
+def _duration(microseconds: int, type_name: str) -> str:
+    if type_name == "INTERVAL":
+        return f"{microseconds} microseconds"
+    moment = (datetime.min + timedelta(microseconds=microseconds)).time().isoformat()
+    return f"{moment}+00:00" if "ZONE" in type_name else moment
 
 
 def dumped(statistics: Statistics) -> str:

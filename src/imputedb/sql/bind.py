@@ -11,7 +11,7 @@ from imputedb.algebra.scalar import Scalar
 from imputedb.errors import Unplanned
 from imputedb.sql.conditions import condition_of
 from imputedb.sql.parse import is_aggregate
-from imputedb.sql.scope import Scope, inner_aliases, mentions, unaliased
+from imputedb.sql.scope import Scope, inner_aliases, is_bare, mentions, unaliased
 from imputedb.sql.sources import Source
 from imputedb.sql.tree import (
     Tree,
@@ -181,7 +181,7 @@ class _Binder:
 
     def ordering(self, tree: Tree) -> Tree:
         """An ORDER BY key: a name that is an output's means the output."""
-        if is_reference(tree) and len(tree["column_names"]) == 1 and tree["column_names"][0].lower() in self.aliases:
+        if is_bare(tree) and len(tree["column_names"]) == 1 and tree["column_names"][0].lower() in self.aliases:
             return tree
         return self.bound(tree)
 

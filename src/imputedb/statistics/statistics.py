@@ -20,13 +20,14 @@ class Kind(Enum):
     BOOLEAN = "boolean"
     DATE = "date"
     TIMESTAMP = "timestamp"
+    DURATION = "duration"
     CATEGORY = "category"
     OPAQUE = "opaque"
 
     @property
     def ordered(self) -> bool:
         """Whether values lie on a line, so that they have quantiles and a mean."""
-        return self in (Kind.INTEGER, Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP, Kind.BOOLEAN)
+        return self not in (Kind.CATEGORY, Kind.OPAQUE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,123 @@
+"""Columns that a statement merely shows: what cannot be imputed of them stays NULL."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.duckdb import DuckDB
+from imputedb.sql.nested import CLAUSES, nodes
+from imputedb.sql.scope import is_bare
+from imputedb.sql.sources import Definition, Source
+from imputedb.sql.tree import Tree, expressions
+from imputedb.statistics.statistics import Statistics
+
+Shown = Callable[[int], bool | None]
+"""Whether the output of a query at a place is shown, rather than never read; None where something examines it."""
+
+Candidates = dict[int, tuple[Tree, bool]]
+"""References that nothing examines so far by the identity of their nodes, and whether they are shown."""
+
+
+def as_stored(engine: DuckDB, whole: Tree, sources: Mapping[int, Source]) -> list[str]:
+    """Lets a statement show what is stored of columns that cannot be imputed, where it merely shows them; warnings."""
+    found: dict[str, str] = {}
+    for item, table, name, is_shown in unexamined(whole, sources):
+        reason = not_imputable(engine.statistics(table), name) if engine.dirty(table, [name]) else None
+        if reason:
+            item["origin"][2] = True
+            item["alias"] = item["alias"] or item["column_names"][-1]  # the stored column has another name
+            if is_shown:
+                found[f"{table.name}.{name}"] = f"{reason}: what is missing of it is shown as NULL"
+    return [f"{column}: {words}" for column, words in found.items()]
+
+
+def not_imputable(statistics: Statistics, name: str) -> str | None:
+    """Why a column cannot be imputed, None of one that can."""
+    known = statistics.columns[name]
+    if known.centre is not None:
+        return None
+    if known.missing + known.meant == statistics.rows:
+        return "no value of it is observed"
+    return f"values of type {known.type} cannot be imputed"
+
+
+def unexamined(whole: Tree, sources: Mapping[int, Source]) -> Iterator[tuple[Any, Table, str, bool]]:
+    """The references to columns of tables that nothing examines on their way into the answer, if they come there.
+
+    Each is a node with its table and column, and whether it is shown rather than never read. A query of WITH or
+    in FROM passes a column on if all that read it merely show it. A query that groups, is DISTINCT, or is combined with
+    another in any way but UNION ALL, examines what it gives, as its ORDER BY examines what it orders by.
+    """
+    reading = _reading(whole)
+    candidates: Candidates = {}
+    _collect(whole, lambda _: True, candidates)
+    for definition, readers in _inner_first(sources):
+
+        def passed(place: int, definition: Definition = definition, readers: Sequence[int] = readers) -> bool | None:
+            names = (definition.columns or ())[place : place + 1]
+            read = [id(one) for name in names for number in readers for one in reading.get((number, name), ())]
+            return any(candidates[one][1] for one in read) if all(one in candidates for one in read) else None
+
+        if not any((number, "") in reading for number in readers):
+            _collect(definition.node, passed, candidates)
+    for item, is_shown in candidates.values():
+        number, name, stored, _ = item["origin"]
+        table = sources[number].table
+        if not stored and table is not None:
+            yield item, table, name, is_shown
+
+
+def _inner_first(sources: Mapping[int, Source]) -> Iterator[tuple[Definition, list[int]]]:
+    """The nested queries with the numbers of those that read them, each after the queries that these stand in."""
+    readers: dict[int, tuple[Definition, list[int]]] = {}
+    for number, source in sources.items():
+        if source.definition is not None and source.definition.node:  # a recursive query reads itself
+            readers.setdefault(id(source.definition.node), (source.definition, []))[1].append(number)
+    yield from sorted(readers.values(), key=lambda found: -min(found[1]))
+
+
+def _reading(whole: Tree) -> dict[tuple[int, str], list[Tree]]:
+    """The references by source and column; under no name, those that read all of a source or more of it than one."""
+    found: dict[tuple[int, str], list[Tree]] = {}
+    for part in nodes(whole):
+        if "origin" in part:
+            found.setdefault((part["origin"][0], part["origin"][1]), []).append(part)
+        for number, _ in part.get("origins", ()):
+            found.setdefault((number, ""), []).append(part)
+        for number in part.get("reads_all", ()):
+            found.setdefault((number, ""), []).append(part)
+    return found
+
+
+def _collect(node: Tree, shown: Shown, candidates: Candidates) -> None:
+    """Adds the items of a query that are columns as they are, at places that are shown."""
+    if node["type"] == "SET_OPERATION_NODE" and _adds(node):
+        for child in node["children"]:
+            _collect(child, shown, candidates)
+    if node["type"] != "SELECT_NODE" or _examines(node):
+        return
+    named = {part["column_names"][0].lower() for part in expressions([node[key] for key in CLAUSES]) if is_bare(part)}
+    for place, item in enumerate(node["select_list"]):
+        if str(item.get("alias", "")).lower() in named:  # an alias that another clause reads
+            continue
+        whole = "origin" in item and item["origin"][3] == len(item["column_names"]) - 1
+        is_shown = shown(place) if whole else None
+        if is_shown is not None:
+            candidates[id(item)] = (item, is_shown)
+
+
+def _adds(node: Tree) -> bool:
+    return bool(node["setop_all"]) and node["setop_type"] == "UNION" and not node["modifiers"]
+
+
+def _examines(node: Tree) -> bool:
+    grouped = node["group_expressions"] or node["having"] or node["aggregate_handling"] == "FORCE_AGGREGATES"
+    return bool(grouped) or any(map(_by_outputs, node["modifiers"]))
+
+
+def _by_outputs(modifier: Tree) -> bool:
+    """Whether a modifier examines outputs: DISTINCT, or ORDER BY a position, a name of an output, or all of them."""
+    if modifier["type"] == "DISTINCT_MODIFIER":
+        return True
+    keys: Sequence[Any] = [one["expression"] for one in modifier.get("orders", ())]
+    return any("origin" not in key and key["class"] in ("CONSTANT", "STAR", "COLUMN_REF") for key in keys)
