@@ -153,3 +153,37 @@ def test_empty_table(db: Database) -> None:
     assert db.sql("SELECT a, b FROM t").fetchall() == []
     assert db.sql("SELECT count(*), sum(a) FROM t").fetchall() == [(0, None)]
     assert Statistics(0, {}).missing_share("x") == 0.0
+
+
+def test_a_query_of_two_columns_looks_at_no_other(db: Database) -> None:
+    """Of a complete table nothing is gathered; a table of 5,000 columns is asked about two of them in one statement."""
+    db.execute("CREATE TABLE wide AS SELECT " + ", ".join(f"{place} AS c{place}" for place in range(5000)))
+    seen: list[str] = []
+    rows = db._engine.session.rows
+
+    def watched(text: str) -> list[tuple[object, ...]]:
+        seen.append(text)
+        return rows(text)
+
+    db._engine.session.rows = watched  # type: ignore[method-assign]
+    assert db.sql("SELECT sum(c7), max(c8) FROM wide").fetchall() == [(7, 8)]
+    assert not [text for text in seen if "c9" in text]
+    assert len(seen) < 6
+
+
+def test_statements_that_gather_do_not_grow_with_the_table(db: Database) -> None:
+    names = [f"c{place}" for place in range(900)]
+    db.execute(
+        "CREATE TABLE wide AS SELECT " + ", ".join(f"i % 7 AS {name}" for name in names) + " FROM range(50) r(i)"
+    )
+    sizes: list[int] = []
+    rows = db._engine.session.rows
+
+    def watched(text: str) -> list[tuple[object, ...]]:
+        sizes.append(text.count("clean.c"))
+        return rows(text)
+
+    db._engine.session.rows = watched  # type: ignore[method-assign]
+    (profile,) = db.profile("wide")
+    assert [column.distinct for column in profile.columns] == [7] * 900
+    assert max(sizes) <= 4 * 200

@@ -21,8 +21,13 @@ Candidates = dict[int, tuple[Tree, bool]]
 def as_stored(engine: DuckDB, whole: Tree, sources: Mapping[int, Source]) -> list[str]:
     """Lets a statement show what is stored of columns that cannot be imputed, where it merely shows them; warnings."""
     found: dict[str, str] = {}
-    for item, table, name, is_shown in unexamined(whole, sources):
-        reason = not_imputable(engine.statistics(table), name) if engine.dirty(table, [name]) else None
+    references = list(unexamined(whole, sources))
+    columns: dict[Table, set[str]] = {}
+    for _, table, name, _ in references:
+        columns.setdefault(table, set()).add(name)
+    dirty = {table: engine.dirty(table, names) for table, names in columns.items()}
+    for item, table, name, is_shown in references:
+        reason = not_imputable(engine.statistics(table), name) if name in dirty[table] else None
         if reason:
             item["origin"][2] = True
             item["alias"] = item["alias"] or item["column_names"][-1]  # the stored column has another name

@@ -73,6 +73,6 @@ def _facts(engine: DuckDB, sources: Mapping[int, Source]) -> Facts:
         column = engine.statistics(table).columns.get(name)
         if column is None or column.kind is Kind.INTEGER:
             return column is not None and column.distinct > FEW_LEVELS
-        return column.kind in (Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP)
+        return column.kind in (Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP, Kind.DURATION)
 
     return Facts(engine.functions.aggregates, frozenset(macros(engine)), misses, expected)

@@ -180,7 +180,7 @@ def _mean(number: Tree, kind: Kind) -> Tree:
 
 
 def _distributions(query: Query, sampled: Tree, kinds: Mapping[str, Kind]) -> dict[int, tuple[Any, ...]]:
-    points = t.call("list_value", *(t.literal(i / BINS) for i in range(BINS + 1)))
+    points = t.cast(t.literal(str([i / BINS for i in range(BINS + 1)])), t.list_type("DOUBLE"))
     items: dict[str, Tree] = {}
     for place, (name, kind) in enumerate(kinds.items()):
         column = t.reference("clean", name)
@@ -205,7 +205,7 @@ def _exact_distinct(query: Query, clean: Tree, counts: Mapping[str, Any], names:
     if not open_ones:
         return {}
     if counts["count"] <= SAMPLE:
-        calls = [t.call("cardinality", t.call("histogram", t.reference("clean", name))) for name in open_ones]
+        calls = [t.call("list_unique", t.call("list", t.reference("clean", name))) for name in open_ones]
         return {name: count or 0 for name, count in zip(open_ones, query(t.select(calls, clean))[0], strict=True)}
     exact: dict[str, int] = {}
     for names in _portions(open_ones, DISTINCT_TOGETHER):

@@ -38,11 +38,13 @@ class Source:
     table: Table | None = None
     definition: Definition | None = None
     visible: bool = True
+    _spelled: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
 
     def column(self, name: str) -> tuple[str, str] | None:
         """A column by any spelling: as it is called here, and its own name."""
-        found = (shown for shown in self.names or () if shown.lower() == name.lower())
-        return next(((shown, (self.names or {})[shown]) for shown in found), None)
+        if len(self._spelled) != len(self.names or ()):
+            self._spelled = {shown.lower(): (shown, own) for shown, own in (self.names or {}).items()}
+        return self._spelled.get(name.lower())
 
 
 @dataclass(slots=True)

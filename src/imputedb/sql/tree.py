@@ -153,6 +153,11 @@ def plain_type(name: str) -> Tree:
     }
 
 
+def list_type(name: str) -> Tree:
+    """The type of a list of values of a plain type."""
+    return {**plain_type("list"), "children": [plain_type(name)]}
+
+
 def cast(child: Tree, type_tree: Tree) -> Tree:
     """`CAST(child AS type)`."""
     return {
