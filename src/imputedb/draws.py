@@ -1,7 +1,7 @@
 """The draws of the outermost block: a table of them in the engine, a row a group and draw."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,12 +14,15 @@ from imputedb.algebra.walk import bottom_up
 from imputedb.blocks.block import Planned, Written
 from imputedb.engines.duckdb import DuckDB
 from imputedb.execution import Execution
-from imputedb.question import Asking
+from imputedb.inference.delta import referring
+from imputedb.inference.influence import GROUP, Influence
+from imputedb.question import GROUPING, Asking
 from imputedb.running import Prepared, Run, translated
 from imputedb.sql import tree as t
 from imputedb.sql.bind import aggregate_calls
 from imputedb.sql.bundled import BUCKETS, bundled, resampled
-from imputedb.sql.generate import DRAW, ROW
+from imputedb.sql.generate import DRAW, ROW, Rows
+from imputedb.sql.influenced import ANSWERS, ROWS, WIDTH, Influenced, squared
 from imputedb.sql.tree import Tree
 
 CELLS = 20_000_000
@@ -46,6 +49,7 @@ class Draws:
         self._places = {name: place for place, name in enumerate(asking.names)}
         self._table: str | None = None
         self._bootstrap: str | None = None
+        self._squares: dict[tuple[str, ...], list[NDArray[np.float64]]] = {}
 
     # -- running ------------------------------------------------------------------------------------------------------
 
@@ -60,7 +64,7 @@ class Draws:
                 below = next(node for node in bottom_up(relation) if isinstance(node, Aggregate))
                 self._insert(execution, below, chunk, run)
             elif isinstance(self._last, Written):
-                self._put([self._engine.text(self._asked_of(run.written(self._last), chunk[0]))])
+                self._insert_written(run.written(self._last), chunk[0], run)
             run.release(kept)
         self.m += len(numbers)
 
@@ -75,12 +79,16 @@ class Draws:
             yield tuple(numbers[begin : begin + size])
 
     def _insert(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...], run: Run) -> None:
-        together = None if self._asking.sets else self._together(execution, below, numbers, run)
+        together = self._together(execution, below, numbers, run) if self._asking.together else None
         if together:
             self._put([together])
             self._put_empty(execution, below, numbers)
         else:
             self._put([self._one(execution, below, number) for number in numbers])
+        rows = execution.generator.rows(below.input)
+        named = run.keep({DRAW: np.array(numbers, np.int32)})
+        for units, places in self._by_units().items():
+            self._add_squares(self._influencing(rows, units, places), named, units, places)
         if self._bootstrap is None and any(one.bootstrapped for one in self._asking.outputs):
             self._bootstrap = self._resample(execution, below, numbers[:_RESAMPLED_DRAWS], run)
 
@@ -92,11 +100,12 @@ class Draws:
         self._put([self._one(execution, below, number) for number in numbers if number not in set(found)])
 
     def _put(self, texts: Sequence[str]) -> None:
-        text = " UNION ALL ".join(f"({one})" for one in texts)
         if not texts:
             return
+        united = " UNION ALL ".join(f"({one})" for one in texts)
+        text = f"SELECT *, row_number() OVER () + {self._count - 1} FROM ({united})"
         if self._table is None:
-            self._table = self._run.gathered(text, len(self._places))
+            self._table = self._run.gathered(text, len(self._places) + 1)
         else:
             with translated():
                 self._engine.temporary.extend(self._table, text)
@@ -105,28 +114,26 @@ class Draws:
         named = run.keep({DRAW: np.array(numbers, np.int32)})
         asking, rows = self._asking, execution.generator.rows(below.input)
         outputs = {f"g{place}": tree for place, tree in enumerate(asking.groups)} | dict(asking.asked)
-        trees = [*outputs.values(), *([asking.having] if asking.having else [])]
-        calls = aggregate_calls(trees, self._engine.functions.aggregates)
+        calls = aggregate_calls([*outputs.values()], self._engine.functions.aggregates)
         if not self._engine.texts.combines([rows.expression(call) for call in calls], rows.source):
             return None
-        node = bundled(rows, asking.groups, outputs, asking.having, named, calls)
+        node = bundled(rows, asking.groups, outputs, named, calls)
         return self._engine.text(node) if node else None
 
     def _one(self, execution: Execution, below: Aggregate, number: int) -> str:
         """The statement of one draw."""
         outputs = [Scalar("", frozenset(), tree, name=name) for name, tree in self._items(number).items()]
-        asking, grouping = self._asking, below.grouping
+        grouping = below.grouping
         if grouping["aggregate_handling"] != "FORCE_AGGREGATES":  # positions and aliases mean other outputs here
-            grouping = {**grouping, "group_expressions": asking.groups}
-        having = Scalar("", frozenset(), asking.having) if asking.having else None
-        relation: Relation = Project(replace(below, grouping=grouping, having=having), tuple(outputs))
+            grouping = {**grouping, "group_expressions": self._asking.groups}
+        relation: Relation = Project(replace(below, grouping=grouping, having=None), tuple(outputs))
         return self._engine.text(execution.generator.answer(relation, number))
 
     def _asked_of(self, node: Tree, number: int) -> Tree:
         """A block that is not planned, asked for what is pooled."""
         items = [t.named(tree, name) for name, tree in self._items(number).items()]
         groups = {} if node["aggregate_handling"] == "FORCE_AGGREGATES" else {"group_expressions": self._asking.groups}
-        return {**node, "select_list": items, "having": self._asking.having, "modifiers": [], **groups}
+        return {**node, "select_list": items, "having": None, "modifiers": [], **groups}
 
     def _items(self, number: int) -> dict[str, Tree]:
         groups = {f"g{place}": tree for place, tree in enumerate(self._asking.groups)}
@@ -138,7 +145,8 @@ class Draws:
         size = max(1, execution.count(below.input))
         replicates = max(20, min(_REPLICATES, _ROWS // (size * len(numbers))))
         numbers = numbers if size * len(numbers) * replicates <= 2 * _ROWS else numbers[:1]
-        sources = [rows.value(Column(alias, ROW)) for alias in sorted(rows.columns)]
+        units = {alias for one in asking.outputs if one.bootstrapped and one.within for alias in one.within.units}
+        sources = [rows.value(Column(alias, ROW)) for alias in sorted(units or rows.columns)]
         outputs = {f"g{place}": tree for place, tree in enumerate(asking.groups)}
         outputs |= {f"e{n}": asking.asked[f"e{n}"] for n, one in enumerate(asking.outputs) if one.bootstrapped}
         drawn = run.keep({DRAW: np.array(numbers, np.int32)})
@@ -147,18 +155,146 @@ class Draws:
         node = resampled(rows, sources, asking.groups, outputs, drawn, many, copies)
         return run.gathered(self._engine.text(node), 2 + len(outputs))
 
+    # -- influences ---------------------------------------------------------------------------------------------------
+
+    def _insert_written(self, node: Tree, number: int, run: Run) -> None:
+        """A draw of a block that is not planned."""
+        self._put([self._engine.text(self._asked_of(node, number))])
+        named = run.keep({DRAW: np.array([number], np.int32)})
+        for units, places in self._by_units().items():
+            items = {DRAW: t.cast(t.number(number), t.plain_type("INTEGER"))} | self._read(places, lambda tree: tree)
+            shown = [t.named(tree, name) for name, tree in items.items()]
+            plain = {"group_expressions": [], "group_sets": [], "aggregate_handling": "STANDARD_HANDLING"}
+            rows = {**node, "select_list": shown, "having": None, "modifiers": [], **plain}
+            self._add_squares(rows, named, units, places)
+
+    def _by_units(self) -> dict[tuple[str, ...], list[int]]:
+        """The outputs that influences tell the variance of, by what is a sampled unit."""
+        found: dict[tuple[str, ...], list[int]] = {}
+        for place, one in enumerate(self._asking.outputs):
+            if one.within and one.within.influence:
+                for units in ways(one.within.units):
+                    found.setdefault(units, []).append(place)
+        return found
+
+    def _influencing(self, rows: Rows, units: tuple[str, ...], places: Sequence[int]) -> Tree:
+        """A SELECT of what influences read of each row, and of the ids of its units."""
+        items = {DRAW: rows.draw or t.cast(t.number(-1), t.plain_type("INTEGER"))}
+        items |= self._read(places, rows.expression)
+        items |= {f"u{n}": rows.value(Column(alias, ROW)) for n, alias in enumerate(units)}
+        return t.select([t.named(tree, name) for name, tree in items.items()], rows.source, t.all_of(rows.conditions))
+
+    def _read(self, places: Sequence[int], over: Callable[[Tree], Tree]) -> dict[str, Tree]:
+        items = {f"g{n}": over(tree) for n, tree in enumerate(self._asking.groups)}
+        for place in places:
+            one = self._influence(place)
+            items |= {f"r{place}_{name}": over(tree) for name, tree in one.rows.items()}
+            items[f"h{place}"] = over(one.held or t.literal(True))
+        return items
+
+    def _influence(self, place: int) -> Influence:
+        within = self._asking.outputs[place].within
+        assert within
+        assert within.influence
+        return within.influence
+
+    def _add_squares(self, rows: Tree, named: str, units: tuple[str, ...], places: Sequence[int]) -> None:
+        """Notes the sums of squares of the draws that were put last."""
+        assert self._table
+        outputs = [self._influenced(place) for place in places]
+        ids, keys = [f"u{n}" for n in range(len(units))], [*map(self._same, range(len(self._asking.groups)))]
+        node = squared(rows, self._table, len(self._places), named, keys, ids, outputs)
+        with translated():
+            columns = self._engine.session.numbers(self._engine.text(node))
+        self._squares.setdefault(units, []).append(np.column_stack(columns))
+
+    def _influenced(self, place: int) -> Influenced:
+        def change(at: str, name: str) -> Tree:
+            if at == GROUP:
+                return t.reference(ANSWERS, f"c{self._places[f'p{place}_{name}']}")
+            return t.reference(ROWS, f"r{place}_{name}")
+
+        one, held = self._influence(place), t.coalesce(t.reference(ROWS, f"h{place}"), t.literal(False))
+        weight = referring(one.weight, change) if one.weight else t.literal(0.0)
+        return Influenced(str(place), referring(one.value, change), held, weight)
+
+    def _same(self, group: int) -> Tree:
+        """Whether a row is of an answer's group, in one of the keys."""
+        answer = t.reference(ANSWERS, f"c{group + 1}")
+        same = t.compared("COMPARE_NOT_DISTINCT_FROM", answer, t.reference(ROWS, f"g{group}"))
+        if not self._asking.sets:
+            return same
+        bit = t.literal(float(2 ** (len(self._asking.groups) - 1 - group)))
+        mask = t.call("floor", t.arithmetic("/", t.reference(ANSWERS, f"c{self._places[GROUPING]}"), bit))
+        rolled = t.compared("COMPARE_EQUAL", t.arithmetic("%", mask, t.literal(2.0)), t.literal(1.0))
+        either = t.any_of([rolled, same])
+        assert either
+        return either
+
+    def influences(self, place: int) -> tuple[Numbers, Numbers]:
+        """The variances and degrees of freedom of an output whose influences were added up, by the row of its draw.
+
+        Of rows that belong to units of two kinds it is the sum of both variances less that of the pairs (Cameron,
+        Gelbach & Miller 2011, equation 2.11); of more kinds the sum alone, which is too large.
+        """
+        within = self._asking.outputs[place].within
+        assert within
+        units = within.units
+        variance, least = np.full(self._count, np.nan), np.full(self._count, np.nan)
+        for kind in ways(units):
+            table = np.concatenate(self._squares[kind])
+            mine = 1 + WIDTH * self._by_units()[kind].index(place)
+            at, (n, total, square, weight) = table[:, 0].astype(np.intp), table[:, mine : mine + WIDTH].T
+            one = self._variance(place, kind, n, total, square)
+            sign = -1.0 if len(units) == 2 == len(kind) else 1.0
+            variance[at] = np.where(np.isnan(variance[at]), 0.0, variance[at]) + sign * one
+            least[at] = np.fmin(least[at], self._freedom(place, kind, n, weight))
+        return np.maximum(variance, 0.0), least
+
+    def _freedom(self, place: int, kind: tuple[str, ...], n: Numbers, weight: Numbers) -> Numbers:
+        if not self._influence(place).centred:
+            return np.full(len(n), self._size(kind) - 1.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.minimum(n - self._influence(place).taken, np.where(weight > 0, 1 / weight, np.inf))
+
+    def _size(self, kind: tuple[str, ...]) -> int:
+        return max([self._asking.sizes[alias] for alias in kind], default=self._asking.units)
+
+    def _variance(self, place: int, kind: tuple[str, ...], n: Numbers, total: Numbers, square: Numbers) -> Numbers:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if self._influence(place).centred:
+                return square * n / (n - 1) if kind else np.where(n > 1, square, np.nan)
+            size = self._size(kind)
+            factor = size / (size - 1) if size > 1 else np.nan
+            return factor * np.maximum(square - total**2 / size, 0.0)
+
+    @property
+    def _count(self) -> int:
+        """The rows that draws have given so far; the last column numbers them."""
+        if self._table is None:
+            return 0
+        ((count,),) = self._engine.session.rows(f"SELECT count(*) FROM temp.{self._table}")
+        return int(count)
+
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def numbers(self) -> dict[str, Numbers]:
-        """The numbers of all draws by name, and under `group` the number of each one's group, counted from 1."""
-        names = [DRAW, *(name for name in self._asking.asked if self._asking.outputs[int(name[1:])].is_number)]
+        """The numbers of all draws by name; under `group` the number of each one's group, counted from 1."""
+        names = [DRAW, *self._asking.numeric]
         items = ", ".join(f"c{self._places[name]}" for name in names)
-        values = self._engine.session.numbers(f"SELECT {items}, {self._group} FROM temp.{self._table}")
-        return dict(zip([*names, "group"], values, strict=True))
+        values = self._engine.session.numbers(
+            f"SELECT {items}, {self._group} FROM temp.{self._table} ORDER BY c{len(self._places)}"
+        )
+        found = dict(zip([*names, "group"], values, strict=True))
+        for place, one in enumerate(self._asking.outputs):
+            if one.within and one.within.influence:
+                found[f"v{place}"], found[f"f{place}"] = self.influences(place)
+        return found
 
     @property
     def _group(self) -> str:
-        keys = ", ".join(f"c{place + 1}" for place in range(len(self._asking.groups)))
+        sets = [f"c{self._places[GROUPING]}"] if self._asking.sets else []
+        keys = ", ".join([*(f"c{place + 1}" for place in range(len(self._asking.groups))), *sets])
         return f"dense_rank() OVER (ORDER BY {keys})" if keys else "1"
 
     def keys(self) -> str:
@@ -172,6 +308,7 @@ class Draws:
             if not one.is_number:
                 value = f"c{self._places[f'e{place}']}"
                 choice = f"mode({value} ORDER BY {value})" if one.aggregates else f"first({value})"
+                choice = f"quantile_disc({value}, 0.5)" if one.aggregates and one.in_order else choice
                 chosen.append(f"{choice} AS k{place}")
         rows = f"SELECT *, {self._group} AS place FROM temp.{self._table}"
         return f"SELECT {', '.join(chosen)} FROM ({rows}) GROUP BY place"
@@ -199,6 +336,11 @@ class Draws:
             int(group) - 1: dict(zip(places, map(float, row), strict=True))
             for group, row in zip(groups, rows, strict=True)
         }
+
+
+def ways(units: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The kinds of units that influences are added up by: each, and pairs of two."""
+    return [()] if not units else [*((one,) for one in units), *([units] if len(units) == 2 else [])]
 
 
 def _copies() -> NDArray[np.int64]:

@@ -13,7 +13,9 @@ from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.session import Held
 from imputedb.inference.answers import Estimate, estimated, unbounded
 from imputedb.inference.how_many import enough
-from imputedb.question import Asking, asking
+from imputedb.inference.ranges import ANY, ONES, POSITIVE, Score
+from imputedb.inference.scale import Scale
+from imputedb.question import STANDS, Asking, asking
 from imputedb.running import MOST_DRAWS, Asked, Prepared, Run, answered
 from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
@@ -27,6 +29,8 @@ _PARTS = ("se", "low", "high", "fmi")
 _KEYS = "imputedb_pooled_keys"
 _UNPLANNED = "no variance within a draw is looked for in a block that is not planned: ask interval='answer'"
 _NESTED = "intervals for a population take the rows of the inner block as the sample"
+
+Flags = NDArray[np.bool_]
 
 Row = Mapping[int, Estimate]
 """What is known of the numbers of a group, by their places among the outputs."""
@@ -54,7 +58,7 @@ class Pooled(NamedTuple):
 
 def pooled(engine: DuckDB, prepared: Prepared, run: Run) -> Pooled | None:
     """The pooled answer; None where the outermost block is not one whose draws could be pooled."""
-    asked, about = run.asked, asking(engine, prepared, run.asked.measures)
+    asked, about = run.asked, asking(engine, prepared, run)
     if about is None:
         return None
     draws = Draws(engine, prepared, run, about)
@@ -122,13 +126,51 @@ def _estimate(
     share = float(has.sum()) / m
     if np.isinf(numbers).any():
         return unbounded(numbers[has], asked.question, asked.level, share)
-    variances, df = None, math.inf
-    if out.within:
-        df = float(np.nanmean(mine[f"f{place}"][has]))
-        variances = mine[f"v{place}"][has] if out.within.variance else None
-        if variances is None and place in bootstrapped:
-            variances = np.full(int(has.sum()), bootstrapped[place])
-    return estimated(numbers[has], variances, df, out.scale, asked.question, asked.level, share, out.reason)
+    variances, df = _within(about, place, mine, bootstrapped, has)
+    values, spread = numbers[has], variances if variances is None else variances[has]
+    if out.empty and share < 1:  # a total of no rows is 0
+        nothing = np.zeros(m - int(has.sum()))
+        values = np.concatenate([values, nothing])
+        spread = spread if spread is None else np.concatenate([spread, nothing])
+    scale = _scale(about, place, mine, has, df)
+    return estimated(values, spread, df, scale, asked.question, asked.level, share, out.reason)
+
+
+def _within(
+    about: Asking, place: int, mine: Mapping[str, Numbers], bootstrapped: Mapping[int, float], has: Flags
+) -> tuple[Numbers | None, float]:
+    """Variances within draws, None where not known, and degrees of freedom of complete data."""
+    within = about.outputs[place].within
+    if within is None:
+        return None, math.inf
+    df = _mean(mine[f"f{place}"][has])
+    if within.influence:
+        alone = not within.influence.centred and df > 0  # no rows, none that add anything
+        return np.nan_to_num(mine[f"v{place}"]) if alone else mine[f"v{place}"], df
+    if within.variance:
+        return mine[f"v{place}"], df
+    if place in bootstrapped:
+        return np.full(len(has), bootstrapped[place]), df
+    return None, df
+
+
+def _mean(values: Numbers) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
+def _scale(about: Asking, place: int, mine: Mapping[str, Numbers], has: Flags, df: float) -> Scale | Score:
+    """Where an output is pooled, and what its interval keeps inside of."""
+    out = about.outputs[place]
+    if out.form is None or out.within is None or not df > 0:
+        return out.scale
+    flags = mine[f"t{place}"][has] if out.form.flag else np.array([ONES])
+    least, factor = float(np.nanmin(flags)) if not np.isnan(flags).all() else ANY, out.form.factor
+    if out.form.kind == "share":
+        return Score(factor, factor / (df + 1)) if least == ONES else out.scale
+    if least == ONES and not out.within.units:
+        return Score(factor * (df + 1), factor)
+    return Score(math.inf, factor) if least >= POSITIVE else out.scale
 
 
 # -- answering --------------------------------------------------------------------------------------------------------
@@ -143,13 +185,14 @@ def _answer(
         shown.append((_item(about, place), out.name, "DOUBLE" if out.is_number else out.type))
         if out.is_number:
             shown += [(t.reference("r", f"{part}{place}"), f"{out.name}_{part}", "DOUBLE") for part in _PARTS]
-    if about.groups:
+    if about.groups or about.having:
         shown.append((t.reference("r", "share"), "in_draws", "DOUBLE"))
     group = t.reference("r", "group")
     named = run.keep(_columns(draws, about, found))
     same = t.compared("COMPARE_EQUAL", t.reference("k", "place"), group)
     source = t.inner(t.table((_KEYS,), "k"), t.table((named,), "r"), same)
-    node = t.select([*(item for item, _, _ in shown), group], source, modifiers=_modifiers(about, group))
+    kept = about.having.over(lambda place: _item(about, place)) if about.having else None
+    node = t.select([*(item for item, _, _ in shown), group], source, kept, modifiers=_modifiers(about, group))
     text = f"WITH {_KEYS} AS ({draws.keys()}) {engine.text(node)}"
     held = answered(engine, text)
     (groups,) = engine.session.numbers(f"SELECT c{len(shown)} FROM {held.source}")
@@ -174,9 +217,11 @@ def _modifiers(about: Asking, group: Tree) -> list[Tree]:
 
 def _columns(draws: Draws, about: Asking, found: Sequence[Row]) -> dict[str, NDArray[np.generic]]:
     """What is known of each group, a column a part."""
-    groups = draws.numbers()["group"].astype(np.intp)
+    numbers = draws.numbers()
+    groups = numbers["group"].astype(np.intp)
+    stands = numbers[STANDS] if about.having else None
     made: dict[str, NDArray[np.generic]] = {"group": np.arange(1, len(found) + 1)}
-    made["share"] = np.bincount(groups, minlength=len(found) + 1)[1:] / draws.m
+    made["share"] = np.bincount(groups, stands, minlength=len(found) + 1)[1:] / draws.m
     for place, out in enumerate(about.outputs):
         if out.is_number:
             cells = [row.get(place) for row in found]

@@ -38,6 +38,11 @@ def test_closed_forms_are_those_of_the_books(sample: Database) -> None:
     ).estimates
     z = np.where(g == 0, x, 0)
     line = stats.linregress(x, y)
+    design = np.column_stack([np.ones(n), x])
+    inverse = np.linalg.inv(design.T @ design)
+    leverage = np.einsum("ni,ij,nj->n", design, inverse, design)
+    off = (y - line.intercept - line.slope * x) / (1 - leverage)
+    hc3 = inverse @ (design.T * off**2) @ design @ inverse
     fourth = ((x - x.mean()) ** 4).mean()
     var = x.var(ddof=1)
     expected = {
@@ -45,20 +50,22 @@ def test_closed_forms_are_those_of_the_books(sample: Database) -> None:
         "s": n * z.var(ddof=1),
         "c": n * (g == 0).var(ddof=1),
         "v": (fourth - var**2 * (n - 3) / (n - 1)) / n,
-        "b": line.stderr**2,
-        "i": line.intercept_stderr**2,
+        "b": hc3[1, 1],
+        "i": hc3[0, 0],
         "p": (x > 5).var(ddof=1) / n,
     }
     for name, variance in expected.items():
         assert row[name].se ** 2 == pytest.approx(variance, rel=1e-9), name
     assert row["d"].se == pytest.approx(row["v"].se / (2 * math.sqrt(var)), rel=1e-9)
+    zx, zy = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
+    r = float((zx * zy).mean())
+    curve = (zx * zy - r * (zx**2 + zy**2) / 2) / (1 - (1 + zx**2 + zy**2) / n)
+    error = math.sqrt((curve**2).sum()) / n / (1 - r**2)
+    half = stats.t.ppf(0.975, (n - 2) * (n - 1) / (n + 1)) * error
     low, high = row["r"].interval()
-    half = stats.t.ppf(0.975, (n - 2) * (n - 1) / (n + 1)) / math.sqrt(n - 3)
-    assert (math.atanh(low), math.atanh(high)) == pytest.approx(
-        (math.atanh(row["r"].estimate) - half, math.atanh(row["r"].estimate) + half), rel=1e-6
-    )
+    assert (math.atanh(low), math.atanh(high)) == pytest.approx((math.atanh(r) - half, math.atanh(r) + half), rel=1e-6)
     assert row["s"].estimate == pytest.approx(mine.sum())
-    assert row["p"].scale.name == "logit"
+    assert row["p"].scale.name == "score"
     assert (row["d"].scale.name, row["r"].scale.name) == ("log", "fisher")
 
 

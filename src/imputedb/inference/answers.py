@@ -1,13 +1,14 @@
 """What is known of one number of an answer that was pooled over draws."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from imputedb.inference.distribution import t_quantile
 from imputedb.inference.freedom import INFINITE
+from imputedb.inference.ranges import Score
 from imputedb.inference.rubin import Interval, Pooled, Vector, pooled
 from imputedb.inference.scale import IDENTITY, Scale
 
@@ -33,7 +34,7 @@ class Estimate:
     """
 
     pooled: Pooled
-    scale: Scale = IDENTITY
+    scale: Scale | Score = IDENTITY
     question: Question = "population"
     level: float = 0.95
     share: float = 1.0
@@ -43,15 +44,26 @@ class Estimate:
     @property
     def estimate(self) -> float:
         """The number, back on its own scale."""
-        return self.scale.back(self.pooled.estimate)
+        return self.pooled.estimate if isinstance(self.scale, Score) else self.scale.back(self.pooled.estimate)
 
     @property
     def se(self) -> float:
-        """Standard error, by the delta method where the scale is not the identity; NaN where there is no interval."""
+        """Standard error, NaN where there is no interval.
+
+        It is by the delta method where the scale is not the identity, and half of the interval over its quantile where
+        nothing, or everything, was counted.
+        """
         if not self._has_interval:
             return math.nan
         error = self._asked.se
+        if isinstance(self.scale, Score):
+            return error or self._half / t_quantile(0.5 + self.level / 2, self._asked.df)
         return error / self.scale.slope(self.estimate) if error else 0.0
+
+    @property
+    def _half(self) -> float:
+        low, high = self.interval()
+        return (high - low) / 2
 
     @property
     def df(self) -> float:
@@ -69,12 +81,17 @@ class Estimate:
         """The interval, at the level that was asked for or another; NaN at both ends where there is none."""
         if not self._has_interval:
             return Interval(math.nan, math.nan)
-        low, high = self._asked.interval(level or self.level)
+        asked, level = self._asked, level or self.level
+        if isinstance(self.scale, Score):
+            if asked.total == 0 and self.question == "answer":
+                return Interval(asked.estimate, asked.estimate)
+            return self.scale.interval(asked.estimate, asked.total, t_quantile(0.5 + level / 2, asked.df))
+        low, high = asked.interval(level)
         return Interval(self.scale.back(low), self.scale.back(high))
 
     @property
     def _has_interval(self) -> bool:
-        return self.pooled.m > 1 and (self.question == "answer" or self.within)
+        return self.pooled.m > 1 and (self.question == "answer" or (self.within and self._asked.defined))
 
     @property
     def _asked(self) -> Pooled:
@@ -88,7 +105,7 @@ def estimated(
     numbers: Vector,
     variances: Vector | None,
     df: float,
-    scale: Scale,
+    scale: Scale | Score,
     question: Question,
     level: float,
     share: float,
@@ -106,20 +123,29 @@ def estimated(
         share: of the draws that have it.
         reason: why it has no interval for a population.
     """
-    values = numbers.tolist()
-    usable = scale if scale.low < min(values) and max(values) < scale.high else IDENTITY
     infinite = variances is not None and bool(np.isinf(variances).any())
     known = variances is not None and not infinite and bool((variances >= 0).all()) and df > 0
-    there = [usable.there(q) for q in values]
-    moved: Sequence[float] = [0.0] * len(values)
+    usable, there, slopes = _moved(numbers, scale)
+    moved: Vector = np.zeros(len(numbers))
     if variances is not None and known:
-        moved = [u * usable.slope(q) ** 2 for q, u in zip(values, variances.tolist(), strict=True)]
+        moved = variances * slopes**2
     if not known and reason is None:
         reason = "its variance is infinite" if infinite else "the group has too few rows to show a variance"
     if len(numbers) == 1:
         reason = _ONE_DRAW
     one = pooled(there, moved, df if known else INFINITE)
+    if known and question == "population" and one.m > 1 and not one.defined:
+        reason = f"undefined, because {one.reason}"
     return Estimate(one, usable, question, level, share, known, reason)
+
+
+def _moved(numbers: Vector, scale: Scale | Score) -> tuple[Scale | Score, Vector, Vector]:
+    """The scale that suits all numbers, the numbers there, and its slopes at them."""
+    if isinstance(scale, Score):
+        return scale, numbers, np.ones(len(numbers))
+    usable = scale if scale.low < numbers.min() and numbers.max() < scale.high else IDENTITY
+    values = numbers.tolist()
+    return usable, np.array([usable.there(q) for q in values]), np.array([usable.slope(q) for q in values])
 
 
 def unbounded(numbers: Vector, question: Question, level: float, share: float) -> Estimate:

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from imputedb.errors import QueryError
-from imputedb.inference.scale import FISHER, IDENTITY, LOG, LOGIT, Scale
+from imputedb.inference import influence
+from imputedb.inference.calls import Call, double, minus, over, plus, sampled, square, times
+from imputedb.inference.influence import Influence
+from imputedb.inference.scale import FISHER, IDENTITY, LOG, Scale
 from imputedb.sql import tree as t
-from imputedb.sql.functions import CONDITION_COUNTS, COUNTS, MEANS, SUMS
+from imputedb.sql.functions import ALL_COUNTS, MEANS, SUMS
 from imputedb.sql.tree import Tree
 
 
@@ -40,34 +43,19 @@ class Measure(Protocol):
         """Why its interval for a population is none; None where there is one."""
 
 
-Moments = Callable[["Call"], Tree]
+@runtime_checkable
+class Influential(Protocol):
+    """A measure whose variance is told row by row too, for rows that a join repeats or that are far from normal."""
 
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call of an aggregate: its arguments as doubles, and further aggregates over the same rows."""
-
-    tree: Tree
-    units: Tree
-
-    def argument(self, place: int) -> Tree:
-        """An argument as a double."""
-        return double(self.tree["arguments"][place]["expression"])
-
-    def of(self, name: str, *arguments: Tree) -> Tree:
-        """Another aggregate over the rows of this one."""
-        return t.call(name, *arguments, where=self.tree.get("filter"))
+    def influence(self, call: Tree) -> Influence | None:
+        """What a row adds to the error of a call; None where that is not known."""
 
     @property
-    def count(self) -> Tree:
-        """n, the rows that count: those without a NULL among the arguments."""
-        given = [part["expression"] for part in self.tree["arguments"]]
-        if not given:
-            return self.of("count_star")
-        asked = str(self.tree["function_name"]).lower() in CONDITION_COUNTS
-        present = given[0] if asked else t.all_of([t.is_present(one) for one in given])
-        both = t.all_of([one for one in (present, self.tree.get("filter")) if one])
-        return t.call("count_star", where=both)
+    def robust(self) -> bool:
+        """Whether the variance is always that of the influences, whatever the distribution."""
+
+
+Moments = Callable[[Call], Tree]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +64,11 @@ class Closed:
 
     Attributes:
         names: of the functions.
-        formula: the variance of a call; None for a bootstrap.
+        formula: the variance of a call; None for influences, or where there are none for a bootstrap.
         pooled_on: the scale.
         taken: degrees of freedom that parameters take from n.
         reason: why there is no interval for a population.
+        by_row: the influence of a row.
     """
 
     names: frozenset[str]
@@ -87,56 +76,28 @@ class Closed:
     pooled_on: Scale = IDENTITY
     taken: int = 1
     reason: str | None = None
+    by_row: Callable[[Call], Influence] | None = None
 
-    def scale(self, call: Tree) -> Scale:
-        """The scale; the logit for the mean of a condition."""
-        return LOGIT if self.pooled_on is IDENTITY and "avg" in self.names and is_proportion(call) else self.pooled_on
+    def scale(self, call: Tree) -> Scale:  # noqa: ARG002  # of any call
+        """The scale."""
+        return self.pooled_on
 
     def variance(self, call: Tree, units: Tree) -> Tree | None:
         """The formula of the call."""
         return self.formula(Call(call, units)) if self.formula else None
 
+    def influence(self, call: Tree) -> Influence | None:
+        """The influence of a row."""
+        return self.by_row(Call(call, t.number(1))) if self.by_row else None
+
+    @property
+    def robust(self) -> bool:
+        """Whether there is no formula, but an influence."""
+        return self.formula is None and self.by_row is not None
+
     def freedom(self, call: Tree) -> Tree:
         """n - k."""
         return minus(Call(call, t.number(1)).count, t.number(self.taken))
-
-
-def double(tree: Tree) -> Tree:
-    """The value as a double."""
-    return t.cast(tree, t.plain_type("DOUBLE"))
-
-
-def minus(left: Tree, right: Tree) -> Tree:
-    """left - right."""
-    return t.arithmetic("-", left, right)
-
-
-def plus(left: Tree, right: Tree) -> Tree:
-    """left + right."""
-    return t.arithmetic("+", left, right)
-
-
-def times(*factors: Tree) -> Tree:
-    """The product."""
-    product, *others = factors
-    for factor in others:
-        product = t.arithmetic("*", product, factor)
-    return product
-
-
-def over(dividend: Tree, divisor: Tree) -> Tree:
-    """dividend / divisor; NULL where the divisor is 0."""
-    return t.arithmetic("/", double(dividend), t.call("nullif", double(divisor), t.number(0)))
-
-
-def square(tree: Tree) -> Tree:
-    """The square."""
-    return times(tree, tree)
-
-
-def sampled(units: Tree) -> Tree:
-    """How many rows were sampled, as a double, and at least as many as the group has."""
-    return double(t.call("greatest", units, t.call("count_star")))
 
 
 def _mean(call: Call) -> Tree:
@@ -180,72 +141,30 @@ def _deviation(call: Call) -> Tree:
     return over(_variance(call), times(t.number(4), call.of("var_samp", call.argument(0))))
 
 
-def _correlation(call: Call) -> Tree:
-    """(1 - r^2)^2 / (n - 3), which on Fisher's scale is 1 / (n - 3) (Fisher 1921)."""
-    r = call.of("corr", call.argument(0), call.argument(1))
-    rest = minus(t.number(1), square(r))
-    return over(square(rest), minus(call.count, t.number(3)))
-
-
-def _residual(call: Call) -> Tree:
-    """s^2 of the line of the first argument on the second, n - 2 degrees of freedom."""
-    y, x = call.argument(0), call.argument(1)
-    explained = times(square(call.of("regr_slope", y, x)), call.of("regr_sxx", y, x))
-    rest = t.call("greatest", minus(call.of("regr_syy", y, x), explained), t.number(0))
-    return over(rest, minus(call.count, t.number(2)))
-
-
-def _slope(call: Call) -> Tree:
-    """s^2 / Sxx."""
-    return over(_residual(call), call.of("regr_sxx", call.argument(0), call.argument(1)))
-
-
-def _intercept(call: Call) -> Tree:
-    """s^2 (1 / n + mean(x)^2 / Sxx)."""
-    y, x = call.argument(0), call.argument(1)
-    centre = over(square(call.of("regr_avgx", y, x)), call.of("regr_sxx", y, x))
-    return times(_residual(call), plus(over(t.number(1), call.count), centre))
-
-
-def is_proportion(call: Tree) -> bool:
-    """Whether a call averages a condition: a boolean cast to a number, or a CASE that gives 0 and 1."""
-    if not call["arguments"]:
-        return False
-    given: Tree = call["arguments"][0]["expression"]
-    while given["class"] == "CAST":
-        given = given["child"]
-        if _is_condition(given):
-            return True
-    if given["class"] != "CASE":
-        return False
-    ends = [check["then_expr"] for check in given["case_checks"]] + [given["else_expr"]]
-    return all(end["class"] == "CONSTANT" and str(end["literal"]["text"]).strip() in _ENDS for end in ends)
-
-
-_ENDS = {"0", "1", "0.0", "1.0"}
-
-
-def _is_condition(tree: Tree) -> bool:
-    kinds = ("OPERATOR_NOT", "OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL", "COMPARE_IN", "COMPARE_NOT_IN")
-    return tree["class"] in ("COMPARISON", "CONJUNCTION", "BETWEEN") or tree["type"] in kinds
-
-
 _EXTREME = "what lies beyond the largest or smallest value of a sample cannot be told from it: ask interval='answer'"
+_PICKED = "a value of one of the rows, which tells nothing of how much it varies: ask interval='answer'"
 _DISTINCT = "how many values a sample has not shown cannot be told from it: ask interval='answer'"
 
+PICKED = frozenset(
+    {"first", "last", "any_value", "arbitrary", "mode", "arg_min", "argmin", "min_by", "arg_max", "argmax", "max_by"}
+) | {"arg_min_null", "arg_max_null", "arg_min_nulls_last", "arg_max_nulls_last", "bit_and", "bit_or", "bit_xor"}
+"""Aggregates that give a value of one of the rows, or bits: of whole numbers, which may be codes, no mean is taken."""
+
 MEASURES: Sequence[Measure] = (
-    Closed(MEANS, _mean),
-    Closed(SUMS, _sum),
-    Closed(COUNTS | CONDITION_COUNTS, _count),
-    Closed(frozenset({"variance", "var_samp", "var_pop"}), _variance, LOG),
-    Closed(frozenset({"stddev", "stddev_samp", "stddev_pop"}), _deviation, LOG),
-    Closed(frozenset({"corr"}), _correlation, FISHER, taken=2),
-    Closed(frozenset({"regr_slope"}), _slope, taken=2),
-    Closed(frozenset({"regr_intercept"}), _intercept, taken=2),
-    Closed(frozenset({"covar_samp", "covar_pop", "regr_r2", "regr_sxx", "regr_syy", "regr_sxy"}), None),
+    Closed(MEANS, _mean, by_row=influence.of_mean),
+    Closed(SUMS, _sum, by_row=influence.of_sum),
+    Closed(ALL_COUNTS, _count, by_row=influence.of_count),
+    Closed(frozenset({"variance", "var_samp", "var_pop"}), _variance, LOG, by_row=influence.of_variance),
+    Closed(frozenset({"stddev", "stddev_samp", "stddev_pop"}), _deviation, LOG, by_row=influence.of_deviation),
+    Closed(frozenset({"corr"}), None, FISHER, taken=2, by_row=influence.of_correlation),
+    Closed(frozenset({"regr_slope"}), None, taken=2, by_row=influence.of_slope),
+    Closed(frozenset({"regr_intercept"}), None, taken=2, by_row=influence.of_intercept),
+    Closed(frozenset({"covar_samp", "covar_pop"}), None, by_row=influence.of_covariance),
+    Closed(frozenset({"regr_r2", "regr_sxx", "regr_syy", "regr_sxy"}), None),
     Closed(frozenset({"median", "quantile_cont", "quantile_disc", "quantile", "mad", "skewness"}), None),
     Closed(frozenset({"kurtosis", "kurtosis_pop", "regr_avgx", "regr_avgy"}), None),
-    Closed(frozenset({"min", "max", "arg_min", "arg_max", "first", "last", "any_value"}), None, reason=_EXTREME),
+    Closed(frozenset({"min", "max"}), None, reason=_EXTREME),
+    Closed(PICKED, None, reason=_PICKED),
     Closed(frozenset({"approx_count_distinct"}), None, reason=_DISTINCT),
 )
 """The measures that come with imputedb."""
@@ -268,6 +187,16 @@ class Measures:
         if not self._by_name:
             self._by_name.update(_named(self.known))
         return self._by_name.get(str(call["function_name"]).lower())
+
+
+def influence_of(measure: Measure, call: Tree) -> Influence | None:
+    """The influence of a row on a call; None where the measure knows none."""
+    return measure.influence(call) if isinstance(measure, Influential) else None
+
+
+def is_robust(measure: Measure) -> bool:
+    """Whether a measure's variance is always that of the influences."""
+    return isinstance(measure, Influential) and measure.robust
 
 
 def _named(measures: Sequence[Measure]) -> Mapping[str, Measure]:

@@ -19,7 +19,6 @@ def bundled(
     rows: Rows,
     groups: Sequence[Tree],
     outputs: Mapping[str, Tree],
-    having: Tree | None,
     numbers: str,
     calls: Sequence[Tree],
 ) -> Tree | None:
@@ -29,12 +28,10 @@ def bundled(
         rows: the joined rows.
         groups: bound expressions that rows are grouped by.
         outputs: bound expressions of groups and aggregates, by name.
-        having: which groups stay.
         numbers: a table with the numbers of the draws under `DRAW`.
-        calls: the aggregates in outputs and having, whose states can be combined.
+        calls: the aggregates in outputs, whose states can be combined.
     """
-    trees = [*outputs.values(), *([having] if having else [])]
-    if any(node["class"] in ("SUBQUERY", "WINDOW") for tree in trees for node in t.expressions(tree)):
+    if any(node["class"] in ("SUBQUERY", "WINDOW") for tree in outputs.values() for node in t.expressions(tree)):
         return None
     draw = rows.draw or _EVERY
     inner = [t.named(draw, DRAW)]
@@ -48,14 +45,13 @@ def bundled(
         for place, tree in enumerate(calls)
     }
     over = {name: _over(tree, known) for name, tree in outputs.items()}
-    kept = _over(having, known) if having else None
-    if any(map(_reads_rows, [*over.values(), *([kept] if kept else [])])):
+    if any(map(_reads_rows, over.values())):
         return None
     number = t.reference(numbers, DRAW)
     source = t.inner(t.subquery(parts, _SHARED), t.table((numbers,), ""), of_draw(t.reference(_SHARED, DRAW), number))
     shown = [t.named(number, DRAW), *(t.named(tree, name) for name, tree in over.items())]
     by = [number, *(t.reference(_SHARED, f"g{place}") for place in range(len(groups)))]
-    return t.select(shown, source, groups=by, having=kept)
+    return t.select(shown, source, groups=by)
 
 
 def _key(tree: Tree) -> str:

@@ -12,6 +12,9 @@ COUNTS = frozenset({"count", "count_star"})
 CONDITION_COUNTS = frozenset({"count_if", "countif"})
 """Aggregates that count rows for which their argument holds."""
 
+ALL_COUNTS = COUNTS | CONDITION_COUNTS
+"""Aggregates that count rows."""
+
 LINEAR = MEANS | SUMS
 """Aggregates that are linear in their argument, so that of expected values they give the expected answer."""
 

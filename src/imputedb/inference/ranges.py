@@ -1,0 +1,158 @@
+"""Totals and shares: numbers that cannot lie beyond certain ends, and intervals that keep inside them."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from imputedb.inference.calls import Call, double
+from imputedb.inference.rubin import Interval
+from imputedb.sql import tree as t
+from imputedb.sql.functions import ALL_COUNTS, MEANS, SUMS
+from imputedb.sql.tree import Tree
+
+ANY, POSITIVE, ONES = 0, 1, 2
+"""What the values are that a number adds up: any, none below 0, or 0 and 1 only."""
+
+
+_WIDEST = 1e150  # whose square is a number
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A multiple of a total or of a share.
+
+    Attributes:
+        kind: `total`, a sum or count; `share`, a mean of values or a ratio of totals.
+        factor: what it is multiplied by, such as 100 of per cents.
+        flag: an aggregate that says of which values it is: ANY, POSITIVE or ONES; None where those are ONES.
+    """
+
+    kind: Literal["total", "share"]
+    factor: float
+    flag: Tree | None
+
+
+def form(tree: Tree) -> Form | None:
+    """The form of an expression of aggregates; None where it is no multiple of one total, mean or ratio."""
+    factor, core = _peeled(tree)
+    if not factor > 0 or core["class"] != "FUNCTION" or core.get("distinct"):
+        return None
+    name = str(core["function_name"]).lower()
+    if name in ALL_COUNTS:
+        return Form("total", factor, None)
+    if name in SUMS:
+        return Form("total", factor, _flag(Call(core, t.number(1))))
+    if name in MEANS:
+        call = Call(core, t.number(1))
+        return Form("share", factor, _either(_is_ones(call), ONES, t.number(ANY)))
+    if name in ("/", "fdiv"):
+        return _ratio(factor, *[part["expression"] for part in core["arguments"]])
+    return None
+
+
+def _ratio(factor: float, above: Tree, below: Tree) -> Form | None:
+    """A share, where what is above counts some of the rows that are counted below."""
+    (times, part), (per, whole) = _peeled(above), _peeled(below)
+    if not (_is_total(part) and _is_total(whole) and times > 0 and per > 0):
+        return None
+    one, all_ = _value(part), _value(whole)
+    inside = t.all_of([_is_one(one), _is_one(all_), t.compared("COMPARE_LESSTHANOREQUALTO", one, all_)])
+    assert inside
+    return Form("share", factor * times / per, _either(t.call("bool_and", inside), ONES, t.number(ANY)))
+
+
+def _flag(call: Call) -> Tree:
+    least = t.compared("COMPARE_GREATERTHANOREQUALTO", call.of("min", call.argument(0)), t.number(0))
+    return _either(_is_ones(call), ONES, _either(least, POSITIVE, t.number(ANY)))
+
+
+def _either(condition: Tree, then: int, otherwise: Tree) -> Tree:
+    return t.where(condition, t.number(then), otherwise)
+
+
+def _is_ones(call: Call) -> Tree:
+    return call.of("bool_and", _is_one(call.argument(0)))
+
+
+def _is_one(value: Tree) -> Tree:
+    equal = [t.compared("COMPARE_EQUAL", value, t.literal(float(end))) for end in (0, 1)]
+    either = t.any_of(equal)
+    assert either
+    return either
+
+
+def _is_total(tree: Tree) -> bool:
+    if tree["class"] != "FUNCTION" or tree.get("distinct"):
+        return False
+    return str(tree["function_name"]).lower() in ALL_COUNTS | SUMS
+
+
+def _value(tree: Tree) -> Tree:
+    """What a row adds to a total."""
+    call = Call(tree, t.number(1))
+    value = double(t.number(1)) if str(tree["function_name"]).lower() in ALL_COUNTS else call.argument(0)
+    return double(t.where(call.held, value, t.number(0))) if call.held else value
+
+
+def _peeled(tree: Tree) -> tuple[float, Tree]:
+    """A constant factor and what it multiplies, inside casts and rounding."""
+    if tree["class"] == "CAST":
+        return _peeled(tree["child"])
+    if tree["class"] != "FUNCTION":
+        return 1.0, tree
+    name, given = str(tree["function_name"]).lower(), [part["expression"] for part in tree["arguments"]]
+    if name in ("round", "nullif") and given:
+        return _peeled(given[0])
+    if name in ("*", "/", "fdiv") and len(given) == 2:
+        left, right = given
+        number = constant(right)
+        if number:
+            factor, inner = _peeled(left)
+            return (factor * number if name == "*" else factor / number), inner
+        number = constant(left) if name == "*" else None
+        if number:
+            factor, inner = _peeled(right)
+            return factor * number, inner
+    return 1.0, tree
+
+
+def constant(tree: Tree) -> float | None:
+    """The number that an expression is; None where it is none."""
+    while tree["class"] == "CAST":
+        tree = tree["child"]
+    if tree["class"] != "CONSTANT":
+        return None
+    try:
+        return float(str(tree["literal"]["text"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The scale of a total or a share: its variance at a value v is taken to be proportional to v (1 - v / top).
+
+    The interval is where the score test does not refuse: Wilson's (1927) of a share, with the pooled variance as Lott
+    and Reiter (2020) have it, and the corresponding one of a count. It never leaves 0 and top, and has a width where
+    nothing, or everything, was counted.
+
+    Attributes:
+        top: the largest value that there can be, infinite of counts without one.
+        dispersion: the factor where the estimate lies at an end, at which no variance is seen.
+    """
+
+    top: float
+    dispersion: float
+
+    name = "score"
+
+    def interval(self, estimate: float, variance: float, quantile: float) -> Interval:
+        """The values v with (estimate - v)^2 <= quantile^2 factor v (1 - v / top)."""
+        top = self.top if estimate <= self.top else math.inf
+        seen = estimate * (1 - estimate / top)
+        factor = variance / seen if seen > 0 and variance > 0 else self.dispersion
+        wide = min(quantile**2 * factor, _WIDEST)
+        a, b = 1 + wide / top, estimate + wide / 2
+        root = math.sqrt(max(b * b - a * estimate**2, 0.0))
+        low = estimate**2 / (b + root) if b + root > 0 else 0.0  # without cancellation near 0
+        return Interval(low, min((b + root) / a, top))
