@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,12 +37,15 @@ if TYPE_CHECKING:
     from imputedb.completion.sensitivity import Analysis, Sweep
 
 
-def connect(path: str = ":memory:", *, read_only: bool = False) -> Database:
+def connect(path: str | Path = ":memory:", *, read_only: bool = False) -> Database:
     """Opens a DuckDB file, made if there is none, or a database in memory.
 
     Raises:
         StorageError: the file is none of DuckDB's, is in use by another process, or cannot be written.
+        QueryError: the path is none.
     """
+    if not isinstance(path, str | PathLike) or not str(path):
+        raise QueryError(f"the path is {path!r}; it names a file, or is ':memory:'")
     return Database(DuckDB(str(path), read_only=read_only))
 
 
@@ -80,7 +84,8 @@ class Database:
         replace: bool = True,
         keep: bool = False,
     ) -> None:
-        """Copies a data frame (pandas, polars), an Arrow table or a dictionary of arrays into a table.
+        """Copies a data frame (pandas, polars), an Arrow table, a relation of DuckDB, a result, a dictionary of columns
+        or a list of dictionaries into a table.
 
         The table is a temporary one unless it is to `keep`. NaN in a floating column is missing, as it is everywhere.
 

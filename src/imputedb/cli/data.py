@@ -32,6 +32,8 @@ def demo(db: str | None) -> None:
 @click.option("--replace", is_flag=True, help="Replace a table of the name.")
 def load(db: str, files: tuple[str, ...], table: str | None, missing: tuple[str, ...], *, replace: bool) -> None:
     """Load CSV, Parquet, JSON or SAS transport (.xpt) FILES into the database DB, a table each."""
+    if db == ":memory:":
+        raise QueryError("a database in memory ends with this command: load into a file, such as survey.duckdb")
     declared: dict[str, list[object]] = {}
     for text in missing:
         column, equals, value = text.partition("=")

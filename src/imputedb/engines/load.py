@@ -1,5 +1,6 @@
 """The ways in: files, data frames, Arrow. A table is loaded whole or not at all."""
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,8 +10,9 @@ import duckdb
 import numpy as np
 
 from imputedb.algebra.relation import Table
-from imputedb.engines import declarations
+from imputedb.engines import declarations, ragged
 from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.frames import readable
 from imputedb.engines.resolution import quoted
 from imputedb.errors import DataError, StorageError, UnknownName
 
@@ -26,8 +28,21 @@ _READERS = {
     ".jsonl": "read_json_auto(?)",
     ".ndjson": "read_json_auto(?)",
 }
-_FRAME = "imputedb_frame"
-_NARROWER = ("BIGINT", "DOUBLE", "DATE", "TIMESTAMP", "BOOLEAN")
+_TEXTS = (".csv", ".tsv", ".txt")
+_NARROWER = {
+    "BIGINT": r"regexp_full_match(trim({value}), '[+-]?\d+')",
+    "DOUBLE": (
+        "(length(regexp_replace(regexp_replace({value}, '[eE].*$', ''), '^[-+0.]+|\\D', '', 'g')) <= 15 "
+        "OR CAST(TRY_CAST({value} AS DOUBLE) AS VARCHAR) = {value})"
+    ),
+    "DATE": "TRY_CAST({value} AS TIMESTAMP_NS) = CAST(TRY_CAST({value} AS DATE) AS TIMESTAMP_NS)",
+    "TIMESTAMP": (
+        "NOT regexp_matches({value}, ':.*([+-]\\d\\d(:?\\d\\d)?|[zZ]|[A-Za-z]{{3,}})$') "
+        "AND NOT regexp_matches({value}, '\\.\\d{{6}}\\d*[1-9]')"
+    ),
+    "BOOLEAN": "true",
+}
+"""Types that a column of text may become, each with the condition under which a value of it comes back exactly."""
 
 
 def load(engine: DuckDB, paths: Sequence[str], table: str | None, missing: Missing, *, replace: bool) -> list[str]:
@@ -42,13 +57,13 @@ def load(engine: DuckDB, paths: Sequence[str], table: str | None, missing: Missi
         raise DataError(f"{len(paths)} files cannot all become the one table {table}")
     if engine.session.read_only:
         raise StorageError(f"{engine.session.path} is open for reading only: nothing can be loaded into it")
-    names = [table or Path(path).stem for path in paths]
+    names = [table or _plain(path).stem for path in paths]
     left = set(missing)
     with _whole(engine, ", ".join(paths)):
         for name, path in zip(names, paths, strict=True):
             made = _place(engine, name)
             _make_room(engine, made, replace=replace)
-            source = _source(path)
+            source = _source(engine, path)
             if isinstance(source, str):
                 engine.connection.execute(f"CREATE TABLE {quoted(made.path)} AS FROM {source}", [path])
             else:
@@ -81,29 +96,50 @@ def register(engine: DuckDB, name: str, frame: Any, missing: Missing, *, replace
     with _whole(engine, name):
         made = _place(engine, name) if kept else Table("temp", "main", name)
         _make_room(engine, made, replace=replace)
-        _create(engine, made, frame)
+        _create(engine, made, readable(name, frame))
         _declare(engine, made, missing)
 
 
 def _create(engine: DuckDB, made: Table, frame: Any) -> None:
+    name, kind = f"imputedb_{secrets.token_hex(8)}", "TEMP TABLE" if made.catalog == "temp" else "TABLE"
     try:
-        engine.connection.register(_FRAME, frame)
+        engine.connection.register(name, frame)
     except duckdb.Error as error:
-        raise DataError(
-            f"{made.name} cannot be read as a table: {type(frame).__name__} has no columns DuckDB knows"
-        ) from error
+        odd = _odd(engine, frame) or f"{type(frame).__name__} has no columns DuckDB knows"
+        raise DataError(f"{made.name} cannot be read as a table: {odd.rstrip(': ')}") from error
     try:
-        kind = "TEMP TABLE" if made.catalog == "temp" else "TABLE"
-        engine.connection.execute(f"CREATE {kind} {quoted(made.path)} AS FROM {_FRAME}")
+        engine.connection.execute(f"CREATE {kind} {quoted(made.path)} AS FROM {name}")
+    except (duckdb.NotImplementedException, duckdb.InvalidInputException) as error:
+        raise DataError(f"{made.name} was not loaded: {_odd(engine, frame)}{_reason(error)}") from error
     finally:
-        engine.connection.unregister(_FRAME)
+        with suppress(duckdb.Error):
+            engine.connection.unregister(name)
 
 
-def _source(path: str) -> Any:
+def _odd(engine: DuckDB, frame: Any) -> str:
+    """The first column that DuckDB cannot read, as the beginning of a sentence."""
+    for column in getattr(frame, "columns", ()):
+        with engine.connection.cursor() as connection:
+            try:
+                connection.register("one", frame[[column]])
+                connection.execute("FROM one LIMIT 1").fetchall()
+            except Exception:  # whatever the library of the frame says of it
+                return f"column {str(column)!r} of type {type(frame[column]).__name__} cannot be read: "
+    return ""
+
+
+def _plain(path: str) -> Path:
+    """The path without the mark of a compression."""
+    return Path(path.removesuffix(".gz").removesuffix(".zst"))
+
+
+def _source(engine: DuckDB, path: str) -> Any:
     """The reader's call for a file, or its columns where DuckDB has no reader for it."""
     if not Path(path).is_file():
         raise StorageError(f"no file {path}")
-    suffix = Path(path.removesuffix(".gz")).suffix.lower()
+    suffix = _plain(path).suffix.lower()
+    if suffix in _TEXTS:
+        ragged.check(engine.connection, path)
     if suffix in _READERS:
         return _READERS[suffix]
     if suffix == ".xpt":
@@ -139,12 +175,9 @@ def _whole(engine: DuckDB, what: str) -> Iterator[None]:
     """A transaction around a load; translated errors, and nothing left of it when it fails."""
     with engine.lock:
         try:
-            engine.connection.execute("BEGIN")
-            yield
-            engine.connection.execute("COMMIT")
+            with engine.session.transaction():  # the user's own where there is one
+                yield
         except BaseException as error:
-            with suppress(duckdb.Error):
-                engine.connection.execute("ROLLBACK")
             engine.store.reread()
             raise _translated(what, error) from error
         finally:
@@ -166,11 +199,16 @@ def _make_room(engine: DuckDB, made: Table, *, replace: bool) -> None:
 def _translated(what: str, error: BaseException) -> BaseException:
     if not isinstance(error, duckdb.Error):
         return error
-    text = str(error).partition(": ")[2] or str(error)
-    first = next((line for line in text.splitlines() if line.strip()), text)
     if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException | duckdb.FatalException):
-        return StorageError(f"{what} was not loaded: {first}")
-    return DataError(f"{what} was not loaded: {first}")
+        return StorageError(f"{what} was not loaded: {_reason(error)}")
+    return DataError(f"{what} was not loaded: {_reason(error)}")
+
+
+def _reason(error: duckdb.Error) -> str:
+    """What DuckDB says, without the settings that its reader of CSV lists after an empty line."""
+    text = str(error).partition(": ")[2] or str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip() and " = " not in line]
+    return "; ".join(line for line in lines if not line.startswith("Possible Solution: Enable ignore errors"))
 
 
 def _declare(engine: DuckDB, table: Table, missing: Missing) -> None:
@@ -196,9 +234,10 @@ def _fits(engine: DuckDB, text: str, kind: str) -> bool:
 
 def _narrower(engine: DuckDB, table: Table, column: str, codes: list[str]) -> str | None:
     value = quoted((column,))
-    for kind in _NARROWER:
+    for kind, exact in _NARROWER.items():
+        fits = f"TRY_CAST({value} AS {kind}) IS NOT NULL AND {exact.format(value=value)}"
         text = (
-            f"SELECT count(*), count(*) FILTER (TRY_CAST({value} AS {kind}) IS NULL) FROM {quoted(table.path)} "
+            f"SELECT count(*), count(*) FILTER (NOT coalesce({fits}, false)) FROM {quoted(table.path)} "
             f"WHERE {value} IS NOT NULL AND NOT list_contains(?, {value})"
         )
         values, unfit = engine.connection.execute(text, [codes]).fetchall()[0]

@@ -45,8 +45,10 @@ def _check_kind(path: str) -> None:
 def _refused(path: str, error: duckdb.Error) -> StorageError:
     text = str(error).partition(": ")[2] or str(error)
     first = text.splitlines()[0]
-    if "lock" in text.lower():
+    if "set lock" in text.lower() or "conflicting lock" in text.lower():
         return StorageError(f"{path} is in use by another process: close it there, or open a copy")
     if "not a valid DuckDB database" in text:
         return StorageError(f"{path} is not a DuckDB database")
+    if isinstance(error, duckdb.FatalException | duckdb.SerializationException | duckdb.InternalException):
+        return StorageError(f"{path} is damaged: {first}")
     return StorageError(f"cannot open {path}: {first}")

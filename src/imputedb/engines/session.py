@@ -108,10 +108,12 @@ class Session:
         return self.connection.extract_statements(text)[0].query
 
     def streamed(self, text: str, schema: object) -> object:
-        """A stream of Arrow's C interface of rows that are held, on a connection of its own: it is read when it may."""
-        with self.lock:
-            stream: Any = self.connection.cursor().sql(text)
-            return stream.__arrow_c_stream__(schema)
+        """A stream of Arrow's C interface of rows that are held.
+
+        It is read on a connection of its own, and asked for without a turn: a statement of this one may ask for it.
+        """
+        stream: Any = self.connection.cursor().sql(text)
+        return stream.__arrow_c_stream__(schema)
 
     def execute(self, text: str, values: Values = None) -> list[tuple[Any, ...]]:
         """Runs any statement as it stands; of several the rows of the last.

@@ -1,6 +1,8 @@
 """Arrays that DuckDB reads as tables."""
 
+import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import duckdb
 import numpy as np
@@ -8,6 +10,9 @@ import numpy as np
 from imputedb.engines.engine import Array
 
 _NOTHING: Mapping[str, Array] = {"nothing": np.zeros(0)}
+
+_AT_ONCE = 8
+"""Slots that are made at first: later the configuration may be locked, or access to what is outside forbidden."""
 
 
 class Slots:
@@ -26,6 +31,8 @@ class Slots:
         self._connection = connection
         self._slots: dict[str, dict[str, Array]] = {}
         self._relations: list[duckdb.DuckDBPyRelation] = []
+        self._views: set[str] = set()
+        self._make(_AT_ONCE)
 
     def fill(self, columns: Mapping[str, Array]) -> str:
         """Makes arrays readable as a table of the name that is returned."""
@@ -37,20 +44,39 @@ class Slots:
     def empty(self, names: Sequence[str]) -> None:
         """Lets go of the arrays under some names."""
         for name in names:
-            self._show(name, _NOTHING)
             self.used.discard(name)
+            if name in self._views:
+                self._views.discard(name)
+                del self._slots[name]
+                with suppress(duckdb.Error):  # a transaction that was undone has taken it already
+                    self._connection.unregister(name)
+            else:
+                self._show(name, _NOTHING)
 
     def _further(self) -> str:
-        """The name of a slot that is made."""
-        imputedb_rows: dict[str, Array] = dict(_NOTHING)  # read below, by its name
+        """The name of a slot that is made; of a view for the time being where the configuration is locked."""
+        try:
+            return self._make(1)
+        except duckdb.Error:
+            name = f"imputedb_{secrets.token_hex(8)}"
+            self._slots[name] = dict(_NOTHING)
+            self._connection.register(name, self._slots[name])
+            self._views.add(name)
+            return name
+
+    def _make(self, count: int) -> str:
+        """Makes slots; the name of the last."""
+        name = ""
         self._connection.execute("SET python_enable_replacements = true")
         try:
-            relation = self._connection.sql("FROM imputedb_rows")
+            for _ in range(count):
+                imputedb_rows: dict[str, Array] = dict(_NOTHING)  # read below, by its name
+                relation = self._connection.sql("FROM imputedb_rows")
+                (name,) = self._connection.get_table_names(relation.sql_query())
+                self._relations.append(relation)
+                self._slots[name] = imputedb_rows
         finally:
             self._connection.execute("SET python_enable_replacements = false")
-        (name,) = self._connection.get_table_names(relation.sql_query())
-        self._relations.append(relation)
-        self._slots[name] = imputedb_rows
         return name
 
     def _show(self, name: str, columns: Mapping[str, Array]) -> None:

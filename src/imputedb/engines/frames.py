@@ -1,0 +1,175 @@
+"""Tables in memory, of whatever library, as objects that DuckDB reads column by column."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from imputedb.errors import DataError
+
+
+class _Stream:
+    """Rows of another connection, as a stream that this one reads."""
+
+    def __init__(self, rows: Any) -> None:
+        self._rows = rows
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._rows.__arrow_c_stream__(requested_schema)
+
+
+def readable(what: str, frame: Any) -> Any:
+    """A table as DuckDB reads it: a data frame or a stream as it is, records and dictionaries as arrays.
+
+    Args:
+        what: its name, for messages.
+        frame: a data frame, an Arrow table, a relation of DuckDB, a result, a dictionary of columns, a list of
+            dictionaries, or a structured array.
+
+    Raises:
+        DataError: it is no table, or a column of it cannot be read; the message names the column.
+    """
+    if isinstance(frame, Mapping):
+        return _columns(what, frame)
+    if isinstance(frame, np.ndarray):
+        return _fields(what, frame)
+    if isinstance(frame, Sequence) and not isinstance(frame, str | bytes):
+        return _columns(what, _records(what, frame))
+    if _library(frame) == "pandas" and hasattr(frame, "dtypes"):
+        return _pandas(frame)
+    if hasattr(type(frame), "__arrow_c_stream__") and _library(frame) in ("imputedb", "duckdb"):
+        return _Stream(frame)
+    return frame
+
+
+def _library(value: Any) -> str:
+    return type(value).__module__.partition(".")[0]
+
+
+def _fields(what: str, frame: Any) -> Any:
+    if frame.dtype.names and frame.ndim == 1:
+        return _columns(what, {name: frame[name] for name in frame.dtype.names})
+    if frame.ndim != 1:
+        raise DataError(
+            f"{what} is an array of {frame.ndim} dimensions, whose columns have no names: give a dictionary, such as "
+            "{'a': array[:, 0], 'b': array[:, 1]}"
+        )
+    return _columns(what, {"column0": frame})
+
+
+def _records(what: str, rows: Sequence[Any]) -> Mapping[str, Any]:
+    if not rows or not all(isinstance(row, Mapping) for row in rows):
+        raise DataError(f"{what} is a list: a table is a list of dictionaries, a value by the name of each column")
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _columns(what: str, columns: Mapping[Any, Any]) -> Any:
+    if not columns:
+        raise DataError(f"{what} has no columns")
+    arrays = {str(name): _array(what, str(name), values) for name, values in columns.items()}
+    sizes = {name: len(values) for name, values in arrays.items()}
+    first = next(iter(sizes))
+    for name, size in sizes.items():
+        if size != sizes[first]:
+            raise DataError(f"{what}: column {first!r} has {sizes[first]} values, and {name!r} has {size}")
+    if any(_library(values) == "pandas" for values in arrays.values()):
+        import pandas as pd
+
+        frame = pd.DataFrame({name: _series(values) for name, values in arrays.items()})
+        return _pandas(frame)
+    return arrays
+
+
+def _series(values: Any) -> Any:
+    """A column of a pandas data frame, by place and not by index."""
+    if hasattr(values, "reset_index"):
+        return values.reset_index(drop=True)
+    if isinstance(values, np.ma.MaskedArray):
+        return _objects([None if gone else v for v, gone in zip(values.data, np.ma.getmaskarray(values), strict=True)])
+    return values
+
+
+def _array(what: str, name: str, values: Any) -> Any:
+    if _library(values) == "pandas" and hasattr(values, "to_numpy"):
+        return values
+    if not isinstance(values, np.ndarray):
+        values = _given(what, name, values)
+    if values.ndim != 1:
+        raise DataError(f"{what}: column {name!r} is an array of {values.ndim} dimensions: give one for each column")
+    return _native(what, name, values)
+
+
+def _given(what: str, name: str, values: Any) -> Any:
+    """Values that are no array as one: of numbers without a gap, else of objects, of which DuckDB finds the type."""
+    if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
+        raise DataError(f"{what}: column {name!r} is {values!r}: give a list or an array of its values")
+    values = list(values)
+    if values and all(type(value) in (int, float) for value in values):
+        array = np.array(values)
+        if array.dtype.kind in "if":
+            return array
+    return _objects(values)
+
+
+def _objects(values: Sequence[Any]) -> Any:
+    array = np.empty(len(values), object)
+    for place, value in enumerate(values):
+        array[place] = value
+    return array
+
+
+def _native(what: str, name: str, values: Any) -> Any:
+    """An array in a form that DuckDB knows, of this machine's byte order."""
+    kind, size = values.dtype.kind, values.dtype.itemsize
+    if kind in "cV":
+        raise DataError(f"{what}: column {name!r} has values of type {values.dtype}, which no column can hold")
+    if kind == "S":
+        return _masked(values, _objects(list(np.ma.getdata(values))))
+    if kind == "f" and size > 8:
+        return values.astype(np.float64)
+    if kind in "Mm":
+        return _moments(values)
+    return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
+
+
+def _moments(values: Any) -> Any:
+    """Moments and spans of units that DuckDB does not know: days as dates, others as seconds or microseconds."""
+    unit = np.datetime_data(values.dtype)[0]
+    if unit in ("s", "ms", "us", "ns") and values.dtype.isnative:
+        return values
+    if values.dtype.kind == "M" and unit in ("Y", "M", "W", "D"):
+        return _masked(values, np.ma.getdata(values).astype("datetime64[D]").astype(object))
+    return values.astype(f"{values.dtype.kind}8[us]")
+
+
+def _masked(values: Any, objects: Any) -> Any:
+    objects[np.ma.getmaskarray(values)] = None
+    return objects
+
+
+def _pandas(frame: Any) -> Any:
+    """A pandas data frame whose sparse columns and periods are dense columns and moments."""
+    changed = {}
+    for place, dtype in enumerate(getattr(frame, "dtypes", ()) if hasattr(frame, "columns") else ()):
+        column = frame.iloc[:, place]
+        name = str(frame.columns[place])
+        match type(dtype).__name__:
+            case "SparseDtype":
+                changed[place] = column.sparse.to_dense()
+            case "PeriodDtype":
+                changed[place] = column.dt.to_timestamp()
+            case "IntervalDtype":
+                raise DataError(f"column {name!r} holds intervals, which no column can hold: give both ends")
+            case _ if isinstance(dtype, np.dtype) and (dtype.kind in "cV" or not dtype.isnative):
+                changed[place] = _native("the frame", name, column.to_numpy())
+    if not changed:
+        return frame
+    import pandas as pd
+
+    parts = [
+        pd.Series(changed.get(place, frame.iloc[:, place])).reset_index(drop=True) for place in range(frame.shape[1])
+    ]
+    made = pd.concat(parts, axis=1)
+    made.columns = frame.columns
+    return made

@@ -1,0 +1,209 @@
+"""The ways in: files that are loaded whole or refused, tables in memory of every library, transactions, locks."""
+
+import datetime
+import gzip
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import imputedb
+from imputedb import Database
+
+FRAMES: dict[str, Any] = {
+    "lists": {"v": [1.0, None, 3.0]},
+    "tuples": {"v": (1.0, None, 3.0)},
+    "masked": {"v": np.ma.masked_array([1.0, 2.0, 3.0], [False, True, False])},
+    "records": [{"v": 1.0}, {}, {"v": 3.0}],
+    "pandas": pd.DataFrame({"v": [1.0, None, 3.0]}),
+    "pandas series": {"v": pd.Series([1.0, None, 3.0], index=[5, 6, 7])},
+    "polars": pl.DataFrame({"v": [1.0, None, 3.0]}),
+    "polars series": {"v": pl.Series([1.0, None, 3.0])},
+    "arrow": pa.table({"v": [1.0, None, 3.0]}),
+    "structured": np.array([(1.0,), (np.nan,), (3.0,)], [("v", "f8")]),
+    "relation": duckdb.sql("SELECT unnest([1.0::DOUBLE, NULL, 3.0]) AS v"),
+    "big-endian": {"v": np.array([1.0, np.nan, 3.0], ">f8")},
+    "sparse": pd.DataFrame({"v": pd.arrays.SparseArray([1.0, np.nan, 3.0])}),
+}
+
+
+@pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
+def test_every_table_in_memory_is_registered(db: Database, frame: Any) -> None:
+    db.register("t", frame)
+    stored = [None if v is None or v != v else float(v) for (v,) in db.execute("FROM t")]
+    assert stored == [1.0, None, 3.0]
+    assert db.sql("SELECT sum(v) FROM t", imputer="mean").fetchall() == [(6.0,)]
+
+
+def test_a_result_is_registered_again(people: Database) -> None:
+    result = people.sql("SELECT id, age FROM person WHERE age > 30", imputer="mean")
+    people.register("older", result)
+    assert people.execute("FROM older") == result.fetchall()
+    with imputedb.connect() as other:
+        other.register("older", result)
+        assert other.execute("FROM older") == result.fetchall()
+
+
+def test_moments_of_every_unit_are_taken(db: Database) -> None:
+    days = np.array(["2020-02-29", "NaT"], "datetime64[D]")
+    db.register(
+        "t", {"d": days, "m": days.astype("datetime64[M]"), "h": days.astype("datetime64[h]"), "s": [b"a", None]}
+    )
+    assert db.tables()["t"] == {"d": "DATE", "m": "DATE", "h": "TIMESTAMP", "s": "BLOB"}
+    first = (datetime.date(2020, 2, 29), datetime.date(2020, 2, 1), datetime.datetime(2020, 2, 29), b"a")
+    assert db.execute("FROM t") == [first, (None, None, None, None)]
+    db.register("p", pd.DataFrame({"p": pd.period_range("2020-01", periods=2, freq="M")}))
+    assert db.execute("SELECT p FROM p")[1] == (datetime.datetime(2020, 2, 1),)
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (np.zeros((2, 3)), "2 dimensions"),
+        ({"a": [1], "b": np.zeros((2, 2))}, "'b' is an array of 2 dimensions"),
+        ({"a": [1], "b": np.array([1j])}, "'b' has values of type complex128"),
+        (pd.DataFrame({"a": [1], "b": [1j]}), "'b' has values of type complex128"),
+        (pd.DataFrame({"a": [1, 2], "b": pd.interval_range(0, 2)}), "'b' holds intervals"),
+        (pl.DataFrame({"a": [1], "b": pl.Series([object()], dtype=pl.Object)}), "'b'"),
+        ({"a": [1, 2], "b": [1]}, "'a' has 2 values, and 'b' has 1"),
+        ({"a": 1}, "'a' is 1"),
+        ({"a": "text"}, "'a' is 'text'"),
+        ({}, "no columns"),
+        ([], "list of dictionaries"),
+        ([1, 2], "list of dictionaries"),
+        (5, "no columns"),
+    ],
+)
+def test_what_is_no_table_is_refused_by_the_name_of_its_column(db: Database, frame: Any, words: str) -> None:
+    with pytest.raises(imputedb.DataError, match=words):
+        db.register("t", frame)
+    assert db.tables() == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["39.1", "40", "NA"], "DOUBLE"),
+        (["39", "40", "NA"], "BIGINT"),
+        (["0.1", "1e-7", "NA"], "DOUBLE"),
+        (["12345678901234567890.12", "1", "NA"], "VARCHAR"),
+        (["123456789012345678901234567890", "1", "NA"], "VARCHAR"),
+        (["2020-01-01", "2020-01-02", "NA"], "DATE"),
+        (["2020-01-01 10:20:30", "2020-01-02", "NA"], "TIMESTAMP"),
+        (["2020-01-01 10:20:30.123456", "2020-01-02 00:00:00", "NA"], "TIMESTAMP"),
+        (["2020-01-01 10:20:30.123456789", "2020-01-02 00:00:00", "NA"], "VARCHAR"),
+        (["2020-01-01 10:20:30+02", "2020-01-02 00:00:00", "NA"], "VARCHAR"),
+        (["true", "false", "NA"], "BOOLEAN"),
+        (["1.5", "x", "NA"], "VARCHAR"),
+    ],
+)
+def test_a_narrower_type_gives_every_value_back(db: Database, tmp_path: Path, values: list[str], kind: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("id,v\n" + "".join(f"{i},{value}\n" for i, value in enumerate(values)))
+    db.load(str(path), missing={"v": ["NA"]})
+    assert db.tables()["t"]["v"] == kind
+    assert db.execute(f"SELECT count(*) FROM t JOIN read_csv('{path}', all_varchar = true) r ON t.id = r.id::BIGINT "
+                      f"AND t.v IS NOT DISTINCT FROM TRY_CAST(r.v AS {kind})") == [(3,)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,b,c\n1,2,3\n4,5\n6,7,8,9\n", "line 1 has 3, line 3 has 2"),
+        ("a,b\n1,2\n3,4,5\n", "line 1 has 2, line 3 has 3"),
+        ("a,b,c\n1,2,3\n4,5\n6,7\n8,9\n", "line 1 has 3, line 3 has 2"),
+        ("1;2;3\n4;5\n6;7\n8;9\n", "line 1 has 3, line 2 has 2"),
+        ("", "is empty"),
+        ("\n \n", "is empty"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused(db: Database, tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with gzip.open(tmp_path / "z.csv.gz", "wt") as file:
+        file.write(text)
+    for name in ("t.csv", "z.csv.gz"):
+        with pytest.raises(imputedb.DataError, match=words):
+            db.load(str(tmp_path / name))
+    assert db.tables() == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [("name\nann\nbob\n", 2), ('h\n"x, y"\nz\n', 2), ("title\n\na,b\n1,2\n3,4\n", 2), ("a;b\n1;2\n", 1)],
+)
+def test_a_file_that_is_one_is_loaded_whole(db: Database, tmp_path: Path, text: str, rows: int) -> None:
+    with gzip.open(tmp_path / "g.csv.gz", "wt") as file:
+        file.write(text)
+    assert db.load(str(tmp_path / "g.csv.gz")) == ["g"]
+    assert db.execute("SELECT count(*) FROM g") == [(rows,)]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_another_encoding_is_said(db: Database, tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "t.csv").write_bytes("name,n\nJosé,1\n".encode(encoding))
+    with pytest.raises(imputedb.DataError, match=r"(?s)not utf-8 encoded.*encoding="):
+        db.load(str(tmp_path / "t.csv"))
+
+
+# -- transactions and locks -------------------------------------------------------------------------------------------
+
+
+def test_what_comes_in_joins_the_transaction(people: Database, tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text("a,b\n1,2\n")
+    for end, there in (("ROLLBACK", False), ("COMMIT", True)):
+        people.execute("BEGIN")
+        people.execute("CREATE TABLE mine AS SELECT 1 AS a")
+        people.load(str(tmp_path / "f.csv"), missing={"a": [77]})
+        people.register("r", {"v": [1.0, None]}, keep=True)
+        people.audit("exam", "cells", limit=5)
+        with pytest.raises(imputedb.DataError, match="there is a table"):
+            people.load(str(tmp_path / "f.csv"))
+        assert people.execute("SELECT count(*) FROM mine") == [(1,)]
+        people.execute(end)
+        assert ({"mine", "f", "r", "cells"} <= set(people.tables())) == there
+        assert {"person", "exam"} <= set(people.tables())
+
+
+@pytest.mark.parametrize("imputer", ["tree", "knn", "norm", "pmm", "hotdeck", "mean"])
+def test_a_locked_database_imputes(people: Database, imputer: str) -> None:
+    queries = (
+        "SELECT avg(height), avg(pulse) FROM exam WHERE height > 100",
+        "SELECT sex, avg(height), max(pulse) FROM person JOIN exam USING (id) WHERE age > 20 GROUP BY sex ORDER BY ALL",
+    )
+    before = [people.sql(query, imputer=imputer).fetchall() for query in queries]
+    people.execute("SET enable_external_access = false")
+    people.execute("SET lock_configuration = true")
+    assert [people.sql(query, imputer=imputer).fetchall() for query in queries] == before
+    people.sql(queries[1], imputer=imputer, m=3)
+    people.register("later", {"v": [1.0, None, 2.0]})
+    assert len(people.sql("SELECT v FROM later", imputer=imputer)) == 3
+    assert people.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal") == []
+
+
+def test_arrays_beyond_the_slots_are_shown_while_locked(db: Database) -> None:
+    db.execute("SET lock_configuration = true")
+    engine = db._engine
+    names = [engine.register({"a": np.arange(place)}) for place in range(12)]
+    assert [engine.session.rows(f'SELECT count(*) FROM "{name}"')[0][0] for name in names] == list(range(12))
+    engine.forget(names)
+    assert db.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal") == []
+
+
+def test_what_is_no_database_is_said(tmp_path: Path) -> None:
+    for given in (None, 5, ""):
+        with pytest.raises(imputedb.QueryError, match="the path is"):
+            imputedb.connect(given)  # type: ignore[arg-type]
+    path = tmp_path / "d.duckdb"
+    with imputedb.connect(path) as db:
+        db.execute("CREATE TABLE t AS FROM range(100000)")
+    data = bytearray(path.read_bytes())
+    data[20:4000] = bytes(3980)
+    path.write_bytes(data)
+    with pytest.raises(imputedb.StorageError) as refused:
+        imputedb.connect(path)
+    assert "in use" not in str(refused.value)
