@@ -179,12 +179,15 @@ class Database:
         action: Action = "impute",
         *,
         when: str | None = None,
-        low: float | None = None,
-        high: float | None = None,
+        low: float | str | None = None,
+        high: float | str | None = None,
         values: Sequence[object] = (),
         imputer: str | None = None,
         predictors: Sequence[str] = (),
         exclude: Sequence[str] = (),
+        before: str | None = None,
+        above: float | None = None,
+        refuse: bool = False,
     ) -> None:
         """Says how the missing values of a column are dealt with; kept with the database, replaces what was said.
 
@@ -194,12 +197,15 @@ class Database:
             action: `impute`; `drop`, so that rows which miss an examined value go; `keep`, for a NULL that means
                 something; `structural`, for one that does where `when` holds.
             when: a condition over the table's columns as they are stored, in SQL.
-            low: the least value that may be filled in.
+            low: the least value that may be filled in: a number, or the text of a date or timestamp.
             high: the largest one.
             values: the only values that may be filled in.
             imputer: the name of an imputer of its own.
             predictors: the only columns of the table that it may be predicted from.
             exclude: columns that it may not be predicted from, such as a label.
+            before: a column of times: it is predicted from rows that are earlier.
+            above: the share of the column's cells in an answer, in percent, above which imputed ones are warned of.
+            refuse: refuses such an answer instead.
 
         Raises:
             UnknownName: there is no such table, column or imputer.
@@ -207,7 +213,9 @@ class Database:
             QueryError: DuckDB rejects the condition.
         """
         texts = tuple(map(str, values))
-        wanted = Policy(action, when, low, high, texts, imputer, tuple(predictors), tuple(exclude))
+        wanted = Policy(
+            action, when, low, high, texts, imputer, tuple(predictors), tuple(exclude), before, above, refuse
+        )
         with self._engine.lock:
             policies.decide(self._engine, self._engine.tables.named(table), column, wanted)
 

@@ -1,7 +1,7 @@
 """How well imputers fill in a table: cells that are known are hidden, filled, and compared."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import Any, Literal, get_args
 
@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, QueryError
-from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows, tells
+from imputedb.imputers.earlier import CLOCK
+from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows
 from imputedb.imputers.knn import KNN
 from imputedb.imputers.random import keyed
+from imputedb.imputers.request import Part, Request
 from imputedb.neighbours.metric import METRICS, MetricName
 from imputedb.neighbours.scan import KS, Scan
 from imputedb.statistics.statistics import Kind
@@ -143,7 +145,9 @@ def evaluate(
     notes: list[str] = []
     for number, imputer in enumerate(imputers):
         began = perf_counter()
-        filled, said = _filled(imputer, rows, sorted(flags), seed, _told(progress, number, len(imputers)))
+        asked = table.request(imputer, rows, sorted(flags), seed)
+        found = asked.values(_told(progress, number, len(imputers)))
+        filled, said = found.values, [*found.said, *_others(asked)]
         seconds[imputer.name] = perf_counter() - began
         notes += [f"{imputer.name}: {sentence}" for sentence in said]
         for column in sorted(flags):
@@ -161,12 +165,10 @@ def _check(imputers: Sequence[Imputer], share: float, pattern: str) -> None:
         raise QueryError(f"no pattern {pattern!r}; there are {', '.join(get_args(Pattern))}")
 
 
-def _filled(
-    imputer: Imputer, rows: Rows, targets: Sequence[Column], seed: int, progress: Progress | None
-) -> tuple[Mapping[Column, Array], list[str]]:
-    if tells(imputer):
-        return imputer.told(rows, targets, seed, progress)
-    return imputer.impute(rows, targets, seed, progress), []
+def _others(asked: Request) -> list[str]:
+    """What is filled by an imputer of its own, whichever is judged."""
+    others = {column.name: asked.filler(column).name for column in asked.targets}
+    return [f"{c} is filled by {own}, as its policy says" for c, own in others.items() if own != asked.imputer.name]
 
 
 def scan(
@@ -197,7 +199,26 @@ def scan(
     if not ks or not metrics:
         raise QueryError("a scan needs at least one k and one metric")
     table = stored(engine, name, imputer.named_columns())
-    return imputer.scan(table.rows, _targets(table, columns), seed, ks=ks, metrics=metrics)
+    asked = table.request(imputer, table.rows, _targets(table, columns), seed)
+    parts = [part for part in asked.parts() if part.imputer is imputer]
+    if not parts:
+        raise DataError(f"no column of {name} is filled by neighbours: their policies name other imputers")
+    found = [_scanned(imputer, part, seed, ks, metrics) for part in parts]
+    count = sum(len(part.targets) for part in parts)
+    errors = {
+        key: sum(one.errors[key] * len(part.targets) for one, part in zip(found, parts, strict=True)) / count
+        for key in found[0].errors
+    }
+    metric, k = min(errors, key=lambda pair: (errors[pair], pair[1]))
+    return Scan(errors, metric, k)
+
+
+def _scanned(imputer: KNN, part: Part, seed: int, ks: Sequence[int], metrics: Sequence[MetricName]) -> Scan:
+    """The scan of targets that are predicted from the same."""
+    rows = part.rows
+    if part.times is None:
+        return imputer.scan(rows, part.targets, seed, ks=ks, metrics=metrics)
+    return replace(imputer, before=str(CLOCK)).scan(rows, part.targets, seed, ks=ks, metrics=metrics)
 
 
 def _told(progress: Progress | None, number: int, of: int) -> Progress | None:
@@ -206,9 +227,9 @@ def _told(progress: Progress | None, number: int, of: int) -> Progress | None:
 
 def _targets(table: Stored, names: Sequence[str]) -> list[Column]:
     if names:
-        return [table.column(name) for name in names]
-    dirty = [column for column, cells in table.rows.columns.items() if cells.missing.any()]
-    return dirty or list(table.rows.columns)
+        return [table.target(name) for name in names]
+    filled = [column for column in table.rows.columns if table.is_imputed(column)]
+    return [column for column in filled if table.rows.columns[column].missing.any()] or filled
 
 
 def _uniform(rows: Rows, *what: int | str) -> Floats:
@@ -259,7 +280,10 @@ def _scores(
     groups: Mapping[str | None, Flags],
 ) -> list[Score]:
     values = np.zeros(len(flags), np.float64)
-    values[rows.columns[column].missing] = filled[column].astype(np.float64)
+    values[rows.columns[column].missing] = np.ma.getdata(filled[column]).astype(np.float64)
+    stays = np.zeros(len(flags), bool)
+    stays[rows.columns[column].missing] = np.ma.getmaskarray(filled[column])
+    flags = flags & ~stays
     true = truth.values.astype(np.float64)
     wrong = truth.kind in (Kind.CATEGORY, Kind.BOOLEAN)
     deviation = float(np.std(true[~truth.missing])) or 1.0

@@ -215,15 +215,19 @@ class Lookups:
     def __init__(self) -> None:
         self._kept: OrderedDict[object, tuple[object, str, Lookup]] = OrderedDict()
 
-    def of(self, engine: DuckDB, table: str, imputer: KNN, wanted: Sequence[str]) -> Lookup:
-        """The index of a table, as it is now."""
-        name = (engine.tables.named(table), imputer, tuple(sorted(column.lower() for column in wanted)))
+    def of(
+        self, engine: DuckDB, table: str, imputer: KNN, wanted: Sequence[str], barred: frozenset[str] = frozenset()
+    ) -> Lookup:
+        """The index of a table, as it is now, over its columns but those that may not be looked at."""
+        name = (barred, engine.tables.named(table), imputer, tuple(sorted(column.lower() for column in wanted)))
         state = engine.session.state()
         kept = self._kept.get(name)
         if kept is None or kept[0] != state:
-            fingerprint = json.dumps([engine.gathering.fingerprint(name[0]), repr(imputer), name[2]])
+            fingerprint = json.dumps([engine.gathering.fingerprint(name[1]), repr(imputer), name[3], sorted(barred)])
             same = kept[2] if kept and kept[1] == fingerprint else None
-            lookup = same or self._made(engine, name[0], imputer, [*wanted, *imputer.named_columns()], fingerprint)
+            lookup = same or self._made(
+                engine, name[1], imputer, [*wanted, *imputer.named_columns()], fingerprint, barred
+            )
             kept = (engine.session.state(), fingerprint, lookup)
         self._kept[name] = kept
         self._kept.move_to_end(name)
@@ -231,8 +235,16 @@ class Lookups:
             self._kept.popitem(last=False)
         return kept[2]
 
-    def _made(self, engine: DuckDB, table: Table, imputer: KNN, wanted: Sequence[str], fingerprint: str) -> Lookup:
+    def _made(
+        self,
+        engine: DuckDB,
+        table: Table,
+        imputer: KNN,
+        wanted: Sequence[str],
+        fingerprint: str,
+        barred: frozenset[str],
+    ) -> Lookup:
+        found = stored(engine, ".".join(table.path), wanted)
+        found = found.at(np.arange(len(found.rows.keys)), frozenset(c for c in found.rows.columns if c.name in barred))
         lasting = engine.session.path != ":memory:" and not engine.session.read_only and table.catalog != "temp"
-        return Lookup(
-            stored(engine, ".".join(table.path), wanted), imputer, engine.session.path if lasting else None, fingerprint
-        )
+        return Lookup(found, imputer, engine.session.path if lasting else None, fingerprint)

@@ -15,6 +15,7 @@ from imputedb.algebra.scalar import Scalar
 from imputedb.engines.engine import Engine
 from imputedb.errors import QueryError
 from imputedb.imputers.imputer import Cells, Rows
+from imputedb.imputers.request import barred
 from imputedb.planning.problem import Problem
 from imputedb.shelf import Shelf, combined
 from imputedb.sql import tree as t
@@ -264,8 +265,17 @@ class Quantities:
 
     # -- what may predict, and what may be ------------------------------------------------------------------------
 
+    def barred(self, column: Column, columns: Sequence[Column]) -> Columns:
+        """The columns that a policy keeps from predicting one, under whatever alias."""
+        tables = {scan.alias: scan.table for scan in self.problem.query.sources}
+        policy = self._of(column).policy(column.name)
+        _refuse(bool(policy.before), f"{column} is predicted from earlier rows only, which this method does not")
+        same = [c for c in columns if tables[c.relation] == tables[column.relation]]
+        derived = [c for c in columns if not self.engine.keeps(tables[c.relation])]
+        return barred(policy, column, same, derived)
+
     def predictors(self, without: Columns) -> Rows:
-        """The rows with every column that tells something of others, but some."""
+        """The rows with every column that tells something of others and may, but some."""
         columns: dict[Column, Cells] = {}
         for scan in self.problem.query.sources:
             known = self.problem.statistics[scan.alias]
@@ -278,7 +288,13 @@ class Quantities:
             cells = self._shelf(scan).cells(names, self._rows_of(scan)) if names else {}
             columns |= {Column(scan.alias, name): cells[name] for name in names}
         keys = combined([self._shelf(scan).keys(self._rows_of(scan)) for scan in self.problem.query.sources])
-        return Rows(columns, keys)
+        kept_out = NO_COLUMNS.union(*(self.barred(column, list(columns)) for column in without))
+        return Rows({c: cells for c, cells in columns.items() if c not in kept_out}, keys)
+
+    def fillers(self, columns: Columns) -> set[str]:
+        """The names of the imputers that policies give to some columns."""
+        names = [self._of(column).policy(column.name).imputer for column in columns]
+        return {name for name in names if name}
 
 
 def groups_of(query: Query) -> Sequence[Scalar]:

@@ -6,7 +6,9 @@ import numpy as np
 
 from imputedb.algebra.column import Columns
 from imputedb.engines.engine import Engine
+from imputedb.errors import QueryError
 from imputedb.imputers.imputer import Imputer
+from imputedb.imputers.registry import the_one
 from imputedb.inference.answers import Question
 from imputedb.inference.crossfit import LEAST, CrossFit
 from imputedb.inference.doubly_robust import Flags, Part, Robust, average, known, total
@@ -111,8 +113,17 @@ class DoublyRobust:
 
     def _fit(self, found: Quantities, without: Columns) -> CrossFit:
         if without not in self._fits:
-            self._fits[without] = CrossFit(found.predictors(without), self.imputer, self.seed)
+            self._fits[without] = CrossFit(found.predictors(without), self._filler(found, without), self.seed)
         return self._fits[without]
+
+    def _filler(self, found: Quantities, of: Columns) -> Imputer | None:
+        """The imputer that policies of some columns agree on; the query's where they name none."""
+        names = found.fillers(of)
+        if len(names) > 1:
+            raise QueryError(
+                f"policies fill {', '.join(map(str, sorted(of)))} by different imputers: name one for both"
+            )
+        return the_one(names.pop(), "a column needs") if names else self.imputer
 
     def _warnings(self) -> list[str]:
         clipped = max((count for fit in self._fits.values() for count in fit.clipped), default=0)

@@ -1,16 +1,18 @@
 """Columns of stored tables as imputers read them: fetched once, and kept while nothing is written."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan
 from imputedb.engines.engine import Array, Engine
 from imputedb.imputers import features
 from imputedb.imputers.imputer import Cells
 from imputedb.imputers.random import mixed
+from imputedb.imputers.request import Permit, barred
 from imputedb.sql import tree as t
 from imputedb.sql.generate import ROW
 from imputedb.sql.tree import Tree
@@ -117,6 +119,16 @@ class Shelf:
         if name in (KEY, ROW) or name.startswith(MEANT):
             return Cells(np.ma.getdata(values), np.zeros(len(values), bool), Kind.OPAQUE)
         return features.cells(values, self.statistics.columns[name].kind)
+
+
+def permits(shelf: Shelf, targets: Collection[Column], columns: Collection[Column]) -> dict[Column, Permit]:
+    """What policies permit of columns of one table, of which some are at hand, all its rows in its order."""
+    found: dict[Column, Permit] = {}
+    for column in targets:
+        policy = shelf.statistics.policy(column.name)
+        times = shelf.cells([policy.before])[policy.before] if policy.before else None
+        found[column] = Permit(policy, barred(policy, column, columns), times)
+    return found
 
 
 def combined(keys: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint64]:

@@ -1,19 +1,20 @@
 """A stored table as imputers see it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.algebra.column import Column
+from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.algebra.relation import Scan, Table
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, UnknownName
-from imputedb.imputers.imputer import Array, Cells, Rows
-from imputedb.shelf import Shelf
+from imputedb.imputers.imputer import Array, Cells, Imputer, Rows
+from imputedb.imputers.request import Permit, Request
+from imputedb.shelf import Shelf, permits
 from imputedb.sql import tree as t
 from imputedb.sql.generate import ROW
 from imputedb.statistics.statistics import MANY_LEVELS, Kind, Statistics
@@ -29,6 +30,8 @@ class Stored:
         rows: its columns, but those that tell nothing of others: keys, constants, values of types without a distance.
         key: the column that tells rows apart, `rowid` where there is none.
         identities: (n,) that column's values.
+        permits: what policies permit of columns.
+        meant: by column (n,) where a NULL means something of its own; nothing of columns of which none can.
     """
 
     table: Table
@@ -36,6 +39,44 @@ class Stored:
     rows: Rows
     key: str
     identities: Array
+    permits: Mapping[Column, Permit]
+    meant: Mapping[Column, NDArray[np.bool_]]
+
+    def gaps(self, column: Column) -> NDArray[np.bool_]:
+        """(n,) the cells of a column that are to be filled in."""
+        missing = self.rows.columns[column].missing
+        return missing & ~self.meant[column] if column in self.meant else missing
+
+    def request(self, imputer: Imputer, rows: Rows, targets: Sequence[Column], seed: int) -> Request:
+        """What is asked of imputers, of the same rows with more cells missing."""
+        return Request(rows, targets, imputer, self.permits, seed)
+
+    def is_imputed(self, column: Column) -> bool:
+        """Whether a policy lets a column's missing values be filled in."""
+        return self.statistics.policy(column.name).action in ("impute", "structural")
+
+    def at(self, places: NDArray[np.intp], barred: Columns = NO_COLUMNS) -> "Stored":
+        """Some rows, in the order given, with what may be looked at."""
+        rows = self.rows.at(places)
+        columns = {column: cells for column, cells in rows.columns.items() if column not in barred}
+        known = {column: _at(permit, places) for column, permit in self.permits.items()}
+        meant = {column: flags[places] for column, flags in self.meant.items()}
+        return replace(
+            self, rows=Rows(columns, rows.keys), identities=self.identities[places], permits=known, meant=meant
+        )
+
+    def target(self, name: str) -> Column:
+        """A column that is filled in.
+
+        Raises:
+            UnknownName: there is none.
+            DataError: it tells nothing of others, or its policy is never to fill it in.
+        """
+        column = self.column(name)
+        if not self.is_imputed(column):
+            policy = self.statistics.policy(column.name).action.upper()
+            raise DataError(f"the policy of {self.table.name}.{column.name} is {policy}: it is not filled in")
+        return column
 
     def column(self, name: str) -> Column:
         """A column by its name.
@@ -70,7 +111,16 @@ def stored(engine: DuckDB, name: str, wanted: Sequence[str] = ()) -> Stored:
         identities = np.ma.getdata(engine.arrays(t.select([identity], engine.source(table, "t")))["identity"])
     order = np.argsort(keys, kind="stable")
     cells = {Column(table.name, name): columns[name].at(order) for name in names}
-    return Stored(table, statistics, Rows(cells, keys[order]), statistics.key or "rowid", identities[order])
+    found = {c: _at(permit, order) for c, permit in permits(shelf, list(cells), list(cells)).items()}
+    own = [c for c in cells if statistics.policy(c.name).action in ("keep", "structural")]
+    meant = {column: shelf.meant(column.name)[order] for column in own}
+    return Stored(
+        table, statistics, Rows(cells, keys[order]), statistics.key or "rowid", identities[order], found, meant
+    )
+
+
+def _at(permit: Permit, order: NDArray[np.intp]) -> Permit:
+    return permit if permit.times is None else replace(permit, times=permit.times.at(order))
 
 
 def _telling(statistics: Statistics, wanted: Sequence[str]) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """Why a cell has the value that neighbours gave it: who they are, how near, and how much they agree."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from hashlib import blake2b
@@ -12,9 +12,12 @@ from imputedb.algebra.column import Column
 from imputedb.engines import load
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, QueryError
+from imputedb.imputers.earlier import blocks
 from imputedb.imputers.imputer import Array
 from imputedb.imputers.knn import KNN
+from imputedb.imputers.truncated import bounds
 from imputedb.lookup import Lookup, Lookups, Told
+from imputedb.neighbours.search import Ints
 from imputedb.stored import shown
 
 AUDITED = 10_000
@@ -116,11 +119,44 @@ def why(
         UnknownName: no table, column or row of that name.
         DataError: the column is none that neighbours tell anything of.
     """
-    lookup = lookups.of(engine, table, imputer or KNN(), [column])
-    name = lookup.stored.column(column)
+    knn = imputer or KNN()
+    lookup = lookups.of(engine, table, knn, [column])
+    name = lookup.stored.target(column)
+    if not _by_neighbours(lookup, name):
+        own = lookup.stored.permits[name].policy.imputer
+        raise DataError(f"{table}.{name.name} is filled by {own}, as its policy says: neighbours do not explain it")
     place = lookup.place(row)
+    if lookup.stored.meant.get(name, np.zeros(place + 1, bool))[place]:
+        raise DataError(
+            f"this NULL of {table}.{name.name} means something of its own, by its policy: it is not filled in"
+        )
+    lookup = _permitted(engine, lookups, lookup, name, table, [column])
+    times = lookup.stored.permits[name].times
+    if times is not None:
+        known = ~times.missing & ~times.missing[place] & (times.values < times.values[place])
+        lookup = Lookup(lookup.stored.at(np.append(np.flatnonzero(known), place)), knn, None, "")
+        place = int(known.sum())
     told = lookup.told(name, [place])
     return _explained(lookup, name, place, told, 0, salt)
+
+
+def _by_neighbours(lookup: Lookup, column: Column) -> bool:
+    """Whether neighbours fill a column: no policy names another imputer."""
+    return lookup.stored.permits[column].policy.imputer in (None, lookup.imputer.name)
+
+
+def _permitted(
+    engine: DuckDB, lookups: Lookups, lookup: Lookup, column: Column, table: str, wanted: Sequence[str]
+) -> Lookup:
+    """The index without the columns that one may not be predicted from."""
+    barred = frozenset(other.name for other in lookup.stored.permits[column].barred)
+    return lookups.of(engine, table, lookup.imputer, wanted, barred) if barred else lookup
+
+
+def _values(lookup: Lookup, column: Column, values: Array) -> Array:
+    """What neighbours say, within what a policy permits."""
+    policy, cells = lookup.stored.permits[column].policy, lookup.stored.rows.columns[column]
+    return bounds(str(column), policy, cells).nearest(values) if policy.bounds else values
 
 
 def _explained(lookup: Lookup, column: Column, place: int, told: Told, cell: int, salt: str | None) -> Why:
@@ -138,7 +174,7 @@ def _explained(lookup: Lookup, column: Column, place: int, told: Told, cell: int
         column=column.name,
         row=_named(names, place, salt),
         key=lookup.stored.key,
-        value=None if told.fallback[cell] == "left" else shown(told.values[cell], cells),
+        value=None if told.fallback[cell] == "left" else shown(_values(lookup, column, told.values)[cell], cells),
         observed=None if cells.missing[place] else shown(cells.values[place], cells),
         metric=lookup.imputer.metric,
         neighbours=neighbours,
@@ -198,22 +234,43 @@ def audit(
     if limit < 1:
         raise QueryError(f"the limit is {limit}; an audit has at least one row")
     lookup = lookups.of(engine, table, imputer or KNN(), columns)
-    rows = lookup.stored.rows
-    names = [lookup.stored.column(name) for name in columns] or [c for c, v in rows.columns.items() if v.missing.any()]
-    total = sum(int(rows.columns[name].missing.sum()) for name in names)
+    found = lookup.stored
+    names = [found.target(name) for name in columns] or [
+        c for c in found.rows.columns if found.is_imputed(c) and found.gaps(c).any() and _by_neighbours(lookup, c)
+    ]
+    for name in names:
+        if not _by_neighbours(lookup, name):
+            own = found.permits[name].policy.imputer
+            raise DataError(f"{table}.{name.name} is filled by {own}, as its policy says: neighbours do not explain it")
+    total = sum(int(found.gaps(name).sum()) for name in names)
     parts = []
     for name in sorted(names):
-        places = np.flatnonzero(rows.columns[name].missing)
+        places = np.flatnonzero(found.gaps(name))
         if total > limit:
             room = max(1, int(limit * len(places) / total))
             places = np.sort(places[np.argsort(lookup.chance(f"audit {name}", seed)[places], kind="stable")[:room]])
         if len(places):
-            parts.append(_audited(lookup, name, places.tolist(), salt))
+            mine = _permitted(engine, lookups, lookup, name, table, columns)
+            parts += [_audited(one, name, at, salt) for one, at in _timely(mine, name, places)]
     if not parts:
         raise DataError(f"nothing is missing in {table}: there is nothing to audit")
     whole = {head: np.concatenate([part[head] for part in parts])[:limit] for head in parts[0]}
     load.register(engine, into, whole, {}, replace=True, kept=True)
     return total
+
+
+def _timely(lookup: Lookup, column: Column, places: Ints) -> Iterator[tuple[Lookup, list[int]]]:
+    """The index of the rows that some cells may be predicted from, and where these rows are in it."""
+    found = lookup.stored
+    times = found.permits[column].times
+    if times is None:
+        yield lookup, places.tolist()
+        return
+    for taught, asked in blocks(found.rows, [column], times):
+        mine = asked[np.isin(asked, places)]
+        if len(mine) and (~found.rows.columns[column].missing[taught]).any():
+            some = found.at(np.concatenate([taught, mine]))
+            yield Lookup(some, lookup.imputer, None, ""), list(range(len(taught), len(taught) + len(mine)))
 
 
 def _audited(lookup: Lookup, column: Column, places: Sequence[int], salt: str | None) -> dict[str, Array]:
@@ -223,7 +280,8 @@ def _audited(lookup: Lookup, column: Column, places: Sequence[int], salt: str | 
     there = np.isfinite(told.distances)
     found = there.sum(axis=1)
     ends = [np.where(found > 0, told.distances[np.arange(count), at], np.nan) for at in (0 * found, found - 1)]
-    values = [None if told.fallback[i] == "left" else str(shown(told.values[i], cells)) for i in range(count)]
+    permitted = _values(lookup, column, told.values)
+    values = [None if told.fallback[i] == "left" else str(shown(permitted[i], cells)) for i in range(count)]
     nothing = np.full(count, np.nan)
     return {
         "row": np.array([str(_named(lookup.stored.identities, place, salt)) for place in places], object),

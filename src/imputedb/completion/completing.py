@@ -22,7 +22,8 @@ from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import QueryError
 from imputedb.imputers import features
 from imputedb.imputers.chained import Chained, Prepared
-from imputedb.imputers.imputer import Array, Imputer, Progress, drawn
+from imputedb.imputers.imputer import Array, Imputer, Progress
+from imputedb.imputers.request import Request as Wanted
 from imputedb.imputers.trace import Trace
 
 FORMAT = 1
@@ -81,6 +82,7 @@ def complete(engine: DuckDB, request: Request, out: Path, progress: Progress | N
             columns = _columns(request, found, _records(writing, request.m))
             files = [{key: record[key] for key in ("file", "sha256", "bytes", "rows")} for record in records]
             seconds = round(perf_counter() - began, 3)
+            told |= {"policies": found.policies}
             writing.publish({**told, "files": files, "columns": columns, "left": found.left, "seconds": seconds})
         return opened(out)
 
@@ -123,8 +125,7 @@ def _draws(
 ) -> list[Mapping[str, Any]]:
     """Every draw's file with its record; those that an earlier process finished are kept."""
     records = []
-    chained = isinstance(request.imputer, Chained) and found.targets
-    ready = request.imputer.prepared(found.rows, found.targets) if chained else None  # type: ignore[attr-defined]
+    ready = _ready(found.request(request.imputer, request.seed))
     for draw in range(1, request.m + 1):
         record = writing.finished(str(draw))
         if record is None:
@@ -143,7 +144,19 @@ def _one(request: Request, found: Source, ready: Prepared | None, draw: int, tra
         return {}
     if ready is not None:
         return ready.run(request.seed, draw=draw, trace=trace)
-    return next(iter(drawn(request.imputer, found.rows, found.targets, request.seed, [draw])))
+    asked = found.request(request.imputer, request.seed)
+    for column in found.targets:
+        trace.methods[column] = asked.filler(column).name
+    return next(asked.draws([draw]))
+
+
+def _ready(asked: Wanted) -> Prepared | None:
+    """The one chain that all targets are of, if they are: its cycles are told of."""
+    parts = asked.parts()
+    if len(parts) != 1 or parts[0].bounds or parts[0].times is not None:
+        return None
+    (part,) = parts
+    return part.imputer.prepared(part.rows, part.targets) if isinstance(part.imputer, Chained) else None
 
 
 def _record(found: Source, values: Mapping[Column, Array], trace: Trace) -> dict[str, Any]:
@@ -151,6 +164,7 @@ def _record(found: Source, values: Mapping[Column, Array], trace: Trace) -> dict
         "rows": len(found.rows.keys),
         "means": {column.name: trace.means[column] for column in values if column in trace.means},
         "deviations": {column.name: trace.deviations[column] for column in values if column in trace.deviations},
+        "stay": {column.name: int(np.ma.getmaskarray(given).sum()) for column, given in values.items()},
         "notes": {column.name: trace.notes[column] for column in trace.notes},
         "methods": {column.name: trace.methods[column] for column in trace.methods},
     }
@@ -214,8 +228,8 @@ def _columns(request: Request, found: Source, records: Sequence[Mapping[str, Any
     return {
         column.name: {
             "method": records[0]["methods"].get(column.name, request.imputer.name),
-            "imputed": int(found.rows.columns[column].missing.sum()),
-            "imputed_share": float(found.rows.columns[column].missing.mean()),
+            "imputed": found.missing[column] - records[0]["stay"].get(column.name, 0),
+            "imputed_share": (found.missing[column] - records[0]["stay"].get(column.name, 0)) / len(found.rows.keys),
             "notes": sorted({note for record in records for note in record["notes"].get(column.name, [])}),
             **_chains([record["means"].get(column.name, []) for record in records]),
         }

@@ -12,7 +12,7 @@ from imputedb.completion.formula import modelled
 from imputedb.completion.source import Source, read, staged
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, QueryError, UnknownName
-from imputedb.imputers.chained import Chained, Prepared
+from imputedb.imputers.chained import Chained
 from imputedb.imputers.imputer import Array, Imputer, Progress
 from imputedb.imputers.shift import Shift
 from imputedb.inference.rubin import Pooled, pooled
@@ -147,14 +147,19 @@ def sweep(
     names = [column.name for column in source.targets]
     if question.column not in names:
         raise UnknownName(f"no incomplete column {question.column!r}; there are {', '.join(names) or 'none'}")
-    ready, told = imputer.prepared(source.rows, source.targets), progress or (lambda _: None)
+    asked, told = source.request(imputer, question.seed), progress or (lambda _: None)
+    own = asked.filler(next(column for column in source.targets if column.name == question.column))
+    if own is not imputer:
+        raise QueryError(
+            f"the policy of {question.column} fills it by {own.name}: departures act in a chain of {imputer.name}"
+        )
     points = []
     for count, size in enumerate(shifts, 1):
-        points.append(_point(source, ready, question, size))
+        points.append(_point(source, imputer, question, size))
         told(count / len(shifts))
     alpha = 1 - question.level
     tips = [
-        _bisected(source, ready, question, a, b, alpha)
+        _bisected(source, imputer, question, a, b, alpha)
         for a, b in pairwise(points)
         if (a.p_value < alpha) != (b.p_value < alpha)
     ]
@@ -163,17 +168,17 @@ def sweep(
     return Sweep(question.column, question.by, tuple(points), ordered, question.level, question.hypothesis)
 
 
-def _point(source: Source, ready: Prepared, question: Question, size: float) -> Point:
-    chained = ready.chained.with_deltas({question.column: question.shift(size)})
-    draws = replace(ready, chained=chained).run_many(question.seed, range(1, question.m + 1))
+def _point(source: Source, imputer: Chained, question: Question, size: float) -> Point:
+    departing = imputer.with_deltas({question.column: question.shift(size)})
+    draws = source.request(departing, question.seed).draws(range(1, question.m + 1))
     answers = [question.analysis(_columns(source, values)) for values in draws]
     one = pooled([estimate for estimate, _ in answers], [variance for _, variance in answers])
     return Point(size, one, replace(one, estimate=one.estimate - question.hypothesis).p_value)
 
 
-def _bisected(source: Source, ready: Prepared, question: Question, a: Point, b: Point, alpha: float) -> float:
+def _bisected(source: Source, imputer: Chained, question: Question, a: Point, b: Point, alpha: float) -> float:
     for _ in range(BISECTIONS):
-        middle = _point(source, ready, question, (a.shift + b.shift) / 2)
+        middle = _point(source, imputer, question, (a.shift + b.shift) / 2)
         if (middle.p_value < alpha) == (a.p_value < alpha):
             a = middle
         else:
@@ -184,23 +189,27 @@ def _bisected(source: Source, ready: Prepared, question: Question, a: Point, b: 
 def _columns(source: Source, filled: Mapping[Column, Array]) -> dict[str, Array]:
     found: dict[str, Array] = {}
     for column, cells in source.rows.columns.items():
-        values = cells.values.copy()
+        values, gone = cells.values.copy(), cells.missing.copy()
         if column in filled:
-            values[cells.missing] = filled[column]
+            values[cells.missing] = np.ma.getdata(filled[column])
+            gone[cells.missing] = np.ma.getmaskarray(filled[column])
+        gone |= source.meant.get(column, False)
         if cells.kind is Kind.CATEGORY:
-            found[column.name] = np.array(cells.levels, dtype=object)[values.astype(np.intp)]
+            names = np.array([*cells.levels, None], dtype=object)
+            found[column.name] = names[np.where(gone, len(cells.levels), values).astype(np.intp)]
         else:
-            found[column.name] = values
+            found[column.name] = np.where(gone, np.nan, values.astype(np.float64)) if gone.any() else values
     return found
 
 
 def mean_of(column: str) -> Analysis:
-    """The mean of a column, with variance s^2 / n."""
+    """The mean of the values that a column has, with variance s^2 / n."""
 
     def analysis(columns: Mapping[str, Array]) -> tuple[float, float]:
         if column not in columns:
             raise UnknownName(f"no column {column!r}; there are {', '.join(columns)}")
         values = columns[column].astype(np.float64)
+        values = values[~np.isnan(values)]
         return float(values.mean()), float(values.var(ddof=1) / len(values))
 
     return analysis

@@ -4,16 +4,22 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan, Table
+from imputedb.completion.lineage import inherited
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.resolution import quoted
 from imputedb.engines.store import fingerprint_of
 from imputedb.errors import UnknownName
-from imputedb.imputers.imputer import Rows
-from imputedb.shelf import Shelf
+from imputedb.imputers.imputer import Imputer, Rows
+from imputedb.imputers.request import Permit, Request
+from imputedb.shelf import Shelf, permits
 from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
+from imputedb.statistics.policy import Policy
 from imputedb.statistics.statistics import MANY_LEVELS, Kind, Statistics
 
 STAGED = "completion_source"
@@ -31,6 +37,9 @@ class Source:
         targets: columns to fill.
         left: incomplete columns that stay so, each with its reason.
         fingerprint: a hash of the rows, their types, and the values declared missing.
+        permits: what policies permit of the targets.
+        meant: by column, where a NULL means something of its own.
+        missing: by target, how many cells miss a value.
     """
 
     table: Table
@@ -39,6 +48,19 @@ class Source:
     targets: tuple[Column, ...]
     left: Mapping[str, str]
     fingerprint: str
+    permits: Mapping[Column, Permit]
+    meant: Mapping[Column, NDArray[np.bool_]]
+    missing: Mapping[Column, int]
+
+    def request(self, imputer: Imputer, seed: int) -> Request:
+        """What is asked of imputers."""
+        return Request(self.rows, self.targets, imputer, self.permits, seed)
+
+    @property
+    def policies(self) -> dict[str, str]:
+        """The targets' policies, in words."""
+        unset = Policy()
+        return {c.name: str(p.policy) for c, p in sorted(self.permits.items()) if p.policy != unset}
 
     @property
     def predictors(self) -> tuple[Column, ...]:
@@ -59,8 +81,16 @@ def staged(engine: DuckDB, text: str) -> Table:
     if found is None and not any(mark.isspace() for mark in text.strip()):
         return engine.tables.named(text)
     query = f"FROM {quoted(found.path)}" if found else engine.session.verbatim(text)
+    lineage = inherited(engine, query)
+    staged = Table("temp", "main", STAGED)
+    engine.store.undeclare(staged)
     engine.session.execute(f"CREATE OR REPLACE TEMP TABLE {STAGED} AS {query}")
-    return Table("temp", "main", STAGED)
+    for name, codes in lineage.missing.items():
+        engine.store.declare(staged, name, codes)
+    for name, policy in lineage.policies.items():
+        engine.store.decide(staged, name, policy)
+    engine.session.changed()
+    return staged
 
 
 def read(engine: DuckDB, table: Table, wanted: Sequence[str] | None = None) -> Source:
@@ -76,13 +106,19 @@ def read(engine: DuckDB, table: Table, wanted: Sequence[str] | None = None) -> S
     left = {name: why for name in statistics.dirty if (why := _why_left(statistics, name, wanted))}
     targets = [name for name in shape.types if name in statistics.dirty and name not in left]
     names = [name for name in shape.types if name in targets or _predicts(statistics, name)]
+    shelf, columns = Shelf(engine, Scan(table, "t"), statistics), tuple(Column(table.name, name) for name in targets)
+    rows = Rows({Column(table.name, name): cells for name, cells in shelf.cells(names).items()}, shelf.keys())
+    own = [c for c in rows.columns if statistics.policy(c.name).action in ("keep", "structural")]
     return Source(
         table,
         dict(shape.types),
-        _rows(engine, table, statistics, names),
-        tuple(Column(table.name, name) for name in targets),
+        rows,
+        columns,
         dict(sorted(left.items())),
         _fingerprint(engine, table),
+        permits(shelf, columns, rows.columns),
+        {column: shelf.meant(column.name) & rows.columns[column].missing for column in own},
+        {column: statistics.columns[column.name].missing for column in columns},
     )
 
 
@@ -92,6 +128,8 @@ def _why_left(statistics: Statistics, name: str, wanted: Sequence[str] | None) -
         return "not asked for"
     if known.kind is Kind.OPAQUE:
         return f"values of type {known.type} cannot be imputed"
+    if statistics.policy(name).action == "drop":
+        return "its policy is DROP: it is not filled in, and who analyses it drops the rows that miss it"
     return "no value of it is observed" if known.missing == statistics.rows else None
 
 
@@ -99,11 +137,6 @@ def _predicts(statistics: Statistics, name: str) -> bool:
     known = statistics.columns[name]
     many = known.kind is Kind.CATEGORY and known.distinct > MANY_LEVELS
     return name in statistics.predictors and not many and known.missing < statistics.rows
-
-
-def _rows(engine: DuckDB, table: Table, statistics: Statistics, names: Sequence[str]) -> Rows:
-    shelf = Shelf(engine, Scan(table, "t"), statistics)
-    return Rows({Column(table.name, name): cells for name, cells in shelf.cells(names).items()}, shelf.keys())
 
 
 def _fingerprint(engine: DuckDB, table: Table) -> str:

@@ -52,6 +52,7 @@ def decide(engine: DuckDB, table: Table, column: str, policy: Policy | None) -> 
             policy,
             predictors=tuple(_own_name(engine, table, other) for other in policy.predictors),
             exclude=tuple(_own_name(engine, table, other) for other in policy.exclude),
+            before=policy.before and _own_name(engine, table, policy.before),
         )
     with engine.lock:
         engine.store.decide(table, name, policy)

@@ -47,7 +47,7 @@ def earlier(rows: Rows, targets: Sequence[Column], fill: Fill, count: int) -> It
     times = rows.columns[CLOCK]
     plain = Rows({c: cells for c, cells in rows.columns.items() if c != CLOCK}, rows.keys, rows.learn, rows.draws)
     found = [{c: _nothing(plain.columns[c]) for c in targets} for _ in range(count)]
-    for taught, asked in _blocks(plain, targets, times):
+    for taught, asked in blocks(plain, targets, times):
         some = _only(plain, taught, asked)
         known = [
             c for c in targets if c in some.columns and some.taught(c).any() and plain.columns[c].missing[asked].any()
@@ -65,7 +65,7 @@ def _nothing(cells: Cells) -> Array:
     return np.ma.masked_array(np.zeros(count, cells.values.dtype), np.ones(count, bool))
 
 
-def _blocks(rows: Rows, targets: Sequence[Column], times: Cells) -> Iterator[tuple[Places, Places]]:
+def blocks(rows: Rows, targets: Sequence[Column], times: Cells) -> Iterator[tuple[Places, Places]]:
     """The rows that models are learnt from, and those that these fill in."""
     usable = ~times.missing if rows.learn is None else rows.learn & ~times.missing
     order = np.flatnonzero(usable)

@@ -7,6 +7,7 @@ their joint distribution whatever fills them: p(a) p(b | a), each factor a model
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,9 +204,10 @@ class Part:
 
         def single(rows: Rows, targets: Sequence[Column]) -> Mapping[Column, Array]:
             mine = frozenset(wanted).intersection(targets)
+            more: Any = {"drawn": mine} if mine else {}
             if not tells(part.imputer):
-                return part.imputer.impute(rows, targets, part.request.seed, progress, drawn=mine)
-            values, sentences = part.imputer.told(rows, targets, part.request.seed, progress, drawn=mine)
+                return part.imputer.impute(rows, targets, part.request.seed, progress, **more)
+            values, sentences = part.imputer.told(rows, targets, part.request.seed, progress, **more)
             said.extend(sentence for sentence in sentences if sentence not in said)
             return values
 

@@ -67,6 +67,14 @@ class Bounds:
         typed = nearest.astype(values.dtype)
         return np.ma.masked_array(typed, values.mask) if isinstance(values, np.ma.MaskedArray) else typed
 
+    def nearest(self, values: Array) -> Array:
+        """Values, those that are ruled out replaced by the nearest number or the most frequent category."""
+        good = self.permits(values)
+        if self.usable is None:
+            return self.rounded(np.where(good, values, np.clip(values, self.low, self.high)).astype(values.dtype))
+        levels, counts = np.unique(self.observed, return_counts=True)
+        return np.where(good, values, levels[counts.argmax()]).astype(values.dtype)
+
     @property
     def observed(self) -> Array:
         """The observed values that may be filled in."""

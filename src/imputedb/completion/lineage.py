@@ -1,0 +1,153 @@
+"""What the columns of a SELECT inherit of what was said about the columns of the table that it reads."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import duckdb
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.engine import Shape
+from imputedb.errors import DataError, QueryError
+from imputedb.sql import parse
+from imputedb.sql import tree as t
+from imputedb.sql.tree import Tree
+from imputedb.statistics.policy import Policy
+
+_SHAPED = ("group_expressions", "having", "qualify")
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Policies and declared values by the names of output columns."""
+
+    policies: Mapping[str, Policy]
+    missing: Mapping[str, tuple[str, ...]]
+
+
+def inherited(engine: DuckDB, query: str) -> Lineage:
+    """What is said about the columns of a query's rows.
+
+    A SELECT of columns from one table hands policies and declared values on, under the names that it gives them. Of
+    other queries over tables of which something was said nobody knows what it means for their rows.
+
+    Raises:
+        DataError: such a query.
+    """
+    tables = _mentioned(engine, query)
+    said = [table for table in tables if engine.tables.shape(table).policies or engine.tables.shape(table).missing]
+    if not said:
+        return Lineage({}, {})
+    try:
+        node = parse.parse(engine.connection, query)
+    except QueryError:
+        node = {}
+    source = node.get("from_table") or {}
+    plain = source.get("type") == "BASE_TABLE" and not any(node.get(part) for part in _SHAPED)
+    if len(tables) > 1 or not plain or any("DISTINCT" in str(one.get("type")) for one in node.get("modifiers", ())):
+        raise DataError(
+            f"policies or declared values of {said[0].name} cannot be followed through this SELECT: take plain columns "
+            "of that one table, or name the table itself"
+        )
+    return _Reading(engine, said[0], engine.tables.shape(said[0]), node).lineage()
+
+
+def _mentioned(engine: DuckDB, query: str) -> list[Table]:
+    try:
+        names = engine.connection.get_table_names(query)
+    except duckdb.Error:
+        return []  # what is wrong with the query is said by those who run it
+    found: list[Table] = []
+    for name in sorted(names):
+        meant = engine.tables.found(name)
+        if isinstance(meant, Table):
+            found.append(meant)
+        elif meant is not None:
+            found += _behind(engine, meant.path)
+    return found
+
+
+def _behind(engine: DuckDB, path: Sequence[str]) -> list[Table]:
+    """The tables that a view reads."""
+    text = "SELECT sql FROM duckdb_views() WHERE view_name = ? AND schema_name = ? AND database_name = ?"
+    rows = engine.connection.execute(text, [path[-1], path[-2], path[-3]]).fetchall() if len(path) > 2 else []
+    query = rows[0][0].partition(" AS ")[2] if rows else ""
+    return _mentioned(engine, query) if query else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    engine: DuckDB
+    table: Table
+    shape: Shape
+    node: Tree
+
+    def lineage(self) -> Lineage:
+        reads = self._outputs()
+        coded = set(self.shape.missing)
+        others = [part for key, part in self.node.items() if key not in ("select_list", "from_table")]
+        if touched := sorted(self._names(others) & coded):
+            raise DataError(
+                f"values of {self.table.name}.{touched[0]} are declared missing: it cannot be a condition here"
+            )
+        own = {output: next(iter(names)) for output, (names, bare) in reads.items() if bare}
+        for output, (names, bare) in reads.items():
+            if not bare and (touched := sorted(names & (coded | set(self.shape.policies)))):
+                raise DataError(
+                    f"{output} is computed from {self.table.name}.{touched[0]}, of which something is said "
+                    "about missing values: select that column as it is"
+                )
+        policies = {
+            output: self._carried(self.shape.policies[name], name, own, {o: names for o, (names, _) in reads.items()})
+            for output, name in own.items()
+            if name in self.shape.policies
+        }
+        return Lineage(policies, {o: self.shape.missing[name] for o, name in own.items() if name in coded})
+
+    def _outputs(self) -> dict[str, tuple[set[str], bool]]:
+        """By output, the columns that it reads, and whether it is one of them as it is."""
+        names, _ = parse.shape(self.engine.connection, self.engine.text(self.node))
+        found: dict[str, tuple[set[str], bool]] = {}
+        items = list(self.node["select_list"])
+        if any(item["class"] == "STAR" for item in items):
+            if len(items) > 1 or items[0].get("replace_list") or items[0].get("rename_list"):
+                raise DataError("a star beside other columns, or with REPLACE: write the columns of the SELECT out")
+            return {name: ({name}, True) for name in names}
+        for name, item in zip(names, items, strict=True):
+            found[name] = (self._names(item), t.is_reference(item))
+        return found
+
+    def _names(self, tree: Any) -> set[str]:
+        """The table's columns that expressions read."""
+        known = {name.lower(): name for name in self.shape.types}
+        if isinstance(tree, list | tuple):
+            return set().union(*map(self._names, tree)) if tree else set()
+        if not isinstance(tree, dict):
+            return set()
+        if tree.get("class") == "COLUMN_REF":
+            last = str(tree["column_names"][-1]).lower()
+            return {known[last]} if last in known else set()
+        return set().union(*map(self._names, tree.values())) if tree else set()
+
+    def _carried(self, policy: Policy, name: str, own: Mapping[str, str], reads: Mapping[str, set[str]]) -> Policy:
+        """The policy of a column under the names of the outputs."""
+        outputs = {column: output for output, column in own.items()}
+        if policy.when is not None:
+            asked = self._names(parse.parse(self.engine.connection, f"SELECT ({policy.when})")["select_list"])
+            lost = sorted(column for column in asked if outputs.get(column) != column)
+            if lost:
+                raise DataError(
+                    f"{self.table.name}.{name} is structural by {lost[0]}: select that column too, as it is"
+                )
+        if policy.before and policy.before not in outputs:
+            raise DataError(
+                f"{self.table.name}.{name} is predicted from before {policy.before}: select that column too"
+            )
+        barred = [o for o, names in reads.items() if own.get(o) != name and not all(map(policy.predicts, names))]
+        return replace(
+            policy,
+            predictors=(),
+            exclude=tuple(sorted(barred)) if policy.chooses_predictors else (),
+            before=policy.before and outputs[policy.before],
+        )
