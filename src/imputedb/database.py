@@ -35,6 +35,7 @@ from imputedb.why import AUDITED, Why, audit, why
 if TYPE_CHECKING:
     from imputedb.completion.completed import Completed
     from imputedb.completion.sensitivity import Analysis, Sweep
+    from imputedb.diagnostics.likelihood import Likelihood
 
 
 def connect(path: str | Path = ":memory:", *, read_only: bool = False) -> Database:
@@ -332,6 +333,25 @@ class Database:
 
         question = Question(column, analysis, by, of, hypothesis, m, seed, level)
         return asked(self._engine, source, the_one(imputer, "departures need"), question, shifts, progress)
+
+    def likelihood(self, source: str, *, columns: Sequence[str] = (), level: float = 0.95) -> Likelihood:
+        """Means, covariances, correlations and regressions of numbers by maximum likelihood, without draws (FIML).
+
+        Assumed is that values are missing at random given the columns, and that relations are straight.
+
+        Args:
+            source: a table's name or a SELECT.
+            columns: those that are normal together; all that are numbers unless given. More columns than a question
+                needs make "missing at random" likelier.
+            level: of the intervals' confidence.
+
+        Raises:
+            UnknownName: no such table, or no column of numbers of that name.
+            DataError: a column does not vary, or columns determine one another.
+        """
+        from imputedb.completion.likely import of_source
+
+        return of_source(self._engine, source, columns, level)
 
     def evaluate(
         self,

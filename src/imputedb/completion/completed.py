@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from imputedb.completion.formula import modelled
+from imputedb.completion.fitting import Model, fitted, left_out
 from imputedb.completion.publication import CURRENT, MANIFEST, digest
-from imputedb.errors import Error, QueryError, StorageError
+from imputedb.errors import QueryError, StorageError
 from imputedb.inference.pooling import Pool, pool
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MODELS = ("ols", "logit", "probit", "poisson", "negativebinomial", "mnlogit", "quantreg")
-"""Models of statsmodels that a formula can name."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,27 +69,53 @@ class Completed:
             if not path.is_file() or digest(path) != part["sha256"]:
                 raise StorageError(f"{path} is not what its manifest says: write the run anew")
 
-    def fit(self, formula: str, model: str = "ols") -> list[Any]:
+    def fit(
+        self,
+        formula: str,
+        model: str = "ols",
+        *,
+        groups: str | None = None,
+        status: str | None = None,
+        family: str | None = None,
+        q: float = 0.5,
+    ) -> list[Any]:
         """A formula fitted to each completed data set by statsmodels.
+
+        Args:
+            formula: such as `y ~ x + z`.
+            model: `ols`, `logit`, `probit`, `poisson`, `negativebinomial`, `mnlogit`, `ordered`, `quantreg`, `phreg`
+                (Cox), `mixedlm` (random intercepts) or `gee`.
+            groups: the column of groups, of `mixedlm` and `gee`.
+            status: the column that is 1 where the event was seen, of `phreg`.
+            family: of `gee`: `gaussian`, `binomial` or `poisson`.
+            q: the quantile of `quantreg`.
 
         Raises:
             QueryError: no such model, the formula is more than columns, arithmetic and known functions, or it does not
                 fit the columns.
             DataError: statsmodels is not installed.
         """
-        if model not in MODELS:
-            raise QueryError(f"no model {model!r}; there are {', '.join(MODELS)}")
-        quiet = {} if model in ("ols", "quantreg") else {"disp": 0}
-        try:
-            return [modelled(model, formula, frame).fit(**quiet) for frame in self]
-        except Error:
-            raise
-        except Exception as error:  # patsy, formulaic and numpy have many ways to say that a formula does not fit
-            raise QueryError(f"cannot fit {formula!r}: {str(error).splitlines()[0]}") from error
+        return fitted(self, formula, Model(model, groups, status, family, q))
 
-    def analyze(self, formula: str, model: str = "ols", *, df_complete: float | None = None) -> Pool:
-        """The formula fitted to each completed data set, pooled by Rubin's rules."""
-        return pool(self.fit(formula, model), df_complete=df_complete)
+    def analyze(
+        self,
+        formula: str,
+        model: str = "ols",
+        *,
+        df_complete: float | None = None,
+        groups: str | None = None,
+        status: str | None = None,
+        family: str | None = None,
+        q: float = 0.5,
+    ) -> Pool:
+        """The formula fitted to each completed data set (see `fit`), pooled by Rubin's rules.
+
+        Rows that still miss a value of the formula's, in columns that the run did not fill, are left out by every fit;
+        `notes` says how many.
+        """
+        one = Model(model, groups, status, family, q)
+        found = pool(fitted(self, formula, one), df_complete=df_complete)
+        return replace(found, notes=left_out(self.frame(1), formula, one))
 
     def report(self, path: str | Path, pictures: str | Path | None = None, form: str = "png") -> None:
         """Writes one HTML page with its pictures inside; `pictures`: a folder for them one by one, as png or svg.

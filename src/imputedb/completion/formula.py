@@ -81,8 +81,8 @@ def check(formula: object, columns: Sequence[str]) -> None:
                 raise _refused(formula, token.string)
 
 
-def modelled(model: str, formula: str, frame: "pd.DataFrame") -> Any:
-    """A model of statsmodels, ready to be fitted, its formula checked.
+def modelled(model: str, formula: str, frame: "pd.DataFrame", **more: Any) -> Any:
+    """A model of statsmodels, ready to be fitted, its formula checked; `more` is for the model itself.
 
     Raises:
         QueryError: the formula is none of ours.
@@ -93,7 +93,11 @@ def modelled(model: str, formula: str, frame: "pd.DataFrame") -> Any:
     except ImportError as error:
         raise DataError("formulas need statsmodels: pip install 'imputedb[models]'") from error
     check(formula, [str(name) for name in frame.columns])
-    return getattr(smf, model)(formula, frame, eval_env=_environment())
+    if model == "ordered":
+        from statsmodels.miscmodels.ordinal_model import OrderedModel
+
+        return OrderedModel.from_formula(formula, frame, **more)
+    return getattr(smf, model)(formula, data=frame, **more, eval_env=_environment())
 
 
 def _environment() -> Any:

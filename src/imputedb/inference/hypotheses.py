@@ -74,7 +74,7 @@ def _reiter2007(k: int, m: int, r: float, complete: float) -> float:
     t = k * (m - 1)
     if t == 4 and r > 0:
         return 4.0
-    if t < 4 or complete == INFINITE:
+    if t <= 4 or complete == INFINITE:
         return _li1991(k, m, r)
     a, star = r * t / (t - 2), (complete + 1) / (complete + 3) * complete
     c0, c1, c2 = 1 / (t - 4), star - 2 * (1 + a), star - 4 * (1 + a)
@@ -120,8 +120,10 @@ def d3(own: Sequence[float], at_pooled: Sequence[float], k: int) -> JointTest:
     m = len(own)
     _needs_draws(m)
     at_own, at_mean = float(np.mean(own)), float(np.mean(at_pooled))
-    r = (m + 1) / (k * (m - 1)) * (at_own - at_mean)
-    return JointTest("D3", at_mean / (k * (1 + r)), k, _li1991(k, m, r) if r > 0 else INFINITE, r)
+    rise = (m + 1) / (k * (m - 1)) * (at_own - at_mean)
+    r = max(rise, 0.0)
+    warning = "likelihood ratios rise at the pooled parameters, so none is missing by them: r is taken as 0"
+    return JointTest("D3", at_mean / (k * (1 + r)), k, _li1991(k, m, r), r, warning if rise < 0 else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,12 @@ class Pool:
     Attributes:
         pooled: by term, in the order of the first draw.
         parameters: all of them with their full covariance; None where only variances were given.
+        notes: sentences that a reader must know.
     """
 
     pooled: Mapping[str, Pooled]
     parameters: Several | None = None
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, term: str) -> Pooled:
         if term not in self.pooled:
@@ -68,7 +70,7 @@ class Pool:
         widths = [max(len(row[place]) for row in rows) for place in range(len(shown))]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
         reasons = sorted({one.reason for one in self.pooled.values() if one.reason})
-        return "\n".join([*lines, *reasons])
+        return "\n".join([*lines, *reasons, *self.notes])
 
 
 def _row(term: str, one: Pooled, level: float) -> dict[str, Any]:
@@ -109,9 +111,9 @@ def pool(
         fits: one of
             - (estimate, variance) a draw;
             - m estimates, or m rows of k, with `variances`: as many variances, or m covariances (k, k);
-            - a table, or one a draw, with columns term, estimate and std.error (or variance): a data frame, or a
-              dictionary of lists;
-            - m results of statsmodels;
+            - a table, or one a draw, with columns term, estimate and std.error (or variance), and of several equations
+              y.level, response or component: a data frame, or a dictionary of lists;
+            - m results of statsmodels, or of lifelines; terms of several equations stand behind `level:`;
             - m linear models of scikit-learn, with `variances` a covariance a fit, the intercept first.
         variances: see there.
         terms: names of the k estimates where the fits have none.

@@ -1,0 +1,118 @@
+"""Models of statsmodels fitted to each completed data set."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imputedb.completion.formula import modelled
+from imputedb.errors import Error, QueryError, UnknownName
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PLAIN = ("ols", "logit", "probit", "poisson", "negativebinomial", "mnlogit", "quantreg", "ordered")
+MODELS = (*PLAIN, "phreg", "mixedlm", "gee")
+"""Models of statsmodels that a formula can name."""
+
+FAMILIES = {"gaussian": "Gaussian", "binomial": "Binomial", "poisson": "Poisson"}
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model and what it needs beside a formula.
+
+    Attributes:
+        name: one of `MODELS`.
+        groups: the column of groups, of mixed models and GEE.
+        status: the column that is 1 where the event was seen, of Cox models.
+        family: of GEE, `gaussian` unless given.
+        q: the quantile of quantile regression.
+    """
+
+    name: str
+    groups: str | None = None
+    status: str | None = None
+    family: str | None = None
+    q: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.name not in MODELS:
+            raise QueryError(f"no model {self.name!r}; there are {', '.join(MODELS)}")
+        grouped = self.name in ("mixedlm", "gee")
+        if grouped != (self.groups is not None):
+            raise QueryError("groups name the column of groups: mixedlm and gee need them, no other model has them")
+        if (self.name == "phreg") != (self.status is not None):
+            raise QueryError("status names the column of events seen: phreg needs it, no other model has it")
+        if self.family is not None and (self.name != "gee" or self.family not in FAMILIES):
+            raise QueryError(f"no family {self.family!r}; gee has {', '.join(FAMILIES)}")
+        if not 0 < self.q < 1:
+            raise QueryError(f"q is {self.q!r}; a quantile lies between 0 and 1")
+
+    def fit(self, formula: str, frame: pd.DataFrame) -> Any:
+        """The model fitted to one data set."""
+        for column in (self.groups, self.status):
+            if column is not None and column not in frame:
+                raise UnknownName(f"no column {column!r}; there are {', '.join(map(str, frame.columns))}")
+        match self.name:
+            case "phreg":
+                return modelled("phreg", formula, frame, status=frame[self.status].to_numpy(float)).fit()
+            case "mixedlm":
+                return modelled("mixedlm", formula, frame, groups=frame[self.groups]).fit()
+            case "gee":
+                from statsmodels.genmod import families
+
+                family = getattr(families, FAMILIES[self.family or "gaussian"])()
+                return modelled("gee", formula, frame, groups=frame[self.groups], family=family).fit()
+            case "quantreg":
+                return modelled("quantreg", formula, frame).fit(q=self.q)
+            case "ols":
+                return modelled("ols", formula, frame).fit()
+            case "ordered":
+                return modelled("ordered", formula, frame, distr="logit").fit(disp=0, method="bfgs")
+            case "mnlogit":
+                return _multinomial(formula, frame)
+            case _:
+                return modelled(self.name, formula, frame).fit(disp=0)
+
+
+def _multinomial(formula: str, frame: pd.DataFrame) -> Any:
+    """Levels of a text are coded in their order, and name the equations."""
+    outcome = formula.partition("~")[0].strip()
+    if outcome not in frame or frame[outcome].dtype.kind in "iufb":
+        return modelled("mnlogit", formula, frame).fit(disp=0)
+    coded = frame[outcome].astype("category").cat
+    one = modelled("mnlogit", formula, frame.assign(**{outcome: coded.codes}))
+    one._ynames_map = dict(enumerate(map(str, coded.categories)))  # what statsmodels' own tables are headed by
+    return one.fit(disp=0)
+
+
+def fitted(frames: Iterable[pd.DataFrame], formula: str, model: Model) -> list[Any]:
+    """The model fitted to each completed data set.
+
+    Raises:
+        QueryError: the formula does not fit the columns.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return [model.fit(formula, frame) for frame in frames]
+    except Error:
+        raise
+    except Exception as error:  # patsy, formulaic and numpy have many ways to say that a formula does not fit
+        raise QueryError(f"cannot fit {formula!r}: {str(error).splitlines()[0]}") from error
+
+
+def left_out(frame: pd.DataFrame, formula: str, model: Model) -> tuple[str, ...]:
+    """What is to be said of rows that fits leave out, for values that are missing still."""
+    words = set(re.findall(r"\w+", formula)) | {str(model.groups), str(model.status)}
+    words |= set(re.findall(r"""Q\(['"](.*?)['"]\)""", formula))
+    names = [name for name in frame.columns if str(name) in words and frame[name].isna().any()]
+    if not names:
+        return ()
+    count = int(frame[names].isna().any(axis=1).sum())
+    told = ", ".join(map(str, names))
+    return (f"{count:,} of {len(frame):,} rows were left out: {told} stayed incomplete, so impute those too",)

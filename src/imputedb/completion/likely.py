@@ -1,0 +1,31 @@
+"""Maximum likelihood of the numbers of a table, or of the rows of a SELECT."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from imputedb.completion.source import read, staged
+from imputedb.diagnostics.likelihood import Likelihood, likelihood
+from imputedb.engines.duckdb import DuckDB
+from imputedb.errors import UnknownName
+from imputedb.statistics.statistics import Kind
+
+_NUMBERS = (Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN)
+
+
+def of_source(engine: DuckDB, text: str, columns: Sequence[str], level: float) -> Likelihood:
+    """The likelihood of columns of numbers: of those that are named, or of all.
+
+    Raises:
+        UnknownName: a column is none of the numbers.
+        DataError: there is no likeliest distribution.
+    """
+    with engine.lock:
+        source = read(engine, staged(engine, text))
+    cells = {column.name: one for column, one in source.rows.columns.items() if one.kind in _NUMBERS}
+    unknown = [name for name in columns if name not in cells]
+    if unknown:
+        raise UnknownName(f"no column {unknown[0]!r} of numbers that vary; there are {', '.join(sorted(cells))}")
+    names = list(columns) or list(cells)
+    values = [np.where(cells[name].missing, np.nan, cells[name].values.astype(np.float64)) for name in names]
+    return likelihood(np.column_stack(values), names, level)
