@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from imputedb import answering, policies
 from imputedb.answering import Planner
+from imputedb.cell_intervals import CellIntervals, cell_intervals
 from imputedb.engines import declarations, load
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import QueryError
@@ -392,6 +393,38 @@ class Database:
             seed=seed,
             progress=progress,
         )
+
+    def cells(
+        self,
+        table: str,
+        column: str,
+        *,
+        level: float = 0.9,
+        imputer: Choice = "tree",
+        share: float = 0.3,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> CellIntervals:
+        """An interval for each imputed number of a column, or a set of categories, with measured coverage.
+
+        Observed cells are hidden in the patterns in which the column goes missing. Half of them say how far values are
+        off, by pattern; the other half measures how often intervals hold the truth (split-conformal prediction).
+
+        Args:
+            table: the table.
+            column: whose missing cells are asked about.
+            level: of the intervals and sets.
+            imputer: that fills in.
+            share: of the rows that are laid over with missingness, below 0.5.
+            seed: one seed, one answer.
+            progress: told the share that is done.
+
+        Raises:
+            QueryError: no level, share or imputer of that kind; or no table or column of that name.
+            DataError: nothing is missing, or too few cells can be hidden.
+        """
+        one = the_one(imputer, "intervals of cells need")
+        return cell_intervals(self._engine, table, column, one, level=level, share=share, seed=seed, progress=progress)
 
     def scan(
         self,

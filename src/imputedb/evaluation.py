@@ -134,7 +134,11 @@ def evaluate(
     _check(imputers, share, pattern)
     table = stored(engine, name, [by] if by else [])
     targets = _targets(table, columns)
-    flags = _mcar(table.rows, targets, share, seed) if pattern == "mcar" else _own(table.rows, targets, share, seed)
+    if pattern == "mcar":
+        flags = _mcar(table.rows, targets, share, seed)
+    else:
+        lacking = np.logical_or.reduce([table.rows.columns[c].missing for c in targets])
+        flags = own(table.rows, targets, share, seed, lacking)
     flags = {column: flag for column, flag in flags.items() if flag.any()}
     if not flags:
         raise DataError(f"no observed cell of {name} can be hidden: give more columns, or a larger share")
@@ -147,7 +151,7 @@ def evaluate(
         began = perf_counter()
         asked = table.request(imputer, rows, sorted(flags), seed)
         found = asked.values(_told(progress, number, len(imputers)))
-        filled, said = found.values, [*found.said, *_others(asked)]
+        filled, said = found.values, [*found.said, *others(asked)]
         seconds[imputer.name] = perf_counter() - began
         notes += [f"{imputer.name}: {sentence}" for sentence in said]
         for column in sorted(flags):
@@ -165,7 +169,7 @@ def _check(imputers: Sequence[Imputer], share: float, pattern: str) -> None:
         raise QueryError(f"no pattern {pattern!r}; there are {', '.join(get_args(Pattern))}")
 
 
-def _others(asked: Request) -> list[str]:
+def others(asked: Request) -> list[str]:
     """What is filled by an imputer of its own, whichever is judged."""
     others = {column.name: asked.filler(column).name for column in asked.targets}
     return [f"{c} is filled by {own}, as its policy says" for c, own in others.items() if own != asked.imputer.name]
@@ -240,14 +244,25 @@ def _mcar(rows: Rows, targets: Sequence[Column], share: float, seed: int) -> dic
     return {c: _spared(rows.columns[c], _uniform(rows, seed, "hide", str(c)) < share) for c in targets}
 
 
-def _own(rows: Rows, targets: Sequence[Column], share: float, seed: int) -> dict[Column, Flags]:
-    """The missingness of rows that lack something, laid over other rows."""
-    lacking = np.flatnonzero(np.logical_or.reduce([rows.columns[c].missing for c in targets]))
-    if not len(lacking):
+def own(rows: Rows, targets: Sequence[Column], share: float, seed: int, models: Flags) -> dict[Column, Flags]:
+    """What is hidden of each target when the missingness of some rows is laid over others.
+
+    Args:
+        rows: the n rows.
+        targets: whose cells are hidden.
+        share: of the rows that are laid over.
+        seed: which rows, and with whose missingness.
+        models: (n,) the rows whose missingness is laid over others, picked at random.
+
+    Raises:
+        DataError: there is no such row.
+    """
+    places = np.flatnonzero(models)
+    if not len(places):
         raise DataError("the table has no missing value, so no pattern of its own: hide cells with 'mcar'")
-    models = lacking[(_uniform(rows, seed, "model") * len(lacking)).astype(np.intp)]
+    picked = places[(_uniform(rows, seed, "model") * len(places)).astype(np.intp)]
     chosen = _uniform(rows, seed, "hide") < share
-    return {c: _spared(rows.columns[c], chosen & rows.columns[c].missing[models]) for c in targets}
+    return {c: _spared(rows.columns[c], chosen & rows.columns[c].missing[picked]) for c in targets}
 
 
 def _spared(cells: Cells, flags: Flags) -> Flags:
