@@ -1,11 +1,12 @@
 """What the parts of a statement read of stored tables: columns completed, and columns asked about."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import DuckDB
+from imputedb.sql.examined import Examined
 from imputedb.sql.nested import nodes
 from imputedb.sql.sources import Source
 from imputedb.sql.tree import Tree
@@ -25,13 +26,13 @@ class Reads:
     Attributes:
         sources: what its names mean, by number.
         staged: the tables that hold the rows of its inner blocks, by the identity of their trees.
-        deciding: the columns of a source, by its number, that decide the answer.
+        examined: what the statement does with columns; None as long as that is not known.
     """
 
     def __init__(self, engine: DuckDB, sources: Mapping[int, Source]) -> None:
         self.sources = sources
         self.staged: dict[int, Table] = {}
-        self.deciding: Callable[[int], frozenset[str]] = lambda _: frozenset()
+        self.examined: Examined | None = None
         self._engine = engine
 
     def dirty(self, node: Tree) -> bool:
@@ -44,6 +45,10 @@ class Reads:
         if table is None or table in self.staged.values():
             return set()
         return self._engine.dirty(table, read.completed | read.asked)
+
+    def deciding(self, number: int) -> frozenset[str]:
+        """The columns of a source, by its number, that decide the answer."""
+        return self.examined.deciding(number) if self.examined else frozenset()
 
     def of(self, node: Any) -> dict[int, Read]:
         """What is read anywhere in a tree, by source."""
@@ -59,6 +64,9 @@ class Reads:
             for number in part.get("reads_all", ()):
                 names = self.sources[number].names or {}
                 found.setdefault(number, Read()).completed.update(names.values())
+        if self.examined is not None:
+            for number, read in found.items():
+                read.completed &= self.examined.read(number)
         return found
 
     def inside(self, tree: Any, number: int) -> bool:

@@ -15,6 +15,7 @@ from imputedb.engines.duckdb import DuckDB
 from imputedb.imputers.imputer import Imputer
 from imputedb.sql.examined import examined
 from imputedb.sql.names import Resolver
+from imputedb.sql.pruning import prune
 from imputedb.sql.sources import Source
 from imputedb.sql.tree import Tree
 from imputedb.sql.uses import Facts
@@ -52,7 +53,10 @@ def blocks(
     reads = Reads(engine, resolver.sources)
     if not reads.dirty(whole) and not always:
         return [], files.copies, warnings
-    reads.deciding = examined(whole, resolver.sources, _facts(engine, resolver.sources)).deciding
+    reads.examined = examined(whole, resolver.sources, _facts(engine, resolver.sources))
+    prune(whole, reads.examined, engine.functions)
+    if not reads.dirty(whole) and not always:
+        return [], files.copies, warnings
     scans = Scans(engine, reads, imputers, base=base)
     making = Making(engine, reads, scans, imputers, base=base, always=always)
     nested = Nested(engine, reads, making)

@@ -208,6 +208,8 @@ def _refuse(node: Tree, functions: Functions) -> None:
     clauses = [node["select_list"], node["where_clause"], node["having"], node["qualify"]]
     if any(tree["class"] == "STAR" for tree in expressions(clauses)):
         raise Unplanned("COLUMNS(...) or a star whose columns only DuckDB knows")
+    if any(tree["class"] == "POSITIONAL_REFERENCE" for tree in expressions([*clauses, node["group_expressions"]])):
+        raise Unplanned("a column by its place among those of a join")
     if mentions(node["where_clause"], functions.single):
         raise Unplanned("a function with effects in WHERE")
 

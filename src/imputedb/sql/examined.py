@@ -31,6 +31,10 @@ class Examined:
     uses: Mapping[int, Mapping[str, Use]]
     outputs: Mapping[int, Demands]
 
+    def read(self, number: int) -> frozenset[str]:
+        """The columns of a source that something is done with."""
+        return frozenset(self.uses.get(number, {}))
+
     def deciding(self, number: int) -> frozenset[str]:
         """The columns of a source that decide."""
         return frozenset(name for name, use in self.uses.get(number, {}).items() if use is Use.DECIDES)
@@ -95,8 +99,14 @@ class _Examining:
         kinds = {modifier["type"] for modifier in node["modifiers"]}
         passes = node["setop_type"].startswith("UNION") and node["setop_all"]
         passes = passes and not (kinds & LIMITS and "ORDER_MODIFIER" in kinds)
+        most_used = max((use for use in demands if use), default=None)
         for child in node["children"]:
-            self.query(child, demands if passes else None, Use.DECIDES)
+            if not passes:
+                self.query(child, None, Use.DECIDES)
+            elif "BY_NAME" in node["setop_type"]:
+                self.query(child, [most_used] * _width(child), Use.SHOWN)
+            else:
+                self.query(child, demands, Use.SHOWN)
 
     def everything(self, tree: Any, use: Use) -> None:
         """Notes one use of all that is read anywhere in a tree."""

@@ -312,6 +312,8 @@ class Resolver:
             match node["class"]:
                 case "COLUMN_REF":
                     return self._reference(node, frame, local, stored=stored)
+                case "POSITIONAL_REFERENCE":
+                    return self._placed(node, frame, stored=stored)
                 case "FUNCTION" if _takes_names(node):
                     named: Tree = below(_named_arguments(node))
                     return named
@@ -363,6 +365,17 @@ class Resolver:
                 return {**node, "reads_all": [row.number]}
             around = around.parent
         return node
+
+    def _placed(self, node: Tree, frame: Frame, *, stored: bool) -> Tree:
+        """A column by its place among all in FROM, such as `#1`; as it stands where a join has merged some."""
+        columns = [(source, name) for source in frame.sources for name in source.names or ()]
+        place = int(node["index"]) - 1
+        if not frame.known or frame.merged or not 0 <= place < len(columns):
+            return node
+        source, name = columns[place]
+        path = reference(*([source.alias] if source.alias else []), name)
+        told = self._told(path, source, name, stored=stored, place=len(path["column_names"]) - 1)
+        return {**told, "alias": node.get("alias", "")}
 
     def _told(self, node: Tree, source: Source, name: str, *, stored: bool, place: int) -> Tree:
         self._reached.append(source.number)

@@ -182,7 +182,7 @@ class Block:
             case "COLUMN_REF":
                 self._reference(tree, use)
             case "POSITIONAL_REFERENCE":
-                self._unknown(Use.DECIDES)
+                self._everything(Use.DECIDES)
             case "STAR":
                 self.examining.reference(tree, use)
                 self._unknown(use)
@@ -222,6 +222,13 @@ class Block:
         for number, source in _sources(self.node["from_table"], self.examining.sources):
             if source.definition is not None and source.definition.columns is None:
                 self.examining.note(number, ANY, use)
+
+    def _everything(self, use: Use) -> None:
+        """What may be any column of any source, by its place."""
+        self._unknown(use)
+        for number, source in _sources(self.node["from_table"], self.examining.sources):
+            for name in (source.names or {}).values():
+                self.examining.note(number, name, use)
 
     def _varies(self, tree: Any) -> bool:
         return bool(tree) and self.examining.varying.expression(tree, self.aliases)

@@ -1,0 +1,36 @@
+"""Outputs of nested queries that nobody reads, taken out before anything is planned."""
+
+from imputedb.sql import tree as t
+from imputedb.sql.bind import Functions
+from imputedb.sql.examined import Examined
+from imputedb.sql.nested import nodes
+from imputedb.sql.scope import mentions
+from imputedb.sql.tree import Tree
+from imputedb.sql.varying import is_aggregate
+
+_MANY_ROWS = frozenset({"unnest", "generate_series", "range"})
+
+
+def prune(whole: Tree, known: Examined, functions: Functions) -> None:
+    """Puts NULL, or COUNT(*) in place of an aggregate, where a nested query shows what nobody reads.
+
+    The resolved tree is changed in place: definitions are told by the identity of their queries.
+    """
+    for node in list(nodes(whole)):
+        if node.get("type") != "SELECT_NODE" or node is whole:
+            continue
+        uses = known.outputs.get(id(node), ())
+        items = node["select_list"]
+        for place, (item, use) in enumerate(zip(list(items), uses, strict=False)):
+            if use is None and _may_go(item, functions):
+                items[place] = _instead(item, functions)
+
+
+def _may_go(item: Tree, functions: Functions) -> bool:
+    """Whether an output has no effect of its own: on the number of rows, or on random numbers."""
+    return item["class"] not in ("STAR", "CONSTANT") and not mentions(item, functions.single | _MANY_ROWS)
+
+
+def _instead(item: Tree, functions: Functions) -> Tree:
+    name = str(item.get("alias") or (item["column_names"][-1] if t.is_reference(item) else ""))
+    return t.named(t.call("count_star") if is_aggregate(item, functions.aggregates) else t.literal(None), name)

@@ -1,0 +1,65 @@
+"""Columns that no operator reads are neither imputed nor dropped, whatever shows them on the way."""
+
+from collections.abc import Iterator
+
+import pytest
+
+import imputedb
+from imputedb import Database
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[Database]:
+    with imputedb.connect() as db:
+        db.execute(
+            "CREATE TABLE t AS SELECT i AS id, CASE WHEN hash(i) % 2 = 0 THEN i END AS x,"
+            " CASE WHEN hash(i) % 3 = 0 THEN i * 2.0 END AS y, i % 5 AS g FROM range(300) r(i)"
+        )
+        db.execute("CREATE VIEW seen AS SELECT * FROM t ORDER BY id LIMIT 100")
+        yield db
+
+
+UNREAD = [
+    ("SELECT count(*) FROM (SELECT * FROM t ORDER BY id LIMIT 100)", 100),
+    ("SELECT count(*) FROM (SELECT * FROM t)", 300),
+    ("SELECT count(*) FROM seen", 100),
+    ("WITH w AS MATERIALIZED (FROM t) SELECT count(*) + (SELECT max(id) FROM w) FROM w", 599),
+    ("SELECT count(*) FROM (SELECT g, avg(x) AS a FROM t GROUP BY g)", 5),
+    ("SELECT count(*) FROM (SELECT g, avg(x) AS a FROM t GROUP BY ALL HAVING count(*) > 1)", 5),
+    ("SELECT count(*) FROM (SELECT avg(x) AS a FROM t)", 1),
+    ("SELECT count(*) FROM (SELECT * FROM t UNION ALL SELECT * FROM t)", 600),
+    ("SELECT count(*) FROM t WHERE EXISTS (SELECT * FROM t b WHERE b.id = t.g)", 300),
+    ("SELECT sum(n) FROM (PIVOT t ON g IN (1) USING count(*) GROUP BY id) p(id, n)", 60),
+    ("SELECT count(*) FROM (SELECT id, row_number() OVER (ORDER BY y) AS r FROM t) JOIN (FROM seen) USING (id)", 100),
+    ("SELECT sum(v) FROM (UNPIVOT (FROM t) ON id, g INTO NAME n VALUE v)", 45450),
+    ("SELECT count(*) FROM (SELECT DISTINCT ON (g) g, x FROM t)", 5),
+    ("SELECT count(*) FROM (SELECT y, x * 2 AS z, id FROM (SELECT * FROM t ORDER BY id LIMIT 9)) WHERE id > 2", 6),
+]
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+@pytest.mark.parametrize(("query", "expected"), UNREAD)
+def test_what_nobody_reads_costs_nothing(table: Database, query: str, expected: int, alpha: float) -> None:
+    result = table.sql(query, alpha=alpha)
+    assert result.fetchall() == [(expected,)]
+    assert (result.report.imputed, result.report.dropped, result.report.strategy) == ({}, 0, "verbatim")
+
+
+@pytest.mark.parametrize(
+    ("query", "read"),
+    [
+        ("SELECT sum(y) FROM (SELECT * FROM t ORDER BY id LIMIT 100)", {"t.y"}),
+        ("SELECT count(*) FROM (SELECT DISTINCT x FROM t)", {"t.x"}),
+        ("SELECT count(*) FROM (SELECT x FROM t UNION SELECT y FROM t)", {"t.x", "t.y"}),
+        ("SELECT count(*) FROM (SELECT x AS a, y FROM t ORDER BY a LIMIT 9)", {"t.x"}),
+        ("SELECT count(*) FROM (SELECT x AS a, y FROM t WHERE a > 3)", {"t.x"}),
+        ("SELECT count(*) FROM (SELECT x, y FROM t ORDER BY 2 LIMIT 9)", {"t.y"}),
+        ("SELECT count(*) FROM (SELECT x, count(y) FROM t GROUP BY 1)", {"t.x"}),
+        ("SELECT sum(y) FROM (SELECT id, y FROM t UNION ALL BY NAME SELECT y, x FROM t)", {"t.x", "t.y"}),
+        ("SELECT id, y FROM t UNION ALL BY NAME SELECT x, y FROM t", {"t.x", "t.y"}),
+        ("SELECT sum(len(l)) FROM (SELECT ARRAY(SELECT x FROM t) AS l)", {"t.x"}),
+        ("SELECT sum(b) FROM (SELECT a * 2 AS b, c FROM (SELECT x AS a, y AS c FROM t LIMIT 300) LIMIT 300)", {"t.x"}),
+    ],
+)
+def test_only_what_is_read_is_imputed(table: Database, query: str, read: set[str]) -> None:
+    assert set(table.sql(query).report.imputed) == read
