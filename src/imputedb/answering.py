@@ -73,7 +73,8 @@ class Planner:
             node, text = further, engine.text(further)
         columns, types = engine.texts.outputs(text)
         base, always = asked.strategy == BASE, asked.always
-        found, self._copies, warnings = blocks(engine, node, columns, asked.imputers, base=base, always=always)
+        with engine.own_statements(text):
+            found, self._copies, warnings = blocks(engine, node, columns, asked.imputers, base=base, always=always)
         if self._copies:
             engine.texts.forget_outputs(text)
         return Prepared(text, columns, types, found, tuple(warnings))
@@ -95,8 +96,11 @@ def respond(
             return _told(engine, asked, policies.follow(engine, about))
         case Query(query):
             began = perf_counter()
-            prepared = planner.prepare(query, asked)
-            return answer(engine, prepared, asked, (perf_counter() - began) * 1e3, progress, watch)
+            with engine.own_statements():
+                prepared = planner.prepare(query, asked)
+                planning_ms = (perf_counter() - began) * 1e3
+                with engine.own_statements(query):
+                    return answer(engine, prepared, asked, planning_ms, progress, watch)
         case Keeps() as around:
             return _kept(engine, planner, around, asked, progress)
         case Apart() as apart:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import duckdb
+
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.resolution import View, quoted
@@ -35,10 +37,18 @@ def macros(engine: DuckDB) -> dict[str, Tree]:
     known: dict[str, Tree] | None = engine.recall("macros")
     if known is None:
         known = {}
-        for name, text in engine.connection.execute(_MACROS).fetchall():
+        for name, text in _defined(engine):
             known[name] = _standing_for(engine, text)
         engine.keep("macros", known)
     return known
+
+
+def _defined(engine: DuckDB) -> list[tuple[str, str]]:
+    """The user's macros; none where an attached database is damaged, for DuckDB then tells of no functions."""
+    try:
+        return engine.connection.execute(_MACROS).fetchall()
+    except duckdb.FatalException:
+        return []
 
 
 def _standing_for(engine: DuckDB, text: str) -> Tree:

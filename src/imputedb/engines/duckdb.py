@@ -1,8 +1,11 @@
 """DuckDB, embedded: the engine that imputedb comes with."""
 
+import re
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+import duckdb
 
 from imputedb.algebra.relation import Table
 from imputedb.engines import declarations, encoding, readings
@@ -16,11 +19,14 @@ from imputedb.engines.store import Store
 from imputedb.engines.tables import Tables
 from imputedb.engines.temporary import Temporary
 from imputedb.engines.texts import Texts
-from imputedb.sql import parse
+from imputedb.sql import deep, parse
 from imputedb.sql import tree as t
 from imputedb.sql.generate import ROW
 from imputedb.sql.tree import Tree
 from imputedb.statistics.statistics import Statistics
+
+_USUAL, _DEEPEST = 1000, 3000
+"""Levels that expressions of ours may have: DuckDB's default, and of long queries, each of whose may become three."""
 
 
 class DuckDB:
@@ -57,6 +63,36 @@ class DuckDB:
         """Several statements that see one state of the data; what was made meanwhile is gone if they fail."""
         with self.lock, self.session.transaction():
             yield
+
+    @contextmanager
+    def own_statements(self, text: str = "") -> Iterator[None]:
+        """Statements of ours, for a text if it is long: they are deeper than the queries that users bound."""
+        with self.lock:
+            bound = self._bound()
+            enough = _DEEPEST if len(text) > deep.LONG else _USUAL
+            if bound >= enough or not self._bounded_by(enough):
+                yield
+                return
+            try:
+                yield
+            finally:
+                self._bounded_by(bound)
+
+    def _bound(self) -> int:
+        """How deep expressions may be; where the question is too deep itself, its refusal says so."""
+        try:
+            return int(self.session.rows("SELECT current_setting('max_expression_depth')")[0][0])
+        except duckdb.BinderException as error:
+            found = re.search(r"depth limit of (\d+)", str(error))
+            return int(found[1]) if found else _USUAL
+
+    def _bounded_by(self, depth: int) -> bool:
+        """Sets how deep expressions may be; whether that is allowed."""
+        try:
+            self.session.rows(f"SET max_expression_depth = {depth}")
+        except duckdb.Error:  # the configuration is locked
+            return False
+        return True
 
     # -- tables -------------------------------------------------------------------------------------------------------
 

@@ -199,8 +199,10 @@ class Resolver:
                 source = self._from(node["source"], inside, ctes)
                 everything = {"reads_all": [found.number for found in inside.sources]}
                 return self._added({**node, "source": source, **everything}, frame, self._catalog.described(node))
-            case "EMPTY" | "SHOW_REF":
+            case "EMPTY":
                 return node
+            case "SHOW_REF":
+                return self._added(node, frame, self._catalog.described(node))
             case _:
                 inner = self._expression(node, frame, ctes)
                 return self._added(inner, frame, self._catalog.described(node))

@@ -27,16 +27,15 @@ class View:
 
 
 def nodes(tree: Any) -> Iterator[Tree]:
-    """Every node of a tree, expressions and others."""
-    if isinstance(tree, dict):
-        yield tree
-        for part in tree.values():
-            if isinstance(part, (dict, list)):
-                yield from nodes(part)
-    elif isinstance(tree, list):
-        for part in tree:
-            if isinstance(part, (dict, list)):
-                yield from nodes(part)
+    """Every node of a tree, expressions and others, from the top down and in order."""
+    waiting = [tree]
+    while waiting:  # a generator in a generator would cost the square of a deep tree
+        part = waiting.pop()
+        if isinstance(part, dict):
+            yield part
+            waiting += [below for below in reversed(part.values()) if isinstance(below, (dict, list))]
+        elif isinstance(part, list):
+            waiting += [below for below in reversed(part) if isinstance(below, (dict, list))]
 
 
 def reading_views(tree: Any, shown: Mapping[int, View]) -> Any:

@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import duckdb
 
 from imputedb.errors import Error, InternalError, QueryError, SqlSyntaxError, UnknownName, Unplanned
+from imputedb.sql import deep
 from imputedb.sql.tree import Tree, expressions, select
 
 _PLACE = re.compile(r"LINE \d+: ")
@@ -38,6 +40,7 @@ def parse(connection: Connection, text: str) -> Tree:
         SqlSyntaxError: the text does not parse; the message shows the place.
         Unplanned: it is more than one statement, or one that does not select.
     """
+    deep.make_room(text)
     answer = _one(connection, "SELECT json_serialize_sql(?::VARCHAR)", text)
     if answer.get("error"):
         raise _refused(connection, text, answer)
@@ -62,21 +65,39 @@ def _refused(connection: Connection, text: str, answer: Tree) -> Error:
 
 def deparse(connection: Connection, node: Tree) -> str:
     """The SQL text of a SELECT node, as DuckDB writes it."""
-    statement = {"error": False, "statements": [{"node": node, "named_param_map": []}]}
     try:
-        rows = connection.execute("SELECT json_deserialize_sql(?)", [json.dumps(statement)]).fetchall()
+        return _written(connection, [node])[0]
     except duckdb.Error as error:
         raise InternalError(f"a generated statement does not deparse: {error}") from error
-    return str(rows[0][0])
 
 
 def titles(connection: Connection, trees: Sequence[Tree]) -> list[str]:
     """The name that DuckDB gives each expression where it has no alias, all in one round trip: its text."""
-    statements = [
-        json.dumps({"error": False, "statements": [{"node": select([{**tree, "alias": ""}], None)}]}) for tree in trees
-    ]
-    rows = connection.execute("SELECT json_deserialize_sql(s::JSON) FROM (SELECT unnest(?) AS s)", [statements])
-    return [text.removeprefix("SELECT ") for (text,) in rows.fetchall()]
+    texts = _written(connection, [select([{**tree, "alias": ""}], None) for tree in trees])
+    return [text.removeprefix("SELECT ") for text in texts]
+
+
+def _written(connection: Connection, statements: Sequence[Tree]) -> list[str]:
+    """The texts of SELECT nodes, deep ones put together of pieces."""
+    found = {place: _data(node) for place, node in enumerate(statements)}
+    write = partial(_shallow, connection)
+    whole = {place: deep.written(statements[place], write) for place, data in found.items() if deep.is_deep(data)}
+    rest = [place for place in found if place not in whole]
+    whole |= dict(zip(rest, _texts(connection, [found[place] for place in rest]) if rest else [], strict=True))
+    return [whole[place] for place in found]
+
+
+def _shallow(connection: Connection, statements: Sequence[Tree]) -> list[str]:
+    return _texts(connection, [_data(node) for node in statements])
+
+
+def _texts(connection: Connection, statements: Sequence[str]) -> list[str]:
+    text = "SELECT json_deserialize_sql(s::JSON) FROM (SELECT unnest(?) AS s)"
+    return [found for (found,) in connection.execute(text, [statements]).fetchall()]
+
+
+def _data(node: Tree) -> str:
+    return json.dumps({"error": False, "statements": [{"node": node, "named_param_map": []}]})
 
 
 def expression_texts(connection: Connection, trees: Sequence[Tree]) -> list[str]:

@@ -15,6 +15,7 @@ _NAMES = {
     "PIVOT": "PIVOT",
     "EMPTY": "SELECT without FROM",
     "COLUMN_DATA": "VALUES",
+    "SHOW_REF": "DESCRIBE, SHOW or SUMMARIZE",
 }
 
 

@@ -285,11 +285,16 @@ def parts(tree: Any) -> Iterator[Tree]:
 
 
 def expressions(tree: Any) -> Iterator[Tree]:
-    """A node's expressions, itself first, from the top down."""
-    if isinstance(tree, dict) and "class" in tree:
-        yield tree
-    for part in parts(tree):
-        yield from expressions(part)
+    """A node's expressions, itself first, from the top down and in order."""
+    waiting = [tree]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            if "class" in part:
+                yield part
+            waiting += [below for below in reversed(part.values()) if below and isinstance(below, (dict, list))]
+        elif isinstance(part, list):
+            waiting += [below for below in reversed(part) if below and isinstance(below, (dict, list))]
 
 
 def rewrite(tree: Any, change: Callable[[Tree], Tree | None]) -> Any:

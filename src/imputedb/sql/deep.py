@@ -1,0 +1,71 @@
+"""Trees that are deeper than what DuckDB turns into text at once: taken apart, and their texts put together."""
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from imputedb.sql.tree import Tree, reference, select
+
+DEEPEST = 150
+"""Levels of JSON in one piece; DuckDB refuses more than 256, some of which its own statements take."""
+
+LONG = 1000
+"""Characters of a text from which on it may be deep."""
+
+_LEVELS = 200_000
+_CUT = {"FUNCTION", "OPERATOR", "CONJUNCTION", "COMPARISON", "CASE", "CAST"}
+_QUERIES = {"SELECT_NODE", "SET_OPERATION_NODE"}
+_PIECE = re.compile(r"SELECT imputedb_query_(\d+)|imputedb_value_(\d+)")
+
+
+def make_room(text: str) -> None:
+    """Lets Python descend into the tree of a text of up to a thousand levels, which is as deep as DuckDB takes.
+
+    The limit stays where it is then: other threads may be in the middle of a descent.
+    """
+    if len(text) > LONG:
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), _LEVELS))
+
+
+def is_deep(text: str) -> bool:
+    """Whether a tree as JSON has more levels than a piece; strings in it may count as some."""
+    if len(text) < LONG:
+        return False
+    depth = deepest = 0
+    for mark in re.findall(r"[\[\]{}]", text):
+        depth += 1 if mark in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest > DEEPEST
+
+
+def written(node: Tree, write: Callable[[Sequence[Tree]], list[str]]) -> str:
+    """The text of a SELECT node of any depth, given a way to write shallow ones."""
+    pieces: list[Tree] = [node]
+    done: list[Tree] = []
+    while len(done) < len(pieces):
+        done.append(_cut(pieces[len(done)], 0, pieces))
+    texts = write(done)
+    for place in reversed(range(len(texts))):  # a piece names only such as come after it
+        texts[place] = _PIECE.sub(lambda found: _put(found, texts), texts[place])
+    return texts[0]
+
+
+def _cut(tree: Any, depth: int, pieces: list[Tree]) -> Any:
+    """The tree with what is too deep replaced by names of pieces, which are added to those that wait."""
+    if isinstance(tree, list):
+        return [_cut(part, depth + 1, pieces) for part in tree]
+    if not isinstance(tree, dict):
+        return tree
+    if depth > DEEPEST and tree.get("type") in _QUERIES:
+        pieces.append(tree)
+        return select([reference(f"imputedb_query_{len(pieces) - 1}")], None)
+    if depth > DEEPEST and tree.get("class") in _CUT:
+        pieces.append(select([{**tree, "alias": ""}], None))
+        return {**reference(f"imputedb_value_{len(pieces) - 1}"), "alias": tree.get("alias", "")}
+    return {key: _cut(part, depth + 1, pieces) for key, part in tree.items()}
+
+
+def _put(found: re.Match[str], texts: Sequence[str]) -> str:
+    """A query in place of the SELECT of its name, or an expression, which DuckDB writes in parentheses, of its name."""
+    return texts[int(found[1])] if found[1] else texts[int(found[2])].removeprefix("SELECT ")
