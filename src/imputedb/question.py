@@ -123,7 +123,10 @@ class _Reader:
         bare = {**node, "select_list": items, "modifiers": [], "having": None, "qualify": None}
         _, types = self.engine.texts.outputs(self.engine.text(bare))
         found = [self.output("", kind, tree) for tree, kind in zip(trees, types, strict=True)]
-        return [replace(one, aggregates=one.aggregates or _asks(one.tree), within=None, form=None) for one in found]
+        return [
+            replace(one, aggregates=one.aggregates or _asks(one.tree), within=None, form=None, skewness=None)
+            for one in found
+        ]
 
 
 def _asks(tree: Tree) -> bool:

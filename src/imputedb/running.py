@@ -175,6 +175,7 @@ class Run:
     _plans: list[Candidate] = field(default_factory=list)
     _missing: dict[str, int] = field(default_factory=dict)
     _outcome: Outcome = field(default_factory=Outcome)
+    _joined: set[str] = field(default_factory=set)
 
     def through(self, prepared: Prepared) -> Held:
         """Runs the blocks; the rows of the last one."""
@@ -206,6 +207,7 @@ class Run:
 
     def written(self, block: Written) -> Tree:
         """The statement of a block that is not planned."""
+        self._joined |= {block.name} if joins(block.node) else set()
         self.drawn.append((block.name, written_words(block)))
         return block.node
 
@@ -278,7 +280,7 @@ class Run:
             "estimated_ms": sum(plan.time for plan in self._plans),
             "imputed": imputed,
             "dropped": self._outcome.dropped,
-            "warnings": tuple(_warnings(penalty, self._outcome)),
+            "warnings": (*_warnings(penalty, self._outcome), *_apart(self.drawn if self._joined else [])),
             "notes": tuple(_notes(self.drawn)),
         }
 
@@ -293,6 +295,25 @@ def _ordered(block: Planned | Written, text: str) -> str:
     node = block.node if isinstance(block, Written) else None
     ordered = block.problem.query.order if isinstance(block, Planned) else node and node["modifiers"]
     return text if ordered else f"SELECT * FROM ({text}) ORDER BY ALL"
+
+
+def joins(node: Tree) -> bool:
+    """Whether a SELECT, or one inside it, joins what it reads."""
+    if isinstance(node, dict):
+        return node.get("type") == "JOIN" or any(map(joins, node.values()))
+    return isinstance(node, list) and any(map(joins, node))
+
+
+def _apart(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[str]:
+    """What is to be said of tables that were completed below a join that is not planned."""
+    for _, plan in drawn:
+        if isinstance(plan, Impute):
+            names = sorted({scan.table.name for scan in scans(plan)})
+            columns = ", ".join(sorted(column.name for column in plan.columns))
+            yield (
+                f"{columns} of {', '.join(names)} were completed from columns of their own table, below the join: "
+                "their relations with columns of other tables come out weaker"
+            )
 
 
 def _notes(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.blocks.block import Planned
+from imputedb.blocks.block import Planned, Written
 from imputedb.draws import Draws, Numbers
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.session import Held
@@ -16,9 +16,10 @@ from imputedb.inference.how_many import enough
 from imputedb.inference.ranges import ANY, ONES, POSITIVE, Score
 from imputedb.inference.scale import Scale
 from imputedb.question import STANDS, Asking, asking
-from imputedb.running import MOST_DRAWS, Asked, Prepared, Run, answered
+from imputedb.running import MOST_DRAWS, Asked, Prepared, Run, answered, joins
 from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
+from imputedb.suspects import suspects
 
 UNPOOLED = "no intervals: the outermost block is no aggregation whose draws can be pooled; these are single best values"
 
@@ -28,6 +29,7 @@ PILOT = 20
 _PARTS = ("se", "low", "high", "fmi")
 _KEYS = "imputedb_pooled_keys"
 _UNPLANNED = "no variance within a draw is looked for in a block that is not planned: ask interval='answer'"
+_REPEATED = "where the join repeats rows, each counts as sampled on its own here: the interval may be too narrow"
 _NESTED = "intervals for a population take the rows of the inner block as the sample"
 
 Flags = NDArray[np.bool_]
@@ -75,6 +77,7 @@ def pooled(engine: DuckDB, prepared: Prepared, run: Run) -> Pooled | None:
         if need > PILOT:
             draws.add(range(PILOT, min(need, MOST_DRAWS)))
             found = _estimates(draws, about, asked)
+    warnings += suspects(draws.numbers(), about, found, asked.question)
     return _answer(engine, run, draws, about, found, tuple(warnings))
 
 
@@ -90,6 +93,9 @@ def _remarks(about: Asking, prepared: Prepared, asked: Asked) -> Iterator[str]:
             yield f"{out.name}: {out.reason}"
         if out.bootstrapped and asked.question == "population" and not isinstance(prepared.blocks[-1], Planned):
             yield f"{out.name}: {_UNPLANNED}"
+    last = prepared.blocks[-1]
+    if asked.question == "population" and isinstance(last, Written) and joins(last.node):
+        yield _REPEATED
     if asked.question == "population" and any(block.name for block in prepared.blocks if isinstance(block, Planned)):
         yield _NESTED
 

@@ -263,3 +263,38 @@ def test_correlations_of_heavy_tails_cover() -> None:
         rows = db.sql("SELECT g, corr(x, y) AS r FROM s GROUP BY g", m=2).estimates
     covered = [row["r"].interval().low <= 0.6 <= row["r"].interval().high for row in rows]
     assert np.mean(covered) > 0.92
+
+
+def warned(db: Database, query: str, m: int = 10) -> list[str]:
+    return list(db.sql(query, m=m, imputer="norm").report.warnings)
+
+
+def test_suspect_intervals_are_told_by_what_is_measured() -> None:
+    rng = np.random.default_rng(0)
+    n = 150
+    x = rng.normal(size=n)
+    gone = rng.random((2, n)) < 0.3
+    with imputedb.connect() as db:
+        y, z = np.exp(x + 1.5 * rng.normal(size=n)), x + rng.normal(size=n)
+        columns = {"x": x, "y": np.ma.masked_array(y, gone[0]), "z": np.ma.masked_array(z, gone[1])}
+        db.register("t", {"id": np.arange(n), **columns, "g": np.arange(n) % 40})
+        assert warned(db, "SELECT avg(x) AS a, avg(z) AS b, corr(x, z) AS r FROM t") == []
+        (skewed,) = warned(db, "SELECT avg(y) AS a, avg(x) AS b FROM t")
+        assert skewed.startswith("a: with a skewness of ")
+        assert any("degrees of freedom in the worst" in one for one in warned(db, "SELECT avg(z) FROM t GROUP BY g"))
+        (few,) = warned(db, "SELECT count(*) AS c FROM t WHERE z > 2.9")
+        assert "events" in few
+        lacking = warned(db, "SELECT floor(z * 4) AS k, avg(x) AS a FROM t GROUP BY k")
+        assert any("the draws that have them" in one for one in lacking)
+
+
+def test_a_join_above_completed_tables_is_told() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=300)
+    with imputedb.connect() as db:
+        db.register("a", {"id": np.arange(300), "x": x})
+        db.register("b", {"id": np.arange(300), "y": np.ma.masked_array(x, rng.random(300) < 0.5)})
+        for m in (1, 3):
+            told = warned(db, "SELECT corr(x, y) AS r FROM a LEFT JOIN b ON a.id = b.id", m)
+            assert any("y of b were completed from columns of their own table" in one for one in told)
+        assert warned(db, "SELECT corr(x, y) AS r FROM a JOIN b ON a.id = b.id") == []

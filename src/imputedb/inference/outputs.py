@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from imputedb.inference import delta
-from imputedb.inference.calls import double, minus, sampled
+from imputedb.inference.calls import Call, double, minus, sampled, times
 from imputedb.inference.influence import Influence
 from imputedb.inference.measures import PICKED, Measures, influence_of, is_robust
 from imputedb.inference.ranges import Form, form
 from imputedb.inference.scale import IDENTITY, Scale
 from imputedb.sql import tree as t
 from imputedb.sql.bind import aggregate_calls
-from imputedb.sql.functions import ALL_COUNTS, SUMS
+from imputedb.sql.functions import ALL_COUNTS, MEANS, SUMS
 from imputedb.sql.tree import Tree
 
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
@@ -55,6 +55,7 @@ class Output:
         form: whether it is a total or a share, whose interval has ends of its own.
         empty: whether it is 0 of no rows, as totals are.
         is_code: whether its numbers may be codes, of which no mean is taken.
+        skewness: of what it averages or adds up, an aggregate; None where that is not asked.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Output:
     form: Form | None = None
     empty: bool = False
     is_code: bool = False
+    skewness: Tree | None = None
 
     @property
     def is_number(self) -> bool:
@@ -150,7 +152,7 @@ def _with_spread(
     measure = measures.of(calls[0])
     assert measure
     if alone:
-        known = replace(known, scale=measure.scale(calls[0]))
+        known = replace(known, scale=measure.scale(calls[0]), skewness=_skewness(calls[0]))
     rest = minus(t.call("count_star"), t.number(1))
     one = influence_of(measure, calls[0]) if alone else delta.influence(tree, measures)
     units = sample.repeated(_reads(calls, conditions))
@@ -165,6 +167,16 @@ def _with_spread(
     if spread:
         return replace(known, within=Within(spread.freedom, spread.variance))
     return replace(known, within=Within(rest, influence=one, units=units))
+
+
+def _skewness(call: Tree) -> Tree | None:
+    """The skewness of what a call averages or adds up; NULL, rather than an error, where a cube is no number."""
+    if str(call["function_name"]).lower() not in MEANS | SUMS:
+        return None
+    one = Call(call, t.number(1))
+    x = one.argument(0)
+    tame = t.call("isfinite", times(x, x, x))
+    return t.where(one.of("bool_and", tame), one.of("skewness", t.where(tame, x, t.literal(None))), t.literal(None))
 
 
 def _reads(calls: Sequence[Tree], conditions: frozenset[str]) -> frozenset[str]:
@@ -233,7 +245,7 @@ def _bare(tree: Tree) -> Tree:
 
 def columns(outputs: Sequence[Output]) -> dict[str, Tree]:
     """The expressions that a draw is asked for, by name: `e0`, its variance `v0` and degrees of freedom `f0`, its form
-    `t0`, and the numbers that its influences read, `p0_...`."""
+    `t0`, the skewness `k0` of what it is of, and the numbers that its influences read, `p0_...`."""
     asked: dict[str, Tree] = {}
     for place, one in enumerate(outputs):
         asked[f"e{place}"] = double(one.tree) if one.is_number else t.named(one.tree, "")
@@ -243,6 +255,8 @@ def columns(outputs: Sequence[Output]) -> dict[str, Tree]:
             asked |= {f"p{place}_{name}": double(tree) for name, tree in one.within.influence.numbers.items()}
         if one.within and not one.within.influence:
             asked[f"f{place}"] = double(one.within.freedom)
+        if one.skewness:
+            asked[f"k{place}"] = double(one.skewness)
         if one.within and one.form and one.form.flag:
             asked[f"t{place}"] = double(one.form.flag)
     return asked
