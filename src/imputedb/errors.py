@@ -5,6 +5,7 @@ Error
 ├── QueryError            your query
 │   ├── SqlSyntaxError      it does not parse
 │   ├── UnknownName         a table or column that is not there
+│   ├── ExtensionError      an imputer or measure of somebody's own is not what it must be
 │   └── Unplanned           valid SQL that imputedb does not plan yet
 ├── DataError             your data
 │   ├── CannotImpute        nothing can stand in for the missing values of a column
@@ -28,6 +29,10 @@ class SqlSyntaxError(QueryError):
 
 class UnknownName(QueryError):
     """A table, column, function or imputer of that name does not exist."""
+
+
+class ExtensionError(QueryError):
+    """An imputer or a measure that does not come with imputedb breaks what it promises."""
 
 
 class Unplanned(QueryError):

@@ -28,6 +28,7 @@ from imputedb.bundle import Drawn, exploded, shown
 from imputedb.drawing import Drawing, warned
 from imputedb.engines.engine import Engine
 from imputedb.filling import Filling, Hand, Outcome
+from imputedb.imputers import checked
 from imputedb.imputers.imputer import Array, Imputer, Progress, fills_in_sql
 from imputedb.shelf import Shelf
 from imputedb.sql import tree as t
@@ -261,7 +262,7 @@ class Execution:
         imputer, statistics = self.imputers[impute.imputer], self._statistics(column)
         assert fills_in_sql(imputer)
         assert statistics.centre is not None
-        return self.engine.cast(t.literal(imputer.constant(statistics.centre)), statistics.type)
+        return self.engine.cast(t.literal(checked.constant(imputer, statistics.centre)), statistics.type)
 
     # -- what is reported ---------------------------------------------------------------------------------------------
 

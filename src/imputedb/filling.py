@@ -10,7 +10,7 @@ from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.algebra.relation import Fill, Scan
 from imputedb.bundle import Drawn
 from imputedb.engines.engine import Engine
-from imputedb.imputers import features
+from imputedb.imputers import checked, features
 from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Progress, Rows, learns_from_sample
 from imputedb.imputers.request import Permit, Request, barred
 from imputedb.shelf import Shelf, combined
@@ -231,7 +231,8 @@ class Filling:
         if learns_from_sample(self.imputer) and not any(self.policy(column).before for column in gaps):
             observed = {c: np.count_nonzero(~gone if learn is None else learn & ~gone) for c, gone in missing.items()}
             counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
-            share = max(self.imputer.training_rows(count) / observed[column] for column, count in counts.items())
+            enough = {column: checked.learning_rows(self.imputer, count) for column, count in counts.items()}
+            share = max(rows / observed[column] for column, rows in enough.items())
         if share < 1:
             picked = keys < np.uint64(share * 2**64)
             learn = picked if learn is None else picked & learn

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.imputer import Cells, Imputer, Rows, Work, drawn, is_proper
+from imputedb.imputers.checked import draws as drawn
+from imputedb.imputers.imputer import Cells, Imputer, Rows, Work, is_proper
 from imputedb.imputers.registry import IMPUTERS
 from imputedb.statistics.statistics import Kind
 

@@ -16,7 +16,7 @@ from imputedb.cli.options import number_of_draws
 from imputedb.cli.tables import frontier_table, printed, profile_tables
 from imputedb.database import Database
 from imputedb.errors import DataError, Error, QueryError
-from imputedb.imputers.registry import DROP, IMPUTERS, chosen
+from imputedb.imputers.registry import chosen, known_names
 from imputedb.inference.answers import Question
 from imputedb.sql.statements import split
 
@@ -214,7 +214,7 @@ class Shell:
         else:
             tables = self.db.tables()
             columns = {column for known in tables.values() for column in known}
-            pool = [*sorted(tables), *sorted(columns), *IMPUTERS, DROP, *_WORDS]
+            pool = [*sorted(tables), *sorted(columns), *known_names(), *_WORDS]
         return [text for text in pool if text.lower().startswith(word.lower())]
 
     def _lines(self) -> Iterator[str]:

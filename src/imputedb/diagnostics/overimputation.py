@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.imputer import Cells, Imputer, Progress, Rows, drawn
+from imputedb.imputers import checked
+from imputedb.imputers.imputer import Cells, Imputer, Progress, Rows
 from imputedb.imputers.random import keyed
 from imputedb.inference.distribution import t_quantile
 from imputedb.statistics.statistics import Kind
@@ -91,7 +92,7 @@ def overimpute(
             missing[places] = True
             columns[column] = Cells(cells.values, missing, cells.kind, cells.levels)
         wanted = [column for column in targets if len(hidden[column]) and not columns[column].missing.all()]
-        draws = list(drawn(imputer, Rows(columns, rows.keys), wanted, seed, range(1, m + 1)))
+        draws = list(checked.draws(imputer, Rows(columns, rows.keys), wanted, seed, range(1, m + 1)))
         for column in wanted:
             spot = np.searchsorted(np.flatnonzero(columns[column].missing), hidden[column])
             values = np.array([draw[column][spot] for draw in draws])

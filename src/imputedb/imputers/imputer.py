@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeGuard, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +87,12 @@ class Cells:
         whole[self.missing] = values
         return Cells(whole, np.zeros(len(whole), bool), self.kind, self.levels)
 
+    def read_only(self) -> "Cells":
+        """The same cells, which whoever is shown them cannot write to: other queries read the same arrays."""
+        if self._values is None or self._missing is None:
+            return self  # fetched for this reader alone
+        return Cells(_read_only(self._values), _read_only(self._missing), self.kind, self.levels)
+
     def predicting(self) -> kernel.Cells | kernel.Picked:
         """The column as one that others are predicted from."""
         if self._picked is None:
@@ -132,10 +138,21 @@ class Rows:
         }
         return replace(self, columns=columns)
 
+    def read_only(self) -> "Rows":
+        """The same rows, which whoever is shown them cannot write to."""
+        columns = {column: cells.read_only() for column, cells in self.columns.items()}
+        return Rows(columns, _read_only(self.keys), self.learn, self.draws)
+
     def taught(self, column: Column) -> NDArray[np.bool_]:
         """(n,) where a column is observed in rows that are learnt from."""
         observed = ~self.columns[column].missing
         return observed if self.learn is None else observed & self.learn
+
+
+def _read_only(values: NDArray[Any]) -> NDArray[Any]:
+    shown = values.view()
+    shown.flags.writeable = False
+    return shown
 
 
 Progress = Callable[[float], object]
@@ -269,44 +286,3 @@ class DrawsOften(Protocol):
 
     def prepared(self, rows: Rows, targets: Sequence[Column]) -> Draws:
         """The rows, ready."""
-
-
-def drawn(
-    imputer: Imputer,
-    rows: Rows,
-    targets: Sequence[Column],
-    seed: int,
-    numbers: Sequence[int],
-    progress: Progress | None = None,
-) -> Iterator[Mapping[Column, Array]]:
-    """The draws of these numbers, one after another; those of `impute` whichever way they are made."""
-    if isinstance(imputer, DrawsOften):
-        yield from imputer.prepared(rows, targets).run_many(seed, numbers, progress)
-        return
-    for count, number in enumerate(numbers, 1):
-        if rows.draws is None:
-            yield imputer.impute(rows, targets, seed, drawn=targets, draw=number)
-        else:
-            yield _of_draw(imputer, rows, rows.draws, targets, seed, number)
-        if progress:
-            progress(count / len(numbers))
-
-
-def _of_draw(
-    imputer: Imputer,
-    rows: Rows,
-    draws: NDArray[np.int64],
-    targets: Sequence[Column],
-    seed: int,
-    number: int,
-) -> Mapping[Column, Array]:
-    """A draw of the rows that have it; nothing that means anything of the others."""
-    mine = np.flatnonzero((draws == EVERY) | (draws == number))
-    found = imputer.impute(rows.at(mine), targets, seed, drawn=targets, draw=number)
-    values: dict[Column, Array] = {}
-    for column, given in found.items():
-        gone = rows.columns[column].missing
-        whole = np.zeros(len(gone), given.dtype)
-        whole[mine[gone[mine]]] = given
-        values[column] = whole[gone]
-    return values

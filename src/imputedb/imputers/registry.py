@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 
-from imputedb.errors import QueryError, UnknownName
+from imputedb import plugins
+from imputedb.errors import ExtensionError, QueryError, UnknownName
 from imputedb.imputers.chained import Chained
+from imputedb.imputers.checked import handed_in
 from imputedb.imputers.hot_deck import HotDeck
 from imputedb.imputers.imputer import Imputer
 from imputedb.imputers.knn import KNN
@@ -31,6 +33,9 @@ IMPUTERS: Mapping[str, Callable[[], Imputer]] = {
 
 DROP = "drop"
 
+GROUP = "imputedb.imputers"
+"""The entry points by which installed packages make imputers known."""
+
 Choice = str | Imputer | Sequence[str | Imputer]
 """What a user may say: a name, an imputer of his own, or several for the planner to choose from."""
 
@@ -40,18 +45,30 @@ def chosen(choice: Choice) -> tuple[Imputer, ...]:
 
     Raises:
         UnknownName: a name is nobody's, or none is given.
+        ExtensionError: an imputer of the user's own, or of an installed package, is not what it must be.
+        QueryError: two have one name, which plans tell them apart by.
     """
+    found = _all_chosen(choice)
+    names = [imputer.name for imputer in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise QueryError(f"two imputers are named {twice!r}, which plans tell them apart by: give one another name")
+    return found
+
+
+def _all_chosen(choice: Choice) -> tuple[Imputer, ...]:
     if isinstance(choice, str):
         return () if choice == DROP else (_named(choice),)
     if isinstance(choice, Sequence):
         if not choice:
-            raise UnknownName(f"no imputer is named; there are {', '.join([*IMPUTERS, DROP])}")
-        return tuple(imputer for one in choice for imputer in chosen(one))
+            raise UnknownName(f"no imputer is named; there are {', '.join(known_names())}")
+        return tuple(imputer for one in choice for imputer in _all_chosen(one))
     if not hasattr(choice, "impute"):
-        raise UnknownName(
-            f"{choice!r} is no imputer: give a name ({', '.join([*IMPUTERS, DROP])}), or an imputer object"
-        )
-    return (choice,)
+        raise UnknownName(f"{choice!r} is no imputer: give a name ({', '.join(known_names())}), or an imputer object")
+    one = handed_in(choice)
+    if one.name == DROP:
+        raise QueryError(f"an imputer is named {DROP!r}, which stands for none: give it another name")
+    return (one,)
 
 
 def the_one(choice: Choice, purpose: str) -> Imputer:
@@ -67,10 +84,35 @@ def the_one(choice: Choice, purpose: str) -> Imputer:
     return found[0]
 
 
+def known_names() -> list[str]:
+    """The names of all imputers, those of installed packages among them; none is loaded."""
+    return [*IMPUTERS, DROP, *sorted(plugins.names(GROUP) - {*IMPUTERS, DROP})]
+
+
 def _named(name: str) -> Imputer:
-    if name not in IMPUTERS:
-        known = [*IMPUTERS, DROP]
-        near = get_close_matches(name, known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-        raise UnknownName(f"no imputer {name!r}; {hint}")
-    return IMPUTERS[name]()
+    if name in IMPUTERS:
+        return IMPUTERS[name]()
+    found = plugins.loaded(GROUP, name)
+    if found is not None:
+        return _plugged(name, found)
+    known = known_names()
+    near = get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+    raise UnknownName(f"no imputer {name!r}; {hint}")
+
+
+def _plugged(name: str, found: plugins.Loaded) -> Imputer:
+    """The imputer of an installed package: an object, or what makes one when it is called without arguments."""
+    made = found.value
+    if isinstance(made, type) or not hasattr(made, "impute"):
+        try:
+            made = made()
+        except Exception as error:
+            raise ExtensionError(f"imputer {name!r} of {found.origin} cannot be made: {error}") from error
+    try:
+        one = handed_in(made)
+    except ExtensionError as error:
+        raise ExtensionError(f"imputer {name!r} of {found.origin}: {error}") from error
+    if one.name != name:
+        raise ExtensionError(f"imputer {name!r} of {found.origin} calls itself {one.name!r}: the names have to agree")
+    return one

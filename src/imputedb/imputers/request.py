@@ -7,14 +7,14 @@ their joint distribution whatever fills them: p(a) p(b | a), each factor a model
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import NO_COLUMNS, Column, Columns
+from imputedb.imputers import checked
 from imputedb.imputers.earlier import CLOCK, earlier
-from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows, drawn, tells
+from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows
 from imputedb.imputers.registry import the_one
 from imputedb.imputers.truncated import Bounds, bounds, expected, within
 from imputedb.statistics.policy import DEFAULT, Policy
@@ -204,10 +204,7 @@ class Part:
 
         def single(rows: Rows, targets: Sequence[Column]) -> Mapping[Column, Array]:
             mine = frozenset(wanted).intersection(targets)
-            more: Any = {"drawn": mine} if mine else {}
-            if not tells(part.imputer):
-                return part.imputer.impute(rows, targets, part.request.seed, progress, **more)
-            values, sentences = part.imputer.told(rows, targets, part.request.seed, progress, **more)
+            values, sentences = checked.imputed(part.imputer, rows, targets, part.request.seed, progress, drawn=mine)
             said.extend(sentence for sentence in sentences if sentence not in said)
             return values
 
@@ -248,7 +245,7 @@ class _Draw:
         return earlier(
             rows,
             self.targets,
-            lambda some, targets: drawn(self.imputer, some, targets, self.seed, numbers, progress),
+            lambda some, targets: checked.draws(self.imputer, some, targets, self.seed, numbers, progress),
             len(numbers),
         )
 

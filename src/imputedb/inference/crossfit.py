@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute
+from imputedb.imputers import checked
 from imputedb.imputers.column_model import LEARN_ROWS, Matrix
 from imputedb.imputers.imputer import Cells, Imputer, Rows
 from imputedb.imputers.logistic import logistic
@@ -119,7 +120,7 @@ class CrossFit:
                 continue
             target = Cells(np.where(hidden, taught[0], values), hidden, Kind.NUMBER)
             given = Rows({**rows.columns, TARGET: target}, rows.keys)
-            filled = imputer.impute(given, [TARGET], self.seed)[TARGET]
+            filled = checked.imputed(imputer, given, [TARGET], self.seed)[0][TARGET]
             found[unseen] = filled.astype(np.float64)[unseen[hidden]]
         return found
 

@@ -20,6 +20,7 @@ from imputedb.algebra.relation import (
 )
 from imputedb.algebra.scalar import Equal, Scalar
 from imputedb.algebra.walk import aliases, scans
+from imputedb.imputers import checked
 from imputedb.imputers.imputer import Work
 from imputedb.planning import cost
 from imputedb.planning.invariant import check
@@ -95,7 +96,7 @@ class _Narrow:
         missing = sum(statistics.missing_share(column.name) for column in columns) / len(columns)
         attributes = max(len(statistics.predictors), len(columns) + 1)
         whole = Work(float(statistics.rows), len(columns), attributes, missing, 0.0)
-        spared = one.time(whole) - one.time(replace(whole, missing=missing * left))
+        spared = checked.timed(one, whole) - checked.timed(one, replace(whole, missing=missing * left))
         return spared > cost.identifying(statistics.rows)
 
     def _dirty(self, scan: Scan) -> Columns:

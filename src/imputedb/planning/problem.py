@@ -8,6 +8,7 @@ from imputedb.algebra.column import Column, Columns
 from imputedb.algebra.query import Query
 from imputedb.algebra.relation import Scan
 from imputedb.algebra.scalar import AllOf, Scalar
+from imputedb.imputers import checked
 from imputedb.imputers.imputer import Imputer, Work, fills_in_sql
 from imputedb.planning import cost
 from imputedb.statistics.propagate import dropped
@@ -177,7 +178,7 @@ class Problem:
 
 def price(imputer: Imputer, work: Work) -> tuple[float, float]:
     """Penalty and time of an Impute: the imputer's own, and what it takes to bring it the rows."""
-    time = imputer.time(work)
+    penalty, time = checked.priced(imputer, work)
     if not fills_in_sql(imputer):
         time += cost.staging(work.rows, work.attributes)
-    return imputer.penalty(work), time
+    return penalty, time
