@@ -19,7 +19,8 @@ from imputedb.diagnostics.convergence import (
     gelman_rubin,
     rhat,
 )
-from imputedb.diagnostics.mcar import em, little
+from imputedb.diagnostics.em import em
+from imputedb.diagnostics.mcar import little
 from imputedb.diagnostics.missing import flux, nelson_aalen, pairs, pattern_table, predictors
 from imputedb.diagnostics.overimputation import overimpute
 from imputedb.errors import DataError
