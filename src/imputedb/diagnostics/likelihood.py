@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.diagnostics.mcar import em
+from imputedb.diagnostics.em import em
 from imputedb.errors import DataError, UnknownName
 from imputedb.inference.answers import Question
 from imputedb.inference.distribution import t_quantile, t_two_sided
