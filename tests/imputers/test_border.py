@@ -320,4 +320,4 @@ def test_nothing_calls_an_imputer_but_the_border() -> None:
         for path in root.rglob("*.py")
         if calls.search(path.read_text()) and path.name != "checked.py"
     }
-    assert found == {"completion/completing.py", "completion/sensitivity.py"}  # of chains, which come with imputedb
+    assert found <= {"completion/completing.py"}  # of chains, which come with imputedb
