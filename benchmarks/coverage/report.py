@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.coverage.design import WORLDS
-from benchmarks.coverage.judging import ENOUGH, FALSE_ALARMS, Cell, Verdict, judged, verdicts
+from benchmarks.coverage.judging import ENOUGH, FALSE_ALARMS, Cell, Verdict, judged, passes, verdicts
 from benchmarks.coverage.quantities import NAMES
 from benchmarks.coverage.study import ABOUT
 
@@ -43,8 +43,12 @@ def _head(lines: Sequence[Mapping[str, Any]], note: str) -> Iterator[str]:
             f"{method} {_range([n for (_, name), n in replications.items() if name == method])}"
             for method in dict.fromkeys(line["method"] for line in lines)
         )
-        + f". Draws: {', '.join(sorted({str(line['draws']) for line in lines}))}.\n"
+        + f". Draws: {', '.join(sorted({str(line['draws']) for line in lines}))}. "
+        + f"Commit: {', '.join(sorted({line['commit'] or 'unknown' for line in lines}))}.\n"
     )
+    fewest = min(replications.values())
+    edge = next(covered for covered in range(fewest + 1) if passes(covered, fewest))
+    yield f"With {fewest} replications, the fewest here, a cell passes from {edge} covered on ({edge / fewest:.0%}).\n"
     refused = Counter((line["method"], line["refused"]) for line in lines if "refused" in line)
     for (method, reason), count in refused.items():
         yield f"- {method} refused {count} replications: {reason}."

@@ -18,6 +18,7 @@ from benchmarks.coverage.design import World
 from benchmarks.coverage.methods import BESIDE, BESIDE_REPLICATIONS, NAIVE, Found, Task, drawn
 from benchmarks.coverage.quantities import Numbers, database, interval, numbers, population, registered
 from benchmarks.coverage.tables import complete, holes, pierced
+from imputedb.bench.machine import facts
 
 Line = Mapping[str, Any]
 ABOUT = ("population", "answer")
@@ -33,6 +34,7 @@ class Job:
         methods: names of imputers, and of what stands beside them.
         draws: m.
         truths: of the population.
+        commit: that it is made on.
     """
 
     world: World
@@ -40,6 +42,7 @@ class Job:
     methods: tuple[str, ...]
     draws: int
     truths: Numbers
+    commit: str = ""
 
 
 def replicated(job: Job) -> list[Line]:
@@ -53,7 +56,7 @@ def replicated(job: Job) -> list[Line]:
     db.register("t", t)
     task = Task(db, job.world, t, u, job.replication, job.draws)
     truths = {"population": job.truths, "answer": answers}
-    return [_line(task, method, truths) for method in job.methods]
+    return [{**_line(task, method, truths), "commit": job.commit} for method in job.methods]
 
 
 def _line(task: Task, method: str, truths: Mapping[str, Numbers]) -> Line:
@@ -111,7 +114,8 @@ def study(
         return
     for world in {job.world for job in planned}:
         truths[world.number] = population(world)
-    todo = [replace(job, truths=truths[job.world.number]) for job in planned]
+    commit = facts()["commit"]
+    todo = [replace(job, truths=truths[job.world.number], commit=commit) for job in planned]
     began = time.monotonic()
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
         for count, lines in enumerate(pool.imap_unordered(replicated, todo), 1):

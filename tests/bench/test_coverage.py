@@ -134,6 +134,7 @@ def _lines(covers: list[int], warned: list[bool], method: str = "norm", width: f
             "method": method,
             "draws": 20,
             "seconds": 1.0,
+            "commit": "abc123",
             "warnings": ["y: few donors"] if warns else [],
             "population": {"AVG": [held, 0.1, width]},
             "answer": {"AVG": None if number == 0 else [1, 0.1, width]},
@@ -213,7 +214,7 @@ def test_one_replication_by_every_method_and_its_report(tmp_path: Path) -> None:
     world = next(w for w in WORLDS if (w.distribution, w.join, w.rows) == ("normal", "1:1", 1000))
     methods = ("norm", "aipw", "complete cases", "single")
     truths = dict.fromkeys(NAMES, 0.0)
-    lines = replicated(Job(world, 0, methods, 5, truths))
+    lines = replicated(Job(world, 0, methods, 5, truths, "abc123"))
     assert [line["method"] for line in lines] == list(methods)
     for line in lines:
         wanted = {"AVG", "SUM", "share"} if line["method"] == "aipw" else set(NAMES)
@@ -227,6 +228,10 @@ def test_one_replication_by_every_method_and_its_report(tmp_path: Path) -> None:
     write(lines, tmp_path, "A note.")
     text = (tmp_path / "coverage_grid.md").read_text()
     assert f"Worlds: 1 of 64 ({world.number}). Replications a world: norm 1, aipw 1" in text
+    assert "Commit: abc123" in text
+    assert (
+        "a cell passes from 1 covered on (100%)" not in text
+    )  # one miss of one is no surprise at 93 %: 7 % of the time
     assert (tmp_path / "coverage_grid.png").stat().st_size > 10_000
 
 
