@@ -54,7 +54,7 @@ def check_macros(engine: DuckDB, node: Tree, seen: frozenset[str] = frozenset())
     Raises:
         Unplanned: there is such a macro.
     """
-    known = macros(engine)
+    known = macros(engine, {str(part["function_name"]).lower() for part in nodes(node) if part.get("function_name")})
     for part in nodes(node) if known else ():
         name = str(part.get("function_name", "")).lower()
         if name not in known or name in seen:

@@ -1,12 +1,10 @@
 """What names mean in a DuckDB database, for those who resolve a statement."""
 
-from collections.abc import Sequence
-
-import duckdb
+from collections.abc import Collection, Sequence
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import DuckDB
-from imputedb.engines.resolution import View, quoted
+from imputedb.engines.resolution import DAMAGED, View, damaged, quoted
 from imputedb.errors import InternalError, QueryError
 from imputedb.sql import parse
 from imputedb.sql import tree as t
@@ -32,23 +30,24 @@ _MACROS = """
 """
 
 
-def macros(engine: DuckDB) -> dict[str, Tree]:
-    """The queries, or expressions in a query, that the user's macros stand for."""
+def macros(engine: DuckDB, called: Collection[str] = ()) -> dict[str, Tree]:
+    """The queries, or expressions in a query, that the user's macros stand for.
+
+    Raises:
+        StorageError: an attached database is damaged, so that DuckDB tells of no macros, and a function is called that
+            is not one of its own.
+    """
     known: dict[str, Tree] | None = engine.recall("macros")
     if known is None:
-        known = {}
-        for name, text in _defined(engine):
-            known[name] = _standing_for(engine, text)
+        try:
+            found = engine.connection.execute(_MACROS).fetchall()
+        except DAMAGED as error:
+            if set(called) <= engine.functions.built_in:
+                return {}
+            raise damaged(error) from error
+        known = {name: _standing_for(engine, text) for name, text in found}
         engine.keep("macros", known)
     return known
-
-
-def _defined(engine: DuckDB) -> list[tuple[str, str]]:
-    """The user's macros; none where an attached database is damaged, for DuckDB then tells of no functions."""
-    try:
-        return engine.connection.execute(_MACROS).fetchall()
-    except duckdb.FatalException:
-        return []
 
 
 def _standing_for(engine: DuckDB, text: str) -> Tree:

@@ -7,9 +7,9 @@ from imputedb.sql.bind import Functions
 
 
 def functions(connection: duckdb.DuckDBPyConnection) -> Functions:
-    """The names of aggregates, and of functions that are not the same each time."""
+    """The names of aggregates, of functions that are not the same each time, and of all that are DuckDB's own."""
     aggregates = _names(connection, "function_type = 'aggregate'") | {COUNT_OBSERVED}
-    return Functions(aggregates, _names(connection, "stability = 'VOLATILE'"))
+    return Functions(aggregates, _names(connection, "stability = 'VOLATILE'"), _names(connection, "internal"))
 
 
 def _names(connection: duckdb.DuckDBPyConnection, which: str) -> frozenset[str]:

@@ -29,6 +29,16 @@ _ENTRIES = """
 """
 
 
+DAMAGED = (duckdb.FatalException, duckdb.IOException)
+"""What DuckDB raises when it is asked what there is, and one of the attached databases cannot say."""
+
+
+def damaged(error: duckdb.Error) -> StorageError:
+    """Its refusal as one of ours."""
+    reason = str(error).splitlines()[0].partition(": ")[2]
+    return StorageError(f"an attached database is damaged: detach it. {reason}")
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """A view: its path, and the statement that made it."""
@@ -117,9 +127,8 @@ class Resolution:
     def _rows(self, text: str, values: list[str]) -> list[tuple[Any, ...]]:
         try:
             return self._session.connection.execute(text, values).fetchall()
-        except duckdb.FatalException as error:
-            reason = str(error).splitlines()[0].partition(": ")[2]
-            raise StorageError(f"an attached database is damaged: detach it. {reason}") from error
+        except DAMAGED as error:
+            raise damaged(error) from error
 
 
 def _paths(path: Sequence[str], within: View | None) -> Iterator[tuple[str, ...]]:

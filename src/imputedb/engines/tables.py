@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-import duckdb
-
 from imputedb.algebra.relation import Table
 from imputedb.engines.engine import Shape
-from imputedb.engines.resolution import Resolution, View, parts_of, quoted
+from imputedb.engines.resolution import DAMAGED, Resolution, View, damaged, parts_of, quoted
 from imputedb.engines.session import Session
 from imputedb.engines.store import SCHEMA, Store
 from imputedb.engines.temporary import PREFIX
-from imputedb.errors import StorageError, UnknownName
+from imputedb.errors import UnknownName
 from imputedb.sql import parse
 from imputedb.statistics.statistics import Statistics
 
@@ -49,8 +47,8 @@ class Tables:
         types: dict[Table, dict[str, str]] = {}
         try:
             rows = self._session.connection.execute(_COLUMNS, [SCHEMA, PREFIX]).fetchall()
-        except duckdb.FatalException as error:
-            raise StorageError(f"an attached database is damaged: detach it. {parse.translated(error)}") from error
+        except DAMAGED as error:
+            raise damaged(error) from error
         for *path, column, kind in rows:
             types.setdefault(Table(*path), {})[column] = kind
         return {table: self._said(table, columns) for table, columns in types.items()}

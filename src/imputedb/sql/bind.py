@@ -34,10 +34,11 @@ Expression = TypeVar("Expression")
 
 @dataclass(frozen=True, slots=True)
 class Functions:
-    """Lower-case names of an engine's functions: aggregates, and those that are not the same each time."""
+    """Lower-case names of an engine's functions: aggregates, those that are not the same each time, all of its own."""
 
     aggregates: frozenset[str]
     single: frozenset[str]
+    built_in: frozenset[str] = frozenset()
 
 
 def bind(
