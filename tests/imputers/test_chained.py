@@ -15,7 +15,7 @@ from imputedb.imputers import crossproducts
 from imputedb.imputers.chained import Chained
 from imputedb.imputers.crossproducts import KEPT_ROWS, chain, patterns
 from imputedb.imputers.design import design
-from imputedb.imputers.imputer import Cells, Imputer, Rows
+from imputedb.imputers.imputer import Cells, Imputer, Rows, drawn
 from imputedb.imputers.logistic import Logistic
 from imputedb.imputers.normal import Normal
 from imputedb.imputers.pmm import Pmm
@@ -294,7 +294,7 @@ def test_a_trace_has_every_cycle_and_what_fell_back() -> None:
     cells = {
         Column("t", "x"): Cells(rng.normal(50, 9, n), gone, Kind.NUMBER),
         Column("t", "y"): Cells(rng.normal(size=n), np.zeros(n, bool), Kind.NUMBER),
-        Column("t", "z"): Cells(rng.integers(0, 2, n).astype(np.int32), gone, Kind.CATEGORY, ("a", "b")),
+        Column("t", "z"): Cells(rng.integers(0, 2, n).astype(np.int32), rng.random(n) < 0.3, Kind.CATEGORY, ("a", "b")),
     }
     trace, chained = Trace(), IMPUTERS["norm"]()
     assert isinstance(chained, Chained)
@@ -345,3 +345,34 @@ def test_odds_make_a_level_more_frequent(name: str) -> None:
     assert shares[1] < shares[2] - 0.1
     with pytest.raises(UnknownName, match="no level 'maybe'"):
         imputer.with_deltas({"s": Shift(odds={"maybe": 2})}).impute(rows, [s], 0, drawn=[s], draw=1)
+
+
+@pytest.mark.parametrize("name", ["norm", "pmm"])
+def test_a_column_that_another_determines_and_misses_with_is_drawn_given_the_rest(name: str) -> None:
+    """Each follows exactly from the other, and both are missing together: no cycle would ever move them."""
+    rng = np.random.default_rng(0)
+    n = 1600
+    first = rng.normal(70, 15, n)
+    second = first + rng.normal(3, 8, n)
+    gone = rng.random(n) < 0.04
+    given = {"first": first, "second": second, "change": second - first}
+    cells = {Column("t", c): Cells(v, gone & (c != "first"), Kind.NUMBER) for c, v in given.items()}
+    rows = Rows(cells, rng.permutation(n).astype(np.uint64))
+    targets = [Column("t", "change"), Column("t", "second")]
+    means = []
+    for values in drawn(IMPUTERS[name](), rows, targets, 0, range(20)):
+        change, after = (values[column] for column in targets)
+        means.append(change.mean())
+        assert np.abs(after - first[gone] - change).mean() < (1e-3 if name == "norm" else 1)
+    spread = 8 / np.sqrt(gone.sum())
+    assert abs(np.mean(means) - 3) < 2 * spread
+    assert 0.5 * spread < np.std(means) < 1.7 * spread
+
+
+def test_where_predictors_say_nothing_every_donor_is_as_near() -> None:
+    rng = np.random.default_rng(1)
+    y = rng.normal(0, 1, 600)
+    gone = rng.random(600) < 0.3
+    rows = Rows({Column("t", "y"): Cells(y, gone, Kind.NUMBER)}, np.arange(600, dtype=np.uint64))
+    means = [v[Column("t", "y")].mean() for v in drawn(IMPUTERS["pmm"](), rows, [Column("t", "y")], 0, range(40))]
+    assert np.std(means) == pytest.approx(np.sqrt(1 / gone.sum() + 1 / (~gone).sum()), rel=0.35)

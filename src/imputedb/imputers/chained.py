@@ -34,7 +34,7 @@ class Chained:
     1. Rows are put in the order of their keys; a matrix of ones, standardised numbers and indicators of categories is
        built. Incomplete columns take part whether they are targets or only predict.
     2. Cycles of linear regressions run on cross-products, a pattern of missingness each, without touching rows
-       (crossproducts.py), with expectations until coefficients stand still: all draws start there. Cycles of Bayesian
+       (crossproducts.py), with expectations until coefficients stand still. Cycles of Bayesian
        regressions follow, as many as it takes to forget the start. Indicators of categories are taken as numbers.
     3. Where a target's model is not linear in numbers, targets are drawn from their models over rows, given what the
        linear chain has drawn of all others: once where targets are numbers or one, else `cycles` times, those of the

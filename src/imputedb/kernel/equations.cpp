@@ -131,6 +131,7 @@ class Run {
         z_(q_) {
     for (const Many& one : shared.many_) state_.push_back({one.within, one.beyond, one.lines});
     if (!chance) return;
+    start();
     rows_ = shared.rows_;
     for (const Few& one : shared.few_) start(one);
   }
@@ -140,7 +141,13 @@ class Run {
   // One regression, and what it does to the cross-products.
   Traced step(std::size_t place, double* b, double& sigma) {
     const auto j = static_cast<std::size_t>(shared_.steps_[place]);
-    sigma = posterior_.fit(grams_.data() + shared_.kinds_[place] * q_ * q_, j, chance_, b);
+    if (turn_ < starts_.size()) {
+      sigma = starts_[turn_].sigma;
+      std::copy_n(starts_[turn_].b.data(), q_, b);
+    } else {
+      sigma = posterior_.fit(gram_of(place), j, chance_, b);
+    }
+    ++turn_;
     for (std::size_t i = 0; i < q_; ++i) b[i] *= shared_.scale_[place];
     b[0] += shared_.shift_[place];
     sigma *= shared_.scale_[place];
@@ -178,6 +185,26 @@ class Run {
   struct State {
     std::vector<double> within, beyond, lines;
   };
+
+  struct Start {
+    double sigma;
+    std::vector<double> b;
+  };
+
+  const double* gram_of(std::size_t place) const { return grams_.data() + shared_.kinds_[place] * q_ * q_; }
+
+  // The first cycle: each column from the complete ones and those before it, so that columns which are missing together
+  // are drawn jointly however much one says of another. Learnt from what the expectations have come to.
+  void start() {
+    std::vector<std::uint8_t> barred(q_);
+    for (std::size_t s = 0; s < shared_.leading_; ++s) barred[static_cast<std::size_t>(shared_.steps_[s])] = 1;
+    for (std::size_t s = 0; s < shared_.leading_; ++s) {
+      const auto j = static_cast<std::size_t>(shared_.steps_[s]);
+      starts_.push_back({0, std::vector<double>(q_)});
+      starts_[s].sigma = posterior_.fit(gram_of(s), j, chance_, starts_[s].b.data(), barred.data());
+      barred[j] = 0;
+    }
+  }
 
   double normal() { return chance_ ? chance_->normal() : 0.0; }
 
@@ -284,6 +311,8 @@ class Run {
   const std::size_t q_;
   Chance* chance_;
   Posterior posterior_;
+  std::vector<Start> starts_;
+  std::size_t turn_ = 0;
   std::vector<double> grams_, rows_, line_, new_, z_, others_, error_;
   std::vector<State> state_;
 };

@@ -76,7 +76,7 @@ class Equations {
   // sigma of each regression. Draws then start from there, the first `many` patterns as cross-products.
   Expected expect(std::size_t cycles, double still, std::size_t many, std::span<double> b, std::span<double> sigma);
 
-  // Cycles of draws: b (cycles steps, q), sigma and traced (cycles steps); estimates (steps, q) behind the last b. Steps
+  // Cycles of draws, the first of them the start, in which columns do not see those after them: b (cycles steps, q), sigma and traced (cycles steps); estimates (steps, q) behind the last b. Steps
   // of columns that no row misses have random numbers of their own, so that the others are the same with and without.
   void draw(std::uint64_t key, std::size_t cycles, std::span<double> b, std::span<double> sigma,
             std::span<Traced> traced, std::span<double> estimates) const;

@@ -11,7 +11,7 @@ namespace {
 
 enum Use : std::uint64_t { kNoise = 31, kTie = 32, kDonor = 33, kBootstrap = 34 };
 
-constexpr double kTied = 1e-9;  // of the predictions: less than that is a tie, which a hash breaks
+constexpr double kTied = 1e-9;  // of the predictions: less than that is a tie, and a hash says which comes first
 
 // A standard normal number of a row.
 double noise(const Stream& stream, std::uint64_t row) {
@@ -129,11 +129,11 @@ class Matching {
         for (std::size_t row = begin(p); !missing(p, t) && row < known(p); ++row) told(row);
     };
     each([&](std::size_t row) { most = std::max(most, std::abs(line(t)[row])); });
-    const double least = kTied * (most > 0 ? most : 1.0);
+    least_ = kTied * (most > 0 ? most : 1.0);
     const Stream tie(wanted_.key, 0, 0, wanted_.targets[t], kTie);
     const Stream lot(wanted_.key, 0, 0, wanted_.targets[t], kBootstrap);
     const auto enter = [&](std::size_t row) {
-      entries_.push_back({line(t)[row] + least * tie.uniform(sheet_.keys[row]), row});
+      entries_.push_back({line(t)[row] + least_ * tie.uniform(sheet_.keys[row]), row});
     };
     each([&](std::size_t row) {
       for (int times = wanted_.bootstrap ? poisson_one(lot.uniform(sheet_.keys[row])) : 1; times > 0; --times) enter(row);
@@ -142,19 +142,22 @@ class Matching {
     sort(entries_, spare_);
   }
 
-  // Of the nearest entries the one that a uniform number says.
+  // Of the nearest entries, and of all that are tied with one of them, the one that a uniform number says: where
+  // predictors say nothing, every donor is as near.
   std::size_t chosen(double prediction, double uniform) const {
-    const std::size_t k = std::min(wanted_.donors, entries_.size());
-    const auto turns = static_cast<std::size_t>(uniform * static_cast<double>(k));
-    const auto first = std::lower_bound(entries_.begin(), entries_.end(), prediction,
-                                        [](const Entry& one, double value) { return one.value < value; });
-    auto right = static_cast<std::size_t>(first - entries_.begin()), left = right;
-    for (std::size_t turn = 0;; ++turn) {
-      const bool go_left = left > 0 && (right == entries_.size() || prediction - entries_[left - 1].value <=
-                                                                        entries_[right].value - prediction);
-      const std::size_t found = go_left ? --left : right++;
-      if (turn == turns) return entries_[found].row;
+    const auto before = [](const Entry& one, double value) { return one.value < value; };
+    const auto after = [](double value, const Entry& one) { return value < one.value; };
+    auto right = std::lower_bound(entries_.begin(), entries_.end(), prediction, before), left = right;
+    for (std::size_t turn = std::min(wanted_.donors, entries_.size()); turn > 0; --turn) {
+      const bool go_left = left != entries_.begin() &&
+                           (right == entries_.end() || prediction - left[-1].value <= right->value - prediction);
+      go_left ? --left : ++right;
     }
+    if (left != entries_.begin() && left->value - left[-1].value <= least_)
+      left = std::lower_bound(entries_.begin(), left, left->value - least_, before);
+    if (right != entries_.end() && right->value - right[-1].value <= least_)
+      right = std::upper_bound(right, entries_.end(), right[-1].value + least_, after);
+    return left[static_cast<std::ptrdiff_t>(uniform * static_cast<double>(right - left))].row;
   }
 
   const Sheet& sheet_;
@@ -163,6 +166,7 @@ class Matching {
   const Match& wanted_;
   std::vector<double> lines_;
   std::vector<Entry> entries_, spare_;
+  double least_ = 0;
 };
 
 }  // namespace

@@ -54,26 +54,29 @@ IMPUTEDB_WIDE void factor(double* matrix, std::size_t n, std::size_t spared, dou
   }
 }
 
-IMPUTEDB_WIDE double Posterior::fit(const double* gram, std::size_t column, Chance* chance, double* b) {
+IMPUTEDB_WIDE double Posterior::fit(const double* gram, std::size_t column, Chance* chance, double* b, const std::uint8_t* barred) {
   std::fill(b, b + q_, 0.0);
   const std::size_t p = q_ - 1;
+  const auto out = [&](std::size_t j) { return barred != nullptr && j != column && barred[j] != 0; };
+  double used = 0;
+  for (std::size_t j = 0; j < q_; ++j) used += j != column && !out(j);
   const double rows = gram[0];
   left_out_ = -1;
-  if (rows < static_cast<double>(p) + 2) return mean_alone(gram, column, chance, b);
+  if (rows < used + 2) return mean_alone(gram, column, chance, b);
   order_.clear();
   for (std::size_t j = 0; j < q_; ++j)
     if (j != column) order_.push_back(j);
   order_.push_back(column);
   for (std::size_t j = 0; j < q_; ++j) {
     const double square = gram[order_[j] * q_ + order_[j]];
-    scale_[j] = square > 0 && j < p ? 1 / std::sqrt(square) : 1.0;
+    scale_[j] = out(order_[j]) ? 0.0 : square > 0 && j < p ? 1 / std::sqrt(square) : 1.0;
   }
   for (std::size_t i = 0; i < q_; ++i)
     for (std::size_t j = i; j < q_; ++j)
       matrix_[i * q_ + j] = gram[order_[i] * q_ + order_[j]] * scale_[i] * scale_[j];
   factor(matrix_.data(), q_, 1, kCollinear);
   const double rss = std::max(matrix_[p * q_ + p], kRounding * gram[column * q_ + column]);
-  const double df = std::max(rows - static_cast<double>(p), 1.0);
+  const double df = std::max(rows - used, 1.0);
   const double sigma = std::sqrt(rss / (chance ? chance->chi_square(df) : df));
   left_out_ = 0;
   for (std::size_t i = 0; i < p; ++i) left_out_ += !(matrix_[i * q_ + i] > 0);

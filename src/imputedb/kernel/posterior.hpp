@@ -53,7 +53,8 @@ class Posterior {
   explicit Posterior(std::size_t q) : q_(q), scale_(q), matrix_(q * q), beta_(q) {}
   // The regression of a column on the others, from x'x (q, q) of a matrix with ones first: b (q), 0 at the column itself;
   // gives sigma. Without chance both are the estimates. With too few rows for the predictors the mean alone is fitted.
-  double fit(const double* gram, std::size_t column, Chance* chance, double* b);
+  // Columns that are `barred`, a flag each, predict nothing; none unless given.
+  double fit(const double* gram, std::size_t column, Chance* chance, double* b, const std::uint8_t* barred = nullptr);
   // The estimates (q) of what was fitted last.
   void estimated(double* b) const;
   // Predictors that the last fit left out, since others say the same; -1 where it is the mean.
