@@ -77,6 +77,27 @@ def test_a_gap_that_no_row_was_learnt_from_with_says_nothing(drawn: tuple[int, .
         assert found.std() == pytest.approx(a[~gone].std(), rel=0.15)
 
 
+@pytest.mark.parametrize("drawn", [(), (1,)])
+@pytest.mark.parametrize("share", [1.0, 0.6])
+def test_rows_that_miss_the_best_predictor_too_follow_the_others(drawn: tuple[int, ...], share: float) -> None:
+    """The more is missing the greater it is; what nearly says it misses with it, and is not filled in."""
+    rng = np.random.default_rng(4)
+    c = rng.normal(size=2000)
+    a = c + rng.normal(0, 0.5, 2000)
+    b = a + rng.normal(0, 0.2, 2000)
+    gone = rng.random(2000) < 1 / (1 + np.exp(-1.5 * c))
+    cells = [Cells(c), Cells(a, gone), Cells(b, gone & (rng.random(2000) < share))]
+    (found,) = fill(cells, [1], drawn=drawn).values
+    assert abs(found.mean() - a[gone].mean()) < 0.12
+
+
+def test_draws_of_a_column_alone_differ_as_much_as_what_is_unknown() -> None:
+    y = np.random.default_rng(1).normal(0, 1, 600)
+    gone = np.arange(600) % 3 == 0
+    means = [one.values[0].mean() for one in fill_many([Cells(y, gone)], [0], range(60), drawn=[0])]
+    assert np.std(means) == pytest.approx(np.sqrt(1 / 200 + 1 / 400), rel=0.3)
+
+
 def test_draws_follow_their_predictors_within_leaves() -> None:
     a, b, gone = pair(1000, 0.1)
     (found,) = fill([Cells(a, gone), Cells(b)], [0], drawn=[0]).values

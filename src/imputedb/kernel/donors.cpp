@@ -13,6 +13,7 @@ void learn_from(const Lesson& lesson, Numbers numbers, Ground& out) {
   out.rows = std::move(numbers.rows);
   if (numbers.scale > 0) out.y = std::move(numbers.y);
   out.sample.y = out.y;
+  out.sample.y.resize(out.rows.size());
   if (out.rows.size() >= kFewestRows && !out.y.empty()) out.features = predictors(lesson, out.rows, out.y);
 }
 
@@ -24,7 +25,7 @@ void learn_from(const Lesson& lesson, Classes classes, Ground& out) {
   if (out.rows.size() >= kFewestRows && classes.count() > 1) out.features = predictors(lesson, out.rows, out.y);
 }
 
-// Rows of the sample that are in a bootstrap, and how often each of all is.
+// Rows of the sample that are in a bootstrap, and how often each of all is; all once, if none is.
 struct Picked {
   std::vector<std::uint32_t> rows;
   std::vector<std::uint8_t> times;
@@ -41,6 +42,11 @@ Picked picked(const Ground& ground, const Stream& bootstrap) {
     out.count += out.times[i];
   }
   out.rows.resize(some);
+  if (some > 0 || ground.rows.empty()) return out;
+  out.rows.resize(ground.rows.size());
+  std::iota(out.rows.begin(), out.rows.end(), 0U);
+  std::fill(out.times.begin(), out.times.end(), std::uint8_t{1});
+  out.count = out.rows.size();
   return out;
 }
 
@@ -130,7 +136,6 @@ Ground ground(const Lesson& lesson) {
 Donors donors(const Ground& ground, const std::vector<Binned>& columns, const Codes& codes, const Stream& bootstrap,
               const Settings& settings) {
   Donors out;
-  if (ground.features.empty()) return out;
   Picked some = picked(ground, bootstrap);
   if (some.rows.empty()) return out;
   out.orders = ground.orders;

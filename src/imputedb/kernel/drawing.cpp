@@ -56,6 +56,7 @@ class Draw {
       cells_ += told(decks[d], settings).size();
     }
     grounds_.resize(decks.size());
+    rests_.resize(decks.size());
   }
 
   void run() {
@@ -96,12 +97,20 @@ class Draw {
 
   // Whether anything could be learnt.
   bool learn(int cycle, std::size_t d) {
-    Donors found = donors(ground(d), job_.binned, codes_, stream(cycle, d, kBootstrap), settings_);
-    found.expect(decks_[d].ends[0]);
-    if (found.known()) each(d, [&](const Run& run) { return drawn(run, found, cycle); });
-    report_.targets[decks_[d].target] = {found.known() ? Kind::tree : Kind::centre, 1, ground(d).features};
+    const std::size_t gaps = decks_[d].ends[0];
+    const Stream bootstrap = stream(cycle, d, kBootstrap);
+    Known known;
+    known.whole = donors(ground(d), job_.binned, codes_, bootstrap, settings_);
+    known.whole.expect(gaps);
+    if (const Ground* rest = rest_of(d)) {
+      known.together = decks_[d].together.some;
+      known.rest = donors(*rest, job_.binned, codes_, bootstrap, settings_);
+      known.rest.expect(gaps);
+    }
+    if (known.whole.known()) each(d, [&](const Run& run) { return drawn(run, known, cycle); });
+    report_.targets[decks_[d].target] = {ground(d).features.empty() ? Kind::centre : Kind::tree, 1, ground(d).features};
     tasks_.advance(1);
-    return found.known();
+    return known.whole.known();
   }
 
   // New values for the gaps of a target, whose codes are given by run.
@@ -114,9 +123,24 @@ class Draw {
     for (std::size_t i = 0; i < codes.size(); ++i) changed_ += put(runs_[begin + i], codes[i]);
   }
 
+  // Donors by all columns, and for rows that miss one of those that miss together with the target, by the others.
+  struct Known {
+    Donors whole, rest;
+    std::span<const std::uint8_t> together;
+  };
+
+  // None where no column misses together with a target.
+  const Ground* rest_of(std::size_t d) {
+    if (decks_[d].together.some.empty()) return nullptr;
+    if (decks_[d].rest) return &*decks_[d].rest;
+    if (!rests_[d])
+      rests_[d] = imputedb::ground(job_.lesson(target(d), settings_, tasks_.stop(), decks_[d].together.some));
+    return &*rests_[d];
+  }
+
   const Ground& ground(std::size_t d) {
     if (decks_[d].ground) return *decks_[d].ground;
-    if (!grounds_[d]) grounds_[d] = imputedb::ground(job_.lesson(target(d), settings_, tasks_.stop()));
+    if (!grounds_[d]) grounds_[d] = imputedb::ground(job_.lesson(target(d), settings_, tasks_.stop(), decks_[d].together.barred));
     return *grounds_[d];
   }
 
@@ -129,16 +153,19 @@ class Draw {
     return std::span(decks_[run.deck].gaps).subspan(run.begin, run.end - run.begin);
   }
 
-  std::vector<std::uint8_t> drawn(const Run& run, const Donors& donors, int cycle) const {
+  std::vector<std::uint8_t> drawn(const Run& run, const Known& known, int cycle) const {
+    const Donors& whole = known.whole;
     std::vector<std::uint16_t> nodes(run.end - run.begin);
-    descended(donors.tree, donors.features, 1, rows(run), nodes, true);
+    descended(whole.tree, whole.features, 1, rows(run), nodes, true);
     const Stream pick = stream(cycle, run.deck, kDonor), side = stream(cycle, run.deck, kSide);
     return take(run, [&](std::size_t i) {
       const std::uint32_t row = rows(run)[i];
       const std::uint64_t key = job_.marks.key(row);
       const auto chance = [&](std::size_t node) { return side.uniform(key ^ mixed(node)); };
-      const std::size_t leaf = lost(donors.tree, donors.features, row, nodes[i], chance);
-      return donors.of(leaf, row, [&](std::uint32_t turn, std::uint32_t n) { return pick.below(key, n, turn); });
+      const auto below = [&](std::uint32_t turn, std::uint32_t n) { return pick.below(key, n, turn); };
+      const bool apart = known.rest.known() && misses(codes_.now, known.together, row);
+      const Donors& from = apart ? known.rest : whole;
+      return from.of(lost(from.tree, from.features, row, apart ? 0 : nodes[i], chance), row, below);
     });
   }
 
@@ -180,7 +207,7 @@ class Draw {
   Report& report_;
   Codes& codes_;
   std::vector<std::vector<std::uint8_t>>& own_;  // by deck, of all rows
-  std::vector<std::optional<Ground>> grounds_;
+  std::vector<std::optional<Ground>> grounds_, rests_;
   std::vector<Run> runs_;
   std::size_t changed_ = 0, cells_ = 0;  // of rows that are learnt from: others say nothing of when to end
 };
@@ -216,7 +243,8 @@ State stored(const Job& job) {
 
 Deck deck(const Job& job, std::size_t target, std::span<const std::uint64_t> draws, const Settings& settings,
           const std::atomic<bool>& stop) {
-  Deck out{target, {}, {}, {}, std::vector<std::size_t>(draws.size() + 1), std::nullopt};
+  Deck out{target, {}, {}, {}, std::vector<std::size_t>(draws.size() + 1), std::nullopt,
+           job.together(job.targets[target], settings), std::nullopt};
   const Column& column = job.column(job.targets[target]);
   std::vector<std::vector<std::pair<std::uint32_t, std::uint32_t>>> gaps(draws.size() + 1);
   std::uint32_t place = 0;
@@ -236,8 +264,13 @@ Deck deck(const Job& job, std::size_t target, std::span<const std::uint64_t> dra
     }
     out.ends[d] = out.gaps.size();
   }
-  if (draws.size() == 1 || out.observed.size() <= job.targets[target].train_rows)
-    out.ground = ground(job.lesson(job.targets[target], settings, stop));
+  if (draws.size() == 1 || out.observed.size() <= job.targets[target].train_rows) {
+    const auto made = [&](const std::vector<std::uint8_t>& barred) {
+      return ground(job.lesson(job.targets[target], settings, stop, barred));
+    };
+    out.ground = made(out.together.barred);
+    if (!out.together.some.empty()) out.rest = made(out.together.some);
+  }
   return out;
 }
 

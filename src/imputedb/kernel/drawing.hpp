@@ -16,6 +16,8 @@ struct Deck {
   std::vector<std::uint32_t> outputs;   // by gap, where its value goes
   std::vector<std::size_t> ends;        // of the gaps of every draw, then of each
   std::optional<Ground> ground;         // none where each draw learns from a sample of its own
+  Together together;                    // columns that miss with it
+  std::optional<Ground> rest;           // without some of those, for rows that miss one
 };
 
 // One of the targets, which misses a value, ready for these draws.

@@ -22,6 +22,7 @@ std::vector<int> informative(const Lesson& lesson) {
   for (int f = 0; f < static_cast<int>(lesson.columns.size()); ++f) {
     const Binned& column = lesson.column(f);
     const bool varies = column.distinct > 1 || column.observed < column.taught;
+    if (!lesson.barred.empty() && lesson.barred[static_cast<std::size_t>(f)] != 0) continue;
     if (f != lesson.place && !column.key && varies && column.distinct > 0) out.push_back(f);
   }
   return out;

@@ -41,6 +41,7 @@ struct Lesson {
   const Settings& settings;
   std::size_t most;  // rows to learn from
   const std::atomic<bool>& stop;
+  std::vector<std::uint8_t> barred = {};  // by column, whether it is not to predict; none unless given
 
   const Binned& column(int place) const { return columns[static_cast<std::size_t>(place)]; }
   std::uint64_t key(std::size_t row) const { return marks.key(row); }
