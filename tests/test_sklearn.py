@@ -172,3 +172,23 @@ def test_chained_draws_of_columns_that_are_missing_together() -> None:
     found = ChainedImputer(mode="draw", random_state=0).fit_transform(np.where(gone[:, None], np.nan, x))
     assert np.corrcoef(found[gone].T)[0, 1] == pytest.approx(np.corrcoef(x.T)[0, 1], abs=0.02)
     assert abs(found.mean() - x.mean()) < 1
+
+
+@pytest.mark.parametrize("mode", ["predict", "draw"])
+@pytest.mark.parametrize("features", [[0], [True, False], np.array([True, False])])
+def test_codes_of_categories_may_be_any_numbers(mode: str, features: Any) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=400)
+    x = np.stack([np.where(y > 0, 0.5, -1.5), y], axis=1)
+    x[::4, 0] = np.nan
+    found = ChainedImputer(mode=mode, categorical_features=features).fit_transform(x)
+    assert set(found[:, 0]) == {0.5, -1.5}
+    assert np.mean(found[::4, 0] == np.where(y > 0, 0.5, -1.5)[::4]) > 0.9
+    assert np.array_equal(found[:, 1], y)
+
+
+@pytest.mark.parametrize("features", [[True], [2], ["x"]])
+def test_features_that_are_none_are_refused(features: Any) -> None:
+    for one in (ChainedImputer, KNNImputer):
+        with pytest.raises(ValueError, match="categorical_features"):
+            one(categorical_features=features).fit(np.ones((4, 2)))

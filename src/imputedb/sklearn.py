@@ -94,10 +94,17 @@ class _Imputer(TransformerMixin, BaseEstimator):
         flags = np.zeros(self.n_features_in_, bool)
         if given is None:
             return flags
+        features = list(given)
+        if features and all(isinstance(feature, (bool, np.bool_)) for feature in features):
+            if len(features) != len(flags):
+                raise ValueError(f"categorical_features is a mask of {len(features)} features, but X has {len(flags)}")
+            return np.array(features, bool)
         names = list(getattr(self, "feature_names_in_", []))
-        for feature in given:
+        for feature in features:
             if isinstance(feature, str) and feature not in names:
                 raise ValueError(f"no feature {feature!r} in categorical_features; there are {', '.join(names)}")
+            if not isinstance(feature, str) and not -len(flags) <= feature < len(flags):
+                raise ValueError(f"no feature {feature} in categorical_features; X has {len(flags)}")
             flags[names.index(feature) if isinstance(feature, str) else feature] = True
         return flags
 
@@ -121,8 +128,8 @@ class KNNImputer(_Imputer):
         metric: `nan_euclidean`, `gower`, `manhattan` or `cosine`, over the coordinates both rows have.
         scaling: what differences are divided by, `range`, `robust`, `deviation` or `none`; the range for Gower and
             nothing for others unless given.
-        categorical_features: places or names of columns that hold codes of categories: they differ by 1 or not at all,
-            and are filled with the mode.
+        categorical_features: places or names of columns that hold codes of categories, or a mask: they differ by 1 or
+            not at all, and are filled with the mode.
         add_indicator: whether columns that say what was missing are appended.
         keep_empty_features: whether columns without a value in `fit` stay, as zeros.
         n_jobs: threads; all cores for None or -1.
@@ -136,7 +143,7 @@ class KNNImputer(_Imputer):
         weights: str = "uniform",
         metric: str = "nan_euclidean",
         scaling: str | None = None,
-        categorical_features: Sequence[int | str] | None = None,
+        categorical_features: Sequence[int | str | bool] | NDArray[Any] | None = None,
         add_indicator: bool = False,
         keep_empty_features: bool = False,
         n_jobs: int | None = None,
@@ -224,7 +231,7 @@ class ChainedImputer(_Imputer):
         mode: `predict` for expected values and most likely categories; `draw` for random observed values, so that
             variances stay right.
         cycles: how often every column that is drawn is modelled anew after its start; None for as many as needed.
-        categorical_features: places or names of columns that hold codes of categories.
+        categorical_features: places or names of columns that hold codes of categories, any numbers; or a mask.
         add_indicator: whether columns that say what was missing are appended.
         keep_empty_features: whether columns without a value in `fit` stay, as zeros.
         random_state: of the sample that models are learnt from above 50,000 rows, and of draws.
@@ -237,7 +244,7 @@ class ChainedImputer(_Imputer):
         missing_values: Any = np.nan,
         mode: str = "predict",
         cycles: int | None = None,
-        categorical_features: Sequence[int | str] | None = None,
+        categorical_features: Sequence[int | str | bool] | NDArray[Any] | None = None,
         add_indicator: bool = False,
         keep_empty_features: bool = False,
         random_state: Any = None,
@@ -264,14 +271,14 @@ class ChainedImputer(_Imputer):
         count = len(self._fit_X)
         used = np.flatnonzero(~self.empty_features_)
         nominal = self._nominal()
-        cells = [
-            kernel.Cells(
-                np.concatenate([self._fit_X[:, place], filled[:, place]]),
-                np.concatenate([self._fit_missing[:, place], missing[:, place]]),
-                bool(nominal[place]),
-            )
-            for place in used
-        ]
+        cells, levels = [], {}
+        for spot, place in enumerate(used):
+            values = np.concatenate([self._fit_X[:, place], filled[:, place]])
+            gone = np.concatenate([self._fit_missing[:, place], missing[:, place]])
+            if nominal[place]:  # any numbers may stand for categories; the kernel's are whole
+                levels[spot], codes = np.unique(np.where(gone, values[~gone][0], values), return_inverse=True)
+                values = codes.astype(np.int64)
+            cells.append(kernel.Cells(values, gone, bool(nominal[place])))
         targets = [spot for spot, place in enumerate(used) if wanted[:, place].any()]
         threads = self.n_jobs if self.n_jobs and self.n_jobs > 0 else 0
         found = kernel.fill(
@@ -285,4 +292,5 @@ class ChainedImputer(_Imputer):
         )
         for spot, values in zip(targets, found.values, strict=True):
             gone = wanted[:, used[spot]]
-            filled[gone, used[spot]] = values[len(values) - int(gone.sum()) :]
+            given = values[len(values) - int(gone.sum()) :]
+            filled[gone, used[spot]] = levels[spot][given.astype(np.intp)] if spot in levels else given
