@@ -171,12 +171,20 @@ class Drawing:
 
 
 def warned(imputer: Imputer, outcome: Outcome) -> None:
-    """Says of an imputer whose draws are not proper that intervals are too short."""
-    said = (
-        f"the draws of {imputer.name} differ less than what is unknown does: intervals are too short "
-        "(Rubin 1987, section 4.2); take norm, pmm or tree"
-    )
-    if not is_proper(imputer) and said not in outcome.warnings:
+    """Says of an imputer that its intervals are too short, or that its draws know nothing of other columns."""
+    if not is_proper(imputer):
+        said = (
+            f"the draws of {imputer.name} differ less than what is unknown does: intervals are too short "
+            "(Rubin 1987, section 4.2); take norm, pmm or tree"
+        )
+    elif not imputer.uses_predictors:
+        said = (
+            f"the draws of {imputer.name} know nothing of other columns: correlations, slopes, differences of groups "
+            "are pulled towards none; take norm, pmm or tree"
+        )
+    else:
+        return
+    if said not in outcome.warnings:
         outcome.warnings.append(said)
 
 

@@ -285,3 +285,13 @@ def test_answers_are_kept_with_their_intervals(people: Database) -> None:
     people.sql("CREATE TABLE kept AS SELECT avg(age) AS a FROM person", m=3)
     (row,) = people.execute("SELECT a, a_se, a_low, a_high, a_fmi FROM kept")
     assert row[2] < row[0] < row[3]
+
+
+@pytest.mark.parametrize("imputer", ["hotdeck", "norm", "tree"])
+def test_draws_that_know_nothing_of_other_columns_are_said(db: Database, imputer: str) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=200)
+    y = np.ma.masked_array(x + rng.normal(size=200), rng.random(200) < 0.3)
+    db.register("r", {"id": np.arange(200), "x": x, "y": y})
+    warnings = db.sql("SELECT corr(x, y) AS r FROM r", m=3, imputer=imputer).report.warnings
+    assert any("know nothing of other columns" in one for one in warnings) == (imputer == "hotdeck")
