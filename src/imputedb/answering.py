@@ -44,7 +44,7 @@ class Planner:
         key = (text, asked.imputers, asked.strategy, asked.always, self._engine.session.state())
         found = self._kept.get(key)
         if found is None:
-            self._drop_copies()
+            self.release()
             found = self._prepared(text, asked)
             if self._copies:  # files may change without notice
                 return found
@@ -54,8 +54,8 @@ class Planner:
                 self._forget(self._kept.popitem(last=False)[1])
         return found
 
-    def _drop_copies(self) -> None:
-        """Lets go of what was copied for the statement before."""
+    def release(self) -> None:
+        """Lets go of the rows of files that were copied for a statement: its answer is there."""
         self._engine.temporary.unmake("TABLE", [table.name for table in self._copies])
         for table in self._copies:
             self._engine.tables.disown(table.name)
@@ -91,6 +91,21 @@ def respond(
 ) -> Result:
     """The result of any statement: a query is answered; one that keeps the rows of a query keeps those of its answer;
     one about policies is followed; any other is DuckDB's."""
+    try:
+        return _responded(engine, planner, text, asked, params, progress, watch)
+    finally:
+        planner.release()
+
+
+def _responded(
+    engine: DuckDB,
+    planner: Planner,
+    text: str,
+    asked: Asked,
+    params: Given,
+    progress: Progress | None,
+    watch: Watch | None,
+) -> Result:
     match understood(engine, text, params):
         case PolicyStatement() as about:
             return _told(engine, asked, policies.follow(engine, about))

@@ -246,13 +246,19 @@ class Database:
         asked = Asked(alpha, chosen(imputer), seed, strategy)
         with self._engine.lock:
             prepared = self._planner.prepare(answering.query_of(self._engine, text, params), asked)
-            return explained(self._engine, prepared, asked, analyze=analyze)
+            try:
+                return explained(self._engine, prepared, asked, analyze=analyze)
+            finally:
+                self._planner.release()
 
     def frontier(self, text: str, params: Given = None, *, imputer: Choice = "tree") -> Frontier | None:
         """Every plan that no other beats in both penalty and time; None where nothing missing is read."""
         with self._engine.lock:
             query = answering.query_of(self._engine, text, params)
-            return self._planner.prepare(query, Asked(0.0, chosen(imputer), 0, PLANNED)).frontier
+            try:
+                return self._planner.prepare(query, Asked(0.0, chosen(imputer), 0, PLANNED)).frontier
+            finally:
+                self._planner.release()
 
     def impute(
         self,

@@ -207,10 +207,16 @@ def test_parameters_are_imputed_like_any_query(people: Database) -> None:
 
 
 def test_names_of_columns_are_those_of_the_text(people: Database) -> None:
-    for text in ("SELECT ?, ? + 1 FROM whole", "SELECT * FROM (SELECT ?, i + ? FROM whole)"):
-        people.execute("CREATE TABLE IF NOT EXISTS whole AS SELECT 1 AS i")
-        expected = people.sql(text, [1, 2]).columns
-        query = text.replace("whole", "(SELECT 1 AS i, age FROM person)")
+    people.execute("CREATE TABLE IF NOT EXISTS whole AS SELECT 1 AS i")
+    for text in (
+        "SELECT ?, ? + 1 FROM whole",
+        "SELECT * FROM (SELECT ?, i + ? FROM whole)",
+        "SELECT NOT (? = ANY (SELECT i FROM whole LIMIT ?)) FROM whole",
+        "SELECT (SELECT i + ?), -?::INTEGER FROM whole",
+    ):
+        complete, missing = "whole", "(SELECT 1 AS i, age FROM person)"
+        expected = [name.replace(complete, missing) for name in people.sql(text, [1, 2]).columns]
+        query = text.replace(complete, missing)
         assert people.sql(query, [1, 2]).columns == expected
 
 
@@ -292,6 +298,24 @@ def test_a_copy_that_fails_leaves_nothing_behind(people: Database, tmp_path: Pat
         people.sql(f"COPY ({query}) TO '{tmp_path}/missing/x.csv'", imputer="mean")
     assert os.listdir(tmp_path) == ["x.csv"]
     assert (tmp_path / "x.csv").read_text() == "before"
+
+
+def test_nothing_is_left_of_the_files_that_a_query_reads(db: Database, tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text("a,b\n1,2\n3,\n5,6\n")
+    query = f"SELECT a, b FROM '{path}' ORDER BY a"
+    result = db.sql(query, imputer="mean")
+    assert db.explain(query, imputer="mean", analyze=True).plan is not None
+    assert db.frontier(query) is not None
+    assert db.sql("SHOW TABLES").fetchall() == []
+    assert result.fetchall() == [(1, 2), (3, 4), (5, 6)]
+    path.write_text("a,b\n1,x\n3,\n5,y\n")
+    with pytest.raises(imputedb.Error):
+        db.sql(f"SELECT a, b FROM read_csv('{path}', columns = {{'a': 'INT', 'b': 'INT'}})")
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1" + bytes(40) + b"PAR1")
+    with pytest.raises(imputedb.Error):
+        db.sql(f"SELECT * FROM '{tmp_path}/bad.parquet'")
+    assert db.sql("SHOW TABLES").fetchall() == []
 
 
 def test_kinds_are_told_in_one_look(bare: duckdb.DuckDBPyConnection) -> None:

@@ -131,7 +131,11 @@ class DuckDB:
         """A temporary table of the rows of another item of FROM, such as a file, with what is known of it."""
         with self.lock:
             table = Table("temp", "main", self.temporary.fresh("copy"))
-            self.session.rows(f"CREATE TEMP TABLE {table.name} AS {self.text(t.select([t.star()], item))}")
+            text = f"CREATE TEMP TABLE {table.name} AS {self.text(t.select([t.star()], item))}"
+            try:
+                self.session.rows(text)
+            except duckdb.Error as error:
+                raise parse.translated(error) from error
             names, types = parse.shape(self.connection, f"FROM temp.{table.name}")
             columns = dict(zip(names, types, strict=True))
             self.tables.adopt(table, columns, self.gathering.profiled(table, Shape(columns)))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import assert_never
 
 import duckdb
@@ -121,7 +122,9 @@ class Texts:
                 assert_never(statement)
 
     def _filled(self, text: str, values: Mapping[str, Tree]) -> str:
-        return self.text(parameters.filled(self.tree(text), values, self.written))
+        with self._session.lock:
+            names = partial(parse.titles, self._session.connection)
+            return self.text(parameters.filled(self.tree(text), values, names))
 
     def prepared(self, name: str) -> str:
         """The statement that was prepared under a name.

@@ -58,7 +58,7 @@ def filled(tree: Any, values: Mapping[str, Tree], written: Callable[[Sequence[Tr
     Args:
         tree: of the statement.
         values: the constant of each parameter by its name.
-        written: the texts of expressions.
+        written: the names that expressions have as outputs.
     """
     if isinstance(tree, list):
         return [filled(part, values, written) for part in tree]
