@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from imputedb import answering, policies
 from imputedb.answering import Planner
 from imputedb.cell_intervals import CellIntervals, cell_intervals
+from imputedb.compare import WAYS, Comparison, compared
 from imputedb.engines import declarations, load
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import QueryError
@@ -340,6 +341,32 @@ class Database:
 
         question = Question(column, analysis, by, of, hypothesis, m, seed, level)
         return asked(self._engine, source, the_one(imputer, "departures need"), question, shifts, progress)
+
+    def compare(
+        self,
+        text: str,
+        *,
+        ways: Sequence[str] = WAYS,
+        m: int = 20,
+        seed: int = 0,
+        interval: Question = "population",
+        level: float = 0.95,
+    ) -> Comparison:
+        """The same answer under several assumptions side by side, as a table and a forest plot.
+
+        A way that does not suit the query says why in its line.
+
+        Args:
+            text: a query that aggregates.
+            ways: names of imputers, `aipw` and `bounds`.
+            m: draws of each imputer.
+            seed: one seed gives one answer.
+            interval: what intervals are about, as in `sql`.
+            level: of their confidence.
+        """
+        return compared(
+            lambda wishes: self.sql(text, seed=seed, interval=interval, level=level, **wishes), tuple(ways), m
+        )
 
     def likelihood(self, source: str, *, columns: Sequence[str] = (), level: float = 0.95) -> Likelihood:
         """Means, covariances, correlations and regressions of numbers by maximum likelihood, without draws (FIML).

@@ -193,3 +193,21 @@ def _key(figure: Figure, observed: str, imputed: str) -> None:
 def _bare(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
+
+
+def forest(labels: Sequence[str], lines: Sequence[tuple[float, float, float]]) -> Figure:
+    """A line for each label from low to high, and a point at the estimate where there is one.
+
+    Args:
+        labels: what stands at the left, from the top down.
+        lines: an estimate, NaN for none, and both ends of its interval.
+    """
+    figure = blank(6.5, 1.0 + 0.28 * max(len(labels), 1))
+    axes = figure.subplots()
+    for y, (estimate, low, high) in enumerate(lines):
+        axes.plot([low, high], [y, y], color=OBSERVED, linewidth=1.5)
+        axes.plot([estimate], [y], "o", color=IMPUTED, markersize=4)
+    axes.set_yticks(range(len(labels)), list(labels))
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    return figure

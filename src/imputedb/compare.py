@@ -1,0 +1,134 @@
+"""One question under several assumptions: the same answer by imputers, doubly robust, and bounds, side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imputedb.errors import CannotImpute, QueryError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from imputedb.result import Result
+
+WAYS = ("tree", "pmm", "norm", "aipw", "bounds")
+"""The ways that are compared unless others are named: imputers, `aipw` and `bounds`."""
+
+Ask = Callable[[Mapping[str, Any]], "Result"]
+"""A query asked with further wishes, such as an imputer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One number by one way.
+
+    Attributes:
+        way: an imputer's name, `aipw` or `bounds`.
+        group: the values that tell the group, as shown; empty where nothing is grouped.
+        name: of the number.
+        estimate: NaN where there is none, as of bounds.
+        low: the lower end of its interval, or bound.
+        high: the upper end.
+        reason: why the way gives no answer, None where it does.
+    """
+
+    way: str
+    group: tuple[str, ...]
+    name: str
+    estimate: float
+    low: float
+    high: float
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The lines of a comparison, way by way.
+
+    Attributes:
+        lines: in the order of the ways.
+    """
+
+    lines: tuple[Line, ...]
+
+    def table(self) -> dict[str, list[Any]]:
+        """Columns by name, a row a line."""
+        names = ("way", "group", "name", "estimate", "low", "high", "reason")
+        return {name: [getattr(line, name) for line in self.lines] for name in names}
+
+    def __str__(self) -> str:
+        head = f"{'way':>10}  {'number':>20}  {'estimate':>10}  {'low':>10}  {'high':>10}"
+        return "\n".join([head, *map(_written, self.lines)])
+
+    def forest(self) -> Figure:
+        """A forest plot: a number and its interval a line, bounds without a number.
+
+        Raises:
+            DataError: matplotlib is not installed.
+        """
+        from imputedb.diagnostics.pictures import forest
+
+        shown = [line for line in self.lines if line.reason is None]
+        labels = [f"{' '.join((*line.group, line.name))}, {line.way}" for line in shown]
+        return forest(labels, [(line.estimate, line.low, line.high) for line in shown])
+
+
+def _written(line: Line) -> str:
+    if line.reason:
+        return f"{line.way:>10}  {line.reason}"
+    name = " ".join((*line.group, line.name))
+    return f"{line.way:>10}  {name:>20}  {line.estimate:10.4g}  {line.low:10.4g}  {line.high:10.4g}"
+
+
+def compared(ask: Ask, ways: Sequence[str], m: int) -> Comparison:
+    """The lines of each way; one that does not suit the query says why.
+
+    Args:
+        ask: asks the query.
+        ways: their names.
+        m: draws of each imputer.
+    """
+    lines: list[Line] = []
+    for way in ways:
+        wishes = {"method": way} if way in ("aipw", "bounds") else {"imputer": way, "m": m}
+        try:
+            result = ask(wishes)
+        except (QueryError, CannotImpute) as error:
+            lines.append(Line(way, (), "", math.nan, math.nan, math.nan, str(error)))
+            continue
+        lines += _bounds(way, result) if way == "bounds" else _estimates(way, result)
+    return Comparison(tuple(lines))
+
+
+def _estimates(way: str, result: Result) -> list[Line]:
+    lines = []
+    for row, known in zip(result.fetchall(), result.estimates, strict=True):
+        parts = {f"{name}_{part}" for name in known for part in ("se", "low", "high", "fmi")} | {*known, "in_draws"}
+        group = _group(result, row, parts)
+        for name, one in known.items():
+            low, high = one.interval()
+            lines.append(Line(way, group, name, one.estimate, low, high))
+    return lines
+
+
+def _bounds(way: str, result: Result) -> list[Line]:
+    names = [name.removesuffix("_low") for name in result.columns if name.endswith("_low")]
+    places = {name: place for place, name in enumerate(result.columns)}
+    lines = []
+    for row in result.fetchall():
+        group = _group(result, row, {f"{name}_{end}" for name in names for end in ("low", "high")})
+        for name in names:
+            low, high = (row[places[f"{name}_{end}"]] for end in ("low", "high"))
+            lines.append(Line(way, group, name, math.nan, _number(low), _number(high)))
+    return lines
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _group(result: Result, row: Sequence[Any], others: set[str]) -> tuple[str, ...]:
+    return tuple(str(value) for name, value in zip(result.columns, row, strict=True) if name not in others)
