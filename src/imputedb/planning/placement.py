@@ -17,10 +17,23 @@ def placements(candidate: Candidate, local: int, problem: Problem) -> list[Candi
 
 
 def cleaned(candidate: Candidate, mask: int, problem: Problem) -> list[Candidate]:
-    """The candidate with some columns imputed, by each imputer, and with them dropped."""
+    """The candidate with some columns imputed, by each imputer, and with them dropped.
+
+    Columns that are asked about are not dropped, but for want of an imputer or by a policy.
+    """
     gone = mask & problem.dropped_only
-    start = candidate.dropped(gone, problem) if gone else candidate
     if gone == mask:
-        return [start]
-    imputed = [start.imputed(mask & ~gone, imputer, problem) for imputer in range(len(problem.imputers))]
-    return [*imputed, candidate.dropped(mask, problem)]
+        return [candidate.dropped(gone, problem)]
+    found = _imputed(candidate, mask, gone, problem)
+    may_go = gone | (mask & ~problem.asked if problem.imputers else mask)
+    if may_go == mask:
+        found.append(candidate.dropped(mask, problem))
+    elif may_go != gone:
+        found += _imputed(candidate, mask, may_go, problem)
+    return found
+
+
+def _imputed(candidate: Candidate, mask: int, gone: int, problem: Problem) -> list[Candidate]:
+    """The candidate without the rows that miss some of the columns, and with the others imputed, by each imputer."""
+    start = candidate.dropped(gone, problem) if gone else candidate
+    return [start.imputed(mask & ~gone, imputer, problem) for imputer in range(len(problem.imputers))]

@@ -130,6 +130,11 @@ class Problem:
         )
 
     @cached_property
+    def asked(self) -> int:
+        """The columns whose missingness is asked about too: rows that miss them must not go, or the question would."""
+        return self.mask(frozenset(column._replace(stored=False) for column in self.query.reads if column.stored))
+
+    @cached_property
     def answering(self) -> int:
         """The dirty columns read above the joins."""
         return self.mask(self.query.answering)

@@ -8,6 +8,9 @@ _ASKING_OPERATORS = {"OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL", "OPERATOR_COALE
 _ASKING_FUNCTIONS = {"ifnull", "nullif", "coalesce"}
 
 
+_NULL_SAFE = {"COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM"}
+
+
 def extended(node: Tree) -> Tree:
     """A statement in which IMPUTED(x) and COUNT_OBSERVED(x) are written with what DuckDB knows.
 
@@ -21,7 +24,7 @@ def extended(node: Tree) -> Tree:
         argument = tree["arguments"][0]["expression"]
         shown = tree["alias"] or (f"{name}({argument['column_names'][-1]})" if is_reference(argument) else name)
         if name == IMPUTED:
-            return {**is_missing(argument), "alias": shown}
+            return {**is_missing(argument), "asks": True, "alias": shown}
         counted = {"function_name": "count", "qualified_name": {"path": ["count"]}, "asks": True}
         return {**tree, **counted, "alias": shown}
 
@@ -31,7 +34,16 @@ def extended(node: Tree) -> Tree:
 
 def asks(node: Tree) -> bool:
     """Whether a node of an expression asks about the missingness of its arguments."""
-    if node["class"] == "FUNCTION" and node.get("asks"):
+    if node.get("asks"):
         return True
+    if node["type"] in _NULL_SAFE:
+        return _is_null(node["left"]) or _is_null(node["right"])
     asking = node["class"] == "FUNCTION" and str(node["function_name"]).lower() in _ASKING_FUNCTIONS
     return asking or node["type"] in _ASKING_OPERATORS
+
+
+def _is_null(tree: Tree) -> bool:
+    """Whether an expression is NULL as it is written, of whatever type."""
+    while tree["class"] == "CAST":
+        tree = tree["child"]
+    return bool(tree["class"] == "CONSTANT" and tree["literal"]["kind"] == "NULL_LITERAL")

@@ -29,6 +29,8 @@ from imputedb.sql.tree import Tree, expressions, is_reference, parts, reference,
 _NAMING = {"struct_pack"}
 """Functions that take a column's name for that of an argument."""
 
+_ASKED = ("children", "arguments", "left", "right")
+
 _PASSING_MODIFIERS = {"ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER"}
 
 
@@ -39,6 +41,7 @@ class Resolver:
         self._catalog = catalog
         self.sources: dict[int, Source] = {}
         self._reached: list[int] = []
+        self._explicit = False
         self._within: object = None  # the view whose query is being resolved
 
     def statement(self, node: Tree) -> Definition:
@@ -275,6 +278,9 @@ class Resolver:
         if node["join_type"] in ("SEMI", "ANTI"):
             for source in rights:
                 source.visible = False
+        filled_up = {"LEFT": rights, "RIGHT": lefts, "FULL": [*lefts, *rights]}
+        for source in filled_up.get(node["join_type"], ()):
+            source.nullable = True
         return {**node, "left": left, "right": right, "condition": condition, "using_origins": equal}
 
     def _merge(self, name: str, lefts: Sequence[Source], rights: Sequence[Source], frame: Frame) -> list[Tree]:
@@ -330,7 +336,10 @@ class Resolver:
                     inner = {key: below(value) for key, value in node.items() if key in ("expr", "replace_list")}
                     return {**node, **inner, "reads_all": [source.number for source in frame.sources]}
             if not stored and asks(node):
-                return {k: below(v, asks=True) if k in ("children", "arguments") else v for k, v in node.items()}
+                around, self._explicit = self._explicit, bool(node.get("asks"))
+                asking = {k: below(v, asks=True) if k in _ASKED else v for k, v in node.items()}
+                self._explicit = around
+                return asking
             if (stored or local) and self._computes(node):
                 return {
                     k: below(v, asks=False, names=frozenset()) if isinstance(v, (list, dict)) else v
@@ -382,6 +391,7 @@ class Resolver:
     def _told(self, node: Tree, source: Source, name: str, *, stored: bool, place: int) -> Tree:
         self._reached.append(source.number)
         _, own = source.column(name) or (name, name)
+        stored = stored and (self._explicit or not source.nullable)  # there NULL says that nothing matched
         if not stored or source.table is not None:
             return {**node, "origin": [source.number, own, stored, place]}
         extra = self._passed_stored(source.definition, own)
@@ -394,6 +404,8 @@ class Resolver:
         """The column of a nested query that has another one's stored values; None where it computes them anew."""
         item = definition.passes.get(column.lower()) if definition else None
         if definition is None or item is None or definition.columns is None:
+            return None
+        if self.sources[item["origin"][0]].nullable and not self._explicit:
             return None
         name = f"{column} (stored)"
         if name not in definition.columns:

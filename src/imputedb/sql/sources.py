@@ -30,6 +30,7 @@ class Source:
         number: tells it from the others of the statement.
         names: own names of the columns by the names they go by here, None where nobody knows.
         visible: whether a star shows it, which it does not of the right side of a SEMI or ANTI JOIN.
+        nullable: whether an outer join may put NULLs in place of its rows.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Source:
     table: Table | None = None
     definition: Definition | None = None
     visible: bool = True
+    nullable: bool = False
     _spelled: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
 
     def column(self, name: str) -> tuple[str, str] | None:

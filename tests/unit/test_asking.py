@@ -1,0 +1,64 @@
+"""Questions about missingness: about what is stored, but for those that an outer join answers."""
+
+from collections.abc import Iterator
+
+import pytest
+
+import imputedb
+from imputedb import Database
+
+
+@pytest.fixture(scope="module")
+def orders() -> Iterator[Database]:
+    """Of 20 customers the first ten have orders; a third of the orders misses its customer, a quarter its total."""
+    with imputedb.connect() as db:
+        db.execute("CREATE TABLE cust AS SELECT i AS id FROM range(20) r(i)")
+        db.execute(
+            "CREATE TABLE ord AS SELECT i % 10 AS whose, CASE WHEN i % 3 > 0 THEN i % 10 END AS key,"
+            " CASE WHEN i % 4 > 0 THEN i * 1.0 END AS total FROM range(60) r(i)"
+        )
+        yield db
+
+
+WITHOUT = [
+    "SELECT count(*) FROM cust LEFT JOIN ord ON cust.id = ord.key WHERE ord.key IS NULL",
+    "SELECT count(*) FROM ord RIGHT JOIN cust ON cust.id = ord.key WHERE ord.key IS NOT DISTINCT FROM NULL",
+    "SELECT count(*) FROM cust FULL JOIN ord ON cust.id = ord.key WHERE ord.key IS NULL",
+    "SELECT count(*) FROM cust LEFT JOIN ord ON cust.id = ord.key WHERE (ord.total > 0) IS UNKNOWN",
+    "SELECT count(*) FROM cust LEFT JOIN (SELECT * FROM ord) o ON cust.id = o.key WHERE o.total IS NULL",
+    "SELECT count(*) FROM (SELECT ord.key FROM cust LEFT JOIN ord ON cust.id = ord.key) WHERE key IS NULL",
+    "SELECT count_if(coalesce(key, -1) = -1) FROM cust LEFT JOIN ord ON cust.id = ord.key",
+    "SELECT count(*) FROM cust WHERE NOT EXISTS (FROM ord WHERE ord.key = cust.id)",
+    "SELECT count(*) FROM cust WHERE id NOT IN (SELECT key FROM ord)",
+    "SELECT count(*) FROM cust ANTI JOIN ord ON cust.id = ord.key",
+    "SELECT count(*) FROM (SELECT id FROM cust EXCEPT SELECT key FROM ord)",
+]
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+@pytest.mark.parametrize("query", WITHOUT)
+def test_customers_without_orders_are_the_same_in_every_spelling(orders: Database, query: str, alpha: float) -> None:
+    """What an imputed key has matched is no customer without orders."""
+    assert orders.sql(query, imputer="hotdeck", alpha=alpha).fetchall() == [(10,)]
+
+
+STORED = [
+    ("SELECT count(*) FROM ord WHERE total IS NOT DISTINCT FROM NULL", (15,)),
+    ("SELECT count(*) FROM ord WHERE NULL::INTEGER IS DISTINCT FROM total", (45,)),
+    ("SELECT count(*) FROM ord WHERE (total = 1) IS UNKNOWN", (15,)),
+    ("SELECT count(*) FROM ord WHERE (total = 1) IS NOT UNKNOWN", (45,)),
+    ("SELECT count(*) FILTER (WHERE total IS NULL), count(total) FROM ord", (15, 60)),
+    ("SELECT sum(IMPUTED(total)::INT), round(avg(total) * 0) FROM ord", (15, 0)),
+    ("SELECT n FROM (SELECT total IS NULL AS c, count(*) AS n, avg(total) FROM ord GROUP BY c) WHERE c", (15,)),
+    ("SELECT count_observed(total), count(total) FROM cust LEFT JOIN ord ON cust.id = whose", (45, 60)),
+    ("SELECT count(*) FROM cust LEFT JOIN ord ON id = whose AND total IS NULL WHERE whose IS NOT NULL", (15,)),
+]
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+@pytest.mark.parametrize(("query", "expected"), STORED)
+def test_a_question_is_about_what_is_stored(
+    orders: Database, query: str, expected: tuple[int, ...], alpha: float
+) -> None:
+    """Rows that miss a column which is asked about do not go, whatever alpha says."""
+    assert orders.sql(query, imputer="hotdeck", alpha=alpha).fetchall() == [expected]
