@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,7 @@ class Completed:
         """One completed data set, from 1 to m."""
         if not 1 <= draw <= self.m:
             raise QueryError(f"no draw {draw}; there are 1 to {self.m}")
-        with duckdb.connect() as reader:
+        with _readable(self.folder), duckdb.connect() as reader:
             if self.manifest["long"]:
                 text = 'SELECT * EXCLUDE (".imp", ".id") FROM read_parquet(?) WHERE ".imp" = ? ORDER BY ".id"'
                 frame: pd.DataFrame = reader.execute(text, [str(self.files[0]), draw]).df()
@@ -130,6 +131,14 @@ class Completed:
         report.write(self, path, pictures, form)
 
 
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        raise StorageError(f"a file of {folder} cannot be read: {str(error).partition(chr(10))[0]}") from error
+
+
 def opened(folder: str | Path) -> Completed:
     """The run that a folder's CURRENT points to, or that the folder itself is.
 
@@ -142,7 +151,25 @@ def opened(folder: str | Path) -> Completed:
         manifest = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise StorageError(f"no completed data sets in {folder}: `imputedb impute` writes them") from error
+    if not _is_whole(manifest) or not all(_inside(run, part["file"]) for part in manifest["files"]):
+        raise StorageError(f"{run / MANIFEST} is damaged, or names files outside its folder: write the run anew")
     return Completed(run.resolve(), manifest)
+
+
+def _is_whole(manifest: object) -> bool:
+    """Whether a manifest has what is read of it."""
+    if not isinstance(manifest, dict) or not {"m", "long", "files", "columns", "left"} <= set(manifest):
+        return False
+    files, m = manifest["files"], manifest["m"]
+    told = isinstance(files, list) and isinstance(m, int) and isinstance(manifest["columns"], dict)
+    if not told or len(files) != (1 if manifest["long"] else m):
+        return False
+    return all(isinstance(part, dict) and {"file", "sha256"} <= set(part) for part in files)
+
+
+def _inside(run: Path, file: object) -> bool:
+    """Whether a file that a manifest names lies in the manifest's own folder, links followed."""
+    return isinstance(file, str) and (run / file).resolve().is_relative_to(run.resolve())
 
 
 def described(completed: Completed) -> Sequence[tuple[str, ...]]:

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import duckdb
 
-from imputedb.errors import StorageError
+from imputedb.errors import DataError, Error, StorageError
+from imputedb.sql import parse
 
 Fetched = TypeVar("Fetched")
 
@@ -19,18 +20,41 @@ def is_interrupted(error: BaseException | None) -> bool:
 
 
 class Turns:
-    """A lock that threads take turns by, as often as they like; a Ctrl-C comes out of it as what it is."""
+    """A lock that threads take turns by, as often as they like.
+
+    A Ctrl-C comes out of it as what it is, and what DuckDB raises as an error of ours when the turn is over.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        self._depth = 0
 
     def __enter__(self) -> None:
         self._lock.acquire()
+        self._depth += 1
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        self._depth -= 1
+        over = self._depth == 0
         self._lock.release()
         if is_interrupted(error):
             raise KeyboardInterrupt from error
+        if over and isinstance(error, duckdb.Error):
+            raise ours(error) from error
+
+
+def ours(error: duckdb.Error) -> Error:
+    """DuckDB's error as one of ours: what cannot be read or written, what memory cannot hold, or a refusal."""
+    reason = (str(error).partition(": ")[2] or str(error)).partition("\n")[0]
+    match error:
+        case duckdb.ConnectionException():
+            return StorageError("the database is closed")
+        case duckdb.OutOfMemoryException():
+            return DataError(f"out of memory: {reason}")
+        case duckdb.IOException() | duckdb.FatalException() | duckdb.InternalException():
+            return StorageError(reason)
+        case _:
+            return parse.translated(error)
 
 
 class Runner:
