@@ -21,7 +21,8 @@ from imputedb.result import Report, Result
 from imputedb.running import BASE, IMPUTATION, VERBATIM, Asked, Prepared, Run, answered, strategy, translated
 from imputedb.sql.asking import extended
 from imputedb.sql.parameters import Given, by_name
-from imputedb.sql.statements import Apart, Execute, Keeps, Other, PolicyStatement, Query, Statement, quoted
+from imputedb.sql.policy_statement import PolicyStatement
+from imputedb.sql.statements import Apart, Execute, Keeps, Other, Query, Statement, quoted
 from imputedb.unimputed import WORDS, unimputed
 
 _PLANS_KEPT = 256

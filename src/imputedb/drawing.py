@@ -47,6 +47,7 @@ class Drawing:
         wanted = [column for column in targets if gaps[column].any()]
         made = {c: _Making(hand.rows[c.relation][gaps[c]], len(self.numbers)) for c in wanted}
         for column in wanted:
+            self.filling.noted(hand, column, gaps[column])
             self.filling.outcome.imputed[column] = self.filling.outcome.imputed.get(column, 0) + made[column].count
             lacks = cells[column].missing.all() and self._home_lacks(hand, column)
             if lacks and not self.filling.policy(column).before:

@@ -10,6 +10,7 @@ from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.algebra.relation import Fill, Scan
 from imputedb.bundle import Drawn
 from imputedb.engines.engine import Engine
+from imputedb.errors import CannotImpute
 from imputedb.imputers import checked, features
 from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Progress, Rows, learns_from_sample
 from imputedb.imputers.request import Permit, Request, barred
@@ -100,6 +101,7 @@ class Filling:
         """The values of the targets' missing cells as whole columns; nothing for targets without a missing cell."""
         gaps = {column: self.gaps(hand, column, cells) for column, cells in self.cells(hand, targets).items()}
         for column, gap in gaps.items():
+            self.noted(hand, column, gap)
             self.outcome.imputed[column] = self.outcome.imputed.get(column, 0) + int(np.count_nonzero(gap))
         home = self.home(hand)
         if home is None or not hand.count:
@@ -118,6 +120,21 @@ class Filling:
                 stay = int(np.count_nonzero(features.lacking(array) & gaps[column]))
                 self.stays(column, stay)
         return values
+
+    def noted(self, hand: Hand, column: Column, gap: NDArray[np.bool_]) -> None:
+        """Warns of a share of imputed cells that a policy wants to be warned of.
+
+        Raises:
+            CannotImpute: the policy refuses such an answer.
+        """
+        policy, share = self.policy(column), 100 * float(gap.mean()) if hand.count else 0.0
+        if policy.above is None or share <= policy.above:
+            return
+        said = f"{share:.0f} % of the cells of {column} at hand are imputed; its policy allows {policy.above:g} %"
+        if policy.refuse:
+            raise CannotImpute(said)
+        if said not in self.outcome.warnings:
+            self.outcome.warnings.append(said)
 
     def stays(self, column: Column, count: int) -> None:
         """Takes note of cells that stay NULL, because no row is earlier that tells of them."""

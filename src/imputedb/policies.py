@@ -5,7 +5,7 @@ from imputedb.engines import declarations
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, QueryError
 from imputedb.imputers.registry import chosen
-from imputedb.sql.statements import PolicyStatement
+from imputedb.sql.policy_statement import PolicyStatement
 from imputedb.statistics.policy import ACTIONS, DEFAULT, Policy
 
 
@@ -22,8 +22,8 @@ def follow(engine: DuckDB, statement: PolicyStatement) -> list[tuple[str, str, s
     assert statement.table is not None
     table = engine.tables.named(statement.table)
     if statement.verb == "drop":
-        for column in statement.columns or list(engine.tables.shape(table).policies):
-            declarations.decide(engine, table, column, None)
+        for column in statement.columns or list(engine.store.policies(table)):
+            declarations.forget(engine, table, column)
         return []
     for column in statement.columns:
         known = {name.lower(): policy for name, policy in engine.tables.shape(table).policies.items()}.get(
@@ -50,8 +50,10 @@ def decide(engine: DuckDB, table: Table, column: str, policy: Policy) -> None:
         policy = policy.changed({"when": None})
     elif policy.when is None:
         raise DataError("structural needs a condition: where is the value not applicable?")
-    if policy.imputer is not None:
-        chosen(policy.imputer)
+    if policy.imputer is not None and not chosen(policy.imputer):
+        raise QueryError(f"{policy.imputer!r} fills nothing in: give the column the policy DROP")
+    if policy.above is not None and not 0 <= policy.above <= 100:
+        raise QueryError(f"the share is {policy.above}; it goes from 0 to 100 %")
     declarations.decide(engine, table, column, policy)
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column, Columns
 from imputedb.engines.engine import Engine
 from imputedb.errors import QueryError
-from imputedb.imputers.truncated import number
 from imputedb.inference.bounds import Reach, limits
 from imputedb.inference.rubin import Interval
 from imputedb.planning.problem import Problem
@@ -18,6 +17,7 @@ from imputedb.quantities import Aggregate, Quantities
 from imputedb.sql import tree as t
 from imputedb.sql.bind import columns_in
 from imputedb.sql.tree import Tree
+from imputedb.statistics.policy import number
 from imputedb.statistics.statistics import Kind
 
 KINDS = ("avg", "sum", "count", "min", "max")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from imputedb.algebra.relation import Table
 from imputedb.engines import profile
 from imputedb.engines.engine import Shape
-from imputedb.errors import DataError, UnknownName
+from imputedb.errors import DataError, QueryError, UnknownName
 from imputedb.sql import parse
 from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
-from imputedb.statistics.policy import Policy
+from imputedb.statistics.policy import Policy, number
 from imputedb.statistics.statistics import Kind
 
 if TYPE_CHECKING:
@@ -59,6 +60,28 @@ def decide(engine: DuckDB, table: Table, column: str, policy: Policy | None) -> 
         engine.session.changed()
 
 
+def forget(engine: DuckDB, table: Table, column: str) -> None:
+    """Lets go of what is said about a column, whether or not the table still has it."""
+    with engine.lock:
+        for name in [known for known in engine.store.policies(table) if known.lower() == column.lower()]:
+            engine.store.decide(table, name, None)
+        engine.session.changed()
+
+
+def prune(engine: DuckDB, table: Table) -> None:
+    """Lets go of what was said about columns that a table no longer has, or that no longer suits them."""
+    types = engine.tables.shape(table).types
+    for column, policy in list(engine.store.policies(table).items()):
+        try:
+            decide(engine, table, column, policy)
+        except (DataError, QueryError):
+            engine.store.decide(table, column, None)
+    for column, codes in list(engine.store.missing(table).items()):
+        if codes and (column not in types or not all(_holds(engine, types[column], code) for code in codes)):
+            engine.store.declare(table, column, ())
+    engine.session.changed()
+
+
 def meaning(connection: duckdb.DuckDBPyConnection, shape: Shape, column: str, alias: str) -> Tree | None:
     """The condition, bound, under which a NULL of a column means something of its own; None where it never does."""
     said = shape.policies.get(column)
@@ -88,18 +111,92 @@ def _own_name(engine: DuckDB, table: Table, column: str) -> str:
 
 def _check(engine: DuckDB, table: Table, column: str, said: Policy) -> None:
     if said.when is not None:
-        condition = parse.parse(engine.connection, f"SELECT CAST(({said.when}) AS BOOLEAN)")
-        parse.shape(engine.connection, engine.text({**condition, "from_table": t.table(table.path, "t")}))
-    kind = engine.tables.shape(table).types[column]
-    ordered = profile.kind_of(kind) in (Kind.INTEGER, Kind.NUMBER)
-    if (said.low is not None or said.high is not None) and not ordered:
-        raise DataError(f"a range is for numbers; {table.name}.{column} is {kind}")
+        _check_condition(engine, table, said.when)
+    type_name = engine.tables.shape(table).types[column]
+    kind, place = profile.kind_of(type_name), f"{table.name}.{column}"
+    if said.low is not None or said.high is not None:
+        _check_range(place, type_name, kind, said)
     for value in said.values:
         _check_value(engine, table, column, value)
+    low, high = _ends(kind, said)
+    numbers = [number(value, kind) for value in said.values] if kind in _ORDERED else []
+    if numbers and not any(low <= one <= high for one in numbers):
+        raise DataError(f"none of the values of {place} is in its range")
+    if said.before is not None:
+        clock = _own_name(engine, table, said.before)
+        if profile.kind_of(engine.tables.shape(table).types[clock]) not in _ORDERED:
+            raise DataError(
+                f"{table.name}.{clock} does not put rows in order: BEFORE needs numbers, dates or timestamps"
+            )
+        if clock == column:
+            raise DataError(f"{place} cannot be predicted from rows that it is missing in the order of: BEFORE itself")
+
+
+_ORDERED = (Kind.INTEGER, Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP)
+
+
+def _ends(kind: Kind, said: Policy) -> tuple[float, float]:
+    low = -math.inf if said.low is None else number(said.low, kind)
+    high = math.inf if said.high is None else number(said.high, kind)
+    return (math.ceil(low), math.floor(high)) if kind is Kind.INTEGER and math.isfinite(low + high) else (low, high)
+
+
+def _check_range(place: str, type_name: str, kind: Kind, said: Policy) -> None:
+    if kind not in _ORDERED:
+        raise DataError(f"a range is for numbers, dates and timestamps; {place} is {type_name}")
+    for end in (said.low, said.high):
+        try:
+            fits = end is None or not math.isnan(number(end, kind))
+        except (ValueError, TypeError):
+            fits = False
+        if not fits or (kind in (Kind.DATE, Kind.TIMESTAMP) and isinstance(end, int | float)):
+            raise DataError(f"{end!r} is no bound of {place}, which is {type_name}")
+    low, high = _ends(kind, said)
+    if low > high:
+        raise DataError(f"no value of {place} is in the range from {said.low} to {said.high}")
+
+
+def _check_condition(engine: DuckDB, table: Table, when: str) -> None:
+    """Refuses a condition that WHERE would not take of each row by itself, time after time."""
+    node = parse.parse(engine.connection, f"SELECT ({when})")
+    for tree in _nodes(node["select_list"]):
+        name = str(tree.get("function_name", "")).lower()
+        if tree["class"] in ("SUBQUERY", "WINDOW", "STAR", "PARAMETER"):
+            raise QueryError(f"a policy's condition is about one row; {when!r} holds a {tree['class'].lower()}")
+        if name in engine.functions.aggregates or name in ("unnest", "unlist"):
+            raise QueryError(f"a policy's condition is about one row; {when!r} calls {name}")
+        if name and _is_volatile(engine, name):
+            raise QueryError(f"a policy's condition says the same every time; {when!r} calls {name}")
+    asked = {**node, "from_table": t.table(table.path, "t")}
+    names, types = parse.shape(engine.connection, engine.text(asked))
+    if types != ["BOOLEAN"]:
+        raise QueryError(f"a policy's condition is true or false; {when!r} is {', '.join(types) or names}")
+
+
+def _nodes(tree: Any) -> Iterator[Tree]:
+    if isinstance(tree, list | tuple):
+        for part in tree:
+            yield from _nodes(part)
+    elif isinstance(tree, dict):
+        if "class" in tree:
+            yield tree
+        for part in tree.values():
+            yield from _nodes(part)
+
+
+def _is_volatile(engine: DuckDB, name: str) -> bool:
+    text = "SELECT count(*) FROM duckdb_functions() WHERE lower(function_name) = ? AND stability = 'VOLATILE'"
+    return bool(engine.session.rows(text, [name])[0][0])
 
 
 def _check_value(engine: DuckDB, table: Table, column: str, value: object) -> None:
     kind = engine.tables.shape(table).types[column]
     tried = t.try_cast(t.literal(str(value)), engine.texts.type_tree(kind))
-    if engine.rows(t.select([tried], None))[0][0] is None:
+    found = engine.rows(t.select([t.cast(tried, t.plain_type("VARCHAR"))], None))[0][0]
+    if found is None or (profile.kind_of(kind) is Kind.INTEGER and float(str(value)) != float(str(found))):
         raise DataError(f"{value!r} is no value of {table.name}.{column}, which is {kind}")
+
+
+def _holds(engine: DuckDB, type_name: str, value: str) -> bool:
+    tried = t.try_cast(t.literal(value), engine.texts.type_tree(type_name))
+    return engine.rows(t.select([tried], None))[0][0] is not None

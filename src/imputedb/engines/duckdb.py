@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from imputedb.algebra.relation import Table
-from imputedb.engines import declarations, encoding, readings
+from imputedb.engines import declarations, encoding, following, readings
 from imputedb.engines.engine import Array, Shape
 from imputedb.engines.functions import functions
 from imputedb.engines.gathering import Gathering
@@ -49,7 +49,7 @@ class DuckDB:
         self.session = Session(path, read_only=read_only)
         self.connection = self.session.connection
         self.lock = self.session.lock
-        self.store = Store(self.connection, writable=not read_only and path != ":memory:")
+        self.store = Store(self.connection, self.session.state)
         self._memory = Memory(self.session.state)
         self.texts = Texts(self.session, self._memory)
         self.tables = Tables(self.session, self.store)
@@ -57,6 +57,7 @@ class DuckDB:
         self.temporary = Temporary(self.session)
         self.slots = Slots(self.connection)
         self.functions = functions(self.connection)
+        self.session.following = lambda text: following.followed(self.store, self.tables, text)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

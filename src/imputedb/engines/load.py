@@ -192,7 +192,6 @@ def _make_room(engine: DuckDB, made: Table, *, replace: bool) -> None:
     if not replace:
         raise DataError(f"there is a table {made.name} already: replace it, or give another name")
     engine.connection.execute(f"DROP TABLE {quoted(there.path)}")
-    engine.store.undeclare(there)
     engine.session.changed()
 
 
@@ -214,18 +213,18 @@ def _reason(error: duckdb.Error) -> str:
 def _declare(engine: DuckDB, table: Table, missing: Missing) -> None:
     """Declares values missing; a text column that holds nothing else but them becomes what the rest of it is."""
     engine.session.changed()
+    declarations.prune(engine, table)
     types = engine.tables.shape(table).types
     for column, values in missing.items():
         found = next((known for known in types if known.lower() == column.lower()), None)
         if found is None:
             raise UnknownName(f"no column {column!r} in {table.name}; there are {', '.join(types)}")
         texts = [str(value) for value in values]
-        kind = types[found]
-        if kind == "VARCHAR" and (narrower := _narrower(engine, table, found, texts)):
+        if types[found] == "VARCHAR" and (narrower := _narrower(engine, table, found, texts)):
             _retype(engine, table, found, narrower, texts)
             engine.session.changed()
-            kind = narrower
-        declarations.declare(engine, table, found, [text for text in texts if _fits(engine, text, kind)])
+            texts = [text for text in texts if _fits(engine, text, narrower)]
+        declarations.declare(engine, table, found, texts)
 
 
 def _fits(engine: DuckDB, text: str, kind: str) -> bool:

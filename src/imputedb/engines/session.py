@@ -43,6 +43,7 @@ class Session:
         read_only: whether nothing can be written to it.
         connection: DuckDB's own.
         lock: held by the thread whose turn it is.
+        following: told of every statement of the user's before it runs; what it gives is called once it has.
     """
 
     def __init__(self, path: str, *, read_only: bool) -> None:
@@ -53,6 +54,7 @@ class Session:
         self._runner = Runner(self.connection)
         self._version = 0
         self._in_transaction = False
+        self.following: Callable[[str], Callable[[], None]] | None = None
         atexit.register(_close_quietly, weakref.ref(self))
 
     def close(self) -> None:
@@ -135,9 +137,13 @@ class Session:
 
     def _ran(self, text: str, work: Callable[[duckdb.DuckDBPyConnection], Read]) -> Read:
         with self.lock:
+            follow = self.following(text) if self.following else None
             try:
                 found = self._runner.do(work)
                 self._note_transaction(text)
+                if follow:
+                    self.changed()
+                    follow()
                 return found
             except (duckdb.IOException, duckdb.FatalException) as error:
                 raise StorageError(str(error).partition(": ")[2]) from error

@@ -54,7 +54,16 @@ class Tables:
         return {table: self._said(table, columns) for table, columns in types.items()}
 
     def _said(self, table: Table, columns: Mapping[str, str]) -> Shape:
-        return Shape(columns, self._store.missing(table), self._store.policies(table))
+        missing, policies = self._store.missing(table), self._store.policies(table)
+        return Shape(
+            columns,
+            {column: codes for column, codes in missing.items() if column in columns},
+            {
+                column: policy
+                for column, policy in policies.items()
+                if {column, policy.before or column} <= columns.keys()
+            },
+        )
 
     def same_in(self, after: object, before: object) -> None:
         """Says that the user's tables are in one state what they were in another."""

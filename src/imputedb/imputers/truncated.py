@@ -10,7 +10,8 @@ from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute
 from imputedb.imputers.imputer import EVERY, Array, Cells, Rows
 from imputedb.imputers.random import mixed, uniform
-from imputedb.statistics.policy import Bound, Policy, moment
+from imputedb.statistics.policy import Policy
+from imputedb.statistics.policy import number as as_number
 from imputedb.statistics.statistics import Kind
 
 COPIES = (4, 16, 64)
@@ -95,29 +96,18 @@ def bounds(name: str, policy: Policy, cells: Cells) -> Bounds:
         if not usable[seen].any():
             raise CannotImpute(f"{name}: none of the values {', '.join(policy.values)} is observed: allow others")
         return Bounds(name, cells, -np.inf, np.inf, usable=usable)
-    low = -np.inf if policy.low is None else number(policy.low, cells.kind)
-    high = np.inf if policy.high is None else number(policy.high, cells.kind)
+    low = -np.inf if policy.low is None else as_number(policy.low, cells.kind)
+    high = np.inf if policy.high is None else as_number(policy.high, cells.kind)
     if np.issubdtype(cells.values.dtype, np.integer):
         low, high = np.ceil(low), np.floor(high)
     if not policy.values:
         return Bounds(name, cells, low, high)
-    known = np.unique([number(value, cells.kind) for value in policy.values])
+    known = np.unique([as_number(value, cells.kind) for value in policy.values])
     known = known[(known >= low) & (known <= high)]
     if not len(known):
         raise CannotImpute(f"{name}: none of the values {', '.join(policy.values)} is in its range")
     gaps = np.diff(known) / 2 if len(known) > 1 else np.array([np.inf])
     return Bounds(name, cells, known[0] - gaps[0], known[-1] + gaps[-1], known=known)
-
-
-def number(bound: Bound, kind: Kind) -> float:
-    """A bound as imputers see it: of dates in days, of timestamps in microseconds since 1970."""
-    match kind:
-        case Kind.DATE:
-            return float(moment(bound).timestamp() // 86_400)
-        case Kind.TIMESTAMP:
-            return round(moment(bound).timestamp() * 1e6)
-        case _:
-            return float(bound)
 
 
 def within(

@@ -8,25 +8,12 @@ from itertools import pairwise
 
 import duckdb
 
-from imputedb.errors import QueryError, SqlSyntaxError, Unplanned
+from imputedb.errors import QueryError, Unplanned
 from imputedb.sql import parse
+from imputedb.sql.policy_statement import PolicyStatement, policy_statement
+from imputedb.sql.tokens import Token, tokens
 
 _QUERIES = ("select", "with", "from", "values", "table", "pivot", "unpivot")
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A word, a literal or a sign of a statement, with its place in bytes and how deep in parentheses it stands."""
-
-    text: str
-    begin: int
-    end: int
-    depth: int
-
-    @property
-    def word(self) -> str:
-        """In lower case."""
-        return self.text.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +87,6 @@ class Other:
     text: str
 
 
-def tokens(text: str) -> list[Token]:
-    """The tokens of a text, comments left out."""
-    data, depth, found = text.encode(), 0, []
-    marks = duckdb.tokenize(text)
-    ends = [place for place, _ in marks[1:]] + [len(data)] * bool(marks)
-    for (begin, kind), end in zip(marks, ends, strict=True):
-        if kind == duckdb.token_type.comment:
-            continue
-        piece = data[begin:end].decode()
-        for part in piece.split() if piece[:1] in "()" and len(piece.strip()) > 1 else [piece.strip()]:
-            depth -= part.startswith(")")
-            found.append(Token(part, begin, begin + len(part.encode()), depth))
-            depth += part.startswith("(")
-    return found
-
-
 def split(text: str) -> list[str]:
     """The statements of a text, without the semicolons between them."""
     data, begin, found = text.encode(), 0, []
@@ -125,6 +96,9 @@ def split(text: str) -> list[str]:
             begin = token.end
     found.append(data[begin:].decode())
     return [statement for statement in found if statement.strip()]
+
+
+Statement = Query | Keeps | PolicyStatement | Execute | Apart | Other
 
 
 def classify(connection: duckdb.DuckDBPyConnection, text: str) -> Statement:
@@ -354,151 +328,3 @@ def numbered(text: str) -> str:
         parts.append(data[begin : token.begin].decode() + f"${count}")
         begin = token.end
     return "".join(parts) + data[begin:].decode()
-
-
-# -- imputation policies ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyStatement:
-    """CREATE, ALTER, DROP or SHOW IMPUTATION POLICY.
-
-    Attributes:
-        verb: create, alter, drop or show.
-        table: its name; None for SHOW of all.
-        columns: of the table; empty for all that have a policy.
-        options: what is set, under the names of `Policy`'s attributes.
-    """
-
-    verb: str
-    table: str | None
-    columns: tuple[str, ...]
-    options: dict[str, object]
-
-
-Statement = Query | Keeps | PolicyStatement | Execute | Apart | Other
-
-GRAMMAR = (
-    "CREATE | ALTER IMPUTATION POLICY ON table(column, ...) [IMPUTE | DROP | KEEP | STRUCTURAL WHEN (condition)] "
-    "[RANGE low TO high] [VALUES (value, ...)] [IMPUTER name] [PREDICTORS (column, ...)] [EXCLUDE (column, ...)]; "
-    "DROP IMPUTATION POLICY ON table[(column, ...)]; SHOW IMPUTATION POLICIES [ON table]"
-)
-
-
-def policy_statement(text: str) -> PolicyStatement | None:
-    """The parts of a statement about imputation policies; None of any other.
-
-    Raises:
-        SqlSyntaxError: it is about policies, but does not follow the grammar, which the message shows.
-    """
-    found = tokens(text)
-    words = [token.word for token in found if token.text != ";"]
-    if not words or not ({"imputation"} & set(words[1:4])) or words[0] not in ("create", "alter", "drop", "show"):
-        return None
-    return _PolicyParser(text, [token for token in found if token.text != ";"]).statement()
-
-
-class _PolicyParser:
-    def __init__(self, text: str, found: Sequence[Token]) -> None:
-        self._data = text.encode()
-        self._found = list(found)
-        self._at = 0
-
-    def statement(self) -> PolicyStatement:
-        verb = self._next()
-        while self._word() != "imputation":  # OR REPLACE
-            self._next()
-        self._next()
-        if self._next() not in ("policy", "policies"):
-            raise self._wrong()
-        table: str | None = None
-        columns: tuple[str, ...] = ()
-        options: dict[str, object] = {}
-        if self._word() == "if":
-            self._next(), self._next()
-        if self._word() == "on":
-            self._next()
-            table = self._name()
-            while self._word() == ".":
-                self._next()
-                table = f"{table}.{self._name()}"
-            columns = tuple(self._list()) if self._word() == "(" else ()
-        while self._at < len(self._found):
-            options |= self._option(self._next())
-        if (verb != "show" and table is None) or (verb in ("create", "alter") and not columns):
-            raise self._wrong()
-        return PolicyStatement(verb, table, columns, options)
-
-    def _option(self, word: str) -> dict[str, object]:
-        match word:
-            case "impute" | "drop" | "keep":
-                return {"action": word}
-            case "structural":
-                if self._next() != "when":
-                    raise self._wrong()
-                return {"action": "structural", "when": self._parenthesized()}
-            case "range":
-                low = self._number()
-                if self._next() != "to":
-                    raise self._wrong()
-                return {"low": low, "high": self._number()}
-            case "values":
-                return {"values": tuple(self._list())}
-            case "imputer":
-                return {"imputer": self._name()}
-            case "predictors":
-                return {"predictors": tuple(self._list())}
-            case "exclude":
-                return {"exclude": tuple(self._list())}
-            case _:
-                raise self._wrong()
-
-    def _word(self) -> str:
-        return self._found[self._at].word if self._at < len(self._found) else ""
-
-    def _next(self) -> str:
-        if self._at >= len(self._found):
-            raise self._wrong()
-        self._at += 1
-        return self._found[self._at - 1].word
-
-    def _name(self) -> str:
-        self._next()
-        text = self._found[self._at - 1].text
-        if text[:1] == '"':
-            return text[1:-1].replace('""', '"')
-        return text[1:-1].replace("''", "'") if text[:1] == "'" else text
-
-    def _number(self) -> float:
-        sign = -1.0 if self._word() == "-" and self._next() else 1.0
-        try:
-            return sign * float(self._name())
-        except ValueError:
-            raise self._wrong() from None
-
-    def _list(self) -> list[str]:
-        if self._next() != "(":
-            raise self._wrong()
-        names = []
-        while True:
-            sign = "-" if self._word() == "-" and self._next() else ""
-            names.append(sign + self._name())
-            closing = self._next()
-            if closing.startswith(")"):
-                return names
-            if closing != ",":
-                raise self._wrong()
-
-    def _parenthesized(self) -> str:
-        if self._next() != "(":
-            raise self._wrong()
-        begin, depth = self._found[self._at - 1].end, self._found[self._at - 1].depth
-        while self._next() and not (
-            self._found[self._at - 1].text.startswith(")") and self._found[self._at - 1].depth == depth
-        ):
-            pass
-        return self._data[begin : self._found[self._at - 1].begin].decode().strip()
-
-    def _wrong(self) -> SqlSyntaxError:
-        place = self._found[min(self._at, len(self._found)) - 1].text if self._found else ""
-        return SqlSyntaxError(f"an imputation policy goes wrong at {place!r}: {GRAMMAR}")

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from imputedb.statistics.kind import Kind
+
 Action = Literal["impute", "drop", "keep", "structural"]
 
 ACTIONS: tuple[Action, ...] = ("impute", "drop", "keep", "structural")
@@ -80,7 +82,7 @@ class Policy:
     @property
     def restricts(self) -> bool:
         """Whether more is asked than a constant in place of each missing value."""
-        return self.action == "structural" or self.bounds or bool(self.imputer or self.before)
+        return self.action == "structural" or self.bounds or bool(self.imputer or self.before or self.above)
 
     @property
     def bounds(self) -> bool:
@@ -135,6 +137,21 @@ def moment(bound: Bound) -> datetime:
     """
     found = datetime.fromisoformat(str(bound))
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def number(bound: Bound, kind: Kind) -> float:
+    """A bound as imputers see it: of dates in days, of timestamps in microseconds since 1970.
+
+    Raises:
+        ValueError: it is none of that kind.
+    """
+    match kind:
+        case Kind.DATE:
+            return float(moment(bound).timestamp() // 86_400)
+        case Kind.TIMESTAMP:
+            return round(moment(bound).timestamp() * 1e6)
+        case _:
+            return float(bound)
 
 
 def _bound(bound: Bound) -> str:

@@ -2,32 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import cached_property
 
 from imputedb.statistics.histogram import Histogram
+from imputedb.statistics.kind import Kind as Kind
 from imputedb.statistics.policy import DEFAULT, Policy
 
 MANY_LEVELS = 1000
 """Categories with more distinct values than this predict nothing that is worth their cost."""
-
-
-class Kind(Enum):
-    """What a column's values are to statistics and imputers."""
-
-    INTEGER = "integer"
-    NUMBER = "number"
-    BOOLEAN = "boolean"
-    DATE = "date"
-    TIMESTAMP = "timestamp"
-    DURATION = "duration"
-    CATEGORY = "category"
-    OPAQUE = "opaque"
-
-    @property
-    def ordered(self) -> bool:
-        """Whether values lie on a line, so that they have quantiles and a mean."""
-        return self not in (Kind.CATEGORY, Kind.OPAQUE)
 
 
 @dataclass(frozen=True, slots=True)

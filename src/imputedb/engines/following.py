@@ -1,0 +1,137 @@
+"""What was said about tables follows them: through ALTER, DROP and CREATE OR REPLACE, and through transactions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import duckdb
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.store import Store
+from imputedb.engines.tables import Tables
+from imputedb.errors import Error
+from imputedb.sql.tokens import Token, tokens
+
+Action = Callable[[], None]
+
+_WORDS = ("alter", "drop", "begin", "start", "commit", "end", "rollback", "abort")
+
+
+def followed(store: Store, tables: Tables, text: str) -> Action:
+    """What is to be done once statements have run, which have not run yet."""
+    lowered = text.lower()
+    if not any(word in lowered for word in _WORDS):
+        return _nothing
+    actions = [_one(store, tables, statement) for statement in _split(text)]
+
+    def follow() -> None:
+        for action in actions:
+            action()
+
+    return follow
+
+
+def _nothing() -> None:
+    pass
+
+
+def _split(text: str) -> list[list[Token]]:
+    try:
+        found = tokens(text)
+    except (duckdb.Error, UnicodeError):
+        return []
+    statements: list[list[Token]] = [[]]
+    for token in found:
+        if token.text == ";":
+            statements.append([])
+        else:
+            statements[-1].append(token)
+    return [statement for statement in statements if statement]
+
+
+def _one(store: Store, tables: Tables, found: Sequence[Token]) -> Action:
+    words = [token.word for token in found]
+    match words[0]:
+        case "begin" | "start":
+            return store.begun
+        case "commit" | "end":
+            return lambda: store.ended(kept=True)
+        case "rollback" | "abort":
+            return lambda: store.ended(kept=False)
+        case "alter" if words[1:2] == ["table"]:
+            return _altered(store, tables, found)
+        case "drop" if words[1:2] == ["table"]:
+            table, _ = _table(tables, found, 2)
+            return (lambda: store.undeclare(table)) if table else _nothing
+        case _:
+            return _nothing
+
+
+def _altered(store: Store, tables: Tables, found: Sequence[Token]) -> Action:
+    table, at = _table(tables, found, 2)
+    rest = [token.word for token in found[at:]]
+    if table is None:
+        return _nothing
+    if rest[:2] == ["rename", "to"]:
+        after = Table(table.catalog, table.schema, _name(found[at + 2]))
+        return lambda: store.renamed(table, after)
+    if rest[:1] == ["rename"] and "to" in rest:
+        names = found[at + 1 : at + len(rest)]
+        names = names[1:] if names[0].word == "column" else names
+        before, after_name = _own(tables, table, _name(names[0])), _name(names[2])
+
+        def follow() -> None:
+            for column, policy in dict(store.policies(table)).items():
+                if policy.when and _mentions(policy.when, before):
+                    store.decide(table, column, replace(policy, when=_reworded(policy.when, before, after_name)))
+            store.column_renamed(table, before, after_name)
+
+        return follow
+    if rest[:1] == ["drop"]:
+        column = _own(tables, table, _name(found[-1] if found[-1].word not in ("cascade", "restrict") else found[-2]))
+
+        def gone() -> None:
+            store.declare(table, column, ())
+            for name, policy in dict(store.policies(table)).items():
+                if column in (name, policy.before) or _mentions(policy.when or "", column):
+                    store.decide(table, name, None)
+
+        return gone
+    return _nothing
+
+
+def _mentions(condition: str, column: str) -> bool:
+    return any(_name(token).lower() == column.lower() for token in tokens(condition))
+
+
+def _reworded(condition: str, before: str, after: str) -> str:
+    """A condition in which a column has another name."""
+    data, quoted, end, parts = condition.encode(), '"' + after.replace('"', '""') + '"', 0, []
+    for token in tokens(condition):
+        if _name(token).lower() == before.lower():
+            parts += [data[end : token.begin], quoted.encode()]
+            end = token.end
+    return b"".join([*parts, data[end:]]).decode()
+
+
+def _table(tables: Tables, found: Sequence[Token], at: int) -> tuple[Table | None, int]:
+    """The table that a name at a place means, and the place behind it."""
+    if [token.word for token in found[at : at + 2]] == ["if", "exists"]:
+        at += 2
+    path = [_name(token) for token in found[at : at + 1]]
+    at += 1
+    while at + 1 < len(found) and found[at].text == ".":
+        path.append(_name(found[at + 1]))
+        at += 2
+    try:
+        meant = tables.meant(path)
+    except (Error, duckdb.Error):
+        return None, at
+    return (meant if isinstance(meant, Table) else None), at
+
+
+def _name(token: Token) -> str:
+    return token.text[1:-1].replace('""', '"') if token.text[:1] == '"' else token.text
+
+
+def _own(tables: Tables, table: Table, name: str) -> str:
+    return next((known for known in tables.shape(table).types if known.lower() == name.lower()), name)

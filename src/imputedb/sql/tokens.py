@@ -1,0 +1,36 @@
+"""Tokens of statements, as DuckDB tells them."""
+
+from dataclasses import dataclass
+
+import duckdb
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word, a literal or a sign of a statement, with its place in bytes and how deep in parentheses it stands."""
+
+    text: str
+    begin: int
+    end: int
+    depth: int
+
+    @property
+    def word(self) -> str:
+        """In lower case."""
+        return self.text.lower()
+
+
+def tokens(text: str) -> list[Token]:
+    """The tokens of a text, comments left out."""
+    data, depth, found = text.encode(), 0, []
+    marks = duckdb.tokenize(text)
+    ends = [place for place, _ in marks[1:]] + [len(data)] * bool(marks)
+    for (begin, kind), end in zip(marks, ends, strict=True):
+        if kind == duckdb.token_type.comment:
+            continue
+        piece = data[begin:end].decode()
+        for part in piece.split() if piece[:1] in "()" and len(piece.strip()) > 1 else [piece.strip()]:
+            depth -= part.startswith(")")
+            found.append(Token(part, begin, begin + len(part.encode()), depth))
+            depth += part.startswith("(")
+    return found

@@ -1,0 +1,221 @@
+"""Policies and declared values: what is accepted, and that they follow the data."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import imputedb
+from imputedb import Database
+from imputedb.errors import Error, StorageError
+
+ROWS = (
+    "SELECT * FROM (VALUES (1, 10, 'a', true, DATE '2020-01-01'), (2, NULL, 'a', true, NULL), "
+    "(3, 30, NULL, false, NULL)) v(id, x, s, went, day)"
+)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Database:
+    db = imputedb.connect(str(tmp_path / "a.duckdb"))
+    db.execute(f"CREATE TABLE t AS {ROWS}")
+    return db
+
+
+@pytest.fixture(params=["file", "memory"])
+def table(request: pytest.FixtureRequest, kept: Database, db: Database) -> Database:
+    if request.param == "file":
+        return kept
+    db.execute(f"CREATE TABLE t AS {ROWS}")
+    return db
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        *(
+            "RANGE 5 TO 1",
+            "RANGE 'a' TO 'b'",
+            "RANGE 1.2 TO 1.8",
+            "VALUES (zz)",
+            "VALUES (5.5)",
+            "RANGE 0 TO 1 VALUES (7)",
+        ),
+        *(
+            "STRUCTURAL WHEN (sum(id) > 3)",
+            "STRUCTURAL WHEN (row_number() OVER () > 1)",
+            "STRUCTURAL WHEN (unnest([true]))",
+        ),
+        *("STRUCTURAL WHEN ('x')", "STRUCTURAL WHEN (id)", "STRUCTURAL WHEN (random() < 1)", "STRUCTURAL WHEN (nope)"),
+        *("STRUCTURAL WHEN (id IN (SELECT 1))", "STRUCTURAL WHEN (EXISTS (FROM 'f.csv'))"),
+        *(
+            "IMPUTER drop",
+            "IMPUTER nobody",
+            "BEFORE s",
+            "BEFORE x",
+            "BEFORE nope",
+            "PREDICTORS (nope)",
+            "EXCLUDE (nope)",
+        ),
+        *(
+            "DERIVED AS (id)",
+            "WEIGHT id",
+            "CLUSTER s",
+            "PARTITION BY s ORDER BY id",
+            "WHEN STALE WARN",
+            "MISSING BELOW 3",
+        ),
+        *("PRIVATE", "WARN ABOVE 120 %", "REFUSE", "SOMETHING"),
+    ],
+)
+def test_what_cannot_hold_is_refused_when_it_is_said(table: Database, clause: str) -> None:
+    with pytest.raises(Error):
+        table.sql(f"CREATE IMPUTATION POLICY ON t(x) {clause}")
+    assert table.policies() == []
+    assert len(table.sql("SELECT * FROM t", imputer="mean").fetchall()) == 3
+
+
+def test_every_clause_is_shown_as_it_can_be_said_again(table: Database) -> None:
+    said = "IMPUTE IMPUTER norm RANGE 0 TO 1234567.5 VALUES (10, 30) EXCLUDE (s) BEFORE id WARN ABOVE 20 %"
+    table.sql(f"CREATE IMPUTATION POLICY ON t(x) {said}")
+    table.sql("CREATE IMPUTATION POLICY ON t(day) RANGE '2019-01-01' TO '2021-12-31'")
+    assert table.policies("t") == [("t", "day", "IMPUTE RANGE '2019-01-01' TO '2021-12-31'"), ("t", "x", said)]
+
+
+def test_a_share_of_imputed_cells_is_warned_of_or_refused(table: Database) -> None:
+    table.sql("CREATE IMPUTATION POLICY ON t(x) WARN ABOVE 20 %")
+    assert any("33 %" in warning for warning in table.sql("SELECT avg(x) FROM t", imputer="mean").report.warnings)
+    table.sql("CREATE IMPUTATION POLICY ON t(x) WARN ABOVE 40 %")
+    assert not any("33 %" in warning for warning in table.sql("SELECT avg(x) FROM t", imputer="mean").report.warnings)
+    table.sql("CREATE IMPUTATION POLICY ON t(x) REFUSE ABOVE 20 %")
+    for m in (1, 2):
+        with pytest.raises(Error, match="33 %"):
+            table.sql("SELECT avg(x) FROM t", imputer="hotdeck", m=m)
+
+
+def test_a_range_of_dates_holds() -> None:
+    db = imputedb.connect()
+    days = np.array("2020-01-01", "datetime64[D]") + np.arange(200)
+    text = [None if place % 3 == 0 else str(day) for place, day in enumerate(days)]
+    db.register("t", {"id": np.arange(200), "day": np.array(text, object)})
+    db.execute("ALTER TABLE t ALTER day TYPE DATE")
+    db.policy("t", "day", low="2020-03-01", high="2020-03-31")
+    for imputer in ("norm", "hotdeck", "tree"):
+        rows = db.sql(
+            "SELECT min(day), max(day) FROM (SELECT day FROM t WHERE IMPUTED(day))", imputer=imputer
+        ).fetchall()
+        assert str(rows[0][0]) >= "2020-03-01"
+        assert str(rows[0][1]) <= "2020-03-31"
+
+
+def test_a_code_that_the_column_cannot_hold_is_refused(db: Database) -> None:
+    with pytest.raises(Error, match="zz"):
+        db.register("u", {"a": np.array([1.5, 2.5])}, missing={"a": ["zz"]})
+
+
+def _say(db: Database) -> None:
+    db.missing("t", "x", [10])
+    db.sql("CREATE IMPUTATION POLICY ON t(s) STRUCTURAL WHEN (NOT went) EXCLUDE (x)")
+
+
+def test_they_follow_alter_table(table: Database) -> None:
+    _say(table)
+    table.execute("ALTER TABLE t RENAME TO u")
+    table.execute('ALTER TABLE u RENAME COLUMN went TO "went there"')
+    table.execute("ALTER TABLE u RENAME s TO kind")
+    table.execute("ALTER TABLE u RENAME x TO number")
+    assert table.policies() == [("u", "kind", 'STRUCTURAL WHEN (NOT "went there") EXCLUDE (number)')]
+    assert table.sql("SELECT id, number, kind FROM u ORDER BY id", imputer="mean").fetchall() == [
+        (1, 30, "a"), (2, 30, "a"), (3, 30, None)
+    ]  # fmt: skip
+    table.execute('ALTER TABLE u DROP COLUMN "went there"')
+    assert table.policies() == []
+    table.execute("CREATE TABLE t AS SELECT 10 AS x")
+    assert table.sql("SELECT x FROM t").fetchall() == [(10,)]
+
+
+def test_they_keep_to_transactions(table: Database) -> None:
+    table.sql("BEGIN")
+    _say(table)
+    table.sql("ROLLBACK")
+    assert table.policies() == []
+    assert table.sql("SELECT min(x) FROM t", imputer="mean").fetchall() == [(10,)]
+    table.execute("BEGIN")
+    _say(table)
+    table.execute("COMMIT")
+    table.execute("BEGIN")
+    table.sql("DROP IMPUTATION POLICY ON t")
+    table.missing("t", "x", [])
+    table.execute("ROLLBACK")
+    assert len(table.policies()) == 1
+    assert table.sql("SELECT min(x) FROM t", imputer="mean").fetchall() == [(30,)]
+
+
+def test_they_go_with_the_table_and_stay_with_one_that_replaces_it(table: Database) -> None:
+    _say(table)
+    table.execute(f"CREATE OR REPLACE TABLE t AS {ROWS}")
+    assert len(table.policies()) == 1
+    table.execute("DROP TABLE t")
+    table.execute(f"CREATE TABLE t AS {ROWS}")
+    assert table.policies() == []
+    assert table.sql("SELECT min(x) FROM t", imputer="mean").fetchall() == [(10,)]
+
+
+def test_register_keeps_what_still_suits(db: Database) -> None:
+    gone = np.array([False, True, False])
+    db.register("t", {"id": np.arange(3), "x": np.ma.masked_array([1.0, 2.0, 3.0], gone), "y": np.arange(3.0)})
+    db.policy("t", "x", low=0)
+    db.policy("t", "y", low=0)
+    db.missing("t", "x", [3])
+    db.register("t", {"id": np.arange(3), "x": np.ma.masked_array([1.0, 2.0, 3.0], gone)})
+    assert db.policies() == [("t", "x", "IMPUTE RANGE 0 TO infinity")]
+    assert db.sql("SELECT max(x) FROM t", imputer="mean").fetchall() == [(1.0,)]
+    db.register("t", {"id": np.arange(3), "x": np.array(["a", "b", "c"], object)})
+    assert db.policies() == []
+
+
+def test_every_connection_sees_them(kept: Database) -> None:
+    with imputedb.connect(kept.execute("SELECT path FROM duckdb_databases() WHERE path IS NOT NULL")[0][0]) as other:
+        assert other.policies() == []
+        _say(kept)
+        assert len(other.policies()) == 1
+        assert other.sql("SELECT min(x) FROM t", imputer="mean").fetchall() == [(30,)]
+
+
+def test_an_attached_database_keeps_its_own(kept: Database, tmp_path: Path) -> None:
+    kept.execute(f"ATTACH '{tmp_path / 'b.duckdb'}' AS b")
+    kept.execute(f"CREATE TABLE b.t AS {ROWS}")
+    kept.policy("b.t", "x", low=5)
+    kept.close()
+    with imputedb.connect(str(tmp_path / "a.duckdb")) as again:
+        assert again.policies() == []
+    with imputedb.connect(str(tmp_path / "b.duckdb")) as again:
+        assert again.policies() == [("t", "x", "IMPUTE RANGE 5 TO infinity")]
+
+
+def test_a_read_only_database_says_that_nothing_can_be_kept(kept: Database, tmp_path: Path) -> None:
+    kept.close()
+    with imputedb.connect(str(tmp_path / "a.duckdb"), read_only=True) as again:
+        with pytest.raises(StorageError, match="reading only"):
+            again.policy("t", "x", low=0)
+        with pytest.raises(StorageError, match="reading only"):
+            again.missing("t", "x", [10])
+        assert len(again.sql("SELECT x FROM t", imputer="mean").fetchall()) == 3
+
+
+@pytest.mark.parametrize("name", ["policies", "missing_values"])
+def test_a_damaged_table_of_ours_says_the_way_out(kept: Database, name: str) -> None:
+    _say(kept)
+    kept.execute(f"CREATE OR REPLACE TABLE imputedb.{name} AS SELECT 1 AS odd")
+    with pytest.raises(StorageError, match=f"imputedb.{name} is damaged"):
+        kept.sql("SELECT x FROM t")
+    kept.execute(f"DROP TABLE imputedb.{name}")
+    assert len(kept.sql("SELECT x FROM t", imputer="mean").fetchall()) == 3
+
+
+def test_damaged_statistics_are_gathered_anew(kept: Database) -> None:
+    kept.sql("SELECT x FROM t", imputer="mean")
+    kept.execute("UPDATE imputedb.statistics SET statistics = '{\"rows\": 1}'")
+    assert len(kept.sql("SELECT x FROM t", imputer="mean").fetchall()) == 3
+    kept.execute("CREATE OR REPLACE TABLE imputedb.statistics AS SELECT 1 AS odd")
+    assert len(kept.sql("SELECT x FROM t", imputer="mean").fetchall()) == 3
