@@ -136,3 +136,14 @@ def test_equal_imputed_values_are_said_to_be_why_a_subquery_gives_two_rows(db: D
         db.sql("SELECT (SELECT id FROM u WHERE z = 2)", imputer="mean")
     with pytest.raises(imputedb.QueryError, match="Imputed values may be equal"):
         db.sql("SELECT * FROM (SELECT (SELECT id FROM u WHERE z = 2) AS id LIMIT 1)", imputer="mean")
+
+
+def test_a_star_is_blamed_only_where_there_is_one(incomplete: Database) -> None:
+    for text in (
+        "SELECT * FROM t WHERE x > (SELECT avg(x) FROM t)",
+        "SELECT g, sum(x) FROM t GROUP BY g HAVING sum(x) > (SELECT avg(x) FROM u)",
+        "SELECT id FROM t WHERE x IN (SELECT * FROM (SELECT x FROM u))",
+    ):
+        assert not [note for note in incomplete.sql(text, imputer="mean").report.notes if "star" in note], text
+    noted = incomplete.sql("SELECT COLUMNS('x|y') FROM t", imputer="mean").report.notes
+    assert any("COLUMNS(...) or a star" in note for note in noted)

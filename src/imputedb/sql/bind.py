@@ -207,12 +207,17 @@ def _refuse(node: Tree, functions: Functions) -> None:
     if node.get("sample"):
         raise Unplanned("SAMPLE")
     clauses = [node["select_list"], node["where_clause"], node["having"], node["qualify"]]
-    if any(tree["class"] == "STAR" for tree in expressions(clauses)):
+    if any(_has_star(tree) for clause in clauses for tree in ([clause] if isinstance(clause, dict) else clause or ())):
         raise Unplanned("COLUMNS(...) or a star whose columns only DuckDB knows")
     if any(tree["class"] == "POSITIONAL_REFERENCE" for tree in expressions([*clauses, node["group_expressions"]])):
         raise Unplanned("a column by its place among those of a join")
     if mentions(node["where_clause"], functions.single):
         raise Unplanned("a function with effects in WHERE")
+
+
+def _has_star(tree: Tree) -> bool:
+    """Whether an expression holds a star of this block; those of subqueries are of their own."""
+    return tree["class"] == "STAR" or (tree["class"] != "SUBQUERY" and any(map(_has_star, parts(tree))))
 
 
 def _conjuncts(tree: Tree | None) -> Iterator[Tree]:
