@@ -65,7 +65,7 @@ def table(db: Database) -> Database:
 ENTRANCES: dict[str, Callable[[Database, str, Any, Path], object]] = {
     "sql": lambda db, column, imputer, _: db.sql(f"SELECT {column} FROM t", imputer=imputer).fetchall(),
     "decided": lambda db, column, imputer, _: db.sql(
-        f"SELECT id FROM t WHERE {column} IS DISTINCT FROM NULL AND {column} = {column}", imputer=imputer
+        f"SELECT id FROM t WHERE {column} = {column}", imputer=imputer
     ).fetchall(),
     "draws": lambda db, column, imputer, _: db.sql(f"SELECT count({column}) c FROM t", imputer=imputer, m=3).fetchall(),
     "base": lambda db, column, imputer, _: db.sql(

@@ -13,9 +13,10 @@ from imputedb.algebra.column import Column
 from imputedb.errors import UnknownName
 from imputedb.imputers import crossproducts
 from imputedb.imputers.chained import Chained
+from imputedb.imputers.checked import draws
 from imputedb.imputers.crossproducts import KEPT_ROWS, chain, patterns
 from imputedb.imputers.design import design
-from imputedb.imputers.imputer import Cells, Imputer, Rows, drawn
+from imputedb.imputers.imputer import Cells, Imputer, Rows
 from imputedb.imputers.logistic import Logistic
 from imputedb.imputers.normal import Normal
 from imputedb.imputers.pmm import Pmm
@@ -360,7 +361,7 @@ def test_a_column_that_another_determines_and_misses_with_is_drawn_given_the_res
     rows = Rows(cells, rng.permutation(n).astype(np.uint64))
     targets = [Column("t", "change"), Column("t", "second")]
     means = []
-    for values in drawn(IMPUTERS[name](), rows, targets, 0, range(20)):
+    for values in draws(IMPUTERS[name](), rows, targets, 0, range(20)):
         change, after = (values[column] for column in targets)
         means.append(change.mean())
         assert np.abs(after - first[gone] - change).mean() < (1e-3 if name == "norm" else 1)
@@ -374,5 +375,5 @@ def test_where_predictors_say_nothing_every_donor_is_as_near() -> None:
     y = rng.normal(0, 1, 600)
     gone = rng.random(600) < 0.3
     rows = Rows({Column("t", "y"): Cells(y, gone, Kind.NUMBER)}, np.arange(600, dtype=np.uint64))
-    means = [v[Column("t", "y")].mean() for v in drawn(IMPUTERS["pmm"](), rows, [Column("t", "y")], 0, range(40))]
+    means = [v[Column("t", "y")].mean() for v in draws(IMPUTERS["pmm"](), rows, [Column("t", "y")], 0, range(40))]
     assert np.std(means) == pytest.approx(np.sqrt(1 / gone.sum() + 1 / (~gone).sum()), rel=0.35)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.imputer import Cells, Rows, drawn
+from imputedb.imputers.checked import draws
+from imputedb.imputers.imputer import Cells, Rows
 from imputedb.imputers.registry import IMPUTERS
 from imputedb.statistics.statistics import Kind
 
@@ -36,7 +37,7 @@ def completed(name: str, y: Floats, gone: Flags) -> list[Floats]:
     rows = Rows(cells, np.random.default_rng(5).permutation(len(y)).astype(np.uint64))
     targets = [column for column, one in cells.items() if one.missing.any()]
     found = []
-    for values in drawn(IMPUTERS[name](), rows, targets, 1, range(DRAWS)):
+    for values in draws(IMPUTERS[name](), rows, targets, 1, range(DRAWS)):
         whole = y.copy()
         for column in targets:
             place = int(column.name[1:])

@@ -155,8 +155,11 @@ def test_what_cannot_be_imputed_is_named_or_dropped(db: Database) -> None:
     with pytest.raises(imputedb.CannotImpute, match=r"t\.none has missing values and no value of it is observed"):
         db.sql("SELECT avg(none) FROM t")
     with pytest.raises(imputedb.CannotImpute, match=r"t.l has missing values and values of type BIGINT\[\]"):
-        db.sql("SELECT l FROM t")
-    assert len(db.sql("SELECT l FROM t", alpha=1)) == 5
+        db.sql("SELECT max(l) FROM t")
+    shown = db.sql("SELECT l FROM t")
+    assert [row is None for (row,) in shown.fetchall()] == [i % 2 == 1 for i in range(9)]
+    assert any("t.l" in warning for warning in shown.report.warnings)
+    assert len(db.sql("SELECT l FROM t", alpha=1)) == 9
     assert len(db.sql("SELECT l FROM t", imputer="drop")) == 5
     dropped = db.sql("SELECT none FROM t", imputer="drop")
     assert dropped.report.dropped == 9

@@ -53,7 +53,7 @@ def read(given: Any, variances: Any, terms: Sequence[str] | None) -> Fits:
     if is_table(first):
         return _tidy(items)
     if hasattr(first, "cov_params") and hasattr(first, "params"):
-        return _together([_of_statsmodels(fit) for fit in items], _smallest_df(items))
+        return _together([_of_statsmodels(fit, draw) for draw, fit in enumerate(items, 1)], _smallest_df(items))
     if hasattr(first, "params_") and hasattr(first, "variance_matrix_"):
         return _together([_of_lifelines(fit) for fit in items], min(map(_events_left, items)))
     if hasattr(first, "coef_"):
@@ -101,8 +101,14 @@ def _feature_names(fit: Any) -> tuple[str, ...] | None:
     return (*(("(Intercept)",) if getattr(fit, "fit_intercept", False) else ()), *(str(name) for name in names))
 
 
-def _of_statsmodels(fit: Any) -> tuple[tuple[str, ...], Matrix, Matrix]:
-    covariance = np.asarray(fit.cov_params(), np.float64)
+def _of_statsmodels(fit: Any, draw: int) -> tuple[tuple[str, ...], Matrix, Matrix]:
+    try:
+        covariance = np.asarray(fit.cov_params(), np.float64)
+    except ValueError as error:
+        raise DataError(
+            f"the fit of draw {draw} has no covariance of its parameters ({error}): it ended at the edge of what they "
+            "may be, or did not converge; try another model, or fewer terms"
+        ) from error
     fixed = getattr(fit, "fe_params", None)
     if fixed is not None:  # a mixed model's spreads of effects are no normal estimates
         k = len(fixed)

@@ -28,6 +28,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Completed:
         "time": rng.exponential(np.exp(-0.5 * x)), "seen": (rng.random(n) < 0.7).astype(np.int64), "kind": kind,
         "rank": np.searchsorted(["a", "b", "c"], kind),
     }  # fmt: skip
+    columns["spread"] = rng.negative_binomial(1.5, 1.5 / (1.5 + np.exp(0.3 * x + 1)))
     with imputedb.connect() as db:
         db.register("t", columns)
         folder: Path = tmp_path_factory.mktemp("models")
@@ -40,7 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Completed:
         ("y ~ x", {}, "x", 0.6, 1.4),
         ("yes ~ x", {"model": "logit"}, "x", 0.5, 2),
         ("many ~ x", {"model": "poisson"}, "x", 0.15, 0.45),
-        ("many ~ x", {"model": "negativebinomial"}, "x", 0.15, 0.45),
+        ("spread ~ x", {"model": "negativebinomial"}, "x", 0.05, 0.6),
         ("time ~ x", {"model": "phreg", "status": "seen"}, "x", 0.2, 0.8),
         ("y ~ x", {"model": "mixedlm", "groups": "g"}, "x", 0.7, 1.3),
         ("y ~ x", {"model": "gee", "groups": "g"}, "x", 0.7, 1.3),
@@ -55,6 +56,19 @@ def test_models(run: Completed, formula: str, wishes: dict[str, object], term: s
     assert low < one.estimate < high
     assert one.m == 4
     assert 0 < one.se < 1
+
+
+def test_a_fit_at_the_edge_of_its_parameters_is_told() -> None:
+    """Counts that spread less than Poisson's have no dispersion to estimate, and the fit no covariance."""
+
+    class Fit:
+        params = (1.0, 0.0)
+
+        def cov_params(self) -> object:
+            raise ValueError("need covariance of parameters for computing (unnormalized) covariances")
+
+    with pytest.raises(DataError, match=r"the fit of draw 1 has no covariance .* another model"):
+        pool([Fit(), Fit()])
 
 
 def test_a_cox_models_degrees_of_freedom_are_of_events(run: Completed) -> None:
