@@ -9,6 +9,7 @@ from imputedb.engines.duckdb import DuckDB
 from imputedb.having import Decided, decided
 from imputedb.inference.measures import Measures
 from imputedb.inference.outputs import Output, Sample, columns, counts_all, output
+from imputedb.inference.whole import has_window
 from imputedb.repeated import repeated
 from imputedb.running import Prepared, Run
 from imputedb.sql import tree as t
@@ -138,6 +139,8 @@ def _of_planned(last: Planned, prepared: Prepared, reader: _Reader) -> Asking | 
     query = last.problem.query
     if query.groups is None or query.qualify or query.distinct:
         return None
+    if query.having and any(has_window(one.tree) for one in query.outputs):
+        return None  # its windows see the groups that HAVING leaves
     conditions = frozenset(alias for scalar in query.filters for alias in scalar.relations)
     reader = replace(reader, conditions=conditions, whole=not query.filters and not query.groups)
     pairs = zip(query.outputs, prepared.types, strict=True)
@@ -180,6 +183,8 @@ def _of_written(last: Written, prepared: Prepared, reader: _Reader) -> Asking | 
     if "DISTINCT_MODIFIER" in modifiers:
         return None
     items = node["select_list"]
+    if node["having"] and any(map(has_window, items)):
+        return None  # its windows see the groups that HAVING leaves
     reader = replace(reader, whole=not node["where_clause"] and not node["group_expressions"])
     aliases = {str(item["alias"]).lower(): item for item in items if item.get("alias")}
     outputs = [

@@ -298,3 +298,64 @@ def test_a_join_above_completed_tables_is_told() -> None:
             told = warned(db, "SELECT corr(x, y) AS r FROM a LEFT JOIN b ON a.id = b.id", m)
             assert any("y of b were completed from columns of their own table" in one for one in told)
         assert warned(db, "SELECT corr(x, y) AS r FROM a JOIN b ON a.id = b.id") == []
+
+
+def of_group(db: Database, query: str) -> Estimate:
+    """The last number of the last group of an answer."""
+    *_, row = db.sql(query, m=10, imputer="norm").estimates
+    *_, found = row.values()
+    assert isinstance(found, Estimate)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("window", "plain"),
+    [
+        ("y > .4 AS high, count(*) / sum(count(*)) OVER () FROM t GROUP BY 1 ORDER BY 1", "avg((y > .4)::INT) FROM t"),
+        (
+            "y > .4 AS high, round(count(*) * 100.0 / sum(count(*)) OVER (), 9) FROM t GROUP BY 1 ORDER BY 1",
+            "100 * avg((y > .4)::INT) FROM t",
+        ),
+        (
+            "y > .4 AS high, sum(x) / sum(sum(x)) OVER () FROM t WHERE x > -1 GROUP BY 1 ORDER BY 1",
+            "sum(x) FILTER (WHERE y > .4) / sum(x) FROM t WHERE x > -1",
+        ),
+        (
+            "g, y > .4 AS high, count(*) / sum(count(*)) OVER (PARTITION BY g) FROM t GROUP BY 1, 2 ORDER BY 1, 2",
+            "g, avg((y > .4)::INT) FROM t GROUP BY g ORDER BY g",
+        ),
+        (
+            "g, count(*) FILTER (WHERE y > .4) / sum(count(*)) OVER () FROM t GROUP BY g ORDER BY g",
+            "avg((y > .4 AND g = 4)::INT) FROM t",
+        ),
+    ],
+)
+def test_a_share_of_a_window_has_the_interval_of_a_share(table: Database, window: str, plain: str) -> None:
+    share, expected = of_group(table, f"SELECT {window}"), of_group(table, f"SELECT {plain}")
+    assert share.estimate == pytest.approx(expected.estimate, rel=1e-9)
+    assert share.se == pytest.approx(expected.se, rel=1e-6)
+    assert share.interval() == pytest.approx(expected.interval(), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "rank() OVER (ORDER BY avg(y))",
+        "avg(y) - avg(avg(y)) OVER ()",
+        "sum(count(*)) OVER (ORDER BY g)",
+        "count(*) / sum(count(*)) OVER (ORDER BY g)",
+        "max(y) / max(max(y)) OVER ()",
+    ],
+)
+def test_of_other_windows_no_variance_is_told(table: Database, output: str) -> None:
+    answer = table.sql(f"SELECT g, {output} AS w FROM t WHERE y > 0 GROUP BY g", m=5, imputer="norm")
+    for row in answer.estimates:
+        assert math.isnan(row["w"].se)
+    assert any("no variance within draws is known" in one for one in answer.report.warnings)
+
+
+def test_windows_see_the_groups_that_having_leaves(table: Database) -> None:
+    query = "SELECT g, count(*) / sum(count(*)) OVER () AS w FROM t WHERE y > 0 GROUP BY g HAVING g < 2"
+    answer = table.sql(query, m=5, imputer="norm")
+    assert sum(share for _, share in answer.fetchall()) == pytest.approx(1)
+    assert any("no intervals" in one for one in answer.report.notes)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from imputedb.inference import delta
+from imputedb.inference import delta, whole
 from imputedb.inference.calls import Call, double, minus, sampled, times
 from imputedb.inference.influence import Influence
 from imputedb.inference.measures import PICKED, Measures, influence_of, is_robust
@@ -132,6 +132,8 @@ def output(
         return plain
     if not plain.is_number:
         return replace(plain, reason=_IN_ORDER if plain.in_order else _NO_NUMBER)
+    if whole.has_window(tree):
+        return _with_window(plain, calls, sample, conditions)
     if kind.removeprefix("U") in _WHOLE and any(str(call["function_name"]).lower() in PICKED for call in calls):
         return replace(plain, is_code=True, reason=_A_CODE)
     odd = [call for call in calls if call.get("distinct") or call["class"] != "FUNCTION" or measures.of(call) is None]
@@ -141,6 +143,14 @@ def output(
     if reason:
         return replace(plain, reason=reason)
     return _with_spread(plain, calls, measures, sample, conditions)
+
+
+def _with_window(plain: Output, calls: Sequence[Tree], sample: Sample, conditions: frozenset[str]) -> Output:
+    """The output with what is known of a window over aggregates: the variance of a share of a whole."""
+    share = whole.share_of_whole(plain.tree)
+    if share is None or sample.repeated(_reads(calls, conditions)):
+        return replace(plain, reason=_UNKNOWN)
+    return replace(plain, within=Within(share.freedom, share.variance), form=share.form, empty=True)
 
 
 def _with_spread(

@@ -34,7 +34,7 @@ class Form:
 
 def form(tree: Tree) -> Form | None:
     """The form of an expression of aggregates; None where it is no multiple of one total, mean or ratio."""
-    factor, core = _peeled(tree)
+    factor, core = peeled(tree)
     if not factor > 0 or core["class"] != "FUNCTION" or core.get("distinct"):
         return None
     name = str(core["function_name"]).lower()
@@ -52,10 +52,10 @@ def form(tree: Tree) -> Form | None:
 
 def _ratio(factor: float, above: Tree, below: Tree) -> Form | None:
     """A share, where what is above counts some of the rows that are counted below."""
-    (times, part), (per, whole) = _peeled(above), _peeled(below)
+    (times, part), (per, whole) = peeled(above), peeled(below)
     if not (_is_total(part) and _is_total(whole) and times > 0 and per > 0):
         return None
-    one, all_ = _value(part), _value(whole)
+    one, all_ = value_of(part), value_of(whole)
     inside = t.all_of([_is_one(one), _is_one(all_), t.compared("COMPARE_LESSTHANOREQUALTO", one, all_)])
     assert inside
     return Form("share", factor * times / per, _either(t.call("bool_and", inside), ONES, t.number(ANY)))
@@ -87,31 +87,31 @@ def _is_total(tree: Tree) -> bool:
     return str(tree["function_name"]).lower() in ALL_COUNTS | SUMS
 
 
-def _value(tree: Tree) -> Tree:
+def value_of(tree: Tree) -> Tree:
     """What a row adds to a total."""
     call = Call(tree, t.number(1))
     value = double(t.number(1)) if str(tree["function_name"]).lower() in ALL_COUNTS else call.argument(0)
     return double(t.where(call.held, value, t.number(0))) if call.held else value
 
 
-def _peeled(tree: Tree) -> tuple[float, Tree]:
+def peeled(tree: Tree) -> tuple[float, Tree]:
     """A constant factor and what it multiplies, inside casts and rounding."""
     if tree["class"] == "CAST":
-        return _peeled(tree["child"])
+        return peeled(tree["child"])
     if tree["class"] != "FUNCTION":
         return 1.0, tree
     name, given = str(tree["function_name"]).lower(), [part["expression"] for part in tree["arguments"]]
     if name in ("round", "nullif") and given:
-        return _peeled(given[0])
+        return peeled(given[0])
     if name in ("*", "/", "fdiv") and len(given) == 2:
         left, right = given
         number = constant(right)
         if number:
-            factor, inner = _peeled(left)
+            factor, inner = peeled(left)
             return (factor * number if name == "*" else factor / number), inner
         number = constant(left) if name == "*" else None
         if number:
-            factor, inner = _peeled(right)
+            factor, inner = peeled(right)
             return factor * number, inner
     return 1.0, tree
 

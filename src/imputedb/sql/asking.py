@@ -5,7 +5,7 @@ from imputedb.sql.tree import Tree, is_missing, is_reference, rewrite
 IMPUTED, COUNT_OBSERVED = "imputed", "count_observed"
 
 _ASKING_OPERATORS = {"OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL", "OPERATOR_COALESCE"}
-_ASKING_FUNCTIONS = {"ifnull", "nullif", "coalesce"}
+_ASKING_FUNCTIONS = {"ifnull", "coalesce"}
 
 
 _NULL_SAFE = {"COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM"}
