@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from imputedb import answering, policies
+from imputedb import answering, policies, policy_file
 from imputedb.answering import Planner
 from imputedb.cell_intervals import CellIntervals, cell_intervals
 from imputedb.compare import WAYS, Comparison, compared
@@ -28,10 +29,11 @@ from imputedb.missingness import Profile, profiled
 from imputedb.neighbours.metric import METRICS, MetricName
 from imputedb.neighbours.scan import KS, Scan
 from imputedb.planning.frontier import Frontier
+from imputedb.policy_file import Change
 from imputedb.result import Result
 from imputedb.running import PLANNED, Asked
 from imputedb.sql.parameters import Given, by_name
-from imputedb.statistics.policy import Action, Policy
+from imputedb.statistics.policy import Action, Bound, Policy, as_bound, as_text
 from imputedb.why import AUDITED, Why, audit, why
 
 if TYPE_CHECKING:
@@ -104,7 +106,8 @@ class Database:
             UnknownName: there is no such table or column.
             DataError: a value is none that the column can hold.
         """
-        declarations.declare(self._engine, self._engine.tables.named(table), column, values)
+        with self._engine.lock:
+            declarations.declare(self._engine, self._engine.tables.named(table), column, values)
 
     def sql(
         self,
@@ -182,8 +185,8 @@ class Database:
         action: Action = "impute",
         *,
         when: str | None = None,
-        low: float | str | None = None,
-        high: float | str | None = None,
+        low: Bound | date | None = None,
+        high: Bound | date | None = None,
         values: Sequence[object] = (),
         imputer: str | None = None,
         predictors: Sequence[str] = (),
@@ -200,7 +203,7 @@ class Database:
             action: `impute`; `drop`, so that rows which miss an examined value go; `keep`, for a NULL that means
                 something; `structural`, for one that does where `when` holds.
             when: a condition over the table's columns as they are stored, in SQL.
-            low: the least value that may be filled in: a number, or the text of a date or timestamp.
+            low: the least value that may be filled in: a number, a date or timestamp, or the text of one.
             high: the largest one.
             values: the only values that may be filled in.
             imputer: the name of an imputer of its own.
@@ -215,7 +218,8 @@ class Database:
             DataError: a bound or a value is none that the column can hold.
             QueryError: DuckDB rejects the condition.
         """
-        texts = tuple(map(str, values))
+        low, high = (end if end is None else as_bound(end) for end in (low, high))
+        texts = tuple(map(as_text, values))
         wanted = Policy(
             action, when, low, high, texts, imputer, tuple(predictors), tuple(exclude), before, above, refuse
         )
@@ -224,7 +228,41 @@ class Database:
 
     def policies(self, table: str | None = None) -> list[tuple[str, str, str]]:
         """Table, column and policy in the words of CREATE IMPUTATION POLICY: of one table, or of all."""
-        return policies.listed(self._engine, table)
+        with self._engine.lock:
+            return policies.listed(self._engine, table)
+
+    def declared(self, table: str | None = None) -> list[tuple[str, str, tuple[str, ...]]]:
+        """Table, column and the values that are declared missing: of one table, or of all."""
+        with self._engine.lock:
+            return policies.declared(self._engine, table)
+
+    def export_policies(self, path: str | Path | None = None) -> str:
+        """All policies and declared values as TOML, which is also written to a file where a path is given.
+
+        Raises:
+            StorageError: the file cannot be written; it appears whole or not at all.
+        """
+        with self._engine.lock:
+            return policy_file.exported(self._engine) if path is None else policy_file.written(self._engine, Path(path))
+
+    def apply_policies(self, path: str | Path, *, dry_run: bool = False, exact: bool = False) -> list[Change]:
+        """Makes the database say of columns what a file of `export_policies` says; what changed, by column.
+
+        Everything is checked before anything is changed.
+
+        Args:
+            path: of the file.
+            dry_run: changes nothing, and gives what would change.
+            exact: columns that the file does not name lose what was said of them.
+
+        Raises:
+            StorageError: the file cannot be read, or the database cannot be written.
+            DataError: the file is no such one, or says what a column cannot hold; named are line, table and column.
+            UnknownName: a table, column or imputer is not there.
+        """
+        text = policy_file.read(Path(path))
+        with self._engine.lock:
+            return policy_file.applied(self._engine, text, str(path), dry_run=dry_run, exact=exact)
 
     def explain(
         self,

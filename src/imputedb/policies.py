@@ -39,6 +39,14 @@ def follow(engine: DuckDB, statement: PolicyStatement) -> list[tuple[str, str, s
 def decide(engine: DuckDB, table: Table, column: str, policy: Policy) -> None:
     """Sets a column's policy.
 
+    Raises: as `checked`.
+    """
+    declarations.decide(engine, table, column, checked(engine, table, column, policy))
+
+
+def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy:
+    """A policy, once it is sure that it can be followed.
+
     Raises:
         UnknownName: the table has no such column, or there is no such imputer.
         DataError: a bound or a value that the column cannot hold, or a condition that is wanting.
@@ -54,7 +62,7 @@ def decide(engine: DuckDB, table: Table, column: str, policy: Policy) -> None:
         raise QueryError(f"{policy.imputer!r} fills nothing in: give the column the policy DROP")
     if policy.above is not None and not 0 <= policy.above <= 100:
         raise QueryError(f"the share is {policy.above}; it goes from 0 to 100 %")
-    declarations.decide(engine, table, column, policy)
+    return declarations.checked(engine, table, declarations.own_name(engine, table, column), policy)
 
 
 def listed(engine: DuckDB, table: str | None = None) -> list[tuple[str, str, str]]:
@@ -64,4 +72,15 @@ def listed(engine: DuckDB, table: str | None = None) -> list[tuple[str, str, str
         (engine.tables.called(found), column, str(policy))
         for found in tables
         for column, policy in sorted(engine.tables.shape(found).policies.items())
+    ]
+
+
+def declared(engine: DuckDB, table: str | None = None) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Table, column and the values that are declared missing, of one table or of all."""
+    tables = [engine.tables.named(table)] if table else list(engine.shapes())
+    return [
+        (engine.tables.called(found), column, tuple(sorted(codes)))
+        for found in tables
+        for column, codes in sorted(engine.tables.shape(found).missing.items())
+        if codes
     ]

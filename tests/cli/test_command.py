@@ -327,3 +327,32 @@ def test_parameters_and_the_format_that_a_name_asks_for(survey: str, tmp_path: P
     assert (refused.returncode, "files end in .csv, .json, .parquet" in refused.stderr) == (1, True)
     refused = run("query", survey, SQL.replace("> 2", "> $least"), "--param", "2")
     assert (refused.returncode, "NAME=VALUE" in refused.stderr) == (1, True)
+
+
+def test_policies_go_from_one_database_to_another(tmp_path: Path) -> None:
+    import imputedb
+
+    one, other, file = (str(tmp_path / name) for name in ("a.duckdb", "b.duckdb", "p.toml"))
+    for path in (one, other):
+        with imputedb.connect(path) as db:
+            db.execute("CREATE TABLE t AS SELECT 1 AS id, NULL::DOUBLE AS x")
+    with imputedb.connect(one) as db:
+        db.policy("t", "x", low=0, values=["1.5", "2"])
+        db.missing("t", "id", [77])
+    shown = run("policy", "show", one, "--format", "json")
+    assert json.loads(shown.stdout) == [
+        {"table": "t", "column": "id", "policy": None, "missing": ["77"]},
+        {"table": "t", "column": "x", "policy": "IMPUTE RANGE 0 TO infinity VALUES (1.5, 2)", "missing": []},
+    ]
+    text = run("policy", "export", one).stdout
+    assert run("policy", "export", one, "--out", file).returncode == 0
+    assert Path(file).read_text() == text
+    tried = run("policy", "apply", other, file, "--dry-run")
+    assert (tried.stdout.splitlines()[0], tried.stderr) == ('+ t.id MISSING ["77"]', "2 columns would change\n")
+    assert "id" not in run("policy", "show", other, "--format", "csv").stdout
+    assert run("policy", "apply", other, file).returncode == 0
+    assert run("policy", "export", other).stdout == text
+    Path(file).write_text(text.replace('"x"', '"z"'))
+    refused = run("policy", "apply", other, file)
+    assert (refused.returncode, "line 9 (t.z): no column 'z' in t" in refused.stderr) == (1, True)
+    assert run("policy", "export", other).stdout == text

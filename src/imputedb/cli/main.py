@@ -8,6 +8,7 @@ import click
 from imputedb import __version__
 from imputedb.cli import asking, completing, data, judging
 from imputedb.cli.bench import bench
+from imputedb.cli.policies import policy
 from imputedb.errors import Error, InternalError
 
 YOURS, OURS, INTERRUPTED = 1, 2, 130
@@ -51,6 +52,7 @@ def _failed(message: str, code: int) -> int:
 
 _COMMANDS = (
     bench,
+    policy,
     *(data.demo, data.load, data.profile),
     *(asking.query, asking.explain, asking.frontier, asking.shell),
     *(completing.impute, completing.analyze, completing.report, completing.pool),

@@ -16,7 +16,7 @@ from imputedb.errors import DataError, QueryError, UnknownName
 from imputedb.sql import parse
 from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
-from imputedb.statistics.policy import Policy, number
+from imputedb.statistics.policy import Policy, as_text, number
 from imputedb.statistics.statistics import Kind
 
 if TYPE_CHECKING:
@@ -30,12 +30,23 @@ def declare(engine: DuckDB, table: Table, column: str, values: Sequence[object])
         UnknownName: the table has no such column.
         DataError: a value is none that the column can hold.
     """
-    name = _own_name(engine, table, column)
+    with engine.lock:
+        name = checked_codes(engine, table, column, values)
+        engine.store.declare(table, name, list(dict.fromkeys(map(as_text, values))))
+        engine.session.changed()
+
+
+def checked_codes(engine: DuckDB, table: Table, column: str, values: Sequence[object]) -> str:
+    """The column's own name, once it is sure that it can hold values which are to mean a missing one.
+
+    Raises:
+        UnknownName: the table has no such column.
+        DataError: a value is none that the column can hold.
+    """
+    name = own_name(engine, table, column)
     for value in values:
         _check_value(engine, table, name, value)
-    with engine.lock:
-        engine.store.declare(table, name, [str(value) for value in values])
-        engine.session.changed()
+    return name
 
 
 def decide(engine: DuckDB, table: Table, column: str, policy: Policy | None) -> None:
@@ -46,18 +57,27 @@ def decide(engine: DuckDB, table: Table, column: str, policy: Policy | None) -> 
         QueryError: a condition that DuckDB rejects.
         DataError: a bound or a value that the column cannot hold.
     """
-    name = _own_name(engine, table, column)
-    if policy is not None:
-        _check(engine, table, name, policy)
-        policy = replace(
-            policy,
-            predictors=tuple(_own_name(engine, table, other) for other in policy.predictors),
-            exclude=tuple(_own_name(engine, table, other) for other in policy.exclude),
-            before=policy.before and _own_name(engine, table, policy.before),
-        )
     with engine.lock:
-        engine.store.decide(table, name, policy)
+        name = own_name(engine, table, column)
+        engine.store.decide(table, name, policy and checked(engine, table, name, policy))
         engine.session.changed()
+
+
+def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy:
+    """A policy with the names that its columns have, once it is sure that it suits its own.
+
+    Raises:
+        UnknownName: the table has no such column.
+        QueryError: a condition that DuckDB rejects.
+        DataError: a bound or a value that the column cannot hold.
+    """
+    _check(engine, table, column, policy)
+    return replace(
+        policy,
+        predictors=tuple(own_name(engine, table, other) for other in policy.predictors),
+        exclude=tuple(own_name(engine, table, other) for other in policy.exclude),
+        before=policy.before and own_name(engine, table, policy.before),
+    )
 
 
 def forget(engine: DuckDB, table: Table, column: str) -> None:
@@ -101,7 +121,12 @@ def meaning(connection: duckdb.DuckDBPyConnection, shape: Shape, column: str, al
     return t.coalesce(t.rewrite(condition, bound), t.literal(False))
 
 
-def _own_name(engine: DuckDB, table: Table, column: str) -> str:
+def own_name(engine: DuckDB, table: Table, column: str) -> str:
+    """The name of a column as its table has it.
+
+    Raises:
+        UnknownName: the table has no such column.
+    """
     types = engine.tables.shape(table).types
     name = next((known for known in types if known.lower() == column.lower()), None)
     if name is None:
@@ -123,7 +148,7 @@ def _check(engine: DuckDB, table: Table, column: str, said: Policy) -> None:
     if numbers and not any(low <= one <= high for one in numbers):
         raise DataError(f"none of the values of {place} is in its range")
     if said.before is not None:
-        clock = _own_name(engine, table, said.before)
+        clock = own_name(engine, table, said.before)
         if profile.kind_of(engine.tables.shape(table).types[clock]) not in _ORDERED:
             raise DataError(
                 f"{table.name}.{clock} does not put rows in order: BEFORE needs numbers, dates or timestamps"
@@ -191,9 +216,10 @@ def _is_volatile(engine: DuckDB, name: str) -> bool:
 
 def _check_value(engine: DuckDB, table: Table, column: str, value: object) -> None:
     kind = engine.tables.shape(table).types[column]
-    tried = t.try_cast(t.literal(str(value)), engine.texts.type_tree(kind))
+    text = as_text(value)
+    tried = t.try_cast(t.literal(text), engine.texts.type_tree(kind))
     found = engine.rows(t.select([t.cast(tried, t.plain_type("VARCHAR"))], None))[0][0]
-    if found is None or (profile.kind_of(kind) is Kind.INTEGER and float(str(value)) != float(str(found))):
+    if found is None or (profile.kind_of(kind) is Kind.INTEGER and float(text) != float(str(found))):
         raise DataError(f"{value!r} is no value of {table.name}.{column}, which is {kind}")
 
 

@@ -42,6 +42,7 @@ class Session:
         path: of the database.
         read_only: whether nothing can be written to it.
         connection: DuckDB's own.
+        home: the name of the database that it was opened with.
         lock: held by the thread whose turn it is.
         following: told of every statement of the user's before it runs; what it gives is called once it has.
     """
@@ -50,6 +51,7 @@ class Session:
         self.path = path
         self.read_only = read_only
         self.connection = opened(path, read_only=read_only)
+        self.home: str = self.connection.execute("SELECT current_database()").fetchall()[0][0]
         self.lock = Turns()
         self._runner = Runner(self.connection)
         self._version = 0

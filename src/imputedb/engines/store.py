@@ -143,15 +143,22 @@ class Store:
             known = self._kinds[catalog] = (self._state(), kind)
         return known[1]
 
+    def check_writable(self, catalog: str) -> None:
+        """Refuses to say anything of tables in a database that nothing can be written to.
+
+        Raises:
+            StorageError: it is open for reading only.
+        """
+        if self._kind(catalog) == "read only":
+            raise StorageError(f"database {catalog} is open for reading only: nothing said of it can be kept")
+
     def _written(
         self, table: Table, name: str, where: str, values: Sequence[str], rows: Sequence[Sequence[str]]
     ) -> bool:
         """Replaces rows of a table of ours; False where the database is in memory, and nothing is written."""
-        kind = self._kind(table.catalog)
-        if kind == "memory":
+        if self._kind(table.catalog) == "memory":
             return False
-        if kind == "read only":
-            raise StorageError(f"database {table.catalog} is open for reading only: nothing said of it can be kept")
+        self.check_writable(table.catalog)
         place = self._place(table.catalog, name)
         self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(table.catalog)}.{SCHEMA}")
         self._connection.execute(f"CREATE TABLE IF NOT EXISTS {place} {_TABLES[name]}")

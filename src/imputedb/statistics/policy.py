@@ -3,9 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import Any, Literal
 
+import numpy as np
+
+from imputedb.errors import DataError
 from imputedb.statistics.kind import Kind
 
 Action = Literal["impute", "drop", "keep", "structural"]
@@ -66,7 +70,7 @@ class Policy:
         Raises:
             TypeError: an attribute that there is not.
         """
-        options: dict[str, Any] = {name: tuple(value) if name in _LISTS else value for name, value in data.items()}
+        options: dict[str, Any] = {name: tuple(value) if name in LISTS else value for name, value in data.items()}
         return cls(**options)
 
     def predicts(self, column: str) -> bool:
@@ -124,9 +128,44 @@ class Policy:
         return " ".join(words)
 
 
-_LISTS = ("values", "predictors", "exclude")
+LISTS = ("values", "predictors", "exclude")
+"""The attributes that are lists of texts."""
 
 DEFAULT = Policy()
+
+
+def as_text(value: object) -> str:
+    """A value of Python, NumPy or TOML in the words of SQL.
+
+    Raises:
+        DataError: it is neither text, number, truth value, date nor time.
+    """
+    plain = value.item() if isinstance(value, np.generic) else value
+    match plain:
+        case bool():
+            return str(plain).lower()
+        case str() | int() | float() | Decimal():
+            return str(plain)
+        case datetime():
+            return plain.isoformat(sep=" ")
+        case date() | time():
+            return plain.isoformat()
+        case _:
+            raise DataError(f"{value!r} is no value: give texts, numbers, dates or truth values")
+
+
+def as_bound(value: object) -> Bound:
+    """A bound as policies keep it.
+
+    Raises:
+        DataError: it is neither a number nor the text of a date or timestamp.
+    """
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, bool):
+        raise DataError(f"{value!r} is no bound: give a number, or the text of a date or timestamp")
+    if isinstance(plain, int | float):
+        return plain
+    return float(plain) if isinstance(plain, Decimal) else as_text(plain)
 
 
 def moment(bound: Bound) -> datetime:
