@@ -146,7 +146,7 @@ class Draws:
         replicates = max(20, min(_REPLICATES, _ROWS // (size * len(numbers))))
         numbers = numbers if size * len(numbers) * replicates <= 2 * _ROWS else numbers[:1]
         units = {alias for one in asking.outputs if one.bootstrapped and one.within for alias in one.within.units}
-        sources = [rows.value(Column(alias, ROW)) for alias in sorted(units or rows.columns)]
+        sources = [rows.value(Column(alias, ROW)) for alias in execution.ranked(units or rows.columns)]
         outputs = {f"g{place}": tree for place, tree in enumerate(asking.groups)}
         outputs |= {f"e{n}": asking.asked[f"e{n}"] for n, one in enumerate(asking.outputs) if one.bootstrapped}
         drawn = run.keep({DRAW: np.array(numbers, np.int32)})

@@ -241,7 +241,7 @@ def _uniform(rows: Rows, *what: int | str) -> Floats:
 
 
 def _mcar(rows: Rows, targets: Sequence[Column], share: float, seed: int) -> dict[Column, Flags]:
-    return {c: _spared(rows.columns[c], _uniform(rows, seed, "hide", str(c)) < share) for c in targets}
+    return {c: _spared(rows.columns[c], _uniform(rows, seed, "hide", c.name) < share) for c in targets}
 
 
 def own(rows: Rows, targets: Sequence[Column], share: float, seed: int, models: Flags) -> dict[Column, Flags]:

@@ -185,7 +185,7 @@ class Execution:
 
     def _hand(self, ready: Relation, wanted: Columns) -> Hand:
         """Which rows come out of a relation, and what is known of the wanted columns besides what is stored."""
-        scans = tuple(self._scans[alias] for alias in sorted(aliases(ready)))
+        scans = tuple(self._scans[alias] for alias in self.ranked(aliases(ready)))
         if isinstance(ready, Scan):
             return Hand(scans, {ready.alias: self._shelf(ready).rows()}, whole=True)
         wanted = frozenset(column for column in wanted if column.relation in aliases(ready))
@@ -196,6 +196,15 @@ class Execution:
         given = {column: arrays[str(column)] for column, fill in filled.items() if fill.raw}
         draws = np.ma.getdata(arrays[DRAW]).astype(np.int32, copy=False) if DRAW in arrays else None
         return Hand(scans, rows, {column: arrays[kept_name(column)] for column in kept}, given, filled, draws)
+
+    def ranked(self, relations: Iterable[str]) -> list[str]:
+        """The aliases of scans, sorted by what their rows are before what they are called."""
+
+        def rank(alias: str) -> tuple[list[str], tuple[str, ...], str]:
+            table = self._scans[alias].table
+            return (sorted(self.statistics[alias].columns), table.path if self.engine.keeps(table) else (), alias)
+
+        return sorted(relations, key=rank)
 
     def _staged(self, node: Relation, hand: Hand, values: Mapping[Column, Array], wanted: Columns) -> Staged:
         """The rows at hand with their values, registered for the statements above."""

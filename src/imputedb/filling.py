@@ -266,7 +266,8 @@ class Filling:
         These are learnt from one row for each that is stored: a repetition is no evidence of its own. The others come
         together.
         """
-        repeated = [alias for alias in sorted({column.relation for column in targets}) if hand.repeats(alias)]
+        wanted = {column.relation for column in targets}
+        repeated = [scan.alias for scan in hand.scans if scan.alias in wanted and hand.repeats(scan.alias)]
         repeated.sort(key=lambda alias: self.statistics[alias].rows)
         groups = [[column for column in targets if column.relation == alias] for alias in repeated]
         others = [column for column in targets if column.relation not in repeated]

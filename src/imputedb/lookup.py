@@ -15,6 +15,7 @@ from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import UnknownName
 from imputedb.imputers.imputer import Array
 from imputedb.imputers.knn import KNN, chance
+from imputedb.imputers.order import by_name
 from imputedb.imputers.random import keyed
 from imputedb.neighbours import aggregate, shelf
 from imputedb.neighbours.attribute import placed
@@ -63,7 +64,7 @@ class Lookup:
 
     def __init__(self, table: Stored, imputer: KNN, home: str | None, fingerprint: str) -> None:
         self.stored, self.imputer = table, imputer
-        self.order = sorted(table.rows.columns)
+        self.order = by_name(table.rows.columns)
         self.attributes = [imputer.attribute(column, table.rows.columns[column]) for column in self.order]
         self.settings: Settings = imputer.settings(self.order)
         self.groups, times = imputer.groups(table.rows), imputer.times(table.rows)

@@ -1,5 +1,6 @@
 """One query made a block: planned, or written with the reason why it is not."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from imputedb.blocks.block import ANSWER, Planned, Written
@@ -48,4 +49,14 @@ class Making:
         query = bind(inside, columns, self._reads.sources, written, functions, self._reads.deciding)
         statistics = {scan.alias: self._engine.statistics(scan.table) for scan in query.sources}
         problem = Problem(query, statistics, self._imputers)
+        twice = _read_twice(problem)
+        if twice and self._imputers:
+            raise Unplanned(f"{twice} of one table are read under two names, and each cell has one value")
         return Planned(name, columns, problem, planner.plan(problem))
+
+
+def _read_twice(problem: Problem) -> str:
+    """The columns, in words, that miss values and are examined of more than one scan of their table."""
+    tables = {scan.alias: scan.table for scan in problem.query.sources}
+    counts = Counter((tables[column.relation], column.name) for column in problem.columns)
+    return ", ".join(sorted({name for (_, name), count in counts.items() if count > 1}))

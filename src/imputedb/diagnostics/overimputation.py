@@ -104,7 +104,7 @@ def overimpute(
 
 
 def _fold(rows: Rows, column: Column, seed: int, fold: int, folds: int) -> NDArray[np.intp]:
-    chosen = keyed(rows.keys, seed, str(column), "overimputed") % np.uint64(folds) == fold
+    chosen = keyed(rows.keys, seed, column.name, "overimputed") % np.uint64(folds) == fold
     return np.flatnonzero(chosen & ~rows.columns[column].missing)
 
 

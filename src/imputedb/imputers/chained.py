@@ -16,6 +16,7 @@ from imputedb.imputers.design import Design, Part, design
 from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work, apart
 from imputedb.imputers.logistic import Logistic
 from imputedb.imputers.normal import Normal
+from imputedb.imputers.order import by_name
 from imputedb.imputers.over_rows import Modelled, OverRows, modelled
 from imputedb.imputers.pmm import Pmm
 from imputedb.imputers.shift import Shift
@@ -212,7 +213,7 @@ class Prepared:
         flags = {c: self.rows.columns[c].missing for c in self.design.parts}
         learn = slice(None) if self.rows.learn is None else self.rows.learn
         counts = {c: int(np.count_nonzero(gone[learn])) for c, gone in flags.items() if gone.any()}
-        return sorted(counts, key=lambda c: (not counts[c], counts[c], c))
+        return sorted(by_name(counts), key=lambda c: (not counts[c], counts[c]))
 
     @cached_property
     def _steps(self) -> Sequence[int]:
@@ -319,7 +320,8 @@ class Prepared:
 def prepared(chained: Chained, rows: Rows, targets: Sequence[Column]) -> Prepared:
     """Sorts rows by what is missing in them, and makes the matrix of their columns, the targets last."""
     learn = rows.learn
-    whole = {c: _finite(rows.columns[c]) for c in [*sorted(set(rows.columns) - set(targets)), *sorted(targets)]}
+    ordered = by_name(rows.columns)
+    whole = {c: _finite(rows.columns[c]) for c in sorted(ordered, key=lambda c: c in targets)}
     usable = {
         c: cells for c, cells in whole.items() if not (cells.missing if learn is None else cells.missing[learn]).all()
     }

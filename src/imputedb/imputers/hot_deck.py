@@ -6,6 +6,7 @@ import numpy as np
 
 from imputedb.algebra.column import Column
 from imputedb.imputers.imputer import Array, Progress, Rows, Work
+from imputedb.imputers.order import labels
 from imputedb.imputers.random import keyed
 
 
@@ -46,12 +47,13 @@ class HotDeck:
     ) -> Mapping[Column, Array]:
         """Donors' values."""
         filled: dict[Column, Array] = {}
+        called = labels(rows.columns)
         for column in targets:
             cells = rows.columns[column]
             observed = rows.taught(column)
             donors = cells.values[observed]
             donors = donors[np.argsort(rows.keys[observed], kind="stable")]
-            what: tuple[int | str, ...] = (seed, draw, str(column)) if column in drawn else (seed, str(column))
+            what: tuple[int | str, ...] = (seed, draw, called[column]) if column in drawn else (seed, called[column])
             if column in drawn:
                 lots = keyed(np.arange(len(donors), dtype=np.uint64), *what, "bootstrap") % np.uint64(len(donors))
                 donors = donors[lots.astype(np.intp)]

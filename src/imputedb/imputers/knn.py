@@ -9,7 +9,7 @@ import numpy as np
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute, QueryError, UnknownName
 from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work, apart
-from imputedb.imputers.order import by_key, taught, turned_back
+from imputedb.imputers.order import by_key, by_name, taught, turned_back
 from imputedb.imputers.random import keyed
 from imputedb.neighbours import cost, filling
 from imputedb.neighbours.aggregate import Weighting
@@ -136,7 +136,7 @@ class KNN:
     def _told(
         self, rows: Rows, targets: Sequence[Column], seed: int, progress: Progress | None, draw: int | None
     ) -> tuple[Mapping[Column, Array], list[str]]:
-        order = sorted(rows.columns)
+        order = by_name(rows.columns)
         stored = rows
         rows, turn = by_key(rows)  # ties are broken by row, and so are bootstraps
         attributes = [self.attribute(column, rows.columns[column]) for column in order]
@@ -182,7 +182,7 @@ class KNN:
     ) -> Scan:
         """The error of every k and metric on observed cells that are hidden, everything else being as it is here."""
         rows = taught(rows)
-        order = sorted(rows.columns)
+        order = by_name(rows.columns)
         return scanned(
             [self.attribute(column, rows.columns[column]) for column in order],
             [order.index(column) for column in targets],

@@ -1,11 +1,36 @@
-"""Rows in the order of their keys, so that an answer does not depend on the order in which they came."""
+"""Rows and columns in orders of their own, so that no answer depends on how they came or on what tables are called."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imputedb.algebra.column import Column
 from imputedb.imputers.imputer import Array, Rows
+
+
+def by_name(columns: Iterable[Column]) -> list[Column]:
+    """Columns in an order that does not depend on the aliases of their relations.
+
+    Those of one relation stand together, sorted by name. Relations are sorted by the names of their columns; of two
+    that have the same names, the one that came first stands first.
+    """
+    names: dict[str, list[str]] = {}
+    for column in columns:
+        names.setdefault(column.relation, []).append(column.name)
+    found = sorted(names, key=lambda relation: (relation != "", sorted(names[relation])))
+    return [Column(relation, name) for relation in found for name in sorted(names[relation])]
+
+
+def labels(columns: Iterable[Column]) -> dict[Column, str]:
+    """What tells columns apart whatever their relations are called: their names, numbered where several have one."""
+    found: dict[Column, str] = {}
+    seen: dict[str, int] = {}
+    for column in by_name(columns):
+        seen[column.name] = seen.get(column.name, 0) + 1
+        found[column] = column.name if seen[column.name] == 1 else f"{column.name} {seen[column.name]}"
+    return found
 
 
 def by_key(rows: Rows) -> tuple[Rows, NDArray[np.intp] | None]:

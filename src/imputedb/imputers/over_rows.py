@@ -12,6 +12,7 @@ from imputedb.imputers.column_model import ColumnModel, Keys, Matrix, Observed, 
 from imputedb.imputers.design import Design, Part, closed
 from imputedb.imputers.imputer import Array, Cells, Rows
 from imputedb.imputers.normal import Normal
+from imputedb.imputers.order import labels
 from imputedb.imputers.pmm import Pmm
 from imputedb.imputers.shift import UNSHIFTED, Shift
 from imputedb.imputers.trace import Trace
@@ -124,6 +125,7 @@ class OverRows:
     ) -> None:
         self.targets, self.x, self.keys = targets, x, keys
         self.seed, self.draw, self.trace = seed, draw, trace
+        self.called = labels(one.column for one in targets)
         self.found: dict[Column, Vector] = {}
 
     def run(self, cycles: int) -> Mapping[Column, Array]:
@@ -163,7 +165,7 @@ class OverRows:
         features, unknown = (self._others(rows, one.part.places) for rows in (one.seen, one.gone))
         if self.draw is None:
             return one.model.predict(one.observed, features, unknown)
-        rng = Randomness(self.keys[one.gone], (self.seed, self.draw, cycle, str(one.column)))
+        rng = Randomness(self.keys[one.gone], (self.seed, self.draw, cycle, self.called[one.column]))
         return one.model.draw(one.observed, features, unknown, rng)
 
     def _others(self, rows: Places, places: slice) -> Matrix:

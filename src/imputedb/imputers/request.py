@@ -15,6 +15,7 @@ from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.imputers import checked
 from imputedb.imputers.earlier import CLOCK, earlier
 from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows
+from imputedb.imputers.order import by_name
 from imputedb.imputers.registry import the_one
 from imputedb.imputers.truncated import Bounds, bounds, expected, within
 from imputedb.statistics.policy import DEFAULT, Policy
@@ -77,6 +78,7 @@ class Request:
             key = (self.filler(column), permit.barred - {column}, permit.policy.before)
             groups.setdefault(key, []).append(column)
         gone = {column: np.count_nonzero(self.rows.columns[column].missing) for column in self.targets}
+        ordered = by_name(self.rows.columns)
         found = [Part(self, imputer, tuple(targets), barred) for (imputer, barred, _), targets in groups.items()]
         return sorted(
             found,
@@ -84,7 +86,7 @@ class Request:
                 -len(part.barred),
                 part.times is None,
                 sum(int(gone[column]) for column in part.targets),
-                part.targets,
+                min(map(ordered.index, part.targets)),
             ),
         )
 

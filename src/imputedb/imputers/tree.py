@@ -9,7 +9,7 @@ import numpy as np
 from imputedb import kernel
 from imputedb.algebra.column import Column
 from imputedb.imputers.imputer import Array, Progress, Rows, Work
-from imputedb.imputers.order import by_key, turned_back
+from imputedb.imputers.order import by_key, by_name, turned_back
 from imputedb.kernel import cost
 
 TOGETHER = 32
@@ -84,10 +84,10 @@ class Prepared:
 
     def __init__(self, tree: Tree, rows: Rows, targets: Sequence[Column]) -> None:
         self.tree = tree
-        self.targets = sorted(targets)
+        self.order = by_name(rows.columns)
+        self.targets = [column for column in self.order if column in targets]
         self.missing = {column: rows.columns[column].missing for column in self.targets}
         self.rows, self.turn = by_key(rows)
-        self.order = sorted(rows.columns)
         self.cells = [
             self.rows.columns[column].filled() if column in targets else self.rows.columns[column].predicting()
             for column in self.order

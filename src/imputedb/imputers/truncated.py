@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute
 from imputedb.imputers.imputer import EVERY, Array, Cells, Rows
+from imputedb.imputers.order import labels
 from imputedb.imputers.random import mixed, uniform
 from imputedb.statistics.policy import Policy
 from imputedb.statistics.policy import number as as_number
@@ -220,6 +221,7 @@ def _forced(
 ) -> None:
     """Cells that are still ruled out take the nearest there is to a draw."""
     at_bound: dict[str, int] = {}
+    called = labels(rows.columns)
     for number, one, blocks in zip(numbers, kept, tried, strict=True):
         wrong = _outside(rows, number, one, limits)
         for column, limit in limits.items():
@@ -232,7 +234,7 @@ def _forced(
             still = np.isin(places, wrong) & ~limit.permits(np.ma.getdata(values)[index])
             if not still.any():
                 continue
-            uniforms = uniform(rows.keys[places[still]], number, column.name, "truncated")
+            uniforms = uniform(rows.keys[places[still]], number, called[column], "truncated")
             values[index[still]], stuck = _nearest(limit, block[still], uniforms)
             at_bound[limit.name] = at_bound.get(limit.name, 0) + stuck
             one[column] = values

@@ -50,9 +50,9 @@ class Problem:
     @cached_property
     def columns(self) -> tuple[Column, ...]:
         """The dirty columns that the query examines, by bit."""
-        return tuple(
-            sorted(c for c in self.query.reads if not c.stored and c.name in self.statistics[c.relation].dirty)
-        )
+        places = {scan.alias: place for place, scan in enumerate(self.query.sources)}  # aliases decide nothing
+        dirty = (c for c in self.query.reads if not c.stored and c.name in self.statistics[c.relation].dirty)
+        return tuple(sorted(dirty, key=lambda c: (places[c.relation], c.name)))
 
     @cached_property
     def _bits(self) -> Mapping[Column, int]:
