@@ -10,7 +10,7 @@ from imputedb.algebra.column import Column
 from imputedb.bundle import Drawn
 from imputedb.errors import CannotImpute
 from imputedb.filling import Filling, Hand, Outcome
-from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Rows, is_proper
+from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Rows, is_proper, reads_whole_tables
 from imputedb.statistics.statistics import Kind
 
 Places = NDArray[np.intp]
@@ -62,7 +62,7 @@ class Drawing:
         return {column: made[column].done(self.numbers) for column in wanted}
 
     def _home_lacks(self, hand: Hand, column: Column) -> bool:
-        home = self.filling.home(hand)
+        home = self.filling.home(hand, [column])
         return home is None or bool(self.filling.cells(home[0], [column])[column].missing.all())
 
     def _draw(
@@ -103,9 +103,11 @@ class Drawing:
         None where they observe nothing of a target. Rows that miss all targets teach nothing of them, and are left out
         unless they are to be filled.
         """
-        home = self.filling.home(hand)
+        home = self.filling.home(hand, gaps)
         if home is not None:
             whole, places = home
+            if reads_whole_tables(self.filling.imputer):
+                return whole, np.arange(whole.count), places
             cells = self.filling.cells(whole, list(gaps))
             useful = [~cells[c].missing | np.isin(whole.rows[c.relation], _settled(hand, c, gaps[c])) for c in gaps]
             return whole, np.flatnonzero(np.logical_or.reduce(useful)), places
@@ -141,7 +143,8 @@ class Drawing:
         places, turns, own = places[order], turns[order], own[order]
         cells = self.filling.cells(hand, columns, places)
         ids = {alias: rows[places] for alias, rows in hand.rows.items()}
-        for column, one in self.known.items():
+        known = {} if reads_whole_tables(self.filling.imputer) else self.known
+        for column, one in known.items():
             if column in cells and own.any():
                 cells[column] = one.patched(cells[column], np.where(own, one.places(ids[column.relation]), -1), turns)
         draws = np.where(own, np.array(self.numbers)[turns], EVERY) if together else None
@@ -154,6 +157,7 @@ class Drawing:
         request = filling.request(hand, asked.rows, list(asked.wanted), asked.places)
         for part in request.parts():
             warned(part.imputer, filling.outcome)
+            filling.assumed(part.imputer)
         places = {c: asked.cells(c, made[c].rows) for c in asked.wanted if c in made}
         for turn, values in zip(turns, request.draws(numbers, filling.progress), strict=True):
             for column in places:

@@ -12,7 +12,17 @@ from imputedb.bundle import Drawn
 from imputedb.engines.engine import Engine
 from imputedb.errors import CannotImpute
 from imputedb.imputers import checked, features
-from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Progress, Rows, learns_from_sample
+from imputedb.imputers.imputer import (
+    EVERY,
+    Array,
+    Cells,
+    Imputer,
+    Progress,
+    Rows,
+    assumption_of,
+    learns_from_sample,
+    reads_whole_tables,
+)
 from imputedb.imputers.request import Permit, Request, barred
 from imputedb.shelf import Shelf, combined
 from imputedb.sql import tree as t
@@ -103,15 +113,37 @@ class Filling:
         for column, gap in gaps.items():
             self.noted(hand, column, gap)
             self.outcome.imputed[column] = self.outcome.imputed.get(column, 0) + int(np.count_nonzero(gap))
-        home = self.home(hand)
-        if home is None or not hand.count:
-            return self._counted(self._filled(hand, targets, columns, gaps), gaps)
-        whole, places = home
-        scattered = {column: np.zeros(whole.count, bool) for column in targets}
-        for column, gap in gaps.items():
-            scattered[column][places[gap]] = True
-        values = self._filled(whole, targets, columns, scattered)
-        return self._counted({column: array[places] for column, array in values.items()}, gaps)
+        return self._counted(self._at_home(hand, targets, columns, gaps), gaps)
+
+    def _at_home(
+        self,
+        hand: Hand,
+        targets: Sequence[Column],
+        columns: Sequence[Column],
+        gaps: Mapping[Column, NDArray[np.bool_]],
+    ) -> dict[Column, Array]:
+        """The values of gaps, learnt from all rows of their table where it has a home."""
+        values: dict[Column, Array] = {}
+        for group in self._by_home(targets):
+            mine = {column: gaps[column] for column in group}
+            home = self.home(hand, group)
+            if home is None or not hand.count:
+                values |= self._filled(hand, group, columns, mine)
+                continue
+            whole, places = home
+            scattered = {column: np.zeros(whole.count, bool) for column in group}
+            for column, gap in mine.items():
+                scattered[column][places[gap]] = True
+            found = self._filled(whole, group, columns, scattered)
+            values |= {column: array[places] for column, array in found.items()}
+        return values
+
+    def _by_home(self, targets: Sequence[Column]) -> list[list[Column]]:
+        """Targets that are filled from the same rows."""
+        if not reads_whole_tables(self.imputer):
+            return [list(targets)]
+        relations = dict.fromkeys(column.relation for column in targets)
+        return [[column for column in targets if column.relation == relation] for relation in relations]
 
     def _counted(self, values: dict[Column, Array], gaps: Mapping[Column, NDArray[np.bool_]]) -> dict[Column, Array]:
         """The values, once it is said of which cells nothing earlier tells."""
@@ -161,19 +193,22 @@ class Filling:
         """
         cells = self.cells(hand, columns, order)
         for column, one in self.known.items():
-            if column in cells:
+            if column in cells and not reads_whole_tables(self.imputer):
                 places = one.places(hand.rows[column.relation][order])
                 cells[column] = one.patched(cells[column], places, np.zeros(len(order), np.intp))
         return cells
 
-    def home(self, hand: Hand) -> tuple[Hand, NDArray[np.int64]] | None:
+    def home(self, hand: Hand, targets: Iterable[Column]) -> tuple[Hand, NDArray[np.int64]] | None:
         """All rows of the one table that some rows come from, and where they stand in it: what is learnt from.
 
-        None for the rows of a join, of a whole table, and of one that is not kept in memory.
+        None for the rows of a join, unless the imputer reads whole tables and all targets are of one; of a whole table;
+        and of one that is not kept in memory.
         """
-        if hand.whole or len(hand.scans) > 1:
+        relations = {column.relation for column in targets}
+        alone = len(hand.scans) == 1 or (reads_whole_tables(self.imputer) and len(relations) == 1)
+        if hand.whole or not alone:
             return None
-        (scan,) = hand.scans
+        scan = next(scan for scan in hand.scans if len(hand.scans) == 1 or scan.alias in relations)
         shelf = self._shelf(scan)
         if not shelf.is_kept:
             return None
@@ -213,7 +248,14 @@ class Filling:
         """The values of missing cells, one request for all targets whatever fills them."""
         found = self.request(hand, rows, targets, order).values(self.progress, self.deciding.intersection(targets))
         self.outcome.warnings += found.said
+        self.assumed(self.imputer)
         return found.values
+
+    def assumed(self, imputer: Imputer) -> None:
+        """Says what an imputer assumes beyond missing at random."""
+        said = assumption_of(imputer)
+        if said and said not in self.outcome.warnings:
+            self.outcome.warnings.append(said)
 
     def request(self, hand: Hand, rows: Rows, targets: Sequence[Column], order: NDArray[np.intp]) -> Request:
         """What is asked of imputers: some rows of those at hand, by their places, and what policies permit."""
@@ -266,6 +308,8 @@ class Filling:
         These are learnt from one row for each that is stored: a repetition is no evidence of its own. The others come
         together.
         """
+        if reads_whole_tables(self.imputer):
+            return self._by_home(targets)
         wanted = {column.relation for column in targets}
         repeated = [scan.alias for scan in hand.scans if scan.alias in wanted and hand.repeats(scan.alias)]
         repeated.sort(key=lambda alias: self.statistics[alias].rows)

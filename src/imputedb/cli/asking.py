@@ -10,7 +10,15 @@ import click
 from click.core import ParameterSource
 
 from imputedb.cli.opening import opened, shown_progress
-from imputedb.cli.options import listed, number_of_draws, parameters, with_params, with_planning
+from imputedb.cli.options import (
+    listed,
+    number_of_draws,
+    parameters,
+    trial_imputer,
+    with_params,
+    with_planning,
+    with_trial,
+)
 from imputedb.errors import QueryError
 
 if TYPE_CHECKING:
@@ -35,6 +43,7 @@ if TYPE_CHECKING:
     help="Of the rows; by the end of FILE unless given, else a table.",
 )
 @click.option("--output", metavar="FILE", help="Write to a file (.csv, .json, .parquet, .txt), all of it or nothing.")
+@with_trial
 def query(
     db: str,
     sql: str,
@@ -49,6 +58,10 @@ def query(
     form: str | None,
     output: str | None,
     params: tuple[str, ...],
+    treatment: str | None,
+    reference: str | None,
+    visits: str,
+    covariates: str,
 ) -> None:
     """Answer SQL over the database DB as if nothing were missing."""
     from imputedb.cli.answers import write
@@ -62,7 +75,7 @@ def query(
             sql,
             parameters(sql, params),
             alpha=alpha,
-            imputer=listed(imputer),
+            imputer=trial_imputer(imputer, treatment, reference, visits, covariates) or listed(imputer),
             seed=seed,
             strategy=strategy,
             m=number_of_draws(draws),

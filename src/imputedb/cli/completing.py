@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from imputedb.cli.opening import opened, shown_progress
-from imputedb.cli.options import listed
+from imputedb.cli.options import listed, trial_imputer, with_trial
 from imputedb.errors import StorageError
 
 
@@ -19,8 +19,22 @@ from imputedb.errors import StorageError
 @click.option("--columns", help="Columns to fill, with commas; all incomplete ones unless given.")
 @click.option("--flags", is_flag=True, help="Add a boolean COLUMN__imputed beside each filled column.")
 @click.option("--long", is_flag=True, help="One file with .imp and .id, rather than one a data set.")
+@with_trial
 def impute(
-    db: str, source: str, out: str, m: int, imputer: str, seed: int, columns: str | None, *, flags: bool, long: bool
+    db: str,
+    source: str,
+    out: str,
+    m: int,
+    imputer: str,
+    seed: int,
+    columns: str | None,
+    *,
+    flags: bool,
+    long: bool,
+    treatment: str | None,
+    reference: str | None,
+    visits: str,
+    covariates: str,
 ) -> None:
     """Write m completed copies of SOURCE, a table or a SELECT over the database DB, with a manifest.
 
@@ -31,8 +45,9 @@ def impute(
 
     with opened(db) as database, shown_progress() as progress:
         wanted = None if columns is None else listed(columns)
+        one = trial_imputer(imputer, treatment, reference, visits, covariates) or imputer
         done = database.impute(
-            source, out, m=m, imputer=imputer, seed=seed, columns=wanted, flags=flags, long=long, progress=progress
+            source, out, m=m, imputer=one, seed=seed, columns=wanted, flags=flags, long=long, progress=progress
         )
     click.echo(printed(rows_table(["column", "method", "imputed", "R-hat", "notes"], described(done))), err=True)
     for name, reason in done.manifest["left"].items():

@@ -1,13 +1,18 @@
 """Options that several commands share, and what their texts stand for."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from imputedb.errors import QueryError
+
+if TYPE_CHECKING:
+    from imputedb.imputers.reference_based import ReferenceBased
 
 
 def with_planning(command: Callable[..., None]) -> Callable[..., None]:
@@ -27,6 +32,40 @@ def with_planning(command: Callable[..., None]) -> Callable[..., None]:
     ):
         command = option(command)
     return command
+
+
+def with_trial(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options that describe a trial, for imputers mar, j2r, cr, cir and lmcf."""
+    for option in (
+        click.option(
+            "--covariates", default="", help="Complete columns that means depend on in each arm, with commas."
+        ),
+        click.option("--visits", default="", help="Of a trial: its columns in the order of time, with commas."),
+        click.option("--reference", help="Of a trial: the arm that others are imputed by."),
+        click.option("--treatment", help="Of a trial: the column of arms; imputer j2r, cr, cir, lmcf or mar."),
+    ):
+        command = option(command)
+    return command
+
+
+def trial_imputer(
+    imputer: str, treatment: str | None, reference: str | None, visits: str, covariates: str
+) -> ReferenceBased | None:
+    """The reference-based imputer that is asked for; None where another imputer is.
+
+    Raises:
+        QueryError: the trial is described for another imputer, or not described.
+    """
+    from imputedb.imputers.reference_based import STRATEGIES, ReferenceBased
+
+    strategy = next((one for one in STRATEGIES if one == imputer), None)
+    if strategy is None:
+        if treatment or reference or visits or covariates:
+            raise QueryError(f"a trial is described for imputer {', '.join(STRATEGIES)}, not for {imputer}")
+        return None
+    if not (treatment and reference and visits):
+        raise QueryError(f"imputer {imputer} needs --treatment, --reference and --visits")
+    return ReferenceBased(strategy, treatment, reference, tuple(listed(visits)), tuple(listed(covariates)))
 
 
 def with_params(command: Callable[..., None]) -> Callable[..., None]:

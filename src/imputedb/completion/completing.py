@@ -22,7 +22,7 @@ from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import QueryError
 from imputedb.imputers import features
 from imputedb.imputers.chained import Chained, Prepared
-from imputedb.imputers.imputer import Array, Imputer, Progress
+from imputedb.imputers.imputer import Array, Imputer, Progress, assumption_of
 from imputedb.imputers.request import Request as Wanted
 from imputedb.imputers.trace import Trace
 
@@ -102,7 +102,7 @@ def _told(request: Request, found: Source) -> dict[str, Any]:
         "flags": request.flags,
         "long": request.long,
         "rows": len(found.rows.keys),
-        "assumption": "missing at random given the predictors, unless the settings state a departure",
+        "assumption": assumption_of(request.imputer) or "missing at random given the predictors",
         "versions": _versions(),
     }
 

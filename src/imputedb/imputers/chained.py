@@ -69,6 +69,16 @@ class Chained:
         """The model's."""
         return self.model.name
 
+    @property
+    def assumption(self) -> str:
+        """The stated departures from missing at random, in words."""
+        said = [f"{name} {shift}" for name, shift in self.deltas]
+        return (
+            f"assumed is that values that are missing differ from those alike in all else: {', '.join(said)}"
+            if said
+            else ""
+        )
+
     def time(self, work: Work) -> float:
         """Milliseconds for single values, as measured (docs/decisions/inference.md)."""
         columns, cells = work.attributes + 1, work.rows * work.targets

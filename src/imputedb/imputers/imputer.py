@@ -271,6 +271,28 @@ def tells(imputer: Imputer) -> TypeGuard[Tells]:
     return hasattr(imputer, "told")
 
 
+@runtime_checkable
+class Assumes(Protocol):
+    """An imputer whose values stand on more than that they are missing at random."""
+
+    @property
+    def assumption(self) -> str:
+        """The sentence that answers carry; empty where there is none."""
+
+
+def assumption_of(imputer: Imputer) -> str | None:
+    """What an imputer assumes beyond missing at random; None for nothing."""
+    return (imputer.assumption or None) if isinstance(imputer, Assumes) else None
+
+
+def reads_whole_tables(imputer: Imputer) -> bool:
+    """Whether an imputer needs all stored rows of a table, with their stored gaps, whatever rows a query is about.
+
+    What Imputes below have drawn of the same table is not shown to it as observed.
+    """
+    return bool(getattr(imputer, "reads_whole_tables", False))
+
+
 class Draws(Protocol):
     """Rows that an imputer has made ready, to be drawn from as often as wanted."""
 

@@ -28,6 +28,11 @@ class Shift:
     def __hash__(self) -> int:
         return hash((self.add, self.times, tuple(sorted((str(k), v) for k, v in self.odds.items()))))
 
+    def __str__(self) -> str:
+        odds = [f"odds of {level} times {odds:g}" for level, odds in self.odds.items()]
+        times = [f"times {self.times:g}"] if self.times != 1 else []
+        return " and ".join([*odds, *times, *([f"by {self.add:+g}"] if self.add or not (odds or times) else [])])
+
     def of_matrix(self, centre: float, scale: float) -> Delta:
         """The same for a standardised column: times (y - centre) / scale and what is left."""
         return Delta(self.times, (self.add + (self.times - 1) * centre) / scale)
