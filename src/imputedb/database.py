@@ -14,6 +14,7 @@ from imputedb.answering import Planner
 from imputedb.cell_intervals import CellIntervals, cell_intervals
 from imputedb.compare import WAYS, Comparison, compared
 from imputedb.engines import declarations, load
+from imputedb.engines.border import bordered, public
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import QueryError
 from imputedb.evaluation import Evaluation, Pattern, evaluate, scan
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from imputedb.diagnostics.likelihood import Likelihood
 
 
+@bordered
 def connect(path: str | Path = ":memory:", *, read_only: bool = False) -> Database:
     """Opens a DuckDB file, made if there is none, or a database in memory.
 
@@ -54,12 +56,14 @@ def connect(path: str | Path = ":memory:", *, read_only: bool = False) -> Databa
     return Database(DuckDB(str(path), read_only=read_only))
 
 
+@public(lambda db: db._engine.session.call, apart=("close",))
 class Database:
     """Tables with missing values, and answers as if there were none. Threads may share it; they take turns."""
 
     def __init__(self, engine: DuckDB) -> None:
         self._engine = engine
         self._planner = Planner(engine)
+        engine.session.tidying.append(self._planner.release)
         self._lookups = Lookups()
 
     def load(
@@ -175,8 +179,7 @@ class Database:
         asked = Asked(
             alpha, chosen(imputer), seed, strategy, many, interval, level, precision, known, method, deviations
         )
-        with self._engine.lock:
-            return answering.respond(self._engine, self._planner, text, asked, params, progress, watch)
+        return answering.respond(self._engine, self._planner, text, asked, params, progress, watch)
 
     def policy(
         self,
@@ -223,8 +226,7 @@ class Database:
         wanted = Policy(
             action, when, low, high, texts, imputer, tuple(predictors), tuple(exclude), before, above, refuse
         )
-        with self._engine.lock:
-            policies.decide(self._engine, self._engine.tables.named(table), column, wanted)
+        policies.decide(self._engine, self._engine.tables.named(table), column, wanted)
 
     def policies(self, table: str | None = None) -> list[tuple[str, str, str]]:
         """Table, column and policy in the words of CREATE IMPUTATION POLICY: of one table, or of all."""
@@ -283,21 +285,19 @@ class Database:
             QueryError: the statement is wrong, or there is no plan of its kind.
         """
         asked = Asked(alpha, chosen(imputer), seed, strategy)
-        with self._engine.lock:
-            prepared = self._planner.prepare(answering.query_of(self._engine, text, params), asked)
-            try:
-                return explained(self._engine, prepared, asked, analyze=analyze)
-            finally:
-                self._planner.release()
+        prepared = self._planner.prepare(answering.query_of(self._engine, text, params), asked)
+        try:
+            return explained(self._engine, prepared, asked, analyze=analyze)
+        finally:
+            self._planner.release()
 
     def frontier(self, text: str, params: Given = None, *, imputer: Choice = "tree") -> Frontier | None:
         """Every plan that no other beats in both penalty and time; None where nothing missing is read."""
-        with self._engine.lock:
-            query = answering.query_of(self._engine, text, params)
-            try:
-                return self._planner.prepare(query, Asked(0.0, chosen(imputer), 0, PLANNED)).frontier
-            finally:
-                self._planner.release()
+        query = answering.query_of(self._engine, text, params)
+        try:
+            return self._planner.prepare(query, Asked(0.0, chosen(imputer), 0, PLANNED)).frontier
+        finally:
+            self._planner.release()
 
     def impute(
         self,
@@ -402,9 +402,12 @@ class Database:
             interval: what intervals are about, as in `sql`.
             level: of their confidence.
         """
-        return compared(
-            lambda wishes: self.sql(text, seed=seed, interval=interval, level=level, **wishes), tuple(ways), m
-        )
+
+        def ask(imputer: Choice = "tree", m: int = 1, method: str = "imputation") -> Result:
+            asked = Asked(0.0, chosen(imputer), seed, PLANNED, m, interval, level, method=method)
+            return answering.respond(self._engine, self._planner, text, asked)
+
+        return compared(lambda wishes: ask(**wishes), tuple(ways), m)
 
     def likelihood(self, source: str, *, columns: Sequence[str] = (), level: float = 0.95) -> Likelihood:
         """Means, covariances, correlations and regressions of numbers by maximum likelihood, without draws (FIML).
@@ -538,8 +541,7 @@ class Database:
         Raises:
             UnknownName: no table, column or row of that name.
         """
-        with self._engine.lock:
-            return why(self._engine, self._lookups, table, column, row, imputer=imputer, salt=salt)
+        return why(self._engine, self._lookups, table, column, row, imputer=imputer, salt=salt)
 
     def audit(
         self,
@@ -568,18 +570,17 @@ class Database:
         Returns:
             How many missing cells there are.
         """
-        with self._engine.lock:
-            return audit(
-                self._engine,
-                self._lookups,
-                table,
-                into,
-                columns=columns,
-                imputer=imputer,
-                limit=limit,
-                salt=salt,
-                seed=seed,
-            )
+        return audit(
+            self._engine,
+            self._lookups,
+            table,
+            into,
+            columns=columns,
+            imputer=imputer,
+            limit=limit,
+            salt=salt,
+            seed=seed,
+        )
 
     def execute(self, text: str, params: Given = None) -> list[tuple[Any, ...]]:
         """Runs any statement on DuckDB as it stands: NULL means NULL there, and nothing is imputed.
@@ -604,8 +605,13 @@ class Database:
         return {tables.called(table): dict(shape.types) for table, shape in tables.shapes().items()}
 
     def close(self) -> None:
-        """Lets go of the database; results can no longer be read."""
-        self._engine.session.close()
+        """Lets go of the database; results can no longer be read.
+
+        It does nothing where the database is closed already, or was opened before this process was forked.
+        """
+        session = self._engine.session
+        if session.is_own:
+            session.call(session.close)
 
     def __enter__(self) -> Database:
         return self

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from imputedb.algebra.render import drawn
+from imputedb.engines.border import outside, public
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.session import Held, Read
-from imputedb.errors import DataError, QueryError, StorageError
+from imputedb.errors import DataError, QueryError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +71,7 @@ class Report:
     m: int = 1
 
 
+@public(lambda result: result._engine.session.reading)
 class Result:
     """Rows, readable as often as wanted, with their plan and report.
 
@@ -142,12 +144,10 @@ class Result:
         return [(name, kind, None, None, None, None, None) for name, kind in zip(self.columns, self.types, strict=True)]
 
     def _rows(self) -> list[tuple[Any, ...]]:
-        with _open():
-            return self._engine.session.read(lambda connection: connection.execute(self.selecting).fetchall())
+        return self._engine.session.read(lambda connection: connection.execute(self.selecting).fetchall())
 
     def _read(self, form: Callable[[duckdb.DuckDBPyRelation], Read]) -> Read:
-        with _open():
-            return self._engine.session.read(lambda connection: form(connection.sql(self.selecting)))
+        return self._engine.session.read(lambda connection: form(connection.sql(self.selecting)))
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """The rows as tuples: all of them, or those that `fetchone` and `fetchmany` have not taken yet."""
@@ -172,9 +172,8 @@ class Result:
         return iter(self._rows())
 
     def __len__(self) -> int:
-        with _open():
-            counting = f"SELECT count(*) FROM {self._held.source}"
-            return int(self._engine.session.read(lambda connection: connection.execute(counting).fetchall())[0][0])
+        counting = f"SELECT count(*) FROM {self._held.source}"
+        return int(self._engine.session.read(lambda connection: connection.execute(counting).fetchall())[0][0])
 
     def df(self) -> pd.DataFrame:
         """The rows as a pandas data frame."""
@@ -200,14 +199,13 @@ class Result:
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """The rows as a stream of Arrow's C interface, for any library that reads it."""
-        with _open():
-            return self._engine.session.streamed(self.selecting, requested_schema)
+        return outside(lambda: self._engine.session.streamed(self.selecting, requested_schema))
 
     def write(self, path: str, format: str) -> None:  # noqa: A002
         """Writes the rows to a file, all of it or nothing: `format` is csv, json or parquet."""
         from imputedb.engines.publish import published
 
-        with _open(), published(path) as temporary:
+        with published(path) as temporary:
             target = temporary.replace("'", "''")
             self._engine.session.rows(f"COPY ({self.selecting}) TO '{target}' (FORMAT {format})")
 
@@ -218,15 +216,6 @@ class Result:
 def _headed(name: str, plan: Relation | str) -> str:
     body = plan if isinstance(plan, str) else drawn(plan)
     return f"{name}:\n{body}" if name else body
-
-
-@contextmanager
-def _open() -> Iterator[None]:
-    """Says so where the database is closed."""
-    try:
-        yield
-    except duckdb.ConnectionException as error:
-        raise StorageError("the database is closed: read results before closing it") from error
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def _outcome() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # the last resort: our mistake, said in one line
-        from imputedb.engines.runner import is_interrupted
+        from imputedb.engines.border import is_interrupted
 
         if is_interrupted(error):
             return _failed("interrupted", INTERRUPTED)

@@ -13,6 +13,7 @@ import duckdb
 
 from imputedb.completion.fitting import Model, fitted, left_out
 from imputedb.completion.publication import CURRENT, MANIFEST, digest
+from imputedb.engines.border import bordered, outside, public
 from imputedb.errors import QueryError, StorageError
 from imputedb.inference.pooling import Pool, pool
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@public(lambda _: outside)
 @dataclass(frozen=True, slots=True, eq=False)
 class Completed:
     """m completed data sets.
@@ -139,6 +141,7 @@ def _readable(folder: Path) -> Iterator[None]:
         raise StorageError(f"a file of {folder} cannot be read: {str(error).partition(chr(10))[0]}") from error
 
 
+@bordered
 def opened(folder: str | Path) -> Completed:
     """The run that a folder's CURRENT points to, or that the folder itself is.
 

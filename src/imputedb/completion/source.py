@@ -22,7 +22,7 @@ from imputedb.sql.tree import Tree
 from imputedb.statistics.policy import Policy
 from imputedb.statistics.statistics import MANY_LEVELS, Kind, Statistics
 
-STAGED = "completion_source"
+STAGED = "imputedb_source"
 FLAG = "__imputed"
 
 
@@ -84,7 +84,7 @@ def staged(engine: DuckDB, text: str) -> Table:
     lineage = inherited(engine, query)
     staged = Table("temp", "main", STAGED)
     engine.store.undeclare(staged)
-    engine.session.execute(f"CREATE OR REPLACE TEMP TABLE {STAGED} AS {query}")
+    engine.temporary.copy(query, STAGED)
     for name, codes in lineage.missing.items():
         engine.store.declare(staged, name, codes)
     for name, policy in lineage.policies.items():

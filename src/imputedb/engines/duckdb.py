@@ -57,6 +57,7 @@ class DuckDB:
         self.temporary = Temporary(self.session)
         self.slots = Slots(self.connection)
         self.functions = functions(self.connection)
+        self.session.tidying += [self.temporary.tidy, self.slots.tidy]
         self.session.following = lambda text: following.followed(self.store, self.tables, text)
 
     @contextmanager
@@ -131,12 +132,7 @@ class DuckDB:
     def copied(self, item: Tree) -> Table:
         """A temporary table of the rows of another item of FROM, such as a file, with what is known of it."""
         with self.lock:
-            table = Table("temp", "main", self.temporary.fresh("copy"))
-            text = f"CREATE TEMP TABLE {table.name} AS {self.text(t.select([t.star()], item))}"
-            try:
-                self.session.rows(text)
-            except duckdb.Error as error:
-                raise parse.translated(error) from error
+            table = Table("temp", "main", self.temporary.copy(self.text(t.select([t.star()], item))))
             names, types = parse.shape(self.connection, f"FROM temp.{table.name}")
             columns = dict(zip(names, types, strict=True))
             self.tables.adopt(table, columns, self.gathering.profiled(table, Shape(columns)))

@@ -1,69 +1,94 @@
-"""Running statements so that Ctrl-C stops them."""
+"""Statements on a thread of their own, so that the main thread can be interrupted, and turns on a connection."""
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from queue import SimpleQueue
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
+from weakref import finalize
 
 import duckdb
 
-from imputedb.errors import DataError, Error, StorageError
-from imputedb.sql import parse
+from imputedb.engines.signals import Signals, is_main
+from imputedb.errors import StorageError
 
 Fetched = TypeVar("Fetched")
 
-
-def is_interrupted(error: BaseException | None) -> bool:
-    """Whether an error is DuckDB's word for a Ctrl-C that it met in a statement on the main thread."""
-    return isinstance(error, RuntimeError) and str(error) == "Query interrupted"
+_TICK = 0.02
+"""Seconds after which a thread that waits looks for signals."""
 
 
 class Turns:
-    """A lock that threads take turns by, as often as they like.
-
-    A Ctrl-C comes out of it as what it is, and what DuckDB raises as an error of ours when the turn is over.
-    """
+    """A lock that threads take turns by, as often as they like."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        self._owner: int | None = None
         self._depth = 0
 
-    def __enter__(self) -> None:
-        self._lock.acquire()
+    @property
+    def is_mine(self) -> bool:
+        """Whether it is this thread's turn."""
+        return self._owner == threading.get_ident()
+
+    def take(self, signals: Signals | None = None) -> None:
+        """Waits for a turn; handlers of signals, where they are shut out, are told of them meanwhile."""
+        if not self.is_mine:
+            if signals is None:
+                self._lock.acquire()
+            else:
+                while not self._lock.acquire(timeout=_TICK):
+                    signals.deliver()
+            self._owner = threading.get_ident()
         self._depth += 1
 
-    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+    def end(self) -> None:
+        """Ends this thread's turn, however often it was taken, if it has one."""
+        if self.is_mine:
+            self._owner, self._depth = None, 0
+            self._lock.release()
+
+    def __enter__(self) -> None:
+        self.take()
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         self._depth -= 1
-        over = self._depth == 0
-        self._lock.release()
-        if is_interrupted(error):
-            raise KeyboardInterrupt from error
-        if over and isinstance(error, duckdb.Error):
-            raise ours(error) from error
+        if self._depth == 0:
+            self.end()
 
 
-def ours(error: duckdb.Error) -> Error:
-    """DuckDB's error as one of ours: what cannot be read or written, what memory cannot hold, or a refusal."""
-    reason = (str(error).partition(": ")[2] or str(error)).partition("\n")[0]
-    match error:
-        case duckdb.ConnectionException():
-            return StorageError("the database is closed")
-        case duckdb.OutOfMemoryException():
-            return DataError(f"out of memory: {reason}")
-        case duckdb.IOException() | duckdb.FatalException() | duckdb.InternalException():
-            return StorageError(reason)
-        case _:
-            return parse.translated(error)
+@dataclass(slots=True)
+class _Job:
+    """Work on a connection: what it gave, or raised, once `done` can be acquired."""
+
+    work: Callable[[duckdb.DuckDBPyConnection], Any]
+    found: Any = None
+    error: BaseException | None = None
+    done: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self, connection: duckdb.DuckDBPyConnection) -> None:
+        try:
+            self.found = self.work(connection)
+        except BaseException as error:
+            self.error = error
+        finally:
+            self.done.release()
+
+
+Jobs: TypeAlias = "SimpleQueue[tuple[_Job, duckdb.DuckDBPyConnection] | None]"
 
 
 class Runner:
     """Runs the statements of one connection on a thread of its own."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, signals: Signals) -> None:
         self._connection = connection
-        self._thread = ThreadPoolExecutor(1, "imputedb")
+        self._signals = signals
+        self._jobs: Jobs = SimpleQueue()
+        self._thread: threading.Thread | None = None
         self._closed = False
+        finalize(self, self._jobs.put, None)
 
     def run(self, text: str, fetch: Callable[[duckdb.DuckDBPyConnection], Fetched]) -> Fetched:
         """What is fetched of a statement's rows."""
@@ -73,22 +98,51 @@ class Runner:
         """What some work on the connection gives.
 
         DuckDB looks for signals between tasks, and the thread that would look may be in the middle of an endless one.
-        So the main thread waits, and another one runs.
+        So the main thread waits, and another one runs. When this returns or raises, the work is over.
         """
         if self._closed:
             raise StorageError("the database is closed: read results before closing it")
-        if threading.current_thread() is not threading.main_thread():
+        if not is_main():
             return work(self._connection)
-        running = self._thread.submit(work, self._connection)
+        signals = self._signals
+        before, signals.shut = signals.shut, True
+        job = _Job(work)
         try:
-            return running.result()
-        except KeyboardInterrupt:
-            while not running.done():
+            self._hand_over(job)
+            while not job.done.acquire(timeout=_TICK):
+                signals.deliver()
+        except BaseException:
+            while not job.done.acquire(timeout=_TICK):
                 self._connection.interrupt()
-                wait([running], timeout=0.02)
             raise
+        finally:
+            signals.shut = before or signals.raised is not None
+        if not before:
+            signals.deliver()
+        if job.error is not None:
+            raise job.error
+        found: Fetched = job.found
+        return found
+
+    def _hand_over(self, job: _Job) -> None:
+        if self._thread is None:
+            thread = threading.Thread(target=_work, args=(self._jobs,), name="imputedb", daemon=True)
+            thread.start()
+            self._thread = thread
+        job.done.acquire()
+        self._jobs.put((job, self._connection))
 
     def close(self) -> None:
         """Lets go of the thread."""
         self._closed = True
-        self._thread.shutdown()
+        self._jobs.put(None)
+        if self._thread is not None:
+            self._thread.join()
+
+
+def _work(jobs: Jobs) -> None:
+    """Runs jobs, one after the other, until there is None; it keeps none of them alive while it waits."""
+    while (handed := jobs.get()) is not None:
+        job, connection = handed
+        job.run(connection)
+        del handed, job, connection

@@ -6,17 +6,20 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from traceback import clear_frames
 from typing import Any, TypeVar
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from imputedb.engines.border import ours, raise_ours
 from imputedb.engines.engine import Array
 from imputedb.engines.opening import opened
 from imputedb.engines.runner import Runner, Turns
-from imputedb.errors import InternalError, StorageError
-from imputedb.sql import parse
+from imputedb.engines.signals import Signals, is_main
+from imputedb.errors import Error, QueryError, StorageError
 
 Read = TypeVar("Read")
 Values = Mapping[str, object] | Sequence[object] | None
@@ -44,7 +47,9 @@ class Session:
         connection: DuckDB's own.
         home: the name of the database that it was opened with.
         lock: held by the thread whose turn it is.
+        signals: what comes in the middle of a call.
         following: told of every statement of the user's before it runs; what it gives is called once it has.
+        tidying: called after a call that failed: each lets go of what the call may have left.
     """
 
     def __init__(self, path: str, *, read_only: bool) -> None:
@@ -53,17 +58,107 @@ class Session:
         self.connection = opened(path, read_only=read_only)
         self.home: str = self.connection.execute("SELECT current_database()").fetchall()[0][0]
         self.lock = Turns()
-        self._runner = Runner(self.connection)
+        self.signals = Signals()
+        self._process = os.getpid()
+        self._runner = Runner(self.connection, self.signals)
         self._version = 0
         self._in_transaction = False
         self.following: Callable[[str], Callable[[], None]] | None = None
+        self.tidying: list[Callable[[], None]] = []
         atexit.register(_close_quietly, weakref.ref(self))
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=partial(_never_freed, weakref.ref(self)))
 
     def close(self) -> None:
         """Lets go of the database."""
         with self.lock:
             self._runner.close()
             self.connection.close()
+
+    # -- the border ---------------------------------------------------------------------------------------------------
+
+    def call(self, work: Callable[[], Read], /) -> Read:
+        """What a call of the user's gives, in a turn of its own. Where it fails nothing of it is left.
+
+        Raises:
+            QueryError: this thread is in the middle of another call: its progress asks, or its imputer.
+            StorageError: this process was forked from the one that opened the database.
+        """
+        self._check_process()
+        if self.lock.is_mine:
+            raise QueryError("the database is in the middle of a call: a function that the call uses cannot ask it")
+        return self._alone(work)
+
+    def reading(self, work: Callable[[], Read], /) -> Read:
+        """What a call of the user's gives that reads rows which are held; possible in the middle of another call.
+
+        Raises:
+            StorageError: as `call`.
+        """
+        self._check_process()
+        if not self.lock.is_mine:
+            return self._alone(work)
+        try:
+            return work()
+        except BaseException as error:
+            raise_ours(error)
+            raise
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is this process that has opened the database, and none that was forked from it."""
+        return os.getpid() == self._process
+
+    def _check_process(self) -> None:
+        if not self.is_own:
+            raise StorageError(f"{self.path} was opened before this process was forked from another: open it anew here")
+
+    def _alone(self, work: Callable[[], Read]) -> Read:
+        """Work in a turn of its own, tidied up after; on the main thread signals may interrupt the work alone."""
+        signals = self.signals if is_main() else None
+        try:
+            if signals:
+                signals.take()
+            self.lock.take(signals)
+            if signals:
+                signals.shut = False
+            found = work()
+            self._over(signals)
+            return found
+        except BaseException as error:
+            self._over(signals, error)
+            if signals is None or error is not signals.raised:
+                raise_ours(error)
+            raise
+        finally:
+            if signals:
+                signals.shut = True
+            self.lock.end()
+            if signals:
+                signals.give_back()
+
+    def _over(self, signals: Signals | None, error: BaseException | None = None) -> None:
+        """Tidies up after a call; raises what a signal has ended it by, unless that is the error."""
+        if signals:
+            signals.shut = True
+        raised = signals and signals.raised
+        if self.lock.is_mine:
+            if raised or not isinstance(error, Error | duckdb.Error | None):  # it may have come between any two steps
+                clear_frames(
+                    error.__traceback__ if error else None
+                )  # blocks that were being entered or left are ended now
+                self._rolled_back()
+            for tidy in self.tidying:
+                tidy()
+        if raised and error is not raised:
+            raise raised
+
+    def _rolled_back(self) -> None:
+        """Ends a transaction of ours that a call has left; the user's own stays."""
+        if not self._in_transaction:
+            with suppress(duckdb.Error):
+                self.connection.execute("ROLLBACK")
+        self.changed()
 
     def state(self) -> object:
         """A token that differs whenever something may have been written, by this connection or by another one."""
@@ -141,16 +236,15 @@ class Session:
         with self.lock:
             follow = self.following(text) if self.following else None
             try:
-                found = self._runner.do(work)
-                self._note_transaction(text)
-                if follow:
-                    self.changed()
-                    follow()
+                with self.signals.held():  # once it has run, what is known of it is noted
+                    found = self._runner.do(work)
+                    self._note_transaction(text)
+                    if follow:
+                        self.changed()
+                        follow()
                 return found
-            except (duckdb.IOException, duckdb.FatalException) as error:
-                raise StorageError(str(error).partition(": ")[2]) from error
             except duckdb.Error as error:
-                raise parse.translated(error) from error
+                raise ours(error) from error
             finally:
                 self.changed()
 
@@ -174,10 +268,7 @@ class Session:
     def _begin(self) -> bool:
         if self._in_transaction:
             return False
-        try:
-            self.connection.execute("BEGIN")
-        except duckdb.ConnectionException as error:
-            raise StorageError("the database is closed") from error
+        self.connection.execute("BEGIN")
         return True
 
     def _note_transaction(self, text: str) -> None:
@@ -215,8 +306,20 @@ def _stamp(path: str) -> tuple[int, int] | None:
     return found.st_size, found.st_mtime_ns
 
 
-def _close_quietly(reference: "weakref.ref[Session]") -> None:
+def _never_freed(reference: "weakref.ref[Session]") -> None:
+    """Keeps the connection of a process from being let go of in one that was forked from it, where its threads are not.
+
+    There it would end the process by a signal, or write what only the other one may.
+    """
     session = reference()
     if session is not None:
-        with suppress(duckdb.Error, InternalError):
+        import ctypes
+
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(session.connection))
+
+
+def _close_quietly(reference: "weakref.ref[Session]") -> None:
+    session = reference()
+    if session is not None and session.is_own:
+        with suppress(duckdb.Error):
             session.connection.close()

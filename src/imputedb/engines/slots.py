@@ -53,6 +53,10 @@ class Slots:
             else:
                 self._show(name, _NOTHING)
 
+    def tidy(self) -> None:
+        """Lets go of all arrays: the call that has filled them is over."""
+        self.empty(list(self.used))
+
     def _further(self) -> str:
         """The name of a slot that is made; of a view for the time being where the configuration is locked."""
         try:

@@ -18,6 +18,7 @@ class Temporary:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._numbers = itertools.count(1)
+        self._made: dict[str, str] = {}
 
     def fresh(self, kind: str) -> str:
         """A name that no other table or view has."""
@@ -25,6 +26,7 @@ class Temporary:
 
     def make(self, kind: str, name: str, columns: Sequence[str], text: str) -> None:
         """Makes a TABLE or VIEW of a query, its columns under the given names."""
+        self._made[name] = kind
         quoted = ", ".join('"' + column.replace('"', '""') + '"' for column in columns)
         self._session.rows(f"CREATE OR REPLACE TEMP {kind} {name}({quoted}) AS {text}")
 
@@ -33,11 +35,24 @@ class Temporary:
         with self._session.lock, suppress(duckdb.Error):
             for name in names:
                 self._session.rows(f"DROP {kind} IF EXISTS temp.{name}")
+                self._made.pop(name, None)
+
+    def tidy(self) -> None:
+        """Lets go of all of them: the call that has made them is over."""
+        for name, kind in list(self._made.items()):
+            self.unmake(kind, [name])
 
     def rows(self, text: str, width: int) -> str:
         """Makes a table of a query, its columns named c0, c1, ..., of the name that is returned."""
         name = self.fresh("rows")
         self.make("TABLE", name, [f"c{place}" for place in range(width)], text)
+        return name
+
+    def copy(self, text: str, name: str | None = None) -> str:
+        """Makes a table of a query, its columns named as the query names them, of the name that is returned."""
+        name = name or self.fresh("copy")
+        self._made[name] = "TABLE"
+        self._session.rows(f"CREATE OR REPLACE TEMP TABLE {name} AS {text}")
         return name
 
     def extend(self, name: str, text: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from imputedb.engines.border import bordered
 from imputedb.errors import DataError, UnknownName
 from imputedb.inference import hypotheses
 from imputedb.inference.estimates import read
@@ -97,6 +98,7 @@ def _shown(cell: object) -> str:
     return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
 
 
+@bordered
 def pool(
     fits: Any,
     variances: Any = None,
