@@ -43,6 +43,8 @@ class Making:
         return Written(name, columns, self._scans.lowered(node), reason)
 
     def _planned(self, name: str, node: Tree, columns: Sequence[str]) -> Planned:
+        if node["type"] != "SELECT_NODE":
+            raise Unplanned("a set operation whose parts do not stand on their own")
         inside = {**node, **{key: self._scans.inside(part) for key, part in node.items() if key in CLAUSES}}
         inside["from_table"] = self._scans.conditions(node["from_table"])
         written, functions = self._engine.texts.written, self._engine.functions

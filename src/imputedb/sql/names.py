@@ -104,7 +104,9 @@ class Resolver:
             known = [name for names in every if names is not None for name in names]
             columns = None if None in every else tuple({name.lower(): name for name in reversed(known)}.values())
         modifiers = [_by_place(modifier, node["children"]) for modifier in node["modifiers"]]
-        return Definition({**node, "children": [child.node for child in children], "modifiers": modifiers}, columns)
+        done = {**node, "children": [child.node for child in children], "modifiers": modifiers}
+        united = node["setop_type"] == "UNION" and node["setop_all"]
+        return Definition(done, columns, parts=tuple(children) if united else ())
 
     def _recursive(self, node: Tree, parent: Frame | None, ctes: Ctes) -> Definition:
         reached = len(self._reached)
@@ -402,18 +404,44 @@ class Resolver:
 
     def _passed_stored(self, definition: Definition | None, column: str) -> str | None:
         """The column of a nested query that has another one's stored values; None where it computes them anew."""
-        item = definition.passes.get(column.lower()) if definition else None
-        if definition is None or item is None or definition.columns is None:
+        if definition is None or definition.columns is None:
             return None
-        if self.sources[item["origin"][0]].nullable and not self._explicit:
+        name, place = f"{column} (stored)", [one.lower() for one in definition.columns].index(column.lower())
+        if not self._passes(definition, place):
             return None
-        name = f"{column} (stored)"
         if name not in definition.columns:
-            number, own, _, place = item["origin"]
-            told = self._told({**item, "alias": ""}, self.sources[number], own, stored=True, place=place)
-            definition.node["select_list"].append({**told, "alias": name})
-            definition.columns = (*definition.columns, name)
+            self._pass(definition, place, name)
         return name
+
+    def _passes(self, definition: Definition, place: int) -> bool:
+        """Whether an output of a query has stored values: of UNION ALL, whether one part's has, beside any others."""
+        if definition.parts:
+            can = all(self._passes(part, place) or _is_plain(part, place) for part in definition.parts)
+            return can and any(self._passes(part, place) for part in definition.parts)
+        item = definition.passed(place)
+        return item is not None and (self._explicit or not self.sources[item["origin"][0]].nullable)
+
+    def _pass(self, definition: Definition, place: int, name: str) -> None:
+        """Adds an output with the stored values of another; of a part that computes its own, with those."""
+        for part in definition.parts:
+            self._pass(part, place, name)
+        if not definition.parts:
+            added = definition.node["select_list"][place]
+            if self._passes(definition, place):
+                item = definition.passed(place)
+                assert item
+                number, own, _, at = item["origin"]
+                added = self._told({**item, "alias": ""}, self.sources[number], own, stored=True, place=at)
+            definition.node["select_list"].append({**added, "alias": name})
+        assert definition.columns is not None
+        definition.columns = (*definition.columns, name)
+
+
+def _is_plain(part: Definition, place: int) -> bool:
+    """Whether an output of a SELECT can be written twice."""
+    if part.columns is None or part.node["type"] != "SELECT_NODE":
+        return False
+    return all(node["class"] != "SUBQUERY" for node in expressions(part.node["select_list"][place]))
 
 
 def _by_path(node: Tree, table: Table) -> Tree:

@@ -12,7 +12,8 @@ from imputedb.sql.tree import Tree
 class Definition:
     """A nested query: its tree, the names of its columns (None: nobody knows), and those that it only passes on.
 
-    Of a query of WITH, `entry` is its place there, resolved.
+    Of a query of WITH, `entry` is its place there, resolved. Of UNION ALL, `parts` are the queries whose rows it passes
+    on.
     """
 
     node: dict[str, Any]
@@ -20,6 +21,13 @@ class Definition:
     passes: dict[str, Tree] = field(default_factory=dict)
     closed: bool = True
     entry: Tree | None = None
+    parts: "tuple[Definition, ...]" = ()
+
+    def passed(self, place: int) -> Tree | None:
+        """The column of a source that an output, by its place, passes on; None where it computes something."""
+        if self.columns is None or place >= len(self.columns):
+            return None
+        return self.passes.get(tuple(told_apart(self.columns))[place].lower())
 
 
 @dataclass(slots=True)
@@ -104,7 +112,7 @@ def renamed(found: Definition, aliases: Sequence[str]) -> Definition:
     columns = tuple(told_apart([*aliases, *found.columns[len(aliases) :]]))
     by_own = {own.lower(): shown for shown, own in zip(columns, found.columns, strict=True)}
     passes = {by_own[name].lower(): item for name, item in found.passes.items() if name in by_own}
-    return Definition(found.node, columns, passes, found.closed, found.entry)
+    return Definition(found.node, columns, passes, found.closed, found.entry, found.parts)
 
 
 def found_in(path: Sequence[str], frame: Frame) -> tuple[Source, str, int] | list[Source] | None:
