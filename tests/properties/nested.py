@@ -49,21 +49,36 @@ class _Writer:
         return f"r{self.count}"
 
     def statement(self) -> str:
-        shape = self.pick("query", "with", "twice", "recursive")
+        shape = self.pick("query", "with", "chain", "chain", "twice", "recursive")
         if shape == "query":
             return self.query(2)
         if shape == "with":
             return f"WITH w AS ({self.query(1)}) {self.block(1, extra=('w',))}"
+        if shape == "chain":
+            how = self.pick("", "MATERIALIZED ", "NOT MATERIALIZED ")
+            first, second = self.query(1), self.query(1, extra=("w",))
+            return f"WITH w AS {how}({first}), wx AS ({second}) {self.query(1, extra=('w', 'wx'))}"
         if shape == "twice":
             return f"WITH w(k, v, t) AS ({self.query(1)}) SELECT p.k, q.v, p.t FROM w p JOIN w q ON p.k = q.k"
         step = f"SELECT k + 1, v, t FROM w WHERE k < {self.pick('3', '(SELECT max(i) FROM a)')}"
         return f"WITH RECURSIVE w(k, v, t) AS ({self.block(0)} UNION {step}) SELECT k, v, t FROM w"
 
-    def query(self, depth: int) -> str:
-        if depth and self.pick("block", "block", "set") == "set":
+    def query(self, depth: int, extra: tuple[str, ...] = ()) -> str:
+        shape = self.pick("block", "block", "set", "with") if depth else "block"
+        if shape == "set":
             operation = self.pick("UNION ALL", "UNION", "EXCEPT", "INTERSECT", "UNION ALL BY NAME")
-            return f"({self.block(depth - 1)}) {operation} ({self.block(depth - 1)})"
-        return self.block(depth)
+            united = f"({self.operand(depth - 1, extra)}) {operation} ({self.operand(depth - 1, extra)})"
+            return f"{united} ORDER BY ALL LIMIT {self.pick('2', '50')}" if self.draw(st.booleans()) else united
+        if shape == "with":
+            name = self.fresh()
+            return f"WITH {name}(k, v, t) AS ({self.block(depth - 1, extra)}) {self.operand(depth - 1, (*extra, name))}"
+        return self.block(depth, extra)
+
+    def operand(self, depth: int, extra: tuple[str, ...]) -> str:
+        """A part of a set operation, or a query behind WITH: a block, or all of a query of WITH."""
+        if extra and self.draw(st.booleans()):
+            return f"SELECT {self.pick('*', 'k, v, t', 'k + 1 AS k, v, t')} FROM {self.pick(*extra)}"
+        return self.block(depth, extra)
 
     def block(self, depth: int, extra: tuple[str, ...] = ()) -> str:
         source, columns = self.source(depth, extra)
@@ -143,7 +158,7 @@ class _Writer:
     def item(self, depth: int, extra: tuple[str, ...], taken: str = "") -> tuple[str, str]:
         if depth > 0 and self.draw(st.booleans()):
             alias = self.fresh()
-            return f"({self.query(depth - 1)}) AS {alias}", alias
+            return f"({self.query(depth - 1, extra)}) AS {alias}", alias
         name = self.pick(*[name for name in ("a", "b", "c", *extra) if name != taken])
         return name, name
 
