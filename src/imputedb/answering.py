@@ -75,10 +75,11 @@ class Planner:
         columns, types = engine.texts.outputs(text)
         base, always = asked.strategy == BASE, asked.always
         with engine.own_statements(text):
-            found, self._copies, warnings = blocks(engine, node, columns, asked.imputers, base=base, always=always)
+            found = blocks(engine, node, columns, asked.imputers, base=base, always=always)
+            self._copies = found.copies
         if self._copies:
             engine.texts.forget_outputs(text)
-        return Prepared(text, columns, types, found, tuple(warnings))
+        return Prepared(text, columns, types, found.blocks, tuple(found.warnings), found.policies)
 
 
 def respond(
@@ -241,7 +242,7 @@ def answer(
 ) -> Result:
     """The result of a prepared query."""
     began = perf_counter()
-    report = replace(_verbatim(asked), planning_ms=planning_ms)
+    report = replace(_verbatim(asked), planning_ms=planning_ms, policies=prepared.policies)
     if asked.method != IMPUTATION:
         with engine.snapshot(), translated():
             found = unimputed(engine, prepared, asked)

@@ -80,7 +80,7 @@ class CellIntervals:
         table: its name.
         column: its name.
         key: the column that `row` is a value of.
-        imputer: its name.
+        imputer: what filled the column: the one that was asked for, or that the column's policy names.
         level: that was asked for.
         coverage: what was measured, over all patterns.
         checked: hidden cells that it was measured on; none of them had a part in the intervals.
@@ -188,7 +188,7 @@ def cell_intervals(
         intervals, patterns = _sets(table, cells, values, _chances(asked, target, progress), split, level)
     else:
         intervals, patterns = _intervals(table, cells, values, split, level, table.statistics.policy(target.name))
-    return _together(table, target, imputer, level, intervals, patterns, [*found.said, *others(asked)])
+    return _together(table, asked, target, level, intervals, patterns, [*found.said, *others(asked)])
 
 
 def _unfilled(asked: Request, target: Column, given: Array) -> Flags:
@@ -321,8 +321,8 @@ def _asked(table: Stored, split: _Split) -> Iterable[tuple[int, object, Pattern]
 
 def _together(
     table: Stored,
+    asked: Request,
     target: Column,
-    imputer: Imputer,
     level: float,
     cells: Sequence[CellInterval],
     patterns: Sequence[PatternCoverage],
@@ -330,7 +330,7 @@ def _together(
 ) -> CellIntervals:
     checked = sum(one.checked for one in patterns)
     coverage = sum(one.coverage * one.checked for one in patterns if one.checked) / checked
-    said = [f"{imputer.name}: {note}" for note in notes]
+    said = [f"{asked.imputer.name}: {note}" for note in notes]
     if pooled := sum(one.cells for one in patterns if one.pooled):
         said.append(
             f"{pooled} of {len(cells)} cells have a pattern of missingness with too few hidden cells, and so the "
@@ -341,5 +341,14 @@ def _together(
     ranked = tuple(sorted(patterns, key=lambda one: (-one.cells, one.missing)))
     name = table.table.name
     return CellIntervals(
-        name, target.name, table.key, imputer.name, level, coverage, checked, tuple(cells), ranked, tuple(said)
+        name,
+        target.name,
+        table.key,
+        asked.filler(target).name,
+        level,
+        coverage,
+        checked,
+        tuple(cells),
+        ranked,
+        tuple(said),
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.bundle import Drawn
 from imputedb.errors import CannotImpute
-from imputedb.filling import Filling, Hand, Outcome
+from imputedb.filling import CENTRE, Filling, Hand, Outcome
 from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Rows, is_proper, reads_whole_tables
 from imputedb.statistics.statistics import Kind
 
@@ -158,6 +158,8 @@ class Drawing:
         for part in request.parts():
             warned(part.imputer, filling.outcome)
             filling.assumed(part.imputer)
+            for column in part.targets:
+                filling.outcome.filled(column, part.imputer.name)
         places = {c: asked.cells(c, made[c].rows) for c in asked.wanted if c in made}
         for turn, values in zip(turns, request.draws(numbers, filling.progress), strict=True):
             for column in places:
@@ -172,6 +174,7 @@ class Drawing:
             f"no value of {column} is observed among the {count} rows at hand: "
             f"the missing ones take the centre of the whole column in every draw"
         )
+        self.filling.outcome.filled(column, CENTRE)
         return self.filling.centre(column)
 
 

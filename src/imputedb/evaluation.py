@@ -1,7 +1,7 @@
 """How well imputers fill in a table: cells that are known are hidden, filled, and compared."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
 from typing import Any, Literal, get_args
 
@@ -42,6 +42,7 @@ class Score:
             booleans the share that is wrong.
         bias: of numbers, the mean of filled less true / standard deviation; None of categories.
         wrong: whether the error is a share that is wrong.
+        method: what filled the column: the imputer, or the one that the column's policy names.
     """
 
     imputer: str
@@ -51,6 +52,7 @@ class Score:
     error: float
     bias: float | None
     wrong: bool
+    method: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Evaluation:
         scores: by imputer, column and subgroup.
         seconds: what each imputer took to fill all hidden and missing cells.
         notes: what imputers had to say.
+        policies: of the table's columns, in words.
     """
 
     table: str
@@ -74,6 +77,7 @@ class Evaluation:
     scores: tuple[Score, ...]
     seconds: Mapping[str, float]
     notes: tuple[str, ...] = ()
+    policies: Mapping[str, str] = field(default_factory=dict)
 
     def overall(self, imputer: str) -> float:
         """The mean error over the columns."""
@@ -90,6 +94,7 @@ class Evaluation:
             "overall": {imputer: self.overall(imputer) for imputer in self.seconds},
             "scores": [asdict(score) for score in self.scores],
             "notes": list(self.notes),
+            "policies": dict(self.policies),
         }
 
 
@@ -155,9 +160,11 @@ def evaluate(
         seconds[imputer.name] = perf_counter() - began
         notes += [f"{imputer.name}: {sentence}" for sentence in said]
         for column in sorted(flags):
-            scores += _scores(imputer.name, table.rows.columns[column], rows, column, flags[column], filled, groups)
+            names = imputer.name, asked.filler(column).name
+            scores += _scores(names, table.rows.columns[column], rows, column, flags[column], filled, groups)
     count = sum(int(flag.sum()) for flag in flags.values())
-    return Evaluation(table.table.name, pattern, count, by, tuple(scores), seconds, tuple(notes))
+    policies = table.statistics.said
+    return Evaluation(table.table.name, pattern, count, by, tuple(scores), seconds, tuple(notes), policies)
 
 
 def _check(imputers: Sequence[Imputer], share: float, pattern: str) -> None:
@@ -286,7 +293,7 @@ def _groups(table: Stored, by: str | None) -> Mapping[str | None, Flags]:
 
 
 def _scores(
-    imputer: str,
+    names: tuple[str, str],
     truth: Cells,
     rows: Rows,
     column: Column,
@@ -294,6 +301,7 @@ def _scores(
     filled: Mapping[Column, Array],
     groups: Mapping[str | None, Flags],
 ) -> list[Score]:
+    imputer, method = names
     values = np.zeros(len(flags), np.float64)
     values[rows.columns[column].missing] = np.ma.getdata(filled[column]).astype(np.float64)
     stays = np.zeros(len(flags), bool)
@@ -310,5 +318,5 @@ def _scores(
         off = values[here] - true[here]
         error = float(np.mean(off != 0)) if wrong else float(np.sqrt(np.mean(off**2)) / deviation)
         bias = None if wrong else float(np.mean(off) / deviation)
-        found.append(Score(imputer, column.name, group, int(here.sum()), error, bias, wrong))
+        found.append(Score(imputer, column.name, group, int(here.sum()), error, bias, wrong, method))
     return found

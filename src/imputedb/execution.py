@@ -303,6 +303,7 @@ class Execution:
             wanted = {str(c): t.call("count_star", where=t.is_missing(_bound(c))) for c in columns}
             counts = self._counts(node, lambda: self.generator.columns(node.input, wanted, self._first))
         for column, count in zip(columns, counts, strict=True):
+            outcome.filled(column, node.imputer)
             outcome.imputed[column] = outcome.imputed.get(column, 0) + count
 
     def _counts(self, what: Relation, node: Callable[[], Tree]) -> Sequence[int]:

@@ -29,15 +29,25 @@ from imputedb.sql import tree as t
 from imputedb.statistics.policy import Policy
 from imputedb.statistics.statistics import Kind, Statistics
 
+CENTRE = "centre"
+"""What fills a column of which nothing is observed among the rows at hand: its mean, median or mode in the table."""
+
 
 @dataclass(slots=True)
 class Outcome:
     """What was done to the data on the way to an answer."""
 
     imputed: dict[Column, int] = field(default_factory=dict)
+    methods: dict[Column, list[str]] = field(default_factory=dict)
     dropped: int = 0
     examined: int = 0
     warnings: list[str] = field(default_factory=list)
+
+    def filled(self, column: Column, method: str) -> None:
+        """Takes note of what fills a column."""
+        known = self.methods.setdefault(column, [])
+        if method not in known:
+            known.append(method)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,13 +250,17 @@ class Filling:
                     f"the {hand.count} missing ones take the centre of the whole column"
                 )
                 values[column] = np.full(hand.count, self.centre(column), dtype=object)
+                self.outcome.filled(column, CENTRE)
         return values
 
     def _imputed(
         self, hand: Hand, rows: Rows, targets: Sequence[Column], order: NDArray[np.intp]
     ) -> Mapping[Column, Array]:
         """The values of missing cells, one request for all targets whatever fills them."""
-        found = self.request(hand, rows, targets, order).values(self.progress, self.deciding.intersection(targets))
+        asked = self.request(hand, rows, targets, order)
+        found = asked.values(self.progress, self.deciding.intersection(targets))
+        for column in targets:
+            self.outcome.filled(column, asked.filler(column).name)
         self.outcome.warnings += found.said
         self.assumed(self.imputer)
         return found.values

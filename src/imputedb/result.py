@@ -38,7 +38,7 @@ class Report:
 
     Attributes:
         alpha: the trade-off that was asked for; 0 is the best answer, 1 the fastest.
-        imputer: the imputers the planner could choose from.
+        imputer: the imputers the planner could choose from; a policy may name another (`methods`).
         seed: what random numbers were keyed by.
         strategy: `planned`; `completed`, where the statement ran as it is written over tables that were completed at
             their scans, or `mixed` of both; `base` (every table completed first); `verbatim` (nothing missing is read).
@@ -47,6 +47,8 @@ class Report:
         planning_ms: time from text to plan.
         execution_ms: time from plan to answer.
         imputed: cells filled in, by column.
+        methods: what filled them, by column: the policy's imputer where it names one, else the plan's.
+        policies: of the tables that are read, in words, by table and column.
         avoided: cells of those columns that completing their tables first would have filled in, and this answer did not
             need.
         dropped: rows that Drop operators removed, the sum over all of them.
@@ -64,6 +66,8 @@ class Report:
     planning_ms: float = 0.0
     execution_ms: float = 0.0
     imputed: Mapping[str, int] = field(default_factory=dict)
+    methods: Mapping[str, str] = field(default_factory=dict)
+    policies: Mapping[str, str] = field(default_factory=dict)
     avoided: Mapping[str, int] = field(default_factory=dict)
     dropped: int = 0
     warnings: tuple[str, ...] = ()

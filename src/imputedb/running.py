@@ -124,13 +124,23 @@ def _is_real(given: object) -> TypeGuard[float]:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A query understood: its output, unless DuckDB may run it as it stands the blocks that answer it, and warnings."""
+    """A query understood.
+
+    Attributes:
+        text: of the query.
+        columns: the names of its output.
+        types: DuckDB's.
+        blocks: that answer it; none where DuckDB may run it as it stands.
+        warnings: what is to be warned of.
+        policies: of the tables that it reads, in words, by table and column.
+    """
 
     text: str
     columns: list[str]
     types: list[str]
     blocks: Sequence[Block] = ()
     warnings: tuple[str, ...] = ()
+    policies: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def frontier(self) -> Frontier | None:
@@ -279,6 +289,11 @@ class Run:
             "penalty": penalty,
             "estimated_ms": sum(plan.time for plan in self._plans),
             "imputed": imputed,
+            "methods": {
+                str(column): ", ".join(names)
+                for column, names in sorted(self._outcome.methods.items())
+                if imputed.get(str(column))
+            },
             "dropped": self._outcome.dropped,
             "warnings": (*_warnings(penalty, self._outcome), *_apart(self.drawn if self._joined else [])),
             "notes": tuple(_notes(self.drawn)),

@@ -60,6 +60,7 @@ class Why:
         fallback: `group`, `column` or `mean` where no neighbour was found; `left` where nothing stands in.
         recall: of an approximate search, its measured share of exact neighbours.
         age: seconds since the index of an approximate search was learnt.
+        policy: what was said of the column, in words; None where nothing was.
     """
 
     table: str
@@ -76,6 +77,7 @@ class Why:
     fallback: str | None
     recall: float | None = None
     age: float | None = None
+    policy: str | None = None
 
     def data(self) -> dict[str, Any]:
         """Everything as JSON-ready data."""
@@ -184,6 +186,7 @@ def _explained(lookup: Lookup, column: Column, place: int, told: Told, cell: int
         fallback=told.fallback[cell],
         recall=lookup.recall,
         age=lookup.age,
+        policy=lookup.stored.statistics.said.get(column.name),
     )
 
 

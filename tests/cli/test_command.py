@@ -45,7 +45,8 @@ def test_json_is_a_contract(survey: str) -> None:
     assert ran.returncode == 0, ran.stderr
     data = json.loads(ran.stdout)
     assert set(data) == {"columns", "rows", "report"}
-    wanted = "alpha imputer seed penalty strategy planning_ms execution_ms plan imputed avoided dropped warnings notes"
+    wanted = "alpha imputer seed penalty strategy planning_ms execution_ms plan imputed methods policies avoided "
+    wanted += "dropped warnings notes"
     assert set(data["report"]) == set(wanted.split())
     assert data["columns"] == ["sex", "age"]
     assert [row[0] for row in data["rows"]] == ["f", "m"]

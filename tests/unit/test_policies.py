@@ -1,6 +1,7 @@
 """Policies and declared values: what is accepted, and that they follow the data."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -219,3 +220,59 @@ def test_damaged_statistics_are_gathered_anew(kept: Database) -> None:
     assert len(kept.sql("SELECT x FROM t", imputer="mean").fetchall()) == 3
     kept.execute("CREATE OR REPLACE TABLE imputedb.statistics AS SELECT 1 AS odd")
     assert len(kept.sql("SELECT x FROM t", imputer="mean").fetchall()) == 3
+
+
+@pytest.fixture
+def mixed(db: Database) -> Database:
+    """x is filled by norm and y by what is asked for; s stays NULL."""
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=200)
+    gone = rng.random((3, 200)) < 0.3
+    columns = {name: np.ma.masked_array(a + rng.normal(size=200), gone[i]) for i, name in enumerate("xys")}
+    db.register("t", {"id": np.arange(200), "a": a, **columns})
+    db.policy("t", "x", imputer="norm")
+    db.policy("t", "s", "keep")
+    return db
+
+
+SAID = {"t.s": "KEEP", "t.x": "IMPUTE IMPUTER norm"}
+
+
+@pytest.mark.parametrize(
+    ("options", "plan"),
+    [({}, "norm(t.x)"), ({"m": 3}, "norm(t.x)"), ({"strategy": "base"}, "tree(t.y), norm(t.x)")],
+    ids=["single", "draws", "base"],
+)
+def test_an_answer_names_what_filled_each_column(mixed: Database, options: dict[str, Any], plan: str) -> None:
+    for query in (
+        "SELECT avg(x), avg(y) FROM t",
+        "WITH u AS (SELECT * FROM t) SELECT avg(x), avg(y) FROM u WHERE y > 0",
+    ):
+        found = mixed.sql(query, **options)
+        assert (found.report.methods, found.report.policies) == ({"t.x": "norm", "t.y": "tree"}, SAID)
+        assert plan in found.plan
+    others = {"t.x": "norm"} if "strategy" in options else {}  # base completes whole tables
+    assert mixed.sql("SELECT avg(y) FROM t WHERE a > 0", **options).report.methods == {"t.y": "tree", **others}
+
+
+def test_a_constant_is_named_and_what_fills_nothing_is_not(mixed: Database) -> None:
+    found = mixed.sql("SELECT avg(x), avg(y) FROM t", imputer="mean").report
+    assert found.methods == {"t.x": "norm", "t.y": "mean"}
+    assert mixed.sql("SELECT avg(x) FROM t", imputer="drop").report.methods == {}
+    assert mixed.sql("SELECT count(s) FROM t").report.policies == SAID
+    assert mixed.sql("SELECT avg(x) FROM t", method="bounds").report.policies == SAID
+    assert "norm(t.x)" in mixed.explain("SELECT avg(x), avg(y) FROM t").text
+    assert "norm(t.x)" in str(mixed.explain("SELECT avg(x), avg(y) FROM t").data())
+
+
+def test_other_functions_name_it_too(mixed: Database, tmp_path: Path) -> None:
+    done = mixed.impute("t", tmp_path / "out", m=2, imputer="pmm")
+    assert {name: told["method"] for name, told in done.manifest["columns"].items()} == {"x": "norm", "y": "pmm"}
+    assert done.manifest["policies"] == {"s": "KEEP", "x": "IMPUTE IMPUTER norm"}
+    found = mixed.evaluate("t", imputer=("tree", "mean"))
+    methods = {(score.imputer, score.column): score.method for score in found.scores}
+    assert methods == {("tree", "x"): "norm", ("mean", "x"): "norm", ("tree", "y"): "tree", ("mean", "y"): "mean"}
+    assert found.policies == found.data()["policies"] == {"s": "KEEP", "x": "IMPUTE IMPUTER norm"}
+    assert mixed.cells("t", "x", imputer="tree").imputer == "norm"
+    mixed.policy("t", "y", low=0)
+    assert mixed.why("t", "y", 3).policy == "IMPUTE RANGE 0 TO infinity"

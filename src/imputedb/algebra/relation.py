@@ -49,11 +49,19 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Impute:
-    """μ: every row, the missing values of `columns` filled in by an imputer."""
+    """μ: every row, the missing values of `columns` filled in by an imputer, some perhaps by one of their own."""
 
     input: "Relation"
     columns: Columns
     imputer: str
+    own: tuple[tuple[Column, str], ...] = field(default=(), compare=False)
+
+    @property
+    def fillers(self) -> Mapping[str, Columns]:
+        """The columns by the name of what fills them."""
+        own = dict(self.own)
+        names = sorted({own.get(column, self.imputer) for column in self.columns}, key=lambda n: (n != self.imputer, n))
+        return {name: frozenset(c for c in self.columns if own.get(c, self.imputer) == name) for name in names}
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,8 @@ def label(relation: Relation) -> str:
             return f"σ {_texts(predicates, ' and ')}"
         case Join(_, _, predicates):
             return f"⋈ {_texts(predicates, ' and ')}" if predicates else "×"
-        case Impute(_, columns, imputer):
-            return f"μ {imputer}({listed(columns)})"
+        case Impute():
+            return "μ " + ", ".join(f"{name}({listed(columns)})" for name, columns in relation.fillers.items())
         case Drop(_, columns):
             return f"δ {listed(columns)}"
         case Aggregate(_, groups, aggregates, having):

@@ -1,6 +1,7 @@
 """A statement to its blocks, in the order in which they run."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from imputedb.algebra.relation import Table
 from imputedb.blocks.block import ANSWER, Block
@@ -25,6 +26,23 @@ FEW_LEVELS = 20
 """Integers with so few different values are no expected values: predictions are rounded to one of them."""
 
 
+class Blocks(NamedTuple):
+    """A statement taken apart.
+
+    Attributes:
+        blocks: in the order in which they run, the one that answers last; none if DuckDB may run the statement as it
+            stands.
+        copies: temporary tables that were made of files, to be dropped when it has been answered.
+        warnings: what is to be warned of.
+        policies: of the tables that it reads, in words, by table and column.
+    """
+
+    blocks: list[Block]
+    copies: list[Table]
+    warnings: list[str]
+    policies: dict[str, str]
+
+
 def blocks(
     engine: DuckDB,
     node: Tree,
@@ -33,10 +51,8 @@ def blocks(
     *,
     base: bool = False,
     always: bool = False,
-) -> tuple[list[Block], list[Table], list[str]]:
-    """The blocks of a statement in the order in which they run, the one that answers last; none if DuckDB may run the
-    statement as it stands. And temporary tables that were made of files, to be dropped when it has been answered; and
-    what is to be warned of.
+) -> Blocks:
+    """A statement as blocks.
 
     Args:
         node: DuckDB's tree of a statement that it has already accepted.
@@ -50,18 +66,28 @@ def blocks(
     resolver = Resolver(catalog(engine))
     whole = resolver.statement(files.copied(node)).node
     warnings = as_stored(engine, whole, resolver.sources) if imputers else []
+    said = _policies(engine, resolver.sources)
     reads = Reads(engine, resolver.sources)
     if not reads.dirty(whole) and not always:
-        return [], files.copies, warnings
+        return Blocks([], files.copies, warnings, said)
     reads.examined = examined(whole, resolver.sources, _facts(engine, resolver.sources))
     prune(whole, reads.examined, engine.functions)
     if not reads.dirty(whole) and not always:
-        return [], files.copies, warnings
+        return Blocks([], files.copies, warnings, said)
     scans = Scans(engine, reads, imputers, base=base)
     making = Making(engine, reads, scans, imputers, base=base, always=always)
     nested = Nested(engine, reads, making)
     last = making.block(ANSWER, whole if base else nested.settled(whole, []), columns)
-    return [*scans.blocks(), *nested.found, last], files.copies, warnings
+    return Blocks([*scans.blocks(), *nested.found, last], files.copies, warnings, said)
+
+
+def _policies(engine: DuckDB, sources: Mapping[int, Source]) -> dict[str, str]:
+    tables = {source.table for source in sources.values() if source.table is not None}
+    return {
+        f"{table.name}.{column}": str(policy)
+        for table in sorted(tables, key=lambda table: table.path)
+        for column, policy in sorted(engine.tables.shape(table).policies.items())
+    }
 
 
 def _facts(engine: DuckDB, sources: Mapping[int, Source]) -> Facts:

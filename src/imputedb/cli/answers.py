@@ -111,9 +111,15 @@ def summary(report: Report, rows: int) -> str:
         return f"{done}; nothing missing was read"
     if report.strategy in ("aipw", "bounds"):
         return f"{done}; nothing was imputed"
-    cells = ", ".join(f"{count:,} of {column}" for column, count in report.imputed.items() if count) or "nothing"
+    cells = ", ".join(_filled(report, column, count) for column, count in report.imputed.items() if count) or "nothing"
     spared = f" ({sum(report.avoided.values()):,} more were not needed)" if report.avoided else ""
     return f"{done}; penalty {report.penalty:.4f}; imputed {cells}{spared}; dropped {report.dropped:,} rows"
+
+
+def _filled(report: Report, column: str, count: int) -> str:
+    """Cells of a column, with what filled them where that is none of the imputers that were asked for."""
+    method = report.methods.get(column, "")
+    return f"{count:,} of {column}" + ("" if method in report.imputer.split(",") else f" by {method}")
 
 
 def as_csv(result: Result) -> str:
@@ -142,6 +148,8 @@ def as_data(result: Result) -> dict[str, Any]:
             **{name: known[name] for name in wanted},
             "plan": result.plan,
             "imputed": dict(report.imputed),
+            "methods": dict(report.methods),
+            "policies": dict(report.policies),
             "avoided": dict(report.avoided),
             "dropped": report.dropped,
             "warnings": list(report.warnings),

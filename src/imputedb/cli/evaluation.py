@@ -25,10 +25,10 @@ def as_csv(evaluation: Evaluation) -> str:
     """A line a score, all rows before subgroups."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["imputer", "column", "group", "cells", "error", "bias", "wrong", "seconds"])
+    writer.writerow(["imputer", "column", "group", "cells", "error", "bias", "wrong", "seconds", "method"])
     for s in sorted(evaluation.scores, key=lambda s: (s.group or "", s.column)):
         writer.writerow(
-            [s.imputer, s.column, s.group, s.cells, s.error, s.bias, s.wrong, evaluation.seconds[s.imputer]]
+            [s.imputer, s.column, s.group, s.cells, s.error, s.bias, s.wrong, evaluation.seconds[s.imputer], s.method]
         )
     return text.getvalue()
 

@@ -12,6 +12,8 @@ def as_text(reason: Why) -> str:
     lines = [f"{reason.table}.{reason.column} where {reason.key} is {reason.row}: {_said(reason)}"]
     if reason.neighbours:
         lines += ["", printed(_neighbours(reason)), "", _agreement(reason)]
+    if reason.policy is not None:
+        lines.append(f"its policy: {reason.policy}")
     if reason.recall is not None:
         lines.append(
             f"searched approximately: {reason.recall:.1%} of exact neighbours are found (measured); "

@@ -122,6 +122,7 @@ def page(completed: Completed, figures: Mapping[str, "Figure"]) -> str:
         f"<h1>Completed data sets of <code>{escape(str(told['source']))}</code></h1>",
         f"<p><b>Every answer from them assumes:</b> values are {escape(told['assumption'])}.</p>",
         _table(["column", "method", "imputed", "share", "R-hat", "notes"], _columns(told["columns"])),
+        _policies(told.get("policies", {})),
         *(f"<p>{escape(name)} is left as it is: {escape(why)}.</p>" for name, why in told["left"].items()),
         _mcar(completed),
     ]
@@ -133,6 +134,10 @@ def page(completed: Completed, figures: Mapping[str, "Figure"]) -> str:
     parts.append("<h2>How it was made</h2>" + _table(["", ""], [(name, str(told[name])) for name in settings]))
     head = f"<!doctype html><meta charset=utf-8><title>Completed data sets</title><style>{_STYLE}</style>"
     return head + "\n".join(parts)
+
+
+def _policies(said: Mapping[str, str]) -> str:
+    return _table(["column", "policy"], list(said.items())) if said else ""
 
 
 def _columns(columns: Mapping[str, Mapping[str, object]]) -> list[tuple[str, ...]]:

@@ -19,7 +19,6 @@ from imputedb.imputers.request import Permit, Request
 from imputedb.shelf import Shelf, permits
 from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
-from imputedb.statistics.policy import Policy
 from imputedb.statistics.statistics import MANY_LEVELS, Kind, Statistics
 
 STAGED = "imputedb_source"
@@ -40,6 +39,7 @@ class Source:
         permits: what policies permit of the targets.
         meant: by column, where a NULL means something of its own.
         missing: by target, how many cells miss a value.
+        policies: of all columns, in words.
     """
 
     table: Table
@@ -51,16 +51,11 @@ class Source:
     permits: Mapping[Column, Permit]
     meant: Mapping[Column, NDArray[np.bool_]]
     missing: Mapping[Column, int]
+    policies: Mapping[str, str]
 
     def request(self, imputer: Imputer, seed: int) -> Request:
         """What is asked of imputers."""
         return Request(self.rows, self.targets, imputer, self.permits, seed)
-
-    @property
-    def policies(self) -> dict[str, str]:
-        """The targets' policies, in words."""
-        unset = Policy()
-        return {c.name: str(p.policy) for c, p in sorted(self.permits.items()) if p.policy != unset}
 
     @property
     def predictors(self) -> tuple[Column, ...]:
@@ -119,6 +114,7 @@ def read(engine: DuckDB, table: Table, wanted: Sequence[str] | None = None) -> S
         permits(shelf, columns, rows.columns),
         {column: shelf.meant(column.name) & rows.columns[column].missing for column in own},
         {column: statistics.columns[column.name].missing for column in columns},
+        statistics.said,
     )
 
 

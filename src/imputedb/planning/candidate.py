@@ -85,8 +85,9 @@ class Candidate:
     def imputed(self, mask: int, imputer: int, problem: Problem) -> "Candidate":
         """μ of some of the dirty columns."""
         penalty, time = problem.impute(imputer, mask, self.rows, self.attributes)
+        columns = problem.columns_of(mask)
         return Candidate(
-            Impute(self.relation, problem.columns_of(mask), problem.imputers[imputer].name),
+            Impute(self.relation, columns, problem.imputers[imputer].name, problem.own(columns)),
             self.rows,
             self.dirty & ~mask,
             self.attributes,

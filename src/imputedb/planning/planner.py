@@ -138,7 +138,7 @@ def _completed(source: Source, problem: Problem, columns: Columns, imputer: Impu
         attributes = max(source.attributes, len(rest) + 1)
         work = Work(candidate.rows, len(rest), attributes, sum(shares) / len(shares), spread)
         penalty, time = price(imputer, work)
-        relation = Impute(candidate.relation, rest, imputer.name)
+        relation = Impute(candidate.relation, rest, imputer.name, problem.own(rest))
         loss, placements = candidate.loss + penalty, candidate.placements + 1
         candidate = Candidate(relation, candidate.rows, 0, source.attributes, loss, placements, candidate.time + time)
     return candidate

@@ -129,6 +129,11 @@ class Problem:
             frozenset(c for c in self.columns if self.statistics[c.relation].policy(c.name).action == "drop")
         )
 
+    def own(self, columns: Columns) -> tuple[tuple[Column, str], ...]:
+        """The columns that a policy gives an imputer of their own, with its name."""
+        named = ((c, self.statistics[c.relation].policy(c.name).imputer) for c in sorted(columns))
+        return tuple((column, name) for column, name in named if name is not None)
+
     @cached_property
     def asked(self) -> int:
         """The columns whose missingness is asked about too: rows that miss them must not go, or the question would."""

@@ -45,6 +45,11 @@ class Statistics:
         """What was said about a column."""
         return self.policies.get(name, DEFAULT)
 
+    @property
+    def said(self) -> dict[str, str]:
+        """What was said about columns, in words."""
+        return {name: str(policy) for name, policy in sorted(self.policies.items())}
+
     @cached_property
     def dirty(self) -> frozenset[str]:
         """The columns with at least one missing value."""
