@@ -142,7 +142,6 @@ class Execution:
             case Drop(below, columns):
                 asked = _reads_of(self._meaning(column) for column in columns)
                 dropped = replace(relation, input=self._ready(below, wanted | columns | asked, outcome))
-                self._count_dropped(dropped, outcome)
                 return self._seen(relation, dropped, wanted)
             case Impute(below, columns, imputer):
                 return self._imputed(relation, below, columns, self.imputers[imputer], wanted, outcome)
@@ -275,21 +274,23 @@ class Execution:
 
     # -- what is reported ---------------------------------------------------------------------------------------------
 
-    def _count_dropped(self, node: Drop, outcome: Outcome) -> None:
-        column, *more = sorted(node.columns)
-        if isinstance(node.input, Scan) and not more and self._meaning(column) is None:
+    def count_dropped(self, rows: Relation, columns: Sequence[Column], outcome: Outcome) -> None:
+        """Takes note of the rows of stored tables that go because they miss one of some columns."""
+        self._scans = {scan.alias: scan for scan in scans(rows)}
+        column, *more = columns
+        if isinstance(rows, Scan) and not more and self._meaning(column) is None:
             outcome.dropped += self._statistics(column).missing
             outcome.examined += self.statistics[column.relation].rows
             return
 
         def counted() -> Tree:
-            gone = t.any_of([self._is_gone(column) for column in sorted(node.columns)])
+            gone = t.any_of([self._is_gone(column) for column in columns])
             counts = {"rows": t.call("count_star"), "gone": t.call("count_star", where=gone)}
-            return self.generator.columns(node.input, counts, self._first)
+            return self.generator.columns(rows, counts)
 
-        rows, dropped = self._counts(node, counted)
+        examined, dropped = self._counts(Drop(rows, frozenset(columns)), counted)
         outcome.dropped += dropped
-        outcome.examined += rows
+        outcome.examined += examined
 
     def _is_gone(self, column: Column) -> Tree:
         missing, meaning = t.is_missing(_bound(column)), self._meaning(column)

@@ -35,12 +35,21 @@ CENTRE = "centre"
 
 @dataclass(slots=True)
 class Outcome:
-    """What was done to the data on the way to an answer."""
+    """What was done to the data on the way to an answer.
+
+    Attributes:
+        imputed: cells, by column.
+        dropped: rows that are gone for a missing value.
+        examined: rows that they are some of.
+        unconditioned: tables whose dropped rows are counted before the query's conditions.
+        warnings: sentences.
+    """
 
     imputed: dict[Column, int] = field(default_factory=dict)
     methods: dict[Column, list[str]] = field(default_factory=dict)
     dropped: int = 0
     examined: int = 0
+    unconditioned: set[str] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
 
     def filled(self, column: Column, method: str) -> None:

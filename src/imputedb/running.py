@@ -24,6 +24,7 @@ from imputedb.inference.answers import Question
 from imputedb.inference.measures import Measures
 from imputedb.planning import invariant
 from imputedb.planning.candidate import Candidate
+from imputedb.planning.dropped_rows import considered
 from imputedb.planning.frontier import Frontier
 from imputedb.result import HIGH_PENALTY, MUCH_DROPPED
 from imputedb.sql import parse
@@ -171,6 +172,7 @@ class Run:
 
     Attributes:
         numbers: of the draws that are run together; None for the single best values.
+        again_only: whether nothing is told of it, because it is told of another run.
         drawn: the plan of each block by its name.
     """
 
@@ -180,6 +182,7 @@ class Run:
     watch: Watch | None = None
     numbers: tuple[int, ...] | None = None
     drawn: list[tuple[str, Relation | str]] = field(default_factory=list)
+    again_only: bool = False
     _names: list[str] = field(default_factory=list)
     _made: dict[str, list[str]] = field(default_factory=lambda: {"VIEW": [], "TABLE": []})
     _plans: list[Candidate] = field(default_factory=list)
@@ -228,7 +231,7 @@ class Run:
 
     def again(self, numbers: tuple[int, ...]) -> "Run":
         """The same statement in other draws, of which nothing is told."""
-        return Run(self.engine, self.asked, self.progress, None, numbers, [], self._names, self._made)
+        return Run(self.engine, self.asked, self.progress, None, numbers, [], True, self._names, self._made)
 
     def plan(self, block: Planned | Completed) -> Candidate:
         """The plan of a block, noted down."""
@@ -239,7 +242,16 @@ class Run:
             for column in node.columns if isinstance(node, Impute) else ():
                 self._missing[str(column)] = block.problem.statistics[column.relation].columns[column.name].missing
         self.drawn.append((block.name, plan.relation))
+        self._count_dropped(block, plan)
         return plan
+
+    def _count_dropped(self, block: Planned | Completed, plan: Candidate) -> None:
+        if self.again_only:
+            return
+        for one in considered(plan.relation, block.problem):
+            self.execution(block).count_dropped(one.rows, one.columns, self._outcome)
+            if isinstance(block, Completed):
+                self._outcome.unconditioned.update(scan.table.name for scan in scans(one.rows))
 
     def execution(self, block: Planned | Completed) -> Execution:
         """What runs its plan."""
@@ -296,7 +308,7 @@ class Run:
             },
             "dropped": self._outcome.dropped,
             "warnings": (*_warnings(penalty, self._outcome), *_apart(self.drawn if self._joined else [])),
-            "notes": tuple(_notes(self.drawn)),
+            "notes": tuple(_notes(self.drawn, self.asked)),
         }
 
 
@@ -331,9 +343,10 @@ def _apart(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[str]:
             )
 
 
-def _notes(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[str]:
+def _notes(drawn: Sequence[tuple[str, Relation | str]], asked: Asked) -> Iterator[str]:
     tables = sorted({scan.table.name for _, plan in drawn if isinstance(plan, Impute | Drop) for scan in scans(plan)})
-    where = f"; {', '.join(tables)} completed at the scan" if tables else ""
+    silent = ", where alpha drops nothing" if asked.alpha > 0 and asked.imputers else ""
+    where = f"; {', '.join(tables)} completed at the scan{silent}" if tables else ""
     reasons = [plan.partition(": ")[2] for _, plan in drawn if isinstance(plan, str) and ": " in plan]
     yield from (f"not planned: {reason}{where}" for reason in reasons)
     if tables and not reasons:
@@ -383,9 +396,11 @@ def _warnings(penalty: float, outcome: Outcome) -> list[str]:
         )
     if outcome.examined and outcome.dropped / outcome.examined >= MUCH_DROPPED:
         share = outcome.dropped / outcome.examined
+        tables = ", ".join(sorted(outcome.unconditioned))
+        where = f", of {tables} before the query's conditions" if tables else ""
         found.append(
-            f"{outcome.dropped:,} of {outcome.examined:,} rows ({share:.0%}) were dropped for a missing value; unless "
-            "values are missing completely at random, the answer is biased"
+            f"{outcome.dropped:,} of {outcome.examined:,} rows ({share:.0%}) were dropped for a missing value{where}; "
+            "unless values are missing completely at random, the answer is biased"
         )
     return found
 
