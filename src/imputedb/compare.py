@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imputedb.errors import CannotImpute, QueryError
+from imputedb.imputers.chained import Chained
+from imputedb.imputers.imputer import Imputer
+from imputedb.imputers.registry import the_one
+from imputedb.imputers.shift import Shift
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from imputedb.result import Result
 
-WAYS = ("tree", "pmm", "norm", "aipw", "bounds")
+METHODS = ("aipw", "bounds")
+
+WAYS = ("tree", "pmm", "norm", *METHODS)
 """The ways that are compared unless others are named: imputers, `aipw` and `bounds`."""
 
 Ask = Callable[[Mapping[str, Any]], "Result"]
@@ -64,16 +70,18 @@ class Comparison:
         return "\n".join([head, *map(_written, self.lines)])
 
     def forest(self) -> Figure:
-        """A forest plot: a number and its interval a line, bounds without a number.
+        """A forest plot: a panel a number, an interval a way, group by group; bounds without an estimate.
 
         Raises:
             DataError: matplotlib is not installed.
         """
         from imputedb.diagnostics.pictures import forest
 
-        shown = [line for line in self.lines if line.reason is None]
-        labels = [f"{' '.join((*line.group, line.name))}, {line.way}" for line in shown]
-        return forest(labels, [(line.estimate, line.low, line.high) for line in shown])
+        shown = sorted((line for line in self.lines if line.reason is None), key=lambda line: line.group)
+        drawn: dict[str, dict[tuple[str, str], tuple[float, float, float]]] = {}
+        for line in shown:
+            drawn.setdefault(line.name, {})[" ".join(line.group), line.way] = (line.estimate, line.low, line.high)
+        return forest(drawn)
 
 
 def _written(line: Line) -> str:
@@ -83,17 +91,36 @@ def _written(line: Line) -> str:
     return f"{line.way:>10}  {name:>20}  {line.estimate:10.4g}  {line.low:10.4g}  {line.high:10.4g}"
 
 
-def compared(ask: Ask, ways: Sequence[str], m: int) -> Comparison:
+def ways_of(ways: Sequence[str | Imputer], shifts: Mapping[str, Sequence[float]]) -> dict[str, str | Imputer | None]:
+    """By the name of each way its imputer; None for `aipw` and `bounds`.
+
+    Args:
+        ways: names and imputers.
+        shifts: by column, sizes that imputed values of it are shifted by, each a way of `norm`.
+    """
+    found: dict[str, str | Imputer | None] = {}
+    for way in ways:
+        name = way if isinstance(way, str) else way.name
+        found[name] = None if name in METHODS else way
+    for column, sizes in shifts.items():
+        for size in sizes:
+            shifted = the_one("norm", "shifts need")
+            assert isinstance(shifted, Chained)
+            found[f"norm, {column} {size:+g}"] = shifted.with_deltas({column: Shift(add=size)})
+    return found
+
+
+def compared(ask: Ask, ways: Mapping[str, str | Imputer | None], m: int) -> Comparison:
     """The lines of each way; one that does not suit the query says why.
 
     Args:
         ask: asks the query.
-        ways: their names.
+        ways: by their names the imputers, as `ways_of` has them.
         m: draws of each imputer.
     """
     lines: list[Line] = []
-    for way in ways:
-        wishes = {"method": way} if way in ("aipw", "bounds") else {"imputer": way, "m": m}
+    for way, imputer in ways.items():
+        wishes = {"method": way} if imputer is None else {"imputer": imputer, "m": m}
         try:
             result = ask(wishes)
         except (QueryError, CannotImpute) as error:
@@ -105,9 +132,7 @@ def compared(ask: Ask, ways: Sequence[str], m: int) -> Comparison:
 
 def _estimates(way: str, result: Result) -> list[Line]:
     lines = []
-    for row, known in zip(result.fetchall(), result.estimates, strict=True):
-        parts = {f"{name}_{part}" for name in known for part in ("se", "low", "high", "fmi")} | {*known, "in_draws"}
-        group = _group(result, row, parts)
+    for group, known in zip(result.groups, result.estimates, strict=True):
         for name, one in known.items():
             low, high = one.interval()
             lines.append(Line(way, group, name, one.estimate, low, high))
@@ -119,7 +144,8 @@ def _bounds(way: str, result: Result) -> list[Line]:
     places = {name: place for place, name in enumerate(result.columns)}
     lines = []
     for row in result.fetchall():
-        group = _group(result, row, {f"{name}_{end}" for name in names for end in ("low", "high")})
+        ends = {f"{name}_{end}" for name in names for end in ("low", "high")}
+        group = tuple(str(value) for name, value in zip(result.columns, row, strict=True) if name not in ends)
         for name in names:
             low, high = (row[places[f"{name}_{end}"]] for end in ("low", "high"))
             lines.append(Line(way, group, name, math.nan, _number(low), _number(high)))
@@ -128,7 +154,3 @@ def _bounds(way: str, result: Result) -> list[Line]:
 
 def _number(value: Any) -> float:
     return math.nan if value is None else float(value)
-
-
-def _group(result: Result, row: Sequence[Any], others: set[str]) -> tuple[str, ...]:
-    return tuple(str(value) for name, value in zip(result.columns, row, strict=True) if name not in others)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from imputedb import answering, policies, policy_file
 from imputedb.answering import Planner
 from imputedb.cell_intervals import CellIntervals, cell_intervals
-from imputedb.compare import WAYS, Comparison, compared
+from imputedb.compare import WAYS, Comparison, compared, ways_of
 from imputedb.engines import declarations, load
 from imputedb.engines.border import bordered, public
 from imputedb.engines.duckdb import DuckDB
@@ -23,7 +23,7 @@ from imputedb.explain import Explanation, explained
 from imputedb.imputers.imputer import Imputer, Progress
 from imputedb.imputers.knn import KNN
 from imputedb.imputers.registry import Choice, chosen, the_one
-from imputedb.inference.answers import Question
+from imputedb.inference.answers import Estimate, Question
 from imputedb.inference.measures import MEASURES, Measure, Measures
 from imputedb.lookup import Lookups
 from imputedb.missingness import Profile, profiled
@@ -33,6 +33,7 @@ from imputedb.planning.frontier import Frontier
 from imputedb.policy_file import Change
 from imputedb.result import Result
 from imputedb.running import PLANNED, Asked
+from imputedb.sensitivity import Departures, Key, swept
 from imputedb.sql.parameters import Given, by_name
 from imputedb.statistics.policy import Action, Bound, Policy, as_bound, as_text
 from imputedb.why import AUDITED, Why, audit, why
@@ -129,6 +130,7 @@ class Database:
         measures: Sequence[Measure] = MEASURES,
         method: Literal["imputation", "aipw", "bounds"] = "imputation",
         deviations: float | None = None,
+        sensitivity: Departures | None = None,
         progress: Progress | None = None,
         watch: Watch | None = None,
     ) -> Result:
@@ -165,6 +167,8 @@ class Database:
                 `bounds`, by the worst case.
             deviations: for bounds: missing numbers lie within so many standard deviations of the column's mean, rather
                 than within the range that is observed. A policy's RANGE holds in any case.
+            sensitivity: departures from missing at random, of `imputedb.sensitivity`, under which the query is asked
+                again: `result.sensitivity` says how its numbers move and where their intervals reach a stated value.
             progress: told the share of an imputer's work that is done.
             watch: told of every operator, which then runs on its own; for tests and EXPLAIN ANALYZE.
 
@@ -179,7 +183,15 @@ class Database:
         asked = Asked(
             alpha, chosen(imputer), seed, strategy, many, interval, level, precision, known, method, deviations
         )
-        return answering.respond(self._engine, self._planner, text, asked, params, progress, watch)
+        found = answering.respond(self._engine, self._planner, text, asked, params, progress, watch)
+        if sensitivity is None:
+            return found
+        _ = found.estimates
+
+        def again(one: Imputer) -> Mapping[Key, Estimate]:
+            return answering.respond(self._engine, self._planner, text, asked.by(one), params).by_group
+
+        return found.under(swept(again, asked.imputers, sensitivity))
 
     def policy(
         self,
@@ -384,7 +396,8 @@ class Database:
         self,
         text: str,
         *,
-        ways: Sequence[str] = WAYS,
+        ways: Sequence[str | Imputer] = WAYS,
+        shifts: Mapping[str, Sequence[float]] | None = None,
         m: int = 20,
         seed: int = 0,
         interval: Question = "population",
@@ -396,7 +409,8 @@ class Database:
 
         Args:
             text: a query that aggregates.
-            ways: names of imputers, `aipw` and `bounds`.
+            ways: names of imputers, or imputers, `aipw` and `bounds`.
+            shifts: by column, sizes that its imputed values are shifted by, each one more way, of `norm`.
             m: draws of each imputer.
             seed: one seed gives one answer.
             interval: what intervals are about, as in `sql`.
@@ -407,7 +421,7 @@ class Database:
             asked = Asked(0.0, chosen(imputer), seed, PLANNED, m, interval, level, method=method)
             return answering.respond(self._engine, self._planner, text, asked)
 
-        return compared(lambda wishes: ask(**wishes), tuple(ways), m)
+        return compared(lambda wishes: ask(**wishes), ways_of(ways, shifts or {}), m)
 
     def likelihood(self, source: str, *, columns: Sequence[str] = (), level: float = 0.95) -> Likelihood:
         """Means, covariances, correlations and regressions of numbers by maximum likelihood, without draws (FIML).

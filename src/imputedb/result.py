@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.util import find_spec
 from itertools import islice
@@ -17,6 +17,7 @@ from imputedb.engines.border import outside, public
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.session import Held, Read
 from imputedb.errors import DataError, QueryError
+from imputedb.inference.answers import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from imputedb.algebra.relation import Relation
-    from imputedb.inference.answers import Estimate
     from imputedb.inference.doubly_robust import Robust
     from imputedb.planning.frontier import Frontier
+    from imputedb.sensitivity import Sensitivity
 
 HIGH_PENALTY = 0.5
 MUCH_DROPPED = 0.2
@@ -86,6 +87,7 @@ class Result:
         types: their DuckDB types.
         blocks: the plan of each block by the name of its rows, in the order in which they ran; words where it is none.
         frontier: the plans that were chosen from; None likewise.
+        sensitivity: the answer under departures from missing at random; None unless asked for.
         report: what was done.
     """
 
@@ -108,6 +110,7 @@ class Result:
         self.blocks = blocks
         self.frontier = frontier
         self._estimates = estimates
+        self.sensitivity: Sensitivity | None = None
         self._left: Iterator[tuple[Any, ...]] | None = None
 
     @cached_property
@@ -135,6 +138,30 @@ class Result:
                 unpooled or "m = 1 has no interval: one draw cannot show how much draws differ; ask for m=20"
             )
         return self._estimates
+
+    @property
+    def groups(self) -> list[tuple[str, ...]]:
+        """By row what tells its group: the values, as shown, that are no number of `estimates` nor a part of one."""
+        numbers = {name for row in self.estimates for name in row}
+        parts = {f"{name}_{part}" for name in numbers for part in ("se", "low", "high", "fmi")} | numbers | {"in_draws"}
+        places = [place for place, name in enumerate(self.columns) if name not in parts]
+        return [tuple(str(row[place]) for place in places) for row in self]
+
+    @property
+    def by_group(self) -> dict[tuple[tuple[str, ...], str], Estimate]:
+        """The estimates of draws by the values that tell their group and by their names."""
+        return {
+            (group, name): one
+            for group, row in zip(self.groups, self.estimates, strict=True)
+            for name, one in row.items()
+            if isinstance(one, Estimate)
+        }
+
+    def under(self, sensitivity: Sensitivity) -> Result:
+        """The same result, with what departures from missing at random make of it."""
+        self.sensitivity = sensitivity
+        self.report = replace(self.report, notes=(*self.report.notes, *sensitivity.sentences()))
+        return self
 
     @property
     def selecting(self) -> str:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Any, TypeGuard, get_args
 
@@ -98,6 +98,10 @@ class Asked:
             raise QueryError(f"deviations say what method {BOUNDS!r} takes missing numbers to be: ask for it, or none")
         if not _is_real(given) or not 0 <= given < math.inf:
             raise QueryError(f"deviations are {given!r}; they are standard deviations, such as 2, and not negative")
+
+    def by(self, imputer: Imputer) -> "Asked":
+        """The same, of one imputer."""
+        return replace(self, imputers=(imputer,))
 
     @property
     def imputer(self) -> str:

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from imputedb.algebra.column import Column
 from imputedb.imputers import logistic, multinomial, ordered
 from imputedb.imputers.augmentation import augmented
 from imputedb.imputers.column_model import Observed, Randomness
+from imputedb.imputers.design import design
+from imputedb.imputers.imputer import Cells, Rows
 from imputedb.imputers.pmm import Pmm, nearest, quantified
 from imputedb.imputers.regression import of_rows
 from imputedb.imputers.shift import Shift
@@ -188,13 +191,16 @@ def test_departures_are_those_of_narfcs(kernels: dict[str, Any]) -> None:
     """Shifts and scales of values, standardised and back, against R's (Tompsett et al. 2018): equal to 1e-12."""
     wanted = kernels["delta_adjustment"]
     mar = np.array(wanted["mar_norm"])
-    centre, scale = 0.7, 1.9
+    y, rows = Column("t", "y"), np.arange(50, dtype=np.uint64)
+    cells = Cells(np.random.default_rng(0).normal(0.7, 1.9, 50), np.zeros(50, bool), Kind.NUMBER)
+    made = design({y: cells})
+    centre, scale = made.parts[y].centre, made.parts[y].scale
     for key, shift in (
         ("mnar_minus1.5", Shift(add=-1.5)),
         ("post_scale0.9_shift_minus0.25", Shift(add=-0.25, times=0.9)),
     ):
-        delta = shift.of_matrix(centre, scale)
-        moved = (delta.scale * (mar - centre) / scale + delta.shift) * scale + centre
+        delta = shift.delta(y, Rows({y: cells}, rows), made)
+        moved = (delta.scale * (mar - centre) / scale + delta.shift[0]) * scale + centre
         assert moved == pytest.approx(np.array(wanted[key]), rel=1e-12)
 
 

@@ -195,19 +195,81 @@ def _bare(axes: Axes) -> None:
     axes.tick_params(labelsize=8)
 
 
-def forest(labels: Sequence[str], lines: Sequence[tuple[float, float, float]]) -> Figure:
-    """A line for each label from low to high, and a point at the estimate where there is one.
+Drawn = Mapping[tuple[str, str], tuple[float, float, float]]
+"""By group and label an estimate, NaN for none, and both ends of its interval."""
+
+
+def forest(numbers: Mapping[str, Drawn]) -> Figure:
+    """A panel a number: a line from low to high for each label, group by group, and a point at its estimate.
+
+    A dotted line stands at the first estimate of each group. Bounds, which have no estimate, are drawn thin and grey.
 
     Args:
-        labels: what stands at the left, from the top down.
-        lines: an estimate, NaN for none, and both ends of its interval.
+        numbers: by name what is drawn.
     """
-    figure = blank(6.5, 1.0 + 0.28 * max(len(labels), 1))
-    axes = figure.subplots()
-    for y, (estimate, low, high) in enumerate(lines):
-        axes.plot([low, high], [y, y], color=OBSERVED, linewidth=1.5)
-        axes.plot([estimate], [y], "o", color=IMPUTED, markersize=4)
-    axes.set_yticks(range(len(labels)), list(labels))
-    axes.set_ylim(len(labels) - 0.5, -0.5)
-    axes.spines[["top", "right", "left"]].set_visible(False)
+    rows = list(dict.fromkeys(key for lines in numbers.values() for key in lines))
+    groups = list(dict.fromkeys(group for group, _ in rows))
+    place = {key: y + 0.6 * groups.index(key[0]) for y, key in enumerate(rows)}
+    figure = blank(1.8 + 3.2 * max(len(numbers), 1), 1.0 + 0.27 * (len(rows) + 0.6 * len(groups)))
+    panels = np.atleast_1d(figure.subplots(1, max(len(numbers), 1), sharey=True))
+    for axes, (name, lines) in zip(panels, numbers.items(), strict=False):
+        for key, line in lines.items():
+            _ranged(axes, place[key], line)
+        for group in groups:
+            mine = {place[key]: line[0] for key, line in lines.items() if key[0] == group}
+            first = next((estimate for estimate in mine.values() if not np.isnan(estimate)), None)
+            if first is not None:
+                axes.plot([first] * 2, [min(mine) - 0.4, max(mine) + 0.4], ":", color=QUIET, linewidth=0.9, zorder=0)
+        axes.set_title(name, fontsize=10)
+        axes.tick_params(axis="y", length=0)
+        axes.tick_params(axis="x", labelsize=8)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+    panels[0].set_yticks(list(place.values()), [_label(group, label) for group, label in rows], fontsize=9)
+    panels[0].set_ylim(max(place.values(), default=0) + 0.6, -0.6)
+    return figure
+
+
+def _ranged(axes: Axes, y: float, line: tuple[float, float, float]) -> None:
+    estimate, low, high = line
+    if np.isnan(estimate):
+        axes.plot([low, high], [y, y], color=QUIET, linewidth=1.0, marker="|", markersize=6)
+        return
+    axes.plot([low, high], [y, y], color=OBSERVED, linewidth=1.8, solid_capstyle="butt")
+    axes.plot([estimate], [y], "o", color=IMPUTED, markersize=4.5)
+
+
+def _label(group: str, label: str) -> str:
+    return f"{group}:  {label}" if group else label
+
+
+def departures(
+    numbers: Mapping[str, Sequence[tuple[float, float, float, float]]],
+    tipping: Mapping[str, Sequence[float]],
+    value: float,
+    label: str,
+) -> Figure:
+    """A panel a number: its estimate and interval over the size of a departure; red where its interval tips.
+
+    Args:
+        numbers: by name the size, the estimate and both ends of its interval, from the least size to the largest.
+        tipping: by name the sizes at which the interval starts or ceases to hold the value.
+        value: which is drawn as a line.
+        label: of the sizes.
+    """
+    figure, places = _grid(len(numbers), 3.6, 2.6)
+    for axes, (name, points) in zip(places, numbers.items(), strict=False):
+        sizes, estimates, lows, highs = np.array(points, np.float64).T
+        axes.fill_between(sizes, lows, highs, color=OBSERVED, alpha=0.18, linewidth=0)
+        axes.plot(sizes, estimates, "o-", color=OBSERVED, markersize=3.5, linewidth=1.3)
+        axes.axhline(value, color=QUIET, linewidth=0.9)
+        for tip in tipping.get(name, ()):
+            axes.axvline(tip, color=IMPUTED, linewidth=1.0, linestyle="--")
+            axes.annotate(
+                f"{tip:.3g}", (tip, 0.98), xycoords=axes.get_xaxis_transform(), xytext=(3, 0),
+                textcoords="offset points", fontsize=8, color=IMPUTED, va="top",
+            )  # fmt: skip
+        axes.set_title(name, fontsize=10)
+        _bare(axes)
+        axes.yaxis.set_visible(True)
+    figure.supxlabel(label, fontsize=8)
     return figure

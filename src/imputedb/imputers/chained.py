@@ -195,7 +195,7 @@ class Prepared:
     @cached_property
     def chain(self) -> Chain:
         """The linear chain of all incomplete columns, after its cycles of expectations."""
-        deltas = {self._part(c).places.start: delta for c, delta in self._deltas.items() if not self._part(c).classes}
+        deltas = {self._part(c).places.start: delta for c, delta in self._deltas.items()}
         return chain(
             self.design.x, self.design.flags(self.found.starts[:-1]), self.rows.keys, self.found, self._steps, deltas
         )
@@ -236,7 +236,8 @@ class Prepared:
 
     @property
     def _deltas(self) -> Mapping[Column, Delta]:
-        return {c: s.of_matrix(self._part(c).centre, self._part(c).scale) for c, s in self._shifts.items()}
+        shifts = {c: shift for c, shift in self._shifts.items() if not self._part(c).classes}
+        return {c: shift.delta(c, self.rows, self.design) for c, shift in shifts.items()}
 
     def _part(self, column: Column) -> Part:
         return self.design.parts[column]

@@ -26,7 +26,7 @@ class Observed:
         kind: what they are.
         classes: number of categories, 2 of booleans, 0 of numbers.
         keys: (n,) of their rows.
-        log_odds: (classes,) what is added to the log-odds of imputed categories; None adds nothing.
+        log_odds: (unknown or 1, classes) what is added to the log-odds of imputed categories; None adds nothing.
         alike: which of the rows to fill are of the same sample; None for all. Others tell nothing of it.
     """
 
@@ -34,7 +34,7 @@ class Observed:
     kind: Kind
     classes: int
     keys: Keys
-    log_odds: Vector | None = None
+    log_odds: Matrix | None = None
     alike: NDArray[np.bool_] | None = None
 
     def everyone(self, features: Matrix, unknown: Matrix) -> Matrix:

@@ -35,10 +35,15 @@ Cube = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A departure from missing at random, in the units of the matrix: imputed values become scale y + shift."""
+    """A departure from missing at random, in the units of the matrix: imputed values become scale y + x shift.
 
-    scale: float = 1.0
-    shift: float = 0.0
+    Attributes:
+        scale: what they are multiplied by.
+        shift: (q,) a linear form of a row of the matrix, ones first, which is added.
+    """
+
+    scale: float
+    shift: Vector
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -241,9 +246,11 @@ def chain(
         deltas: by column, departures from missing at random.
     """
     q, flags = x.shape[1], np.ascontiguousarray(gone, np.uint8)
-    stated = [deltas.get(step, Delta()) for step in steps]
+    stated = [deltas.get(step, Delta(1.0, np.zeros(q))) for step in steps]
     leading = int(np.count_nonzero(gone[found.taught > 0][:, list(steps)].any(axis=0)))
-    equations = _kernel.Equations(q, list(steps), leading, [d.scale for d in stated], [d.shift for d in stated])
+    equations = _kernel.Equations(
+        q, list(steps), leading, [d.scale for d in stated], [s for d in stated for s in d.shift]
+    )
     # the kernel numbers the patterns of many rows first
     turn = np.argsort(-found.taught, kind="stable")[: max(1, PATTERN_CELLS // (q * q))]
     turn = turn[found.taught[turn] > 0]

@@ -32,7 +32,7 @@ class Logistic:
         """0 or 1 by probability, from drawn coefficients."""
         beta, root = _fitted(observed, features, unknown)
         drawn = beta + root @ rng.generator().standard_normal(len(beta))
-        shift = 0.0 if observed.log_odds is None else float(observed.log_odds[1] - observed.log_odds[0])
+        shift = 0.0 if observed.log_odds is None else observed.log_odds[:, 1] - observed.log_odds[:, 0]
         return np.asarray(rng.uniform() < logistic(unknown @ drawn + shift), np.float64)
 
     def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:

@@ -61,7 +61,7 @@ def _fitted(observed: Observed, features: Matrix, unknown: Matrix) -> tuple[Matr
     )
 
 
-def chances(features: Matrix, beta: Matrix, log_odds: Vector | None = None) -> Matrix:
+def chances(features: Matrix, beta: Matrix, log_odds: Matrix | None = None) -> Matrix:
     """(n, classes) probabilities, given (classes - 1, p) coefficients."""
     score = np.concatenate([np.zeros((len(features), 1)), features @ beta.T], axis=1)
     if log_odds is not None:

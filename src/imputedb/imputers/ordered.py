@@ -40,7 +40,7 @@ class Ordered:
         drawn[:cuts] = np.sort(drawn[:cuts])
         chance = chances(unknown, drawn, cuts)
         if observed.log_odds is not None:
-            chance = chance * np.exp(observed.log_odds[present])
+            chance = chance * np.exp(observed.log_odds[:, present])
         return np.asarray(present[picked(chance, rng.uniform()).astype(np.intp)], np.float64)
 
     def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:

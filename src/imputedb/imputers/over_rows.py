@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute
 from imputedb.imputers.column_model import ColumnModel, Keys, Matrix, Observed, Randomness, Vector
+from imputedb.imputers.crossproducts import Delta
 from imputedb.imputers.design import Design, Part, closed
 from imputedb.imputers.imputer import Array, Cells, Rows
 from imputedb.imputers.normal import Normal
@@ -36,6 +37,7 @@ class Modelled:
         gone: places of the rows where it is missing.
         present: codes of the categories that are observed: models number them from 0, and no other is ever imputed.
         shift: a departure from missing at random.
+        delta: the same of a number, in the units of the matrix.
     """
 
     column: Column
@@ -49,6 +51,7 @@ class Modelled:
     gone: Places
     present: NDArray[np.intp]
     shift: Shift | None
+    delta: Delta | None = None
 
     @property
     def matched(self) -> bool:
@@ -88,9 +91,9 @@ def modelled(
     values, keys = stored.astype(np.float64), rows.keys[learnt]
     present = np.empty(0, np.intp)
     if part.classes:
-        odds = (shift or UNSHIFTED).log_odds(column, cells.levels, part.classes)
+        odds = (shift or UNSHIFTED).log_odds(column, rows, part.classes)
         present, codes = np.unique(values.astype(np.intp), return_inverse=True)
-        wanted = None if odds is None else odds[present]
+        wanted = None if odds is None else odds[:, present][cells.missing if len(odds) > 1 else [0]]
         alike = None if rows.learn is None else rows.learn[cells.missing]
         observed = Observed(codes.astype(np.float64), cells.kind, len(present), keys, wanted, alike)
     else:
@@ -100,7 +103,8 @@ def modelled(
         if one.suits(observed) and _affordable(one, observed, width):
             seen, gone = _places(learnt), _places(cells.missing)
             known = np.unique(stored)
-            return Modelled(column, cells, part, one, observed, stored, known, seen, gone, present, shift)
+            delta = shift.delta(column, rows, made) if shift and not part.classes else None
+            return Modelled(column, cells, part, one, observed, stored, known, seen, gone, present, shift, delta)
     raise CannotImpute(f"no model of {model.name} suits {column}: name another imputer for it")
 
 
@@ -156,8 +160,8 @@ class OverRows:
             return
         self.found[one.column] = values
         if one.shift:
-            delta = one.shift.of_matrix(part.centre, part.scale)
-            values = delta.scale * values + delta.shift
+            assert one.delta is not None
+            values = one.delta.scale * values + self.x[one.gone] @ one.delta.shift
         self.x[one.gone, part.places.start] = values
         self.trace.add(one.column, float(values.mean()) * part.scale + part.centre, float(values.std()) * part.scale)
 

@@ -71,10 +71,11 @@ def _hashed(keys: Keys) -> Vector:
     return random.uniform(keys, "ties")
 
 
-def _pick(values: Matrix, log_odds: Vector | None, uniform: Vector) -> NDArray[np.intp]:
+def _pick(values: Matrix, log_odds: Matrix | None, uniform: Vector) -> NDArray[np.intp]:
     if log_odds is None:
         return np.asarray(uniform * values.shape[1]).astype(np.intp)
-    weights = np.exp(log_odds[values.astype(np.intp)])
+    codes = values.astype(np.intp)
+    weights = np.exp(log_odds[0][codes] if len(log_odds) == 1 else np.take_along_axis(log_odds, codes, axis=1))
     shares = np.cumsum(weights, axis=1) / weights.sum(axis=1, keepdims=True)
     places = np.minimum((shares < uniform[:, None]).sum(axis=1), values.shape[1] - 1)
     return np.asarray(places, np.intp)

@@ -149,7 +149,7 @@ class Run {
     }
     ++turn_;
     for (std::size_t i = 0; i < q_; ++i) b[i] *= shared_.scale_[place];
-    b[0] += shared_.shift_[place];
+    add(1.0, shared_.shift_.data() + place * q_, b, q_);
     sigma *= shared_.scale_[place];
     Traced traced{0, 0, 0};
     for (std::size_t p = 0; p < shared_.many_.size(); ++p) {

@@ -63,7 +63,7 @@ struct Expected {
 // What all draws share. Columns that are missing together are of one kind: they share cross-products.
 class Equations {
  public:
-  // steps: columns in turn, first `leading` ones that some row misses; scale, shift: of imputed values, a departure from
+  // steps: columns in turn, first `leading` ones that some row misses; scale, shift (q): of imputed values, a departure from
   // missing at random each.
   Equations(std::size_t q, std::vector<int> steps, std::size_t leading, std::vector<double> scale,
             std::vector<double> shift)
@@ -92,7 +92,7 @@ class Equations {
   std::size_t q_;
   std::vector<int> steps_;
   std::size_t leading_;
-  std::vector<double> scale_, shift_;
+  std::vector<double> scale_, shift_;  // shift_ (steps, q) linear forms of a row
   std::vector<Many> many_;
   std::vector<Few> few_;
   std::vector<double> rows_;        // (k, q) of the rare patterns

@@ -24,7 +24,7 @@ void check(bool fits) {
 
 void construct(Equations* self, std::size_t q, const std::vector<int>& steps, std::size_t leading,
                const std::vector<double>& scale, const std::vector<double>& shift) {
-  check(scale.size() == steps.size() && shift.size() == steps.size() && leading <= steps.size());
+  check(scale.size() == steps.size() && shift.size() == steps.size() * q && leading <= steps.size());
   new (self) Equations(q, steps, leading, scale, shift);
 }
 
