@@ -16,6 +16,7 @@ from imputedb.errors import (
     Unplanned,
 )
 from imputedb.inference.pooling import Pool, pool
+from imputedb.inference.scores import Scores, pool_scores
 from imputedb.result import Report, Result
 
 __version__ = "0.1.0"
@@ -32,6 +33,7 @@ __all__ = [
     "QueryError",
     "Report",
     "Result",
+    "Scores",
     "SqlSyntaxError",
     "StorageError",
     "UnknownName",
@@ -40,4 +42,5 @@ __all__ = [
     "completed",
     "connect",
     "pool",
+    "pool_scores",
 ]

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from imputedb.completion.completed import Completed
     from imputedb.completion.sensitivity import Analysis, Sweep
     from imputedb.diagnostics.likelihood import Likelihood
+    from imputedb.inference.scores import Scores
 
 
 @bordered
@@ -422,6 +423,44 @@ class Database:
             return answering.respond(self._engine, self._planner, text, asked)
 
         return compared(lambda wishes: ask(**wishes), ways_of(ways, shifts or {}), m)
+
+    def pool_scores(
+        self,
+        source: str,
+        formula: str,
+        model: str = "ols",
+        *,
+        m: int = 20,
+        folds: int = 5,
+        imputer: str | Imputer = "pmm",
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Scores:
+        """How well a model predicts rows that it has not seen: pooled over draws, with imputation inside the folds.
+
+        In each fold the imputer and the model learn from the other folds' rows alone, and the outcome of the fold's
+        rows is hidden from the imputer. Rows that miss the outcome are learnt from, and not scored.
+
+        Args:
+            source: a table's name or a SELECT.
+            formula: such as `ill ~ x + z`; its left side is a column of numbers, or of zeros and ones.
+            model: of statsmodels, `ols`, `logit`, `probit`, `poisson`, ...
+            m: draws a fold.
+            folds: parts that are left out in turn.
+            imputer: that draws.
+            seed: of draws and folds.
+            progress: told the share that is done.
+
+        Raises:
+            UnknownName: the outcome is no column.
+            QueryError: the formula, the model, m, folds or the imputer are wrong.
+            DataError: there are too few rows, or predictors stay incomplete; or statsmodels is not installed.
+        """
+        from imputedb.completion.fitting import Model
+        from imputedb.completion.scoring import Scoring, scored
+
+        one = the_one(imputer, "scores need")
+        return scored(self._engine, Scoring(source, formula, Model(model), one, m, folds, seed), progress)
 
     def likelihood(self, source: str, *, columns: Sequence[str] = (), level: float = 0.95) -> Likelihood:
         """Means, covariances, correlations and regressions of numbers by maximum likelihood, without draws (FIML).

@@ -7,16 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from imputedb.algebra.column import Column
 from imputedb.completion.formula import modelled
-from imputedb.completion.source import Source, read, staged
+from imputedb.completion.source import Source, completed_columns, read, staged
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, QueryError, UnknownName
 from imputedb.imputers.chained import Chained
 from imputedb.imputers.imputer import Array, Imputer, Progress
 from imputedb.imputers.shift import Shift
 from imputedb.inference.rubin import Pooled, pooled
-from imputedb.statistics.statistics import Kind
 
 Analysis = Callable[[Mapping[str, Array]], tuple[float, float]]
 """Completed columns by name (categories as text) to an estimate and its variance."""
@@ -171,7 +169,7 @@ def sweep(
 def _point(source: Source, imputer: Chained, question: Question, size: float) -> Point:
     departing = imputer.with_deltas({question.column: question.shift(size)})
     draws = source.request(departing, question.seed).draws(range(1, question.m + 1))
-    answers = [question.analysis(_columns(source, values)) for values in draws]
+    answers = [question.analysis(completed_columns(source, values)) for values in draws]
     one = pooled([estimate for estimate, _ in answers], [variance for _, variance in answers])
     return Point(size, one, replace(one, estimate=one.estimate - question.hypothesis).p_value)
 
@@ -184,22 +182,6 @@ def _bisected(source: Source, imputer: Chained, question: Question, a: Point, b:
         else:
             b = middle
     return (a.shift + b.shift) / 2
-
-
-def _columns(source: Source, filled: Mapping[Column, Array]) -> dict[str, Array]:
-    found: dict[str, Array] = {}
-    for column, cells in source.rows.columns.items():
-        values, gone = cells.values.copy(), cells.missing.copy()
-        if column in filled:
-            values[cells.missing] = np.ma.getdata(filled[column])
-            gone[cells.missing] = np.ma.getmaskarray(filled[column])
-        gone |= source.meant.get(column, False)
-        if cells.kind is Kind.CATEGORY:
-            names = np.array([*cells.levels, None], dtype=object)
-            found[column.name] = names[np.where(gone, len(cells.levels), values).astype(np.intp)]
-        else:
-            found[column.name] = np.where(gone, np.nan, values.astype(np.float64)) if gone.any() else values
-    return found
 
 
 def mean_of(column: str) -> Analysis:

@@ -14,7 +14,7 @@ from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.resolution import quoted
 from imputedb.engines.store import fingerprint_of
 from imputedb.errors import UnknownName
-from imputedb.imputers.imputer import Imputer, Rows
+from imputedb.imputers.imputer import Array, Imputer, Rows
 from imputedb.imputers.request import Permit, Request
 from imputedb.shelf import Shelf, permits
 from imputedb.sql import tree as t
@@ -163,3 +163,20 @@ def completed(engine: DuckDB, source: Source, patch: str, filled: Sequence[Colum
     if filled:
         rows = t.positional(rows, t.table((patch,), ""))
     return engine.text(t.select(outputs, rows))
+
+
+def completed_columns(source: Source, filled: Mapping[Column, Array]) -> dict[str, Array]:
+    """By name the columns of a draw, categories as text, NaN where a number stays missing."""
+    found: dict[str, Array] = {}
+    for column, cells in source.rows.columns.items():
+        values, gone = cells.values.copy(), cells.missing.copy()
+        if column in filled:
+            values[cells.missing] = np.ma.getdata(filled[column])
+            gone[cells.missing] = np.ma.getmaskarray(filled[column])
+        gone |= source.meant.get(column, False)
+        if cells.kind is Kind.CATEGORY:
+            names = np.array([*cells.levels, None], dtype=object)
+            found[column.name] = names[np.where(gone, len(cells.levels), values).astype(np.intp)]
+        else:
+            found[column.name] = np.where(gone, np.nan, values.astype(np.float64)) if gone.any() else values
+    return found

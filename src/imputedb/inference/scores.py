@@ -1,0 +1,184 @@
+"""Scores of predictions by models of m completed data sets, pooled: ranking, error and calibration."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.errors import DataError
+from imputedb.inference.rubin import Pooled, Vector, pooled
+from imputedb.inference.scale import IDENTITY, LOG, LOGIT, OnScale, Scale
+
+STEPS = 50
+
+CLIP = 1e-9
+"""Probabilities are taken to be no nearer to 0 and 1, where their logits are infinite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Pooled scores by name.
+
+    Attributes:
+        scores: `auc` (on the logit scale), `brier`, `slope` and `intercept` of probabilities; `rmse`, `slope` and
+            `intercept` of numbers. RMSE and Brier are pooled on the log scale.
+        rows: that were scored.
+        notes: how predictions were made.
+    """
+
+    scores: Mapping[str, OnScale]
+    rows: int
+    notes: tuple[str, ...] = field(default=())
+
+    def __getitem__(self, name: str) -> OnScale:
+        return self.scores[name]
+
+    def __str__(self) -> str:
+        head = f"{'score':>10}  {'estimate':>10}  {'low':>10}  {'high':>10}  {'fmi':>6}"
+        lines = [head]
+        for name, one in self.scores.items():
+            low, high = one.interval()
+            lines.append(f"{name:>10}  {one.estimate:10.4g}  {low:10.4g}  {high:10.4g}  {one.pooled.fmi:6.2f}")
+        return "\n".join([*lines, f"{self.rows:,} rows scored", *self.notes])
+
+
+def pool_scores(truths: Sequence[float] | Vector, predictions: Sequence[Sequence[float] | Vector]) -> Scores:
+    """Scores of predictions by m models, by Rubin's rules, each where it is nearly normal.
+
+    Args:
+        truths: (n,) what was to be predicted: numbers, or zeros and ones, for which predictions are probabilities.
+        predictions: m times (n,) what was predicted, of rows that the model has not seen.
+
+    Raises:
+        DataError: lengths differ, a value is not finite, or probabilities leave [0, 1].
+    """
+    y, all_of = np.asarray(truths, np.float64), [np.asarray(one, np.float64) for one in predictions]
+    if not all_of or len(y) < 3 or any(one.shape != y.shape for one in all_of):
+        raise DataError("scores need 3 true values or more, and as many predictions by each of m models")
+    for draw, one in enumerate([y, *all_of]):
+        if not np.isfinite(one).all():
+            raise DataError(f"{'a true value' if not draw else f'a prediction of draw {draw}'} is not finite")
+    binary = bool(np.isin(y, (0.0, 1.0)).all())
+    if binary and any((one < 0).any() or (one > 1).any() for one in all_of):
+        raise DataError("the true values are zeros and ones, so predictions are probabilities from 0 to 1")
+    if binary and len(np.unique(y)) < 2:
+        raise DataError("all true values are equal: nothing can be told apart")
+    measured = [(_of_probabilities if binary else _of_numbers)(y, one) for one in all_of]
+    names = [name for name in measured[0] if all(name in one for one in measured)]
+    found = {name: _pooled([one[name] for one in measured], len(y)) for name in names}
+    return Scores(found, len(y), () if "slope" in found else (_SEPARATED,))
+
+
+_SEPARATED = "predictions of a draw tell zeros from ones without an error: calibration has neither slope nor intercept"
+
+
+@dataclass(frozen=True, slots=True)
+class _Score:
+    """A score of one draw, its variance, the scale to pool on, and how many parameters it has."""
+
+    estimate: float
+    variance: float
+    scale: Scale = IDENTITY
+    parameters: int = 1
+
+
+def _pooled(scores: Sequence[_Score], rows: int) -> OnScale:
+    """On their scale where all lie inside it, else as they are."""
+    scale = scores[0].scale
+    inside = all(scale.low < one.estimate < scale.high for one in scores)
+    used = scale if inside else IDENTITY
+    there = [used.there(one.estimate) for one in scores]
+    spread = [one.variance * used.slope(one.estimate) ** 2 for one in scores]
+    one: Pooled = pooled(there, spread, float(rows - scores[0].parameters))
+    return OnScale(one, used)
+
+
+def _of_numbers(y: Vector, p: Vector) -> dict[str, _Score]:
+    errors = (y - p) ** 2
+    mse, n = float(errors.mean()), len(y)
+    root = math.sqrt(mse)
+    variance = float(errors.var(ddof=1)) / n / (4 * mse) if mse else 0.0
+    return {"rmse": _Score(root, variance, LOG), "slope": _line(y, p), "intercept": _offset(y, p)}
+
+
+def _line(y: Vector, p: Vector) -> _Score:
+    """Slope of the truth on the prediction, its variance whatever the errors' (HC3; MacKinnon & White 1985)."""
+    centred = p - p.mean()
+    square = float(centred @ centred)
+    if square == 0:
+        raise DataError("all predictions are equal: calibration has no slope")
+    slope = float(centred @ y) / square
+    leverage = 1 / len(y) + centred**2 / square
+    residuals = (y - y.mean() - slope * centred) / (1 - leverage)
+    return _Score(slope, float((centred**2) @ residuals**2) / square**2, parameters=2)
+
+
+def _offset(y: Vector, p: Vector) -> _Score:
+    """Mean of truth less prediction: calibration in the large."""
+    return _Score(float((y - p).mean()), float((y - p).var(ddof=1)) / len(y))
+
+
+def _of_probabilities(y: Vector, p: Vector) -> dict[str, _Score]:
+    inside = np.clip(p, CLIP, 1 - CLIP)
+    logits = np.log(inside / (1 - inside))
+    losses = (y - p) ** 2
+    brier = _Score(float(losses.mean()), float(losses.var(ddof=1)) / len(y), LOG)
+    if np.ptp(logits) == 0:
+        raise DataError("all predictions are equal: they rank nothing, and calibration has no slope")
+    found = {"auc": _auc(y, p), "brier": brier}
+    if logits[y == 1].min() > logits[y == 0].max() or logits[y == 1].max() < logits[y == 0].min():
+        return found
+    ones = np.ones((len(y), 1))
+    both, covariance = _logistic(np.concatenate([ones, logits[:, None]], axis=1), y, np.zeros(len(y)))
+    large, error = _logistic(ones, y, logits)
+    found["slope"] = _Score(float(both[1]), float(covariance[1, 1]), parameters=2)
+    return found | {"intercept": _Score(float(large[0]), float(error[0, 0]))}
+
+
+def _auc(y: Vector, p: Vector) -> _Score:
+    """Area under the receiver operating characteristic, and its variance (DeLong, DeLong & Clarke-Pearson 1988)."""
+    cases, controls = p[y == 1], p[y == 0]
+    above = _midranks(np.concatenate([cases, controls]))
+    k, n = len(cases), len(controls)
+    of_cases = (above[:k] - _midranks(cases)) / n
+    of_controls = 1 - (above[k:] - _midranks(controls)) / k
+    variance = (float(of_cases.var(ddof=1)) / k if k > 1 else 0.0) + (
+        float(of_controls.var(ddof=1)) / n if n > 1 else 0.0
+    )
+    return _Score(float(of_cases.mean()), variance, LOGIT)
+
+
+def _midranks(values: Vector) -> Vector:
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return np.asarray((ends - (counts - 1) / 2)[place])
+
+
+def _logistic(x: NDArray[np.float64], y: Vector, offset: Vector) -> tuple[Vector, NDArray[np.float64]]:
+    """Coefficients and their covariance, by Newton's method with halved steps."""
+    beta = np.zeros(x.shape[1])
+    best = _loss(x @ beta + offset, y)
+    for _ in range(STEPS):
+        chance = _chance(x @ beta + offset)
+        step = np.linalg.lstsq((x * (chance * (1 - chance))[:, None]).T @ x, x.T @ (y - chance), rcond=None)[0]
+        size = 1.0
+        while size > 1e-6 and _loss(x @ (beta + size * step) + offset, y) > best:
+            size /= 2
+        beta = beta + size * step
+        best = _loss(x @ beta + offset, y)
+        if np.abs(size * step).max() < 1e-10 * (1 + np.abs(beta).max()):
+            break
+    chance = _chance(x @ beta + offset)
+    information = (x * (chance * (1 - chance))[:, None]).T @ x
+    return beta, np.asarray(np.linalg.inv(information), np.float64)
+
+
+def _chance(logits: Vector) -> Vector:
+    small = np.exp(-np.abs(logits))
+    return np.asarray(np.where(logits >= 0, 1, small) / (1 + small))
+
+
+def _loss(logits: Vector, y: Vector) -> float:
+    return float((np.logaddexp(0, logits) - y * logits).sum())
