@@ -1,12 +1,16 @@
 """How values travel between DuckDB and NumPy: exact where imputers compute, restored to their own type afterwards."""
 
-from imputedb.engines.profile import kind_of
+from decimal import Decimal
+
+from imputedb.engines.profile import ends, kind_of
 from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
 from imputedb.statistics.statistics import Kind
 
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 _DAY = 86_400_000_000
+_NANOSECONDS_END = (2**63 - 1) // 1000
+"""Microseconds before and after 1970 that nanoseconds reach."""
 EXACT = frozenset(["BOOLEAN", "FLOAT", "DOUBLE", *_INTEGERS, *(f"U{name}" for name in _INTEGERS)])
 """Types whose values are the same in an array."""
 
@@ -33,12 +37,25 @@ def decoded(tree: Tree, type_name: str, type_tree: Tree) -> Tree:
             tree = t.call("+", _epoch(), t.cast(tree, t.plain_type("INTEGER")))
         case Kind.TIMESTAMP:
             microseconds = t.cast(tree, t.plain_type("BIGINT"))
+            if type_name == "TIMESTAMP_NS":
+                most = t.number(_NANOSECONDS_END)
+                microseconds = t.call(
+                    "greatest", t.arithmetic("-", t.number(0), most), t.call("least", microseconds, most)
+                )
             tree = t.call("make_timestamptz" if "ZONE" in type_name else "make_timestamp", microseconds)
         case Kind.DURATION:
             tree = _duration(t.cast(tree, t.plain_type("BIGINT")), type_name)
-        case Kind.NUMBER if type_name == "UHUGEINT":
-            tree = t.call("greatest", tree, t.number(0))
+        case Kind.NUMBER if (known := ends(type_name)) is not None:
+            return _within(tree, known, type_tree)
     return t.cast(tree, type_tree)
+
+
+def _within(tree: Tree, known: tuple[Decimal, Decimal], type_tree: Tree) -> Tree:
+    """A double in its type, of which it may lie beyond the last value: the ends themselves have no exact double."""
+    low, high = (t.cast(t.literal(format(end, "f")), type_tree) for end in known)
+    least, most = (t.cast(t.literal(repr(float(end))), t.plain_type("DOUBLE")) for end in known)
+    below = t.where(t.compared("COMPARE_LESSTHANOREQUALTO", tree, least), low, t.cast(tree, type_tree))
+    return t.where(t.compared("COMPARE_GREATERTHANOREQUALTO", tree, most), high, below)
 
 
 def _duration(microseconds: Tree, type_name: str) -> Tree:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from imputedb.algebra.column import Column
-from imputedb.errors import DataError, Error, ExtensionError, InternalError
+from imputedb.errors import CannotImpute, DataError, Error, ExtensionError, InternalError
 from imputedb.imputers.imputer import (
     EVERY,
     Array,
@@ -31,6 +31,9 @@ from imputedb.imputers.imputer import (
     tells,
 )
 from imputedb.statistics.statistics import Kind
+
+LARGE = 1e140
+"""Numbers whose squares, summed, may be no doubles."""
 
 GUIDE = "docs/extend/imputer.md"
 
@@ -165,7 +168,7 @@ def imputed(
         ExtensionError: the imputer fails, or gives what is none of the columns' values.
         DataError: it says that it cannot impute, or memory is used up.
     """
-
+    _check_observed(rows, targets)
     given = _shown_to(imputer, rows)
     asked: dict[str, Any] = {"drawn": drawn} if drawn else {}
     said: Any = []
@@ -192,6 +195,7 @@ def draws(
     Raises:
         ExtensionError, DataError: as `imputed`; or there are fewer or more draws than numbers.
     """
+    _check_observed(rows, targets)
     shown = _shown_to(imputer, rows)
     if not isinstance(imputer, DrawsOften):
         for count, number in enumerate(numbers, 1):
@@ -202,6 +206,13 @@ def draws(
     with _working(imputer, targets, None):
         ready = imputer.prepared(shown, targets)
     yield from prepared_draws(imputer, ready, rows, targets, seed, numbers, progress)
+
+
+def _check_observed(rows: Rows, targets: Sequence[Column]) -> None:
+    """Refuses a column of which nothing is known: every imputer may count on a value to learn from."""
+    for column in targets:
+        if not rows.taught(column).any() and rows.columns[column].missing.any():
+            raise CannotImpute(f"no value of {column} is observed among the rows at hand: nothing to learn from")
 
 
 def _one_draw(imputer: Imputer, rows: Rows, targets: Sequence[Column], seed: int, number: int) -> dict[Column, Array]:
@@ -313,6 +324,12 @@ def _finite(who: str, cells: Cells, values: Array) -> Array:
         observed = cells.values[~cells.missing]
         unknown = odd[np.isnan(odd) | ~np.isin(odd, observed)]
         if len(unknown):
+            largest = float(np.abs(observed[np.isfinite(observed)]).max(initial=0.0))
+            if largest > LARGE:
+                raise CannotImpute(
+                    f"{who} {unknown[0]}: its values, up to {largest:.3g}, are too large to compute with; divide the "
+                    "column by a power of ten"
+                )
             raise ExtensionError(f"{who} {unknown[0]} for {len(unknown):,} of {len(found):,} missing cells")
     return found
 

@@ -97,10 +97,18 @@ def _part(cells: Cells, observed: Array, place: int) -> Part:
         order = np.argsort(-counts, kind="stable")
         levels = np.sort(order[1 : LEVELS + 1][counts[order[1 : LEVELS + 1]] > 0])
         return Part(slice(place, place + len(levels)), 0.0, 1.0, levels, int(order[0]), classes)
-    numbers = observed.astype(np.float64)
-    centre = float(numbers.mean()) if len(numbers) else 0.0
-    scale = float(numbers.std()) if len(numbers) else 0.0
+    centre, scale = _centre_and_scale(observed.astype(np.float64))
     return Part(slice(place, place + 1), centre, scale if scale > 0 else 1.0, np.empty(0, np.intp), 0, 0)
+
+
+def _centre_and_scale(numbers: Vector) -> tuple[float, float]:
+    """Mean and standard deviation; of numbers whose squares are no doubles, by a power of 2, which rounds nothing."""
+    if not len(numbers):
+        return 0.0, 0.0
+    largest = float(np.abs(numbers).max())
+    size = 1.0 if not 0 < largest < np.inf or 1e-140 < largest < 1e140 else 2.0 ** (int(np.frexp(largest)[1]) - 1)
+    scaled = numbers / size
+    return float(scaled.mean()) * size, float(scaled.std()) * size
 
 
 def closed(values: Vector, observed: Array, *, bounded: bool) -> Array:
