@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imputedb import arguments
 from imputedb.algebra.column import Column
 from imputedb.diagnostics.conformal import needed, two_sided, upper
 from imputedb.engines.duckdb import DuckDB
-from imputedb.errors import CannotImpute, DataError, QueryError
+from imputedb.errors import CannotImpute, DataError
 from imputedb.evaluation import others, own
 from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows
 from imputedb.imputers.random import keyed
@@ -164,10 +165,8 @@ def cell_intervals(
         CannotImpute: the column has no observed value.
         DataError: nothing is missing, too few cells can be hidden, or a policy is never to fill the column in.
     """
-    if not 0 < level < 1:
-        raise QueryError(f"the level is {level}; it lies between 0 and 1")
-    if not 0 < share < 0.5:
-        raise QueryError(f"the share to hide is {share}; it lies between 0 and 0.5")
+    level, seed = arguments.share("level", level), arguments.seed(seed)
+    share = arguments.share("share to hide", share, most=0.5, example="such as 0.3")
     table = stored(engine, name, [column])
     target = table.target(column)
     cells, gaps = table.rows.columns[target], table.gaps(target)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from imputedb.errors import CannotImpute, QueryError
+from imputedb import arguments
+from imputedb.errors import CannotImpute, QueryError, SqlSyntaxError, UnknownName
 from imputedb.imputers.chained import Chained
 from imputedb.imputers.imputer import Imputer
 from imputedb.imputers.registry import the_one
@@ -91,26 +92,33 @@ def _written(line: Line) -> str:
     return f"{line.way:>10}  {name:>20}  {line.estimate:10.4g}  {line.low:10.4g}  {line.high:10.4g}"
 
 
-def ways_of(ways: Sequence[str | Imputer], shifts: Mapping[str, Sequence[float]]) -> dict[str, str | Imputer | None]:
+def ways_of(ways: Sequence[str | Imputer], shifts: Mapping[str, Sequence[float]]) -> dict[str, Imputer | None]:
     """By the name of each way its imputer; None for `aipw` and `bounds`.
 
     Args:
         ways: names and imputers.
         shifts: by column, sizes that imputed values of it are shifted by, each a way of `norm`.
+
+    Raises:
+        QueryError: a way is neither an imputer nor a method.
     """
-    found: dict[str, str | Imputer | None] = {}
-    for way in ways:
-        name = way if isinstance(way, str) else way.name
-        found[name] = None if name in METHODS else way
+    found: dict[str, Imputer | None] = {}
+    for way in (ways,) if isinstance(ways, str) else arguments.listed("ways", ways, example="such as ['tree', 'aipw']"):
+        if isinstance(way, str) and way in METHODS:
+            found[way] = None
+        else:
+            imputer = the_one(way, "a way needs")  # type: ignore[arg-type]
+            found[imputer.name] = imputer
     for column, sizes in shifts.items():
-        for size in sizes:
+        for size in arguments.listed("shifts", sizes, example="such as [-1, 1]"):
+            size = arguments.real("a shift", size, example="in the column's units")
             shifted = the_one("norm", "shifts need")
             assert isinstance(shifted, Chained)
             found[f"norm, {column} {size:+g}"] = shifted.with_deltas({column: Shift(add=size)})
     return found
 
 
-def compared(ask: Ask, ways: Mapping[str, str | Imputer | None], m: int) -> Comparison:
+def compared(ask: Ask, ways: Mapping[str, Imputer | None], m: int) -> Comparison:
     """The lines of each way; one that does not suit the query says why.
 
     Args:
@@ -118,11 +126,14 @@ def compared(ask: Ask, ways: Mapping[str, str | Imputer | None], m: int) -> Comp
         ways: by their names the imputers, as `ways_of` has them.
         m: draws of each imputer.
     """
+    m = arguments.draws(m, 2)
     lines: list[Line] = []
     for way, imputer in ways.items():
         wishes = {"method": way} if imputer is None else {"imputer": imputer, "m": m}
         try:
             result = ask(wishes)
+        except (SqlSyntaxError, UnknownName):
+            raise
         except (QueryError, CannotImpute) as error:
             lines.append(Line(way, (), "", math.nan, math.nan, math.nan, str(error)))
             continue

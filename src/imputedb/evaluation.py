@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from imputedb import arguments
 from imputedb.algebra.column import Column
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, QueryError
@@ -15,9 +16,11 @@ from imputedb.imputers.earlier import CLOCK
 from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows
 from imputedb.imputers.knn import KNN
 from imputedb.imputers.random import keyed
+from imputedb.imputers.registry import by_neighbours
 from imputedb.imputers.request import Part, Request
 from imputedb.neighbours.metric import METRICS, MetricName
 from imputedb.neighbours.scan import KS, Scan
+from imputedb.neighbours.settings import MOST_K
 from imputedb.statistics.statistics import Kind
 from imputedb.stored import Stored, hidden, shown, stored
 
@@ -136,7 +139,11 @@ def evaluate(
         UnknownName: no table or column of that name.
         DataError: nothing can be hidden.
     """
-    _check(imputers, share, pattern)
+    _check(imputers, pattern)
+    share, seed = arguments.share("share to hide", share, example="such as 0.1"), arguments.seed(seed)
+    columns = arguments.names("columns", columns)
+    if by is not None:
+        arguments.text("by", by, example="the name of a column")
     table = stored(engine, name, [by] if by else [])
     targets = _targets(table, columns)
     if pattern == "mcar":
@@ -167,13 +174,10 @@ def evaluate(
     return Evaluation(table.table.name, pattern, count, by, tuple(scores), seconds, tuple(notes), policies)
 
 
-def _check(imputers: Sequence[Imputer], share: float, pattern: str) -> None:
+def _check(imputers: Sequence[Imputer], pattern: str) -> None:
     if not imputers:
         raise QueryError("'drop' fills nothing in: there is nothing to compare; name other imputers")
-    if not 0 < share < 1:
-        raise QueryError(f"the share to hide is {share}; it goes from 0 to 1")
-    if pattern not in get_args(Pattern):
-        raise QueryError(f"no pattern {pattern!r}; there are {', '.join(get_args(Pattern))}")
+    arguments.one_of("pattern", pattern, get_args(Pattern))
 
 
 def others(asked: Request) -> list[str]:
@@ -185,7 +189,7 @@ def others(asked: Request) -> list[str]:
 def scan(
     engine: DuckDB,
     name: str,
-    imputer: KNN,
+    imputer: KNN | None = None,
     *,
     ks: Sequence[int] = KS,
     metrics: Sequence[MetricName] = METRICS,
@@ -197,7 +201,7 @@ def scan(
     Args:
         engine: where the table lives.
         name: the table.
-        imputer: everything else that neighbours are found by.
+        imputer: everything else that neighbours are found by; `KNN()` unless given.
         ks: the numbers of neighbours.
         metrics: the metrics.
         columns: the columns to judge by; those with missing values unless given, all where none has.
@@ -207,6 +211,10 @@ def scan(
         QueryError: no number or metric of that kind.
         UnknownName: no table or column of that name.
     """
+    imputer = by_neighbours(imputer, "a scan")
+    ks = [arguments.whole("k", k, 1, MOST_K) for k in arguments.listed("ks", ks, example="such as [5, 10, 20]")]
+    metrics = [arguments.one_of("metric", one, METRICS) for one in arguments.names("metrics", metrics)]
+    columns, seed = arguments.names("columns", columns), arguments.seed(seed)
     if not ks or not metrics:
         raise QueryError("a scan needs at least one k and one metric")
     table = stored(engine, name, imputer.named_columns())

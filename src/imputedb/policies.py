@@ -1,5 +1,6 @@
 """Imputation policies as users state and read them."""
 
+from imputedb import arguments
 from imputedb.algebra.relation import Table
 from imputedb.engines import declarations
 from imputedb.engines.duckdb import DuckDB
@@ -52,17 +53,35 @@ def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy
         DataError: a bound or a value that the column cannot hold, or a condition that is wanting.
         QueryError: no action of that name, or a condition that DuckDB rejects.
     """
-    if policy.action not in ACTIONS:
-        raise QueryError(f"no action {policy.action!r}; there are {', '.join(ACTIONS)}")
+    policy = _checked(policy)
     if policy.action != "structural":
         policy = policy.changed({"when": None})
     elif policy.when is None:
         raise DataError("structural needs a condition: where is the value not applicable?")
     if policy.imputer is not None and not chosen(policy.imputer):
         raise QueryError(f"{policy.imputer!r} fills nothing in: give the column the policy DROP")
-    if policy.above is not None and not 0 <= policy.above <= 100:
-        raise QueryError(f"the share is {policy.above}; it goes from 0 to 100 %")
     return declarations.checked(engine, table, declarations.own_name(engine, table, column), policy)
+
+
+def _checked(policy: Policy) -> Policy:
+    """The policy in plain values."""
+    arguments.one_of("action", policy.action, ACTIONS)
+    found: dict[str, object] = {"refuse": arguments.flag("refuse", policy.refuse)}
+    for name, example in (("when", "a condition in SQL"), ("before", "a column"), ("imputer", "its name")):
+        if (given := getattr(policy, name)) is not None:
+            found[name] = arguments.text(name, given, example=example)
+    for name in ("low", "high"):
+        given = getattr(policy, name)
+        if given is not None and not isinstance(given, str):
+            found[name] = arguments.real(name, given, example="or the text of a date")
+    for name in ("predictors", "exclude"):
+        found[name] = arguments.names(name, getattr(policy, name))
+    if policy.above is not None:
+        share = arguments.real("above", policy.above, example="a share in percent")
+        if not 0 <= share <= 100:
+            raise QueryError(f"the share is {policy.above}; it goes from 0 to 100 %")
+        found["above"] = share
+    return policy.changed(found)
 
 
 def listed(engine: DuckDB, table: str | None = None) -> list[tuple[str, str, str]]:

@@ -1,14 +1,13 @@
 """Running the blocks of a statement: plans to rows, in the order in which they read each other."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from numbers import Integral, Real
-from typing import Any, TypeGuard, get_args
+from typing import Any, get_args
 
 import duckdb
 
+from imputedb import arguments
 from imputedb.algebra.column import Column, Columns
 from imputedb.algebra.relation import Drop, Impute, Relation, Scan
 from imputedb.algebra.walk import bottom_up, scans
@@ -35,7 +34,6 @@ PLANNED, BASE, VERBATIM, COMPLETED, MIXED = "planned", "base", "verbatim", "comp
 
 IMPUTATION, AIPW, BOUNDS = "imputation", "aipw", "bounds"
 
-MOST_DRAWS = 1000
 
 _EQUAL = (
     "Imputed values may be equal to others where the true ones are not: let the subquery aggregate, such as max(x), or "
@@ -70,34 +68,31 @@ class Asked:
     deviations: float | None = None
 
     def __post_init__(self) -> None:
-        if self.method not in (IMPUTATION, AIPW, BOUNDS):
-            raise QueryError(f"no method {self.method!r}; there are {IMPUTATION!r}, {AIPW!r} and {BOUNDS!r}")
+        arguments.one_of("method", self.method, (IMPUTATION, AIPW, BOUNDS))
         if self.method != IMPUTATION and self.m != 1:
             raise QueryError(f"method {self.method!r} makes no draws: leave m out")
-        if not _is_real(self.alpha) or not 0 <= self.alpha <= 1:
-            raise QueryError(f"alpha is {self.alpha!r}; it goes from 0 (the best answer) to 1 (the fastest)")
-        if self.strategy not in (PLANNED, BASE):
-            raise QueryError(f"no strategy {self.strategy!r}; there are {PLANNED!r} and {BASE!r}")
-        if not _is_count(self.seed):
-            raise QueryError(f"the seed is {self.seed!r}; it is a whole number, such as 0")
-        if self.m is not None and (not _is_count(self.m) or not 1 <= self.m <= MOST_DRAWS):
-            raise QueryError(f"m is {self.m!r}; it goes from 1 (no interval) to {MOST_DRAWS:,}, or is 'auto'")
-        if self.question not in get_args(Question):
-            raise QueryError(f"no interval {self.question!r}; there are {', '.join(map(repr, get_args(Question)))}")
-        if not _is_real(self.level) or not 0 < self.level < 1:
-            raise QueryError(f"the level is {self.level!r}; it is a share between 0 and 1, such as 0.95")
-        if not _is_real(self.precision) or not 0 < self.precision < 1:
-            raise QueryError(f"the precision is {self.precision!r}; it is a share between 0 and 1, such as 0.05")
+        arguments.one_of("strategy", self.strategy, (PLANNED, BASE))
+        arguments.one_of("interval", self.question, get_args(Question))
+        checked: dict[str, object] = {  # plain numbers: NumPy's are hashed differently
+            "alpha": _alpha(self.alpha),
+            "seed": arguments.seed(self.seed),
+            "level": arguments.share("level", self.level),
+            "precision": arguments.share("precision", self.precision, example="such as 0.05"),
+        }
+        if self.m is not None:
+            checked["m"] = arguments.draws(self.m, 1, example=", or is 'auto'; 1 has no interval")
         if self.deviations is not None:
-            self._check_deviations(self.deviations)
-        object.__setattr__(self, "seed", int(self.seed))  # NumPy's numbers are hashed differently
-        object.__setattr__(self, "m", None if self.m is None else int(self.m))
+            checked["deviations"] = self._checked_deviations(self.deviations)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
-    def _check_deviations(self, given: object) -> None:
+    def _checked_deviations(self, given: object) -> float:
         if self.method != BOUNDS:
             raise QueryError(f"deviations say what method {BOUNDS!r} takes missing numbers to be: ask for it, or none")
-        if not _is_real(given) or not 0 <= given < math.inf:
+        found = arguments.real("deviations", given, example="of standard deviations, such as 2")
+        if found < 0:
             raise QueryError(f"deviations are {given!r}; they are standard deviations, such as 2, and not negative")
+        return found
 
     def by(self, imputer: Imputer) -> "Asked":
         """The same, of one imputer."""
@@ -119,12 +114,11 @@ class Asked:
         return self.draws or self.method != IMPUTATION
 
 
-def _is_count(given: object) -> TypeGuard[int]:
-    return isinstance(given, Integral) and not isinstance(given, bool)
-
-
-def _is_real(given: object) -> TypeGuard[float]:
-    return isinstance(given, Real) and not isinstance(given, bool)
+def _alpha(given: object) -> float:
+    found = arguments.real("alpha", given)
+    if not 0 <= found <= 1:
+        raise QueryError(f"alpha is {given!r}; it goes from 0 (the best answer) to 1 (the fastest)")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from imputedb.arguments import MOST_DRAWS
 from imputedb.blocks.block import Planned, Written
 from imputedb.draws import Draws, Numbers
 from imputedb.engines.duckdb import DuckDB
@@ -16,7 +17,7 @@ from imputedb.inference.how_many import enough
 from imputedb.inference.ranges import ANY, ONES, POSITIVE, Score
 from imputedb.inference.scale import Scale
 from imputedb.question import STANDS, Asking, asking
-from imputedb.running import MOST_DRAWS, Asked, Prepared, Run, answered, joins
+from imputedb.running import Asked, Prepared, Run, answered, joins
 from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
 from imputedb.suspects import suspects

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from imputedb import arguments
 from imputedb.algebra.column import Column
 from imputedb.engines import load
 from imputedb.engines.duckdb import DuckDB
-from imputedb.errors import DataError, QueryError
+from imputedb.errors import DataError
 from imputedb.imputers.earlier import blocks
 from imputedb.imputers.imputer import Array
 from imputedb.imputers.knn import KNN
+from imputedb.imputers.registry import by_neighbours
 from imputedb.imputers.truncated import bounds
 from imputedb.lookup import Lookup, Lookups, Told
 from imputedb.neighbours.search import Ints
@@ -121,7 +123,8 @@ def why(
         UnknownName: no table, column or row of that name.
         DataError: the column is none that neighbours tell anything of.
     """
-    knn = imputer or KNN()
+    knn = by_neighbours(imputer, "why")
+    _check_salt(salt)
     lookup = lookups.of(engine, table, knn, [column])
     name = lookup.stored.target(column)
     if not _by_neighbours(lookup, name):
@@ -140,6 +143,11 @@ def why(
         place = int(known.sum())
     told = lookup.told(name, [place])
     return _explained(lookup, name, place, told, 0, salt)
+
+
+def _check_salt(salt: object) -> None:
+    if salt is not None:
+        arguments.text("the salt", salt, example="which nobody else knows")
 
 
 def _by_neighbours(lookup: Lookup, column: Column) -> bool:
@@ -234,9 +242,11 @@ def audit(
     Returns:
         The number of missing cells.
     """
-    if limit < 1:
-        raise QueryError(f"the limit is {limit}; an audit has at least one row")
-    lookup = lookups.of(engine, table, imputer or KNN(), columns)
+    columns, seed = arguments.names("columns", columns), arguments.seed(seed)
+    limit = arguments.whole("the limit", limit, 1, example=" rows")
+    arguments.text("into", into, example="the name of a table")
+    _check_salt(salt)
+    lookup = lookups.of(engine, table, by_neighbours(imputer, "an audit"), columns)
     found = lookup.stored
     names = [found.target(name) for name in columns] or [
         c for c in found.rows.columns if found.is_imputed(c) and found.gaps(c).any() and _by_neighbours(lookup, c)

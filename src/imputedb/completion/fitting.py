@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from imputedb import arguments
 from imputedb.completion.formula import modelled
 from imputedb.errors import Error, QueryError, UnknownName
 
@@ -40,17 +41,18 @@ class Model:
     q: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.name not in MODELS:
-            raise QueryError(f"no model {self.name!r}; there are {', '.join(MODELS)}")
+        arguments.one_of("model", self.name, MODELS)
+        for what, given in (("groups", self.groups), ("status", self.status)):
+            if given is not None:
+                arguments.text(what, given, example="the name of a column")
         grouped = self.name in ("mixedlm", "gee")
         if grouped != (self.groups is not None):
             raise QueryError("groups name the column of groups: mixedlm and gee need them, no other model has them")
         if (self.name == "phreg") != (self.status is not None):
             raise QueryError("status names the column of events seen: phreg needs it, no other model has it")
-        if self.family is not None and (self.name != "gee" or self.family not in FAMILIES):
+        if self.family is not None and (self.name != "gee" or self.family not in list(FAMILIES)):
             raise QueryError(f"no family {self.family!r}; gee has {', '.join(FAMILIES)}")
-        if not 0 < self.q < 1:
-            raise QueryError(f"q is {self.q!r}; a quantile lies between 0 and 1")
+        arguments.share("quantile q", self.q, example="such as 0.5")
 
     def fit(self, formula: str, frame: pd.DataFrame) -> Any:
         """The model fitted to one data set."""

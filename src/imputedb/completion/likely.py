@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from imputedb import arguments
 from imputedb.completion.source import read, staged
 from imputedb.diagnostics.likelihood import Likelihood, likelihood
 from imputedb.engines.duckdb import DuckDB
@@ -20,6 +21,7 @@ def of_source(engine: DuckDB, text: str, columns: Sequence[str], level: float) -
         UnknownName: a column is none of the numbers.
         DataError: there is no likeliest distribution.
     """
+    columns, level = arguments.names("columns", columns), arguments.share("level", level)
     with engine.lock:
         source = read(engine, staged(engine, text))
     cells = {column.name: one for column, one in source.rows.columns.items() if one.kind in _NUMBERS}

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from imputedb import arguments
 from imputedb.completion.formula import modelled
 from imputedb.completion.source import Source, completed_columns, read, staged
 from imputedb.engines.duckdb import DuckDB
@@ -96,6 +97,19 @@ class Question:
     seed: int = 0
     level: float = 0.95
 
+    def __post_init__(self) -> None:
+        if not callable(self.analysis):
+            raise QueryError(f"the analysis is {arguments.shown(self.analysis)}; it is a function of completed columns")
+        self.shift(1.0)
+        checked = {
+            "hypothesis": arguments.real("the hypothesis", self.hypothesis, example="such as 0"),
+            "m": arguments.draws(self.m, 2),
+            "seed": arguments.seed(self.seed),
+            "level": arguments.share("level", self.level),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
     def shift(self, size: float) -> Shift:
         """The departure of a size."""
         match self.by:
@@ -140,6 +154,10 @@ def sweep(
         UnknownName: no such column among the incomplete ones, or no such category.
         QueryError: no shifts, or a way to depart that is none.
     """
+    shifts = [
+        arguments.real("a shift", one, example="such as -2")
+        for one in arguments.listed("shifts", shifts, example="such as [0, -1, -2, -5]")
+    ]
     if not shifts:
         raise QueryError("a sweep needs shifts, such as [0, -1, -2, -5]")
     names = [column.name for column in source.targets]

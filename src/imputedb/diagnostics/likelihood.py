@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from imputedb.diagnostics.em import em
 from imputedb.errors import DataError, UnknownName
 from imputedb.inference.answers import Question
-from imputedb.inference.distribution import t_quantile, t_two_sided
+from imputedb.inference.distribution import t_two_sided, two_sided
 from imputedb.inference.freedom import INFINITE
 from imputedb.inference.rubin import Interval
 from imputedb.inference.scale import FISHER, IDENTITY, LOG, Scale
@@ -51,7 +51,7 @@ class Likely:
         """The interval of large samples."""
         if not self.scale.low < self.estimate < self.scale.high or math.isnan(self.se):
             return Interval(math.nan, math.nan)
-        half = t_quantile(0.5 + (level or self.level) / 2, INFINITE) * self.se * self.scale.slope(self.estimate)
+        half = two_sided(self.level if level is None else level, INFINITE) * self.se * self.scale.slope(self.estimate)
         middle = self.scale.there(self.estimate)
         return Interval(self.scale.back(middle - half), self.scale.back(middle + half))
 

@@ -10,7 +10,7 @@ from imputedb.algebra.column import Column
 from imputedb.imputers import checked
 from imputedb.imputers.imputer import Cells, Imputer, Progress, Rows
 from imputedb.imputers.random import keyed
-from imputedb.inference.distribution import t_quantile
+from imputedb.inference.distribution import two_sided
 from imputedb.statistics.statistics import Kind
 
 Vector = NDArray[np.float64]
@@ -82,7 +82,7 @@ def overimpute(
     +- t(m - 1) s sqrt(1 + 1/m).
     """
     parts: dict[Column, list[tuple[NDArray[np.intp], Vector, Vector]]] = {column: [] for column in targets}
-    factor = t_quantile(0.5 + level / 2, m - 1) * np.sqrt(1 + 1 / m)
+    factor = two_sided(level, m - 1) * np.sqrt(1 + 1 / m)
     for fold in range(folds):
         hidden = {column: _fold(rows, column, seed, fold, folds) for column in targets}
         columns = dict(rows.columns)

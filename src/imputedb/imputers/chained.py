@@ -7,10 +7,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from imputedb import arguments
 from imputedb.algebra.column import Column
-from imputedb.errors import CannotImpute
+from imputedb.errors import CannotImpute, QueryError
 from imputedb.imputers import at_once, random
-from imputedb.imputers.column_model import LEARN_ROWS, ColumnModel, Matrix
+from imputedb.imputers.column_model import LEARN_ROWS, ColumnModel, Matrix, check
 from imputedb.imputers.crossproducts import Chain, Delta, Patterns, Told, chain, patterns
 from imputedb.imputers.design import Design, Part, design
 from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work, apart
@@ -26,6 +27,8 @@ from imputedb.kernel import cost
 
 TOGETHER = 32
 """Draws whose regressions are held at a time."""
+
+MOST_CYCLES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,18 @@ class Chained:
 
     uses_predictors = True
     proper = True
+
+    def __post_init__(self) -> None:
+        for model in (self.model, *arguments.listed("others", self.others, example="others=(Normal(), Pmm())")):
+            check(model)
+        arguments.whole("cycles", self.cycles, 1, MOST_CYCLES)
+        if self.burn_in is not None:
+            arguments.whole("burn_in", self.burn_in, 1, MOST_CYCLES)
+        for pair in arguments.listed("deltas", self.deltas, example="deltas=(('x', Shift(add=1)),)"):
+            if not (
+                isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) and isinstance(pair[1], Shift)
+            ):
+                raise QueryError(f"deltas hold {arguments.shown(pair)}; give pairs of a column and its Shift")
 
     @property
     def name(self) -> str:

@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from imputedb.arguments import shown
+from imputedb.errors import ExtensionError
 from imputedb.imputers import random
 from imputedb.statistics.statistics import Kind
 
@@ -71,6 +73,22 @@ class Randomness:
     def generator(self) -> np.random.Generator:
         """For what belongs to no row."""
         return random.generator(*self.what, "parameters")
+
+
+def check(model: object) -> None:
+    """Refuses what is no model of one column.
+
+    Raises:
+        ExtensionError: a member is not there, or is not what it must be.
+    """
+    if isinstance(model, type):
+        raise ExtensionError(f"{model.__name__} is a class: hand in one of its models, {model.__name__}(...)")
+    name = getattr(model, "name", None)
+    if not isinstance(name, str) or not name.strip():
+        raise ExtensionError(f"{shown(model)} is no model of a column: it has no name")
+    for member in ("suits", "draw", "predict"):
+        if not callable(getattr(model, member, None)):
+            raise ExtensionError(f"the model {name} of a column has no method {member}")
 
 
 class ColumnModel(Protocol):

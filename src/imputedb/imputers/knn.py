@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from imputedb import arguments
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute, QueryError, UnknownName
 from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work, apart
@@ -77,10 +78,18 @@ class KNN:
 
     def __post_init__(self) -> None:
         self.settings([])
-        for column, measure in self.measures:
-            if measure not in (known.value for known in Measure):
+        arguments.one_of("mode", self.mode, ("predict", "draw"))
+        for name, given in (("group", self.group), ("before", self.before)):
+            if given is not None:
+                arguments.text(name, given, example="the name of a column")
+        for column, measure in _pairs("measures", self.measures):
+            if measure not in [one.value for one in Measure]:
                 known = ", ".join(known.value for known in Measure)
-                raise QueryError(f"no measure {measure!r} for {column}; there are {known}")
+                raise QueryError(f"no measure {arguments.shown(measure)} for {column}; there are {known}")
+        if self.weights is not None and self.weights != "learnt":
+            for column, weight in _pairs("weights", self.weights):
+                if arguments.real(f"the weight of {column}", weight, example="such as 2") < 0:
+                    raise QueryError(f"the weight of {column} is {weight}; it may not be negative")
 
     def time(self, work: Work) -> float:
         """A search of every incomplete row among all rows, exact or approximate (decisions/neighbours.md)."""
@@ -241,6 +250,17 @@ class KNN:
             return None
         cells = rows.columns[_named(self.before, list(rows.columns))]
         return np.where(cells.missing, np.nan, cells.values.astype(np.float64))
+
+
+def _pairs(name: str, given: object) -> tuple[tuple[str, object], ...]:
+    """What is said of single columns: pairs of a column's name and a value."""
+    example = f"{name}=(('age', ...), ...)"
+    pairs = () if isinstance(given, str) else arguments.listed(name, given, example=example)
+    if (isinstance(given, str) and given) or not all(
+        isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str) for one in pairs
+    ):
+        raise QueryError(f"{name} are {arguments.shown(given)}; give pairs of a column and what holds of it: {example}")
+    return pairs  # type: ignore[return-value]
 
 
 def chance(rows: Rows, seed: int, draw: int = 0) -> Chance:

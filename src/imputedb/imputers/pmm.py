@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from imputedb import arguments
 from imputedb.imputers import random
 from imputedb.imputers.column_model import Keys, Matrix, Observed, Randomness, Vector
 from imputedb.imputers.regression import of_rows
@@ -37,6 +38,10 @@ class Pmm:
     bootstrap: bool = True
 
     name = "pmm"
+
+    def __post_init__(self) -> None:
+        arguments.whole("donors", self.donors, 1, 1000, example=" donors")
+        arguments.flag("bootstrap", self.bootstrap)
 
     def suits(self, observed: Observed) -> bool:  # noqa: ARG002
         """Anything."""

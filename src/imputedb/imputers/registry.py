@@ -84,6 +84,20 @@ def the_one(choice: Choice, purpose: str) -> Imputer:
     return found[0]
 
 
+def by_neighbours(imputer: object, what: str) -> KNN:
+    """How neighbours are found: as a user says, or as `KNN()` does unless he says.
+
+    Raises:
+        QueryError: what he says is another imputer.
+    """
+    if imputer is None or imputer == KNN.name:
+        return KNN()
+    if not isinstance(imputer, KNN):
+        named = getattr(imputer, "name", imputer)
+        raise QueryError(f"{what} tells of neighbours, which {named!r} has not: leave imputer out, or give KNN(k=...)")
+    return imputer
+
+
 def known_names() -> list[str]:
     """The names of all imputers, those of installed packages among them; none is loaded."""
     return [*IMPUTERS, DROP, *sorted(plugins.names(GROUP) - {*IMPUTERS, DROP})]

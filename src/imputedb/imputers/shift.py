@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from imputedb import arguments
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute, QueryError, UnknownName
 from imputedb.imputers.column_model import Matrix, Vector
@@ -37,6 +38,12 @@ class Shift:
     def __post_init__(self) -> None:
         if self.by is None and any(isinstance(one, Mapping) for one in (self.add, *self.odds.values())):
             raise QueryError("a shift by group needs by=, the column whose values are the groups")
+
+    def __post_init__(self) -> None:
+        arguments.real("a shift", self.add, example="in the column's units")
+        arguments.real("a factor", self.times, example="such as 1.1")
+        for level, odds in self.odds.items():
+            arguments.positive(f"the odds of {level!r}", odds, example="such as 2")
 
     def __hash__(self) -> int:
         return hash(

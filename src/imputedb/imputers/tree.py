@@ -6,11 +6,14 @@ from typing import Literal
 
 import numpy as np
 
-from imputedb import kernel
+from imputedb import arguments, kernel
 from imputedb.algebra.column import Column
 from imputedb.imputers.imputer import Array, Progress, Rows, Work
 from imputedb.imputers.order import by_key, by_name, turned_back
 from imputedb.kernel import cost
+
+MOST = 1_000_000
+"""Of cycles, leaves or rows of a leaf: more is a mistake."""
 
 TOGETHER = 32
 """Draws that share the kernel's bins."""
@@ -41,6 +44,16 @@ class Tree:
     name = "tree"
     uses_predictors = True
     proper = True
+
+    def __post_init__(self) -> None:
+        for name, given, least in (
+            ("cycles", self.cycles, 1),
+            ("leaves", self.leaves, 2),
+            ("min_leaf", self.min_leaf, 1),
+        ):
+            if given is not None:
+                arguments.whole(name, given, least, MOST)
+        arguments.one_of("mode", self.mode, ("predict", "draw"))
 
     def time(self, work: Work) -> float:
         """The kernel's measured cost (decisions/kernel.md)."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from imputedb.inference.distribution import t_quantile
+from imputedb.inference.distribution import two_sided
 from imputedb.inference.freedom import INFINITE
 from imputedb.inference.ranges import Score
 from imputedb.inference.rubin import Interval, Pooled, Vector, pooled
@@ -57,7 +57,7 @@ class Estimate:
             return math.nan
         error = self._asked.se
         if isinstance(self.scale, Score):
-            return error or self._half / t_quantile(0.5 + self.level / 2, self._asked.df)
+            return error or self._half / two_sided(self.level, self._asked.df)
         return error / self.scale.slope(self.estimate) if error else 0.0
 
     @property
@@ -81,11 +81,11 @@ class Estimate:
         """The interval, at the level that was asked for or another; NaN at both ends where there is none."""
         if not self._has_interval:
             return Interval(math.nan, math.nan)
-        asked, level = self._asked, level or self.level
+        asked, level = self._asked, self.level if level is None else level
         if isinstance(self.scale, Score):
             if asked.total == 0 and self.question == "answer":
                 return Interval(asked.estimate, asked.estimate)
-            return self.scale.interval(asked.estimate, asked.total, t_quantile(0.5 + level / 2, asked.df))
+            return self.scale.interval(asked.estimate, asked.total, two_sided(level, asked.df))
         low, high = asked.interval(level)
         return Interval(self.scale.back(low), self.scale.back(high))
 

@@ -2,6 +2,8 @@
 
 import math
 
+from imputedb import arguments
+
 
 def t_quantile(probability: float, df: float) -> float:
     """The value below which a t variable falls with a probability; infinite where df is 0."""
@@ -12,6 +14,15 @@ def t_quantile(probability: float, df: float) -> float:
     if math.isinf(df):
         return float(special.ndtri(probability))
     return float(special.stdtrit(df, probability))
+
+
+def two_sided(level: float, df: float) -> float:
+    """The value that |t| stays below with a probability: half the width of an interval in standard errors.
+
+    Raises:
+        QueryError: the level is no share between 0 and 1.
+    """
+    return t_quantile(0.5 + arguments.share("level", level) / 2, df)
 
 
 def t_two_sided(statistic: float, df: float) -> float:

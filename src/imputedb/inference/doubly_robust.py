@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from imputedb.errors import QueryError
 from imputedb.inference.answers import Question
-from imputedb.inference.distribution import t_quantile
+from imputedb.inference.distribution import two_sided
 from imputedb.inference.rubin import Interval
 from imputedb.inference.scale import IDENTITY, LOGIT, Scale
 
@@ -172,7 +172,7 @@ class Robust:
             return Interval(math.nan, math.nan)
         if self.variance == 0:
             return Interval(self.estimate, self.estimate)
-        half = t_quantile(0.5 + (level or self.level) / 2, self.df) * self.se
+        half = two_sided(self.level if level is None else level, self.df) * self.se
         if not self.scale.low < self.estimate < self.scale.high:
             return Interval(max(self.estimate - half, self.scale.low), min(self.estimate + half, self.scale.high))
         middle, wide = self.scale.there(self.estimate), half * self.scale.slope(self.estimate)

@@ -48,13 +48,20 @@ def d1(parameters: Several, values: Sequence[float] | None = None, *, small_samp
     unless `small_sample` is False.
 
     Raises:
-        DataError: there is one draw only.
+        DataError: there is one draw only, or the covariance within draws is singular.
     """
     m, k = parameters.m, len(parameters.terms)
     _needs_draws(m)
     off = parameters.estimate - (0.0 if values is None else np.asarray(values, np.float64))
-    r = max(parameters.riv, 0.0)
-    statistic = float(off @ np.linalg.solve(parameters.within, off)) / (k * (1 + r))
+    try:
+        r = max(parameters.riv, 0.0)
+        distance = float(off @ np.linalg.solve(parameters.within, off))
+    except np.linalg.LinAlgError as error:
+        raise DataError(
+            f"the covariance of {', '.join(parameters.terms)} is singular: one of them follows from the others, or has "
+            "no variance; test fewer terms"
+        ) from error
+    statistic = distance / (k * (1 + r))
     small = parameters.df_complete != INFINITE if small_sample is None else small_sample
     df2 = _reiter2007(k, m, r, parameters.df_complete) if small else _li1991(k, m, r)
     doubt = small and k * (m - 1) <= 4

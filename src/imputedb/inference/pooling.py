@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from imputedb import arguments
 from imputedb.engines.border import bordered
-from imputedb.errors import DataError, UnknownName
+from imputedb.errors import DataError, QueryError, UnknownName
 from imputedb.inference import hypotheses
 from imputedb.inference.estimates import read
 from imputedb.inference.freedom import known_rule
@@ -47,8 +48,20 @@ class Pool:
         """D1: whether some terms are all zero, or equal to `values`.
 
         Raises:
-            DataError: only variances were given, not the covariance that a joint test needs; or m is 1.
+            DataError: only variances were given, not the covariance that a joint test needs; m is 1; or the terms'
+                covariance is singular.
+            QueryError: no term is named, one twice, or there is not one value a term.
         """
+        terms = arguments.names("terms", terms)
+        if not terms or len(set(terms)) < len(terms):
+            raise QueryError(f"a joint test is of one or more different terms, not {list(terms)}")
+        if values is not None:
+            values = [
+                arguments.real("a value", one, example="that a term is to equal")
+                for one in arguments.listed("values", values, example="one for each term")
+            ]
+            if len(values) != len(terms):
+                raise QueryError(f"{len(values)} values for {len(terms)} terms: give one for each")
         if self.parameters is None:
             raise DataError("a joint test needs the terms' covariance: pool fits, or (m, k, k) covariances")
         return hypotheses.d1(self.parameters.pick(terms), values)
@@ -128,6 +141,11 @@ def pool(
         QueryError: no such definition of degrees of freedom.
     """
     known_rule(df)
+    if df_complete is not None:
+        example = "the degrees of freedom that complete data would have"
+        df_complete = arguments.positive("df_complete", df_complete, example=example, endless=True)
+    if terms is not None:
+        terms = arguments.names("terms", terms)
     found = read(fits, variances, terms)
     complete = found.df_complete if df_complete is None else df_complete
     if found.variances.ndim == 3:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imputedb.errors import DataError
-from imputedb.inference.distribution import t_quantile
+from imputedb.inference.distribution import two_sided
 from imputedb.inference.freedom import INFINITE, freedom
 from imputedb.inference.rubin import Interval, Pooled, pooled
 
@@ -35,7 +35,7 @@ class Prediction:
         """Where a new value lies with the probability given."""
         if self.mean.m == 1:
             return Interval(math.nan, math.nan)
-        half = t_quantile(0.5 + level / 2, self.df) * math.sqrt(self.mean.total + self.noise)
+        half = two_sided(level, self.df) * math.sqrt(self.mean.total + self.noise)
         return Interval(self.mean.estimate - half, self.mean.estimate + half)
 
 

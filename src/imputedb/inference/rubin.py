@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.errors import DataError
-from imputedb.inference.distribution import t_quantile, t_two_sided
+from imputedb.inference.distribution import t_two_sided, two_sided
 from imputedb.inference.freedom import INFINITE, freedom, known_rule, reiter2003
 
 Vector = NDArray[np.float64]
@@ -126,7 +126,7 @@ class Pooled:
             return Interval(math.nan, math.nan)
         if self.total == 0:
             return Interval(self.estimate, self.estimate)
-        half = t_quantile(0.5 + level / 2, self.df) * self.se
+        half = two_sided(level, self.df) * self.se
         return Interval(self.estimate - half, self.estimate + half)
 
     @property

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from imputedb import arguments
 from imputedb.errors import QueryError
 from imputedb.neighbours.aggregate import Weighting
 from imputedb.neighbours.metric import METRICS, SCALINGS, Floats, Lacking, MetricName, Scaling
@@ -11,6 +12,8 @@ from imputedb.neighbours.metric import METRICS, SCALINGS, Floats, Lacking, Metri
 Aggregate = Literal["mean", "median", "mode"]
 Way = Literal["auto", "exact", "approximate"]
 Stage = Literal["group", "column", "mean"]
+
+MOST_K = 1000
 
 Chance = Callable[[str], Floats]
 """(n,) uniform numbers in [0, 1), keyed by the row and by what they are for."""
@@ -47,25 +50,25 @@ class Settings:
     recall: float = 0.97
 
     def __post_init__(self) -> None:
-        if not 1 <= self.k <= 1000:
-            raise QueryError(f"k is {self.k}; it goes from 1 to 1000 neighbours")
-        _one_of("metric", self.metric, METRICS)
+        object.__setattr__(self, "k", arguments.whole("k", self.k, 1, MOST_K, example=" neighbours"))
+        arguments.one_of("metric", self.metric, METRICS)
         if self.scaling is not None:
-            _one_of("scaling", self.scaling, SCALINGS)
-        _one_of("lacking", self.lacking, get_args(Lacking))
-        _one_of("aggregate", self.aggregate, get_args(Aggregate))
-        _one_of("weighting", self.weighting, get_args(Weighting))
-        _one_of("search", self.search, get_args(Way))
-        for stage in self.fallback:
-            _one_of("fallback", stage, get_args(Stage))
-        if isinstance(self.weights, str) and self.weights != "learnt":
-            raise QueryError(f"weights are {self.weights!r}; give a number a column, or 'learnt'")
-        if isinstance(self.weights, tuple) and (min(self.weights) < 0 or max(self.weights) <= 0):
-            raise QueryError(f"weights are {self.weights}; none may be negative, one must be positive")
-        if not 0 < self.recall <= 1:
-            raise QueryError(f"recall is {self.recall}; it goes from 0 to 1")
+            arguments.one_of("scaling", self.scaling, SCALINGS)
+        arguments.one_of("lacking", self.lacking, get_args(Lacking))
+        arguments.one_of("aggregate", self.aggregate, get_args(Aggregate))
+        arguments.one_of("weighting", self.weighting, get_args(Weighting))
+        arguments.one_of("search", self.search, get_args(Way))
+        for stage in arguments.names("fallback", self.fallback):
+            arguments.one_of("fallback", stage, get_args(Stage))
+        if isinstance(self.weights, tuple):
+            _check_weights(self.weights)
+        elif self.weights is not None and self.weights != "learnt":
+            raise QueryError(f"weights are {arguments.shown(self.weights)}; give a number a column, or 'learnt'")
+        if arguments.real("recall", self.recall, example="above 0 and up to 1") > 1 or self.recall <= 0:
+            raise QueryError(f"recall is {self.recall}; it is above 0, and up to 1")
 
 
-def _one_of(what: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise QueryError(f"no {what} {value!r}; there are {', '.join(known)}")
+def _check_weights(given: tuple[float, ...]) -> None:
+    weights = [arguments.real("a weight", one, example="such as 2") for one in given]
+    if min(weights) < 0 or max(weights) <= 0:
+        raise QueryError(f"weights are {given}; none may be negative, one must be positive")

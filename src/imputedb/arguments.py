@@ -1,0 +1,159 @@
+"""Arguments that a user gives, checked by name; each check gives the value in plain Python.
+
+True and False are no numbers here, NaN is none, and NumPy's numbers are taken as Python's.
+"""
+
+import math
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import TypeVar
+
+from imputedb.errors import QueryError
+
+Choice = TypeVar("Choice", bound=str)
+
+MOST_DRAWS = 1000
+
+
+def whole(name: str, value: object, low: int, high: int | None = None, *, example: str = "") -> int:
+    """A whole number between two bounds, which are included.
+
+    Raises:
+        QueryError: it is none, or lies outside of them.
+    """
+    told = f"it goes from {low:,} to {high:,}" if high is not None else f"it is a whole number of {low:,} or more"
+    found = None if isinstance(value, bool) or not isinstance(value, Integral) else int(value)
+    if found is None or found < low or (high is not None and found > high):
+        raise QueryError(f"{name} is {shown(value)}; {told}{example}")
+    return found
+
+
+def draws(value: object, least: int, *, example: str = "") -> int:
+    """m, a number of draws.
+
+    Raises:
+        QueryError: it is none, or more than `MOST_DRAWS`.
+    """
+    return whole("m", value, least, MOST_DRAWS, example=example)
+
+
+def real(name: str, value: object, *, example: str = "such as 0.5") -> float:
+    """A finite number.
+
+    Raises:
+        QueryError: it is none.
+    """
+    found = _float(value)
+    if found is None or not math.isfinite(found):
+        raise QueryError(f"{name} is {shown(value)}; it is a number, {example}")
+    return found
+
+
+def positive(name: str, value: object, *, example: str, endless: bool = False) -> float:
+    """A number above 0, which may be infinite only where that means something.
+
+    Raises:
+        QueryError: it is none.
+    """
+    found = _float(value)
+    if found is None or not found > 0 or (math.isinf(found) and not endless):
+        raise QueryError(f"{name} is {shown(value)}; it is a number above 0, {example}")
+    return found
+
+
+def share(name: str, value: object, *, most: float = 1.0, example: str = "such as 0.95") -> float:
+    """A share above 0 and below `most`.
+
+    Raises:
+        QueryError: it is none.
+    """
+    found = _float(value)
+    if found is None or not 0 < found < most:
+        raise QueryError(f"the {name} is {shown(value)}; it is a share between 0 and {most:g}, {example}")
+    return found
+
+
+def seed(value: object) -> int:
+    """What random numbers are keyed by: any whole number.
+
+    Raises:
+        QueryError: it is none.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise QueryError(f"the seed is {shown(value)}; it is a whole number, such as 0")
+    return int(value)
+
+
+def flag(name: str, value: object) -> bool:
+    """True or False.
+
+    Raises:
+        QueryError: it is neither.
+    """
+    if not isinstance(value, bool):
+        raise QueryError(f"{name} is {shown(value)}; it is True or False")
+    return value
+
+
+def text(name: str, value: object, *, example: str) -> str:
+    """A text that is not empty.
+
+    Raises:
+        QueryError: it is none.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise QueryError(f"{name} is {shown(value)}; it is a text, {example}")
+    return value
+
+
+def names(name: str, value: object) -> tuple[str, ...]:
+    """The names in a sequence; of a text, that name alone.
+
+    Raises:
+        QueryError: it is neither.
+    """
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, Sequence) or not all(isinstance(one, str) for one in value):
+        raise QueryError(f"{name} are {shown(value)}; give a list of names")
+    return tuple(value)
+
+
+def listed(name: str, value: object, *, example: str) -> tuple[object, ...]:
+    """The values in a list, a tuple or an array.
+
+    Raises:
+        QueryError: it is none.
+    """
+    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
+        raise QueryError(f"{name} are {shown(value)}; give a list, {example}")
+    return tuple(value)
+
+
+def one_of(name: str, value: object, known: Sequence[Choice]) -> Choice:
+    """One of some known words.
+
+    Raises:
+        QueryError: it is none of them.
+    """
+    if not isinstance(value, str) or value not in known:
+        raise QueryError(f"no {name} {shown(value)}; there are {', '.join(map(repr, known))}")
+    return known[list(known).index(value)]  # type: ignore[arg-type]
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it, cut short."""
+    try:
+        whole_text = repr(value)
+    except Exception:  # such as a whole number of more digits than Python writes out
+        return f"a value of type {type(value).__name__}"
+    return whole_text if len(whole_text) <= 60 else f"{whole_text[:57]}..."
+
+
+def _float(value: object) -> float | None:
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
