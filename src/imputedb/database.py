@@ -7,9 +7,9 @@ from datetime import date
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from imputedb import answering, policies, policy_file
+from imputedb import answering, arguments, policies, policy_file
 from imputedb.answering import Planner
 from imputedb.cell_intervals import CellIntervals, cell_intervals
 from imputedb.compare import WAYS, Comparison, compared, ways_of
@@ -235,10 +235,9 @@ class Database:
             QueryError: DuckDB rejects the condition.
         """
         low, high = (end if end is None else as_bound(end) for end in (low, high))
-        texts = tuple(map(as_text, values))
-        wanted = Policy(
-            action, when, low, high, texts, imputer, tuple(predictors), tuple(exclude), before, above, refuse
-        )
+        texts = tuple(map(as_text, arguments.listed("values", values, example="such as [1, 2]")))
+        allowed, barred = arguments.names("predictors", predictors), arguments.names("exclude", exclude)
+        wanted = Policy(action, when, low, high, texts, imputer, allowed, barred, before, above, refuse)
         policies.decide(self._engine, self._engine.tables.named(table), column, wanted)
 
     def policies(self, table: str | None = None) -> list[tuple[str, str, str]]:
@@ -321,7 +320,7 @@ class Database:
         imputer: str | Imputer = "pmm",
         seed: int = 0,
         columns: Sequence[str] | None = None,
-        flags: bool = False,
+        flags: bool = True,
         long: bool = False,
         progress: Progress | None = None,
     ) -> Completed:
@@ -337,7 +336,7 @@ class Database:
             imputer: that draws them: `pmm`, `norm`, `tree`, ..., or one of your own.
             seed: one seed gives one run.
             columns: to fill; all incomplete ones unless given.
-            flags: adds a boolean `<column>__imputed` beside each.
+            flags: whether each filled column has a boolean `<column>__imputed` beside it, which reports need.
             long: one Parquet file with `.imp` and `.id`, rather than one a draw.
             progress: told the share of the draws that are done.
 
@@ -348,8 +347,7 @@ class Database:
         from imputedb.completion.completing import Request, complete
 
         one = the_one(imputer, "completed data sets need")
-        wanted = None if columns is None else tuple(columns)
-        return complete(self._engine, Request(source, m, one, seed, wanted, flags, long), Path(out), progress)
+        return complete(self._engine, Request(source, m, one, seed, columns, flags, long), Path(out), progress)
 
     def sensitivity(
         self,
@@ -417,6 +415,8 @@ class Database:
             interval: what intervals are about, as in `sql`.
             level: of their confidence.
         """
+        seed, level = arguments.seed(seed), arguments.share("level", level)
+        arguments.one_of("interval", interval, get_args(Question))
 
         def ask(imputer: Choice = "tree", m: int = 1, method: str = "imputation") -> Result:
             asked = Asked(0.0, chosen(imputer), seed, PLANNED, m, interval, level, method=method)
@@ -576,7 +576,7 @@ class Database:
         Raises:
             QueryError: no table, column, number or metric of that kind.
         """
-        return scan(self._engine, table, imputer or KNN(), ks=ks, metrics=metrics, columns=columns, seed=seed)
+        return scan(self._engine, table, imputer, ks=ks, metrics=metrics, columns=columns, seed=seed)
 
     def why(self, table: str, column: str, row: object, *, imputer: KNN | None = None, salt: str | None = None) -> Why:
         """What the nearest rows say of one cell: who they are, how near, what they have, and how much they agree.

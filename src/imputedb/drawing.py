@@ -10,7 +10,7 @@ from imputedb.algebra.column import Column
 from imputedb.bundle import Drawn
 from imputedb.errors import CannotImpute
 from imputedb.filling import CENTRE, Filling, Hand, Outcome
-from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Rows, is_proper, reads_whole_tables
+from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Rows, doubt, reads_whole_tables
 from imputedb.statistics.statistics import Kind
 
 Places = NDArray[np.intp]
@@ -180,19 +180,8 @@ class Drawing:
 
 def warned(imputer: Imputer, outcome: Outcome) -> None:
     """Says of an imputer that its intervals are too short, or that its draws know nothing of other columns."""
-    if not is_proper(imputer):
-        said = (
-            f"the draws of {imputer.name} differ less than what is unknown does: intervals are too short "
-            "(Rubin 1987, section 4.2); take norm, pmm or tree"
-        )
-    elif not imputer.uses_predictors:
-        said = (
-            f"the draws of {imputer.name} know nothing of other columns: correlations, slopes, differences of groups "
-            "are pulled towards none; take norm, pmm or tree"
-        )
-    else:
-        return
-    if said not in outcome.warnings:
+    said = doubt(imputer)
+    if said is not None and said not in outcome.warnings:
         outcome.warnings.append(said)
 
 

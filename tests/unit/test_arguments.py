@@ -233,7 +233,7 @@ def test_a_comparison_raises_what_no_way_can_mend(table: dict[str, Any]) -> None
             db.compare("SELECT avg(nothing) FROM t", m=2, ways=["mean", "norm"])
         with pytest.raises(imputedb.UnknownName, match="did you mean"):
             db.compare(ASK, m=2, ways=["trees"])
-        with pytest.raises(QueryError, match="fills in nothing"):
+        with pytest.raises(QueryError, match="a way needs one imputer"):
             db.compare(ASK, m=2, ways=["drop"])
 
 

@@ -17,7 +17,7 @@ from imputedb.errors import StorageError
 @click.option("--imputer", default="pmm", show_default=True, help="pmm, norm, logistic, multinomial, ordered, tree...")
 @click.option("--seed", type=int, default=0, show_default=True, help="One seed gives one run.")
 @click.option("--columns", help="Columns to fill, with commas; all incomplete ones unless given.")
-@click.option("--flags", is_flag=True, help="Add a boolean COLUMN__imputed beside each filled column.")
+@click.option("--flags/--no-flags", default=True, help="A boolean COLUMN__imputed beside each filled column.")
 @click.option("--long", is_flag=True, help="One file with .imp and .id, rather than one a data set.")
 @with_trial
 def impute(
@@ -52,6 +52,8 @@ def impute(
     click.echo(printed(rows_table(["column", "method", "imputed", "R-hat", "notes"], described(done))), err=True)
     for name, reason in done.manifest["left"].items():
         click.echo(f"warning: {name} is left as it is: {reason}", err=True)
+    for warning in done.warnings:
+        click.echo(f"warning: {warning}", err=True)
     for file in done.files:
         click.echo(str(file))
 

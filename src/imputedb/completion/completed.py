@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from imputedb import arguments
 from imputedb.completion.fitting import Model, fitted, left_out
 from imputedb.completion.publication import CURRENT, MANIFEST, digest
 from imputedb.engines.border import bordered, outside, public
-from imputedb.errors import QueryError, StorageError
+from imputedb.engines.resolution import quoted
+from imputedb.errors import StorageError
 from imputedb.inference.pooling import Pool, pool
 
 if TYPE_CHECKING:
@@ -40,23 +42,33 @@ class Completed:
         return int(self.manifest["m"])
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences that whoever analyses the data sets must know."""
+        return tuple(self.manifest.get("warnings", ()))
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """The Parquet files: one a draw, or one long one."""
         return tuple(self.folder / part["file"] for part in self.manifest["files"])
 
     def frame(self, draw: int) -> pd.DataFrame:
         """One completed data set, from 1 to m."""
-        if not 1 <= draw <= self.m:
-            raise QueryError(f"no draw {draw}; there are 1 to {self.m}")
+        draw = arguments.whole("the draw", draw, 1, self.m)
         with _readable(self.folder), duckdb.connect() as reader:
+            read = "read_parquet(?, hive_partitioning = false)"
             if self.manifest["long"]:
-                text = 'SELECT * EXCLUDE (".imp", ".id") FROM read_parquet(?) WHERE ".imp" = ? ORDER BY ".id"'
+                text = f'SELECT * EXCLUDE (".imp", ".id"){self._restored} FROM {read} WHERE ".imp" = ? ORDER BY ".id"'
                 frame: pd.DataFrame = reader.execute(text, [str(self.files[0]), draw]).df()
             else:
-                frame = reader.execute(
-                    "SELECT * FROM read_parquet(?, hive_partitioning = false)", [str(self.files[draw - 1])]
-                ).df()
+                frame = reader.execute(f"SELECT *{self._restored} FROM {read}", [str(self.files[draw - 1])]).df()
         return frame
+
+    @property
+    def _restored(self) -> str:
+        """The intervals, which a file keeps as text, as intervals again."""
+        names = [quoted((name,)) for name in self.manifest.get("intervals", ())]
+        parts = ", ".join(f"CAST({name} AS INTERVAL) AS {name}" for name in names)
+        return f" REPLACE ({parts})" if parts else ""
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         return (self.frame(draw) for draw in range(1, self.m + 1))
@@ -114,11 +126,11 @@ class Completed:
         """The formula fitted to each completed data set (see `fit`), pooled by Rubin's rules.
 
         Rows that still miss a value of the formula's, in columns that the run did not fill, are left out by every fit;
-        `notes` says how many.
+        `notes` says how many, and what the run warns of.
         """
         one = Model(model, groups, status, family, q)
         found = pool(fitted(self, formula, one), df_complete=df_complete)
-        return replace(found, notes=left_out(self.frame(1), formula, one))
+        return replace(found, notes=(*self.warnings, *left_out(self.frame(1), formula, one)))
 
     def report(self, path: str | Path, pictures: str | Path | None = None, form: str = "png") -> None:
         """Writes one HTML page with its pictures inside; `pictures`: a folder for them one by one, as png or svg.

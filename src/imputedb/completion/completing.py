@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from imputedb import arguments
 from imputedb.algebra.column import Column
+from imputedb.completion import remarks
 from imputedb.completion import source as sources
 from imputedb.completion.completed import Completed, opened
 from imputedb.completion.publication import MANIFEST, Publication, publication
-from imputedb.completion.source import Source
+from imputedb.completion.source import DRAW, ROW, Source
 from imputedb.diagnostics.convergence import convergence
 from imputedb.engines.duckdb import DuckDB
-from imputedb.errors import QueryError
 from imputedb.imputers import features
 from imputedb.imputers.chained import Chained, Prepared
 from imputedb.imputers.imputer import Array, Imputer, Progress, assumption_of
@@ -48,13 +49,20 @@ class Request:
     m: int
     imputer: Imputer
     seed: int = 0
-    columns: tuple[str, ...] | None = None
-    flags: bool = False
+    columns: Sequence[str] | None = None
+    flags: bool = True
     long: bool = False
 
     def __post_init__(self) -> None:
-        if self.m < 1:
-            raise QueryError(f"m is {self.m}: ask for 1 completed data set or more")
+        checked: dict[str, object] = {
+            "m": arguments.draws(self.m, 1, example=" completed data sets; 'auto' is of queries"),
+            "seed": arguments.seed(self.seed),
+            "flags": arguments.flag("flags", self.flags),
+            "long": arguments.flag("long", self.long),
+            "columns": None if self.columns is None else arguments.names("columns", self.columns),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
 
 def complete(engine: DuckDB, request: Request, out: Path, progress: Progress | None = None) -> Completed:
@@ -70,6 +78,8 @@ def complete(engine: DuckDB, request: Request, out: Path, progress: Progress | N
     began = perf_counter()
     with engine.lock:
         found = sources.read(engine, sources.staged(engine, request.text), request.columns)
+        remarks.check_targets(found, request.columns)
+        remarks.check_names(found, flags=request.flags, long=request.long)
         told = _told(request, found)
         run = "run-" + hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
         with publication(out, run) as writing:
@@ -79,10 +89,13 @@ def complete(engine: DuckDB, request: Request, out: Path, progress: Progress | N
             records = _draws(engine, request, found, writing, progress or (lambda _: None))
             if request.long:
                 records = [_joined(engine, writing, records)]
-            columns = _columns(request, found, _records(writing, request.m))
+            drawn = _records(writing, request.m)
+            columns = _columns(request, found, drawn)
             files = [{key: record[key] for key in ("file", "sha256", "bytes", "rows")} for record in records]
             seconds = round(perf_counter() - began, 3)
-            told |= {"policies": found.policies}
+            warnings = remarks.warnings(found, request.imputer, request.m, drawn)
+            intervals = [name for name, kind in found.types.items() if kind == sources.INTERVAL]
+            told |= {"policies": found.policies, "warnings": warnings, "intervals": intervals}
             writing.publish({**told, "files": files, "columns": columns, "left": found.left, "seconds": seconds})
         return opened(out)
 
@@ -96,7 +109,7 @@ def _told(request: Request, found: Source) -> dict[str, Any]:
         "m": request.m,
         "seed": request.seed,
         "imputer": request.imputer.name,
-        "settings": repr(request.imputer),
+        "settings": remarks.settings(request.imputer),
         "targets": [column.name for column in found.targets],
         "predictors": [column.name for column in found.predictors],
         "flags": request.flags,
@@ -162,6 +175,7 @@ def _ready(asked: Wanted) -> Prepared | None:
 def _record(found: Source, values: Mapping[Column, Array], trace: Trace) -> dict[str, Any]:
     return {
         "rows": len(found.rows.keys),
+        "digests": remarks.digests(values),
         "means": {column.name: trace.means[column] for column in values if column in trace.means},
         "deviations": {column.name: trace.deviations[column] for column in values if column in trace.deviations},
         "stay": {column.name: int(np.ma.getmaskarray(given).sum()) for column, given in values.items()},
@@ -195,11 +209,14 @@ def _write(
 
 
 def _joined(engine: DuckDB, writing: Publication, records: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """One long file of all draws, `.imp` and `.id` first; the others are gone then."""
-    options = "file_row_number = true, hive_partitioning = false"
+    """One long file of all draws, `.imp` and `.id` first; the others are gone then.
+
+    The rows of a file are numbered in its order by joining it, place by place, with as many numbers.
+    """
     parts = " UNION ALL ".join(
-        f'SELECT {draw} AS ".imp", file_row_number + 1 AS ".id", * EXCLUDE (file_row_number) '
-        f"FROM read_parquet({_quoted(writing.folder / record['file'])}, {options})"
+        f'SELECT {draw} AS "{DRAW}", numbers."{ROW}", part.* '
+        f'FROM range(1, {int(record["rows"]) + 1}) AS numbers("{ROW}") POSITIONAL JOIN '
+        f"read_parquet({_quoted(writing.folder / record['file'])}, hive_partitioning = false) AS part"
         for draw, record in enumerate(records, 1)
     )
     rows = sum(int(record["rows"]) for record in records)

@@ -23,6 +23,9 @@ from imputedb.statistics.statistics import MANY_LEVELS, Kind, Statistics
 
 STAGED = "imputedb_source"
 FLAG = "__imputed"
+INTERVAL = "INTERVAL"
+DRAW, ROW = ".imp", ".id"
+"""Columns that a long file adds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,6 +146,11 @@ def _fingerprint(engine: DuckDB, table: Table) -> str:
     return hashlib.sha256(fingerprint_of(contents, shape.types, shape.missing, shape.policies).encode()).hexdigest()
 
 
+def _storable(value: Tree, kind: str) -> Tree:
+    """A value as a file keeps it: intervals as text, of which Parquet knows no negative ones and no microseconds."""
+    return t.cast(value, t.plain_type("VARCHAR")) if kind == INTERVAL else value
+
+
 def completed(engine: DuckDB, source: Source, patch: str, filled: Sequence[Column], *, flags: bool) -> str:
     """The SELECT of the completed rows: stored values, imputed where missing; with flags, which cells were."""
     outputs: list[Tree] = []
@@ -152,9 +160,8 @@ def completed(engine: DuckDB, source: Source, patch: str, filled: Sequence[Colum
         if name in names:
             imputed, meaning = engine.decoded(t.reference(patch, name), kind), engine.meaning(source.table, name, "t")
             imputed = imputed if meaning is None else t.null_where(meaning, imputed)
-            outputs.append(t.named(t.coalesce(stored, imputed), name))
-        else:
-            outputs.append(t.named(stored, name))
+            stored = t.coalesce(stored, imputed)
+        outputs.append(t.named(_storable(stored, kind), name))
     if flags:
         outputs += [
             t.named(t.is_missing(engine.reading(source.table, name, "t")), name + FLAG) for name in sorted(names)

@@ -215,6 +215,21 @@ def is_proper(imputer: Imputer) -> bool:
     return isinstance(imputer, Proper) and imputer.proper
 
 
+def doubt(imputer: Imputer) -> str | None:
+    """What a reader of intervals that are pooled from an imputer's draws must know; None where nothing."""
+    if not is_proper(imputer):
+        return (
+            f"the draws of {imputer.name} differ less than what is unknown does: intervals are too short "
+            "(Rubin 1987, section 4.2); take norm, pmm or tree"
+        )
+    if not imputer.uses_predictors:
+        return (
+            f"the draws of {imputer.name} know nothing of other columns: correlations, slopes, differences of groups "
+            "are pulled towards none; take norm, pmm or tree"
+        )
+    return None
+
+
 class FillsInSql(Imputer, Protocol):
     """An imputer whose value is a constant a column, so that the engine fills it in without leaving its statement."""
 

@@ -1,6 +1,6 @@
 """Stated departures from missing at random: what missing values differ by from what a model says of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,12 +38,12 @@ class Shift:
     def __post_init__(self) -> None:
         if self.by is None and any(isinstance(one, Mapping) for one in (self.add, *self.odds.values())):
             raise QueryError("a shift by group needs by=, the column whose values are the groups")
-
-    def __post_init__(self) -> None:
-        arguments.real("a shift", self.add, example="in the column's units")
+        for add in _amounts(self.add):
+            arguments.real("a shift", add, example="in the column's units")
         arguments.real("a factor", self.times, example="such as 1.1")
         for level, odds in self.odds.items():
-            arguments.positive(f"the odds of {level!r}", odds, example="such as 2")
+            for one in _amounts(odds):
+                arguments.positive(f"the odds of {level!r}", one, example="such as 2")
 
     def __hash__(self) -> int:
         return hash(
@@ -152,6 +152,10 @@ class _Groups:
             raise CannotImpute(f"{self.by} has {len(codes):,} groups, which a linear model does not tell apart: {way}")
         form[0], form[part.places] = solved[0], solved[1:]
         return form
+
+
+def _amounts(amount: Amount) -> Collection[object]:
+    return amount.values() if isinstance(amount, Mapping) else (amount,)
 
 
 def _each(amount: Amount, change: Callable[[float], float]) -> Amount:

@@ -1,0 +1,85 @@
+"""What is refused of a run before it is made, and what a reader of it must know."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from imputedb.completion.source import DRAW, FLAG, ROW, Source
+from imputedb.errors import QueryError
+from imputedb.imputers.imputer import Array, Imputer, doubt
+
+
+def check_names(source: Source, *, flags: bool, long: bool) -> None:
+    """Refuses a run that adds a column whose name is taken.
+
+    Raises:
+        QueryError: the message names the column.
+    """
+    added = [column.name + FLAG for column in source.targets] if flags else []
+    added += [DRAW, ROW] if long else []
+    taken = {name.lower(): name for name in source.types}
+    for name in added:
+        if name.lower() in taken:
+            way_out = "leave out flags" if name.endswith(FLAG) else "leave out long"
+            raise QueryError(
+                f"the run adds a column {name}, and there is one of that name: rename it in a SELECT, or {way_out}"
+            )
+
+
+def check_targets(source: Source, wanted: Sequence[str] | None) -> None:
+    """Refuses a run of which every column that was asked for is complete.
+
+    Raises:
+        QueryError: there is nothing to fill in.
+    """
+    if wanted is not None and not source.targets and not set(wanted) & set(source.left):
+        raise QueryError(f"nothing is missing in {', '.join(wanted) or 'no column'}: there is nothing to fill in")
+
+
+def digests(values: Mapping[Any, Array]) -> dict[str, str]:
+    """By column, what tells one draw's values from another's."""
+    return {
+        column.name: hashlib.blake2b(np.ascontiguousarray(np.ma.getdata(given)).tobytes(), digest_size=8).hexdigest()
+        for column, given in values.items()
+    }
+
+
+def warnings(source: Source, imputer: Imputer, m: int, records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a reader of m data sets must know, the likeliest mistake first."""
+    if m == 1:
+        return ["one completed data set says nothing of how uncertain its imputed values are: ask for m = 20"]
+    if not source.targets:
+        return [f"nothing was filled in: the {m} data sets are equal"]
+    same = [
+        column.name
+        for column in source.targets
+        if len({record.get("digests", {}).get(column.name, number) for number, record in enumerate(records)}) == 1
+    ]
+    found = []
+    if same:
+        found.append(
+            f"the imputed values of {', '.join(same)} are the same in all {m} data sets: what is pooled of them takes "
+            "them as known"
+        )
+    asked = source.request(imputer, 0)
+    for filler in {asked.filler(column).name: asked.filler(column) for column in source.targets}.values():
+        said = doubt(filler)
+        if said is not None:
+            found.append(said)
+    return found
+
+
+def settings(imputer: object) -> str:
+    """An imputer and all that it is set to, in words that are the same in every process."""
+    if is_dataclass(imputer) and not isinstance(imputer, type):
+        inner = ", ".join(f"{field.name}={settings(getattr(imputer, field.name))}" for field in fields(imputer))
+        return f"{type(imputer).__qualname__}({inner})"
+    if isinstance(imputer, tuple | list):
+        return f"({', '.join(map(settings, imputer))})"
+    if type(imputer).__repr__ is not object.__repr__:
+        return repr(imputer)
+    inner = ", ".join(f"{name}={settings(value)}" for name, value in sorted(getattr(imputer, "__dict__", {}).items()))
+    return f"{type(imputer).__qualname__}({inner})"
