@@ -79,6 +79,7 @@ class Planner:
             self._copies = found.copies
         if self._copies:
             engine.texts.forget_outputs(text)
+            text = engine.text(found.itself) if found.itself else text
         return Prepared(text, columns, types, found.blocks, tuple(found.warnings), found.policies)
 
 
@@ -184,7 +185,7 @@ def _kept(engine: DuckDB, planner: Planner, around: Keeps, asked: Asked, progres
     began = perf_counter()
     prepared = planner.prepare(around.query, asked)
     if not prepared.blocks and asked.method == IMPUTATION:
-        return _published(engine, around, around.query, asked)
+        return _published(engine, around, prepared.text, asked)
     inner = answer(engine, prepared, asked, (perf_counter() - began) * 1e3, progress)
     found = _published(engine, around, inner.selecting, asked)
     found.report, found.blocks, found.frontier = inner.report, inner.blocks, inner.frontier

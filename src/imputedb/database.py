@@ -77,6 +77,9 @@ class Database:
     ) -> list[str]:
         """Loads CSV, Parquet, JSON or SAS transport files, a table each, named after the file or `table`.
 
+        A pattern such as `data/*.csv` stands for its files; with `table` they become one table. Compressed files
+        (`.gz`, `.zst`) are read as they are.
+
         `missing` declares, by column, values that mean a missing one, such as survey codes 77 and 99 or 'Refused'.
         All files are loaded or none. NaN in a floating column is missing, wherever it comes from.
 

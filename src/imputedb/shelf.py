@@ -18,10 +18,10 @@ from imputedb.sql.generate import ROW
 from imputedb.sql.tree import Tree
 from imputedb.statistics.statistics import Kind, Statistics
 
-KEY = "imputedb key"
+KEY = "\0key"  # no column of a database is called so
 """Stands for the number that random numbers are keyed by: a hash of the table's first key column, or of the row id."""
 
-MEANT = "imputedb meant "
+MEANT = "\0meant "
 """Before a column's name: where a NULL of it means something of its own."""
 
 WHOLE = 64 << 20

@@ -6,36 +6,51 @@ from typing import Any
 from imputedb.algebra.relation import Table
 from imputedb.engines.catalog import macros
 from imputedb.engines.duckdb import DuckDB
-from imputedb.errors import Unplanned
+from imputedb.errors import Error, Unplanned
+from imputedb.sql import parse
 from imputedb.sql import tree as t
 from imputedb.sql.nested import alias_of, nodes
 from imputedb.sql.tree import Tree
 
+_VIRTUAL = ("filename", "file_row_number", "file_index")
+"""Columns of files that a star does not show, and that are read where they are named."""
+
 
 class Files:
-    """The files that one statement reads.
+    """The files that one statement reads, each once.
 
     Attributes:
         copies: the temporary tables that were made of them.
     """
 
-    def __init__(self, engine: DuckDB) -> None:
+    def __init__(self, engine: DuckDB, statement: Tree) -> None:
         self.copies: list[Table] = []
         self._engine = engine
+        named = {str(part["column_names"][-1]).lower() for part in nodes(statement) if part.get("column_names")}
+        self._named = [name for name in _VIRTUAL if name in named]
 
     def copied(self, tree: Any) -> Any:
-        """The statement with every file and reader that misses a value replaced by a temporary table of its rows."""
+        """The statement with every file and reader replaced by a temporary table of its rows."""
         if isinstance(tree, list):
             return [self.copied(part) for part in tree]
         if not isinstance(tree, dict):
             return tree
         if self._is_file(tree):
-            table = self._engine.copied({**tree, "alias": "", "column_name_alias": [], "sample": None})
+            item = {**tree, "alias": "", "column_name_alias": [], "sample": None}
+            table = self._engine.copied(item, [name for name in self._named if self._has(item, name)])
             self.copies.append(table)
-            if self._engine.statistics(table).dirty:
-                kept = {key: tree[key] for key in ("column_name_alias", "sample") if key in tree}
-                return {**t.table(table.path, alias_of(tree)), **kept, "at_clause": None}
+            kept = {key: tree[key] for key in ("column_name_alias", "sample") if key in tree}
+            return {**t.table(table.path, alias_of(tree)), **kept, "at_clause": None}
         return {k: self.copied(part) if isinstance(part, (dict, list)) else part for k, part in tree.items()}
+
+    def _has(self, item: Tree, name: str) -> bool:
+        """Whether a file has a column that a star does not show."""
+        connection, written = self._engine.connection, self._engine.text
+        try:
+            parse.shape(connection, written(t.select([t.reference(name)], item)))
+        except Error:
+            return False
+        return name not in (shown.lower() for shown in parse.shape(connection, written(t.select([t.star()], item)))[0])
 
     def _is_file(self, item: Tree) -> bool:
         if item.get("type") == "TABLE_FUNCTION":

@@ -34,6 +34,7 @@ class Blocks(NamedTuple):
             stands.
         copies: temporary tables that were made of files, to be dropped when it has been answered.
         warnings: what is to be warned of.
+        itself: the statement over the copies of its files; None where the files have to be read again.
         policies: of the tables that it reads, in words, by table and column.
     """
 
@@ -41,6 +42,7 @@ class Blocks(NamedTuple):
     copies: list[Table]
     warnings: list[str]
     policies: dict[str, str]
+    itself: Tree | None
 
 
 def blocks(
@@ -62,23 +64,25 @@ def blocks(
         always: whether a block is planned even where nothing is missing.
     """
     check_macros(engine, node)
-    files = Files(engine)
+    files = Files(engine, node)
     resolver = Resolver(catalog(engine))
-    whole = resolver.statement(files.copied(node)).node
+    copied = files.copied(node)
+    whole = resolver.statement(copied).node
+    itself = None if any(map(engine.tables.virtual.get, files.copies)) else copied
     warnings = as_stored(engine, whole, resolver.sources) if imputers else []
     said = _policies(engine, resolver.sources)
     reads = Reads(engine, resolver.sources)
     if not reads.dirty(whole) and not always:
-        return Blocks([], files.copies, warnings, said)
+        return Blocks([], files.copies, warnings, said, itself)
     reads.examined = examined(whole, resolver.sources, _facts(engine, resolver.sources))
     prune(whole, reads.examined, engine.functions)
     if not reads.dirty(whole) and not always:
-        return Blocks([], files.copies, warnings, said)
+        return Blocks([], files.copies, warnings, said, itself)
     scans = Scans(engine, reads, imputers, base=base)
     making = Making(engine, reads, scans, imputers, base=base, always=always)
     nested = Nested(engine, reads, making)
     last = making.block(ANSWER, whole if base else nested.settled(whole, []), columns)
-    return Blocks([*scans.blocks(), *nested.found, last], files.copies, warnings, said)
+    return Blocks([*scans.blocks(), *nested.found, last], files.copies, warnings, said, itself)
 
 
 def _policies(engine: DuckDB, sources: Mapping[int, Source]) -> dict[str, str]:

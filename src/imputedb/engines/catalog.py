@@ -18,6 +18,7 @@ def catalog(engine: DuckDB) -> Catalog:
     return Catalog(
         lambda path, within: _meant(engine, path, within),
         lambda table: list(engine.tables.shape(table).types),
+        lambda table: engine.tables.virtual.get(table, frozenset()),
         lambda item: _described(engine, item),
         lambda trees: parse.titles(engine.connection, trees),
         engine.functions.aggregates,

@@ -129,13 +129,17 @@ class DuckDB:
         """The condition, bound, under which a NULL of a column means something of its own; None where it never does."""
         return declarations.meaning(self.connection, self.tables.shape(table), column, alias)
 
-    def copied(self, item: Tree) -> Table:
-        """A temporary table of the rows of another item of FROM, such as a file, with what is known of it."""
+    def copied(self, item: Tree, virtual: Sequence[str] = ()) -> Table:
+        """A temporary table of the rows of another item of FROM, such as a file, with what is known of it.
+
+        Beside what a star shows it has `virtual` columns, which a star of the table does not show either.
+        """
         with self.lock:
-            table = Table("temp", "main", self.temporary.copy(self.text(t.select([t.star()], item))))
+            shown = [t.star(), *map(t.reference, virtual)]
+            table = Table("temp", "main", self.temporary.copy(self.text(t.select(shown, item))))
             names, types = parse.shape(self.connection, f"FROM temp.{table.name}")
             columns = dict(zip(names, types, strict=True))
-            self.tables.adopt(table, columns, self.gathering.profiled(table, Shape(columns)))
+            self.tables.adopt(table, columns, self.gathering.profiled(table, Shape(columns)), virtual)
             return table
 
     # -- statements ---------------------------------------------------------------------------------------------------

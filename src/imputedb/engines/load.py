@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.frames import readable
 from imputedb.engines.resolution import quoted
 from imputedb.errors import DataError, StorageError, UnknownName
+from imputedb.sql import file_errors
 
 Missing = Mapping[str, Sequence[object]]
 """Values that mean a missing one, by column."""
@@ -46,7 +48,7 @@ _NARROWER = {
 
 
 def load(engine: DuckDB, paths: Sequence[str], table: str | None, missing: Missing, *, replace: bool) -> list[str]:
-    """Loads files into a table each, named after the file unless `table` says otherwise; all of them or none.
+    """Loads files into a table each, named after the file, or those of one pattern into `table`; all or none.
 
     Raises:
         StorageError: a file cannot be read, or the database cannot be written.
@@ -57,6 +59,7 @@ def load(engine: DuckDB, paths: Sequence[str], table: str | None, missing: Missi
         raise DataError(f"{len(paths)} files cannot all become the one table {table}")
     if engine.session.read_only:
         raise StorageError(f"{engine.session.path} is open for reading only: nothing can be loaded into it")
+    paths = list(paths) if table else [found for path in paths for found in _files(path)]
     names = [table or _plain(path).stem for path in paths]
     left = set(missing)
     with _whole(engine, ", ".join(paths)):
@@ -133,13 +136,26 @@ def _plain(path: str) -> Path:
     return Path(path.removesuffix(".gz").removesuffix(".zst"))
 
 
+def _files(path: str) -> list[str]:
+    """The files of a path, which may be a pattern such as `data/*.csv`.
+
+    Raises:
+        StorageError: there is none.
+    """
+    if Path(path).is_file():
+        return [path]
+    found = sorted(glob(path, recursive=True)) if has_magic(path) else []
+    if not found:
+        raise StorageError(f"no file {'matches ' if has_magic(path) else ''}{path}")
+    return found
+
+
 def _source(engine: DuckDB, path: str) -> Any:
     """The reader's call for a file, or its columns where DuckDB has no reader for it."""
-    if not Path(path).is_file():
-        raise StorageError(f"no file {path}")
     suffix = _plain(path).suffix.lower()
-    if suffix in _TEXTS:
-        ragged.check(engine.connection, path)
+    for file in _files(path):
+        if suffix in _TEXTS:
+            ragged.check(engine.connection, file)
     if suffix in _READERS:
         return _READERS[suffix]
     if suffix == ".xpt":
@@ -205,7 +221,10 @@ def _translated(what: str, error: BaseException) -> BaseException:
 
 def _reason(error: duckdb.Error) -> str:
     """What DuckDB says, without the settings that its reader of CSV lists after an empty line."""
-    text = str(error).partition(": ")[2] or str(error)
+    of_file = file_errors.of_file(str(error))
+    if of_file:
+        return of_file
+    text = file_errors.reason(str(error)).partition("\n\nLINE 1: ")[0]
     lines = [line.strip() for line in text.splitlines() if line.strip() and " = " not in line]
     return "; ".join(line for line in lines if not line.startswith("Possible Solution: Enable ignore errors"))
 

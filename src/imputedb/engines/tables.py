@@ -25,11 +25,13 @@ class Tables:
 
     Attributes:
         adopted: columns and statistics of the tables that are made while a statement is answered.
+        virtual: those of their columns that a star does not show.
         resolution: what paths mean.
     """
 
     def __init__(self, session: Session, store: Store) -> None:
         self.adopted: dict[Table, tuple[Shape, Statistics]] = {}
+        self.virtual: dict[Table, frozenset[str]] = {}
         self.resolution = Resolution(session)
         self._session = session
         self._store = store
@@ -122,9 +124,12 @@ class Tables:
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(called) or 'no tables yet'}"
         return UnknownName(f"no table {name!r}; {hint}")
 
-    def adopt(self, table: Table, types: Mapping[str, str], statistics: Statistics) -> None:
+    def adopt(
+        self, table: Table, types: Mapping[str, str], statistics: Statistics, virtual: Sequence[str] = ()
+    ) -> None:
         """Takes note of a table that will be made while a statement is answered."""
         self.adopted[table] = (Shape(types), statistics)
+        self.virtual[table] = frozenset(virtual)
 
     def adopted_as(self, name: str) -> Table | None:
         """Such a table by its name."""
@@ -134,6 +139,7 @@ class Tables:
         """Forgets such a table, by its name."""
         for table in [table for table in self.adopted if table.name == name]:
             del self.adopted[table]
+            del self.virtual[table]
 
 
 def _written(path: Sequence[str]) -> str:

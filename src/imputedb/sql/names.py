@@ -260,6 +260,7 @@ class Resolver:
             names = dict(zip(told_apart([*given, *columns[len(given) :]]), columns, strict=False))
         alias = node["alias"] or (node["table_name"] if node["type"] == "BASE_TABLE" else "")
         source = Source(number, alias, names, table, definition)
+        source.virtual = self._catalog.virtual(table) if table else frozenset()
         self.sources[number] = source
         frame.sources.append(source)
         return {**node, "number": number}

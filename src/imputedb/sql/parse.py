@@ -8,8 +8,8 @@ from typing import Any
 
 import duckdb
 
-from imputedb.errors import Error, InternalError, QueryError, SqlSyntaxError, UnknownName, Unplanned
-from imputedb.sql import deep
+from imputedb.errors import DataError, Error, InternalError, QueryError, SqlSyntaxError, UnknownName, Unplanned
+from imputedb.sql import deep, file_errors
 from imputedb.sql.tree import Tree, expressions, select
 
 _PLACE = re.compile(r"LINE \d+: ")
@@ -147,10 +147,12 @@ def is_aggregate(tree: Tree, aggregates: frozenset[str]) -> bool:
     )
 
 
-def translated(error: duckdb.Error) -> QueryError:
-    """DuckDB's refusal of a query as one of ours: its reason and the place, without its class names."""
-    kind, _, reason = str(error).partition(": ")
-    message = _tidy(reason or kind)
+def translated(error: duckdb.Error) -> QueryError | DataError:
+    """DuckDB's refusal as one of ours: of a query its reason and the place, of a file its name and the line."""
+    of_file = file_errors.of_file(str(error))
+    if of_file:
+        return DataError(of_file)
+    message = _tidy(file_errors.reason(str(error)))
     match error:
         case duckdb.ParserException():
             return SqlSyntaxError(message)

@@ -39,6 +39,7 @@ class Source:
         names: own names of the columns by the names they go by here, None where nobody knows.
         visible: whether a star shows it, which it does not of the right side of a SEMI or ANTI JOIN.
         nullable: whether an outer join may put NULLs in place of its rows.
+        virtual: columns that a star does not show.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Source:
     definition: Definition | None = None
     visible: bool = True
     nullable: bool = False
+    virtual: frozenset[str] = frozenset()
     _spelled: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
 
     def column(self, name: str) -> tuple[str, str] | None:
@@ -90,6 +92,7 @@ class Catalog:
     Attributes:
         meant: the table or the view of a path, inside the query of a view if one is given; None where it is neither.
         columns: the columns of a table.
+        virtual: those of them that a star does not show.
         described: the columns of any other item of FROM, None where it does not stand on its own.
         titles: the names that the engine gives to expressions without one.
         aggregates: names of aggregate functions.
@@ -97,6 +100,7 @@ class Catalog:
 
     meant: Callable[[Sequence[str], object], "Table | Viewed | None"]
     columns: Callable[[Table], Sequence[str]]
+    virtual: Callable[[Table], frozenset[str]]
     described: Callable[[Tree], Sequence[str] | None]
     titles: Callable[[Sequence[Tree]], Sequence[str]]
     aggregates: frozenset[str]
@@ -138,7 +142,8 @@ def starred(star: Tree, frame: Frame) -> Iterator[tuple[Source, str, Tree | None
     only = star["relation_name"].lower()
     for source in frame.sources:
         for name in source.names or ():
-            shown = source.visible and only in ("", source.alias.lower()) and name.lower() not in excluded
+            visible = source.visible and name not in source.virtual
+            shown = visible and only in ("", source.alias.lower()) and name.lower() not in excluded
             if shown and (only or (source.number, name.lower()) not in frame.hidden):
                 yield source, name, replaced.get(name.lower()), aliases.get(name.lower(), "")
 

@@ -1,0 +1,102 @@
+"""Files in FROM and in `load`: read once, under any name, with errors that name the file and the line."""
+
+import numpy as np
+import pytest
+
+import imputedb
+
+
+@pytest.fixture
+def db(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with imputedb.connect() as db:
+        db.execute("COPY (FROM (VALUES (1, 2), (NULL, 3), (4, 5)) v(a, b)) TO 'p.parquet'")
+        db.execute("COPY (FROM (VALUES (1, 2), (3, 4)) v(a, z)) TO 'q.parquet'")
+        for name in ("g.csv.gz", "h.csv.zst", "c.csv", "d.csv"):
+            db.execute(f"COPY (FROM (VALUES (1, 2), (NULL, 3)) v(a, b)) TO '{name}'")
+        yield db
+
+
+@pytest.mark.parametrize("second", ["2", ""])
+def test_a_file_is_read_once_whether_it_misses_a_value_or_not(db, tmp_path, second: str) -> None:
+    (tmp_path / "rejected.csv").write_text(f"a,b\n1,{second}\nx,3\n4,5\n")
+    reader = "read_csv('rejected.csv', columns = {'a': 'INT', 'b': 'INT'}, store_rejects = true)"
+    assert db.sql(f"SELECT sum(a) FROM {reader} AS r").fetchall() == [(5,)]
+    assert db.execute("SELECT count(*) FROM reject_errors") == [(1,)]
+    db.sql(f"CREATE TABLE kept AS SELECT sum(r.a) FROM {reader} AS r WHERE r.a > 0")
+    assert db.execute("SELECT count(*) FROM reject_errors") == [(2,)]
+    assert db.execute("DESCRIBE kept")[0][0] == "sum(r.a)"
+
+
+@pytest.mark.parametrize("source", ["'p.parquet'", "read_parquet('p.parquet')"])
+def test_columns_that_a_star_does_not_show_are_read_where_they_are_named(db, source: str) -> None:
+    assert db.sql(f"SELECT *, file_row_number FROM {source}").columns == ["a", "b", "file_row_number"]
+    found = db.sql(f"SELECT b, filename, file_row_number, a IS NULL FROM {source} WHERE file_row_number > 0").fetchall()
+    assert found == [(3, "p.parquet", 1, True), (5, "p.parquet", 2, False)]
+    assert db.sql(f"SELECT * FROM {source} WHERE filename = 'p.parquet'").columns == ["a", "b"]
+    assert db.sql("SELECT *, filename FROM 'q.parquet'").columns == ["a", "z", "filename"]
+
+
+WRONG = {
+    "lines.csv": ("a,b\n1,2\n" * 3, "SELECT sum(a) FROM read_csv('{}', types = {{'a': 'INT'}})", "{}, line 3: "),
+    "late.csv": (
+        "a,b\n" + "1,2\n" * 4000 + "True,2\n",
+        "SELECT sum(a) FROM read_csv('{}', sample_size = 10)",
+        "{}, line 4002",
+    ),
+    "widths.csv": ("a,b\n" + "1,2\n" * 3000 + "1,2,3,4\n", "FROM '{}'", "{} has no form of CSV"),
+    "torn.parquet": ("PAR1xxxxxxxxxxxxxxxxPAR1", "FROM '{}'", "{}"),
+    "torn.json": ('{"a": 1}\n{"a":\n', "FROM '{}'", "{}"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_with_a_file_names_it_and_the_line(db, tmp_path, name: str) -> None:
+    content, query, said = WRONG[name]
+    (tmp_path / name).write_text(content)
+    with pytest.raises(imputedb.DataError) as error:
+        db.sql(query.format(name)).fetchall()
+    assert said.format(name) in str(error.value)
+    assert "LINE 1" not in str(error.value)
+    assert "delimiter =" not in str(error.value)
+
+
+@pytest.mark.parametrize("files", ["['p.parquet', 'q.parquet']", "['q.parquet', 'p.parquet']"])
+def test_files_of_different_columns_are_told_apart(db, files: str) -> None:
+    with pytest.raises(imputedb.DataError, match=r"q\.parquet.*p\.parquet|p\.parquet.*q\.parquet"):
+        db.sql(f"SELECT * FROM read_parquet({files})")
+
+
+def test_patterns_and_compressed_files_load(db) -> None:
+    assert db.load("*.csv.*") == ["g", "h"]
+    assert db.load("[cd].csv") == ["c", "d"]
+    assert db.load("[cd].csv", table="two") == ["two"]
+    assert db.execute("SELECT count(*) FROM two") == [(4,)]
+    assert db.sql("SELECT count(a) FROM g").fetchall() == [(2,)]
+    with pytest.raises(imputedb.StorageError, match="no file matches"):
+        db.load("*.none")
+
+
+NAMES = ("\x01\x1f", "$x^$", "a b", 'a"b', "rowid", "x\ny", "imputedb key", "%s{}", "filename", "select", " ")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_column_of_any_name_comes_in_anywhere(db, name: str) -> None:
+    rng = np.random.default_rng(0)
+    values = np.ma.masked_array(rng.normal(size=40), rng.random(40) < 0.3)
+    db.register("t", {"id": np.arange(40), name: values, "z": values.data + rng.normal(size=40)})
+    db.execute("COPY t TO 'named.parquet'")
+    column = '"' + name.replace('"', '""') + '"'
+    wanted = db.sql(f"SELECT avg(v) FROM (SELECT id, {column} AS v, z FROM t)").fetchall()
+    for source in ("t", "'named.parquet'", "(FROM t) AS q"):
+        assert db.sql(f"SELECT avg({column}) FROM {source}").fetchall() == wanted
+        assert name in db.sql(f"SELECT * FROM {source}", m=2).columns
+    db.policy("t", name, low=-9)
+    assert db.policies("t")[0][1] == name
+
+
+def test_a_column_without_a_name_is_shown(db, tmp_path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    pa = pytest.importorskip("pyarrow")
+    pq.write_table(pa.table({"": [1.0, None, 3.0], "b": [1, 2, 3]}), tmp_path / "nameless.parquet")
+    assert all(row[0] is not None for row in db.sql("FROM 'nameless.parquet'").fetchall())
