@@ -119,7 +119,7 @@ class _Writer:
                 f"{{'a': {x}, 'b': {y}}} = {{'a': {c}, 'b': {c}}}",
                 f"len(list_filter([{x}, {y}], lambda v: v > {c})) > 0",
             ),
-            *(f"len(list_filter([{c}, 3], lambda v: v > {outer})) > 1"),
+            *(f"len(list_filter([{c}, 3], lambda v: v > {outer})) > 1", f"{x}", f"({x} AND {y})"),
             *(f"EXISTS (SELECT 1 FROM u WHERE u.v {op} {outer})", f"NOT EXISTS (FROM u WHERE u.v = {outer})"),
             *(f"{x} IN (SELECT u.v FROM u)", f"{x} NOT IN (SELECT u.w FROM u WHERE u.w > {c})"),
             *(f"{x} {op} ANY (SELECT u.v FROM u)", f"{x} {op} ALL (SELECT u.w FROM u WHERE u.w > {c})"),

@@ -67,7 +67,7 @@ def _unless_false(predicate: Scalar, missing: Columns) -> Scalar:
     """The condition that another one is true or unknown, because it reads one of some columns that misses a value."""
     if not missing:
         return predicate
-    conditions = [t.coalesce(dict(predicate.tree), t.literal(True))]
+    conditions = [t.not_refused(dict(predicate.tree))]
     if not is_strict(dict(predicate.tree), lambda read: Column(*read["column_names"][:2]) in missing):
         conditions += [t.is_missing(t.reference(column.relation, column.name)) for column in sorted(missing)]
     tree = t.any_of(conditions)

@@ -159,7 +159,7 @@ def _possible(predicate: Scalar, dirty: Columns) -> Scalar:
     def change(node: Tree) -> Tree | None:
         return {**node, "stored": True} if t.is_reference(node) and _column(node) in unsure else None
 
-    tree = t.coalesce(t.rewrite(predicate.tree, change), t.literal(True))
+    tree = t.not_refused(t.rewrite(predicate.tree, change))
     reads = frozenset(column._replace(stored=True) if column in unsure else column for column in predicate.reads)
     return Scalar(f"possibly {predicate.text}", reads, tree)
 

@@ -79,6 +79,11 @@ def coalesce(*children: Tree) -> Tree:
     return operator("OPERATOR_COALESCE", *children)
 
 
+def not_refused(condition: Tree) -> Tree:
+    """Whether a condition holds or is NULL; what cannot be read as a truth value is left for the condition to tell."""
+    return coalesce(try_cast(condition, plain_type("BOOLEAN")), literal(True))
+
+
 def compared(kind: str, left: Tree, right: Tree) -> Tree:
     """A comparison, such as COMPARE_EQUAL."""
     return {"class": "COMPARISON", "type": kind, "alias": "", "left": left, "right": right}
