@@ -17,6 +17,7 @@ from imputedb.engines.publish import copied
 from imputedb.errors import QueryError, Unplanned
 from imputedb.execution import Watch
 from imputedb.imputers.imputer import Progress
+from imputedb.membership import Membership, membership
 from imputedb.result import Report, Result
 from imputedb.running import BASE, IMPUTATION, VERBATIM, Asked, Prepared, Run, answered, strategy, translated
 from imputedb.sql.asking import extended
@@ -113,12 +114,11 @@ def _responded(
         case PolicyStatement() as about:
             return _told(engine, asked, policies.follow(engine, about))
         case Query(query):
-            began = perf_counter()
             with engine.own_statements():
-                prepared = planner.prepare(query, asked)
-                planning_ms = (perf_counter() - began) * 1e3
-                with engine.own_statements(query):
-                    return answer(engine, prepared, asked, planning_ms, progress, watch)
+                rows = membership(engine, query)
+                if rows is not None:
+                    return _rows(engine, planner, rows, asked, progress, watch)
+            return _answered(engine, planner, query, asked, progress, watch)
         case Keeps() as around:
             return _kept(engine, planner, around, asked, progress)
         case Apart() as apart:
@@ -128,6 +128,39 @@ def _responded(
             return _as_it_stands(engine, asked, other.text, by_name(params))
         case _ as never:
             assert_never(never)
+
+
+def _answered(
+    engine: DuckDB, planner: Planner, query: str, asked: Asked, progress: Progress | None, watch: Watch | None = None
+) -> Result:
+    """The answer to a query."""
+    began = perf_counter()
+    with engine.own_statements():
+        prepared = planner.prepare(query, asked)
+        planning_ms = (perf_counter() - began) * 1e3
+        with engine.own_statements(query):
+            return answer(engine, prepared, asked, planning_ms, progress, watch)
+
+
+def _rows(
+    engine: DuckDB,
+    planner: Planner,
+    about: Membership,
+    asked: Asked,
+    progress: Progress | None,
+    watch: Watch | None = None,
+) -> Result:
+    """The rows that qualify in some draw, with the share of the draws in which they do.
+
+    Raises:
+        QueryError: no draws are asked for.
+    """
+    if asked.method != IMPUTATION or not asked.draws:
+        raise QueryError("likelihood() is the share of the draws in which a row qualifies: ask for draws, such as m=20")
+    found = _answered(engine, planner, about.text, asked, progress, watch)
+    held, names, types = about.shown(engine, found.selecting, found.columns, found.report.m)
+    report = replace(found.report, notes=(*found.report.notes, *about.notes))
+    return Result(engine, held, names, types, report, found.blocks, found.frontier)
 
 
 def understood(engine: DuckDB, text: str, params: Given = None) -> Statement:
@@ -182,6 +215,12 @@ def _as_it_stands(engine: DuckDB, asked: Asked, text: str, values: Mapping[str, 
 
 def _kept(engine: DuckDB, planner: Planner, around: Keeps, asked: Asked, progress: Progress | None) -> Result:
     """Runs a statement over the answer to its query in place of the query; as it stands where nothing is missing."""
+    about = membership(engine, around.query)
+    if about is not None:
+        inner = _rows(engine, planner, about, asked, progress)
+        found = _published(engine, around, inner.selecting, asked)
+        found.report, found.blocks, found.frontier = inner.report, inner.blocks, inner.frontier
+        return found
     began = perf_counter()
     prepared = planner.prepare(around.query, asked)
     if not prepared.blocks and asked.method == IMPUTATION:
