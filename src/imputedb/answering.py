@@ -12,6 +12,7 @@ from imputedb import policies, uncertainty
 from imputedb.algebra.relation import Table
 from imputedb.blocks.block import ANSWER
 from imputedb.blocks.statement import blocks
+from imputedb.engines.catalog import written_out
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.publish import copied
 from imputedb.errors import QueryError, Unplanned
@@ -70,7 +71,7 @@ class Planner:
     def _prepared(self, text: str, asked: Asked) -> Prepared:
         engine = self._engine
         node = engine.texts.tree(text)
-        further = extended(node)
+        further = extended(written_out(engine, node))
         if further != node:
             node, text = further, engine.text(further)
         columns, types = engine.texts.outputs(text)

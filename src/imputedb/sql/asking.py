@@ -34,8 +34,8 @@ def extended(node: Tree) -> Tree:
 
 def asks(node: Tree) -> bool:
     """Whether a node of an expression asks about the missingness of its arguments."""
-    if node.get("asks"):
-        return True
+    if "asks" in node:
+        return bool(node["asks"])
     if node["type"] in _NULL_SAFE:
         return _is_null(node["left"]) or _is_null(node["right"])
     asking = node["class"] == "FUNCTION" and str(node["function_name"]).lower() in _ASKING_FUNCTIONS
