@@ -101,7 +101,8 @@ class Database:
         """Copies a data frame (pandas, polars), an Arrow table, a relation of DuckDB, a result, a dictionary of columns
         or a list of dictionaries into a table.
 
-        The table is a temporary one unless it is to `keep`. NaN in a floating column is missing, as it is everywhere.
+        An index of pandas that has a name, or holds anything but whole numbers, becomes a column. The table is a
+        temporary one unless it is to `keep`. NaN in a floating column is missing, as it is everywhere.
 
         Raises:
             DataError: the object has no columns, or the table is there already and not to be replaced.

@@ -65,10 +65,13 @@ def query(
 ) -> None:
     """Answer SQL over the database DB as if nothing were missing."""
     from imputedb.cli.answers import write
+    from imputedb.engines.publish import check_place
 
     form = form or _format_of(output)
     if form == "parquet" and output is None:
         raise QueryError("parquet is no text: give --output FILE")
+    if output is not None:
+        check_place(output)
     _check_has_intervals(draws, method)
     with opened(db) as database, shown_progress() as progress:
         result = database.sql(

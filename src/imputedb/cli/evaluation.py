@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imputedb.cli.tables import printed
-from imputedb.engines.publish import published
+from imputedb.engines.publish import check_place, published
 from imputedb.errors import DataError, QueryError
 from imputedb.evaluation import Evaluation, Score
 
@@ -92,17 +92,25 @@ def _signed(score: Score) -> str:
     return "" if score.bias is None else f"{score.bias:+.3f}"
 
 
+def check_chart(path: str) -> None:
+    """Refuses a chart that could not be written once the work is done.
+
+    Raises:
+        QueryError: the file is to be of another kind than PNG or SVG.
+        StorageError: it cannot be written there.
+    """
+    if Path(path).suffix.lower() not in _CHARTS:
+        raise QueryError(f"a chart is written to a file that ends in {' or '.join(_CHARTS)}, not to {path}")
+    check_place(path)
+
+
 def draw(evaluation: Evaluation, path: str) -> None:
     """Writes a chart of errors by column and imputer to a PNG or SVG file, whole or not at all.
 
     Raises:
-        QueryError: the file is to be of another kind.
         DataError: matplotlib is not installed.
         StorageError: the file cannot be written.
     """
-    suffix = Path(path).suffix.lower()
-    if suffix not in _CHARTS:
-        raise QueryError(f"a chart is written to a file that ends in {' or '.join(_CHARTS)}, not to {path}")
     try:
         import matplotlib
 
@@ -128,5 +136,5 @@ def draw(evaluation: Evaluation, path: str) -> None:
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     with published(path) as temporary:
-        figure.savefig(temporary, format=suffix[1:], bbox_inches="tight", dpi=120)
+        figure.savefig(temporary, format=Path(path).suffix[1:].lower(), bbox_inches="tight", dpi=120)
     pyplot.close(figure)

@@ -37,6 +37,8 @@ def evaluate(
     """Hide observed cells of TABLE, fill them with imputers, and show how wrong each is."""
     from imputedb.cli import evaluation
 
+    if chart:
+        evaluation.check_chart(chart)
     with opened(db) as database, shown_progress() as progress:
         found = database.evaluate(
             table,

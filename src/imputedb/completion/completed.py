@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from imputedb import arguments
-from imputedb.completion.fitting import Model, fitted, left_out
+from imputedb.completion.fitting import Model, doubts, fitted, left_out
 from imputedb.completion.publication import CURRENT, MANIFEST, digest
 from imputedb.engines.border import bordered, outside, public
 from imputedb.engines.resolution import quoted
@@ -129,8 +129,9 @@ class Completed:
         `notes` says how many, and what the run warns of.
         """
         one = Model(model, groups, status, family, q)
-        found = pool(fitted(self, formula, one), df_complete=df_complete)
-        return replace(found, notes=(*self.warnings, *left_out(self.frame(1), formula, one)))
+        fits = fitted(self, formula, one)
+        found = pool(fits, df_complete=df_complete)
+        return replace(found, notes=(*self.warnings, *doubts(fits, one), *left_out(self.frame(1), formula, one)))
 
     def report(self, path: str | Path, pictures: str | Path | None = None, form: str = "png") -> None:
         """Writes one HTML page with its pictures inside; `pictures`: a folder for them one by one, as png or svg.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from imputedb import arguments
 from imputedb.completion.formula import modelled
@@ -100,12 +102,59 @@ def fitted(frames: Iterable[pd.DataFrame], formula: str, model: Model) -> list[A
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            return [model.fit(formula, frame) for frame in frames]
+            warnings.simplefilter("ignore", UserWarning)  # `doubts` says what is to be said
+            return [model.fit(formula, _modellable(formula, model, frame)) for frame in frames]
     except Error:
         raise
     except Exception as error:  # patsy, formulaic and numpy have many ways to say that a formula does not fit
-        raise QueryError(f"cannot fit {formula!r}: {str(error).splitlines()[0]}") from error
+        reason = str(error).splitlines()[0].replace("endog", "the outcome").replace("exog", "the predictors")
+        raise QueryError(f"cannot fit {formula!r}: {reason}") from error
+
+
+def _modellable(formula: str, model: Model, frame: pd.DataFrame) -> pd.DataFrame:
+    """The data set, once its outcome is sure to be of a type that the model is of.
+
+    Raises:
+        QueryError: it is text or categories, and the model is of numbers.
+    """
+    outcome = formula.partition("~")[0].strip() if isinstance(formula, str) else ""
+    if outcome not in frame.columns or model.name in ("mnlogit", "ordered"):
+        return frame
+    if frame[outcome].dtype.kind in "iufbmM" or str(frame[outcome].dtype).lower().startswith(("int", "uint", "float")):
+        return frame
+    values = sorted(map(str, frame[outcome].dropna().unique()))
+    way = (
+        f"impute a SELECT with a column that is 1 where {outcome} is {values[1]!r}, else 0"
+        if len(values) == 2
+        else "mnlogit models categories"
+    )
+    raise QueryError(f"{outcome} is of {len(values)} categories, and {model.name} models numbers: {way}")
+
+
+_CERTAIN = 1e-8
+"""A fitted probability so near 0 or 1 is certain (R's glm warns at 2e-15)."""
+
+
+def doubts(fits: Sequence[Any], model: Model) -> tuple[str, ...]:
+    """What is to be said of fits that did not converge, or whose outcome the predictors separate."""
+    ended = [getattr(fit, "mle_retvals", None) for fit in fits]
+    lost = sum(isinstance(one, dict) and one.get("converged") is False for one in ended)
+    said = (f"{lost} of {len(fits)} fits did not converge: do not trust the estimates",) if lost else ()
+    return (*said, *_separated(fits, model))
+
+
+def _separated(fits: Sequence[Any], model: Model) -> tuple[str, ...]:
+    """Separation of an outcome by its predictors (Albert & Anderson 1984)."""
+    if model.name not in ("logit", "probit", "mnlogit"):
+        return ()
+    certain = [((p := np.asarray(fit.predict(), np.float64)) < _CERTAIN) | (p > 1 - _CERTAIN) for fit in fits]
+    count = sum(bool(one.any()) for one in certain)
+    if not count:
+        return ()
+    return (
+        f"in {count} of {len(fits)} data sets fitted probabilities are 0 or 1: the predictors separate the outcome, so "
+        "that estimates have no end and their errors mean nothing; leave a predictor out, or merge its categories",
+    )
 
 
 def left_out(frame: pd.DataFrame, formula: str, model: Model) -> tuple[str, ...]:

@@ -36,7 +36,8 @@ def readable(what: str, frame: Any) -> Any:
     if isinstance(frame, Sequence) and not isinstance(frame, str | bytes):
         return _columns(what, _records(what, frame))
     if _library(frame) == "pandas" and hasattr(frame, "dtypes"):
-        return _pandas(frame)
+        columns = frame if hasattr(frame, "columns") else frame.to_frame("value" if frame.name is None else frame.name)
+        return _pandas(_indexed(what, columns))
     if hasattr(type(frame), "__arrow_c_stream__") and _library(frame) in ("imputedb", "duckdb"):
         return _Stream(frame)
     return frame
@@ -146,6 +147,24 @@ def _moments(values: Any) -> Any:
 def _masked(values: Any, objects: Any) -> Any:
     objects[np.ma.getmaskarray(values)] = None
     return objects
+
+
+def _indexed(what: str, frame: Any) -> Any:
+    """A pandas data frame whose index, where that says something, is among its columns.
+
+    That is an index with a name, or of anything but whole numbers, such as moments and labels: `index` unless named.
+    """
+    index = getattr(frame, "index", None)
+    if index is None or not hasattr(frame, "reset_index") or not hasattr(frame, "columns"):
+        return frame
+    levels = [index.get_level_values(place) for place in range(index.nlevels)]
+    names = [name for name in index.names if name is not None]
+    if not names and all(level.dtype.kind in "iu" for level in levels):
+        return frame
+    for name in names:
+        if name in frame.columns or names.count(name) > 1:
+            raise DataError(f"{what}: its index and a column are both named {name!r}: rename one, or drop the index")
+    return frame.reset_index()
 
 
 def _pandas(frame: Any) -> Any:

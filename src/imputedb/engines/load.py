@@ -16,7 +16,7 @@ from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.frames import readable
 from imputedb.engines.resolution import quoted
 from imputedb.errors import DataError, StorageError, UnknownName
-from imputedb.sql import file_errors
+from imputedb.sql import file_errors, parse
 
 Missing = Mapping[str, Sequence[object]]
 """Values that mean a missing one, by column."""
@@ -113,6 +113,9 @@ def _create(engine: DuckDB, made: Table, frame: Any) -> None:
     try:
         engine.connection.execute(f"CREATE {kind} {quoted(made.path)} AS FROM {name}")
     except (duckdb.NotImplementedException, duckdb.InvalidInputException) as error:
+        locked = parse.translated(error)
+        if isinstance(locked, StorageError):
+            raise locked from error
         raise DataError(f"{made.name} was not loaded: {_odd(engine, frame)}{_reason(error)}") from error
     finally:
         with suppress(duckdb.Error):
@@ -214,6 +217,8 @@ def _make_room(engine: DuckDB, made: Table, *, replace: bool) -> None:
 def _translated(what: str, error: BaseException) -> BaseException:
     if not isinstance(error, duckdb.Error):
         return error
+    if isinstance(parse.translated(error), StorageError):
+        return parse.translated(error)
     if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException | duckdb.FatalException):
         return StorageError(f"{what} was not loaded: {_reason(error)}")
     return DataError(f"{what} was not loaded: {_reason(error)}")

@@ -36,6 +36,19 @@ def published(path: str) -> Iterator[str]:
             temporary.unlink(missing_ok=True)
 
 
+def check_place(path: str) -> None:
+    """Refuses a path at which no file can appear, before the work for it is done.
+
+    Raises:
+        StorageError: it is a folder, or there is no folder that it could be in.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise StorageError(f"cannot write {path}: it is a folder")
+    if not target.parent.is_dir():
+        raise StorageError(f"cannot write {path}: there is no folder {target.parent}")
+
+
 @contextmanager
 def copied(path: str) -> Iterator[str]:
     """Where COPY writes what is to appear under `path`, which may become a folder.

@@ -8,7 +8,16 @@ from typing import Any
 
 import duckdb
 
-from imputedb.errors import DataError, Error, InternalError, QueryError, SqlSyntaxError, UnknownName, Unplanned
+from imputedb.errors import (
+    DataError,
+    Error,
+    InternalError,
+    QueryError,
+    SqlSyntaxError,
+    StorageError,
+    UnknownName,
+    Unplanned,
+)
 from imputedb.sql import deep, file_errors
 from imputedb.sql.tree import Tree, expressions, select
 
@@ -153,6 +162,9 @@ def translated(error: duckdb.Error) -> QueryError | DataError:
     if of_file:
         return DataError(of_file)
     message = _tidy(file_errors.reason(str(error)))
+    locked = _LOCKED.search(message)
+    if locked:
+        return StorageError(f"database {locked[1]} is open for reading only: nothing can be written into it")
     match error:
         case duckdb.ParserException():
             return SqlSyntaxError(message)
@@ -174,8 +186,14 @@ def _tidy(message: str) -> str:
         if found:
             nearest = names.lstrip(": ").split(", ")[0].splitlines()[0]
             reason = f"{before.rstrip().rstrip('!')}; did you mean {nearest}?"
+    reason = _HIDDEN.sub("", reason.replace("!\nDid you mean", "; did you mean"))
     shown = [line[len("LINE 1: ") :] for line in lines[place : place + 2]]
-    return "\n".join([reason.replace("!\nDid you mean", "; did you mean"), *shown])
+    return "\n".join([reason, *shown])
+
+
+_LOCKED = re.compile('on database "([^"]*)" which is attached in read-only mode')
+_HIDDEN = re.compile(r"""; did you mean "?(imputedb|pg_|duckdb_|sqlite_|information_schema|__duckdb)[^?]*\?""")
+"""Hints at tables that are ours, or DuckDB's own, and no user has heard of."""
 
 
 def _one(connection: Connection, text: str, parameter: str) -> dict[str, Any]:
