@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from imputedb.result import Result
 
-METHODS = ("aipw", "bounds")
+METHODS = ("aipw", "ml", "bounds")
 
-WAYS = ("tree", "pmm", "norm", *METHODS)
+WAYS = ("tree", "pmm", "norm", "aipw", "bounds")
 """The ways that are compared unless others are named: imputers, `aipw` and `bounds`."""
 
 Ask = Callable[[Mapping[str, Any]], "Result"]
@@ -33,7 +33,7 @@ class Line:
     """One number by one way.
 
     Attributes:
-        way: an imputer's name, `aipw` or `bounds`.
+        way: an imputer's name, `aipw`, `ml` or `bounds`.
         group: the values that tell the group, as shown; empty where nothing is grouped.
         name: of the number.
         estimate: NaN where there is none, as of bounds.
@@ -93,7 +93,7 @@ def _written(line: Line) -> str:
 
 
 def ways_of(ways: Sequence[str | Imputer], shifts: Mapping[str, Sequence[float]]) -> dict[str, Imputer | None]:
-    """By the name of each way its imputer; None for `aipw` and `bounds`.
+    """By the name of each way its imputer; None for `aipw`, `ml` and `bounds`.
 
     Args:
         ways: names and imputers.

@@ -133,7 +133,7 @@ class Database:
         level: float = 0.95,
         precision: float = 0.05,
         measures: Sequence[Measure] = MEASURES,
-        method: Literal["imputation", "aipw", "bounds"] = "imputation",
+        method: Literal["imputation", "aipw", "ml", "bounds"] = "imputation",
         deviations: float | None = None,
         sensitivity: Departures | None = None,
         progress: Progress | None = None,
@@ -147,7 +147,8 @@ class Database:
 
         `method="aipw"` answers AVG, SUM and COUNT with intervals that hold where the imputer is wrong, or the model of
         what is missing; `method="bounds"` gives the least and the largest answer (`<name>_low`, `_high`), of MIN and
-        MAX too, whatever the missing values are. Both refuse what they do not suit, and say why.
+        MAX too, whatever the missing values are; `method="ml"` gives means, variances, correlations and lines
+        (REGR_SLOPE) by maximum likelihood of normal columns (FIML). Each refuses what it does not suit, and says why.
 
         CREATE TABLE AS, INSERT, MERGE INTO ... USING (...), COPY (...) TO, PIVOT and EXECUTE work on the answer of
         their query; statements about imputation policies are followed; any other statement is DuckDB's, for which NULL
@@ -168,8 +169,8 @@ class Database:
             precision: coefficient of variation of standard errors between runs, for `m="auto"` (von Hippel 2020).
             measures: aggregates whose variance within a draw is known; your own beside `MEASURES` of
                 `imputedb.inference.measures`.
-            method: `imputation`; `aipw`, doubly robust (augmented inverse probability weighting, cross-fitted); or
-                `bounds`, by the worst case.
+            method: `imputation`; `aipw`, doubly robust (augmented inverse probability weighting, cross-fitted); `ml`,
+                maximum likelihood without draws; or `bounds`, by the worst case.
             deviations: for bounds: missing numbers lie within so many standard deviations of the column's mean, rather
                 than within the range that is observed. A policy's RANGE holds in any case.
             sensitivity: departures from missing at random, of `imputedb.sensitivity`, under which the query is asked

@@ -28,7 +28,16 @@ from imputedb.statistics.statistics import MANY_LEVELS, Kind, Statistics
 Vector = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-_ONE_ARGUMENT = {**dict.fromkeys(MEANS, "avg"), **dict.fromkeys(SUMS, "sum"), "min": "min", "max": "max"}
+_KINDS = {
+    **dict.fromkeys(COUNTS, "count"),
+    **dict.fromkeys(MEANS, "avg"),
+    **dict.fromkeys(SUMS, "sum"),
+    "variance": "var_samp",
+    "stddev": "stddev_samp",
+    **{name: name for name in ("min", "max", "var_samp", "var_pop", "stddev_samp", "stddev_pop")},
+    **{name: name for name in ("corr", "covar_samp", "covar_pop", "regr_slope", "regr_intercept")},
+}
+"""By the name of a function the kind of aggregate that it is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,19 +61,24 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """One output of a query: AVG, SUM, COUNT, MIN or MAX of something, maybe of some rows.
+    """One output of a query: an aggregate of something, maybe of some rows.
 
     Attributes:
         kind: its name in lower case, `count` for COUNT(*) too.
-        argument: what it is of; None of COUNT(*).
+        arguments: what it is of; none of COUNT(*), two of a correlation.
         condition: of FILTER (WHERE ...); None of none.
         text: as it was written.
     """
 
     kind: str
-    argument: Tree | None
+    arguments: tuple[Tree, ...]
     condition: Tree | None
     text: str
+
+    @property
+    def argument(self) -> Tree | None:
+        """The first argument."""
+        return self.arguments[0] if self.arguments else None
 
 
 @dataclass(frozen=True)
@@ -101,12 +115,11 @@ class Quantities:
         if scalar.text in groups:
             return groups.index(scalar.text)
         tree, name = scalar.tree, str(scalar.tree.get("function_name", "")).lower()
-        kind = "count" if name in COUNTS else _ONE_ARGUMENT.get(name, "")
+        kind = _KINDS.get(name, "")
         said = ", ".join(one.upper() for one in self.kinds)
         _refuse(tree["class"] != "FUNCTION" or kind not in self.kinds, f"{scalar.text} is none of {said}, nor a group")
         _refuse(bool(tree["distinct"]), f"{scalar.text} counts different values")
-        arguments = [part["expression"] for part in tree["arguments"]]
-        return Aggregate(kind, arguments[0] if arguments else None, tree["filter"], scalar.text)
+        return Aggregate(kind, tuple(part["expression"] for part in tree["arguments"]), tree["filter"], scalar.text)
 
     # -- rows -----------------------------------------------------------------------------------------------------
 
@@ -144,7 +157,7 @@ class Quantities:
         trees: dict[str, Tree] = {f"where {n}": _number(scalar.tree) for n, scalar in enumerate(query.filters)}
         for place, output in enumerate(self.outputs):
             if isinstance(output, Aggregate):
-                trees |= {f"value {place}": _number(output.argument)} if output.argument else {}
+                trees |= {f"value {place} {n}": _number(one) for n, one in enumerate(output.arguments)}
                 trees |= {f"filter {place}": _number(output.condition)} if output.condition else {}
         for place, group in enumerate(groups_of(query)):
             trees[f"key {place}"] = t.cast(group.tree, t.plain_type("VARCHAR"))
@@ -186,12 +199,24 @@ class Quantities:
         """
         output = self.outputs[place]
         assert isinstance(output, Aggregate)
-        if output.argument is None:
-            return None
-        array, reads = self._stored[f"value {place}"], self._dirty(output.argument)
-        observed = ~self._missing(reads)
-        _refuse(bool((np.ma.getmaskarray(array) & observed).any()), f"{output.text} reads a NULL that means something")
-        return Quantity(np.ma.filled(array, np.nan), observed, reads)
+        return next(iter(self.values(place)), None)
+
+    def values(self, place: int) -> list[Quantity]:
+        """What the aggregate at a place is of, argument by argument.
+
+        Raises:
+            QueryError: one is NULL where nothing that it reads is missing.
+        """
+        output = self.outputs[place]
+        assert isinstance(output, Aggregate)
+        found = []
+        for n, argument in enumerate(output.arguments):
+            array, reads = self._stored[f"value {place} {n}"], self._dirty(argument)
+            observed = ~self._missing(reads)
+            meant = bool((np.ma.getmaskarray(array) & observed).any())
+            _refuse(meant, f"{output.text} reads a NULL that means something")
+            found.append(Quantity(np.ma.filled(array, np.nan), observed, reads))
+        return found
 
     def _conditions(self, place: int) -> Mapping[str, Tree]:
         output = self.outputs[place]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from imputedb.algebra.relation import Relation
+    from imputedb.diagnostics.likelihood import Likely
     from imputedb.inference.doubly_robust import Robust
     from imputedb.planning.frontier import Frontier
     from imputedb.sensitivity import Sensitivity
@@ -100,7 +101,7 @@ class Result:
         report: Report,
         blocks: Sequence[tuple[str, Relation | str]] = (),
         frontier: Frontier | None = None,
-        estimates: Sequence[Mapping[str, Estimate | Robust]] | None = None,
+        estimates: Sequence[Mapping[str, Estimate | Robust | Likely]] | None = None,
     ) -> None:
         self._engine = engine
         self._held = held
@@ -126,7 +127,7 @@ class Result:
         return next((plan for _, plan in reversed(self.blocks) if not isinstance(plan, str)), None)
 
     @property
-    def estimates(self) -> Sequence[Mapping[str, Estimate | Robust]]:
+    def estimates(self) -> Sequence[Mapping[str, Estimate | Robust | Likely]]:
         """What is known of each number that was pooled: row by row, by the name of its column.
 
         Raises:
@@ -138,6 +139,11 @@ class Result:
                 unpooled or "m = 1 has no interval: one draw cannot show how much draws differ; ask for m=20"
             )
         return self._estimates
+
+    @property
+    def has_estimates(self) -> bool:
+        """Whether its numbers have intervals."""
+        return self._estimates is not None
 
     @property
     def groups(self) -> list[tuple[str, ...]]:

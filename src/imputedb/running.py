@@ -32,7 +32,7 @@ from imputedb.statistics.statistics import Statistics
 
 PLANNED, BASE, VERBATIM, COMPLETED, MIXED = "planned", "base", "verbatim", "completed", "mixed"
 
-IMPUTATION, AIPW, BOUNDS = "imputation", "aipw", "bounds"
+IMPUTATION, AIPW, ML, BOUNDS = "imputation", "aipw", "ml", "bounds"
 
 
 _EQUAL = (
@@ -51,7 +51,7 @@ class Asked:
         level: of their confidence.
         precision: coefficient of variation of standard errors, where m is to be found.
         measures: aggregates that have a variance within a draw.
-        method: `imputation`; `aipw`, doubly robust; or `bounds`, by the worst case.
+        method: `imputation`; `aipw`, doubly robust; `ml`, maximum likelihood; or `bounds`, by the worst case.
         deviations: what missing cells may hold, for bounds; None for the range that is observed.
     """
 
@@ -68,7 +68,7 @@ class Asked:
     deviations: float | None = None
 
     def __post_init__(self) -> None:
-        arguments.one_of("method", self.method, (IMPUTATION, AIPW, BOUNDS))
+        arguments.one_of("method", self.method, (IMPUTATION, AIPW, ML, BOUNDS))
         if self.method != IMPUTATION and self.m != 1:
             raise QueryError(f"method {self.method!r} makes no draws: leave m out")
         arguments.one_of("strategy", self.strategy, (PLANNED, BASE))

@@ -1,31 +1,36 @@
-"""Answers that no imputed cell makes: doubly robust ones, and bounds."""
+"""Answers that no imputed cell makes: doubly robust ones, those by maximum likelihood, and bounds."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from imputedb.blocks.block import Planned
+from imputedb.diagnostics.likelihood import Likely
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.session import Held
 from imputedb.errors import QueryError
 from imputedb.grouped import Keys, Shown, kept
 from imputedb.inference.doubly_robust import Robust
 from imputedb.inference.outputs import is_number
+from imputedb.likeliest import Likeliest, answerable
 from imputedb.quantities import groups_of
 from imputedb.robust import DoublyRobust
-from imputedb.running import AIPW, BOUNDS, Asked, Prepared
+from imputedb.running import AIPW, BOUNDS, ML, Asked, Prepared
 from imputedb.worst import WorstCase
+
+Number = TypeVar("Number", Robust, Likely)
 
 NO_INTERVALS = "no intervals: bounds assume nothing of why values are missing, so they are no estimates with an error"
 
 WORDS = {
     AIPW: "doubly robust: models of values and of what is observed, fold by fold; no cell is imputed",
+    ML: "maximum likelihood: one normal distribution of what is observed; no cell is imputed",
     BOUNDS: "bounds: missing cells at the ends of what they may hold; no cell is imputed",
 }
 """How an answer is found, in place of a plan."""
 
-_PARTS: Mapping[str, Callable[[Robust], float]] = {
+_PARTS: Mapping[str, Callable[[Robust | Likely], float]] = {
     "se": lambda one: one.se,
     "low": lambda one: one.interval().low,
     "high": lambda one: one.interval().high,
@@ -48,7 +53,7 @@ class Unimputed(NamedTuple):
     held: Held
     columns: list[str]
     types: list[str]
-    estimates: Sequence[Mapping[str, Robust]] | None
+    estimates: Sequence[Mapping[str, Robust]] | Sequence[Mapping[str, Likely]] | None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -60,7 +65,13 @@ def unimputed(engine: DuckDB, prepared: Prepared, asked: Asked) -> Unimputed:
         QueryError: the query is none that the method suits; the message says why.
     """
     block = _block(prepared, asked.method)
-    return _robust(engine, prepared, block, asked) if asked.method == AIPW else _bounds(engine, prepared, block, asked)
+    match asked.method:
+        case "aipw":
+            return _robust(engine, prepared, block, asked)
+        case "ml":
+            return _likeliest(engine, prepared, block, asked)
+        case _:
+            return _bounds(engine, prepared, block, asked)
 
 
 def _block(prepared: Prepared, method: str) -> Planned:
@@ -82,24 +93,37 @@ def _robust(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked) ->
         raise QueryError("method 'aipw' takes one imputer, or 'drop' for its own regression alone")
     imputer = asked.imputers[0] if asked.imputers else None
     found = DoublyRobust(engine, block.problem, imputer, asked.question, asked.level, asked.seed).answered()
+    shown, held, rows = _estimated(engine, prepared, block, found.keys, found.estimates)
+    names, types = [one.name for one in shown], [one.type for one in shown]
+    return Unimputed(held, names, types, rows, (*found.warnings, *_reasons(rows)))
+
+
+def _likeliest(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked) -> Unimputed:
+    answerable(asked.question)
+    found = Likeliest(engine, block.problem, asked.level).answered()
+    shown, held, rows = _estimated(engine, prepared, block, found.keys, found.estimates)
+    names, types = [one.name for one in shown], [one.type for one in shown]
+    return Unimputed(held, names, types, rows, notes=found.notes)
+
+
+def _estimated(
+    engine: DuckDB, prepared: Prepared, block: Planned, groups: Keys, estimates: Sequence[Sequence[Number | None]]
+) -> tuple[list[Shown], Held, list[dict[str, Number]]]:
+    """The columns of an answer of estimates, its rows, and the estimates row by row."""
     keys = _keys(block)
     shown: list[Shown] = []
     for place, (name, type_name) in enumerate(zip(prepared.columns, prepared.types, strict=True)):
         if place in keys:
             shown.append(Shown(name, type_name, place, keys[place]))
             continue
-        mine = [one for row in found.estimates if (one := row[place])]
+        mine = [one for row in estimates if (one := row[place])]
         shown.append(Shown(name, "DOUBLE", place, np.array([one.estimate for one in mine])))
         shown += [
             Shown(f"{name}_{part}", "DOUBLE", place, np.array([of(one) for one in mine])) for part, of in _PARTS.items()
         ]
-    held, order = kept(engine, block.problem.query, shown, found.keys)
-    rows = [
-        {name: one for name, one in zip(prepared.columns, found.estimates[group], strict=True) if one}
-        for group in order
-    ]
-    names, types = [one.name for one in shown], [one.type for one in shown]
-    return Unimputed(held, names, types, rows, (*found.warnings, *_reasons(rows)))
+    held, order = kept(engine, block.problem.query, shown, groups)
+    rows = [{name: one for name, one in zip(prepared.columns, estimates[group], strict=True) if one} for group in order]
+    return shown, held, rows
 
 
 def _bounds(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked) -> Unimputed:

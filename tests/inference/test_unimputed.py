@@ -95,7 +95,7 @@ def test_what_does_not_suit_is_refused_by_name(db: imputedb.Database) -> None:
         "SELECT avg(CASE WHEN mark > 1 THEN known END) FROM t": "NULL that means",
         "SELECT count(CASE WHEN mark > 1 THEN 1 END) FROM t": "NULL that means",
         "SELECT avg(a.mark) FROM t a JOIN t b ON a.school = b.school AND b.id < 10": "repeats rows",
-        "SELECT avg(a.known) FROM t a JOIN t b ON a.mark = b.mark": "misses values",
+        "SELECT avg(a.known) FROM t a JOIN t b ON a.mark = b.known": "misses values",
         "SELECT avg(m) FROM (SELECT avg(mark) AS m FROM t GROUP BY school)": "a query inside",
         "SELECT avg(mark) FROM t GROUP BY school ORDER BY max(known)": "ordered by",
         "SELECT school, lost, avg(mark) FROM t GROUP BY GROUPING SETS (school, lost)": "grouping sets",

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from imputedb.cli.tables import printed, rows_table
+from imputedb.diagnostics.likelihood import Likely
 from imputedb.inference.answers import Estimate
 from imputedb.inference.doubly_robust import Robust
 from imputedb.inference.pooling import Pool
@@ -60,7 +61,7 @@ def write_pool(pool: Pool, form: str) -> None:
 def as_table(result: Result) -> str:
     """Rows in a drawn table, with a line of what was done."""
     rows = result.fetchall()
-    if result.report.m == 1 and result.report.strategy != "aipw":
+    if not result.has_estimates:
         return f"{printed(rows_table(result.columns, rows))}\n\n{summary(result.report, len(rows))}\n"
     columns, shown = with_intervals(result, rows)
     return f"{printed(rows_table(columns, shown))}\n\n{summary(result.report, len(rows))}\n{about(result)}\n"
@@ -81,7 +82,7 @@ def with_intervals(result: Result, rows: Sequence[Sequence[object]]) -> tuple[li
     return short, shown
 
 
-def _shown(value: object, name: str, known: Mapping[str, Estimate | Robust]) -> object:
+def _shown(value: object, name: str, known: Mapping[str, Estimate | Robust | Likely]) -> object:
     if name in known:
         low, high = known[name].interval()
         at = f"{known[name].estimate:.6g}"
@@ -100,7 +101,9 @@ def about(result: Result) -> str:
         "population": "for the population that the table is a sample of",
         "answer": "for the answer if nothing were missing",
     }[one.question]
-    how = "doubly robust" if result.report.strategy == "aipw" else f"pooled of {result.report.m} draws"
+    how = {"aipw": "doubly robust", "ml": "maximum likelihood"}.get(
+        result.report.strategy, f"pooled of {result.report.m} draws"
+    )
     return f"{how}; {one.level:.0%} intervals {what}, missing at random assumed"
 
 
@@ -109,7 +112,7 @@ def summary(report: Report, rows: int) -> str:
     done = f"{rows:,} row{'' if rows == 1 else 's'} in {report.planning_ms + report.execution_ms:.1f} ms"
     if report.strategy == "verbatim":
         return f"{done}; nothing missing was read"
-    if report.strategy in ("aipw", "bounds"):
+    if report.strategy in ("aipw", "ml", "bounds"):
         return f"{done}; nothing was imputed"
     cells = ", ".join(_filled(report, column, count) for column, count in report.imputed.items() if count) or "nothing"
     spared = f" ({sum(report.avoided.values()):,} more were not needed)" if report.avoided else ""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--interval", type=click.Choice(["population", "answer"]), default="population", help="What it is about.")
 @click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals' confidence.")
 @click.option(
-    "--method", type=click.Choice(["imputation", "aipw", "bounds"]), default="imputation", help="Of answering."
+    "--method", type=click.Choice(["imputation", "aipw", "ml", "bounds"]), default="imputation", help="Of answering."
 )
 @click.option(
     "--format",
@@ -54,7 +54,7 @@ def query(
     draws: str,
     interval: Question,
     level: float,
-    method: Literal["imputation", "aipw", "bounds"],
+    method: Literal["imputation", "aipw", "ml", "bounds"],
     form: str | None,
     output: str | None,
     params: tuple[str, ...],

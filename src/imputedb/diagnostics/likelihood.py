@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,10 @@ class Likely:
     level: float = 0.95
     question: Question = "population"
     reason: str | None = None
+
+    def times(self, factor: float) -> "Likely":
+        """The same number in other units."""
+        return replace(self, estimate=self.estimate * factor, se=self.se * factor)
 
     @property
     def p_value(self) -> float:
