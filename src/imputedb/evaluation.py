@@ -1,7 +1,7 @@
 """How well imputers fill in a table: cells that are known are hidden, filled, and compared."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import Any, Literal, get_args
 
@@ -12,12 +12,11 @@ from imputedb import arguments
 from imputedb.algebra.column import Column
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, QueryError
-from imputedb.imputers.earlier import CLOCK
 from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows
 from imputedb.imputers.knn import KNN
 from imputedb.imputers.random import keyed
 from imputedb.imputers.registry import by_neighbours
-from imputedb.imputers.request import Part, Request
+from imputedb.imputers.request import Request
 from imputedb.neighbours.metric import METRICS, MetricName
 from imputedb.neighbours.scan import KS, Scan
 from imputedb.neighbours.settings import MOST_K
@@ -222,7 +221,7 @@ def scan(
     parts = [part for part in asked.parts() if part.imputer is imputer]
     if not parts:
         raise DataError(f"no column of {name} is filled by neighbours: their policies name other imputers")
-    found = [_scanned(imputer, part, seed, ks, metrics) for part in parts]
+    found = [imputer.scan(part.rows, part.targets, seed, ks=ks, metrics=metrics) for part in parts]
     count = sum(len(part.targets) for part in parts)
     errors = {
         key: sum(one.errors[key] * len(part.targets) for one, part in zip(found, parts, strict=True)) / count
@@ -230,14 +229,6 @@ def scan(
     }
     metric, k = min(errors, key=lambda pair: (errors[pair], pair[1]))
     return Scan(errors, metric, k)
-
-
-def _scanned(imputer: KNN, part: Part, seed: int, ks: Sequence[int], metrics: Sequence[MetricName]) -> Scan:
-    """The scan of targets that are predicted from the same."""
-    rows = part.rows
-    if part.times is None:
-        return imputer.scan(rows, part.targets, seed, ks=ks, metrics=metrics)
-    return replace(imputer, before=str(CLOCK)).scan(rows, part.targets, seed, ks=ks, metrics=metrics)
 
 
 def _told(progress: Progress | None, number: int, of: int) -> Progress | None:

@@ -7,14 +7,14 @@ nothing leaks across the folds of a cross-validation.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 try:
-    from sklearn.base import BaseEstimator, TransformerMixin
+    from sklearn.base import BaseEstimator, TransformerMixin, clone
     from sklearn.impute import MissingIndicator
     from sklearn.utils import check_random_state
     from sklearn.utils.validation import FLOAT_DTYPES, _check_feature_names_in, check_is_fitted, validate_data
@@ -22,11 +22,15 @@ except ImportError as error:
     raise ImportError("imputedb.sklearn needs one more package: pip install 'imputedb[sklearn]'") from error
 
 from imputedb import kernel
+from imputedb.algebra.column import Column
+from imputedb.imputers.earlier import blocks
+from imputedb.imputers.imputer import Cells, Rows
 from imputedb.neighbours import aggregate
 from imputedb.neighbours.attribute import Attribute, Measure
 from imputedb.neighbours.index import Index
 from imputedb.neighbours.search import cells_of
 from imputedb.neighbours.settings import Settings
+from imputedb.statistics.statistics import Kind
 
 __all__ = ["ChainedImputer", "KNNImputer"]
 
@@ -34,6 +38,10 @@ _log = logging.getLogger(__name__)
 
 Matrix = NDArray[Any]
 Flags = NDArray[np.bool_]
+Places = NDArray[np.intp]
+
+_BEHIND = 1 << 40
+"""What random numbers of the first row of `transform` are keyed by; rows of `fit` come before."""
 
 _METRICS = {"nan_euclidean": "euclidean", "gower": "gower", "manhattan": "manhattan", "cosine": "cosine"}
 
@@ -50,6 +58,8 @@ class _Imputer(TransformerMixin, BaseEstimator):
         if self.add_indicator:
             self.indicator_ = MissingIndicator(missing_values=self.missing_values, error_on_new=False).fit(data)
         self._learn(data, missing)
+        if self.before is not None:
+            self._clock()
         return self
 
     def transform(self, X: Any) -> Matrix:  # noqa: N803
@@ -59,13 +69,52 @@ class _Imputer(TransformerMixin, BaseEstimator):
         missing = self._missing(data)
         filled = data.copy()
         wanted = missing & ~self.empty_features_
-        if wanted.any():
-            self._fill(filled, missing, wanted)
+        if self.before is not None:
+            self._fill_in_time(filled, missing, wanted)
+        elif wanted.any():
+            self._fill(filled, missing, wanted, np.arange(len(filled)))
         if self.keep_empty_features:
             filled[:, self.empty_features_] = 0
         else:
             filled = filled[:, ~self.empty_features_]
         return filled if self.indicator_ is None else np.hstack([filled, self.indicator_.transform(data)])
+
+    def _fill_in_time(self, filled: Matrix, missing: Flags, wanted: Flags) -> None:
+        """Fills rows from rows of `fit` that are earlier; what nothing earlier tells of stays missing."""
+        column, count = self._clock(), len(self._fit_X)
+        for taught, asked in _earlier(self._fit_X[:, column], filled[:, column], np.asarray(wanted.any(axis=1))):
+            empty = np.asarray(self._fit_missing[taught].all(axis=0))
+            here = asked - count
+            some = wanted[here] & ~empty
+            if not some.any():
+                continue
+            part = self._part(taught, empty)
+            values = filled[here]
+            part._fill(values, missing[here], some, here)
+            filled[here] = values
+
+    def _part(self, taught: Places, empty: Flags) -> Any:
+        """The same, as if `fit` had seen some of its rows only."""
+        part = clone(self).set_params(before=None)
+        part.n_features_in_, part.empty_features_ = self.n_features_in_, empty
+        if hasattr(self, "feature_names_in_"):
+            part.feature_names_in_ = self.feature_names_in_
+        part._learn(self._fit_X[taught], self._fit_missing[taught])
+        if hasattr(self, "_seed"):
+            part._seed = self._seed
+        return part
+
+    def _clock(self) -> int:
+        """The place of the column that puts rows in order."""
+        names = list(getattr(self, "feature_names_in_", []))
+        if isinstance(self.before, str):
+            if self.before not in names:
+                raise ValueError(f"no feature {self.before!r} in before; there are {', '.join(names)}")
+            return int(names.index(self.before))
+        place = int(self.before)
+        if not -self.n_features_in_ <= place < self.n_features_in_:
+            raise ValueError(f"no feature {place} in before; X has {self.n_features_in_}")
+        return int(place % self.n_features_in_)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """(d',) names of the columns that `transform` gives, indicators last."""
@@ -115,6 +164,17 @@ class _Imputer(TransformerMixin, BaseEstimator):
         return tags
 
 
+def _earlier(fitted: Matrix, given: Matrix, wanted: Flags) -> Iterator[tuple[Places, Places]]:
+    """Rows of `fit`, and rows behind them that these are earlier than, as a policy's BEFORE has them."""
+    times = np.concatenate([fitted, given]).astype(np.float64)
+    unknown = np.isnan(times)
+    learn = np.arange(len(times)) < len(fitted)
+    asked = np.concatenate([np.zeros(len(fitted), bool), wanted])
+    column = Column("", "asked")
+    rows = Rows({column: Cells(times, asked, Kind.NUMBER)}, np.arange(len(times), dtype=np.uint64), learn)
+    return blocks(rows, [column], Cells(times, unknown, Kind.NUMBER))
+
+
 class KNNImputer(_Imputer):
     """Missing values from the k nearest rows of `fit`: scikit-learn's KNNImputer, faster, and with other metrics.
 
@@ -132,6 +192,8 @@ class KNNImputer(_Imputer):
             not at all, and are filled with the mode.
         add_indicator: whether columns that say what was missing are appended.
         keep_empty_features: whether columns without a value in `fit` stay, as zeros.
+        before: place or name of a column of times: a row is filled from rows of `fit` that are earlier (at least 87 %
+            of them, the latest 4,096 at most). What nothing earlier tells of stays missing.
         n_jobs: threads; all cores for None or -1.
     """
 
@@ -146,6 +208,7 @@ class KNNImputer(_Imputer):
         categorical_features: Sequence[int | str | bool] | NDArray[Any] | None = None,
         add_indicator: bool = False,
         keep_empty_features: bool = False,
+        before: int | str | None = None,
         n_jobs: int | None = None,
     ) -> None:
         self.missing_values = missing_values
@@ -156,6 +219,7 @@ class KNNImputer(_Imputer):
         self.categorical_features = categorical_features
         self.add_indicator = add_indicator
         self.keep_empty_features = keep_empty_features
+        self.before = before
         self.n_jobs = n_jobs
 
     def _learn(self, data: Matrix, missing: Flags) -> None:
@@ -178,7 +242,7 @@ class KNNImputer(_Imputer):
         attributes = [Attribute(values, gone | np.isnan(values), measure) for values, gone, measure in columns]
         return Index(attributes, self._settings())
 
-    def _fill(self, filled: Matrix, missing: Flags, wanted: Flags) -> None:
+    def _fill(self, filled: Matrix, missing: Flags, wanted: Flags, keys: Places) -> None:  # noqa: ARG002
         index, settings = self._index, self._settings()
         targets = np.flatnonzero(wanted.any(axis=0)).tolist()
         cells = cells_of([wanted[:, target] for target in targets])
@@ -234,6 +298,8 @@ class ChainedImputer(_Imputer):
         categorical_features: places or names of columns that hold codes of categories, any numbers; or a mask.
         add_indicator: whether columns that say what was missing are appended.
         keep_empty_features: whether columns without a value in `fit` stay, as zeros.
+        before: place or name of a column of times: a row is filled from rows of `fit` that are earlier (at least 87 %
+            of them, the latest 4,096 at most). What nothing earlier tells of stays missing.
         random_state: of the sample that models are learnt from above 50,000 rows, and of draws.
         n_jobs: threads; all cores for None or -1.
     """
@@ -247,6 +313,7 @@ class ChainedImputer(_Imputer):
         categorical_features: Sequence[int | str | bool] | NDArray[Any] | None = None,
         add_indicator: bool = False,
         keep_empty_features: bool = False,
+        before: int | str | None = None,
         random_state: Any = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -256,6 +323,7 @@ class ChainedImputer(_Imputer):
         self.categorical_features = categorical_features
         self.add_indicator = add_indicator
         self.keep_empty_features = keep_empty_features
+        self.before = before
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -267,7 +335,7 @@ class ChainedImputer(_Imputer):
         self._fit_missing = missing
         self._seed = int(check_random_state(self.random_state).randint(2**31))
 
-    def _fill(self, filled: Matrix, missing: Flags, wanted: Flags) -> None:
+    def _fill(self, filled: Matrix, missing: Flags, wanted: Flags, keys: Places) -> None:
         count = len(self._fit_X)
         used = np.flatnonzero(~self.empty_features_)
         nominal = self._nominal()
@@ -287,6 +355,7 @@ class ChainedImputer(_Imputer):
             cycles=self.cycles,
             drawn=targets if self.mode == "draw" else (),
             seed=self._seed,
+            rows=np.concatenate([np.arange(count), _BEHIND + keys]).astype(np.uint64),
             taught=count,
             threads=threads,
         )

@@ -38,7 +38,7 @@ def earlier(rows: Rows, targets: Sequence[Column], fill: Fill, count: int) -> It
     Args:
         rows: with their times under `CLOCK`, if they are to be minded.
         targets: to fill.
-        fill: gives the imputations of rows and targets.
+        fill: gives the imputations of rows and targets; what it leaves out is masked.
         count: how many imputations it gives.
     """
     if CLOCK not in rows.columns:
@@ -55,7 +55,7 @@ def earlier(rows: Rows, targets: Sequence[Column], fill: Fill, count: int) -> It
         if not known:
             continue
         for values, one in zip(found, fill(some, known), strict=True):
-            for column in known:
+            for column in one:
                 _put(values[column], plain.columns[column], some.columns[column], one[column], asked, len(taught))
     yield from found
 

@@ -1,6 +1,6 @@
 """The neighbours imputer: what the most similar rows have."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -9,6 +9,7 @@ import numpy as np
 from imputedb import arguments
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute, QueryError, UnknownName
+from imputedb.imputers.earlier import CLOCK, blocks
 from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work, apart
 from imputedb.imputers.order import by_key, by_name, taught, turned_back
 from imputedb.imputers.random import keyed
@@ -16,7 +17,7 @@ from imputedb.neighbours import cost, filling
 from imputedb.neighbours.aggregate import Weighting
 from imputedb.neighbours.attribute import Attribute, Measure
 from imputedb.neighbours.metric import Floats, Lacking, MetricName, Scaling
-from imputedb.neighbours.scan import KS, Scan, scanned
+from imputedb.neighbours.scan import KS, Folds, Scan, scanned
 from imputedb.neighbours.search import Ints
 from imputedb.neighbours.settings import Aggregate, Chance, Settings, Stage, Way
 from imputedb.statistics.statistics import Kind
@@ -189,8 +190,14 @@ class KNN:
         ks: Sequence[int] = KS,
         metrics: Sequence[MetricName] | None = None,
     ) -> Scan:
-        """The error of every k and metric on observed cells that are hidden, everything else being as it is here."""
+        """The error of every k and metric on observed cells that are hidden, everything else being as it is here.
+
+        Where rows have times (`CLOCK`), each is predicted from earlier ones, as `earlier` predicts missing cells.
+        """
         rows = taught(rows)
+        times = rows.columns.get(CLOCK)
+        if times is not None:
+            rows = replace(rows, columns={c: cells for c, cells in rows.columns.items() if c != CLOCK})
         order = by_name(rows.columns)
         return scanned(
             [self.attribute(column, rows.columns[column]) for column in order],
@@ -201,6 +208,7 @@ class KNN:
             metrics=metrics,
             groups=self.groups(rows),
             times=self.times(rows),
+            folds=None if times is None else _timely(rows, times, order),
         )
 
     def settings(self, order: Sequence[Column]) -> Settings:
@@ -261,6 +269,19 @@ def _pairs(name: str, given: object) -> tuple[tuple[str, object], ...]:
     ):
         raise QueryError(f"{name} are {arguments.shown(given)}; give pairs of a column and what holds of it: {example}")
     return pairs  # type: ignore[return-value]
+
+
+def _timely(rows: Rows, times: Cells, order: Sequence[Column]) -> Folds:
+    """Hidden rows with those that are earlier."""
+
+    def folds(target: int, hidden: Ints) -> Iterator[tuple[Ints, Ints]]:
+        flags = np.zeros(len(rows.keys), bool)
+        flags[hidden] = True
+        cells = rows.columns[order[target]]
+        column = {order[target]: Cells(cells.values, flags, cells.kind, cells.levels)}
+        return blocks(Rows(column, rows.keys), [order[target]], times)
+
+    return folds
 
 
 def chance(rows: Rows, seed: int, draw: int = 0) -> Chance:

@@ -6,12 +6,14 @@ their joint distribution whatever fills them: p(a) p(b | a), each factor a model
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import NO_COLUMNS, Column, Columns
+from imputedb.errors import CannotImpute
 from imputedb.imputers import checked
 from imputedb.imputers.earlier import CLOCK, earlier
 from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows
@@ -193,44 +195,79 @@ class Part:
     @property
     def bounds(self) -> dict[Column, Bounds]:
         """What may be filled in, by target; nothing of those of which everything may."""
-        cells = self.request.rows.columns
-        policies = {column: self.request.permit(column).policy for column in self.targets}
-        return {c: bounds(str(c), policy, cells[c]) for c, policy in policies.items() if policy.bounds}
+        return self._bounds(self.request.rows, self.targets)
+
+    def _bounds(self, rows: Rows, targets: Sequence[Column]) -> dict[Column, Bounds]:
+        policies = {column: self.request.permit(column).policy for column in targets}
+        return {c: bounds(str(c), policy, self._known(rows, c)) for c, policy in policies.items() if policy.bounds}
+
+    def _known(self, rows: Rows, column: Column) -> Cells:
+        """A column's cells; where times are minded those of the rows that are learnt from."""
+        cells = rows.columns[column]
+        if self.times is None or rows.learn is None:
+            return cells
+        return Cells(cells.values, cells.missing | ~rows.learn, cells.kind, cells.levels)
+
+    def _permitted(self, rows: Rows, targets: Sequence[Column]) -> list[Column]:
+        """The targets of which a value that may be filled in is known; where times are minded there may be others."""
+        if self.times is None:
+            return list(targets)
+        found = []
+        for column in targets:
+            with suppress(CannotImpute):
+                self._bounds(rows, [column])
+                found.append(column)
+        return found
 
     def values(
         self, seen: Mapping[Column, Array], progress: Progress | None, wanted: Sequence[Column]
     ) -> tuple[Mapping[Column, Array], list[str]]:
         """Single values, a draw of those that are wanted drawn, given what was drawn for other targets."""
-        part = self.seeing(seen) if self.meets(list(seen)) else self
-        rows, limits, said = part.rows, part.bounds, list[str]()
+        part, said = self.seeing(seen) if self.meets(list(seen)) else self, list[str]()
 
-        def single(rows: Rows, targets: Sequence[Column]) -> Mapping[Column, Array]:
-            mine = frozenset(wanted).intersection(targets)
-            values, sentences = checked.imputed(part.imputer, rows, targets, part.request.seed, progress, drawn=mine)
-            said.extend(sentence for sentence in sentences if sentence not in said)
-            return values
+        def single(rows: Rows, targets: Sequence[Column]) -> Iterator[Mapping[Column, Array]]:
+            yield part._single(rows, targets, progress, frozenset(wanted).intersection(targets), said)
 
-        (filled,) = earlier(rows, part.targets, lambda rows, targets: iter([single(rows, targets)]), 1)
-        values = dict(filled)
-        predicted = {c: limit for c, limit in limits.items() if c not in wanted}
-        chosen = {c: limit for c, limit in limits.items() if c in wanted}
+        (filled,) = earlier(part.rows, part.targets, single, 1)
+        return filled, said
+
+    def _single(
+        self, rows: Rows, targets: Sequence[Column], progress: Progress | None, drawn: Columns, said: list[str]
+    ) -> Mapping[Column, Array]:
+        """Single values of some rows, within what may be filled in."""
+        targets = self._permitted(rows, targets)
+        if not targets:
+            return {}
+        given, sentences = checked.imputed(self.imputer, rows, targets, self.request.seed, progress, drawn=drawn)
+        said.extend(sentence for sentence in sentences if sentence not in said)
+        values, limits = dict(given), self._bounds(rows, targets)
+        chosen = {c: limit for c, limit in limits.items() if c in drawn}
+        predicted = {c: limit for c, limit in limits.items() if c not in drawn}
         if chosen:
-            drawn_ones = {c: values[c] for c in wanted}
-            (kept,) = within(rows, [0], [drawn_ones], part._drawing(wanted), chosen, said)
+            mine = [column for column in targets if column in drawn]
+            (kept,) = within(rows, [0], [{c: values[c] for c in mine}], self._drawing(mine), chosen, said)
             values |= kept
         if predicted:
-            only = [column for column in part.targets if column in predicted]
-            values |= expected(rows, {c: values[c] for c in only}, part._drawing(only), predicted, said)
-        return values, said
+            only = {column: values[column] for column in targets if column in predicted}
+            always = self.times is not None  # whether one cell is near a bound must not hang on a later one
+            values |= expected(rows, only, self._drawing(list(only)), predicted, said, always=always)
+        return values
 
     def _drawing(self, targets: Sequence[Column]) -> "_Draw":
         return _Draw(self.imputer, tuple(targets), self.request.seed)
 
     def draws(self, numbers: Sequence[int], progress: Progress | None = None) -> Iterator[Mapping[Column, Array]]:
         """The draws of these numbers, one after another."""
-        rows, draw, limits = self.rows, self._drawing(self.targets), self.bounds
-        found = draw(rows, numbers, progress)
-        return iter(within(rows, numbers, list(found), draw, limits, [])) if limits else found
+
+        def some(rows: Rows, targets: Sequence[Column]) -> Iterator[Mapping[Column, Array]]:
+            targets = self._permitted(rows, targets)
+            if not targets:
+                return iter([{} for _ in numbers])
+            draw, limits = self._drawing(targets), self._bounds(rows, targets)
+            found = draw(rows, numbers, progress)
+            return iter(within(rows, numbers, list(found), draw, limits, [])) if limits else found
+
+        return earlier(self.rows, self.targets, some, len(numbers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,12 +281,7 @@ class _Draw:
     def __call__(
         self, rows: Rows, numbers: Sequence[int], progress: Progress | None = None
     ) -> Iterator[Mapping[Column, Array]]:
-        return earlier(
-            rows,
-            self.targets,
-            lambda some, targets: checked.draws(self.imputer, some, targets, self.seed, numbers, progress),
-            len(numbers),
-        )
+        return checked.draws(self.imputer, rows, self.targets, self.seed, numbers, progress)
 
 
 def patched(cells: Cells, values: Array) -> Cells:

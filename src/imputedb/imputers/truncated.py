@@ -283,19 +283,26 @@ def _truncated_normal(
 
 
 def expected(
-    rows: Rows, values: Mapping[Column, Array], draw: Draw, limits: Mapping[Column, Bounds], said: list[str]
+    rows: Rows,
+    values: Mapping[Column, Array],
+    draw: Draw,
+    limits: Mapping[Column, Bounds],
+    said: list[str],
+    *,
+    always: bool = False,
 ) -> dict[Column, Array]:
     """Single values given that they are permitted.
 
     A predicted number is, where some draws are ruled out, the mean of those that are permitted. A category that is
-    ruled out becomes the most frequent one among them.
+    ruled out becomes the most frequent one among them. Where all values are far from what is ruled out nothing is
+    drawn, unless it is `always` to be.
     """
-    needed = {c: limit for c, limit in limits.items() if _near(limit, np.ma.compressed(values[c]))}
+    needed = {c: limit for c, limit in limits.items() if always or _near(limit, np.ma.compressed(values[c]))}
     found = {c: limits[c].rounded(v) for c, v in values.items()}
     if not needed:
         return found
     cells = max(len(values[c]) for c in needed)
-    numbers = list(range(1, 1 + (20 if cells <= 2000 else 8)))
+    numbers = list(range(1, 1 + (20 if cells <= 2000 or always else 8)))
     plain = list(draw(rows, numbers))
     kept = within(rows, numbers, plain, draw, needed, said)
     for column, limit in needed.items():
