@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +12,8 @@ import duckdb
 
 from imputedb import arguments
 from imputedb.completion.fitting import Model, doubts, fitted, left_out
-from imputedb.completion.publication import CURRENT, MANIFEST, digest
+from imputedb.completion.manifest import read
+from imputedb.completion.publication import CURRENT, digest
 from imputedb.engines.border import bordered, outside, public
 from imputedb.engines.resolution import quoted
 from imputedb.errors import StorageError
@@ -52,15 +52,21 @@ class Completed:
         return tuple(self.folder / part["file"] for part in self.manifest["files"])
 
     def frame(self, draw: int) -> pd.DataFrame:
-        """One completed data set, from 1 to m."""
+        """One completed data set, from 1 to m.
+
+        Raises:
+            QueryError: there is no such draw.
+            StorageError: its file is gone, or not what was written.
+        """
         draw = arguments.whole("the draw", draw, 1, self.m)
+        self._check(self.manifest["files"][0 if self.manifest["long"] else draw - 1])
         with _readable(self.folder), duckdb.connect() as reader:
-            read = "read_parquet(?, hive_partitioning = false)"
+            rows = "read_parquet(?, hive_partitioning = false)"
             if self.manifest["long"]:
-                text = f'SELECT * EXCLUDE (".imp", ".id"){self._restored} FROM {read} WHERE ".imp" = ? ORDER BY ".id"'
+                text = f'SELECT * EXCLUDE (".imp", ".id"){self._restored} FROM {rows} WHERE ".imp" = ? ORDER BY ".id"'
                 frame: pd.DataFrame = reader.execute(text, [str(self.files[0]), draw]).df()
             else:
-                frame = reader.execute(f"SELECT *{self._restored} FROM {read}", [str(self.files[draw - 1])]).df()
+                frame = reader.execute(f"SELECT *{self._restored} FROM {rows}", [str(self.files[draw - 1])]).df()
         return frame
 
     @property
@@ -80,9 +86,12 @@ class Completed:
             StorageError: a file is gone, or not what was written.
         """
         for part in self.manifest["files"]:
-            path = self.folder / part["file"]
-            if not path.is_file() or digest(path) != part["sha256"]:
-                raise StorageError(f"{path} is not what its manifest says: write the run anew")
+            self._check(part)
+
+    def _check(self, part: Mapping[str, str]) -> None:
+        path = self.folder / part["file"]
+        if not path.is_file() or digest(path) != part["sha256"]:
+            raise StorageError(f"{path} cannot be read, it is not what its manifest says: write the run anew")
 
     def fit(
         self,
@@ -163,29 +172,7 @@ def opened(folder: str | Path) -> Completed:
     """
     at = Path(folder)
     run = at / CURRENT if (at / CURRENT).exists() else at
-    try:
-        manifest = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StorageError(f"no completed data sets in {folder}: `imputedb impute` writes them") from error
-    if not _is_whole(manifest) or not all(_inside(run, part["file"]) for part in manifest["files"]):
-        raise StorageError(f"{run / MANIFEST} is damaged, or names files outside its folder: write the run anew")
-    return Completed(run.resolve(), manifest)
-
-
-def _is_whole(manifest: object) -> bool:
-    """Whether a manifest has what is read of it."""
-    if not isinstance(manifest, dict) or not {"m", "long", "files", "columns", "left"} <= set(manifest):
-        return False
-    files, m = manifest["files"], manifest["m"]
-    told = isinstance(files, list) and isinstance(m, int) and isinstance(manifest["columns"], dict)
-    if not told or len(files) != (1 if manifest["long"] else m):
-        return False
-    return all(isinstance(part, dict) and {"file", "sha256"} <= set(part) for part in files)
-
-
-def _inside(run: Path, file: object) -> bool:
-    """Whether a file that a manifest names lies in the manifest's own folder, links followed."""
-    return isinstance(file, str) and (run / file).resolve().is_relative_to(run.resolve())
+    return Completed(run.resolve(), read(run))
 
 
 def described(completed: Completed) -> Sequence[tuple[str, ...]]:

@@ -17,6 +17,7 @@ from imputedb.algebra.column import Column
 from imputedb.completion import remarks
 from imputedb.completion import source as sources
 from imputedb.completion.completed import Completed, opened
+from imputedb.completion.manifest import FORMAT, sealed
 from imputedb.completion.publication import MANIFEST, Publication, publication
 from imputedb.completion.source import DRAW, ROW, Source
 from imputedb.diagnostics.convergence import convergence
@@ -26,9 +27,6 @@ from imputedb.imputers.chained import Chained, Prepared
 from imputedb.imputers.imputer import Array, Imputer, Progress, assumption_of
 from imputedb.imputers.request import Request as Wanted
 from imputedb.imputers.trace import Trace
-
-FORMAT = 1
-"""Of the manifest; larger when an older reader would misread it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +94,8 @@ def complete(engine: DuckDB, request: Request, out: Path, progress: Progress | N
             warnings = remarks.warnings(found, request.imputer, request.m, drawn)
             intervals = [name for name, kind in found.types.items() if kind == sources.INTERVAL]
             told |= {"policies": found.policies, "warnings": warnings, "intervals": intervals}
-            writing.publish({**told, "files": files, "columns": columns, "left": found.left, "seconds": seconds})
+            whole = {**told, "files": files, "columns": columns, "left": found.left, "seconds": seconds}
+            writing.publish(sealed(whole))
         return opened(out)
 
 

@@ -20,6 +20,7 @@ from imputedb.engines.opening import opened
 from imputedb.engines.runner import Runner, Turns
 from imputedb.engines.signals import Signals, is_main
 from imputedb.errors import Error, QueryError, StorageError
+from imputedb.sql.deep import ROOM
 
 Read = TypeVar("Read")
 Values = Mapping[str, object] | Sequence[object] | None
@@ -116,6 +117,7 @@ class Session:
     def _alone(self, work: Callable[[], Read]) -> Read:
         """Work in a turn of its own, tidied up after; on the main thread signals may interrupt the work alone."""
         signals = self.signals if is_main() else None
+        ROOM.take()
         try:
             if signals:
                 signals.take()
@@ -134,6 +136,7 @@ class Session:
             if signals:
                 signals.shut = True
             self.lock.end()
+            ROOM.give_back()
             if signals:
                 signals.give_back()
 

@@ -183,7 +183,7 @@ class Store:
         for schema, name, column, text in self._rows(catalog, "policies"):
             try:
                 policy = Policy.of(json.loads(text))
-            except (ValueError, TypeError, AttributeError) as error:
+            except (ValueError, TypeError, AttributeError, RecursionError) as error:
                 raise self._damaged(catalog, "policies") from error
             said.setdefault(Table(catalog, schema, name), ({}, {}))[1][column] = policy
         return said
@@ -192,12 +192,14 @@ class Store:
         if not self._has(catalog, name):
             return []
         last = {"missing_values": "value", "policies": "policy"}[name]
+        text = f"SELECT schema_name, table_name, column_name, {last} FROM {self._place(catalog, name)} ORDER BY ALL"
         try:
-            return self._connection.execute(
-                f"SELECT schema_name, table_name, column_name, {last} FROM {self._place(catalog, name)} ORDER BY ALL"
-            ).fetchall()
+            rows = self._connection.execute(text).fetchall()
         except (duckdb.BinderException, duckdb.CatalogException, duckdb.ConversionException) as error:
             raise self._damaged(catalog, name) from error
+        if not all(isinstance(value, str) for row in rows for value in row):
+            raise self._damaged(catalog, name)
+        return rows
 
     def _damaged(self, catalog: str, name: str) -> StorageError:
         place = self._place(catalog, name)

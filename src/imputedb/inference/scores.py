@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from imputedb.engines.border import bordered
 from imputedb.errors import DataError
 from imputedb.inference.rubin import Pooled, Vector, pooled
 from imputedb.inference.scale import IDENTITY, LOG, LOGIT, OnScale, Scale
@@ -44,6 +45,7 @@ class Scores:
         return "\n".join([*lines, f"{self.rows:,} rows scored", *self.notes])
 
 
+@bordered
 def pool_scores(truths: Sequence[float] | Vector, predictions: Sequence[Sequence[float] | Vector]) -> Scores:
     """Scores of predictions by m models, by Rubin's rules, each where it is nearly normal.
 

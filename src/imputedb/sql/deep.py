@@ -2,7 +2,9 @@
 
 import re
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from imputedb.sql.tree import Tree, reference, select
@@ -19,13 +21,35 @@ _QUERIES = {"SELECT_NODE", "SET_OPERATION_NODE"}
 _PIECE = re.compile(r"SELECT imputedb_query_(\d+)|imputedb_value_(\d+)")
 
 
-def make_room(text: str) -> None:
-    """Lets Python descend into the tree of a text of up to a thousand levels, which is as deep as DuckDB takes.
+class Room:
+    """Python's recursion limit, which all threads share: raised as long as one of them may descend into a tree.
 
-    The limit stays where it is then: other threads may be in the middle of a descent.
+    A tree of DuckDB's has up to a thousand levels of expressions, each of which takes several calls.
     """
-    if len(text) > LONG:
-        sys.setrecursionlimit(max(sys.getrecursionlimit(), _LEVELS))
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._within = 0
+        self._before = 0
+
+    def take(self) -> None:
+        """Raises the limit."""
+        with self._lock:
+            if self._within == 0:
+                self._before = sys.getrecursionlimit()
+                sys.setrecursionlimit(max(self._before, _LEVELS))
+            self._within += 1
+
+    def give_back(self) -> None:
+        """Puts the limit back, once no other thread needs it."""
+        with self._lock:
+            self._within -= 1
+            if self._within == 0:
+                with suppress(RecursionError):  # who calls is deeper than that
+                    sys.setrecursionlimit(self._before)
+
+
+ROOM = Room()
 
 
 def is_deep(text: str) -> bool:

@@ -25,6 +25,9 @@ _PLACE = re.compile(r"LINE \d+: ")
 
 Connection = duckdb.DuckDBPyConnection
 
+_REFUSALS = (duckdb.SerializationException, duckdb.ProgrammingError, duckdb.DataError)
+"""What DuckDB says of a tree that is none; anything else it says is about the database."""
+
 
 def is_query(connection: Connection, text: str) -> bool:
     """Whether a text is one query, rather than a statement of another kind.
@@ -49,7 +52,6 @@ def parse(connection: Connection, text: str) -> Tree:
         SqlSyntaxError: the text does not parse; the message shows the place.
         Unplanned: it is more than one statement, or one that does not select.
     """
-    deep.make_room(text)
     answer = _one(connection, "SELECT json_serialize_sql(?::VARCHAR)", text)
     if answer.get("error"):
         raise _refused(connection, text, answer)
@@ -76,7 +78,7 @@ def deparse(connection: Connection, node: Tree) -> str:
     """The SQL text of a SELECT node, as DuckDB writes it."""
     try:
         return _written(connection, [node])[0]
-    except duckdb.Error as error:
+    except _REFUSALS as error:
         raise InternalError(f"a generated statement does not deparse: {error}") from error
 
 

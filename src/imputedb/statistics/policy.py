@@ -68,9 +68,15 @@ class Policy:
         """The policy from what `data` gave.
 
         Raises:
-            TypeError: an attribute that there is not.
+            TypeError: an attribute that there is not, or one of another type.
         """
+        for name, value in data.items():
+            texts = value if name in LISTS and isinstance(value, list | tuple) else ()
+            if not isinstance(value, _TYPES.get(name, ())) or not all(isinstance(text, str) for text in texts):
+                raise TypeError(f"{name} is {value!r}")
         options: dict[str, Any] = {name: tuple(value) if name in LISTS else value for name, value in data.items()}
+        if options.get("action", "impute") not in ACTIONS:
+            raise TypeError(f"action is {options['action']!r}")
         return cls(**options)
 
     def predicts(self, column: str) -> bool:
@@ -130,6 +136,15 @@ class Policy:
 
 LISTS = ("values", "predictors", "exclude")
 """The attributes that are lists of texts."""
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(LISTS, (list, tuple)),
+    **dict.fromkeys(("when", "imputer", "before"), (str, type(None))),
+    **dict.fromkeys(("low", "high"), (int, float, str, type(None))),
+    "action": (str,),
+    "above": (int, float, type(None)),
+    "refuse": (bool,),
+}
 
 DEFAULT = Policy()
 

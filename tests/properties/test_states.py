@@ -1,0 +1,97 @@
+"""Every public call in every bad state ends in an error of ours, or does its work; and the database goes on.
+
+Calls are found by introspection: one that is new needs arguments in `calls.py`. States are in `states.py`.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+import imputedb
+from imputedb import Error, InternalError
+
+from .calls import CALLS, ROWS, Place, public, sample
+from .states import STATES, State
+
+SECONDS = 60
+"""That no call may take, however slow the machine."""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database, files and a finished run, copied for each state."""
+    folder = tmp_path_factory.mktemp("states")
+    sample(folder)
+    return folder
+
+
+@pytest.fixture
+def place(files: Path, tmp_path: Path) -> Iterator[Place]:
+    found = Place.copied(files, tmp_path / "place")
+    yield found
+    with suppress(Error):
+        found.close()
+
+
+def test_every_public_call_is_tried() -> None:
+    assert public() == {name.partition(",")[0] for name in CALLS}
+
+
+def test_all_of_them_work_in_a_good_state(place: Place) -> None:
+    place.open()
+    problems = []
+    for name, call in CALLS.items():
+        try:
+            call(place)
+        except Exception as error:
+            problems.append(f"{name}: {error!r}")
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_each_call_ends_in_an_error_of_ours_or_does_its_work(place: Place, name: str) -> None:
+    state: State = STATES[name]
+    problems = []
+    with state.made(place):
+        for called in state.calls:
+            began = time.perf_counter()
+            try:
+                CALLS[called](place)
+            except InternalError as error:
+                problems.append(f"{called}: {error!r}")
+            except Error:
+                pass
+            except BaseException as error:
+                problems.append(f"{called}: {type(error).__module__}.{type(error).__name__}: {error}")
+            if time.perf_counter() - began > SECONDS:
+                problems.append(f"{called} takes {time.perf_counter() - began:.0f} s")
+            if state.goes_on and (wrong := _wrong(place)):
+                problems.append(f"after {called}: {wrong}")
+                break
+    assert not problems, "\n".join(problems)
+
+
+def _wrong(place: Place) -> str | None:
+    """What the database says that is not as before; another thread asks too."""
+    said: list[object] = []
+
+    def ask() -> None:
+        try:
+            said.append(place.db.execute("SELECT count(*) FROM t"))
+        except Error as error:
+            said.append(error)
+
+    for run in (ask, lambda: (thread := threading.Thread(target=ask, daemon=True)).start() or thread.join(20)):
+        run()
+    return None if said == [[(ROWS,)]] * 2 else f"the database says {said}"
+
+
+def test_a_database_that_is_gone_stays_gone(place: Place) -> None:
+    place.open()
+    place.close()
+    with pytest.raises(imputedb.StorageError, match="closed"):
+        place.db.tables()
