@@ -51,11 +51,15 @@ def decoded(tree: Tree, type_name: str, type_tree: Tree) -> Tree:
 
 
 def _within(tree: Tree, known: tuple[Decimal, Decimal], type_tree: Tree) -> Tree:
-    """A double in its type, of which it may lie beyond the last value: the ends themselves have no exact double."""
+    """A number in its type, of which it may lie beyond the last value: the ends themselves have no exact double.
+
+    It is a double, or the text of a column's centre where nothing is observed.
+    """
+    value = t.cast(tree, t.plain_type("DOUBLE"))
     low, high = (t.cast(t.literal(format(end, "f")), type_tree) for end in known)
     least, most = (t.cast(t.literal(repr(float(end))), t.plain_type("DOUBLE")) for end in known)
-    below = t.where(t.compared("COMPARE_LESSTHANOREQUALTO", tree, least), low, t.cast(tree, type_tree))
-    return t.where(t.compared("COMPARE_GREATERTHANOREQUALTO", tree, most), high, below)
+    below = t.where(t.compared("COMPARE_LESSTHANOREQUALTO", value, least), low, t.cast(tree, type_tree))
+    return t.where(t.compared("COMPARE_GREATERTHANOREQUALTO", value, most), high, below)
 
 
 def _duration(microseconds: Tree, type_name: str) -> Tree:
