@@ -84,8 +84,10 @@ def numbers(db: imputedb.Database, world: World) -> Numbers:
     return {name: float(value) for name, value in found.items() if value is not None}
 
 
-def estimates(whole: Result, grouped: Result) -> Estimates:
+def estimates(whole: Result, grouped: Result | None = None) -> Estimates:
     """The pooled numbers of answers to both statements, by quantity; None of a group that the answer lacks."""
+    if grouped is None:
+        return whole.estimates[0]
     kept = [row["having"] for (c, *_), row in zip(grouped.fetchall(), grouped.estimates, strict=True) if c == "r"]
     return {**whole.estimates[0], HAVING: kept[0] if kept else None}
 

@@ -50,11 +50,14 @@ class Draws:
         self._table: str | None = None
         self._bootstrap: str | None = None
         self._squares: dict[tuple[str, ...], list[NDArray[np.float64]]] = {}
+        self._counted: int | None = None
+        self._read_numbers: dict[str, Numbers] | None = None
 
     # -- running ------------------------------------------------------------------------------------------------------
 
     def add(self, numbers: range) -> None:
         """Runs more draws."""
+        self._read_numbers = None
         for chunk in self._chunks(numbers):
             run = replace(self._run, numbers=chunk) if self._table is None else self._run.again(chunk)
             kept = run.kept
@@ -102,8 +105,9 @@ class Draws:
     def _put(self, texts: Sequence[str]) -> None:
         if not texts:
             return
+        before, self._counted = self._count, None
         united = " UNION ALL ".join(f"({one})" for one in texts)
-        text = f"SELECT *, row_number() OVER () + {self._count - 1} FROM ({united})"
+        text = f"SELECT *, row_number() OVER () + {before - 1} FROM ({united})"
         if self._table is None:
             self._table = self._run.gathered(text, len(self._places) + 1)
         else:
@@ -273,13 +277,17 @@ class Draws:
         """The rows that draws have given so far; the last column numbers them."""
         if self._table is None:
             return 0
-        ((count,),) = self._engine.session.rows(f"SELECT count(*) FROM temp.{self._table}")
-        return int(count)
+        if self._counted is None:
+            ((count,),) = self._engine.session.rows(f"SELECT count(*) FROM temp.{self._table}")
+            self._counted = int(count)
+        return self._counted
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def numbers(self) -> dict[str, Numbers]:
         """The numbers of all draws by name; under `group` the number of each one's group, counted from 1."""
+        if self._read_numbers is not None:
+            return self._read_numbers
         names = [DRAW, *self._asking.numeric]
         items = ", ".join(f"c{self._places[name]}" for name in names)
         values = self._engine.session.numbers(
@@ -289,6 +297,7 @@ class Draws:
         for place, one in enumerate(self._asking.outputs):
             if one.within and one.within.influence:
                 found[f"v{place}"], found[f"f{place}"] = self.influences(place)
+        self._read_numbers = found
         return found
 
     @property

@@ -39,12 +39,13 @@ def bundled(
     inner += [{**rows.expression(tree), "alias": f"s{n}", "export_state": True} for n, tree in enumerate(calls)]
     keys = [draw, *(rows.expression(tree) for tree in groups)]
     parts = t.select(inner, rows.source, t.all_of(rows.conditions), groups=keys)
-    known = {_key(tree): t.reference(_SHARED, f"g{place}") for place, tree in enumerate(groups)}
-    known |= {
-        _key(tree): t.call("finalize", t.call("combine_aggr", t.reference(_SHARED, f"s{place}")))
+    known = [(tree, t.reference(_SHARED, f"g{place}")) for place, tree in enumerate(groups)]
+    known += [
+        (tree, t.call("finalize", t.call("combine_aggr", t.reference(_SHARED, f"s{place}"))))
         for place, tree in enumerate(calls)
-    }
-    over = {name: _over(tree, known) for name, tree in outputs.items()}
+    ]
+    replaced = _Replaced(known)
+    over = {name: replaced.over(tree) for name, tree in outputs.items()}
     if any(map(_reads_rows, over.values())):
         return None
     number = t.reference(numbers, DRAW)
@@ -54,13 +55,29 @@ def bundled(
     return t.select(shown, source, groups=by)
 
 
+class _Replaced:
+    """Expressions that are known under another name, put in the place of their copies."""
+
+    def __init__(self, known: Sequence[tuple[Tree, Tree]]) -> None:
+        self._known = {_key(tree): other for tree, other in known}
+        self._heads = {_head(tree) for tree, _ in known}
+
+    def over(self, tree: Tree) -> Tree:
+        """The tree over the other names."""
+        result: Tree = t.rewrite(tree, self._other)
+        return result
+
+    def _other(self, node: Tree) -> Tree | None:
+        return self._known.get(_key(node)) if _head(node) in self._heads else None
+
+
 def _key(tree: Tree) -> str:
     return repr(without_place(tree))
 
 
-def _over(tree: Tree, known: Mapping[str, Tree]) -> Tree:
-    result: Tree = t.rewrite(tree, lambda node: known.get(_key(node)))
-    return result
+def _head(tree: Tree) -> tuple[str, str]:
+    """What is seen of an expression at a glance; copies agree on it, so that most others need no closer look."""
+    return str(tree["class"]), str(tree.get("function_name", ""))
 
 
 def _reads_rows(tree: Tree) -> bool:
