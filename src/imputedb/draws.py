@@ -235,25 +235,34 @@ class Draws:
         assert either
         return either
 
-    def influences(self, place: int) -> tuple[Numbers, Numbers]:
-        """The variances and degrees of freedom of an output whose influences were added up, by the row of its draw.
+    def influences(self, place: int) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+        """Variances, degrees of freedom, skewness and units of an output whose influences were added up, by draw's row.
 
         Of rows that belong to units of two kinds it is the sum of both variances less that of the pairs (Cameron,
         Gelbach & Miller 2011, equation 2.11); of more kinds the sum alone, which is too large.
         """
         within = self._asking.outputs[place].within
         assert within
-        units = within.units
-        variance, least = np.full(self._count, np.nan), np.full(self._count, np.nan)
-        for kind in ways(units):
+        kinds = within.units
+        variance, least, skewness, units = (np.full(self._count, np.nan) for _ in range(4))
+        for kind in ways(kinds):
             table = np.concatenate(self._squares[kind])
             mine = 1 + WIDTH * self._by_units()[kind].index(place)
-            at, (n, total, square, weight) = table[:, 0].astype(np.intp), table[:, mine : mine + WIDTH].T
+            at, (n, total, square, cube, weight) = table[:, 0].astype(np.intp), table[:, mine : mine + WIDTH].T
             one = self._variance(place, kind, n, total, square)
-            sign = -1.0 if len(units) == 2 == len(kind) else 1.0
+            sign = -1.0 if len(kinds) == 2 == len(kind) else 1.0
             variance[at] = np.where(np.isnan(variance[at]), 0.0, variance[at]) + sign * one
             least[at] = np.fmin(least[at], self._freedom(place, kind, n, weight))
-        return np.maximum(variance, 0.0), least
+            skewness[at] = np.fmax(skewness[at], self._skewness(place, n, square, cube))
+            units[at] = np.fmin(units[at], n)
+        return np.maximum(variance, 0.0), least, skewness, units
+
+    def _skewness(self, place: int, n: Numbers, square: Numbers, cube: Numbers) -> Numbers:
+        """By size the skewness of influences that add up to nothing; NaN of others, and where they do not vary."""
+        if not self._influence(place).centred:
+            return np.full(len(n), np.nan)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            return np.asarray(np.abs(cube) * np.sqrt(n) / square**1.5, np.float64)
 
     def _freedom(self, place: int, kind: tuple[str, ...], n: Numbers, weight: Numbers) -> Numbers:
         if not self._influence(place).centred:
@@ -296,7 +305,8 @@ class Draws:
         found = dict(zip([*names, "group"], values, strict=True))
         for place, one in enumerate(self._asking.outputs):
             if one.within and one.within.influence:
-                found[f"v{place}"], found[f"f{place}"] = self.influences(place)
+                parts = [f"{part}{place}" for part in "vfju"]
+                found |= dict(zip(parts, self.influences(place), strict=True))
         self._read_numbers = found
         return found
 

@@ -30,8 +30,8 @@ class Influenced:
     weight: Tree
 
 
-WIDTH = 4
-"""The columns of an output: units that count, sums of influences, of their squares, and of squared weights."""
+WIDTH = 5
+"""The columns of an output: units that count, sums of influences, their squares, their cubes, and squared weights."""
 
 
 def squared(
@@ -82,5 +82,6 @@ def _ended(items: list[Tree], outputs: Sequence[Influenced], known: Mapping[str,
         items.append(t.named(t.call("count_if", held), f"n{one.name}"))
         items.append(t.named(t.call("sum", z), f"s{one.name}"))
         items.append(t.named(t.call("sum", t.arithmetic("*", z, z)), f"q{one.name}"))
+        items.append(t.named(t.call("sum", t.arithmetic("*", z, t.arithmetic("*", z, z))), f"c{one.name}"))
         items.append(t.named(t.call("sum", t.arithmetic("*", weight, weight)), f"d{one.name}"))
     return items

@@ -1,0 +1,42 @@
+"""Intervals that are suspect by what is measured: told where coverage is short, silent where it is not."""
+
+import numpy as np
+import pytest
+
+from imputedb import Database
+
+
+def warned(db: Database, rare: bool, rows: int, samples: int) -> float:
+    """The share of samples in which a slope is told to rest on few rows; of a rare event it covers 85 % for 95."""
+    told = 0
+    for sample in range(samples):
+        rng = np.random.default_rng([rows, sample])
+        x = rng.normal(size=rows)
+        y = (rng.random(rows) < 1 / (1 + np.exp(3.2 - 1.5 * x))).astype(float) if rare else x + rng.normal(size=rows)
+        y[:2] = 0, 1
+        db.register("t", {"x": x, "y": np.ma.masked_array(y, rng.random(rows) < 0.2)})
+        result = db.sql("SELECT regr_slope(y, x) AS b FROM t", m=5, imputer="norm")
+        told += any(one.startswith("b: few of its") for one in result.report.warnings)
+    return told / samples
+
+
+def test_slopes_that_few_rows_decide(db: Database) -> None:
+    assert warned(db, rare=True, rows=50, samples=12) > 1 / 3
+    assert warned(db, rare=False, rows=50, samples=12) <= 0.17
+    assert warned(db, rare=False, rows=400, samples=4) == 0
+
+
+@pytest.mark.parametrize("text", ["SELECT corr(y, x) AS b FROM t", "SELECT g, regr_slope(y, x) AS b FROM t GROUP BY g"])
+def test_groups_and_correlations_too(db: Database, text: str) -> None:
+    """A single row far out decides them."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=80)
+    y = x + rng.normal(size=80)
+    x[0], y[0] = 30.0, -200.0
+    gone = rng.random(80) < 0.2
+    gone[0] = False
+    db.register("t", {"g": np.arange(80) % 2, "x": x, "y": np.ma.masked_array(y, gone)})
+    assert any("b: few of its" in one for one in db.sql(text, m=5, imputer="norm").report.warnings)
+    assert not any(
+        "b: few of its" in one for one in db.sql(text, m=5, imputer="norm", interval="answer").report.warnings
+    )
