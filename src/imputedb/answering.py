@@ -211,7 +211,8 @@ def _as_it_stands(engine: DuckDB, asked: Asked, text: str, values: Mapping[str, 
     """What DuckDB gives for a statement."""
     began = perf_counter()
     held, columns, types = engine.session.answered(text, values)
-    return Result(engine, held, columns, types, _timed(_verbatim(asked), began))
+    report = replace(_verbatim(asked), notes=engine.session.taken())
+    return Result(engine, held, columns, types, _timed(report, began))
 
 
 def _kept(engine: DuckDB, planner: Planner, around: Keeps, asked: Asked, progress: Progress | None) -> Result:
@@ -220,15 +221,20 @@ def _kept(engine: DuckDB, planner: Planner, around: Keeps, asked: Asked, progres
     if about is not None:
         inner = _rows(engine, planner, about, asked, progress)
         found = _published(engine, around, inner.selecting, asked)
-        found.report, found.blocks, found.frontier = inner.report, inner.blocks, inner.frontier
-        return found
+        return _around(found, inner)
     began = perf_counter()
     prepared = planner.prepare(around.query, asked)
     if not prepared.blocks and asked.method == IMPUTATION:
         return _published(engine, around, prepared.text, asked)
     inner = answer(engine, prepared, asked, (perf_counter() - began) * 1e3, progress)
     found = _published(engine, around, inner.selecting, asked)
-    found.report, found.blocks, found.frontier = inner.report, inner.blocks, inner.frontier
+    return _around(found, inner)
+
+
+def _around(found: Result, inner: Result) -> Result:
+    """What a statement gives that keeps the rows of an answer, with the answer's report."""
+    found.report = replace(inner.report, notes=(*inner.report.notes, *found.report.notes))
+    found.blocks, found.frontier = inner.blocks, inner.frontier
     return found
 
 

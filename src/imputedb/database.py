@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from datetime import date
 from os import PathLike
@@ -87,7 +88,9 @@ class Database:
             StorageError: a file cannot be read, or the database cannot be written.
             DataError: a file holds no table, or the table is there already and not to be replaced.
         """
-        return load.load(self._engine, [str(file) for file in files], table, missing or {}, replace=replace)
+        names = load.load(self._engine, [str(file) for file in files], table, missing or {}, replace=replace)
+        self._remark()
+        return names
 
     def register(
         self,
@@ -108,6 +111,12 @@ class Database:
             DataError: the object has no columns, or the table is there already and not to be replaced.
         """
         load.register(self._engine, name, frame, missing or {}, replace=replace, kept=keep)
+        self._remark()
+
+    def _remark(self) -> None:
+        """Warns of what is kept, and what is forgotten, of what was said about a table that a call has replaced."""
+        for remark in self._engine.session.taken():
+            warnings.warn(remark, stacklevel=7)
 
     def missing(self, table: str, column: str, values: Sequence[object]) -> None:
         """Declares which stored values of a column mean a missing one; kept with the database, replaces earlier ones.
@@ -328,6 +337,7 @@ class Database:
         flags: bool = True,
         long: bool = False,
         progress: Progress | None = None,
+        params: Given = None,
     ) -> Completed:
         """Writes m completed copies of a table, or of a SELECT's rows, with a manifest, all of it or nothing.
 
@@ -344,6 +354,7 @@ class Database:
             flags: whether each filled column has a boolean `<column>__imputed` beside it, which reports need.
             long: one Parquet file with `.imp` and `.id`, rather than one a draw.
             progress: told the share of the draws that are done.
+            params: values of a SELECT's parameters: a list for `?` and `$1`, a dictionary for `$name`.
 
         Raises:
             QueryError: the SELECT, m or the imputer are wrong.
@@ -352,6 +363,7 @@ class Database:
         from imputedb.completion.completing import Request, complete
 
         one = the_one(imputer, "completed data sets need")
+        source = source if params is None else answering.query_of(self._engine, source, params)
         return complete(self._engine, Request(source, m, one, seed, columns, flags, long), Path(out), progress)
 
     def sensitivity(
@@ -651,7 +663,9 @@ class Database:
             QueryError: DuckDB rejects it, with its reason.
             StorageError: it cannot be written.
         """
-        return self._engine.session.execute(text, by_name(params))
+        found = self._engine.session.execute(text, by_name(params))
+        self._remark()
+        return found
 
     def profile(self, table: str | None = None) -> list[Profile]:
         """What is missing where: of one table, or of all."""

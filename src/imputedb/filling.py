@@ -179,9 +179,9 @@ class Filling:
             CannotImpute: the policy refuses such an answer.
         """
         policy, share = self.policy(column), 100 * float(gap.mean()) if hand.count else 0.0
-        if policy.above is None or share <= policy.above:
+        said = policy.exceeded(str(column), share)
+        if said is None:
             return
-        said = f"{share:.0f} % of the cells of {column} at hand are imputed; its policy allows {policy.above:g} %"
         if policy.refuse:
             raise CannotImpute(said)
         if said not in self.outcome.warnings:

@@ -141,3 +141,21 @@ def test_cells_that_nothing_earlier_tells_of_are_masked() -> None:
     first = np.flatnonzero(~gone)[0]
     expected = (np.flatnonzero(gone) < first) | lost[gone]
     assert np.ma.getmaskarray(values).tolist() == expected.tolist()
+
+
+def test_neighbours_are_searched_twice_at_most_for_predictions_within_a_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    from imputedb.neighbours import filling
+
+    calls = []
+    fill = filling.fill
+    monkeypatch.setattr(filling, "fill", lambda *given, **more: calls.append(1) or fill(*given, **more))
+    given, truth, gone = rows(2000)
+    for policy, most in ((Policy(low=-99, high=99), 1), (Policy(low=0.0), 2), (Policy(values=("-1", "0", "1")), 2)):
+        calls.clear()
+        found = Request(given, (A,), chosen("knn")[0], {A: Permit(policy)}).values().values[A]
+        assert len(calls) <= most
+        if policy.low == 0.0:
+            expected = truth[0][gone & (truth[0] >= 0)].mean()
+            some = found[truth[0][gone] >= 0]
+            assert found.min() >= 0
+            assert abs(some.mean() - expected) < 0.15

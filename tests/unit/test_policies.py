@@ -1,5 +1,6 @@
 """Policies and declared values: what is accepted, and that they follow the data."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 import imputedb
 from imputedb import Database
-from imputedb.errors import Error, StorageError
+from imputedb.errors import DataError, Error, StorageError
 
 ROWS = (
     "SELECT * FROM (VALUES (1, 10, 'a', true, DATE '2020-01-01'), (2, NULL, 'a', true, NULL), "
@@ -276,3 +277,93 @@ def test_other_functions_name_it_too(mixed: Database, tmp_path: Path) -> None:
     assert mixed.cells("t", "x", imputer="tree").imputer == "norm"
     mixed.policy("t", "y", low=0)
     assert mixed.why("t", "y", 3).policy == "IMPUTE RANGE 0 TO infinity"
+
+
+def test_a_table_that_replaces_another_says_what_is_kept(table: Database) -> None:
+    _say(table)
+    table.policy("t", "x", low=0)
+    whole = ROWS.replace("10, 'a'", "20, 'a'")
+    kept = "t is replaced, and keeps the policies and declared values of s, x"
+    assert table.sql(f"CREATE OR REPLACE TABLE t AS {whole}").report.notes == (kept,)
+    assert kept in table.sql("CREATE OR REPLACE TABLE t AS SELECT * FROM t WHERE x > 0").report.notes
+    with pytest.warns(UserWarning, match="keeps the policies and declared values of s, x") as remarks:
+        table.execute(f"CREATE OR REPLACE TABLE t AS {ROWS}")
+    assert remarks[0].filename == __file__
+    found = table.sql("CREATE OR REPLACE TABLE t AS SELECT 1 AS id, DATE '2020-01-01' AS x, 'a' AS s, true AS went")
+    assert any("what was said of x is forgotten" in note for note in found.report.notes)
+    assert [column for _, column, _ in table.policies()] == ["s"]
+    assert table.declared() == []
+    assert table.sql("CREATE OR REPLACE TABLE u AS SELECT 1 AS x").report.notes == ()
+    assert table.sql("SELECT x FROM t").report.notes == ()
+
+
+def test_a_temporary_table_replaces_none_that_is_stored(kept: Database) -> None:
+    kept.policy("t", "x", low=0)
+    assert kept.sql("CREATE OR REPLACE TEMP TABLE t AS SELECT 'a' AS x").report.notes == ()
+    assert kept.policies("a.main.t") == [("a.main.t", "x", "IMPUTE RANGE 0 TO infinity")]
+
+
+def test_register_and_load_say_what_is_kept(kept: Database, tmp_path: Path) -> None:
+    kept.policy("t", "x", low=0)
+    (tmp_path / "t.csv").write_text("id,x\n1,2\n")
+    with pytest.warns(UserWarning, match="keeps the policies and declared values of x") as remarks:
+        kept.load(str(tmp_path / "t.csv"), replace=True)
+    assert remarks[0].filename == __file__
+    with pytest.warns(UserWarning, match="what was said of x is forgotten: no column 'x'"):
+        kept.register("t", {"id": [1]}, keep=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kept.register("t", {"id": [1]}, keep=True)
+
+
+def test_impute_obeys_the_share_that_is_allowed(table: Database, tmp_path: Path) -> None:
+    table.policy("t", "x", above=20)
+    for source in ("t", "SELECT id, x FROM t"):
+        assert any("33 % of the cells" in said for said in table.impute(source, tmp_path / "a", m=1).warnings)
+    table.policy("t", "x", above=40)
+    assert not any("33 %" in said for said in table.impute("t", tmp_path / "b", m=1).warnings)
+    table.policy("t", "x", above=20, refuse=True)
+    for source in ("t", "SELECT id, x FROM t"):
+        with pytest.raises(DataError, match="33 % of the cells"):
+            table.impute(source, tmp_path / "c", m=1)
+    assert not (tmp_path / "c" / "CURRENT").exists()
+
+
+def test_impute_takes_parameters(table: Database, tmp_path: Path) -> None:
+    for text, given in (("?", [2]), ("$1", [2]), ("$most", {"most": 2})):
+        run = table.impute(f"SELECT id, x FROM t WHERE id <= {text}", tmp_path / "out", m=1, params=given)
+        assert run.manifest["rows"] == 2
+    with pytest.raises(Error):
+        table.impute("SELECT id, x FROM t WHERE id <= ?", tmp_path / "out", m=1, params=[1, 2])
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high"),
+    [
+        ("DATE", "2020-03-01", "2020-03-31"),
+        ("TIMESTAMP", "2020-03-01 10:30:00", "2020-03-05"),
+        ("TIMESTAMP WITH TIME ZONE", "2020-03-01T10:30:00+00:00", "2020-03-05T00:00:00+00:00"),
+    ],
+)
+@pytest.mark.parametrize("imputer", ["norm", "pmm", "tree", "knn", "hotdeck", "mean"])
+def test_a_range_of_moments_holds_everywhere(
+    imputer: str, kind: str, low: str, high: str, tmp_path: Path, db: Database
+) -> None:
+    rows = (
+        "SELECT i AS id, i % 7 AS z, CASE WHEN i % 3 > 0 THEN TIMESTAMP '2020-02-20' + INTERVAL (i * 3) HOUR END AS day"
+    )
+    db.execute(f"SET TimeZone = 'UTC'; CREATE TABLE t AS {rows} FROM range(200) r(i)")
+    db.execute(f"ALTER TABLE t ALTER day TYPE {kind}")
+    db.policy("t", "day", low=low, high=high)
+    inside = f"bool_and(day BETWEEN '{low}'::{kind} AND '{high}'::{kind})"
+    count = "SELECT count(*) FROM t WHERE day IS NULL"
+    found = db.sql(f"SELECT {inside}, count(DISTINCT day) FROM (SELECT day FROM t WHERE IMPUTED(day))", imputer=imputer)
+    assert found.fetchall()[0][0] is True
+    draws = db.sql(
+        f"SELECT z, {inside} AS good FROM (SELECT * FROM t WHERE IMPUTED(day)) GROUP BY z", imputer=imputer, m=3
+    )
+    assert all(row[1] for row in draws.fetchall())
+    if imputer != "mean":
+        file = db.impute("t", tmp_path / "out", m=1, imputer=imputer).files[0]
+        assert db.execute(f"SELECT {inside} FROM '{file}' WHERE day__imputed") == [(True,)]
+    assert db.execute(count) == [(67,)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from imputedb.cli.opening import opened, shown_progress
-from imputedb.cli.options import listed, trial_imputer, with_trial
+from imputedb.cli.options import listed, parameters, trial_imputer, with_params, with_trial
 from imputedb.errors import StorageError
 
 
@@ -19,6 +19,7 @@ from imputedb.errors import StorageError
 @click.option("--columns", help="Columns to fill, with commas; all incomplete ones unless given.")
 @click.option("--flags/--no-flags", default=True, help="A boolean COLUMN__imputed beside each filled column.")
 @click.option("--long", is_flag=True, help="One file with .imp and .id, rather than one a data set.")
+@with_params
 @with_trial
 def impute(
     db: str,
@@ -31,6 +32,7 @@ def impute(
     *,
     flags: bool,
     long: bool,
+    params: tuple[str, ...],
     treatment: str | None,
     reference: str | None,
     visits: str,
@@ -47,7 +49,16 @@ def impute(
         wanted = None if columns is None else listed(columns)
         one = trial_imputer(imputer, treatment, reference, visits, covariates) or imputer
         done = database.impute(
-            source, out, m=m, imputer=one, seed=seed, columns=wanted, flags=flags, long=long, progress=progress
+            source,
+            out,
+            m=m,
+            imputer=one,
+            seed=seed,
+            columns=wanted,
+            flags=flags,
+            long=long,
+            progress=progress,
+            params=parameters(source, params),
         )
     click.echo(printed(rows_table(["column", "method", "imputed", "R-hat", "notes"], described(done))), err=True)
     for name, reason in done.manifest["left"].items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
@@ -43,7 +44,11 @@ def load(db: str, files: tuple[str, ...], table: str | None, missing: tuple[str,
     new = not Path(db).exists()
     try:
         with opened(db, create=True) as database:
-            names = database.load(*files, table=table, missing=declared, replace=replace)
+            with warnings.catch_warnings(record=True) as remarks:
+                warnings.simplefilter("always")
+                names = database.load(*files, table=table, missing=declared, replace=replace)
+            for remark in remarks:
+                click.echo(f"note: {remark.message}", err=True)
             for name, file in zip(names, files, strict=True):
                 click.echo(f"{name}: {database.profile(name)[0].rows:,} rows from {file}", err=True)
     except BaseException:

@@ -77,6 +77,7 @@ def complete(engine: DuckDB, request: Request, out: Path, progress: Progress | N
     with engine.lock:
         found = sources.read(engine, sources.staged(engine, request.text), request.columns)
         remarks.check_targets(found, request.columns)
+        shares = remarks.shares(found)
         remarks.check_names(found, flags=request.flags, long=request.long)
         told = _told(request, found)
         run = "run-" + hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
@@ -91,7 +92,7 @@ def complete(engine: DuckDB, request: Request, out: Path, progress: Progress | N
             columns = _columns(request, found, drawn)
             files = [{key: record[key] for key in ("file", "sha256", "bytes", "rows")} for record in records]
             seconds = round(perf_counter() - began, 3)
-            warnings = remarks.warnings(found, request.imputer, request.m, drawn)
+            warnings = [*shares, *remarks.warnings(found, request.imputer, request.m, drawn)]
             intervals = [name for name, kind in found.types.items() if kind == sources.INTERVAL]
             told |= {"policies": found.policies, "warnings": warnings, "intervals": intervals}
             whole = {**told, "files": files, "columns": columns, "left": found.left, "seconds": seconds}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from imputedb.completion.source import DRAW, FLAG, ROW, Source
-from imputedb.errors import QueryError
+from imputedb.errors import CannotImpute, QueryError
 from imputedb.imputers.imputer import Array, Imputer, doubt
 
 
@@ -37,6 +37,22 @@ def check_targets(source: Source, wanted: Sequence[str] | None) -> None:
     """
     if wanted is not None and not source.targets and not set(wanted) & set(source.left):
         raise QueryError(f"nothing is missing in {', '.join(wanted) or 'no column'}: there is nothing to fill in")
+
+
+def shares(source: Source) -> list[str]:
+    """Warnings of shares of imputed cells that policies want to be warned of.
+
+    Raises:
+        CannotImpute: a policy refuses such a run.
+    """
+    found, rows = list[str](), len(source.rows.keys)
+    for column in source.targets:
+        policy = source.permits[column].policy
+        said = policy.exceeded(column.name, 100 * source.missing[column] / rows if rows else 0.0)
+        if said is not None and policy.refuse:
+            raise CannotImpute(said)
+        found += [said] if said is not None else []
+    return found
 
 
 def digests(values: Mapping[Any, Array]) -> dict[str, str]:

@@ -89,17 +89,32 @@ def forget(engine: DuckDB, table: Table, column: str) -> None:
 
 
 def prune(engine: DuckDB, table: Table) -> None:
-    """Lets go of what was said about columns that a table no longer has, or that no longer suits them."""
-    types = engine.tables.shape(table).types
+    """Lets go of what was said about columns that a table no longer has, or that no longer suits them.
+
+    What is kept and what is gone is said in the session's remarks.
+    """
+    types, kept, gone = engine.tables.shape(table).types, set[str](), dict[str, str]()
     for column, policy in list(engine.store.policies(table).items()):
         try:
             decide(engine, table, column, policy)
-        except (DataError, QueryError):
+            kept.add(column)
+        except (DataError, QueryError) as error:
             engine.store.decide(table, column, None)
+            gone[column] = str(error).partition("\n")[0]
     for column, codes in list(engine.store.missing(table).items()):
         if codes and (column not in types or not all(_holds(engine, types[column], code) for code in codes)):
             engine.store.declare(table, column, ())
+            gone.setdefault(column, f"it cannot hold {', '.join(codes)}" if column in types else "it is not there")
+        elif codes:
+            kept.add(column)
     engine.session.changed()
+    if kept:
+        engine.session.remarks.append(
+            f"{table.name} is replaced, and keeps the policies and declared values of {', '.join(sorted(kept))}"
+        )
+    engine.session.remarks += [
+        f"{table.name} is replaced, and what was said of {column} is forgotten: {why}" for column, why in gone.items()
+    ]
 
 
 def meaning(connection: duckdb.DuckDBPyConnection, shape: Shape, column: str, alias: str) -> Tree | None:

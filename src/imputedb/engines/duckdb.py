@@ -58,7 +58,9 @@ class DuckDB:
         self.slots = Slots(self.connection)
         self.functions = functions(self.connection)
         self.session.tidying += [self.temporary.tidy, self.slots.tidy]
-        self.session.following = lambda text: following.followed(self.store, self.tables, text)
+        self.session.following = lambda text: following.followed(
+            self.store, self.tables, text, lambda table: declarations.prune(self, table)
+        )
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

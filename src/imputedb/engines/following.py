@@ -13,15 +13,18 @@ from imputedb.sql.tokens import Token, tokens
 
 Action = Callable[[], None]
 
-_WORDS = ("alter", "drop", "begin", "start", "commit", "end", "rollback", "abort")
+Prune = Callable[[Table], None]
+"""Lets go of what no longer suits a table that has been replaced."""
+
+_WORDS = ("replace", "alter", "drop", "begin", "start", "commit", "end", "rollback", "abort")
 
 
-def followed(store: Store, tables: Tables, text: str) -> Action:
+def followed(store: Store, tables: Tables, text: str, prune: Prune) -> Action:
     """What is to be done once statements have run, which have not run yet."""
     lowered = text.lower()
     if not any(word in lowered for word in _WORDS):
         return _nothing
-    actions = [_one(store, tables, statement) for statement in _split(text)]
+    actions = [_one(store, tables, statement, prune) for statement in _split(text)]
 
     def follow() -> None:
         for action in actions:
@@ -48,7 +51,7 @@ def _split(text: str) -> list[list[Token]]:
     return [statement for statement in statements if statement]
 
 
-def _one(store: Store, tables: Tables, found: Sequence[Token]) -> Action:
+def _one(store: Store, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:
     words = [token.word for token in found]
     match words[0]:
         case "begin" | "start":
@@ -57,6 +60,8 @@ def _one(store: Store, tables: Tables, found: Sequence[Token]) -> Action:
             return lambda: store.ended(kept=True)
         case "rollback" | "abort":
             return lambda: store.ended(kept=False)
+        case "create" if words[1:3] == ["or", "replace"]:
+            return _replaced(store, tables, found, prune)
         case "alter" if words[1:2] == ["table"]:
             return _altered(store, tables, found)
         case "drop" if words[1:2] == ["table"]:
@@ -64,6 +69,19 @@ def _one(store: Store, tables: Tables, found: Sequence[Token]) -> Action:
             return (lambda: store.undeclare(table)) if table else _nothing
         case _:
             return _nothing
+
+
+def _replaced(store: Store, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:
+    words = [token.word for token in found[:5]]
+    temporary = words[3:4] in (["temp"], ["temporary"])
+    if words[3 + temporary : 4 + temporary] != ["table"]:
+        return _nothing
+    table, _ = _table(tables, found, 4 + temporary)
+    if table is None or (table.catalog == "temp") != temporary:
+        return _nothing
+    if not store.policies(table) and not store.missing(table):
+        return _nothing
+    return lambda: prune(table)
 
 
 def _altered(store: Store, tables: Tables, found: Sequence[Token]) -> Action:

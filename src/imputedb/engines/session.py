@@ -49,6 +49,7 @@ class Session:
         home: the name of the database that it was opened with.
         lock: held by the thread whose turn it is.
         signals: what comes in the middle of a call.
+        remarks: what is to be said of tables that a call has replaced.
         following: told of every statement of the user's before it runs; what it gives is called once it has.
         tidying: called after a call that failed: each lets go of what the call may have left.
     """
@@ -65,6 +66,7 @@ class Session:
         self._version = 0
         self._in_transaction = False
         self.following: Callable[[str], Callable[[], None]] | None = None
+        self.remarks: list[str] = []
         self.tidying: list[Callable[[], None]] = []
         atexit.register(_close_quietly, weakref.ref(self))
         if hasattr(os, "register_at_fork"):
@@ -250,6 +252,11 @@ class Session:
                 raise ours(error) from error
             finally:
                 self.changed()
+
+    def taken(self) -> tuple[str, ...]:
+        """The remarks, which are then made."""
+        found, self.remarks = tuple(dict.fromkeys(self.remarks)), []
+        return found
 
     # -- transactions -------------------------------------------------------------------------------------------------
 

@@ -300,6 +300,11 @@ def assumption_of(imputer: Imputer) -> str | None:
     return (imputer.assumption or None) if isinstance(imputer, Assumes) else None
 
 
+def averages_donors(imputer: Imputer) -> bool:
+    """Whether what an imputer predicts are means or modes of observed values of the column."""
+    return bool(getattr(imputer, "averages_donors", False))
+
+
 def reads_whole_tables(imputer: Imputer) -> bool:
     """Whether an imputer needs all stored rows of a table, with their stored gaps, whatever rows a query is about.
 

@@ -76,6 +76,7 @@ class KNN:
 
     name = "knn"
     uses_predictors = True
+    averages_donors = True
 
     def __post_init__(self) -> None:
         self.settings([])

@@ -16,7 +16,7 @@ from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.errors import CannotImpute
 from imputedb.imputers import checked
 from imputedb.imputers.earlier import CLOCK, earlier
-from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows
+from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows, averages_donors
 from imputedb.imputers.order import by_name
 from imputedb.imputers.registry import the_one
 from imputedb.imputers.truncated import Bounds, bounds, expected, within
@@ -247,11 +247,25 @@ class Part:
             mine = [column for column in targets if column in drawn]
             (kept,) = within(rows, [0], [{c: values[c] for c in mine}], self._drawing(mine), chosen, said)
             values |= kept
-        if predicted:
+        if predicted and averages_donors(self.imputer):
+            values |= {c: self._by_donors(rows, c, values[c], limit, said) for c, limit in predicted.items()}
+        elif predicted:
             only = {column: values[column] for column in targets if column in predicted}
             always = self.times is not None  # whether one cell is near a bound must not hang on a later one
             values |= expected(rows, only, self._drawing(list(only)), predicted, said, always=always)
         return values
+
+    def _by_donors(self, rows: Rows, column: Column, values: Array, limit: Bounds, said: list[str]) -> Array:
+        """Single values of a column of an imputer that averages donors, of those whose value may be filled in alone."""
+        cells = rows.columns[column]
+        good = limit.permits(cells.values) | cells.missing
+        some = Cells(cells.values, cells.missing | ~good, cells.kind, cells.levels)
+        hidden = replace(rows, columns={**rows.columns, column: some})
+        if good.all() or not hidden.taught(column).any():
+            return limit.nearest(values)
+        given, sentences = checked.imputed(self.imputer, hidden, [column], self.request.seed)
+        said.extend(sentence for sentence in sentences if sentence not in said)
+        return limit.nearest(given[column][cells.missing[some.missing]])
 
     def _drawing(self, targets: Sequence[Column]) -> "_Draw":
         return _Draw(self.imputer, tuple(targets), self.request.seed)
