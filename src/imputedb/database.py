@@ -23,7 +23,7 @@ from imputedb.execution import Watch
 from imputedb.explain import Explanation, explained
 from imputedb.imputers.imputer import Imputer, Progress
 from imputedb.imputers.knn import KNN
-from imputedb.imputers.registry import Choice, chosen, the_one
+from imputedb.imputers.registry import Choice, Cycles, chosen, the_one, with_cycles
 from imputedb.inference.answers import Estimate, Question
 from imputedb.inference.measures import MEASURES, Measure, Measures
 from imputedb.lookup import Lookups
@@ -145,6 +145,7 @@ class Database:
         method: Literal["imputation", "aipw", "ml", "bounds"] = "imputation",
         deviations: float | None = None,
         sensitivity: Departures | None = None,
+        cycles: Cycles = "auto",
         progress: Progress | None = None,
         watch: Watch | None = None,
     ) -> Result:
@@ -184,6 +185,8 @@ class Database:
                 than within the range that is observed. A policy's RANGE holds in any case.
             sensitivity: departures from missing at random, of `imputedb.sensitivity`, under which the query is asked
                 again: `result.sensitivity` says how its numbers move and where their intervals reach a stated value.
+            cycles: how often chained equations draw each column anew; `auto` for as often as it takes to forget their
+                start. `report.convergence` says how well they have.
             progress: told the share of an imputer's work that is done.
             watch: told of every operator, which then runs on its own; for tests and EXPLAIN ANALYZE.
 
@@ -196,7 +199,17 @@ class Database:
         many = None if m == "auto" else m
         known = Measures(measures)
         asked = Asked(
-            alpha, chosen(imputer), seed, strategy, many, interval, level, precision, known, method, deviations
+            alpha,
+            with_cycles(chosen(imputer), cycles),
+            seed,
+            strategy,
+            many,
+            interval,
+            level,
+            precision,
+            known,
+            method,
+            deviations,
         )
         found = answering.respond(self._engine, self._planner, text, asked, params, progress, watch)
         if sensitivity is None:
@@ -336,6 +349,7 @@ class Database:
         columns: Sequence[str] | None = None,
         flags: bool = True,
         long: bool = False,
+        cycles: Cycles = "auto",
         progress: Progress | None = None,
         params: Given = None,
     ) -> Completed:
@@ -353,18 +367,47 @@ class Database:
             columns: to fill; all incomplete ones unless given.
             flags: whether each filled column has a boolean `<column>__imputed` beside it, which reports need.
             long: one Parquet file with `.imp` and `.id`, rather than one a draw.
+            cycles: how often chained equations draw each column anew; `auto` for as often as it takes to forget their
+                start. The manifest's `convergence` says how well they have.
             progress: told the share of the draws that are done.
             params: values of a SELECT's parameters: a list for `?` and `$1`, a dictionary for `$name`.
 
         Raises:
-            QueryError: the SELECT, m or the imputer are wrong.
+            QueryError: the SELECT, m, the imputer or cycles are wrong.
             StorageError: the folder cannot be written, or another process is writing into it.
         """
         from imputedb.completion.completing import Request, complete
 
-        one = the_one(imputer, "completed data sets need")
+        (one,) = with_cycles((the_one(imputer, "completed data sets need"),), cycles)
         source = source if params is None else answering.query_of(self._engine, source, params)
         return complete(self._engine, Request(source, m, one, seed, columns, flags, long), Path(out), progress)
+
+    def more(
+        self,
+        run: Completed | str | Path,
+        cycles: int,
+        *,
+        imputer: str | Imputer | None = None,
+        progress: Progress | None = None,
+    ) -> Completed:
+        """A run of completed data sets with further cycles, beside the old one: what asking for all at once gives.
+
+        Args:
+            run: as `impute` gave it, or its folder.
+            cycles: how many more.
+            imputer: that of the run, if it is one of your own.
+            progress: told the share of the draws that are done.
+
+        Raises:
+            QueryError: the imputer is not the run's or runs no chains, or the rows have changed since.
+            StorageError: there is no such run, or the folder cannot be written.
+        """
+        from imputedb.completion.completed import Completed, opened
+        from imputedb.completion.completing import continued
+
+        found = run if isinstance(run, Completed) else opened(run)
+        one = the_one(str(found.manifest["imputer"]) if imputer is None else imputer, "completed data sets need")
+        return continued(self._engine, found, one, cycles, progress)
 
     def sensitivity(
         self,

@@ -161,7 +161,7 @@ class Drawing:
             for column in part.targets:
                 filling.outcome.filled(column, part.imputer.name)
         places = {c: asked.cells(c, made[c].rows) for c in asked.wanted if c in made}
-        for turn, values in zip(turns, request.draws(numbers, filling.progress), strict=True):
+        for turn, values in zip(turns, request.draws(numbers, filling.progress, filling.outcome.heard), strict=True):
             for column in places:
                 cells = asked.rows.columns[column]
                 for chosen, at in (places[column].of(turn), places[column].of(EVERY)):

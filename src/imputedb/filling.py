@@ -12,6 +12,7 @@ from imputedb.bundle import Drawn
 from imputedb.engines.engine import Engine
 from imputedb.errors import CannotImpute
 from imputedb.imputers import checked, features
+from imputedb.imputers.convergence import Chains
 from imputedb.imputers.imputer import (
     EVERY,
     Array,
@@ -43,6 +44,7 @@ class Outcome:
         examined: rows that they are some of.
         unconditioned: tables whose dropped rows are counted before the query's conditions.
         warnings: sentences.
+        chains: how those of draws moved.
     """
 
     imputed: dict[Column, int] = field(default_factory=dict)
@@ -51,6 +53,11 @@ class Outcome:
     examined: int = 0
     unconditioned: set[str] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
+    chains: list[Chains] = field(default_factory=list)
+
+    def heard(self, chains: Chains) -> None:
+        """Takes note of how the chains of some draws moved."""
+        self.chains.append(chains)
 
     def filled(self, column: Column, method: str) -> None:
         """Takes note of what fills a column."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from imputedb.algebra.relation import Relation
     from imputedb.diagnostics.likelihood import Likely
+    from imputedb.imputers.convergence import Chains
     from imputedb.inference.doubly_robust import Robust
     from imputedb.planning.frontier import Frontier
     from imputedb.sensitivity import Sensitivity
@@ -57,6 +58,8 @@ class Report:
         warnings: sentences a reader of the answer must know.
         notes: why what was not planned was not.
         m: draws that the answer is pooled of; 1 for the single best values.
+        convergence: of several draws by chained equations, what has forgotten its start least; None where draws had
+            nothing to forget.
     """
 
     alpha: float
@@ -75,6 +78,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     m: int = 1
+    convergence: Chains | None = None
 
 
 @public(lambda result: result._engine.session.reading)

@@ -18,6 +18,7 @@ from imputedb.engines.session import Held
 from imputedb.errors import CannotImpute, DataError, InternalError, QueryError
 from imputedb.execution import Execution, Watch
 from imputedb.filling import Outcome
+from imputedb.imputers.convergence import worst
 from imputedb.imputers.imputer import Array, Imputer, Progress
 from imputedb.inference.answers import Question
 from imputedb.inference.measures import Measures
@@ -305,6 +306,7 @@ class Run:
                 if imputed.get(str(column))
             },
             "dropped": self._outcome.dropped,
+            "convergence": worst(self._outcome.chains),
             "warnings": (*_warnings(penalty, self._outcome), *_apart(self.drawn if self._joined else [])),
             "notes": tuple(_notes(self.drawn, self.asked)),
         }
@@ -387,6 +389,7 @@ def _check_imputable(relation: Relation, statistics: Mapping[str, Statistics]) -
 
 def _warnings(penalty: float, outcome: Outcome) -> list[str]:
     found = list(outcome.warnings)
+    found += [one.warning for one in outcome.chains if one.doubtful]
     if penalty >= HIGH_PENALTY:
         found.append(
             f"the plan's penalty is {penalty:.2f} of 1: much of what is missing was dropped or guessed; a smaller "

@@ -159,5 +159,5 @@ def hidden(rows: Rows, flags: Mapping[Column, NDArray[np.bool_]]) -> Rows:
     columns = dict(rows.columns)
     for column, flag in flags.items():
         cells = columns[column]
-        columns[column] = Cells(cells.values, cells.missing | flag, cells.kind, cells.levels)
+        columns[column] = cells.like(cells.values, cells.missing | flag)
     return Rows(columns, rows.keys)

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from imputedb.algebra.column import Column
-from imputedb.diagnostics.convergence import (
+from imputedb.diagnostics.em import em
+from imputedb.diagnostics.mcar import little
+from imputedb.diagnostics.missing import flux, nelson_aalen, pairs, pattern_table, predictors
+from imputedb.diagnostics.overimputation import overimpute
+from imputedb.errors import DataError
+from imputedb.imputers.convergence import (
     autocorrelation,
     basic_rhat,
     convergence,
@@ -19,11 +24,6 @@ from imputedb.diagnostics.convergence import (
     gelman_rubin,
     rhat,
 )
-from imputedb.diagnostics.em import em
-from imputedb.diagnostics.mcar import little
-from imputedb.diagnostics.missing import flux, nelson_aalen, pairs, pattern_table, predictors
-from imputedb.diagnostics.overimputation import overimpute
-from imputedb.errors import DataError
 from imputedb.imputers.imputer import Cells, Rows
 from imputedb.imputers.registry import IMPUTERS
 from imputedb.statistics.statistics import Kind

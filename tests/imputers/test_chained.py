@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,7 @@ from imputedb.imputers.checked import draws
 from imputedb.imputers.crossproducts import KEPT_ROWS, chain, patterns
 from imputedb.imputers.design import design
 from imputedb.imputers.imputer import Cells, Imputer, Rows
-from imputedb.imputers.logistic import Logistic
 from imputedb.imputers.normal import Normal
-from imputedb.imputers.pmm import Pmm
 from imputedb.imputers.registry import IMPUTERS
 from imputedb.imputers.shift import Shift
 from imputedb.imputers.trace import Trace
@@ -210,8 +209,8 @@ CASES: list[tuple[str, str, Imputer, Analysis]] = [
     ("nhanes_norm_chl", "nhanes.csv", IMPUTERS["norm"](), regressed("chl", "age", "bmi")),
     ("nhanes_norm_mean_chl", "nhanes.csv", IMPUTERS["norm"](), regressed("chl")),
     ("nhanes_norm_mean_bmi", "nhanes.csv", IMPUTERS["norm"](), regressed("bmi")),
-    ("nhanes_pmm_chl", "nhanes.csv", Chained(Pmm(bootstrap=False)), regressed("chl", "age", "bmi")),
-    ("nhanes2_default_bmi", "nhanes2.csv", Chained(Logistic(), (Pmm(bootstrap=False),)), regressed("bmi", *NHANES2)),
+    ("nhanes_pmm_chl", "nhanes.csv", IMPUTERS["pmm"](), regressed("chl", "age", "bmi")),
+    ("nhanes2_default_bmi", "nhanes2.csv", IMPUTERS["logistic"](), regressed("bmi", *NHANES2)),
 ]
 
 
@@ -223,7 +222,8 @@ def test_stochastic_targets(name: str, data: str, imputer: Imputer, analysis: An
     rows, m = read(reference / "data" / data, ("age", "hyp") if data == "nhanes2.csv" else ()), 200
     incomplete = [column for column, cells in rows.columns.items() if cells.missing.any()]
     fits = []
-    ready = imputer.prepared(rows, incomplete)  # type: ignore[attr-defined]
+    assert isinstance(imputer, Chained)
+    ready = replace(imputer, cycles=10).prepared(rows, incomplete)  # as many as R ran
     for filled in ready.run_many(2026, range(m)):
         columns = {}
         for column, cells in rows.columns.items():
@@ -302,7 +302,7 @@ def test_a_trace_has_every_cycle_and_what_fell_back() -> None:
     chained.run(
         Rows(cells, np.arange(n, dtype=np.uint64)), [Column("t", "x"), Column("t", "z")], 0, draw=1, trace=trace
     )
-    assert len(trace.means[Column("t", "x")]) in range(10 + chained.cycles, 41 + chained.cycles)
+    assert len(trace.means[Column("t", "x")]) in range(11, 42)
     assert abs(trace.means[Column("t", "x")][-1] - 50) < 6
     assert trace.notes[Column("t", "z")] == ["norm does not suit it: modelled by logistic"]
 

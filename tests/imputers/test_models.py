@@ -212,9 +212,7 @@ def test_predictive_mean_matching_of_a_real_column(kernels: dict[str, Any], refe
     x, y = standardised(table[:, :3]), table[:, 3]
     seen, keys = ~np.isnan(y), np.arange(len(y), dtype=np.uint64)
     observed = Observed(y[seen], Kind.NUMBER, 0, keys[seen])
-    draws = [
-        Pmm(bootstrap=False).draw(observed, x[seen], x[~seen], Randomness(keys[~seen], (1, rep))) for rep in range(300)
-    ]
+    draws = [Pmm().draw(observed, x[seen], x[~seen], Randomness(keys[~seen], (1, rep))) for rep in range(300)]
     assert np.isin(draws, y[seen]).all()
     means = np.mean(draws, axis=1)
     assert abs(means.mean() - wanted["mean_of_imputed"]) < 4 * wanted["between_rep_sd_of_mean"] / np.sqrt(300)

@@ -104,7 +104,9 @@ def about(result: Result) -> str:
     how = {"aipw": "doubly robust", "ml": "maximum likelihood"}.get(
         result.report.strategy, f"pooled of {result.report.m} draws"
     )
-    return f"{how}; {one.level:.0%} intervals {what}, missing at random assumed"
+    chains = result.report.convergence
+    moved = f"; R-hat at worst {chains.rhat:.3f} ({chains.statistic})" if chains else ""
+    return f"{how}; {one.level:.0%} intervals {what}, missing at random assumed{moved}"
 
 
 def summary(report: Report, rows: int) -> str:
@@ -157,6 +159,7 @@ def as_data(result: Result) -> dict[str, Any]:
             "dropped": report.dropped,
             "warnings": list(report.warnings),
             "notes": list(report.notes),
+            "convergence": _plain(known["convergence"]),
         },
     }
 

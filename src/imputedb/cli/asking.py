@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from imputedb.cli.opening import opened, shown_progress
 from imputedb.cli.options import (
     listed,
+    number_of_cycles,
     number_of_draws,
     parameters,
     trial_imputer,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--method", type=click.Choice(["imputation", "aipw", "ml", "bounds"]), default="imputation", help="Of answering."
 )
+@click.option("--cycles", default="auto", show_default=True, help="How often columns are drawn anew, or auto.")
 @click.option(
     "--format",
     "form",
@@ -55,6 +57,7 @@ def query(
     interval: Question,
     level: float,
     method: Literal["imputation", "aipw", "ml", "bounds"],
+    cycles: str,
     form: str | None,
     output: str | None,
     params: tuple[str, ...],
@@ -85,6 +88,7 @@ def query(
             interval=interval,
             level=level,
             method=method,
+            cycles=number_of_cycles(cycles),
             progress=progress,
         )
         write(result, form, output)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from imputedb.cli.opening import opened, shown_progress
-from imputedb.cli.options import listed, parameters, trial_imputer, with_params, with_trial
+from imputedb.cli.options import listed, number_of_cycles, parameters, trial_imputer, with_params, with_trial
 from imputedb.errors import StorageError
+
+if TYPE_CHECKING:
+    from imputedb.completion.completed import Completed
 
 
 @click.command()
@@ -19,6 +24,7 @@ from imputedb.errors import StorageError
 @click.option("--columns", help="Columns to fill, with commas; all incomplete ones unless given.")
 @click.option("--flags/--no-flags", default=True, help="A boolean COLUMN__imputed beside each filled column.")
 @click.option("--long", is_flag=True, help="One file with .imp and .id, rather than one a data set.")
+@click.option("--cycles", default="auto", show_default=True, help="How often each column is drawn anew, or auto.")
 @with_params
 @with_trial
 def impute(
@@ -29,6 +35,7 @@ def impute(
     imputer: str,
     seed: int,
     columns: str | None,
+    cycles: str,
     *,
     flags: bool,
     long: bool,
@@ -42,9 +49,6 @@ def impute(
 
     All of it or nothing; a run that was killed is taken up where it stopped.
     """
-    from imputedb.cli.tables import printed, rows_table
-    from imputedb.completion.completed import described
-
     with opened(db) as database, shown_progress() as progress:
         wanted = None if columns is None else listed(columns)
         one = trial_imputer(imputer, treatment, reference, visits, covariates) or imputer
@@ -57,10 +61,30 @@ def impute(
             columns=wanted,
             flags=flags,
             long=long,
+            cycles=number_of_cycles(cycles),
             progress=progress,
             params=parameters(source, params),
         )
+    _show(done)
+
+
+@click.command()
+@click.argument("db")
+@click.argument("folder", metavar="DIR")
+@click.option("--cycles", type=int, required=True, help="How many more.")
+def more(db: str, folder: str, cycles: int) -> None:
+    """Run more cycles of the chains of the completed data sets in DIR: what asking for all at once gives."""
+    with opened(db) as database, shown_progress() as progress:
+        _show(database.more(folder, cycles, progress=progress))
+
+
+def _show(done: Completed) -> None:
+    from imputedb.cli.tables import printed, rows_table
+    from imputedb.completion.completed import described
+
     click.echo(printed(rows_table(["column", "method", "imputed", "R-hat", "notes"], described(done))), err=True)
+    for said in done.chains:
+        click.echo(f"note: {said}", err=True)
     for name, reason in done.manifest["left"].items():
         click.echo(f"warning: {name} is left as it is: {reason}", err=True)
     for warning in done.warnings:

@@ -55,7 +55,7 @@ _COMMANDS = (
     policy,
     *(data.demo, data.load, data.profile),
     *(asking.query, asking.explain, asking.frontier, asking.shell),
-    *(completing.impute, completing.analyze, completing.report, completing.pool),
+    *(completing.impute, completing.more, completing.analyze, completing.report, completing.pool),
     *(judging.evaluate, judging.why),
 )
 

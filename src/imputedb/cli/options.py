@@ -110,6 +110,19 @@ def listed(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+def number_of_cycles(text: str) -> int | Literal["auto"]:
+    """The cycles of an option.
+
+    Raises:
+        QueryError: it is neither a whole number nor `auto`.
+    """
+    if text == "auto":
+        return "auto"
+    if not text.isdigit():
+        raise QueryError(f"--cycles {text!r} is no number of cycles: give one, such as 20, or auto")
+    return int(text)
+
+
 def number_of_draws(text: str) -> int | Literal["auto"]:
     """The draws of an option.
 

@@ -140,7 +140,20 @@ class Completed:
         one = Model(model, groups, status, family, q)
         fits = fitted(self, formula, one)
         found = pool(fits, df_complete=df_complete)
-        return replace(found, notes=(*self.warnings, *doubts(fits, one), *left_out(self.frame(1), formula, one)))
+        return replace(
+            found, notes=(*self.warnings, *doubts(fits, one), *left_out(self.frame(1), formula, one), *self.chains)
+        )
+
+    @property
+    def chains(self) -> tuple[str, ...]:
+        """How well the chains of the run have converged, in a sentence; none where they had nothing to forget."""
+        told = self.manifest.get("convergence")
+        if not told:
+            return ()
+        if told["warning"]:
+            return (str(told["warning"]),)
+        size = "infinite" if told["rhat"] is None else f"{told['rhat']:.3f}"
+        return (f"R-hat at worst {size}, of the {told['statistic']}, after {told['cycles']} cycles",)
 
     def report(self, path: str | Path, pictures: str | Path | None = None, form: str = "png") -> None:
         """Writes one HTML page with its pictures inside; `pictures`: a folder for them one by one, as png or svg.

@@ -3,9 +3,10 @@
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from math import isfinite
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -20,11 +21,14 @@ from imputedb.completion.completed import Completed, opened
 from imputedb.completion.manifest import FORMAT, sealed
 from imputedb.completion.publication import MANIFEST, Publication, publication
 from imputedb.completion.source import DRAW, ROW, Source
-from imputedb.diagnostics.convergence import convergence
 from imputedb.engines.duckdb import DuckDB
+from imputedb.errors import QueryError
 from imputedb.imputers import features
 from imputedb.imputers.chained import Chained, Prepared
+from imputedb.imputers.checked import Heard
+from imputedb.imputers.convergence import Chains, convergence, worst
 from imputedb.imputers.imputer import Array, Imputer, Progress, assumption_of
+from imputedb.imputers.registry import with_cycles
 from imputedb.imputers.request import Request as Wanted
 from imputedb.imputers.trace import Trace
 
@@ -63,13 +67,15 @@ class Request:
             object.__setattr__(self, name, value)
 
 
-def complete(engine: DuckDB, request: Request, out: Path, progress: Progress | None = None) -> Completed:
+def complete(
+    engine: DuckDB, request: Request, out: Path, progress: Progress | None = None, *, fingerprint: str | None = None
+) -> Completed:
     """Writes the run, or what is left of it, and gives it; a run that is there already is not made again.
 
-    Memory holds the rows once, as arrays, and one draw.
+    Memory holds the rows once, as arrays, and some draws.
 
     Raises:
-        QueryError: the SELECT is wrong, or m is.
+        QueryError: the SELECT is wrong, or m is; or the rows are not those of the `fingerprint`.
         UnknownName: no such table or column.
         StorageError: the folder cannot be written, or is being written by another process.
     """
@@ -80,6 +86,8 @@ def complete(engine: DuckDB, request: Request, out: Path, progress: Progress | N
         shares = remarks.shares(found)
         remarks.check_names(found, flags=request.flags, long=request.long)
         told = _told(request, found)
+        if fingerprint not in (None, found.fingerprint):
+            raise QueryError("the rows have changed since the run was made: impute them anew")
         run = "run-" + hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
         with publication(out, run) as writing:
             if (out / run / MANIFEST).exists():
@@ -92,9 +100,10 @@ def complete(engine: DuckDB, request: Request, out: Path, progress: Progress | N
             columns = _columns(request, found, drawn)
             files = [{key: record[key] for key in ("file", "sha256", "bytes", "rows")} for record in records]
             seconds = round(perf_counter() - began, 3)
+            chains = next((one["convergence"] for one in drawn if one.get("convergence")), None)
             warnings = [*shares, *remarks.warnings(found, request.imputer, request.m, drawn)]
             intervals = [name for name, kind in found.types.items() if kind == sources.INTERVAL]
-            told |= {"policies": found.policies, "warnings": warnings, "intervals": intervals}
+            told |= {"policies": found.policies, "warnings": warnings, "intervals": intervals, "convergence": chains}
             whole = {**told, "files": files, "columns": columns, "left": found.left, "seconds": seconds}
             writing.publish(sealed(whole))
         return opened(out)
@@ -137,30 +146,70 @@ def _draws(
     engine: DuckDB, request: Request, found: Source, writing: Publication, progress: Progress
 ) -> list[Mapping[str, Any]]:
     """Every draw's file with its record; those that an earlier process finished are kept."""
-    records = []
-    ready = _ready(found.request(request.imputer, request.seed))
-    for draw in range(1, request.m + 1):
-        record = writing.finished(str(draw))
-        if record is None:
-            trace = Trace()
-            values = _one(request, found, ready, draw, trace)
-            _write(engine, request, found, writing, draw, values, _record(found, values, trace))
-            record = writing.finished(str(draw))
-            assert record is not None
-        records.append(record)
-        progress(draw / request.m)
-    return records
+    done = {draw: record for draw in range(1, request.m + 1) if (record := writing.finished(str(draw))) is not None}
+    left = [draw for draw in range(1, request.m + 1) if draw not in done]
+    if left:
+        chains: list[Chains] = []
+        for draw, values, trace in _drawn(request, found, left, chains.append):
+            record = _record(found, values, trace)
+            if draw == left[-1]:
+                record["convergence"] = _told_of(worst(chains))
+            _write(engine, request, found, writing, draw, values, record)
+            done[draw] = writing.finished(str(draw)) or {}
+            progress(draw / request.m)
+    return [done[draw] for draw in range(1, request.m + 1)]
 
 
-def _one(request: Request, found: Source, ready: Prepared | None, draw: int, trace: Trace) -> Mapping[Column, Array]:
+def _drawn(
+    request: Request, found: Source, numbers: Sequence[int], heard: Heard
+) -> Iterator[tuple[int, Mapping[Column, Array], Trace]]:
+    """Some draws with their numbers and what their chains told."""
+    traces = [Trace() for _ in numbers]
     if not found.targets:
-        return {}
-    if ready is not None:
-        return ready.run(request.seed, draw=draw, trace=trace)
+        yield from ((draw, {}, trace) for draw, trace in zip(numbers, traces, strict=True))
+        return
     asked = found.request(request.imputer, request.seed)
-    for column in found.targets:
-        trace.methods[column] = asked.filler(column).name
-    return next(asked.draws([draw]))
+    ready = _ready(asked)
+    if ready is None:
+        for trace in traces:
+            trace.methods |= {column: asked.filler(column).name for column in found.targets}
+    drawn = asked.draws(numbers, None, heard) if ready is None else ready.run_many(request.seed, numbers, None, traces)
+    for place, draw in enumerate(numbers):
+        values = next(drawn)
+        if ready is not None and place == len(numbers) - 1 and ready.chains:
+            heard(ready.chains)
+        yield draw, values, traces[place]
+
+
+def _told_of(chains: Chains | None) -> dict[str, Any] | None:
+    """How chains moved, as a manifest has it."""
+    if chains is None:
+        return None
+    told = {name: value if isinstance(value, int | str) or isfinite(value) else None
+            for name, value in asdict(chains).items()}  # fmt: skip
+    return told | {"warning": chains.warning if chains.doubtful else None}
+
+
+def continued(
+    engine: DuckDB, run: Completed, imputer: Imputer, more: int, progress: Progress | None = None
+) -> Completed:
+    """The run with so many cycles more.
+
+    Raises:
+        QueryError: the imputer is not the run's, or the rows have changed since.
+    """
+    known, before = run.manifest, run.manifest.get("convergence")
+    if before is None:
+        raise QueryError("this run has no chains that more cycles could move: missing values are nested, or m is 1")
+    (plain,) = with_cycles((imputer,), "auto")
+    (given,) = with_cycles((imputer,), int(before["cycles"]))
+    if known["settings"] not in (repr(plain), repr(given)):
+        raise QueryError(f"the run is of {known['settings']}: hand that imputer in")
+    (further,) = with_cycles((imputer,), int(before["cycles"]) + more)
+    request = Request(
+        str(known["source"]), run.m, further, int(known["seed"]), tuple(known["targets"]), known["flags"], known["long"]
+    )
+    return complete(engine, request, run.folder.parent, progress, fingerprint=known["fingerprint"])
 
 
 def _ready(asked: Wanted) -> Prepared | None:

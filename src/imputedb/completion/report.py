@@ -123,6 +123,7 @@ def page(completed: Completed, figures: Mapping[str, "Figure"]) -> str:
         f"<p><b>Every answer from them assumes:</b> values are {escape(told['assumption'])}.</p>",
         _table(["column", "method", "imputed", "share", "R-hat", "notes"], _columns(told["columns"])),
         _policies(told.get("policies", {})),
+        *(f"<p>{escape(said)}.</p>" for said in completed.chains),
         *(f"<p>{escape(name)} is left as it is: {escape(why)}.</p>" for name, why in told["left"].items()),
         _mcar(completed),
     ]

@@ -90,7 +90,7 @@ def overimpute(
             cells = columns[column]
             missing = cells.missing.copy()
             missing[places] = True
-            columns[column] = Cells(cells.values, missing, cells.kind, cells.levels)
+            columns[column] = cells.like(cells.values, missing)
         wanted = [column for column in targets if len(hidden[column]) and not columns[column].missing.all()]
         draws = list(checked.draws(imputer, Rows(columns, rows.keys), wanted, seed, range(1, m + 1)))
         for column in wanted:

@@ -2,14 +2,11 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-import numpy as np
-
 from imputedb.algebra.column import Column
 from imputedb.imputers.crossproducts import Chain, Told
 from imputedb.imputers.imputer import Array
 from imputedb.imputers.normal import Normal
 from imputedb.imputers.over_rows import Modelled
-from imputedb.imputers.pmm import Pmm
 
 CELLS = 4_000_000
 """Numbers of rows and draws that are held at a time."""
@@ -20,17 +17,12 @@ def linear(targets: Collection[Modelled]) -> bool:
     return all(isinstance(one.model, Normal) for one in targets)
 
 
-def matching(targets: Collection[Modelled]) -> bool:
-    """Whether all targets take values of rows that the chain says are near."""
-    return bool(targets) and all(one.matched for one in targets)
-
-
 def values(chain: Chain, targets: Sequence[Modelled], told: Told) -> Iterator[Mapping[Column, Array]]:
-    """The missing values of linear or matching targets, in their own types and the order of the rows, draw by draw."""
+    """The missing values of linear targets, in their own types and the order of the rows, draw by draw."""
     size = max(1, CELLS // max(len(chain.x) * len(targets), 1))
     for at in range(0, len(told.keys), size):
         some = told.only(at, at + size)
-        found = _drawn(chain, targets, some) if linear(targets) else _matched(chain, targets, some)
+        found = _drawn(chain, targets, some)
         for place in range(len(some.keys)):
             yield {one.column: block[place] for one, block in zip(targets, found, strict=True)}
 
@@ -40,10 +32,3 @@ def _drawn(chain: Chain, targets: Sequence[Modelled], told: Told) -> Sequence[Ar
     block = chain.values([one.part.places.start for one in targets], told)
     found = [(one, block[:, one.gone, k]) for k, one in enumerate(targets)]
     return [one.typed(drawn.reshape(-1, 1), bounded=False).reshape(drawn.shape) for one, drawn in found]
-
-
-def _matched(chain: Chain, targets: Sequence[Modelled], told: Told) -> Sequence[Array]:
-    """By target (m, missing) the values of its donors."""
-    (model,) = {one.model for one in targets if isinstance(one.model, Pmm)}
-    found = chain.matched([one.part.places.start for one in targets], model, told)
-    return [np.asarray(one.cells.values[rows]) for one, rows in zip(targets, found, strict=True)]

@@ -1,7 +1,8 @@
 """Chained equations: any model of one column becomes an imputer of all."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,15 +12,17 @@ from imputedb import arguments
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute, QueryError
 from imputedb.imputers import at_once, random
-from imputedb.imputers.column_model import LEARN_ROWS, ColumnModel, Matrix, check
-from imputedb.imputers.crossproducts import Chain, Delta, Patterns, Told, chain, patterns
+from imputedb.imputers.column_model import LEARN_ROWS, ColumnModel, check
+from imputedb.imputers.convergence import PILOT, TRIED_CELLS, Chains, Movement, settled
+from imputedb.imputers.crossproducts import CYCLES, Chain, Delta, Patterns, Told, chain, patterns, threads
 from imputedb.imputers.design import Design, Part, design
 from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work, apart
 from imputedb.imputers.logistic import Logistic
+from imputedb.imputers.multinomial import Multinomial
 from imputedb.imputers.normal import Normal
 from imputedb.imputers.order import by_name
-from imputedb.imputers.over_rows import Modelled, OverRows, modelled
-from imputedb.imputers.pmm import Pmm
+from imputedb.imputers.over_rows import Imputation, Modelled, Sheet, modelled, predicted, settle, watched
+from imputedb.imputers.pmm import Pmm, Quantified
 from imputedb.imputers.shift import Shift
 from imputedb.imputers.threads import one_thread
 from imputedb.imputers.trace import Trace
@@ -28,7 +31,17 @@ from imputedb.kernel import cost
 TOGETHER = 32
 """Draws whose regressions are held at a time."""
 
+TRIED_CYCLES = 80
+"""Cycles of draws, at most, where chains forget their start slowly."""
+
+SURE_CYCLES = {False: 20, True: 40}
+"""Cycles, over rows and on cross-products, up to which R-hat has to be small whatever chance may do."""
+
+MATRICES = 200_000_000
+"""Numbers that the matrices of draws hold at a time."""
+
 MOST_CYCLES = 100_000
+"""Cycles of draws that may be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +53,9 @@ class Chained:
     2. Cycles of linear regressions run on cross-products, a pattern of missingness each, without touching rows
        (crossproducts.py), with expectations until coefficients stand still. Cycles of Bayesian
        regressions follow, as many as it takes to forget the start. Indicators of categories are taken as numbers.
-    3. Where a target's model is not linear in numbers, targets are drawn from their models over rows, given what the
-       linear chain has drawn of all others: once where targets are numbers or one, else `cycles` times, those of the
-       fewest missing values first.
-       Draws of numbers by `pmm` alone compare predictions of the chain's last regressions instead, and fill no row.
+    3. Where a column's model is not linear in numbers, columns are drawn from their models over rows (over_rows.py),
+       each given the newest draws of all others, cycle after cycle: targets, and other numbers where `pmm` draws these.
+       What else is incomplete is drawn by the linear chain.
     4. With a draw number all parameters are drawn too; without, expected values come from the linear chain, and
        most probable categories or donors from the models given these.
 
@@ -53,15 +65,13 @@ class Chained:
     Attributes:
         model: of the columns it suits.
         others: models for the rest, the first that suits.
-        cycles: over rows, where categories are among several targets.
-        burn_in: cycles of draws on cross-products; None for as many as the data ask for.
+        cycles: of draws, after the start; None for as many as the data ask for.
         deltas: departures from missing at random, by column.
     """
 
     model: ColumnModel
-    others: tuple[ColumnModel, ...] = (Normal(), Pmm())
-    cycles: int = 3
-    burn_in: int | None = None
+    others: tuple[ColumnModel, ...] = (Normal(), Multinomial(), Quantified())
+    cycles: int | None = None
     deltas: tuple[tuple[str, Shift], ...] = ()
 
     uses_predictors = True
@@ -70,9 +80,8 @@ class Chained:
     def __post_init__(self) -> None:
         for model in (self.model, *arguments.listed("others", self.others, example="others=(Normal(), Pmm())")):
             check(model)
-        arguments.whole("cycles", self.cycles, 1, MOST_CYCLES)
-        if self.burn_in is not None:
-            arguments.whole("burn_in", self.burn_in, 1, MOST_CYCLES)
+        if self.cycles is not None:
+            arguments.whole("cycles", self.cycles, 0, MOST_CYCLES)
         for pair in arguments.listed("deltas", self.deltas, example="deltas=(('x', Shift(add=1)),)"):
             if not (
                 isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) and isinstance(pair[1], Shift)
@@ -158,7 +167,7 @@ class Chained:
         return replace(self, deltas=tuple(sorted(deltas.items())))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Prepared:
     """Rows that are ready to be imputed, as often as wanted.
 
@@ -169,6 +178,8 @@ class Prepared:
         places: by target, where the values of its sorted missing cells stand among those given.
         design: the matrix of the rows.
         found: its patterns of missingness.
+        moved: what the draws of the last run told, as far as they have been made.
+        stuck: how its first draws moved, where no number of cycles was enough.
     """
 
     chained: Chained
@@ -177,6 +188,8 @@ class Prepared:
     places: Mapping[Column, NDArray[np.intp]]
     design: Design
     found: Patterns
+    moved: list[Trace] = field(default_factory=list)
+    stuck: Chains | None = None
 
     def run(
         self, seed: int, progress: Progress | None = None, draw: int | None = None, trace: Trace | None = None
@@ -185,7 +198,7 @@ class Prepared:
         if draw is not None:
             return next(self.run_many(seed, [draw], progress, [trace] if trace else None))
         with one_thread():
-            return self._imputed(None, seed, None, trace or Trace(), None)
+            return self._single(trace or Trace())
 
     def run_many(
         self,
@@ -194,18 +207,75 @@ class Prepared:
         progress: Progress | None = None,
         traces: Sequence[Trace] | None = None,
     ) -> Iterator[Mapping[Column, Array]]:
-        """The draws of these numbers, each as if alone."""
+        """The draws of these numbers, each as if alone; draws 1 to 5 say how many cycles all of them take.
+
+        Args:
+            seed: what random numbers are keyed by.
+            numbers: of the draws.
+            progress: told how far it is.
+            traces: told what happened, one a draw.
+        """
+        mine = traces or [Trace() for _ in numbers]
+        self.moved, self.stuck = [], None
+        cycles, known = self._settled(seed)
         for at in range(0, len(numbers), TOGETHER):
-            some = numbers[at : at + TOGETHER]
-            with one_thread():
-                told = self._told(seed, some, _part_of(progress, at / len(numbers), 0.5 * len(some) / len(numbers)))
-            mine = traces[at : at + TOGETHER] if traces else None
-            for place, values in enumerate(self._drawn(told, seed, some, mine)):
-                if mine and told:
-                    self._trace(told.only(place, place + 1), mine[place])
+            some, told = numbers[at : at + TOGETHER], mine[at : at + TOGETHER]
+            new = [(number, trace) for number, trace in zip(some, told, strict=True) if number not in known]
+            drawn = self._some(seed, [number for number, _ in new], cycles, [trace for _, trace in new])
+            for number, trace in zip(some, told, strict=True):
+                if number in known:
+                    values, before = known[number]
+                    trace.become(before)
+                else:
+                    values = next(drawn)
+                self.moved.append(trace)
                 if progress:
-                    progress((at + 0.5 * len(some) + 0.5 * (place + 1)) / len(numbers))
+                    progress(len(self.moved) / len(numbers))
                 yield values
+
+    @property
+    def chains(self) -> Chains | None:
+        """How the chains of the last run moved."""
+        kept = [trace for trace in self.moved if len(trace.moments) > 1]
+        if self.stuck or len(kept) < len(self.moved) or not kept:
+            return self.stuck
+        return Movement(
+            list(map(str, kept[0].watched)), np.array([trace.moments for trace in kept]), self._taught
+        ).chains
+
+    def _settled(self, seed: int) -> tuple[int | None, Mapping[int, tuple[Mapping[Column, Array], Trace]]]:
+        """How many cycles draws take, and the draws that it took to say; None for as many as they start with."""
+        pilot = range(1, PILOT + 1)
+        gaps = sum(one.count for one in self.modelled)
+        if self.chained.cycles is not None or not gaps or gaps > TRIED_CELLS:
+            return self.chained.cycles, {}
+        base = self._base
+        if not base:
+            return None, {}
+        kept: dict[int, list[tuple[Mapping[Column, Array], Trace]]] = {}
+
+        def moved(cycles: int) -> Chains | None:
+            traces = [Trace() for _ in pilot]
+            kept[cycles] = list(zip(self._some(seed, pilot, cycles, traces), traces, strict=True))
+            moments = np.array([trace.moments for trace in traces])
+            return Movement(list(map(str, traces[0].watched)), moments, self._taught).chains
+
+        found = settled(base, TRIED_CYCLES, moved, SURE_CYCLES[self._linear])
+        self.stuck = found.stuck
+        return found.cycles, dict(zip(pilot, kept[found.cycles], strict=True))
+
+    def _some(
+        self, seed: int, numbers: Sequence[int], cycles: int | None, traces: Sequence[Trace]
+    ) -> Iterator[Mapping[Column, Array]]:
+        """The draws of some numbers, at most so many that their regressions can be held."""
+        if not numbers:
+            return
+        with one_thread():
+            told = self._told(seed, numbers, cycles)
+        for place, values in enumerate(self._drawn(told, seed, numbers, cycles, traces)):
+            if self._linear and told:
+                self._trace(told.only(place, place + 1), traces[place])
+            yield values
 
     @cached_property
     def chain(self) -> Chain:
@@ -262,51 +332,110 @@ class Prepared:
         """Whether the linear chain says it all."""
         return at_once.linear(self._models.values())
 
-    @property
-    def _cycles(self) -> int:
-        """Over rows: one, unless categories wait for other targets; numbers are drawn by the linear chain already."""
-        waits = len(self.targets) > 1 and any(one.part.classes for one in self._models.values())
-        return self.chained.cycles if waits else 1
+    @cached_property
+    def _members(self) -> Sequence[Modelled]:
+        """What is drawn over rows, in the order of the steps: the targets, and numbers beside them that are matched."""
+        found = []
+        for column in self._incomplete:
+            if column in self.targets:
+                found.append(self._models[column])
+            elif isinstance(self.chained.model, Pmm) and not self._part(column).classes:
+                shift = self._shifts.get(column)
+                found.append(modelled(self.chained.model, (), self.rows, self.design, column, shift))
+        return found
 
-    def _told(self, seed: int, numbers: Sequence[int], progress: Progress | None) -> Told | None:
-        if not self.modelled:
+    @cached_property
+    def _sheet(self) -> Sheet:
+        chain = self.chain
+        return Sheet(chain.x, chain.starts, chain.taught, chain.gone, chain.keys, self._steps)
+
+    @cached_property
+    def _base(self) -> int:
+        """Cycles of draws after the start, at first: none where missing values are nested."""
+        if self._linear:
+            return self.chain.cycles - 1
+        places = [one.part.places.start for one in self._members if one.part.places.stop > one.part.places.start]
+        return 0 if self._sheet.nested(places) else max(CYCLES[0], self.chain.cycles)
+
+    @property
+    def _taught(self) -> int:
+        """How many rows are learnt from."""
+        return int(self.found.taught.sum())
+
+    @property
+    def _watched(self) -> list[int]:
+        """Columns of the matrix whose moments are kept."""
+        return watched(self.modelled if self._linear else self._members)
+
+    def _told(self, seed: int, numbers: Sequence[int], cycles: int | None) -> Told | None:
+        """The regressions of the linear chain; None where nothing is drawn by it."""
+        if not self.modelled or not (self._linear or len(self._members) < len(self._incomplete)):
             return None
         keys = np.array([random.stream(seed, number, "linear") for number in numbers], np.uint64)
-        return self.chain.drawn(keys, self.chained.burn_in or self.chain.cycles, progress)
+        if not self._linear:
+            return self.chain.drawn(keys, self.chain.cycles)
+        return self.chain.drawn(keys, 1 + (self._base if cycles is None else cycles), self._watched)
 
     def _drawn(
-        self, told: Told | None, seed: int, numbers: Sequence[int], traces: Sequence[Trace] | None
+        self, told: Told | None, seed: int, numbers: Sequence[int], cycles: int | None, traces: Sequence[Trace]
     ) -> Iterator[Mapping[Column, Array]]:
         """The draws of these numbers, given their regressions."""
-        if told is None or not (self._linear or at_once.matching(self._models.values())):
-            buffer = self.chain.x.copy() if told else None
-            for place, number in enumerate(numbers):
-                with one_thread():
-                    one = told and told.only(place, place + 1)
-                    values = self._imputed(one, seed, number, traces[place] if traces else Trace(), buffer)
-                yield values
+        if not self.modelled:
+            yield from ({c: self.rows.columns[c].values[:0] for c in self.targets} for _ in numbers)
             return
-        for place, found in enumerate(at_once.values(self.chain, self.modelled, told)):
-            if traces:
-                self._tell(traces[place])
-                for column, drawn in found.items() if not self._linear else ():
-                    traces[place].add(column, float(drawn.mean()), float(drawn.std()))
-            yield self._ordered(found)
+        for trace in traces:
+            self._tell(trace)
+        if self._linear:
+            assert told
+            yield from map(self._ordered, at_once.values(self.chain, self.modelled, told))
+            return
+        assert self._members  # these and the sheet are made once, before threads share them
+        assert len(self._sheet.keys)
+        workers = max(1, min(threads(), len(numbers), MATRICES // max(self.chain.x.size, 1)))
+        with ThreadPoolExecutor(workers) as pool:
+            for at in range(0, len(numbers), workers):
+                places = range(at, min(at + workers, len(numbers)))
+                with one_thread():
+                    found = [
+                        pool.submit(self._over_rows, told and told.only(k, k + 1), seed, numbers[k], cycles, traces[k])
+                        for k in places
+                    ]
+                    done = [one.result() for one in found]
+                yield from done
 
-    def _imputed(
-        self, told: Told | None, seed: int, draw: int | None, trace: Trace, buffer: Matrix | None
+    def _over_rows(
+        self, told: Told | None, seed: int, number: int, cycles: int | None, trace: Trace
     ) -> Mapping[Column, Array]:
+        """One draw over rows."""
+        x = self.chain.x.copy()
+        members = {one.column: one for one in self._members}
+        expected = self.chain.filled(None) if any(one.late for one in self._members) else x
+        if told:
+            x = self.chain.filled(told, x)
+        for column in self._incomplete:
+            part, gone = self._part(column), np.flatnonzero(self.rows.columns[column].missing)
+            if column not in members:
+                settle(part, x, gone)
+            elif members[column].late:
+                x[gone, part.places] = expected[gone, part.places]
+                settle(part, x, gone)
+            else:
+                x[gone, part.places] = 0.0
+        most = self._base if cycles is None or not self._base else cycles
+        found = Imputation(self._sheet, self._members, x, seed, number, trace).run(most)
+        return self._ordered({column: found[column] for column in self.targets if column in found})
+
+    def _single(self, trace: Trace) -> Mapping[Column, Array]:
+        """The single best values."""
         if not self.modelled:
             return {column: self.rows.columns[column].values[:0] for column in self.targets}
         self._tell(trace)
         if self._linear:
-            block = self.chain.values([one.part.places.start for one in self.modelled], told)[0]
+            block = self.chain.values([one.part.places.start for one in self.modelled], None)[0]
             return self._ordered(
                 {one.column: one.closed(block[:, [k]], bounded=True) for k, one in enumerate(self.modelled)}
             )
-        filled = self.chain.filled(told, buffer)
-        work = OverRows(self.modelled, filled, self.rows.keys, seed, draw, trace)
-        return self._ordered(work.run(self._cycles if draw is not None else 1))
+        return self._ordered(predicted(self.modelled, self.chain.filled(None)))
 
     def _ordered(self, values: Mapping[Column, Array]) -> Mapping[Column, Array]:
         """The values in the order of the rows as given; none of a target that misses none."""
@@ -314,6 +443,8 @@ class Prepared:
         return none | {c: found[self.places[c]] for c, found in values.items()}
 
     def _tell(self, trace: Trace) -> None:
+        named = {j: c for c, part in self.design.parts.items() for j in range(part.places.start, part.places.stop)}
+        trace.watched = tuple(named[j] for j in self._watched)
         for one in self.modelled:
             trace.methods[one.column] = one.model.name
             if one.model is not self.chained.model:
@@ -330,17 +461,15 @@ class Prepared:
         return [(known[places.start], c) for places, c in parts if places.stop > places.start]
 
     def _trace(self, told: Told, trace: Trace) -> None:
-        """The imputed values of the linear chain, cycle by cycle, before those over rows."""
-        linear = Trace()
+        """The imputed values of the linear chain, cycle by cycle."""
+        if told.cycles > 1:
+            trace.moments = list(told.moments[0])
         for cycle in range(told.cycles):
             for place, column in self._first_steps:
                 count, total, square = told.traced[0, cycle * len(self._steps) + place]
                 mean, part = total / max(count, 1.0), self._part(column)
                 deviation = np.sqrt(max(square / max(count, 1.0) - mean**2, 0.0))
-                linear.add(column, float(mean * part.scale + part.centre), float(deviation * part.scale))
-        for column, means in linear.means.items():
-            trace.means[column] = means + trace.means.get(column, [])
-            trace.deviations[column] = linear.deviations[column] + trace.deviations.get(column, [])
+                trace.add(column, float(mean * part.scale + part.centre), float(deviation * part.scale))
 
 
 def prepared(chained: Chained, rows: Rows, targets: Sequence[Column]) -> Prepared:
@@ -371,14 +500,10 @@ def _finite(cells: Cells) -> Cells:
     """Infinities are taken for missing."""
     if cells.values.dtype.kind != "f":
         return cells
-    return Cells(cells.values, cells.missing | ~np.isfinite(cells.values), cells.kind, cells.levels)
+    return cells.like(cells.values, cells.missing | ~np.isfinite(cells.values))
 
 
 def _left_out(count: int, q: int) -> str:
     if count < 0:
         return f"rows are too few for {q - 1} coefficients: its mean"
     return f"{count} predictors are combinations of others: left out"
-
-
-def _part_of(progress: Progress | None, start: float, width: float) -> Progress | None:
-    return None if progress is None else lambda share: progress(start + width * share)

@@ -16,10 +16,12 @@ import numpy as np
 
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute, DataError, Error, ExtensionError, InternalError
+from imputedb.imputers.convergence import Chains
 from imputedb.imputers.imputer import (
     EVERY,
     Array,
     Cells,
+    Converges,
     Draws,
     DrawsOften,
     FillsInSql,
@@ -48,6 +50,9 @@ _ARGUMENTS: Mapping[str, int] = {
     "prepared": 2,
 }
 """How many arguments each member takes by their places; what only draws are asked for by name is not needed else."""
+
+Heard = Callable[[Chains], object]
+"""Told how the chains moved that draws were made by."""
 
 Answer = TypeVar("Answer")
 
@@ -189,8 +194,11 @@ def draws(
     seed: int,
     numbers: Sequence[int],
     progress: Progress | None = None,
+    heard: Heard | None = None,
 ) -> Iterator[dict[Column, Array]]:
     """The draws of these numbers, one after another; those of `impute` whichever way they are made.
+
+    How chains moved, if the imputer says so, is told to `heard` before the last draw is given.
 
     Raises:
         ExtensionError, DataError: as `imputed`; or there are fewer or more draws than numbers.
@@ -205,7 +213,7 @@ def draws(
         return
     with _working(imputer, targets, None):
         ready = imputer.prepared(shown, targets)
-    yield from prepared_draws(imputer, ready, rows, targets, seed, numbers, progress)
+    yield from prepared_draws(imputer, ready, rows, targets, seed, numbers, progress, heard)
 
 
 def _check_observed(rows: Rows, targets: Sequence[Column]) -> None:
@@ -240,6 +248,7 @@ def prepared_draws(
     seed: int,
     numbers: Sequence[int],
     progress: Progress | None = None,
+    heard: Heard | None = None,
 ) -> Iterator[dict[Column, Array]]:
     """The draws of rows that an imputer has made ready."""
     with _working(imputer, targets, progress) as relay:
@@ -248,6 +257,8 @@ def prepared_draws(
         with _working(imputer, targets, progress, relay):
             given = next(found, None)
             further = next(found, None) if count == len(numbers) else None
+            if heard and count == len(numbers) and isinstance(ready, Converges) and ready.chains:
+                heard(ready.chains)
         if given is None:
             raise ExtensionError(
                 f"imputer {imputer.name} gives fewer draws than {len(numbers)}: none of number {number}"

@@ -1,6 +1,6 @@
 """What a model of one column is: the smaller protocol, which `Chained` makes an imputer of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -28,6 +28,7 @@ class Observed:
         kind: what they are.
         classes: number of categories, 2 of booleans, 0 of numbers.
         keys: (n,) of their rows.
+        ordered: whether categories are declared to stand in an order, that of their numbers.
         log_odds: (unknown or 1, classes) what is added to the log-odds of imputed categories; None adds nothing.
         alike: which of the rows to fill are of the same sample; None for all. Others tell nothing of it.
     """
@@ -36,6 +37,7 @@ class Observed:
     kind: Kind
     classes: int
     keys: Keys
+    ordered: bool = False
     log_odds: Matrix | None = None
     alike: NDArray[np.bool_] | None = None
 
@@ -57,10 +59,12 @@ class Randomness:
     Attributes:
         keys: (n,) of the rows to fill.
         what: seed, draw, cycle and column.
+        fits: what models of the column were fitted to in the cycle before, where they start from.
     """
 
     keys: Keys
     what: tuple[int | str, ...]
+    fits: dict[str, Vector] = field(default_factory=dict)
 
     def normal(self) -> Vector:
         """(n,) standard normal, a row each."""

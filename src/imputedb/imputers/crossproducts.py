@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from imputedb.imputers.column_model import Keys, Matrix, Vector
 from imputedb.imputers.imputer import Progress
-from imputedb.imputers.pmm import Pmm
 from imputedb.kernel import _kernel
 
 KEPT_ROWS = 8_192
@@ -90,7 +89,7 @@ class Told:
         b: (m, cycles x steps, q) coefficients.
         sigma: (m, cycles x steps) residual deviations.
         traced: (m, cycles x steps, 3) count, sum and sum of squares of the imputed values.
-        estimates: (m, steps, q) what the coefficients of the last cycle were drawn around.
+        moments: (m, cycles, w + 1, w + 1) after each cycle the mean products of ones and the watched columns.
     """
 
     keys: Keys
@@ -98,12 +97,12 @@ class Told:
     b: Cube
     sigma: Matrix
     traced: Cube
-    estimates: Cube
+    moments: Cube
 
     def only(self, begin: int, end: int) -> "Told":
         """Some of the draws."""
         some = slice(begin, end)
-        told = self.b[some], self.sigma[some], self.traced[some], self.estimates[some]
+        told = self.b[some], self.sigma[some], self.traced[some], self.moments[some]
         return Told(self.keys[some], self.cycles, *told)
 
 
@@ -159,14 +158,14 @@ class Chain:
         wished = int(np.clip(np.ceil(np.log(0.01) / (2 * np.log(_rate(self.changes)))), *CYCLES))
         return min(wished, max(10, STEPS // max(self.leading, 1)))
 
-    def drawn(self, keys: Keys, cycles: int, progress: Progress | None = None) -> Told:
+    def drawn(self, keys: Keys, cycles: int, watched: Sequence[int] = (), progress: Progress | None = None) -> Told:
         """Draws, each by its key alone, spread over threads."""
-        m, steps, q = len(keys), len(self.steps), self.x.shape[1]
+        m, steps, q, places = len(keys), len(self.steps), self.x.shape[1], [0, *watched]
         count = cycles * steps
         b, sigma, traced = np.zeros((m, count, q)), np.zeros((m, count)), np.zeros((m, count, 3))
-        told = Told(keys, cycles, b, sigma, traced, np.zeros((m, steps, q)))
-        flat = b.ravel(), sigma.ravel(), traced.ravel(), told.estimates.ravel()
-        self.equations.draw(np.asarray(keys, np.uint64), cycles, *flat, _threads(), progress)
+        told = Told(keys, cycles, b, sigma, traced, np.zeros((m, cycles, len(places), len(places))))
+        flat = b.ravel(), sigma.ravel(), traced.ravel(), told.moments.ravel()
+        self.equations.draw(np.asarray(keys, np.uint64), cycles, places, *flat, threads(), progress)
         return told
 
     def values(self, columns: Sequence[int], told: Told | None) -> Cube:
@@ -181,35 +180,6 @@ class Chain:
         out = self.x.copy() if out is None else out
         self._fill(self.steps, self.steps, told, out)
         return out
-
-    def matched(self, columns: Sequence[int], model: Pmm, told: Told) -> Sequence[NDArray[np.int64]]:
-        """By column (m, missing) the rows whose values are taken, by predictive mean matching in turn.
-
-        A row's prediction is one number: from its observed columns, those that are missing put in as the draw says
-        them, and the noise of theirs.
-        """
-        sizes = np.diff(self.starts) @ self.gone[:, list(columns)].astype(np.int64)
-        out = np.zeros((len(told.keys), int(sizes.sum())), np.int64)
-        _kernel.match_sheet(
-            self.x.ravel(),
-            self.starts,
-            self.gone.ravel(),
-            self.taught,
-            self.keys,
-            list(self.steps),
-            self.b.ravel(),
-            self.sigma,
-            told.b.ravel(),
-            told.sigma.ravel(),
-            told.estimates.ravel(),
-            told.keys,
-            list(columns),
-            model.donors,
-            model.bootstrap,
-            out.ravel(),
-            _threads(),
-        )
-        return np.split(out, np.cumsum(sizes)[:-1], axis=1)
 
     def _fill(self, columns: Sequence[int], places: Sequence[int], told: Told | None, out: NDArray[np.float64]) -> None:
         none = np.zeros(0)
@@ -227,7 +197,7 @@ class Chain:
             list(columns),
             list(places),
             out.ravel(),
-            _threads(),
+            threads(),
         )
 
 
@@ -281,7 +251,8 @@ def _keep(
             equations.keep(rows.ravel(), flags[pattern])
 
 
-def _threads() -> int:
+def threads() -> int:
+    """How many run at a time."""
     return os.cpu_count() or 1
 
 

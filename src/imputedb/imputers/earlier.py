@@ -106,7 +106,7 @@ def _learnt(cells: Cells, learn: NDArray[np.bool_]) -> Cells:
     places[seen] = np.arange(len(seen))
     codes = places[np.where(cells.missing, len(cells.levels), cells.values)]
     levels = tuple(cells.levels[code] for code in seen)
-    return Cells(np.maximum(codes, 0).astype(cells.values.dtype), codes < 0, cells.kind, levels)
+    return Cells(np.maximum(codes, 0).astype(cells.values.dtype), codes < 0, cells.kind, levels, ordered=cells.ordered)
 
 
 def _put(into: Array, whole: Cells, some: Cells, values: Array, asked: Places, taught: int) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from imputedb import kernel
 from imputedb.algebra.column import Column
+from imputedb.imputers.convergence import Chains
 from imputedb.statistics.statistics import Kind
 
 Array = NDArray[np.generic]
@@ -44,14 +45,23 @@ class Cells:
             since 1970, categories as positions in `levels`. Cells that are missing hold anything.
         missing: (n,) True where the value is missing.
         kind: what the values are.
-        levels: the sorted categories, empty for anything else.
+        levels: the categories in their order, empty for anything else.
+        ordered: whether that order is declared, and not only the one they sort in.
         lasting: whether the column will be asked for again, so that it pays to work out its ranks.
     """
 
-    __slots__ = ("_missing", "_picked", "_ranks", "_values", "kind", "lasting", "levels")
+    __slots__ = ("_missing", "_picked", "_ranks", "_values", "kind", "lasting", "levels", "ordered")
 
-    def __init__(self, values: Array, missing: NDArray[np.bool_], kind: Kind, levels: tuple[object, ...] = ()) -> None:
-        self.kind, self.levels, self.lasting = kind, levels, False
+    def __init__(
+        self,
+        values: Array,
+        missing: NDArray[np.bool_],
+        kind: Kind,
+        levels: tuple[object, ...] = (),
+        *,
+        ordered: bool = False,
+    ) -> None:
+        self.kind, self.levels, self.ordered, self.lasting = kind, levels, ordered, False
         self._values: Array | None = values
         self._missing: NDArray[np.bool_] | None = missing
         self._picked: tuple[Cells, NDArray[np.intp]] | None = None
@@ -60,7 +70,7 @@ class Cells:
     def at(self, places: NDArray[np.intp]) -> "Cells":
         """The cells of some rows, in the order given; fetched when they are looked at."""
         some = Cells.__new__(Cells)
-        some.kind, some.levels, some.lasting = self.kind, self.levels, False
+        some.kind, some.levels, some.ordered, some.lasting = self.kind, self.levels, self.ordered, False
         some._values = some._missing = some._ranks = None
         some._picked = (self._picked[0], self._picked[1][places]) if self._picked else (self, places)
         return some
@@ -81,17 +91,21 @@ class Cells:
             self._missing = whole.missing[places]
         return self._missing
 
+    def like(self, values: Array, missing: NDArray[np.bool_]) -> "Cells":
+        """Other cells of the same column."""
+        return Cells(values, missing, self.kind, self.levels, ordered=self.ordered)
+
     def given(self, values: Array) -> "Cells":
         """The same cells with values, in the order of the rows, where they are missing."""
         whole = np.array(self.values)
         whole[self.missing] = values
-        return Cells(whole, np.zeros(len(whole), bool), self.kind, self.levels)
+        return self.like(whole, np.zeros(len(whole), bool))
 
     def read_only(self) -> "Cells":
         """The same cells, which whoever is shown them cannot write to: other queries read the same arrays."""
         if self._values is None or self._missing is None:
             return self  # fetched for this reader alone
-        return Cells(_read_only(self._values), _read_only(self._missing), self.kind, self.levels)
+        return self.like(_read_only(self._values), _read_only(self._missing))
 
     def predicting(self) -> kernel.Cells | kernel.Picked:
         """The column as one that others are predicted from."""
@@ -320,6 +334,15 @@ class Draws(Protocol):
         self, seed: int, numbers: Sequence[int], progress: Progress | None = None
     ) -> Iterator[Mapping[Column, Array]]:
         """The draws of these numbers, one after another: what `impute` gives of each."""
+
+
+@runtime_checkable
+class Converges(Protocol):
+    """Draws that were made by chains, and say how these moved."""
+
+    @property
+    def chains(self) -> Chains | None:
+        """How those of the last run moved; None where they had nothing to forget."""
 
 
 @runtime_checkable

@@ -30,7 +30,7 @@ class Logistic:
 
     def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
         """0 or 1 by probability, from drawn coefficients."""
-        beta, root = _fitted(observed, features, unknown)
+        beta, root = _fitted(observed, features, unknown, rng.fits)
         drawn = beta + root @ rng.generator().standard_normal(len(beta))
         shift = 0.0 if observed.log_odds is None else observed.log_odds[:, 1] - observed.log_odds[:, 0]
         return np.asarray(rng.uniform() < logistic(unknown @ drawn + shift), np.float64)
@@ -41,9 +41,15 @@ class Logistic:
         return np.asarray(unknown @ beta > 0, np.float64)
 
 
-def _fitted(observed: Observed, features: Matrix, unknown: Matrix) -> tuple[Vector, Matrix]:
-    rows = observed.sample(LEARN_ROWS)
-    return fitted(*augmented(features[rows], observed.values[rows], 2, observed.everyone(features, unknown)))
+def _fitted(
+    observed: Observed, features: Matrix, unknown: Matrix, fits: dict[str, Vector] | None = None
+) -> tuple[Vector, Matrix]:
+    rows, place = observed.sample(LEARN_ROWS), f"logistic {features.shape[1]}"
+    data = augmented(features[rows], observed.values[rows], 2, observed.everyone(features, unknown))
+    found = fitted(*data, None if fits is None else fits.get(place))
+    if fits is not None:
+        fits[place] = found[0]
+    return found
 
 
 def logistic(x: Vector) -> Vector:
@@ -52,9 +58,9 @@ def logistic(x: Vector) -> Vector:
     return np.asarray(np.where(x >= 0, 1, small) / (1 + small))
 
 
-def fitted(features: Matrix, codes: Vector, weights: Vector) -> tuple[Vector, Matrix]:
+def fitted(features: Matrix, codes: Vector, weights: Vector, start: Vector | None = None) -> tuple[Vector, Matrix]:
     """Coefficients (p,) and a root (p, p) of their covariance, by iteratively reweighted least squares."""
-    beta = np.zeros(features.shape[1])
+    beta = np.zeros(features.shape[1]) if start is None else start
     for _ in range(STEPS):
         chance = logistic(features @ beta)
         information = _information(features, weights * chance * (1 - chance))

@@ -36,7 +36,7 @@ class Multinomial:
 
     def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
         """Classes by probability, from drawn coefficients."""
-        beta, root = _fitted(observed, features, unknown)
+        beta, root = _fitted(observed, features, unknown, rng.fits)
         noise = root @ rng.generator().standard_normal(root.shape[1])
         return picked(chances(unknown, beta + noise.reshape(beta.shape), observed.log_odds), rng.uniform())
 
@@ -53,12 +53,15 @@ def picked(probabilities: Matrix, uniform: Vector) -> Vector:
     return np.asarray(np.minimum(place, probabilities.shape[1] - 1), np.float64)
 
 
-def _fitted(observed: Observed, features: Matrix, unknown: Matrix) -> tuple[Matrix, Matrix]:
-    rows = observed.sample(LEARN_ROWS)
-    return fitted(
-        *augmented(features[rows], observed.values[rows], observed.classes, observed.everyone(features, unknown)),
-        observed.classes,
-    )
+def _fitted(
+    observed: Observed, features: Matrix, unknown: Matrix, fits: dict[str, Vector] | None = None
+) -> tuple[Matrix, Matrix]:
+    rows, place = observed.sample(LEARN_ROWS), f"multinomial {features.shape[1]}"
+    data = augmented(features[rows], observed.values[rows], observed.classes, observed.everyone(features, unknown))
+    found = fitted(*data, observed.classes, None if fits is None else fits.get(place))
+    if fits is not None:
+        fits[place] = found[0]
+    return found
 
 
 def chances(features: Matrix, beta: Matrix, log_odds: Matrix | None = None) -> Matrix:
@@ -71,11 +74,13 @@ def chances(features: Matrix, beta: Matrix, log_odds: Matrix | None = None) -> M
     return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
 
-def fitted(features: Matrix, codes: Vector, weights: Vector, classes: int) -> tuple[Matrix, Matrix]:
+def fitted(
+    features: Matrix, codes: Vector, weights: Vector, classes: int, start: Matrix | None = None
+) -> tuple[Matrix, Matrix]:
     """Coefficients (classes - 1, p) and a root of their covariance, by Newton's method with halved steps."""
     p = features.shape[1]
     told = (codes[:, None] == np.arange(1, classes)).astype(np.float64)
-    beta = np.zeros((classes - 1, p))
+    beta = np.zeros((classes - 1, p)) if start is None else start
     best = _loglik(features, codes, weights, beta)
     for _ in range(STEPS):
         chance = chances(features, beta)[:, 1:]

@@ -22,19 +22,24 @@ class Ordered:
     3. (zeta, beta)* is drawn from Normal with the inverse of the information, the zetas then sorted.
     4. A class is drawn by its probability.
 
-    Levels are in the order that they sort in. Warning: one slope for all cut points; where a predictor pushes to both
-    ends at once, use `multinomial`.
+    Levels are in the order that is declared of them (ENUM), else in that they sort in. Warning: one slope for all cut
+    points; where a predictor pushes to both ends at once, use `multinomial`.
+
+    Attributes:
+        declared: whether only columns suit whose order is declared.
     """
+
+    declared: bool = False
 
     name = "ordered"
 
     def suits(self, observed: Observed) -> bool:
         """Two categories or more."""
-        return observed.classes >= 2
+        return observed.classes >= 2 and (observed.ordered or not self.declared)
 
     def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
         """Classes by probability, from drawn parameters."""
-        theta, root, present = _fitted(observed, features, unknown)
+        theta, root, present = _fitted(observed, features, unknown, rng.fits)
         cuts = len(present) - 1
         drawn = theta + root @ rng.generator().standard_normal(len(theta))
         drawn[:cuts] = np.sort(drawn[:cuts])
@@ -49,13 +54,18 @@ class Ordered:
         return np.asarray(present[chances(unknown, theta, len(present) - 1).argmax(axis=1)], np.float64)
 
 
-def _fitted(observed: Observed, features: Matrix, unknown: Matrix) -> tuple[Vector, Matrix, Vector]:
+def _fitted(
+    observed: Observed, features: Matrix, unknown: Matrix, fits: dict[str, Vector] | None = None
+) -> tuple[Vector, Matrix, Vector]:
     present, codes = np.unique(observed.values, return_inverse=True)
     rows = observed.sample(LEARN_ROWS)
     if len(present) == 1:
         return np.zeros(features.shape[1] - 1), np.zeros((features.shape[1] - 1,) * 2), present.astype(np.intp)
     data = augmented(features[rows], codes[rows].astype(np.float64), len(present), observed.everyone(features, unknown))
-    theta, root = fitted(*data, len(present))
+    before = None if fits is None else fits.get(f"ordered {len(present)} {features.shape[1]}")
+    theta, root = fitted(*data, len(present), before)
+    if fits is not None:
+        fits[f"ordered {len(present)} {features.shape[1]}"] = theta
     return theta, root, present.astype(np.intp)
 
 
@@ -66,12 +76,16 @@ def chances(features: Matrix, theta: Vector, cuts: int) -> Matrix:
     return np.maximum(np.diff(edges, axis=1), 0.0)
 
 
-def fitted(features: Matrix, codes: Vector, weights: Vector, classes: int) -> tuple[Vector, Matrix]:
+def fitted(
+    features: Matrix, codes: Vector, weights: Vector, classes: int, start: Vector | None = None
+) -> tuple[Vector, Matrix]:
     """Cut points and slopes (classes - 1 + p,), and a root of their covariance; features have ones first."""
     cuts = classes - 1
     theta = np.zeros(cuts + features.shape[1] - 1)
     share = np.cumsum(np.bincount(codes.astype(np.intp), weights=weights, minlength=classes))[:-1] / weights.sum()
     theta[:cuts] = np.log(share / (1 - share))
+    if start is not None:
+        theta = start
     best = _loglik(features, codes, weights, theta, cuts)
     for _ in range(STEPS):
         slope, information = _derivatives(features, codes, weights, theta, cuts)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute
+from imputedb.imputers import random
 from imputedb.imputers.column_model import ColumnModel, Keys, Matrix, Observed, Randomness, Vector
 from imputedb.imputers.crossproducts import Delta
 from imputedb.imputers.design import Design, Part, closed
@@ -16,7 +17,8 @@ from imputedb.imputers.normal import Normal
 from imputedb.imputers.order import labels
 from imputedb.imputers.pmm import Pmm
 from imputedb.imputers.shift import UNSHIFTED, Shift
-from imputedb.imputers.trace import Trace
+from imputedb.imputers.trace import WATCHED, Trace
+from imputedb.kernel import _kernel
 
 Places = NDArray[np.intp] | slice
 
@@ -38,6 +40,8 @@ class Modelled:
         present: codes of the categories that are observed: models number them from 0, and no other is ever imputed.
         shift: a departure from missing at random.
         delta: the same of a number, in the units of the matrix.
+        late: whether it is missing in rows alone that are not learnt from: it says nothing of the models of others, and
+            comes after them.
     """
 
     column: Column
@@ -51,12 +55,13 @@ class Modelled:
     gone: Places
     present: NDArray[np.intp]
     shift: Shift | None
+    late: bool
     delta: Delta | None = None
 
     @property
-    def matched(self) -> bool:
-        """Whether it takes values of rows whose predictions by the linear chain are near."""
-        return isinstance(self.model, Pmm) and not self.part.classes and not self.shift
+    def count(self) -> int:
+        """How many values are missing."""
+        return int(np.count_nonzero(self.cells.missing))
 
     def closed(self, block: Matrix, bounded: bool) -> Array:
         """The missing values, in their own type, that (n, width) columns of the matrix stand for."""
@@ -95,7 +100,7 @@ def modelled(
         present, codes = np.unique(values.astype(np.intp), return_inverse=True)
         wanted = None if odds is None else odds[:, present][cells.missing if len(odds) > 1 else [0]]
         alike = None if rows.learn is None else rows.learn[cells.missing]
-        observed = Observed(codes.astype(np.float64), cells.kind, len(present), keys, wanted, alike)
+        observed = Observed(codes.astype(np.float64), cells.kind, len(present), keys, cells.ordered, wanted, alike)
     else:
         observed = Observed((values - part.centre) / part.scale, cells.kind, 0, keys)
     width = made.x.shape[1] - (part.places.stop - part.places.start)
@@ -104,7 +109,8 @@ def modelled(
             seen, gone = _places(learnt), _places(cells.missing)
             known = np.unique(stored)
             delta = shift.delta(column, rows, made) if shift and not part.classes else None
-            return Modelled(column, cells, part, one, observed, stored, known, seen, gone, present, shift, delta)
+            late = rows.learn is not None and not bool((cells.missing & rows.learn).any())
+            return Modelled(column, cells, part, one, observed, stored, known, seen, gone, present, shift, late, delta)
     raise CannotImpute(f"no model of {model.name} suits {column}: name another imputer for it")
 
 
@@ -121,67 +127,166 @@ def _places(flags: NDArray[np.bool_]) -> Places:
     return found
 
 
-class OverRows:
-    """One imputation of targets, in the matrix that the linear chain has filled; it is changed."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Sheet:
+    """The rows that all imputations share, sorted by what is missing in them.
+
+    Attributes:
+        x: (n, q) ones first; 0 where a value is missing.
+        starts: (P + 1,) where each pattern begins.
+        taught: (P,) rows of each that are learnt from.
+        gone: (P, q) columns of the matrix that are missing.
+        keys: (n,) of the rows.
+        columns: of the matrix, those that are missing somewhere.
+    """
+
+    x: Matrix
+    starts: NDArray[np.int64]
+    taught: NDArray[np.int64]
+    gone: NDArray[np.uint8]
+    keys: Keys
+    columns: Sequence[int]
+
+    def nested(self, columns: Sequence[int]) -> bool:
+        """Whether rows that are learnt from and miss one of some columns of the matrix miss all later ones."""
+        gone = self.gone[self.taught > 0][:, list(columns)]
+        gone = gone[:, gone.any(axis=0)]
+        return not bool((gone[:, :-1] > gone[:, 1:]).any())
+
+
+class Imputation:
+    """One imputation, column after column: what is drawn for one is seen by the models of all others.
+
+    It starts from the complete columns: each column's first draw is given these and the columns before it alone, so
+    that what misses together is drawn together. Where missing values are nested that is a draw of all.
+
+    Attributes:
+        x: (n, q) the matrix as it stands.
+    """
 
     def __init__(
-        self, targets: Sequence[Modelled], x: Matrix, keys: Keys, seed: int, draw: int | None, trace: Trace
+        self, sheet: Sheet, columns: Sequence[Modelled], x: Matrix, seed: int, draw: int, trace: Trace
     ) -> None:
-        self.targets, self.x, self.keys = targets, x, keys
+        self.sheet, self.columns, self.x = sheet, columns, x
         self.seed, self.draw, self.trace = seed, draw, trace
-        self.called = labels(one.column for one in targets)
-        self.found: dict[Column, Vector] = {}
+        self.called = labels(one.column for one in columns)
+        self.found: dict[Column, Array] = {}
+        self._fits: dict[Column, dict[str, Vector]] = {one.column: {} for one in columns}
+        self._rows = _kernel.Imputation(
+            sheet.x.ravel(), sheet.starts, sheet.gone.ravel(), sheet.taught, sheet.keys, list(sheet.columns), x.ravel()
+        )
 
     def run(self, cycles: int) -> Mapping[Column, Array]:
-        """The targets' missing values in their own types, in the order of the rows."""
-        rough = [one for one in self.targets if not isinstance(one.model, Normal)]
-        for one in rough:
-            self._settle(one)
-        for cycle in range(cycles):
-            for one in self.targets if self.draw is not None else rough:
-                self._fill(one, cycle)
-        return {one.column: self._values(one) for one in self.targets}
+        """The missing values in their own types, in the order of the rows."""
+        barred = np.zeros(self.x.shape[1], np.uint8)
+        for one in self.columns:
+            barred[one.part.places] = not one.late
+        for one in self.columns:
+            barred[one.part.places] = 0
+            self._fill(one, 0, barred)
+        if cycles:
+            self._watch()
+        for cycle in range(1, cycles + 1):
+            for one in self.columns:
+                self._fill(one, cycle, barred)
+            self._watch()
+        return self.found
 
-    def _settle(self, one: Modelled) -> None:
-        """Indicators that were numbers in the linear chain become zeros and ones again."""
-        if one.part.classes:
-            block = self.x[one.gone, one.part.places]
-            self.x[one.gone, one.part.places] = one.part.encoded(one.part.decoded(block))
+    def _watch(self) -> None:
+        """The moments of the columns that are watched, after a cycle."""
+        found = np.empty(self.x.shape[1] ** 2)
+        self._rows.gram(found)
+        places = [0, *watched(self.columns)]
+        gram = found.reshape(self.x.shape[1], -1)[np.ix_(places, places)]
+        self.trace.moments.append(gram / max(gram[0, 0], 1.0))
 
-    def _fill(self, one: Modelled, cycle: int) -> None:
-        values = self._modelled(one, cycle)
-        part = one.part
-        if part.classes:
-            codes = one.present[values.astype(np.intp)].astype(np.float64)
-            self.x[one.gone, part.places] = part.encoded(codes)
-            self.found[one.column] = codes
-            shown = codes == part.levels[0] if len(part.levels) else codes == -1
-            self.trace.add(one.column, float(shown.mean()), float(shown.std()))
-            return
-        self.found[one.column] = values
+    def _fill(self, one: Modelled, cycle: int, barred: NDArray[np.uint8]) -> None:
+        what = (self.seed, self.draw, cycle, self.called[one.column])
+        match one.model:
+            case Pmm(donors):
+                rows = np.empty(one.count, np.int64)
+                self._rows.match(one.part.places.start, random.stream(*what), donors, barred, rows)
+                self._shift(one)
+                self.found[one.column] = one.cells.values[rows] if one.shift is None else self._closed(one)
+            case Normal():
+                self._rows.regress(one.part.places.start, random.stream(*what), barred)
+                self._shift(one)
+                self.found[one.column] = self._closed(one)
+            case _:
+                self.found[one.column] = self._modelled(one, what, barred)
+        self._tell(one)
+
+    def _modelled(self, one: Modelled, what: tuple[int | str, ...], barred: NDArray[np.uint8]) -> Array:
+        """By a model of one column that is given arrays."""
+        shown = barred == 0
+        shown[one.part.places] = False
+        features, unknown = (self.x[rows][:, shown] for rows in (one.seen, one.gone))
+        rng = Randomness(self.sheet.keys[one.gone], what, self._fits[one.column])
+        values = one.model.draw(one.observed, features, unknown, rng)
+        if not one.part.classes:
+            self._rows.put(one.part.places.start, np.ascontiguousarray(values, np.float64))
+            self._shift(one)
+            return self._closed(one)
+        codes = one.present[values.astype(np.intp)].astype(np.float64)
+        block = one.part.encoded(codes)
+        for k, place in enumerate(range(one.part.places.start, one.part.places.stop)):
+            self._rows.put(place, np.ascontiguousarray(block[:, k]))
+        return closed(codes, one.stored, bounded=True)
+
+    def _shift(self, one: Modelled) -> None:
         if one.shift:
             assert one.delta is not None
-            values = one.delta.scale * values + self.x[one.gone] @ one.delta.shift
-        self.x[one.gone, part.places.start] = values
-        self.trace.add(one.column, float(values.mean()) * part.scale + part.centre, float(values.std()) * part.scale)
+            place = one.part.places.start
+            moved = one.delta.scale * self.x[one.gone, place] + self.x[one.gone] @ one.delta.shift
+            self._rows.put(place, np.ascontiguousarray(moved))
 
-    def _modelled(self, one: Modelled, cycle: int) -> Vector:
-        features, unknown = (self._others(rows, one.part.places) for rows in (one.seen, one.gone))
-        if self.draw is None:
-            return one.model.predict(one.observed, features, unknown)
-        rng = Randomness(self.keys[one.gone], (self.seed, self.draw, cycle, self.called[one.column]))
-        return one.model.draw(one.observed, features, unknown, rng)
+    def _closed(self, one: Modelled) -> Array:
+        return one.closed(self.x[:, one.part.places], bounded=False)
 
-    def _others(self, rows: Places, places: slice) -> Matrix:
-        """The columns of the matrix but for a target's own."""
-        block = self.x[rows]
-        if places.stop == block.shape[1]:
-            return block[:, : places.start]
-        return np.concatenate([block[:, : places.start], block[:, places.stop :]], axis=1)
+    def _tell(self, one: Modelled) -> None:
+        places, part = one.part.places, one.part
+        if places.stop > places.start:
+            values = self.x[one.gone, places.start] * part.scale + part.centre
+            self.trace.add(one.column, float(values.mean()), float(values.std()))
 
-    def _values(self, one: Modelled) -> Array:
-        if one.part.classes:
-            return closed(self.found[one.column], one.stored, bounded=True)
-        if isinstance(one.model, Pmm) and not one.shift:
-            return one.donors(self.found[one.column])
-        return one.closed(self.x[:, one.part.places], self.draw is None)
+
+def watched(columns: Sequence[Modelled]) -> list[int]:
+    """Columns of the matrix whose moments are kept, those that miss most."""
+    places = [one.part.places for one in columns if not one.late]
+    found = [j for one in places for j in range(one.start, one.stop)]
+    return found[-WATCHED:]
+
+
+def predicted(columns: Sequence[Modelled], x: Matrix) -> Mapping[Column, Array]:
+    """The single best values, given what the linear chain expects of other columns in the matrix, which is changed."""
+    rough = [one for one in columns if not isinstance(one.model, Normal)]
+    for one in rough:
+        settle(one.part, x, one.gone)
+    found: dict[Column, Array] = {}
+    for one in columns:
+        if one in rough:
+            shown = np.ones(x.shape[1], bool)
+            shown[one.part.places] = False
+            values = one.model.predict(one.observed, x[one.seen][:, shown], x[one.gone][:, shown])
+            if one.part.classes:
+                values = one.present[values.astype(np.intp)].astype(np.float64)
+                found[one.column] = closed(values, one.stored, bounded=True)
+            elif one.shift:
+                assert one.delta is not None
+                values = one.delta.scale * values + x[one.gone] @ one.delta.shift
+            x[one.gone, one.part.places] = one.part.encoded(values) if one.part.classes else values[:, None]
+        if one.column not in found:
+            found[one.column] = _single(one, x)
+    return found
+
+
+def _single(one: Modelled, x: Matrix) -> Array:
+    if isinstance(one.model, Pmm) and not one.shift:
+        return one.donors(x[one.gone, one.part.places.start])
+    return one.closed(x[:, one.part.places], bounded=True)
+
+
+def settle(part: Part, x: Matrix, gone: Places) -> None:
+    """Indicators that were numbers in the linear chain become zeros and ones."""
+    if part.classes:
+        x[gone, part.places] = part.encoded(part.decoded(x[gone, part.places]))

@@ -13,63 +13,87 @@ from imputedb.imputers.regression import of_rows
 
 @dataclass(frozen=True, slots=True)
 class Pmm:
-    """Predictive mean matching of type 1 (Little 1988; Morris, White & Royston 2014; mice's `pmm`).
+    """Predictive mean matching of type 1 (Little 1988; Morris, White & Royston 2014), as mice's `pmm` has it.
 
     1. A linear model is fitted where the column is observed, and its coefficients beta* are drawn.
-    2. Donors are a bootstrap of the rows where it is observed (Rubin & Schenker 1986; as mice's `midastouch` has it).
-    3. The prediction x beta* of a missing value is compared with that of each donor.
-    4. The value of one of the `donors` nearest is taken, each as probable; ties are broken by a hash.
-    Categories are first turned into numbers by the first canonical variate of their indicators against X.
-
-    Without `bootstrap` it is mice's `pmm`, of type 1: donors are all observed rows, predicted by the coefficients that
-    were fitted. Where few rows are like the missing ones, each draw then has the same donors, and intervals are too
-    short; where predictors say next to nothing, all rows find the same few, and draws differ more than they should (2.6
-    times the variance for a binary column and an unrelated predictor).
+    2. The prediction x beta* of a missing value is compared with x beta of the observed ones.
+    3. The value of one of the `donors` nearest is taken, each as probable; ties are broken by a hash.
 
     Only observed values occur. Warning: beyond the observed range it cannot go, so slopes come out flat where the
-    largest values are missing.
+    largest values are missing; of few rows, or of few that are like the missing ones, all draws find the same donors,
+    and intervals are too short.
 
     Attributes:
         donors: how many.
-        bootstrap: whether donors are a bootstrap.
     """
 
     donors: int = 5
-    bootstrap: bool = True
 
     name = "pmm"
 
     def __post_init__(self) -> None:
         arguments.whole("donors", self.donors, 1, 1000, example=" donors")
-        arguments.flag("bootstrap", self.bootstrap)
 
-    def suits(self, observed: Observed) -> bool:  # noqa: ARG002
-        """Anything."""
-        return True
+    def suits(self, observed: Observed) -> bool:
+        """Numbers of any kind."""
+        return observed.classes == 0
 
     def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
         """Donors' values."""
-        numbers = _numbers(observed, features)
-        model = of_rows(features, numbers)
+        model = of_rows(features, observed.values)
         beta, _ = model.drawn(rng.generator())
-        if not self.bootstrap:
-            return self._taken(observed, features @ model.beta, unknown @ beta, rng)
-        times = random.poisson(observed.keys, *rng.what, "bootstrap")
-        lot = np.repeat(np.arange(len(times)), times) if times.any() else np.arange(len(times))
-        some = replace(observed, values=observed.values[lot], keys=observed.keys[lot])
-        return self._taken(some, features[lot] @ beta, unknown @ beta, rng)
-
-    def _taken(self, observed: Observed, known: Vector, wanted: Vector, rng: Randomness) -> Vector:
-        """Values of rows whose predictions, `known`, are near the wanted ones."""
-        ties = random.uniform(observed.keys, *rng.what, "ties")
-        values = observed.values[nearest(known, wanted, self.donors, ties)]
-        return np.asarray(values[np.arange(len(values)), _pick(values, observed.log_odds, rng.uniform())])
+        return taken(observed, features @ model.beta, unknown @ beta, self.donors, rng)
 
     def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
         """The nearest donor's value."""
-        beta = of_rows(features, _numbers(observed, features)).beta
-        near = nearest(features @ beta, unknown @ beta, 1, _hashed(observed.keys))
-        return np.asarray(observed.values[near[:, 0]])
+        return _nearest_value(observed, observed.values, features, unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantified:
+    """Matching of categories by one number, for those of more levels than a multinomial regression can tell apart.
+
+    1. Categories become numbers by the first canonical variate of their indicators against X.
+    2. A linear model of these is fitted where the column is observed, and its coefficients beta* are drawn.
+    3. Donors are a bootstrap of the rows where it is observed (Rubin & Schenker 1986): where predictors say next to
+       nothing, all rows would find the same few otherwise, and draws differ more than they should.
+    4. The value of one of the `donors` nearest is taken, by x beta* of both, each as probable.
+
+    Warning: one number tells at most two groups of levels apart.
+    """
+
+    donors: int = 5
+
+    name = "quantified"
+
+    def suits(self, observed: Observed) -> bool:
+        """Categories."""
+        return observed.classes > 0
+
+    def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
+        """Donors' values."""
+        beta, _ = of_rows(features, _numbers(observed, features)).drawn(rng.generator())
+        times = random.poisson(observed.keys, *rng.what, "bootstrap")
+        lot = np.repeat(np.arange(len(times)), times) if times.any() else np.arange(len(times))
+        some = replace(observed, values=observed.values[lot], keys=observed.keys[lot])
+        return taken(some, features[lot] @ beta, unknown @ beta, self.donors, rng)
+
+    def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
+        """The nearest donor's value."""
+        return _nearest_value(observed, _numbers(observed, features), features, unknown)
+
+
+def taken(observed: Observed, known: Vector, wanted: Vector, donors: int, rng: Randomness) -> Vector:
+    """Values of rows whose predictions, `known`, are near the wanted ones."""
+    ties = random.uniform(observed.keys, *rng.what, "ties")
+    values = observed.values[nearest(known, wanted, donors, ties)]
+    return np.asarray(values[np.arange(len(values)), _pick(values, observed.log_odds, rng.uniform())])
+
+
+def _nearest_value(observed: Observed, numbers: Vector, features: Matrix, unknown: Matrix) -> Vector:
+    beta = of_rows(features, numbers).beta
+    near = nearest(features @ beta, unknown @ beta, 1, _hashed(observed.keys))
+    return np.asarray(observed.values[near[:, 0]])
 
 
 def _hashed(keys: Keys) -> Vector:
@@ -108,7 +132,7 @@ def nearest(observed: Vector, unknown: Vector, donors: int, ties: Vector) -> NDA
 
 
 def _numbers(observed: Observed, features: Matrix) -> Vector:
-    return quantified(observed.values, observed.classes, features) if observed.classes else observed.values
+    return quantified(observed.values, observed.classes, features)
 
 
 def quantified(codes: Vector, classes: int, features: Matrix) -> Vector:

@@ -1,7 +1,10 @@
 """Imputers by name."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
+from numbers import Integral
+from typing import Literal
 
 from imputedb import plugins
 from imputedb.errors import ExtensionError, QueryError, UnknownName
@@ -15,19 +18,21 @@ from imputedb.imputers.mean import Mean
 from imputedb.imputers.multinomial import Multinomial
 from imputedb.imputers.normal import Normal
 from imputedb.imputers.ordered import Ordered
-from imputedb.imputers.pmm import Pmm
+from imputedb.imputers.pmm import Pmm, Quantified
 from imputedb.imputers.tree import Tree
+
+_CATEGORIES = (Logistic(), Ordered(declared=True), Multinomial(), Quantified())
 
 IMPUTERS: Mapping[str, Callable[[], Imputer]] = {
     "tree": Tree,
     "knn": KNN,
     "mean": Mean,
     "hotdeck": HotDeck,
-    "norm": lambda: Chained(Normal(), (Logistic(), Multinomial(), Pmm())),
-    "pmm": lambda: Chained(Pmm()),
-    "logistic": lambda: Chained(Logistic(), (Normal(), Multinomial(), Pmm())),
-    "multinomial": lambda: Chained(Multinomial(), (Normal(), Pmm())),
-    "ordered": lambda: Chained(Ordered(), (Normal(), Pmm())),
+    "norm": lambda: Chained(Normal(), _CATEGORIES),
+    "pmm": lambda: Chained(Pmm(), _CATEGORIES),
+    "logistic": lambda: Chained(Logistic(), (Pmm(), *_CATEGORIES)),
+    "multinomial": lambda: Chained(Multinomial(), (Pmm(), *_CATEGORIES)),
+    "ordered": lambda: Chained(Ordered(), (Pmm(), *_CATEGORIES)),
 }
 """The imputers that come with imputedb; `drop` stands for none of them."""
 
@@ -96,6 +101,29 @@ def by_neighbours(imputer: object, what: str) -> KNN:
         named = getattr(imputer, "name", imputer)
         raise QueryError(f"{what} tells of neighbours, which {named!r} has not: leave imputer out, or give KNN(k=...)")
     return imputer
+
+
+Cycles = int | Literal["auto"]
+"""How often each incomplete column is drawn anew; `auto` for as often as its chains need to forget their start."""
+
+MOST_CYCLES = 10_000
+
+
+def with_cycles(imputers: tuple[Imputer, ...], cycles: Cycles) -> tuple[Imputer, ...]:
+    """The imputers, those that run chains with so many cycles of draws.
+
+    Raises:
+        QueryError: it is neither a number of cycles nor `auto`, or none of them runs chains.
+    """
+    if cycles == "auto":
+        return imputers
+    if not isinstance(cycles, Integral) or isinstance(cycles, bool) or not 0 <= cycles <= MOST_CYCLES:
+        raise QueryError(f"cycles are {cycles!r}; they go from 0 (the start alone) to {MOST_CYCLES:,}, or are 'auto'")
+    found = tuple(replace(one, cycles=int(cycles)) if isinstance(one, Chained | Tree) else one for one in imputers)
+    if not any(isinstance(one, Chained | Tree) for one in imputers):
+        names = ", ".join(one.name for one in imputers) or DROP
+        raise QueryError(f"cycles are of chained equations, and {names} runs none: take tree, norm or pmm, or leave it")
+    return found
 
 
 def known_names() -> list[str]:

@@ -105,10 +105,17 @@ class Request:
             said += sentences
         return Filled(filled, tuple(said))
 
-    def draws(self, numbers: Sequence[int], progress: Progress | None = None) -> Iterator[Mapping[Column, Array]]:
-        """The draws of these numbers, one after another, as `values` has them."""
+    def draws(
+        self, numbers: Sequence[int], progress: Progress | None = None, heard: checked.Heard | None = None
+    ) -> Iterator[Mapping[Column, Array]]:
+        """The draws of these numbers, one after another, as `values` has them.
+
+        How the chains of each part moved is told to `heard`, but of those that are given other parts' draws.
+        """
         parts = self.parts()
-        together = [None if part.meets(self._before(parts, part)) else part.draws(numbers, progress) for part in parts]
+        together = [
+            None if part.meets(self._before(parts, part)) else part.draws(numbers, progress, heard) for part in parts
+        ]
         for number in numbers:
             filled: dict[Column, Array] = {}
             for part, stream in zip(parts, together, strict=True):
@@ -270,7 +277,9 @@ class Part:
     def _drawing(self, targets: Sequence[Column]) -> "_Draw":
         return _Draw(self.imputer, tuple(targets), self.request.seed)
 
-    def draws(self, numbers: Sequence[int], progress: Progress | None = None) -> Iterator[Mapping[Column, Array]]:
+    def draws(
+        self, numbers: Sequence[int], progress: Progress | None = None, heard: checked.Heard | None = None
+    ) -> Iterator[Mapping[Column, Array]]:
         """The draws of these numbers, one after another."""
 
         def some(rows: Rows, targets: Sequence[Column]) -> Iterator[Mapping[Column, Array]]:
@@ -278,7 +287,7 @@ class Part:
             if not targets:
                 return iter([{} for _ in numbers])
             draw, limits = self._drawing(targets), self._bounds(rows, targets)
-            found = draw(rows, numbers, progress)
+            found = replace(draw, heard=heard)(rows, numbers, progress)
             return iter(within(rows, numbers, list(found), draw, limits, [])) if limits else found
 
         return earlier(self.rows, self.targets, some, len(numbers))
@@ -291,11 +300,12 @@ class _Draw:
     imputer: Imputer
     targets: tuple[Column, ...]
     seed: int
+    heard: checked.Heard | None = None
 
     def __call__(
         self, rows: Rows, numbers: Sequence[int], progress: Progress | None = None
     ) -> Iterator[Mapping[Column, Array]]:
-        return checked.draws(self.imputer, rows, self.targets, self.seed, numbers, progress)
+        return checked.draws(self.imputer, rows, self.targets, self.seed, numbers, progress, self.heard)
 
 
 def patched(cells: Cells, values: Array) -> Cells:
@@ -303,7 +313,7 @@ def patched(cells: Cells, values: Array) -> Cells:
     whole, left = cells.values.copy(), np.zeros(len(cells.missing), bool)
     whole[cells.missing] = np.ma.getdata(values)
     left[cells.missing] = np.ma.getmaskarray(values)
-    return Cells(whole, left, cells.kind, cells.levels)
+    return cells.like(whole, left)
 
 
 def barred(policy: Policy, column: Column, same: Collection[Column], derived: Collection[Column] = ()) -> Columns:

@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from imputedb.algebra.column import Column
+
+WATCHED = 20
+"""Columns of which a chain's cycles are kept at most, those that miss most."""
 
 
 @dataclass(slots=True)
@@ -14,17 +20,26 @@ class Trace:
         deviations: likewise.
         notes: sentences by column.
         methods: the name of each column's model.
+        watched: columns whose moments are kept; a category stands there once for each of some levels.
+        moments: by cycle (w + 1, w + 1) the mean products of ones and the watched columns, over all rows as completed.
     """
 
     means: dict[Column, list[float]] = field(default_factory=dict)
     deviations: dict[Column, list[float]] = field(default_factory=dict)
     notes: dict[Column, list[str]] = field(default_factory=dict)
     methods: dict[Column, str] = field(default_factory=dict)
+    watched: tuple[Column, ...] = ()
+    moments: list[NDArray[np.float64]] = field(default_factory=list)
 
     def add(self, column: Column, mean: float, deviation: float) -> None:
         """The imputed values of a column after a cycle."""
         self.means.setdefault(column, []).append(mean)
         self.deviations.setdefault(column, []).append(deviation)
+
+    def become(self, other: "Trace") -> None:
+        """Tells what another one does."""
+        self.means, self.deviations, self.notes = other.means, other.deviations, other.notes
+        self.methods, self.watched, self.moments = other.methods, other.watched, other.moments
 
     def note(self, column: Column, sentence: str) -> None:
         """Something that a reader of the answer may want to know; said once."""

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imputedb import arguments, kernel
 from imputedb.algebra.column import Column
+from imputedb.imputers.convergence import Chains, Movement
 from imputedb.imputers.imputer import Array, Progress, Rows, Work
 from imputedb.imputers.order import by_key, by_name, turned_back
 from imputedb.kernel import cost
@@ -47,7 +49,7 @@ class Tree:
 
     def __post_init__(self) -> None:
         for name, given, least in (
-            ("cycles", self.cycles, 1),
+            ("cycles", self.cycles, 0),
             ("leaves", self.leaves, 2),
             ("min_leaf", self.min_leaf, 1),
         ):
@@ -101,6 +103,8 @@ class Prepared:
         self.targets = [column for column in self.order if column in targets]
         self.missing = {column: rows.columns[column].missing for column in self.targets}
         self.rows, self.turn = by_key(rows)
+        self.moments: list[NDArray[np.float64]] = []
+        self.watched: tuple[str, ...] = ()
         self.cells = [
             self.rows.columns[column].filled() if column in targets else self.rows.columns[column].predicting()
             for column in self.order
@@ -110,18 +114,49 @@ class Prepared:
         self, seed: int, numbers: Sequence[int], progress: Progress | None = None
     ) -> Iterator[Mapping[Column, Array]]:
         """The draws of these numbers, some at a time, which share the kernel's bins."""
+        self.moments, self.watched = [], ()
         for at in range(0, len(numbers), TOGETHER):
             some = numbers[at : at + TOGETHER]
             told = progress and _part_of(progress, at / len(numbers), len(some) / len(numbers))
-            yield from self.filled(seed, some, told, self.targets)
+            for one in self._filled(seed, some, told, self.targets):
+                self._note(one)
+                yield self._turned(one)
+
+    @property
+    def chains(self) -> Chains | None:
+        """How the chains of the last run moved."""
+        return Movement(self.watched, _level(self.moments), self._moved_rows).chains if self.moments else None
+
+    @property
+    def _moved_rows(self) -> int:
+        """How many rows the kernel's moments are over, as `kWatchedRows` has it."""
+        learn = self.rows.learn
+        return min(4096, len(self.rows.keys) if learn is None else int(np.count_nonzero(learn)))
+
+    def _note(self, one: kernel.Filled) -> None:
+        self.watched = tuple(str(self.order[place]) for place in one.watched)
+        if len(one.moments):
+            self.moments.append(one.moments)
 
     def filled(
         self, seed: int, numbers: Sequence[int], progress: Progress | None, drawn: Collection[Column]
     ) -> list[Mapping[Column, Array]]:
         """The values of some draws; single ones of targets that are not drawn."""
+        return [self._turned(one) for one in self._filled(seed, numbers, progress, drawn)]
+
+    def _turned(self, one: kernel.Filled) -> Mapping[Column, Array]:
+        """Values in the order of the rows as given."""
+        return {
+            column: turned_back(self.missing[column], self.turn, values)
+            for column, values in zip(self.targets, one.values, strict=True)
+        }
+
+    def _filled(
+        self, seed: int, numbers: Sequence[int], progress: Progress | None, drawn: Collection[Column]
+    ) -> list[kernel.Filled]:
         tree, gaps = self.tree, {column: int(np.count_nonzero(self.missing[column])) for column in self.targets}
         drawn = self.targets if tree.mode == "draw" else drawn
-        filled = kernel.fill_many(
+        return kernel.fill_many(
             self.cells,
             [self.order.index(column) for column in self.targets],
             numbers,
@@ -138,13 +173,14 @@ class Prepared:
             ],
             progress=progress,
         )
-        return [
-            {
-                column: turned_back(self.missing[column], self.turn, values)
-                for column, values in zip(self.targets, one.values, strict=True)
-            }
-            for one in filled
-        ]
+
+
+def _level(moments: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """(m, cycles, w + 1, w + 1) moments of draws; those that stopped since nothing changed stay as they were."""
+    most = max((len(one) for one in moments), default=0)
+    if not most or any(not len(one) for one in moments):
+        return np.zeros((0, 0, 1, 1))
+    return np.stack([np.concatenate([one, np.repeat(one[-1:], most - len(one), axis=0)]) for one in moments])
 
 
 def _part_of(progress: Progress, start: float, width: float) -> Progress:

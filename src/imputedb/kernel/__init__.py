@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -90,11 +90,16 @@ class Filled:
         values: per target, the values of its missing rows in row order, of the column's own type.
         fitted: per target, what filled it.
         cycles: how many were run of those that are drawn, after their start.
+        watched: places of the columns whose moments are kept, w of them.
+        moments: (cycles + 1, w + 1, w + 1), after the start and each cycle the mean products of ones and the codes of
+            these columns; fewer where nothing changes any more, none where the start is a draw of all.
     """
 
     values: tuple[NDArray[np.generic], ...]
     fitted: tuple[Fitted, ...]
     cycles: int
+    watched: tuple[int, ...] = ()
+    moments: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 1, 1)))
 
 
 def fill_many(
@@ -167,7 +172,7 @@ def fill_many(
     most = [train_rows] * len(targets) if isinstance(train_rows, int) else list(train_rows)
     if len(most) != len(targets):
         raise ValueError(f"{len(most)} bounds on the rows to learn from, but {len(targets)} targets")
-    done, fitted = _kernel.fill(
+    done, fitted, watched, moments = _kernel.fill(
         values,
         [None if isinstance(column, Picked) else _flags(column.missing) for column in columns],
         [int(isinstance(column, Cells) and column.nominal) for column in columns],
@@ -185,7 +190,17 @@ def fill_many(
         progress,
     )
     said = tuple(Fitted(_MODELS[kind], error, tuple(used)) for kind, error, used in fitted)
-    return [Filled(tuple(map(_own, (filled[t] for t in targets), draw)), said, done) for draw in outputs]
+    wide = len(watched) + 1
+    return [
+        Filled(
+            tuple(map(_own, (filled[t] for t in targets), draw)),
+            said,
+            done,
+            tuple(watched),
+            np.array(moved).reshape(-1, wide, wide),
+        )
+        for draw, moved in zip(outputs, moments, strict=True)
+    ]
 
 
 def fill(columns: Sequence[Cells | Picked], targets: Sequence[int], *, draw: int = 0, **settings: Any) -> Filled:

@@ -22,7 +22,7 @@ def fill(
     taught: int,
     threads: int,
     progress: Callable[[float], object] | None,
-) -> tuple[int, list[tuple[int, float, list[int]]]]: ...
+) -> tuple[int, list[tuple[int, float, list[int]]], list[int], list[list[float]]]: ...
 def bin(  # noqa: A001
     values: NDArray[generic], missing: NDArray[uint8] | None, nominal: bool, bins: int
 ) -> tuple[list[int], list[float], list[int]]: ...
@@ -65,33 +65,31 @@ class Equations:
         self,
         keys: NDArray[uint64],
         cycles: int,
+        watched: list[int],
         b: NDArray[float64],
         sigma: NDArray[float64],
         traced: NDArray[float64],
-        estimates: NDArray[float64],
+        moments: NDArray[float64],
         threads: int,
         progress: Callable[[float], object] | None,
     ) -> None: ...
 
-def match_sheet(
-    x: NDArray[float64],
-    starts: NDArray[int64],
-    gone: NDArray[uint8],
-    taught: NDArray[int64],
-    keys: NDArray[uint64],
-    steps: list[int],
-    start_b: NDArray[float64],
-    start_sigma: NDArray[float64],
-    b: NDArray[float64],
-    sigma: NDArray[float64],
-    estimates: NDArray[float64],
-    draws: NDArray[uint64],
-    targets: list[int],
-    donors: int,
-    bootstrap: bool,
-    out: NDArray[int64],
-    threads: int,
-) -> None: ...
+class Imputation:
+    def __init__(
+        self,
+        x: NDArray[float64],
+        starts: NDArray[int64],
+        gone: NDArray[uint8],
+        taught: NDArray[int64],
+        keys: NDArray[uint64],
+        columns: list[int],
+        now: NDArray[float64],
+    ) -> None: ...
+    def match(self, column: int, key: int, donors: int, barred: NDArray[uint8], out: NDArray[int64]) -> None: ...
+    def regress(self, column: int, key: int, barred: NDArray[uint8]) -> None: ...
+    def put(self, column: int, values: NDArray[float64]) -> None: ...
+    def gram(self, out: NDArray[float64]) -> None: ...
+
 def fill_sheet(
     x: NDArray[float64],
     starts: NDArray[int64],

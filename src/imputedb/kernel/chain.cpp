@@ -44,7 +44,8 @@ Orders orders_of(std::span<const Column> columns, std::span<const Target> target
 
 bool filled(std::span<const Column> columns, std::span<const Target> targets, std::span<void* const> outputs,
             std::span<const std::uint64_t> draws, const Marks& marks, const Settings& settings, const Between& between,
-            Report& report) {
+            Report& report, std::vector<Moved>& moved) {
+  moved.resize(draws.size());
   Pool all(draws.size() > 1 || worth(columns, targets.size()) ? settings.threads : 1);
   std::vector<Binned> binned(columns.size());
   all.run(
@@ -69,12 +70,13 @@ bool filled(std::span<const Column> columns, std::span<const Target> targets, st
     own.draw_number = draws[d];
     const auto mine = outputs.subspan(d * targets.size(), targets.size());
     const auto cycles = static_cast<std::size_t>(cycles_of(job, decks, settings));
-    Report said{0, std::vector<Fitted>(targets.size())};
+    Report said{0, std::vector<Fitted>(targets.size()), {}};
     Tasks tasks(pool, told, 1 + decks.size() * (1 + cycles) + orders.predicted.size());
     tasks.advance(1);
     State state = stored(job);
     if (!decks.empty()) draw(job, decks, d, mine, own, tasks, said, state);
     predict(job, orders.predicted, mine, state.codes.now, settings, tasks, said);
+    moved[d] = std::move(said.moved);
     ++done;
     if (d == 0) report = std::move(said);
   };

@@ -12,6 +12,8 @@ namespace {
 constexpr double kLeft = 0.005;     // share of what the start gets wrong that may be left
 constexpr double kSlowest = 0.95;
 constexpr std::array<int, 2> kCycles{1, 20};
+constexpr std::size_t kWatched = 20;        // columns whose moments are kept, those that miss most
+constexpr std::size_t kWatchedRows = 4096;  // rows that they are of
 constexpr double kSettled = 0.002;  // share of imputed cells below which a cycle has changed nothing
 
 enum Use : std::uint64_t { kBootstrap = 3, kStart = 11, kDonor = 12, kSide = 13 };
@@ -62,15 +64,38 @@ class Draw {
   void run() {
     for (std::size_t d = 0; d < decks_.size() && !tasks_.stop(); ++d) start(d);
     const int most = cycles_of(job_, decks_, settings_);
+    if (most > 0) watch();
     for (int cycle = 1; cycle <= most && !tasks_.stop(); ++cycle) {
       report_.cycles = cycle;
       changed_ = 0;
       for (std::size_t d = 0; d < decks_.size() && !tasks_.stop(); ++d) learn(cycle, d);
+      watch();
       if (static_cast<double>(changed_) <= kSettled * static_cast<double>(cells_)) break;
     }
   }
 
  private:
+  // Notes the moments of the columns as they stand, those of the first rows: their order is random.
+  void watch() {
+    std::vector<const std::uint8_t*> columns;
+    report_.moved.watched.clear();
+    for (std::size_t d = decks_.size() - std::min(decks_.size(), kWatched); d < decks_.size(); ++d) {
+      if (told(decks_[d], settings_).empty()) continue;
+      columns.push_back(own_[d].data());
+      report_.moved.watched.push_back(target(d).place);
+    }
+    const std::size_t wide = columns.size() + 1, n = std::min({kWatchedRows, settings_.taught, job_.rows()});
+    std::vector<double> sums(wide * wide), row(wide, 1.0);
+    for (std::size_t i = 0; i < n; ++i) {
+      for (std::size_t c = 1; c < wide; ++c) row[c] = columns[c - 1][i];
+      for (std::size_t a = 0; a < wide; ++a)
+        for (std::size_t b = a; b < wide; ++b) sums[a * wide + b] += row[a] * row[b];
+    }
+    for (std::size_t a = 0; a < wide; ++a)
+      for (std::size_t b = 0; b < wide; ++b)
+        report_.moved.moments.push_back(sums[std::min(a, b) * wide + std::max(a, b)] / static_cast<double>(n));
+  }
+
   const Target& target(std::size_t d) const { return job_.targets[decks_[d].target]; }
   std::size_t place(std::size_t d) const { return static_cast<std::size_t>(target(d).place); }
 

@@ -98,6 +98,7 @@ void Equations::tell_kinds() {
   const auto tell = [&](auto& one) {
     for (std::size_t kind = 0; kind < first_.size(); ++kind)
       if (!one.missing[first_[kind]]) one.sees.push_back(kind);
+    one.sees.push_back(first_.size());
   };
   std::for_each(many_.begin(), many_.end(), tell);
   std::for_each(few_.begin(), few_.end(), tell);
@@ -106,7 +107,7 @@ void Equations::tell_kinds() {
 // The kinds' cross-products from those of the patterns as they stand.
 void Equations::add_up() {
   const std::size_t size = q_ * q_;
-  grams_.assign(first_.size() * size, 0.0);
+  grams_.assign((first_.size() + 1) * size, 0.0);
   for (std::size_t p = 0; p < many_.size(); ++p) {
     const Many& one = many_[p];
     double* gram = patterns_.data() + p * size;
@@ -162,7 +163,7 @@ class Run {
       impute_rows(shared_.few_[g], j, b, sigma, traced);
       changed(shared_.few_[g].sees, j);
     }
-    for (std::size_t kind = 0; kind < shared_.first_.size(); ++kind) {
+    for (std::size_t kind = 0; kind <= shared_.first_.size(); ++kind) {
       double* gram = grams_.data() + kind * q_ * q_;
       for (std::size_t i = 0; i < q_; ++i) gram[i * q_ + j] = gram[j * q_ + i];
     }
@@ -170,7 +171,14 @@ class Run {
   }
 
   int left_out() const { return posterior_.left_out(); }
-  void estimated(double* b) const { posterior_.estimated(b); }
+
+  // Mean products of some columns, over all rows that are learnt from.
+  void moments(std::span<const std::size_t> watched, double* out) const {
+    const double* gram = grams_.data() + shared_.first_.size() * q_ * q_;
+    const double rows = std::max(gram[0], 1.0);
+    for (std::size_t i : watched)
+      for (std::size_t j : watched) *out++ = gram[i * q_ + j] / rows;
+  }
 
   // Makes what has been come to the start of other runs.
   void handed(std::vector<Many>& many) {
@@ -351,8 +359,8 @@ Expected Equations::expect(std::size_t cycles, double still, std::size_t many, s
   return found;
 }
 
-void Equations::draw(std::uint64_t key, std::size_t cycles, std::span<double> b, std::span<double> sigma,
-                     std::span<Traced> traced, std::span<double> estimates) const {
+void Equations::draw(std::uint64_t key, std::size_t cycles, std::span<const std::size_t> watched, std::span<double> b,
+                     std::span<double> sigma, std::span<Traced> traced, std::span<double> moments) const {
   Chance chance(key);
   Run run(*this, &chance);
   const std::size_t count = steps_.size();
@@ -360,7 +368,7 @@ void Equations::draw(std::uint64_t key, std::size_t cycles, std::span<double> b,
     Chance own(mixed(key ^ mixed(i / count * q_ + static_cast<std::size_t>(steps_[i % count]))));
     run.take(i % count < leading_ ? chance : own);
     traced[i] = run.step(i % count, b.data() + i * q_, sigma[i]);
-    if (i >= (cycles - 1) * count) run.estimated(estimates.data() + (i % count) * q_);
+    if (i % count == count - 1) run.moments(watched, moments.data() + i / count * watched.size() * watched.size());
   }
 }
 

@@ -38,7 +38,7 @@ struct Many {
   std::vector<double> within;           // (gone, seen) coordinates of the missing columns, as draws start
   std::vector<double> beyond;           // (gone, gone) cross-products of what no observed column says, likewise
   std::vector<double> lines;            // (gone, q) cross-products with all columns, likewise
-  std::vector<std::size_t> sees;        // kinds of columns that are observed
+  std::vector<std::size_t> sees;        // kinds of columns that are observed; one more, of all rows
 };
 
 // A rare pattern as rows.
@@ -76,10 +76,12 @@ class Equations {
   // sigma of each regression. Draws then start from there, the first `many` patterns as cross-products.
   Expected expect(std::size_t cycles, double still, std::size_t many, std::span<double> b, std::span<double> sigma);
 
-  // Cycles of draws, the first of them the start, in which columns do not see those after them: b (cycles steps, q), sigma and traced (cycles steps); estimates (steps, q) behind the last b. Steps
-  // of columns that no row misses have random numbers of their own, so that the others are the same with and without.
-  void draw(std::uint64_t key, std::size_t cycles, std::span<double> b, std::span<double> sigma,
-            std::span<Traced> traced, std::span<double> estimates) const;
+  // Cycles of draws, the first of them the start, in which columns do not see those after them: b (cycles steps, q), sigma
+  // and traced (cycles steps); after each cycle moments (cycles, w, w): mean products of the watched columns, over all rows
+  // that are learnt from as they stand. Steps of columns that no row misses have random numbers of their own, so that the
+  // others are the same with and without.
+  void draw(std::uint64_t key, std::size_t cycles, std::span<const std::size_t> watched, std::span<double> b,
+            std::span<double> sigma, std::span<Traced> traced, std::span<double> moments) const;
 
   std::size_t width() const { return q_; }
   const std::vector<int>& steps() const { return steps_; }
@@ -99,7 +101,7 @@ class Equations {
   std::vector<std::size_t> kinds_;  // by step
   std::vector<std::size_t> first_;  // by kind: a column
   std::vector<double> patterns_;    // (P, q, q) cross-products, missing values as 0
-  std::vector<double> grams_;       // (kinds, q, q) of the patterns where a kind is observed
+  std::vector<double> grams_;       // (kinds + 1, q, q) of the patterns where a kind is observed; of all
 };
 
 }  // namespace imputedb

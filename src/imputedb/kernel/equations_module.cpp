@@ -8,7 +8,7 @@
 
 #include "arrays.hpp"
 #include "caller.hpp"
-#include "matching.hpp"
+#include "imputation.hpp"
 #include "pool.hpp"
 #include "sheet.hpp"
 
@@ -66,21 +66,22 @@ bool shared_out(std::size_t tasks, int threads, Caller& caller, const std::funct
   return !stop;
 }
 
-void draw(const Equations& self, const Array<std::uint64_t>& keys, std::size_t cycles, const Place<double>& b,
-          const Place<double>& sigma, const Place<double>& traced, const Place<double>& estimates, int threads,
-          nb::object progress) {
+void draw(const Equations& self, const Array<std::uint64_t>& keys, std::size_t cycles,
+          const std::vector<std::size_t>& watched, const Place<double>& b, const Place<double>& sigma,
+          const Place<double>& traced, const Place<double>& moments, int threads, nb::object progress) {
   const std::size_t q = self.width(), count = cycles * self.steps().size(), m = keys.shape(0);
-  const std::size_t last = self.steps().size() * q;
+  const std::size_t size = cycles * watched.size() * watched.size();
   check(sigma.shape(0) == m * count && b.shape(0) == m * count * q && traced.shape(0) == m * count * 3 &&
-        estimates.shape(0) == m * last);
+        moments.shape(0) == m * size &&
+        std::all_of(watched.begin(), watched.end(), [q](std::size_t column) { return column < q; }));
   Caller caller(std::move(progress));
   bool finished = false;
   {
     const nb::gil_scoped_release unlocked;
     finished = shared_out(m, threads, caller, [&](std::size_t i) {
       std::vector<Traced> told(count);
-      self.draw(keys.data()[i], cycles, {b.data() + i * count * q, count * q}, {sigma.data() + i * count, count}, told,
-                {estimates.data() + i * last, last});
+      self.draw(keys.data()[i], cycles, watched, {b.data() + i * count * q, count * q},
+                {sigma.data() + i * count, count}, told, {moments.data() + i * size, size});
       for (std::size_t t = 0; t < count; ++t) {
         double* at = traced.data() + (i * count + t) * 3;
         at[0] = told[t].count, at[1] = told[t].sum, at[2] = told[t].square;
@@ -120,46 +121,64 @@ void filled(const Array<double>& x, const Array<std::int64_t>& starts, const Arr
   if (!finished) throw nb::python_error();
 }
 
-bool matchable(const Sheet& sheet, const Array<std::int64_t>& taught, const std::vector<int>& steps,
-               const std::vector<std::size_t>& targets) {
+// An imputation and the buffers that it reads and changes.
+struct Held {
+  Array<double> x;
+  Array<std::int64_t> starts, taught;
+  Array<std::uint8_t> gone;
+  Array<std::uint64_t> keys;
+  Place<double> now;
+  std::size_t q;
+  std::vector<std::size_t> columns;
+  Imputation one;
+
+  bool fills(std::size_t column) const { return std::find(columns.begin(), columns.end(), column) != columns.end(); }
+};
+
+bool learnable(const Sheet& sheet, const Array<std::int64_t>& taught) {
   bool fits = taught.shape(0) == sheet.patterns();
   for (std::size_t p = 0; fits && p < sheet.patterns(); ++p)
     fits = taught.data()[p] >= 0 && taught.data()[p] <= sheet.starts[p + 1] - sheet.starts[p];
-  return fits && std::all_of(targets.begin(), targets.end(), [&](std::size_t target) {
-    bool donors = false;
-    for (std::size_t p = 0; p < sheet.patterns(); ++p) donors |= taught.data()[p] > 0 && !sheet.gone[p * sheet.q + target];
-    return donors && std::find(steps.begin(), steps.end(), static_cast<int>(target)) != steps.end();
-  });
+  return fits;
 }
 
-// By draw, then by target, the rows whose values the missing ones take.
-void matched(const Array<double>& x, const Array<std::int64_t>& starts, const Array<std::uint8_t>& gone,
-             const Array<std::int64_t>& taught, const Array<std::uint64_t>& keys, const std::vector<int>& steps,
-             const Array<double>& start_b, const Array<double>& start_sigma, const Array<double>& b,
-             const Array<double>& sigma, const Array<double>& estimates, const Array<std::uint64_t>& draws,
-             const std::vector<std::size_t>& targets, std::size_t donors, bool bootstrap, const Place<std::int64_t>& out,
-             int threads) {
-  const std::size_t patterns = starts.shape(0) - 1, n = keys.shape(0), m = draws.shape(0), last = steps.size();
-  if (n == 0 || m == 0) return;
-  const std::size_t q = x.shape(0) / n, count = sigma.shape(0) / m, size = out.shape(0) / m;
+void hold(Held* self, const Array<double>& x, const Array<std::int64_t>& starts, const Array<std::uint8_t>& gone,
+          const Array<std::int64_t>& taught, const Array<std::uint64_t>& keys, const std::vector<std::size_t>& columns,
+          const Place<double>& now) {
+  check(starts.shape(0) > 0 && keys.shape(0) > 0);
+  const std::size_t patterns = starts.shape(0) - 1, n = keys.shape(0), q = x.shape(0) / n;
+  check(x.shape(0) == n * q && gone.shape(0) == patterns * q && now.shape(0) == n * q &&
+        std::all_of(columns.begin(), columns.end(), [&](std::size_t column) { return column < q; }));
   const Sheet sheet{q, read(x), read(starts), read(gone), read(keys)};
-  check(x.shape(0) == n * q && gone.shape(0) == patterns * q && matchable(sheet, taught, steps, targets) &&
-        b.shape(0) == m * count * q && start_b.shape(0) == start_sigma.shape(0) * q &&
-        estimates.shape(0) == m * last * q && count >= last && out.shape(0) == m * size &&
-        size == matches(sheet, targets));
-  Caller caller{nb::none()};
-  bool finished = false;
-  {
-    const nb::gil_scoped_release unlocked;
-    finished = shared_out(m, threads, caller, [&](std::size_t d) {
-      const Path paths[] = {{steps, read(start_b), read(start_sigma)},
-                            {steps, read(b).subspan(d * count * q, count * q), read(sigma).subspan(d * count, count)}};
-      const Fits fits{steps, read(b).subspan((d * count + count - last) * q, last * q),
-                      read(estimates).subspan(d * last * q, last * q)};
-      match(sheet, read(taught), paths, fits, {targets, donors, bootstrap, draws.data()[d]}, {out.data() + d * size, size});
-    });
-  }
-  if (!finished) throw nb::python_error();
+  check(learnable(sheet, taught));
+  const nb::gil_scoped_release unlocked;
+  new (self) Held{x,       starts,  taught, gone, keys, now, q,
+                  columns, Imputation(sheet, read(taught), columns, {now.data(), n * q})};
+}
+
+void match(Held& self, std::size_t column, std::uint64_t key, std::size_t donors, const Array<std::uint8_t>& barred,
+           const Place<std::int64_t>& out) {
+  check(self.fills(column) && barred.shape(0) == self.q && donors > 0 && out.shape(0) == self.one.missing(column));
+  const nb::gil_scoped_release unlocked;
+  if (!self.one.match(column, key, donors, read(barred), {out.data(), out.shape(0)})) check(false);
+}
+
+void regress(Held& self, std::size_t column, std::uint64_t key, const Array<std::uint8_t>& barred) {
+  check(self.fills(column) && barred.shape(0) == self.q);
+  const nb::gil_scoped_release unlocked;
+  self.one.regress(column, key, read(barred));
+}
+
+void put(Held& self, std::size_t column, const Array<double>& values) {
+  check(self.fills(column) && values.shape(0) == self.one.missing(column));
+  const nb::gil_scoped_release unlocked;
+  self.one.put(column, read(values));
+}
+
+void gram(const Held& self, const Place<double>& out) {
+  const std::span<const double> found = self.one.gram();
+  check(out.shape(0) == found.size());
+  std::copy(found.begin(), found.end(), out.data());
 }
 
 }  // namespace
@@ -170,11 +189,14 @@ void bind_equations(nb::module_& m) {
       .def("add", &add_pattern, "rows"_a, "missing"_a, "gram"_a)
       .def("keep", &keep, "rows"_a, "missing"_a)
       .def("expect", &expect, "cycles"_a, "still"_a, "many"_a, "b"_a, "sigma"_a)
-      .def("draw", &draw, "keys"_a, "cycles"_a, "b"_a, "sigma"_a, "traced"_a, "estimates"_a, "threads"_a,
-           "progress"_a.none());
-  m.def("match_sheet", &matched, "x"_a, "starts"_a, "gone"_a, "taught"_a, "keys"_a, "steps"_a, "start_b"_a,
-        "start_sigma"_a, "b"_a, "sigma"_a, "estimates"_a, "draws"_a, "targets"_a, "donors"_a, "bootstrap"_a, "out"_a,
-        "threads"_a);
+      .def("draw", &draw, "keys"_a, "cycles"_a, "watched"_a, "b"_a, "sigma"_a, "traced"_a, "moments"_a,
+           "threads"_a, "progress"_a.none());
+  nb::class_<Held>(m, "Imputation")
+      .def("__init__", &hold, "x"_a, "starts"_a, "gone"_a, "taught"_a, "keys"_a, "columns"_a, "now"_a)
+      .def("match", &match, "column"_a, "key"_a, "donors"_a, "barred"_a, "out"_a)
+      .def("regress", &regress, "column"_a, "key"_a, "barred"_a)
+      .def("put", &put, "column"_a, "values"_a)
+      .def("gram", &gram, "out"_a);
   m.def("fill_sheet", &filled, "x"_a, "starts"_a, "gone"_a, "keys"_a, "steps"_a, "start_b"_a, "start_sigma"_a, "b"_a,
         "sigma"_a, "draws"_a, "wanted"_a, "places"_a, "out"_a, "threads"_a);
 }

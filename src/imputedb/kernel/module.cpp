@@ -85,17 +85,20 @@ nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& nomina
   const Settings settings{cycles, leaves, min_leaf, seed, 0, threads, taught};
   Caller caller(std::move(progress));
   Report report;
+  std::vector<Moved> moved;
   bool finished = false;
   {
     const nb::gil_scoped_release unlocked;
     const Between between = [&](double share) { return caller(share); };
-    finished = filled(columns, asked, places, draws, marks, settings, between, report);
+    finished = filled(columns, asked, places, draws, marks, settings, between, report, moved);
   }
   if (!finished) throw nb::python_error();
   nb::list fitted;
   for (const Fitted& target : report.targets)
     fitted.append(nb::make_tuple(static_cast<int>(target.kind), target.error, target.predictors));
-  return nb::make_tuple(report.cycles, fitted);
+  nb::list moments;
+  for (const Moved& draw : moved) moments.append(nb::cast(draw.moments));
+  return nb::make_tuple(report.cycles, fitted, moved.empty() ? std::vector<int>{} : moved[0].watched, moments);
 }
 
 // Codes of one column, for tests.

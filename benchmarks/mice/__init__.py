@@ -1,0 +1,1 @@
+"""Pooled estimates beside those of mice, on the tables that come with it."""
