@@ -10,6 +10,7 @@ from imputedb.algebra.column import Column
 from imputedb.bundle import Drawn
 from imputedb.errors import CannotImpute
 from imputedb.filling import CENTRE, Filling, Hand, Outcome
+from imputedb.imputers.doubts import doubts
 from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Rows, doubt, reads_whole_tables
 from imputedb.statistics.statistics import Kind
 
@@ -157,6 +158,9 @@ class Drawing:
         request = filling.request(hand, asked.rows, list(asked.wanted), asked.places)
         for part in request.parts():
             warned(part.imputer, filling.outcome)
+            if part.imputer.uses_predictors:
+                said = filling.outcome.warnings
+                said += [one for one in doubts(part.rows, part.targets) if one not in said]
             filling.assumed(part.imputer)
             for column in part.targets:
                 filling.outcome.filled(column, part.imputer.name)

@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
+from imputedb.errors import UnknownName
 from imputedb.imputers.checked import draws
-from imputedb.imputers.imputer import Cells, Rows
+from imputedb.imputers.hot_deck import HotDeck
+from imputedb.imputers.imputer import Cells, Imputer, Rows
+from imputedb.imputers.knn import KNN
 from imputedb.imputers.registry import IMPUTERS
 from imputedb.statistics.statistics import Kind
 
@@ -79,3 +82,44 @@ def test_means_and_deviations_are_those_of_the_complete_table(
     seen = (~gone).sum(axis=0)
     assert (np.abs(np.mean(found, axis=(0, 1)) - y.mean(axis=0)) < 4.5 / np.sqrt(seen)).all()
     assert (np.abs(np.log(np.std(found, axis=1).mean(axis=0) / y.std(axis=0))) < 4.5 / np.sqrt(2 * seen)).all()
+
+
+def pair(n: int = 2000) -> tuple[dict[str, Floats], Flags]:
+    """Two columns that correlate by .96 and miss together, a class that tells of both, and what little else does."""
+    rng = np.random.default_rng(3)
+    kind = rng.integers(0, 3, n).astype(float)
+    a = 10 * kind + rng.normal(50, 10, n)
+    b = a + rng.normal(0, 3, n)
+    return {"a": a, "b": b, "kind": kind, "z": a + rng.normal(0, 20, n)}, rng.random(n) < 0.3
+
+
+@pytest.mark.parametrize(
+    "imputer", [KNN(), HotDeck(by=("kind",)), HotDeck(by=("t.kind",))], ids=["knn", "deck", "name"]
+)
+def test_donors_give_a_row_all_that_it_misses(imputer: Imputer) -> None:
+    given, gone = pair()
+    cells = {
+        Column("t", c): Cells(v, gone if c in "ab" else np.zeros(len(v), bool), Kind.NUMBER) for c, v in given.items()
+    }
+    rows = Rows(cells, np.random.default_rng(5).permutation(len(gone)).astype(np.uint64))
+    targets = [Column("t", "a"), Column("t", "b")]
+    for values in draws(imputer, rows, targets, 1, range(DRAWS)):
+        a, b = (values[column] for column in targets)
+        truth = np.corrcoef(given["a"][~gone], given["b"][~gone])[0, 1]
+        assert abs(z(np.corrcoef(a, b)[0, 1]) - z(truth)) < 4 * np.sqrt(1 / gone.sum() + 1 / (~gone).sum())
+        means = [a[given["kind"][gone] == kind].mean() for kind in range(3)]
+        assert np.allclose(means, [50, 60, 70], atol=4)
+
+
+def test_classes_without_a_donor_take_any() -> None:
+    kind = np.array([0.0, 0, 1, 1, 1])
+    gone = np.array([True, True, False, False, True])
+    cells = {
+        Column("t", "x"): Cells(np.arange(5.0), gone, Kind.NUMBER),
+        Column("t", "kind"): Cells(kind, np.zeros(5, bool), Kind.NUMBER),
+    }
+    rows = Rows(cells, np.arange(5, dtype=np.uint64))
+    (values,) = draws(HotDeck(by=("kind",)), rows, [Column("t", "x")], 0, [1])
+    assert set(values[Column("t", "x")]) <= {2.0, 3.0}
+    with pytest.raises(UnknownName, match="'sort' for classes"):
+        list(draws(HotDeck(by=("sort",)), rows, [Column("t", "x")], 0, [1]))

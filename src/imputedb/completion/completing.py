@@ -27,6 +27,7 @@ from imputedb.imputers import features
 from imputedb.imputers.chained import Chained, Prepared
 from imputedb.imputers.checked import Heard
 from imputedb.imputers.convergence import Chains, convergence, worst
+from imputedb.imputers.doubts import doubts
 from imputedb.imputers.imputer import Array, Imputer, Progress, assumption_of
 from imputedb.imputers.registry import with_cycles
 from imputedb.imputers.request import Request as Wanted
@@ -169,6 +170,10 @@ def _drawn(
         yield from ((draw, {}, trace) for draw, trace in zip(numbers, traces, strict=True))
         return
     asked = found.request(request.imputer, request.seed)
+    for part in asked.parts():
+        for column in part.targets if part.imputer.uses_predictors else ():
+            for sentence in doubts(part.rows, [column]):
+                traces[0].note(column, sentence)
     ready = _ready(asked)
     if ready is None:
         for trace in traces:

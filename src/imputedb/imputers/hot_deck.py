@@ -1,30 +1,48 @@
 """The hot deck: a random observed value of the same column."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
+from imputedb.errors import UnknownName
 from imputedb.imputers.imputer import Array, Progress, Rows, Work
 from imputedb.imputers.order import labels
 from imputedb.imputers.random import keyed
 
+Places = NDArray[np.intp]
 
+
+@dataclass(frozen=True, slots=True)
 class HotDeck:
     """A random donor among the rows at hand where the column is observed.
 
-    1. The donors of a column are its observed cells, of rows that are learnt from, in the order of the rows' keys.
+    1. The donors of a column are its observed cells, of rows that are learnt from, in the order of the rows' keys; with
+       `by` those of the missing cell's class, rows that have the same values in these columns (missing ones are a class
+       too), and all where the class has no donor.
     2. In a draw by number the donors are first a bootstrap of themselves, as many drawn with replacement: the
        approximate Bayesian bootstrap (Rubin & Schenker 1986), without which draws differ too little.
-    3. A missing cell takes the donor at a place drawn uniformly by a hash of (seed, draw, column, row key).
+    3. A missing cell takes the donor at a place drawn uniformly by a hash of (seed, draw, column, row key). With `by` a
+       row that misses several targets takes them from one donor that has them, where its class has one.
 
-    Keeps the column's distribution (Andridge & Little 2010, with one adjustment cell). Warning: donors are drawn
-    regardless of the other attributes, so associations between columns are pulled towards zero.
+    Keeps the column's distribution (Andridge & Little 2010, with one adjustment cell), with `by` within classes.
+    Warning: donors are drawn regardless of all other attributes, so associations with these are pulled towards zero.
+
+    Attributes:
+        by: names of columns that make classes, `table.column` where several have one.
     """
 
+    by: tuple[str, ...] = ()
+
     name = "hotdeck"
-    uses_predictors = False
     proper = True
+
+    @property
+    def uses_predictors(self) -> bool:
+        """Whether there are classes."""
+        return bool(self.by)
 
     def time(self, work: Work) -> float:
         """A pass over the rows a target."""
@@ -45,18 +63,82 @@ class HotDeck:
         drawn: Collection[Column] = (),
         draw: int = 0,
     ) -> Mapping[Column, Array]:
-        """Donors' values."""
-        filled: dict[Column, Array] = {}
+        """Donors' values.
+
+        Raises:
+            UnknownName: a column that makes classes is not among the rows'.
+        """
+        filled = {c: rows.columns[c].values[rows.columns[c].missing].copy() for c in targets}
         called = labels(rows.columns)
-        for column in targets:
-            cells = rows.columns[column]
-            observed = rows.taught(column)
-            donors = cells.values[observed]
-            donors = donors[np.argsort(rows.keys[observed], kind="stable")]
-            what: tuple[int | str, ...] = (seed, draw, called[column]) if column in drawn else (seed, called[column])
-            if column in drawn:
-                lots = keyed(np.arange(len(donors), dtype=np.uint64), *what, "bootstrap") % np.uint64(len(donors))
-                donors = donors[lots.astype(np.intp)]
-            places = keyed(rows.keys[cells.missing], *what) % np.uint64(len(donors))
-            filled[column] = donors[places.astype(np.intp)]
+        classes = self._classes(rows)
+        for some, gone in self._asked(rows, targets):
+            label = " ".join(called[column] for column in some)
+            chosen = set(some) <= set(drawn)
+            what: tuple[int | str, ...] = (seed, draw, label) if chosen else (seed, label)
+            donors = self._donors(rows, some, what, bootstrap=chosen)
+            picked = _picked(donors, rows.keys[gone], classes, gone, what, whole=len(some) == 1)
+            for column in some:
+                missing = rows.columns[column].missing
+                at = (np.cumsum(missing) - 1)[gone[picked >= 0]]
+                filled[column][at] = rows.columns[column].values[picked[picked >= 0]]
         return filled
+
+    def _asked(self, rows: Rows, targets: Sequence[Column]) -> Iterator[tuple[list[Column], Places]]:
+        """Targets and the rows that miss them: one by one, then with classes those that rows miss together."""
+        for column in targets:
+            yield [column], np.flatnonzero(rows.columns[column].missing)
+        if not self.by or len(targets) < 2:
+            return
+        flags = np.stack([rows.columns[column].missing for column in targets], axis=1)
+        sets, which = np.unique(flags, axis=0, return_inverse=True)
+        for place, misses in enumerate(sets):
+            if misses.sum() > 1:
+                some = [column for column, flag in zip(targets, misses, strict=True) if flag]
+                yield some, np.flatnonzero(which.ravel() == place)
+
+    def _donors(self, rows: Rows, some: Sequence[Column], what: tuple[int | str, ...], *, bootstrap: bool) -> Places:
+        """Rows that have all of some targets, in the order of their keys, perhaps a bootstrap of them."""
+        found = np.flatnonzero(np.logical_and.reduce([rows.taught(column) for column in some]))
+        found = found[np.argsort(rows.keys[found], kind="stable")]
+        if not bootstrap or not len(found):
+            return found
+        lots = keyed(np.arange(len(found), dtype=np.uint64), *what, "bootstrap") % np.uint64(len(found))
+        return np.asarray(found[lots.astype(np.intp)])
+
+    def _classes(self, rows: Rows) -> NDArray[np.int64] | None:
+        """(n,) numbers of the rows' classes; None where there are none."""
+        if not self.by:
+            return None
+        codes = []
+        for name in self.by:
+            column = next((c for c in rows.columns if name in (str(c), c.name)), None)
+            if column is None:
+                raise UnknownName(f"no column {name!r} for classes among {', '.join(map(str, sorted(rows.columns)))}")
+            cells = rows.columns[column]
+            codes.append(np.where(cells.missing, -1, np.unique(cells.values, return_inverse=True)[1]))
+        return np.unique(np.stack(codes, axis=1), axis=0, return_inverse=True)[1].ravel().astype(np.int64)
+
+
+def _picked(
+    donors: Places,
+    keys: NDArray[np.uint64],
+    classes: NDArray[np.int64] | None,
+    gone: Places,
+    what: tuple[int | str, ...],
+    *,
+    whole: bool,
+) -> Places:
+    """(g,) the donor of each row that is gone: of its class where that has one, else any, if `whole`; -1 for none."""
+    if not len(donors):
+        return np.full(len(gone), -1)
+    hashed = keyed(keys, *what)
+    picked = donors[(hashed % np.uint64(len(donors))).astype(np.intp)]
+    if classes is None:
+        return np.asarray(picked)
+    order = donors[np.argsort(classes[donors], kind="stable")]
+    line = classes[order]
+    begin, end = np.searchsorted(line, classes[gone], "left"), np.searchsorted(line, classes[gone], "right")
+    some = end > begin
+    sizes = np.maximum(end - begin, 1).astype(np.uint64)
+    within = order[np.minimum(begin + (hashed % sizes).astype(np.intp), len(order) - 1)]
+    return np.where(some, within, picked if whole else -1)

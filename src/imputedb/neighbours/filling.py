@@ -25,6 +25,10 @@ SMALL_BLOCK = 1 << 9
 """Rows that keep all threads busy."""
 BLOCKS = 32
 """Blocks of a table between the two: what is held of neighbours is a small share of it."""
+PATTERNS = 64
+"""Sets of targets that rows miss together, at most, that are taken from one neighbour."""
+FEW = 10
+"""Donors for each neighbour wanted that have all of such a set, at least."""
 LEARNING = 0.1
 """Share of the work that learning lists is told as."""
 
@@ -67,6 +71,7 @@ def fill(
        times are given. Its neighbours are the k nearest of them; ties go to the lower row number.
     3. Numbers take their neighbours' weighted mean or median, rounded for integers; categories the weighted mode.
        With `draw`, donors are a bootstrap of themselves and a cell takes the value of one neighbour, picked by weight.
+       A row that misses several targets takes them all from one neighbour that has them, where enough rows have them.
     4. Cells without a neighbour take the first fallback there is, or are left.
 
     Args:
@@ -123,7 +128,7 @@ class _Work:
         self.taught = np.ones(len(self.order), bool) if taught is None else taught
         self._learner = Learner(attributes, self.order[self.taught[self.order]])
         self._learnt: dict[int, Floats] = {}
-        self._uniform: dict[int, Floats] = {}
+        self._uniform: Floats | None = None
 
     def weights(self, target: int) -> Floats:
         """(d,) of the coordinates, for one target."""
@@ -153,8 +158,42 @@ class _Work:
 
     def _search(self, index: Index, job: Sequence[int], filled: Filled, start: float, width: float) -> None:
         gaps = [~self.attributes[target].observed for target in job]
-        copies = [index.arranged(self._copies(target)) for target in job]
         rows = np.flatnonzero(np.logical_or.reduce(gaps)).astype(np.int64)
+        together = self._together(job, gaps, rows) if self.draw else []
+        done = np.zeros(len(gaps[0]), bool)
+        for some, targets in together:
+            done[some] = True
+            alike = [index.arranged(self._copies(targets))] * len(targets)
+            here = np.zeros(len(done), bool)
+            here[some] = True
+            self._nearest(index, targets, [here] * len(targets), some, alike, filled, (start, 0.0))
+        copies = [index.arranged(self._copies([target])) for target in job]
+        self._nearest(index, job, gaps, rows[~done[rows]], copies, filled, (start, width))
+
+    def _together(
+        self, job: Sequence[int], gaps: Sequence[NDArray[np.bool_]], rows: Ints
+    ) -> list[tuple[Ints, list[int]]]:
+        """Rows by the targets that they miss, of those that miss several, and that enough donors have all of."""
+        flags = np.stack([gap[rows] for gap in gaps], axis=1)
+        sets, which, counts = np.unique(flags, axis=0, return_inverse=True, return_counts=True)
+        found = []
+        for place in np.argsort(-counts, kind="stable")[:PATTERNS]:
+            targets = [target for target, misses in zip(job, sets[place], strict=True) if misses]
+            if len(targets) > 1 and self._observed(targets).sum() >= FEW * self.settings.k:
+                found.append((rows[which.ravel() == place], targets))
+        return found
+
+    def _nearest(
+        self,
+        index: Index,
+        job: Sequence[int],
+        gaps: Sequence[NDArray[np.bool_]],
+        rows: Ints,
+        copies: Sequence[Copies],
+        filled: Filled,
+        told: tuple[float, float],
+    ) -> None:
+        start, width = told
         if index.partition:  # rows of one list look into the same lists
             rows = rows[np.argsort(index.partition.lists[rows], kind="stable")]
         size = min(BLOCK, max(SMALL_BLOCK, index.count // BLOCKS))
@@ -170,11 +209,16 @@ class _Work:
         progress = self.progress
         return None if progress is None else lambda share: progress(start + width * share)
 
-    def _copies(self, target: int) -> Copies:
-        observed = self.attributes[target].observed & self.taught
+    def _observed(self, targets: Sequence[int]) -> NDArray[np.bool_]:
+        """(n,) rows that are learnt from and have all of some targets."""
+        found: NDArray[np.bool_] = np.logical_and.reduce([self.attributes[t].observed for t in targets]) & self.taught
+        return found
+
+    def _copies(self, targets: Sequence[int]) -> Copies:
+        observed = self._observed(targets)
         if not self.draw:
             return observed.astype(np.uint8)
-        return aggregate.bootstrap(observed, self.chance(f"donors of {target}"))
+        return aggregate.bootstrap(observed, self.chance("donors"))
 
     def _take(self, job: Sequence[int], cells: Cells, found: Found, filled: Filled) -> None:
         rows = cells.row_of_cell
@@ -189,9 +233,9 @@ class _Work:
         attribute = self.attributes[target]
         if not self.draw:
             return answers(attribute, neighbours, weights, self.settings)
-        if target not in self._uniform:
-            self._uniform = {target: self.chance(f"pick of {target}")}
-        place = aggregate.drawn(weights, self._uniform[target][rows])
+        if self._uniform is None:
+            self._uniform = self.chance("pick")
+        place = aggregate.drawn(weights, self._uniform[rows])
         return attribute.values[neighbours[np.arange(len(rows)), place]]
 
     def _fall_back(self, target: int, filled: Filled) -> None:

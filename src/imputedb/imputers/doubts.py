@@ -1,0 +1,71 @@
+"""What makes draws doubtful before they are made: few rows, nothing to predict by, columns never seen together."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from imputedb.algebra.column import Column
+from imputedb.imputers.imputer import Rows
+
+DONORS = 10
+"""Observed values below which draws repeat the same few."""
+
+ROWS_A_COLUMN = 3
+"""Observed rows for each column that predicts, below which these are few to learn from."""
+
+
+def doubts(rows: Rows, targets: Sequence[Column]) -> list[str]:
+    """Sentences about draws of some targets, each naming the column and the cause."""
+    found: list[str] = []
+    for column in targets:
+        gone = rows.columns[column].missing
+        if gone.any():
+            found += _few(rows, column)
+            found += _alone(rows, column)
+            found += _apart(rows, column, targets)
+    return found
+
+
+def _few(rows: Rows, column: Column) -> Iterator[str]:
+    observed, others = int(np.count_nonzero(rows.taught(column))), len(rows.columns) - 1
+    if observed < DONORS:
+        yield (
+            f"{column} is observed in {observed} of the rows that are learnt from: fewer than {DONORS} donors, so that "
+            "draws repeat the same few values"
+        )
+    elif observed < ROWS_A_COLUMN * others:
+        yield f"{column} is observed in {observed} rows, for {others} columns that predict it: few to learn from"
+
+
+def _alone(rows: Rows, column: Column) -> Iterator[str]:
+    """Missing cells of rows that lack everything else too."""
+    gone = np.flatnonzero(rows.columns[column].missing)
+    count = len(gone)
+    for other, cells in rows.columns.items():
+        if other != column:
+            gone = gone[cells.missing[gone]]
+        if not len(gone):
+            return
+    if len(rows.columns) == 1:
+        yield f"{column} is drawn unconditionally: no other column is at hand that could tell of it"
+    else:
+        yield (
+            f"{len(gone):,} of the {count:,} missing cells of {column} are drawn unconditionally: their rows lack "
+            "every other column too"
+        )
+
+
+def _apart(rows: Rows, column: Column, targets: Sequence[Column]) -> Iterator[str]:
+    """Columns that no row has together with this one; of two targets it is said once."""
+    learn = slice(None) if rows.learn is None else rows.learn
+    mine = ~rows.columns[column].missing[learn]
+    share = np.count_nonzero(mine)
+    for other, cells in rows.columns.items():
+        if other == column or (other in targets and other < column):
+            continue
+        theirs = ~cells.missing[learn]
+        if 0 < np.count_nonzero(theirs) <= len(mine) - share and not (mine & theirs).any():
+            yield (
+                f"{column} and {other} are never observed in the same row: nothing says how they hang together, and "
+                "draws take them for unrelated given the others"
+            )

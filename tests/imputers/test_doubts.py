@@ -1,0 +1,75 @@
+"""Draws that learn from little say so, by column and cause; others say nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import imputedb
+from imputedb import Database
+
+PROPER = ("tree", "norm", "pmm")
+
+
+def table(n: int, **gone: Any) -> dict[str, Any]:
+    """Columns x, y and z of n rows, some of them missing where `gone` says."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=n)
+    whole = {"x": z + rng.normal(size=n), "y": z + rng.normal(size=n), "z": z}
+    return {c: np.ma.masked_array(v, gone.get(c, np.zeros(n, bool))) for c, v in whole.items()}
+
+
+def said(given: dict[str, Any], text: str, imputer: str) -> tuple[str, ...]:
+    db = imputedb.connect()
+    db.register("t", given)
+    return db.sql(text, imputer=imputer, m=5).report.warnings
+
+
+@pytest.mark.parametrize("imputer", PROPER)
+def test_fewer_than_ten_donors(imputer: str) -> None:
+    gone = np.arange(60) >= 8
+    (one,) = [s for s in said(table(60, x=gone), "SELECT avg(x) FROM t", imputer) if "donors" in s]
+    assert "x is observed in 8 of the rows" in one
+
+
+@pytest.mark.parametrize("imputer", PROPER)
+def test_few_rows_for_the_columns_that_predict(imputer: str) -> None:
+    rng = np.random.default_rng(1)
+    given = table(60, x=np.arange(60) >= 20) | {f"w{j}": rng.normal(size=60) for j in range(10)}
+    found = said(given, "SELECT avg(x) FROM t", imputer)
+    assert any("x is observed in 20 rows, for 12 columns that predict it" in s for s in found)
+
+
+@pytest.mark.parametrize("imputer", PROPER)
+def test_cells_of_rows_that_lack_everything(imputer: str) -> None:
+    rng = np.random.default_rng(2)
+    empty = rng.random(200) < 0.1
+    gone = {c: empty | (rng.random(200) < 0.1) for c in "xy"}
+    found = said(table(200, **gone, z=empty), "SELECT avg(x) FROM t", imputer)
+    both = np.count_nonzero(empty | (gone["x"] & gone["y"] & empty))
+    (one,) = [s for s in found if "t.x" in s and "unconditionally" in s]
+    assert one.startswith(f"{both} of the {np.count_nonzero(gone['x'])} missing cells")
+
+
+@pytest.mark.parametrize("imputer", PROPER)
+def test_columns_that_no_row_has_together(imputer: str) -> None:
+    first = np.arange(200) < 100
+    found = said(table(200, x=first, y=~first), "SELECT corr(x, y) FROM t", imputer)
+    (one,) = [s for s in found if "never observed in the same row" in s]
+    assert "t.x" in one
+    assert "t.y" in one
+
+
+@pytest.mark.parametrize("imputer", PROPER)
+def test_plenty_is_not_doubted(imputer: str) -> None:
+    rng = np.random.default_rng(3)
+    given = table(300, x=rng.random(300) < 0.3, y=rng.random(300) < 0.3)
+    assert not said(given, "SELECT avg(x), avg(y) FROM t", imputer)
+
+
+def test_a_manifest_notes_what_is_doubtful(tmp_path: Path) -> None:
+    db: Database = imputedb.connect()
+    db.register("t", table(60, x=np.arange(60) >= 8))
+    run = db.impute("t", tmp_path, m=2)
+    assert any("fewer than 10 donors" in note for note in run.manifest["columns"]["x"]["notes"])
