@@ -203,9 +203,9 @@ class Imputation:
     def _fill(self, one: Modelled, cycle: int, barred: NDArray[np.uint8]) -> None:
         what = (self.seed, self.draw, cycle, self.called[one.column])
         match one.model:
-            case Pmm(donors):
+            case Pmm(donors, bootstrap):
                 rows = np.empty(one.count, np.int64)
-                self._rows.match(one.part.places.start, random.stream(*what), donors, barred, rows)
+                self._rows.match(one.part.places.start, random.stream(*what), donors, bootstrap, barred, rows)
                 self._shift(one)
                 self.found[one.column] = one.cells.values[rows] if one.shift is None else self._closed(one)
             case Normal():

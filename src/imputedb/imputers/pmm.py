@@ -19,20 +19,29 @@ class Pmm:
     2. The prediction x beta* of a missing value is compared with x beta of the observed ones.
     3. The value of one of the `donors` nearest is taken, each as probable; ties are broken by a hash.
 
+    With `bootstrap` it is `pmmboot`: donors are a bootstrap of the observed rows (Rubin & Schenker 1986), and beta*
+    predicts them too. Its draws differ more where few rows are like the missing ones; else all find the same donors.
+
     Only observed values occur. Warning: beyond the observed range it cannot go, so slopes come out flat where the
-    largest values are missing; of few rows, or of few that are like the missing ones, all draws find the same donors,
-    and intervals are too short.
+    largest values are missing; without `bootstrap`, of few rows, or of few that are like the missing ones, all draws
+    find the same donors, and intervals are too short.
 
     Attributes:
         donors: how many.
+        bootstrap: whether donors are a bootstrap.
     """
 
     donors: int = 5
+    bootstrap: bool = False
 
-    name = "pmm"
+    @property
+    def name(self) -> str:
+        """What it is asked for by."""
+        return "pmmboot" if self.bootstrap else "pmm"
 
     def __post_init__(self) -> None:
         arguments.whole("donors", self.donors, 1, 1000, example=" donors")
+        arguments.flag("bootstrap", self.bootstrap)
 
     def suits(self, observed: Observed) -> bool:
         """Numbers of any kind."""
@@ -42,6 +51,8 @@ class Pmm:
         """Donors' values."""
         model = of_rows(features, observed.values)
         beta, _ = model.drawn(rng.generator())
+        if self.bootstrap:
+            return _of_bootstrap(observed, features, unknown, beta, self.donors, rng)
         return taken(observed, features @ model.beta, unknown @ beta, self.donors, rng)
 
     def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
@@ -73,10 +84,7 @@ class Quantified:
     def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
         """Donors' values."""
         beta, _ = of_rows(features, _numbers(observed, features)).drawn(rng.generator())
-        times = random.poisson(observed.keys, *rng.what, "bootstrap")
-        lot = np.repeat(np.arange(len(times)), times) if times.any() else np.arange(len(times))
-        some = replace(observed, values=observed.values[lot], keys=observed.keys[lot])
-        return taken(some, features[lot] @ beta, unknown @ beta, self.donors, rng)
+        return _of_bootstrap(observed, features, unknown, beta, self.donors, rng)
 
     def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
         """The nearest donor's value."""
@@ -88,6 +96,16 @@ def taken(observed: Observed, known: Vector, wanted: Vector, donors: int, rng: R
     ties = random.uniform(observed.keys, *rng.what, "ties")
     values = observed.values[nearest(known, wanted, donors, ties)]
     return np.asarray(values[np.arange(len(values)), _pick(values, observed.log_odds, rng.uniform())])
+
+
+def _of_bootstrap(
+    observed: Observed, features: Matrix, unknown: Matrix, beta: Vector, donors: int, rng: Randomness
+) -> Vector:
+    """Values of a bootstrap of the observed rows."""
+    times = random.poisson(observed.keys, *rng.what, "bootstrap")
+    lot = np.repeat(np.arange(len(times)), times) if times.any() else np.arange(len(times))
+    some = replace(observed, values=observed.values[lot], keys=observed.keys[lot])
+    return taken(some, features[lot] @ beta, unknown @ beta, donors, rng)
 
 
 def _nearest_value(observed: Observed, numbers: Vector, features: Matrix, unknown: Matrix) -> Vector:

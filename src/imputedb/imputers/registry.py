@@ -30,6 +30,7 @@ IMPUTERS: Mapping[str, Callable[[], Imputer]] = {
     "hotdeck": HotDeck,
     "norm": lambda: Chained(Normal(), _CATEGORIES),
     "pmm": lambda: Chained(Pmm(), _CATEGORIES),
+    "pmmboot": lambda: Chained(Pmm(bootstrap=True), _CATEGORIES),
     "logistic": lambda: Chained(Logistic(), (Pmm(), *_CATEGORIES)),
     "multinomial": lambda: Chained(Multinomial(), (Pmm(), *_CATEGORIES)),
     "ordered": lambda: Chained(Ordered(), (Pmm(), *_CATEGORIES)),

@@ -156,11 +156,11 @@ void hold(Held* self, const Array<double>& x, const Array<std::int64_t>& starts,
                   columns, Imputation(sheet, read(taught), columns, {now.data(), n * q})};
 }
 
-void match(Held& self, std::size_t column, std::uint64_t key, std::size_t donors, const Array<std::uint8_t>& barred,
-           const Place<std::int64_t>& out) {
+void match(Held& self, std::size_t column, std::uint64_t key, std::size_t donors, bool bootstrap,
+           const Array<std::uint8_t>& barred, const Place<std::int64_t>& out) {
   check(self.fills(column) && barred.shape(0) == self.q && donors > 0 && out.shape(0) == self.one.missing(column));
   const nb::gil_scoped_release unlocked;
-  if (!self.one.match(column, key, donors, read(barred), {out.data(), out.shape(0)})) check(false);
+  if (!self.one.match(column, key, donors, bootstrap, read(barred), {out.data(), out.shape(0)})) check(false);
 }
 
 void regress(Held& self, std::size_t column, std::uint64_t key, const Array<std::uint8_t>& barred) {
@@ -193,7 +193,7 @@ void bind_equations(nb::module_& m) {
            "threads"_a, "progress"_a.none());
   nb::class_<Held>(m, "Imputation")
       .def("__init__", &hold, "x"_a, "starts"_a, "gone"_a, "taught"_a, "keys"_a, "columns"_a, "now"_a)
-      .def("match", &match, "column"_a, "key"_a, "donors"_a, "barred"_a, "out"_a)
+      .def("match", &match, "column"_a, "key"_a, "donors"_a, "bootstrap"_a, "barred"_a, "out"_a)
       .def("regress", &regress, "column"_a, "key"_a, "barred"_a)
       .def("put", &put, "column"_a, "values"_a)
       .def("gram", &gram, "out"_a);

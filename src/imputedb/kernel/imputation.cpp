@@ -9,7 +9,7 @@
 namespace imputedb {
 namespace {
 
-enum Use : std::uint64_t { kNoise = 31, kTie = 32, kDonor = 33, kAmong = 34 };
+enum Use : std::uint64_t { kNoise = 31, kTie = 32, kDonor = 33, kAmong = 34, kBootstrap = 35 };
 
 constexpr double kTied = 1e-9;  // of the predictions: less than that is a tie, and a hash says which comes first
 
@@ -98,10 +98,10 @@ void Imputation::regress(std::size_t column, std::uint64_t key, std::span<const 
   put(column, values_);
 }
 
-IMPUTEDB_WIDE bool Imputation::match(std::size_t column, std::uint64_t key, std::size_t donors,
+IMPUTEDB_WIDE bool Imputation::match(std::size_t column, std::uint64_t key, std::size_t donors, bool bootstrap,
                                      std::span<const std::uint8_t> barred, std::span<std::int64_t> out) {
   fit(column, key, barred);
-  learn(column, key);
+  learn(column, key, bootstrap);
   if (entries_.empty()) return false;
   const Stream pick(key, 0, 0, column, kDonor), among(key, 0, 0, column, kAmong);
   values_.clear();
@@ -145,15 +145,23 @@ IMPUTEDB_WIDE void Imputation::put(std::size_t column, std::span<const double> v
 }
 
 // The donors of a column in the order of their predictions.
-void Imputation::learn(std::size_t column, std::uint64_t key) {
+void Imputation::learn(std::size_t column, std::uint64_t key, bool bootstrap) {
   entries_.clear();
   double most = 0;
-  for (std::size_t p = 0; p < sheet_.patterns(); ++p)
-    for (std::size_t at = begin(p); !misses(p, column) && at < known(p); ++at) {
-      const double prediction = dot(estimates_.data(), row(at), sheet_.q);
-      entries_.push_back({std::isfinite(prediction) ? prediction : 0.0, at});
-      most = std::max(most, std::abs(entries_.back().value));
-    }
+  const double* b = bootstrap ? drawn_.data() : estimates_.data();
+  const Stream lot(key, 0, 0, column, kBootstrap);
+  const auto enter = [&](bool once) {
+    for (std::size_t p = 0; p < sheet_.patterns(); ++p)
+      for (std::size_t at = begin(p); !misses(p, column) && at < known(p); ++at) {
+        const double prediction = dot(b, row(at), sheet_.q);
+        const int times = once ? 1 : poisson_one(lot.uniform(sheet_.keys[at]));
+        for (int turn = 0; turn < times; ++turn)
+          entries_.push_back({std::isfinite(prediction) ? prediction : 0.0, at});
+      }
+  };
+  enter(!bootstrap);
+  if (entries_.empty()) enter(true);
+  for (const Entry& one : entries_) most = std::max(most, std::abs(one.value));
   least_ = kTied * (most > 0 ? most : 1.0);
   const Stream tie(key, 0, 0, column, kTie);
   for (Entry& one : entries_) one.value += least_ * tie.uniform(sheet_.keys[one.row]);

@@ -15,8 +15,9 @@ class Imputation {
   // Predictive mean matching of type 1 (Little 1988; Morris, White & Royston 2014). A missing value is predicted by
   // coefficients drawn from their posterior, observed ones by the estimates; it becomes the value of one of the `donors`
   // nearest, each as probable, of those that are tied with it any. Columns that are `barred`, a flag each, predict
-  // nothing. out: by row that misses the column, in their order, the donor's. False, and nothing is changed, without donors.
-  bool match(std::size_t column, std::uint64_t key, std::size_t donors, std::span<const std::uint8_t> barred,
+  // nothing. With a bootstrap of the donors (Rubin & Schenker 1986) these are predicted by the drawn coefficients too.
+  // out: by row that misses the column, in their order, the donor's. False, and nothing is changed, without donors.
+  bool match(std::size_t column, std::uint64_t key, std::size_t donors, bool bootstrap, std::span<const std::uint8_t> barred,
              std::span<std::int64_t> out);
 
   // Bayesian linear regression (Rubin 1987, page 167): a missing value becomes x beta* + sigma* e.
@@ -45,7 +46,7 @@ class Imputation {
   void tell_kinds(std::span<const std::size_t> columns);
   void add_up();
   double fit(std::size_t column, std::uint64_t key, std::span<const std::uint8_t> barred);
-  void learn(std::size_t column, std::uint64_t key);
+  void learn(std::size_t column, std::uint64_t key, bool bootstrap);
   std::size_t chosen(double prediction, double uniform, double among, std::size_t donors) const;
   static void sort(std::vector<Entry>& entries, std::vector<Entry>& spare);
 
