@@ -12,6 +12,7 @@ from imputedb import policies, uncertainty
 from imputedb.algebra.relation import Table
 from imputedb.blocks.block import ANSWER
 from imputedb.blocks.statement import blocks
+from imputedb.engines.caller import callers_frames
 from imputedb.engines.catalog import written_out
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.publish import copied
@@ -97,7 +98,8 @@ def respond(
     """The result of any statement: a query is answered; one that keeps the rows of a query keeps those of its answer;
     one about policies is followed; any other is DuckDB's."""
     try:
-        return _responded(engine, planner, text, asked, params, progress, watch)
+        with callers_frames(engine, text):
+            return _responded(engine, planner, text, asked, params, progress, watch)
     finally:
         planner.release()
 

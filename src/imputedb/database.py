@@ -16,6 +16,7 @@ from imputedb.cell_intervals import CellIntervals, cell_intervals
 from imputedb.compare import WAYS, Comparison, compared, ways_of
 from imputedb.engines import declarations, load
 from imputedb.engines.border import bordered, public
+from imputedb.engines.caller import callers_frames
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import QueryError
 from imputedb.evaluation import Evaluation, Pattern, evaluate, scan
@@ -47,8 +48,14 @@ if TYPE_CHECKING:
 
 
 @bordered
-def connect(path: str | Path = ":memory:", *, read_only: bool = False) -> Database:
+def connect(path: str | Path = ":memory:", *, read_only: bool = False, variables: bool = True) -> Database:
     """Opens a DuckDB file, made if there is none, or a database in memory.
+
+    Args:
+        path: the file.
+        read_only: whether nothing can be written to it.
+        variables: whether a name in FROM that means no table may mean a data frame, an Arrow table, an answer, a
+            relation of DuckDB or a dictionary of arrays in a variable of the caller, local or global.
 
     Raises:
         StorageError: the file is none of DuckDB's, is in use by another process, or cannot be written.
@@ -56,7 +63,7 @@ def connect(path: str | Path = ":memory:", *, read_only: bool = False) -> Databa
     """
     if not isinstance(path, str | PathLike) or not str(path):
         raise QueryError(f"the path is {path!r}; it names a file, or is ':memory:'")
-    return Database(DuckDB(str(path), read_only=read_only))
+    return Database(DuckDB(str(path), read_only=read_only, variables=variables))
 
 
 @public(lambda db: db._engine.session.call, apart=("close",))
@@ -324,19 +331,21 @@ class Database:
             QueryError: the statement is wrong, or there is no plan of its kind.
         """
         asked = Asked(alpha, chosen(imputer), seed, strategy)
-        prepared = self._planner.prepare(answering.query_of(self._engine, text, params), asked)
-        try:
-            return explained(self._engine, prepared, asked, analyze=analyze)
-        finally:
-            self._planner.release()
+        with callers_frames(self._engine, text):
+            prepared = self._planner.prepare(answering.query_of(self._engine, text, params), asked)
+            try:
+                return explained(self._engine, prepared, asked, analyze=analyze)
+            finally:
+                self._planner.release()
 
     def frontier(self, text: str, params: Given = None, *, imputer: Choice = "tree") -> Frontier | None:
         """Every plan that no other beats in both penalty and time; None where nothing missing is read."""
-        query = answering.query_of(self._engine, text, params)
-        try:
-            return self._planner.prepare(query, Asked(0.0, chosen(imputer), 0, PLANNED)).frontier
-        finally:
-            self._planner.release()
+        with callers_frames(self._engine, text):
+            query = answering.query_of(self._engine, text, params)
+            try:
+                return self._planner.prepare(query, Asked(0.0, chosen(imputer), 0, PLANNED)).frontier
+            finally:
+                self._planner.release()
 
     def impute(
         self,
@@ -379,8 +388,9 @@ class Database:
         from imputedb.completion.completing import Request, complete
 
         (one,) = with_cycles((the_one(imputer, "completed data sets need"),), cycles)
-        source = source if params is None else answering.query_of(self._engine, source, params)
-        return complete(self._engine, Request(source, m, one, seed, columns, flags, long), Path(out), progress)
+        with callers_frames(self._engine, source):
+            source = source if params is None else answering.query_of(self._engine, source, params)
+            return complete(self._engine, Request(source, m, one, seed, columns, flags, long), Path(out), progress)
 
     def more(
         self,
@@ -407,7 +417,8 @@ class Database:
 
         found = run if isinstance(run, Completed) else opened(run)
         one = the_one(str(found.manifest["imputer"]) if imputer is None else imputer, "completed data sets need")
-        return continued(self._engine, found, one, cycles, progress)
+        with callers_frames(self._engine, str(found.manifest["source"])):
+            return continued(self._engine, found, one, cycles, progress)
 
     def sensitivity(
         self,
@@ -569,17 +580,18 @@ class Database:
             QueryError: no imputer, pattern or share of that kind; or no table or column of that name.
             DataError: nothing can be hidden.
         """
-        return evaluate(
-            self._engine,
-            table,
-            chosen(imputer),
-            share=share,
-            pattern=pattern,
-            by=by,
-            columns=columns,
-            seed=seed,
-            progress=progress,
-        )
+        with callers_frames(self._engine, table):
+            return evaluate(
+                self._engine,
+                table,
+                chosen(imputer),
+                share=share,
+                pattern=pattern,
+                by=by,
+                columns=columns,
+                seed=seed,
+                progress=progress,
+            )
 
     def cells(
         self,

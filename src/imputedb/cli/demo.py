@@ -58,7 +58,7 @@ def _short(cell: object) -> object:
 
 
 def _true_answer(people: int, seed: int) -> dict[object, float]:
-    with connect() as db:
+    with connect(variables=False) as db:
         for name, columns in truth(people, seed).items():
             db.register(name, columns)
         return dict(db.execute(QUERY))

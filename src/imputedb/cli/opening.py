@@ -28,11 +28,11 @@ def opened(path: str, *, create: bool = False) -> Iterator[Database]:
     if not create and not Path(path).exists():
         raise StorageError(f"no database {path}; `imputedb load {path} FILE...` makes one")
     try:
-        db = connect(path)
+        db = connect(path, variables=False)
     except StorageError:
         if not Path(path).exists() or os.access(path, os.W_OK):
             raise
-        db = connect(path, read_only=True)
+        db = connect(path, read_only=True, variables=False)
     with db:
         yield db
 

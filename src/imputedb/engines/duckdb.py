@@ -43,9 +43,11 @@ class DuckDB:
         temporary: tables and views of ours.
         slots: arrays that statements read.
         functions: what is to be known of DuckDB's functions.
+        reads_variables: whether names that mean no table may mean data frames of whoever calls.
     """
 
-    def __init__(self, path: str, *, read_only: bool = False) -> None:
+    def __init__(self, path: str, *, read_only: bool = False, variables: bool = False) -> None:
+        self.reads_variables = variables
         self.session = Session(path, read_only=read_only)
         self.connection = self.session.connection
         self.lock = self.session.lock

@@ -73,6 +73,12 @@ class Resolution:
                 return found
         return None
 
+    def binds(self, name: str) -> bool:
+        """Whether DuckDB reads anything under a name without a schema; that it does not ends no transaction."""
+        with self._session.lock:
+            plan = self._plan(f"SELECT 1 FROM {quoted((name,))}")
+        return not plan.get("error") or plan.get("error_type") == "not implemented"
+
     def same_in(self, after: object, before: object) -> None:
         """Says that paths mean in one state what they meant in another."""
         if self._state == before:

@@ -1,0 +1,130 @@
+"""Data frames in variables of the caller, read by their names."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import imputedb
+
+ROWS = 60
+_rng = np.random.default_rng(0)
+_z = _rng.normal(size=ROWS)
+_gone = _rng.random(ROWS) < 0.3
+COLUMNS = {"id": np.arange(ROWS), "x": np.ma.masked_array(_z, _gone), "z": _z + _rng.normal(size=ROWS)}
+everywhere = COLUMNS
+
+
+def _made(kind: str) -> object:
+    values = {name: np.ma.masked_array(column).tolist() for name, column in COLUMNS.items()}
+    match kind:
+        case "dictionary":
+            return COLUMNS
+        case "pandas" | "polars":
+            return pytest.importorskip(kind).DataFrame(values)
+        case "lazy":
+            return pytest.importorskip("polars").DataFrame(values).lazy()
+        case "arrow":
+            return pytest.importorskip("pyarrow").table(values)
+        case "relation":
+            import duckdb
+
+            connection = duckdb.connect()
+            connection.register("given", pytest.importorskip("pyarrow").table(values))
+            return connection.sql("SELECT * FROM given")
+        case _:
+            with imputedb.connect() as other:
+                other.register("given", COLUMNS)
+                return other.sql("SELECT id, IF(x IS NULL, NULL, x) AS x, z FROM given", imputer="drop")
+
+
+@pytest.fixture
+def db():
+    with imputedb.connect() as db:
+        yield db
+
+
+@pytest.mark.parametrize("kind", ["dictionary", "pandas", "polars", "lazy", "arrow", "relation"])
+def test_a_frame_in_a_variable_is_imputed_like_a_table(db, kind: str) -> None:
+    frame = _made(kind)
+    db.register("t", COLUMNS)
+    for text in ("SELECT avg(x) FROM {}", "WITH c AS (FROM {}) SELECT sum(x * z) FROM c", "SELECT id, x FROM {} AS f"):
+        wanted = db.sql(text.format("t")).fetchall()
+        assert np.allclose(db.sql(text.format("frame")).fetchall(), wanted, rtol=1e-9)
+    assert db.sql("SELECT avg(x) FROM frame").report.imputed == {"frame.x": int(_gone.sum())}
+    assert frame is not None
+
+
+def test_an_answer_is_read_by_its_name(db) -> None:
+    answer = db.sql("SELECT * FROM everywhere WHERE id < 10")
+    assert db.sql("SELECT count(*), count(x) FROM answer").fetchall() == [(10, 10)]
+    assert answer.columns == ["id", "x", "z"]
+
+
+def test_names_mean_local_variables_then_global_ones_and_tables_first(db) -> None:
+    assert db.sql("SELECT count(*) FROM everywhere").fetchall() == [(ROWS,)]
+    everywhere = {"a": np.arange(3)}
+    assert db.sql("SELECT count(*) FROM everywhere").fetchall() == [(len(everywhere["a"]),)]
+    db.register("everywhere", {"a": np.arange(5)})
+    assert db.sql("SELECT count(*) FROM everywhere").fetchall() == [(5,)]
+    assert db.sql("WITH everywhere AS (SELECT 1) SELECT count(*) FROM everywhere").fetchall() == [(1,)]
+
+
+def test_nothing_of_a_frame_stays(db) -> None:
+    db.sql("CREATE TABLE kept AS SELECT * FROM everywhere WHERE id < 4")
+    db.sql("INSERT INTO kept SELECT * FROM everywhere WHERE id = $1", [4])
+    assert db.execute("SELECT count(*), count(x) FROM kept") == [(5, 5)]
+    assert db.execute("SHOW TABLES") == [("kept",)]
+    with pytest.raises(imputedb.QueryError):
+        db.sql("SELECT avg(nothing) FROM everywhere")
+    assert db.execute("SHOW TABLES") == [("kept",)]
+    changing = {"a": np.arange(2)}
+    assert db.sql("SELECT sum(a) FROM changing").fetchall() == [(1,)]
+    changing = {"a": np.arange(4)}
+    assert db.sql("SELECT sum(a) FROM changing").fetchall() == [(6,)]
+    assert changing
+
+
+def test_it_is_read_inside_of_a_transaction(db) -> None:
+    db.execute("CREATE TABLE mine (a INT); BEGIN; INSERT INTO mine VALUES (1)")
+    assert db.sql("SELECT count(x) FROM everywhere").fetchall() == [(ROWS,)]
+    db.execute("ROLLBACK")
+    assert db.execute("SELECT count(*) FROM mine") == [(0,)]
+
+
+def test_explain_impute_and_evaluate_read_it_too(db, tmp_path) -> None:
+    assert "scan everywhere" in str(db.explain("SELECT avg(x) FROM everywhere"))
+    assert db.evaluate("everywhere", imputer="mean").scores[0].column == "x"
+    for number, source in enumerate(("everywhere", "SELECT id, x, z FROM everywhere")):
+        done = db.impute(source, tmp_path / str(number), m=2)
+        assert done.manifest["columns"]["x"]["imputed"] == _gone.sum()
+
+
+@pytest.mark.parametrize("name", ["nowhere", "ROWS", "sys", "np"])
+def test_what_is_no_frame_is_no_table(db, name: str) -> None:
+    assert sys
+    with pytest.raises(imputedb.UnknownName, match=name):
+        db.sql(f"SELECT * FROM {name}")
+    with pytest.raises(imputedb.UnknownName, match=name):
+        db.evaluate(name)
+
+
+def test_it_can_be_declined() -> None:
+    with imputedb.connect(variables=False) as db, pytest.raises(imputedb.UnknownName, match="everywhere"):
+        db.sql("SELECT * FROM everywhere")
+
+
+def test_the_command_reads_no_variables(tmp_path) -> None:
+    import subprocess
+
+    path = str(tmp_path / "d.duckdb")
+    with imputedb.connect(path) as db:
+        db.execute("CREATE TABLE t (a INT)")
+    done = subprocess.run(
+        [sys.executable, "-m", "imputedb.cli", "query", path, "SELECT * FROM everywhere"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "everywhere" in done.stderr
