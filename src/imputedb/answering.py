@@ -6,6 +6,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import assert_never
 
+import duckdb
 import numpy as np
 
 from imputedb import policies, uncertainty
@@ -21,11 +22,25 @@ from imputedb.execution import Watch
 from imputedb.imputers.imputer import Progress
 from imputedb.membership import Membership, membership
 from imputedb.result import Report, Result
-from imputedb.running import BASE, IMPUTATION, VERBATIM, Asked, Prepared, Run, answered, strategy, translated
+from imputedb.running import (
+    AIPW,
+    BASE,
+    BOUNDS,
+    IMPUTATION,
+    VERBATIM,
+    Asked,
+    Prepared,
+    Run,
+    answered,
+    strategy,
+    translated,
+)
 from imputedb.sql.asking import extended
 from imputedb.sql.parameters import Given, by_name
+from imputedb.sql.pivots import listed, unlisted
 from imputedb.sql.policy_statement import PolicyStatement
-from imputedb.sql.statements import Apart, Execute, Keeps, Other, Query, Statement, quoted
+from imputedb.sql.statements import Apart, Execute, Keeps, Other, Query, Statement, Writes, quoted
+from imputedb.sql.tokens import tokens
 from imputedb.unimputed import WORDS, unimputed
 
 _PLANS_KEPT = 256
@@ -99,7 +114,7 @@ def respond(
     one about policies is followed; any other is DuckDB's."""
     try:
         with callers_frames(engine, text):
-            return _responded(engine, planner, text, asked, params, progress, watch)
+            return _pivoted(engine, text, _responded(engine, planner, text, asked, params, progress, watch))
     finally:
         planner.release()
 
@@ -127,6 +142,8 @@ def _responded(
         case Apart() as apart:
             _check_complete(engine, apart)
             return _as_it_stands(engine, asked, apart.text, by_name(params))
+        case Writes() as writing:
+            return _warned_of_stored(engine, writing, _as_it_stands(engine, asked, writing.text, by_name(params)))
         case Execute() | Other() as other:
             return _as_it_stands(engine, asked, other.text, by_name(params))
         case _ as never:
@@ -176,6 +193,9 @@ def understood(engine: DuckDB, text: str, params: Given = None) -> Statement:
         raise QueryError(f"the query is {text!r}; it is a text of SQL")
     values = by_name(params)
     statement = engine.texts.statement(text)
+    if isinstance(statement, Apart):
+        written = _listed(engine, statement.text)
+        statement = engine.texts.statement(written) if written else statement
     if isinstance(statement, Execute):
         before = engine.texts.statement(engine.texts.prepared(statement.name))
         if not isinstance(before, Query | Keeps):
@@ -186,13 +206,49 @@ def understood(engine: DuckDB, text: str, params: Given = None) -> Statement:
     return statement
 
 
+def _mentioned(engine: DuckDB, words: frozenset[str]) -> list[str]:
+    """The tables that miss values, and the views, whose names are among some words."""
+    views = [str(name) for (name,) in engine.session.rows("SELECT view_name FROM duckdb_views() WHERE NOT internal")]
+    tables = [table.name for table in engine.shapes() if table.name.lower() in words and engine.statistics(table).dirty]
+    return sorted({*tables, *(name for name in views if name.lower() in words)})
+
+
+def _warned_of_stored(engine: DuckDB, writing: Writes, result: Result) -> Result:
+    """The result, with a warning where it may rest on values that are missing."""
+    names = _mentioned(engine, writing.words)
+    if names:
+        said = (
+            f"nothing is imputed in a query whose WITH writes: of {', '.join(names)} it reads what is stored, and NULL "
+            "is NULL; write first, and ask then"
+        )
+        result.report = replace(result.report, warnings=(*result.report.warnings, said))
+    return result
+
+
+def _listed(engine: DuckDB, text: str) -> str | None:
+    """A statement whose PIVOTs list the values that name their columns; None where those cannot be had."""
+    found = unlisted(text)
+    try:
+        return listed(text, found, lambda query: [str(value) for (value,) in engine.session.rows(query)])
+    except duckdb.Error:  # DuckDB's own refusal of the statement says why
+        return None
+
+
+def _pivoted(engine: DuckDB, text: str, result: Result) -> Result:
+    """The result, with a word on what a PIVOT made columns of, if it did so of data that were filled in."""
+    if result.report.strategy not in (VERBATIM, AIPW, BOUNDS) and isinstance(engine.texts.statement(text), Apart):
+        names = ", ".join(sorted({one.expression for one in unlisted(text)}))
+        note = (
+            f"PIVOT: the values of {names} that are observed are its columns; where it is missing it is filled in "
+            "before, and a value that is none of them is in no column"
+        )
+        result.report = replace(result.report, notes=(*result.report.notes, note))
+    return result
+
+
 def _check_complete(engine: DuckDB, apart: Apart) -> None:
     """Refuses a query that DuckDB takes apart where a table or a view that it may read misses values."""
-    views = {
-        str(name).lower() for (name,) in engine.session.rows("SELECT view_name FROM duckdb_views() WHERE NOT internal")
-    }
-    mentioned = [table for table in engine.shapes() if table.name.lower() in apart.words]
-    if views & apart.words or any(engine.statistics(table).dirty for table in mentioned):
+    if _mentioned(engine, apart.words):
         raise Unplanned("PIVOT inside a query, its columns named by the data: list them, PIVOT t ON c IN (...)")
 
 
@@ -245,7 +301,8 @@ def _published(engine: DuckDB, around: Keeps, query: str, asked: Asked) -> Resul
     if around.target is None:
         return _as_it_stands(engine, asked, around.around(query))
     path, rest = around.target
-    with copied(path) as written:
+    options = {token.word for token in tokens(rest)}
+    with copied(path, options) as written:
         began = perf_counter()
         text = f"{around.before}{query}{around.after}{quoted(written)}{rest}"
         held, columns, types = engine.session.answered(text)

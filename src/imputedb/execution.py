@@ -33,7 +33,7 @@ from imputedb.imputers.imputer import Array, Imputer, Progress, fills_in_sql
 from imputedb.shelf import Shelf
 from imputedb.sql import tree as t
 from imputedb.sql.bind import columns_in
-from imputedb.sql.generate import DRAW, Generator, kept_name, stored_name
+from imputedb.sql.generate import DRAW, ROW, Generator, kept_name, stored_name
 from imputedb.sql.tree import Tree
 from imputedb.statistics.policy import Policy
 from imputedb.statistics.statistics import MANY_LEVELS, ColumnStatistics, Kind, Statistics
@@ -101,13 +101,19 @@ class Execution:
         self._scans = {scan.alias: scan for scan in scans(plan)}
         return self._ready(plan, NO_COLUMNS, outcome)
 
-    def complete(self, plan: Relation, asked: Sequence[str], outcome: Outcome) -> tuple[list[str], Tree]:
-        """The columns of a completed table and the statement that shows them, stored values of some beside them."""
+    def complete(
+        self, plan: Relation, asked: Sequence[str], outcome: Outcome, *, row_ids: bool
+    ) -> tuple[list[str], Tree]:
+        """The columns of a completed table and the statement that shows them.
+
+        Beside them are the stored values of some columns, and row ids where they are wanted.
+        """
         (scan,) = scans(plan)
         self._scans = {scan.alias: scan}
         columns = [Column(scan.alias, name) for name in self.statistics[scan.alias].columns]
         shown = {column.name: _bound(column) for column in columns}
         shown |= {stored_name(name): _bound(Column(scan.alias, name, stored=True)) for name in asked}
+        shown |= {"rowid": _bound(Column(scan.alias, ROW))} if row_ids else {}
         ready = self._ready(plan, frozenset(columns), outcome)
         return list(shown), self.generator.columns(ready, shown)
 

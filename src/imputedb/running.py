@@ -202,7 +202,7 @@ class Run:
         for block in before:
             if isinstance(block, Completed):
                 execution, plan = self.execution(block), self.plan(block).relation
-                names, statement = execution.complete(plan, block.asked, self._outcome)
+                names, statement = execution.complete(plan, block.asked, self._outcome, row_ids=block.row_ids)
                 self._made["VIEW"].append(block.name)
                 with translated():
                     self.engine.temporary.make("VIEW", block.name, names, self.engine.text(statement))

@@ -68,12 +68,14 @@ class Completed:
         problem: the table with its statistics.
         frontier: the ways to complete it.
         asked: columns whose stored values are shown too.
+        row_ids: whether the rows' ids are shown, under the name that they have.
     """
 
     name: str
     problem: Problem
     frontier: Frontier
     asked: Sequence[str]
+    row_ids: bool = False
 
     def chosen(self, engine: DuckDB, alpha: float) -> Candidate:  # noqa: ARG002  # a table has no conditions above it
         """The plan that alpha picks."""

@@ -6,6 +6,7 @@ from typing import Any
 from imputedb.algebra.relation import Table
 from imputedb.engines.catalog import macros
 from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.temporary import OURS
 from imputedb.errors import Error, Unplanned
 from imputedb.sql import parse
 from imputedb.sql import tree as t
@@ -14,6 +15,23 @@ from imputedb.sql.tree import Tree
 
 _VIRTUAL = ("filename", "file_row_number", "file_index")
 """Columns of files that a star does not show, and that are read where they are named."""
+
+
+_CATALOGS = {
+    "duckdb_tables": ("table_name", "database_name"),
+    "duckdb_columns": ("table_name", "database_name"),
+    "duckdb_constraints": ("table_name", "database_name"),
+    "duckdb_views": ("view_name", "database_name"),
+    "tables": ("table_name", "table_catalog"),
+    "columns": ("table_name", "table_catalog"),
+    "sqlite_master": ("tbl_name", ""),
+    "sqlite_schema": ("tbl_name", ""),
+    "sqlite_temp_master": ("tbl_name", ""),
+    "pg_tables": ("tablename", ""),
+    "pg_views": ("viewname", ""),
+    "pg_class": ("relname", ""),
+}
+"""What lists tables, with the columns that name them and, where there is one, their databases."""
 
 
 class Files:
@@ -35,6 +53,8 @@ class Files:
             return [self.copied(part) for part in tree]
         if not isinstance(tree, dict):
             return tree
+        if (columns := self._listing(tree)) is not None:
+            return self._without_ours(tree, *columns)
         if self._is_file(tree):
             item = {**tree, "alias": "", "column_name_alias": [], "sample": None}
             table = self._engine.copied(item, [name for name in self._named if self._has(item, name)])
@@ -42,6 +62,31 @@ class Files:
             kept = {key: tree[key] for key in ("column_name_alias", "sample") if key in tree}
             return {**t.table(table.path, alias_of(tree)), **kept, "at_clause": None}
         return {k: self.copied(part) if isinstance(part, (dict, list)) else part for k, part in tree.items()}
+
+    def _listing(self, item: Tree) -> tuple[str, str] | None:
+        """The columns of an item of FROM that name tables and databases, if it lists what is in the catalog."""
+        if item.get("type") == "TABLE_FUNCTION":
+            return _CATALOGS.get(str(item["function"]["function_name"]).lower())
+        if item.get("type") != "BASE_TABLE":
+            return None
+        path = [part.lower() for part in item["qualified_name"]["path"] if part]
+        known = path[-2:-1] in ([], ["information_schema"], ["pg_catalog"], ["main"])
+        bare = path[-1] in ("tables", "columns") and not path[:-1]  # of information_schema alone
+        if not known or bare or path[-1] not in _CATALOGS or self._engine.tables.meant(path) is not None:
+            return None
+        return _CATALOGS[path[-1]]
+
+    def _without_ours(self, item: Tree, column: str, database: str) -> Tree:
+        """What lists tables without those that the answer is made by."""
+        plain = {**item, "column_name_alias": [], "sample": None}
+        named = t.coalesce(t.cast(t.reference(column), t.plain_type("VARCHAR")), t.literal(""))
+        shown = t.negated(t.call("regexp_full_match", named, t.literal(OURS)))
+        if database:
+            elsewhere = t.compared("COMPARE_NOTEQUAL", t.reference(database), t.literal("temp"))
+            shown = t.any_of([shown, elsewhere]) or shown
+        kept = {key: item[key] for key in ("column_name_alias", "sample") if key in item}
+        query = {**self._engine.texts.tree("SELECT * FROM duckdb_tables()"), "from_table": plain, "where_clause": shown}
+        return {**t.subquery(query, alias_of(item)), **kept}
 
     def _has(self, item: Tree, name: str) -> bool:
         """Whether a file has a column that a star does not show."""

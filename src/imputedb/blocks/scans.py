@@ -14,7 +14,7 @@ from imputedb.imputers.imputer import Imputer
 from imputedb.planning import planner
 from imputedb.planning.problem import Problem
 from imputedb.sql import tree as t
-from imputedb.sql.nested import CLAUSES, View, reading_views
+from imputedb.sql.nested import CLAUSES, View, nodes, reading_views
 from imputedb.sql.tree import Tree
 
 
@@ -35,6 +35,7 @@ class Scans:
     def lowered(self, tree: Any) -> Any:
         """A tree in which every table that misses something is read as it is completed at its scan."""
         shown = {}
+        row_ids = any(part.get("column_names", [""])[-1].lower() == "rowid" for part in nodes(tree))
         for number, read in self._reads.of(tree).items():
             if not self._reads.missing(number, read) or not self._reads.inside(tree, number):
                 continue
@@ -44,7 +45,8 @@ class Scans:
             for other in self._found.values():  # one table, one completion
                 if other.table == table:
                     other.deciding |= self._reads.deciding(number)
-            shown[number] = View(scan.name, self._reads.sources[number].alias, scan.asked)
+            scan.row_ids |= row_ids and "rowid" not in map(str.lower, self._engine.tables.shape(table).types)
+            shown[number] = View(scan.name, self._reads.sources[number].alias, scan.asked, scan.row_ids)
         return reading_views(tree, shown)
 
     def inside(self, tree: Any) -> Any:
@@ -86,11 +88,12 @@ class Scans:
 
 @dataclass(slots=True)
 class _Scan:
-    """A table to be completed: the columns that something examines, and those that are asked about."""
+    """A table to be completed: the columns that something examines, those that are asked about, whether row ids are."""
 
     name: str
     table: Table
     asked: tuple[str, ...]
+    row_ids: bool = False
     completed_columns: set[str] = field(default_factory=set)
     deciding: set[str] = field(default_factory=set)
 
@@ -101,4 +104,4 @@ class _Scan:
         decided = frozenset(Column(scan.alias, name) for name in self.deciding)
         query = replace(planner.reading(scan, columns), deciding=decided)
         problem = Problem(query, {scan.alias: engine.statistics(self.table)}, imputers)
-        return Completed(self.name, problem, planner.completing(problem), self.asked)
+        return Completed(self.name, problem, planner.completing(problem), self.asked, self.row_ids)

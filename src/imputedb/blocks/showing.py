@@ -105,8 +105,7 @@ def _collect(node: Tree, shown: Shown, candidates: Candidates) -> None:
     for place, item in enumerate(node["select_list"]):
         if str(item.get("alias", "")).lower() in named:  # an alias that another clause reads
             continue
-        whole = "origin" in item and item["origin"][3] == len(item["column_names"]) - 1
-        is_shown = shown(place) if whole else None
+        is_shown = shown(place) if "origin" in item else None  # a column, or a field of it
         if is_shown is not None:
             candidates[id(item)] = (item, is_shown)
 

@@ -3,7 +3,7 @@
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -50,16 +50,23 @@ def check_place(path: str) -> None:
 
 
 @contextmanager
-def copied(path: str) -> Iterator[str]:
+def copied(path: str, options: Collection[str]) -> Iterator[str]:
     """Where COPY writes what is to appear under `path`, which may become a folder.
 
-    What is no place for a new file of this machine is written straight: an address, a folder that is there, a device.
+    What is no place for files of this machine is written straight, an address or a device; so is a folder that holds
+    something, for which COPY states neither that it is replaced nor that files are added: DuckDB refuses that.
+
+    Args:
+        path: as COPY names it.
+        options: the words of its options, in lower case.
 
     Raises:
         StorageError: it cannot be written; nothing of it is left then.
     """
     target = Path(path)
-    if "://" in path or (target.exists() and not target.is_file()):
+    replaced, adds = "overwrite" in options, bool({"append", "overwrite_or_ignore"} & set(options))
+    refused = target.is_dir() and any(target.iterdir()) and not (replaced or adds)
+    if "://" in path or refused or (target.exists() and not (target.is_file() or target.is_dir())):
         yield path
         return
     temporary = target.with_name(f".{secrets.token_hex(8)}.{target.name}")
@@ -68,7 +75,10 @@ def copied(path: str) -> Iterator[str]:
         if temporary.is_file():
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
-        temporary.replace(target)
+        if target.is_dir() and temporary.is_dir():
+            _put_into(target, temporary, replaced=replaced, anew="append" in options)
+        else:
+            temporary.replace(target)
     except Error as error:
         raise type(error)(str(error).replace(str(temporary), path)) from error
     except OSError as error:
@@ -77,6 +87,29 @@ def copied(path: str) -> Iterator[str]:
         shutil.rmtree(temporary, ignore_errors=True)
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _put_into(folder: Path, written: Path, *, replaced: bool, anew: bool) -> None:
+    """Makes a folder that is written the contents of another one, or moves its files there one by one.
+
+    Args:
+        folder: that is there.
+        written: beside it.
+        replaced: whether nothing else stays in the folder.
+        anew: whether a file of the same name stays, and the new one gets another.
+    """
+    if replaced or not any(folder.iterdir()):
+        old = folder.with_name(f".{secrets.token_hex(8)}.{folder.name}")
+        folder.rename(old)
+        written.rename(folder)
+        shutil.rmtree(old)
+        return
+    for file in sorted(found for found in written.rglob("*") if found.is_file()):
+        place = folder / file.relative_to(written)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if anew and place.exists():
+            place = place.with_name(f"{place.stem}_{secrets.token_hex(8)}{place.suffix}")
+        file.replace(place)
 
 
 def _reason(error: Exception) -> str:

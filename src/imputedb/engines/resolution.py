@@ -11,7 +11,7 @@ import duckdb
 from imputedb.algebra.relation import Table
 from imputedb.engines.session import Session
 from imputedb.engines.store import SCHEMA
-from imputedb.engines.temporary import PREFIX
+from imputedb.engines.temporary import is_ours
 from imputedb.errors import StorageError
 
 _PART = re.compile(r'"((?:[^"]|"")*)"|([^."]+)')
@@ -99,7 +99,7 @@ class Resolution:
         plan = self._plan(f"SELECT 1 FROM {quoted(path)}")
         table = _table_read(plan)
         if table is not None:
-            ours = table.schema == SCHEMA or table.name.startswith(PREFIX)
+            ours = table.schema == SCHEMA or is_ours(table)
             return None if ours else table
         if plan.get("error") and plan.get("error_type") != "not implemented":
             return None

@@ -21,9 +21,13 @@ from imputedb.engines.runner import Runner, Turns
 from imputedb.engines.signals import Signals, is_main
 from imputedb.errors import Error, QueryError, StorageError
 from imputedb.sql.deep import ROOM
+from imputedb.sql.statements import split
 
 Read = TypeVar("Read")
 Values = Mapping[str, object] | Sequence[object] | None
+
+_TRANSACTIONS = ("begin", "start", "commit", "end", "rollback", "abort")
+"""The words that statements about transactions begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +253,7 @@ class Session:
                         follow()
                 return found
             except duckdb.Error as error:
+                self._note_failure(text)
                 raise ours(error) from error
             finally:
                 self.changed()
@@ -286,6 +291,16 @@ class Session:
         for statement in self.connection.extract_statements(text):
             if statement.type == duckdb.StatementType.TRANSACTION:
                 self._in_transaction = statement.query.split()[0].strip(";").lower() in ("begin", "start")
+
+    def _note_failure(self, text: str) -> None:
+        """The same of a text of which some statements ran: nobody says how many, so DuckDB is asked."""
+        if not any(statement.split()[0].lower() in _TRANSACTIONS for statement in split(text)):
+            return
+        try:
+            self.connection.execute("BEGIN; ROLLBACK")
+            self._in_transaction = False
+        except duckdb.TransactionException:
+            self._in_transaction = True
 
 
 def _held(connection: duckdb.DuckDBPyConnection, text: str) -> Held:

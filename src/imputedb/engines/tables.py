@@ -7,7 +7,7 @@ from imputedb.engines.engine import Shape
 from imputedb.engines.resolution import DAMAGED, Resolution, View, damaged, parts_of, quoted
 from imputedb.engines.session import Session
 from imputedb.engines.store import SCHEMA, Store
-from imputedb.engines.temporary import PREFIX
+from imputedb.engines.temporary import OURS
 from imputedb.errors import UnknownName
 from imputedb.sql import parse
 from imputedb.statistics.statistics import Statistics
@@ -15,7 +15,8 @@ from imputedb.statistics.statistics import Statistics
 _COLUMNS = """
     SELECT database_name, schema_name, table_name, column_name, data_type FROM duckdb_columns()
     JOIN duckdb_tables() USING (database_name, schema_name, table_name)
-    WHERE NOT duckdb_tables.internal AND schema_name <> ? AND NOT starts_with(table_name, ?)
+    WHERE NOT duckdb_tables.internal AND schema_name <> ?
+    AND NOT (database_name = 'temp' AND regexp_full_match(table_name, ?))
     ORDER BY database_name = 'temp', schema_name, table_name, column_index
 """
 
@@ -48,7 +49,7 @@ class Tables:
     def _read(self) -> dict[Table, Shape]:
         types: dict[Table, dict[str, str]] = {}
         try:
-            rows = self._session.connection.execute(_COLUMNS, [SCHEMA, PREFIX]).fetchall()
+            rows = self._session.connection.execute(_COLUMNS, [SCHEMA, OURS]).fetchall()
         except DAMAGED as error:
             raise damaged(error) from error
         for *path, column, kind in rows:

@@ -1,15 +1,25 @@
 """Temporary tables and views of ours: what the statements that make one answer read of each other."""
 
 import itertools
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 
 import duckdb
 
+from imputedb.algebra.relation import Table
 from imputedb.engines.session import Session
 
 PREFIX = "imputedb_"
 """Of the names of all of them."""
+
+OURS = rf"{PREFIX}(block|copy|rows|view)_\d+"
+"""The pattern of the names of all of them, which are in the catalog of temporary ones."""
+
+
+def is_ours(table: Table) -> bool:
+    """Whether a table is one of ours."""
+    return table.catalog == "temp" and re.fullmatch(OURS, table.name) is not None
 
 
 class Temporary:

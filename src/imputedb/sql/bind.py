@@ -208,6 +208,9 @@ def _refuse(node: Tree, functions: Functions) -> None:
         raise Unplanned("SAMPLE")
     clauses = [node["select_list"], node["where_clause"], node["having"], node["qualify"]]
     if any(_has_star(tree) for clause in clauses for tree in ([clause] if isinstance(clause, dict) else clause or ())):
+        inner = [entry["value"]["query_node"]["type"] for entry in node["cte_map"]["map"]]
+        if "RECURSIVE_CTE_NODE" in inner:  # all of whose columns stand in the place of its name
+            raise Unplanned("a recursive CTE")
         raise Unplanned("COLUMNS(...) or a star whose columns only DuckDB knows")
     if any(tree["class"] == "POSITIONAL_REFERENCE" for tree in expressions([*clauses, node["group_expressions"]])):
         raise Unplanned("a column by its place among those of a join")

@@ -19,11 +19,13 @@ CLAUSES = ("select_list", "where_clause", "group_expressions", "having", "qualif
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A completed table as one item of FROM reads it: its name, the item's alias, the columns shown as stored too."""
+    """A completed table as one item of FROM reads it: its name, the item's alias, the columns shown as stored too, and
+    whether its row ids are a column."""
 
     name: str
     alias: str
     asked: tuple[str, ...]
+    row_ids: bool = False
 
 
 def nodes(tree: Any) -> Iterator[Tree]:
@@ -54,6 +56,7 @@ def reading_views(tree: Any, shown: Mapping[int, View]) -> Any:
         hidden = {
             stored_name(n) for number in tree.get("reads_all", ()) if number in shown for n in shown[number].asked
         }
+        hidden |= {"rowid"} if any(n in shown and shown[n].row_ids for n in tree.get("reads_all", ())) else set()
         tree = {**tree, "exclude_list": [*tree.get("exclude_list", ()), *sorted(hidden)]} if hidden else tree
     return {key: reading_views(part, shown) if isinstance(part, (dict, list)) else part for key, part in tree.items()}
 

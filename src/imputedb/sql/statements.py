@@ -81,6 +81,19 @@ class Apart:
 
 
 @dataclass(frozen=True, slots=True)
+class Writes:
+    """A query with a statement in its WITH that writes.
+
+    Attributes:
+        text: all of it.
+        words: of it, in lower case; tables among them.
+    """
+
+    text: str
+    words: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Other:
     """A statement that is DuckDB's."""
 
@@ -98,7 +111,7 @@ def split(text: str) -> list[str]:
     return [statement for statement in found if statement.strip()]
 
 
-Statement = Query | Keeps | PolicyStatement | Execute | Apart | Other
+Statement = Query | Keeps | PolicyStatement | Execute | Apart | Writes | Other
 
 
 def classify(connection: duckdb.DuckDBPyConnection, text: str) -> Statement:
@@ -132,7 +145,9 @@ def _kind(kind: duckdb.StatementType, text: str, found: Sequence[Token]) -> Stat
     kinds = duckdb.StatementType
     match kind:
         case kinds.SELECT:
-            return Other(text) if _shows(found) or _writes(found) else Query(text)
+            if _writes(found):
+                return Writes(text, _words(found))
+            return Other(text) if _shows(found) else Query(text)
         case kinds.CREATE:
             return (_created(text, found) if _makes_table(found) else None) or Other(text)
         case kinds.INSERT:
@@ -142,11 +157,15 @@ def _kind(kind: duckdb.StatementType, text: str, found: Sequence[Token]) -> Stat
         case kinds.MERGE_INTO:
             return _merged(text, found) or Other(text)
         case kinds.MULTI:
-            return _pivoted(text, found) or Apart(text, frozenset(_unquoted(token.word) for token in found))
+            return _pivoted(text, found) or Apart(text, _words(found))
         case kinds.EXECUTE:
             return _executed(text, found)
         case _:
             return Other(text)
+
+
+def _words(found: Sequence[Token]) -> frozenset[str]:
+    return frozenset(_unquoted(token.word) for token in found)
 
 
 def _shows(found: Sequence[Token]) -> bool:

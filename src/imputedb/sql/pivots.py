@@ -1,0 +1,100 @@
+"""PIVOT inside a query whose columns only the data name: the values that name them, written into the text."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from imputedb.sql.tokens import Token, tokens
+
+_PIVOTS = ("pivot", "pivot_wider")
+_ENDS = ("using", "group", "order", "limit")
+
+
+@dataclass(frozen=True, slots=True)
+class Unlisted:
+    """What a PIVOT makes columns of, without a list of its values.
+
+    Attributes:
+        values: the query that gives them, as texts in the order in which DuckDB makes columns of them.
+        expression: its text.
+        begin: the byte of the statement at which it begins.
+        end: the one at which it ends.
+    """
+
+    values: str
+    expression: str
+    begin: int
+    end: int
+
+
+def unlisted(text: str) -> list[Unlisted]:
+    """Every expression in a statement that a PIVOT inside a query makes columns of, but for those with a list."""
+    data, found = text.encode(), tokens(text)
+    out: list[Unlisted] = []
+    for place, token in enumerate(found):
+        opened = (place > 0 and found[place - 1].text in ("(", "AS", "as")) or token.depth > 0
+        if token.word not in _PIVOTS or not opened:
+            continue
+        inside = list(_level(found, place))
+        on = next((n for n in inside if found[n].word == "on"), None)
+        if on is None:
+            continue
+        source = data[found[place + 1].begin : found[on].begin].decode().strip()
+        for first, last in _items(found, [n for n in inside if n > on]):
+            if any(found[n].word == "in" and found[n].depth == token.depth for n in range(first, last + 1)):
+                continue
+            expression = data[found[first].begin : found[last].end].decode()
+            names = f"SELECT DISTINCT CAST(({expression}) AS VARCHAR) AS v FROM {source}"
+            values = f"{_before(data, found, place)}FROM ({names}) WHERE v IS NOT NULL ORDER BY v"
+            out.append(Unlisted(values, expression, found[first].begin, found[last].end))
+    return out
+
+
+def listed(text: str, found: Sequence[Unlisted], values: Callable[[str], Sequence[str]]) -> str | None:
+    """The statement with lists of the values that queries give; None where there are none to list."""
+    data = text.encode()
+    for one in sorted(found, key=lambda one: -one.end):
+        named = values(one.values)
+        if not named:
+            return None
+        literals = ", ".join("'" + value.replace("'", "''") + "'" for value in named)
+        data = data[: one.begin] + f"({one.expression}) IN ({literals})".encode() + data[one.end :]
+    return data.decode()
+
+
+def _level(found: Sequence[Token], place: int) -> Iterator[int]:
+    """The places after a token, at its depth, up to where its parentheses close."""
+    depth = found[place].depth
+    for n in range(place + 1, len(found)):
+        if found[n].depth < depth:
+            return
+        if found[n].depth == depth:
+            yield n
+
+
+def _items(found: Sequence[Token], places: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The first and the last token of each item of a list, which ends at a further clause."""
+    ends = [n for n in places if found[n].word in _ENDS]
+    stop = ends[0] if ends else places[-1] + 1 if places else 0
+    first: int | None = places[0] if places else None
+    for n in [n for n in places if n < stop and found[n].text == ","] + [stop]:
+        if first is not None and first < n:
+            yield first, n - 1
+        first = n + 1
+
+
+def _before(data: bytes, found: Sequence[Token], place: int) -> str:
+    """The queries of WITH at the beginning of the statement that a PIVOT at a place can read."""
+    start = next((n for n, token in enumerate(found) if token.depth == 0 and token.word == "with"), None)
+    if start is None or start > place:
+        return ""
+    entries = [n for n in range(start, place) if found[n].depth == 0 and found[n].text in (",", ")")]
+    ends = [n for n in entries if found[n].text == ")" and _is_end(found, n)]
+    if not ends:
+        return ""
+    return data[found[start].begin : found[ends[-1]].end].decode() + " "
+
+
+def _is_end(found: Sequence[Token], place: int) -> bool:
+    """Whether a parenthesis closes a query of WITH: another follows, or the statement itself."""
+    follows = found[place + 1].word if place + 1 < len(found) else ""
+    return follows == "," or follows in ("select", "from", "insert", "values", "table", "pivot", "unpivot")

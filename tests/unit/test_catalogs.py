@@ -1,0 +1,102 @@
+"""Tables of ours are in no list of tables; the user's are, whatever they are called."""
+
+import pytest
+
+import imputedb
+
+LISTS = (
+    ("duckdb_tables()", "table_name"),
+    ("duckdb_columns()", "table_name"),
+    ("information_schema.tables", "table_name"),
+    ("information_schema.columns", "table_name"),
+    ("(FROM sqlite_master WHERE name <> 'imputedb_rows_1')", "name"),
+    ("(FROM pg_catalog.pg_tables WHERE tablename <> 'imputedb_rows_1')", "tablename"),
+    ("(FROM pg_class WHERE relname <> 'imputedb_rows_1')", "relname"),
+    ("duckdb_views()", "view_name"),
+)
+
+
+@pytest.fixture
+def db():
+    with imputedb.connect() as db:
+        db.execute("CREATE TABLE t AS FROM (VALUES (1, 'a', 1.0), (2, 'b', NULL), (3, 'a', 3.0)) v(id, k, x)")
+        db.execute("CREATE TABLE imputedb_mine AS FROM (VALUES (1, 1.0), (2, NULL), (3, 2.5)) v(id, x)")
+        db.execute("CREATE TABLE imputedb_rows_1 AS FROM imputedb_mine; CREATE VIEW seen AS FROM t")
+        yield db
+
+
+@pytest.mark.parametrize(("source", "column"), LISTS)
+def test_a_statement_that_lists_tables_shows_none_of_ours(db, source: str, column: str) -> None:
+    wanted = {name for (name,) in db.execute(f"SELECT {column} FROM {source}")}
+    for missing in (
+        "(SELECT k, avg(x) AS m FROM t GROUP BY k) AS q",
+        "(SELECT avg(x) AS m FROM t) AS q",
+        "(SELECT avg(t.x) AS m FROM t LEFT JOIN imputedb_mine AS i USING (id)) AS q",
+    ):
+        found = db.sql(f"SELECT l.{column}, m FROM {source} AS l, {missing}")
+        assert found.report.imputed
+        assert {name for name, _ in found.fetchall()} == wanted
+
+
+def test_a_table_is_not_hidden_by_its_name(db) -> None:
+    for name in ("imputedb_mine", "imputedb_rows_1"):
+        assert db.sql(f"SELECT count(x) FROM {name}").fetchall() == [(3,)]
+        assert db.sql(f"SELECT avg(x) FROM {name}").report.imputed == {f"{name}.x": 1}
+    assert {one.table for one in db.profile()} >= {"imputedb_mine", "imputedb_rows_1"}
+
+
+def test_row_ids_of_a_completed_table_can_be_read(db) -> None:
+    found = db.sql("SELECT t.rowid, t.x IS NULL, t.x FROM t LEFT JOIN imputedb_mine i ON t.id = i.id ORDER BY 1")
+    assert [row[0] for row in found.fetchall()] == [0, 1, 2]
+    assert found.report.imputed == {"t.x": 1}
+    wide = db.sql("SELECT t.*, i.* FROM t LEFT JOIN imputedb_mine i ON t.id = i.id WHERE t.rowid > 0")
+    assert wide.columns == db.sql("SELECT t.*, i.* FROM t JOIN imputedb_mine i ON t.id = i.id").columns
+
+
+def test_fields_of_a_struct_are_asked_about_and_shown(db) -> None:
+    db.execute("CREATE TABLE s AS FROM (VALUES (1, {'f': 1, 'g': 2}), (2, {'f': NULL, 'g': 3}), (3, NULL)) v(id, s)")
+    assert db.sql("SELECT id FROM s WHERE s.f IS NULL ORDER BY id").fetchall() == [(2,), (3,)]
+    assert db.sql("SELECT id, s.f FROM s WHERE s.f IS NOT NULL").fetchall() == [(1, 1)]
+    shown = db.sql("SELECT id, s.f FROM s ORDER BY id")
+    assert shown.fetchall() == [(1, 1), (2, None), (3, None)]
+    assert any("shown as NULL" in said for said in shown.report.warnings)
+    with pytest.raises(imputedb.CannotImpute):
+        db.sql("SELECT avg(s.f) FROM s")
+
+
+def test_the_note_on_stars_stands_only_where_there_is_one(db) -> None:
+    text = "WITH RECURSIVE r AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM r, t WHERE t.id = i AND x > 0 AND i < 3)"
+    notes = db.sql(f"{text} SELECT max(i) FROM r").report.notes
+    assert any("a recursive CTE" in note for note in notes)
+    assert not any("star" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "WITH i AS (INSERT INTO kept SELECT avg(x) FROM t RETURNING a) FROM i",
+        "WITH i AS (DELETE FROM kept RETURNING a) SELECT count(*), avg(t.x) FROM i, t",
+        "WITH i AS (INSERT INTO kept SELECT avg(x) FROM seen RETURNING a) FROM i",
+    ],
+)
+def test_a_query_that_writes_says_that_nothing_is_imputed(db, text: str) -> None:
+    db.execute("CREATE TABLE kept (a DOUBLE)")
+    assert any("nothing is imputed" in said for said in db.sql(text).report.warnings)
+    assert not db.sql("WITH i AS (INSERT INTO kept VALUES (1) RETURNING a) FROM i").report.warnings
+
+
+def test_a_text_that_fails_half_way_leaves_its_transaction_open_or_over(db) -> None:
+    with pytest.raises(imputedb.UnknownName):
+        db.execute("BEGIN; FROM nowhere")
+    db.execute("ROLLBACK")
+    assert db.sql("SELECT count(x) FROM t").fetchall() == [(3,)]
+    with pytest.raises(imputedb.UnknownName):
+        db.execute("BEGIN; INSERT INTO t VALUES (4, 'a', 4); COMMIT; FROM nowhere")
+    assert db.sql("SELECT count(x) FROM t").fetchall() == [(4,)]
+    with pytest.raises(imputedb.SqlSyntaxError):
+        db.execute("BEGIN; SELEC 1")  # DuckDB has begun by then
+    db.execute("ROLLBACK")
+    db.execute("BEGIN; INSERT INTO t VALUES (5, 'a', 5)")
+    assert db.sql("SELECT count(x) FROM t").fetchall() == [(5,)]
+    db.execute("ROLLBACK")
+    assert db.sql("SELECT count(x) FROM t").fetchall() == [(4,)]

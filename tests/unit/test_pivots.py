@@ -1,0 +1,63 @@
+"""PIVOT inside a query whose columns only the data name."""
+
+import duckdb
+import pytest
+
+import imputedb
+
+COMPLETE = """
+    CREATE TABLE w AS FROM (
+        VALUES (1, 'a', 1.5, 2020), (2, 'b', 7, 2021), (3, 'a', 3, 2020), (4, 'it''s', 4, 2021)
+    ) v(id, k, x, y)
+"""
+MISSING = """
+    CREATE TABLE t AS FROM (
+        VALUES (1, 'a', 1.0), (2, 'b', NULL), (3, 'a', 3.0), (4, NULL, 4.0), (5, 'b', 5.0)
+    ) v(id, k, x)
+"""
+
+QUERIES = (
+    "FROM (PIVOT w ON k USING sum(x) GROUP BY id) ORDER BY id",
+    "SELECT * FROM (PIVOT w ON k, id USING sum(x), max(x))",
+    "WITH p AS (PIVOT w ON k USING sum(x)) SELECT * FROM p ORDER BY ALL",
+    "WITH c AS (SELECT id, k, x FROM w WHERE id < 3), p AS (PIVOT c ON k) SELECT * FROM p ORDER BY ALL",
+    "FROM (PIVOT w ON y % 100, k IN ('a') USING sum(x) GROUP BY id) ORDER BY id",
+    "SELECT q.a, w.id FROM (PIVOT (FROM w WHERE id > 1) ON k USING count(*)) q JOIN w USING (id) ORDER BY ALL",
+    "FROM (PIVOT (FROM (PIVOT w ON k USING sum(x) GROUP BY id)) ON id USING max(a)) ORDER BY ALL",
+    "FROM (PIVOT w ON (k || '-' || id) USING sum(x) GROUP BY y) ORDER BY ALL",
+)
+
+
+@pytest.fixture
+def db():
+    with imputedb.connect() as db:
+        db.execute(COMPLETE)
+        db.execute(MISSING)
+        yield db
+
+
+@pytest.mark.parametrize("text", QUERIES)
+def test_complete_data_are_pivoted_as_by_duckdb(db, text: str) -> None:
+    plain = duckdb.connect()
+    plain.execute(COMPLETE)
+    wanted = plain.sql(text)
+    found = db.sql(text)
+    assert found.columns == wanted.columns
+    assert found.fetchall() == wanted.fetchall()
+    assert not found.report.notes
+
+
+@pytest.mark.parametrize("m", [1, 2])
+def test_missing_values_are_filled_in_before_and_it_is_said(db, m: int) -> None:
+    found = db.sql("FROM (PIVOT t ON k USING sum(x) GROUP BY id) ORDER BY id", m=m)
+    assert found.columns[:3] == ["id", "a", "b"]
+    assert any("the values of k that are observed are its columns" in note for note in found.report.notes)
+    assert found.report.imputed == {"t.k": 1, "t.x": 1}
+    if m == 1:
+        assert all((a is None) != (b is None) for _, a, b in found.fetchall())
+
+
+def test_statements_keep_a_pivot(db) -> None:
+    db.sql("CREATE TABLE p AS FROM (PIVOT t ON k USING sum(x) GROUP BY id)")
+    assert db.execute("SELECT count(a) + count(b) FROM p") == [(5,)]
+    assert "PIVOT" in str(db.explain("SELECT avg(a) FROM (PIVOT t ON k USING sum(x) GROUP BY id)"))
