@@ -18,6 +18,10 @@ Places = NDArray[np.intp]
 Flags = NDArray[np.bool_]
 
 
+WHOLE = 50_000
+"""Rows of a table that all of them are drawn for, at most."""
+
+
 @dataclass(frozen=True, slots=True)
 class Drawing:
     """An Impute at work.
@@ -101,13 +105,14 @@ class Drawing:
     def _taught(self, hand: Hand, gaps: Mapping[Column, Flags]) -> tuple[Hand, Places, Places] | None:
         """The rows that all draws learn from: of which hand, where, and where those of this hand stand in it.
 
-        None where they observe nothing of a target. Rows that miss all targets teach nothing of them, and are left out
-        unless they are to be filled.
+        None where they observe nothing of a target. Rows that miss all targets teach little of them, what others say of
+        one another, and are left out of large tables unless they are to be filled; of others not, so that a question
+        has the same draws however its rows are chosen, by WHERE or by FILTER.
         """
         home = self.filling.home(hand, gaps)
         if home is not None:
             whole, places = home
-            if reads_whole_tables(self.filling.imputer):
+            if whole.count <= WHOLE or reads_whole_tables(self.filling.imputer):
                 return whole, np.arange(whole.count), places
             cells = self.filling.cells(whole, list(gaps))
             useful = [~cells[c].missing | np.isin(whole.rows[c.relation], _settled(hand, c, gaps[c])) for c in gaps]
