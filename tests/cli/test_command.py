@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 
 import imputedb
@@ -46,7 +47,7 @@ def test_json_is_a_contract(survey: str) -> None:
     data = json.loads(ran.stdout)
     assert set(data) == {"columns", "rows", "report"}
     wanted = "alpha imputer seed penalty strategy planning_ms execution_ms plan imputed methods policies avoided "
-    wanted += "dropped warnings notes"
+    wanted += "dropped warnings notes convergence"
     assert set(data["report"]) == set(wanted.split())
     assert data["columns"] == ["sex", "age"]
     assert [row[0] for row in data["rows"]] == ["f", "m"]
@@ -357,3 +358,20 @@ def test_policies_go_from_one_database_to_another(tmp_path: Path) -> None:
     refused = run("policy", "apply", other, file)
     assert (refused.returncode, "line 9 (t.z): no column 'z' in t" in refused.stderr) == (1, True)
     assert run("policy", "export", other).stdout == text
+
+
+def test_more_cycles_of_a_run(tmp_path: Path) -> None:
+    db, out = str(tmp_path / "t.duckdb"), str(tmp_path / "out")
+    rng = np.random.default_rng(0)
+    with imputedb.connect(db) as database:
+        x, y = rng.normal(size=(2, 100))
+        columns = {"x": np.where(rng.random(100) < 0.3, np.nan, x), "y": np.where(rng.random(100) < 0.3, np.nan, y)}
+        database.register("t", columns, keep=True)
+    assert run("impute", db, "t", "--out", out, "--m", "5", "--imputer", "norm", "--cycles", "3").returncode == 0
+    more = run("more", db, out, "--cycles", "4")
+    assert more.returncode == 0, more.stderr
+    assert "R-hat" in more.stderr
+    assert "after 7 cycles" in more.stderr
+    wrong = run("impute", db, "t", "--out", out, "--cycles", "many")
+    assert wrong.returncode != 0
+    assert "no number of cycles" in wrong.stderr
