@@ -6,6 +6,8 @@ True and False are no numbers here, NaN is none, and NumPy's numbers are taken a
 import math
 from collections.abc import Sequence
 from numbers import Integral, Real
+from os import PathLike
+from pathlib import Path
 from typing import TypeVar
 
 from imputedb.errors import QueryError
@@ -104,6 +106,17 @@ def text(name: str, value: object, *, example: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise QueryError(f"{name} is {shown(value)}; it is a text, {example}")
     return value
+
+
+def path(name: str, value: object) -> Path:
+    """The path of a file or a folder.
+
+    Raises:
+        QueryError: it is none.
+    """
+    if not isinstance(value, str | PathLike) or not str(value) or "\0" in str(value):
+        raise QueryError(f"{name} is {shown(value)}; it names a file or a folder")
+    return Path(str(value))
 
 
 def names(name: str, value: object) -> tuple[str, ...]:

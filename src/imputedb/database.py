@@ -61,7 +61,7 @@ def connect(path: str | Path = ":memory:", *, read_only: bool = False, variables
         StorageError: the file is none of DuckDB's, is in use by another process, or cannot be written.
         QueryError: the path is none.
     """
-    if not isinstance(path, str | PathLike) or not str(path):
+    if not isinstance(path, str | PathLike) or not str(path) or "\0" in str(path):
         raise QueryError(f"the path is {path!r}; it names a file, or is ':memory:'")
     return Database(DuckDB(str(path), read_only=read_only, variables=variables))
 
@@ -95,7 +95,8 @@ class Database:
             StorageError: a file cannot be read, or the database cannot be written.
             DataError: a file holds no table, or the table is there already and not to be replaced.
         """
-        names = load.load(self._engine, [str(file) for file in files], table, missing or {}, replace=replace)
+        paths = [str(arguments.path("a file", file)) for file in files]
+        names = load.load(self._engine, paths, table, missing or {}, replace=replace)
         self._remark()
         return names
 
@@ -291,7 +292,9 @@ class Database:
             StorageError: the file cannot be written; it appears whole or not at all.
         """
         with self._engine.lock:
-            return policy_file.exported(self._engine) if path is None else policy_file.written(self._engine, Path(path))
+            if path is None:
+                return policy_file.exported(self._engine)
+            return policy_file.written(self._engine, arguments.path("the path", path))
 
     def apply_policies(self, path: str | Path, *, dry_run: bool = False, exact: bool = False) -> list[Change]:
         """Makes the database say of columns what a file of `export_policies` says; what changed, by column.
@@ -308,7 +311,7 @@ class Database:
             DataError: the file is no such one, or says what a column cannot hold; named are line, table and column.
             UnknownName: a table, column or imputer is not there.
         """
-        text = policy_file.read(Path(path))
+        text = policy_file.read(arguments.path("the path", path))
         with self._engine.lock:
             return policy_file.applied(self._engine, text, str(path), dry_run=dry_run, exact=exact)
 
@@ -388,9 +391,10 @@ class Database:
         from imputedb.completion.completing import Request, complete
 
         (one,) = with_cycles((the_one(imputer, "completed data sets need"),), cycles)
+        folder = arguments.path("out", out)
         with callers_frames(self._engine, source):
             source = source if params is None else answering.query_of(self._engine, source, params)
-            return complete(self._engine, Request(source, m, one, seed, columns, flags, long), Path(out), progress)
+            return complete(self._engine, Request(source, m, one, seed, columns, flags, long), folder, progress)
 
     def more(
         self,

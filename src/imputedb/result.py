@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from imputedb import arguments
 from imputedb.algebra.render import drawn
 from imputedb.engines.border import outside, public
 from imputedb.engines.duckdb import DuckDB
@@ -246,7 +247,8 @@ class Result:
         """Writes the rows to a file, all of it or nothing: `format` is csv, json or parquet."""
         from imputedb.engines.publish import published
 
-        with published(path) as temporary:
+        arguments.one_of("format", format, ("csv", "json", "parquet"))
+        with published(str(arguments.path("the path", path))) as temporary:
             target = temporary.replace("'", "''")
             self._engine.session.rows(f"COPY ({self.selecting}) TO '{target}' (FORMAT {format})")
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imputedb.cli.tables import printed
+from imputedb.diagnostics.pictures import legible
 from imputedb.engines.publish import check_place, published
 from imputedb.errors import DataError, QueryError
 from imputedb.evaluation import Evaluation, Score
@@ -128,11 +129,13 @@ def draw(evaluation: Evaluation, path: str) -> None:
         at = [row + (place - (len(imputers) - 1) / 2) * height for row in range(len(columns))]
         label = f"{imputer} ({evaluation.seconds[imputer]:.2f} s)"
         axis.barh(at, [errors[column] for column in columns], height=height, label=label)
-    axis.set_yticks(range(len(columns)), columns)
+    axis.set_yticks(range(len(columns)), [legible(column) for column in columns])
     axis.invert_yaxis()
     axis.axvline(1, color="0.6", linewidth=0.8, linestyle=":")
     axis.set_xlabel("error of hidden cells: RMSE / standard deviation, or share that is wrong")
-    axis.set_title(f"{evaluation.table}: {evaluation.hidden:,} cells hidden ({evaluation.pattern})", loc="left")
+    axis.set_title(
+        f"{legible(evaluation.table)}: {evaluation.hidden:,} cells hidden ({evaluation.pattern})", loc="left"
+    )
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     with published(path) as temporary:

@@ -183,7 +183,7 @@ def opened(folder: str | Path) -> Completed:
     Raises:
         StorageError: there is no complete run.
     """
-    at = Path(folder)
+    at = arguments.path("the folder", folder)
     run = at / CURRENT if (at / CURRENT).exists() else at
     return Completed(run.resolve(), read(run))
 

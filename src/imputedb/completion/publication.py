@@ -15,6 +15,8 @@ from imputedb.errors import StorageError
 
 CURRENT, MANIFEST, LOCK = "CURRENT", "manifest.json", ".lock"
 _TEMPORARY = ".tmp-"
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+"""So that nobody has a file of another place opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def publication(out: Path, run: str) -> Iterator[Publication]:
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with (out / LOCK).open("w") as lock:
+        with os.fdopen(os.open(out / LOCK, os.O_CREAT | os.O_RDWR | _NO_LINKS, 0o666), "w") as lock:
             try:
                 _hold(lock.fileno())
             except OSError as error:
@@ -128,7 +130,9 @@ def digest(path: Path) -> str:
 
 def _write(path: Path, text: str) -> None:
     unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(text, encoding="utf-8")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666), "w", encoding="utf-8") as file:
+        file.write(text)
     _sync(unfinished)
     unfinished.replace(path)
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imputedb import arguments
 from imputedb.completion.completed import Completed
 from imputedb.completion.source import FLAG
 from imputedb.diagnostics import pictures
 from imputedb.diagnostics.mcar import McarTest, little
 from imputedb.diagnostics.missing import flux, pattern_table
-from imputedb.engines.publish import published
+from imputedb.engines.publish import check_place, published
 from imputedb.errors import DataError, QueryError
 
 if TYPE_CHECKING:
@@ -89,11 +90,16 @@ def write(completed: Completed, path: str | Path, folder: str | Path | None = No
         QueryError, DataError: as `drawn`.
         StorageError: it cannot be written.
     """
+    check_place(str(arguments.path("the page", path)))
+    if form not in ("png", "svg"):
+        raise QueryError(f"pictures are png or svg, not {form!r}")
+    place = None if folder is None else arguments.path("the folder of pictures", folder)
     figures = drawn(completed)
-    if folder is not None:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+    if place is not None:
+        place.mkdir(parents=True, exist_ok=True)
         for name, figure in figures.items():
-            figure.savefig(Path(folder) / f"{name}.{form}", format=form)
+            with published(str(place / f"{name}.{form}")) as temporary:
+                figure.savefig(temporary, format=form)
     text = page(completed, figures)
     with published(str(path)) as temporary:
         Path(temporary).write_text(text, encoding="utf-8")

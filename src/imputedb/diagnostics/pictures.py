@@ -35,6 +35,12 @@ def blank(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=110, layout="constrained")
 
 
+def legible(name: str) -> str:
+    """A name as a picture has it: no formula, no control characters, and something where it is empty."""
+    plain = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)
+    return plain.replace("$", r"\$") or '""'
+
+
 def pattern_map(table: PatternTable) -> Figure:
     """Patterns as rows of blue and red squares, the most frequent first; rows at the left, missing counts below."""
     order = np.argsort(-table.rows, kind="stable")[:SHOWN_PATTERNS]
@@ -49,7 +55,7 @@ def pattern_map(table: PatternTable) -> Figure:
     axes.set_xticks(range(width), [f"{n:,}" for n in table.missing])
     axes.set_yticks(range(count), [f"{table.rows[place]:,}" for place in order])
     top = axes.secondary_xaxis("top")
-    top.set_xticks(range(width), list(table.columns), rotation=60, ha="left")
+    top.set_xticks(range(width), [legible(name) for name in table.columns], rotation=60, ha="left")
     axes.set_xlabel("missing values")
     hidden = len(table.rows) - count
     axes.set_ylabel("rows" + (f" ({hidden:,} rarer patterns not shown)" if hidden else ""))
@@ -77,7 +83,9 @@ def flux_plot(flux: Mapping[str, Flux]) -> Figure:
         axes.plot(x, y, "o", color=OBSERVED if x == 0 else IMPUTED, markersize=5)
         left = x > 0.75
         side, away = ("right", -6) if left else ("left", 6)
-        axes.annotate(", ".join(names), (x, y), (away, 4), textcoords="offset points", ha=side, fontsize=8)
+        axes.annotate(
+            ", ".join(map(legible, names)), (x, y), (away, 4), textcoords="offset points", ha=side, fontsize=8
+        )
     axes.set(xlim=(-0.05, 1.05), ylim=(-0.05, 1.08), xlabel="influx: others are known where it is missing")
     axes.set_ylabel("outflux: it is known where others are missing")
     _bare(axes)
@@ -96,7 +104,7 @@ def densities(columns: Mapping[str, tuple[Sequence[object] | Vector, Sequence[Se
             _density(axes, np.asarray(observed, np.float64), [np.asarray(d, np.float64) for d in draws])
         else:
             _shares(axes, [str(v) for v in observed], [[str(v) for v in draw] for draw in draws])
-        axes.set_title(name, fontsize=10)
+        axes.set_title(legible(name), fontsize=10)
         _bare(axes)
     _key(figure, "observed", "imputed, a line a draw")
     return figure
@@ -132,7 +140,7 @@ def _shares(axes: Axes, observed: Sequence[str], draws: Sequence[Sequence[str]])
     for draw in draws:
         shares = [list(draw).count(level) / max(len(draw), 1) for level in levels]
         axes.plot(shares, y + 0.2, "|", color=IMPUTED, markersize=9, alpha=0.7)
-    axes.set_yticks(y, levels, fontsize=8)
+    axes.set_yticks(y, [legible(level) for level in levels], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlim(left=0)
 
@@ -148,7 +156,7 @@ def traces(chains: Mapping[str, NDArray[np.float64]], rhat: Mapping[str, float |
     for axes, (name, values) in zip(places, chains.items(), strict=False):
         axes.plot(np.arange(1, len(values) + 1), values, linewidth=0.8, alpha=0.8)
         told = rhat.get(name)
-        axes.set_title(name + ("" if told is None else f"   R-hat {told:.3f}"), fontsize=10)
+        axes.set_title(legible(name) + ("" if told is None else f"   R-hat {told:.3f}"), fontsize=10)
         axes.set_xlabel("cycle", fontsize=8)
         _bare(axes)
     return figure
@@ -167,7 +175,7 @@ def overimputed_plot(found: Mapping[str, Overimputed]) -> Figure:
             )
         ends = [float(one.truth.min()), float(one.truth.max())]
         axes.plot(ends, ends, color=QUIET, linewidth=0.8)
-        axes.set_title(f"{name}   {one.coverage:.0%} of {one.level:.0%} intervals hold", fontsize=9)
+        axes.set_title(f"{legible(name)}   {one.coverage:.0%} of {one.level:.0%} intervals hold", fontsize=9)
         axes.set(xlabel="true value", ylabel="imputed")
         _bare(axes)
     return figure
@@ -220,11 +228,11 @@ def forest(numbers: Mapping[str, Drawn]) -> Figure:
             first = next((estimate for estimate in mine.values() if not np.isnan(estimate)), None)
             if first is not None:
                 axes.plot([first] * 2, [min(mine) - 0.4, max(mine) + 0.4], ":", color=QUIET, linewidth=0.9, zorder=0)
-        axes.set_title(name, fontsize=10)
+        axes.set_title(legible(name), fontsize=10)
         axes.tick_params(axis="y", length=0)
         axes.tick_params(axis="x", labelsize=8)
         axes.spines[["top", "right", "left"]].set_visible(False)
-    panels[0].set_yticks(list(place.values()), [_label(group, label) for group, label in rows], fontsize=9)
+    panels[0].set_yticks(list(place.values()), [legible(_label(group, label)) for group, label in rows], fontsize=9)
     panels[0].set_ylim(max(place.values(), default=0) + 0.6, -0.6)
     return figure
 
@@ -268,8 +276,8 @@ def departures(
                 f"{tip:.3g}", (tip, 0.98), xycoords=axes.get_xaxis_transform(), xytext=(3, 0),
                 textcoords="offset points", fontsize=8, color=IMPUTED, va="top",
             )  # fmt: skip
-        axes.set_title(name, fontsize=10)
+        axes.set_title(legible(name), fontsize=10)
         _bare(axes)
         axes.yaxis.set_visible(True)
-    figure.supxlabel(label, fontsize=8)
+    figure.supxlabel(legible(label), fontsize=8)
     return figure

@@ -16,24 +16,43 @@ from imputedb.errors import Error, StorageError
 def published(path: str) -> Iterator[str]:
     """A temporary path beside `path`; what was written there takes its place when the block ends well.
 
-    It ends as `path` does, and nobody else could have made it.
+    It ends as `path` does, and nobody else could have made it. What is no file, such as a device, is written straight.
 
     Raises:
         StorageError: the file cannot be written; nothing of it is left then.
     """
-    target = Path(path)
+    target = _target(path)
+    if target.is_dir():
+        raise StorageError(f"cannot write {path}: it is a folder")
+    if target.exists() and not target.is_file():
+        with _written(path):
+            yield path
+        return
     temporary = target.with_name(f".{secrets.token_hex(8)}.{target.name}")
     try:
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        yield str(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except (OSError, duckdb.IOException) as error:
-        raise StorageError(f"cannot write {path}: {_reason(error)}") from error
+        with _written(path):
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            yield str(temporary)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(target)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _written(path: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, duckdb.IOException) as error:
+        raise StorageError(f"cannot write {path}: {_reason(error)}") from error
+
+
+def _target(path: str) -> Path:
+    if not path or "\0" in path:
+        raise StorageError(f"{path!r} is no path of a file")
+    return Path(path)
 
 
 def check_place(path: str) -> None:
@@ -42,7 +61,7 @@ def check_place(path: str) -> None:
     Raises:
         StorageError: it is a folder, or there is no folder that it could be in.
     """
-    target = Path(path)
+    target = _target(path)
     if target.is_dir():
         raise StorageError(f"cannot write {path}: it is a folder")
     if not target.parent.is_dir():
@@ -63,7 +82,7 @@ def copied(path: str, options: Collection[str]) -> Iterator[str]:
     Raises:
         StorageError: it cannot be written; nothing of it is left then.
     """
-    target = Path(path)
+    target = _target(path)
     replaced, adds = "overwrite" in options, bool({"append", "overwrite_or_ignore"} & set(options))
     refused = target.is_dir() and any(target.iterdir()) and not (replaced or adds)
     if "://" in path or refused or (target.exists() and not (target.is_file() or target.is_dir())):

@@ -1,6 +1,7 @@
 """Partitions kept beside a database: `NAME.neighbours/`, a file each, named by the fingerprint of what it is of."""
 
 import json
+import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -33,18 +34,19 @@ def _path(database: str, fingerprint: str) -> Path:
 def keep(database: str, fingerprint: str, partition: Partition, made: float) -> None:
     """Writes a partition, whole or not at all. It is a cache: a disk that is full stops nothing."""
     path = _path(database, fingerprint)
-    temporary = path.with_suffix(".tmp.npz")
+    temporary = path.with_name(f".{secrets.token_hex(8)}.npz")
     head = json.dumps({"fingerprint": fingerprint, "made": made, "recall": partition.recall})
     with suppress(OSError):
         path.parent.mkdir(exist_ok=True)
-        np.savez(
-            temporary,
-            head=np.array(head),
-            centres=partition.centres,
-            order=partition.order.astype(np.int32),
-            offsets=partition.offsets,
-            probes=np.array(partition.probes),
-        )
+        with temporary.open("xb") as file:
+            np.savez(
+                file,
+                head=np.array(head),
+                centres=partition.centres,
+                order=partition.order.astype(np.int32),
+                offsets=partition.offsets,
+                probes=np.array(partition.probes),
+            )
         temporary.replace(path)
         files = sorted(path.parent.glob("*.npz"), key=lambda file: file.stat().st_mtime)
         for old in files[:-SHELVED]:
