@@ -79,6 +79,11 @@ class Planner:
         for table in self._copies:
             self._engine.tables.disown(table.name)
         self._copies = []
+        adopted = self._engine.tables.adopted
+        if len(adopted) > _PLANS_KEPT:  # some are of plans that were not kept
+            kept = {block.name for prepared in self._kept.values() for block in prepared.blocks}
+            for name in {table.name for table in adopted} - kept:
+                self._engine.tables.disown(name)
 
     def _forget(self, prepared: Prepared) -> None:
         for block in prepared.blocks:

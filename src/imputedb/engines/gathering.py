@@ -9,6 +9,7 @@ import duckdb
 from imputedb.algebra.relation import Table
 from imputedb.engines import declarations, profile, readings
 from imputedb.engines.engine import Shape
+from imputedb.engines.recent import Recent
 from imputedb.engines.session import Session
 from imputedb.engines.store import Store, fingerprint_of
 from imputedb.engines.tables import Tables
@@ -21,6 +22,10 @@ from imputedb.statistics.statistics import Statistics
 _SAMPLE = f"SELECT * FROM t USING SAMPLE reservoir({profile.SAMPLE} ROWS) REPEATABLE (7)"
 
 
+_KEPT = 4096
+"""Tables of which something is remembered."""
+
+
 class Gathering:
     """What is known of the tables of one session."""
 
@@ -29,14 +34,14 @@ class Gathering:
         self._store = store
         self._tables = tables
         self._texts = texts
-        self._known: dict[Table, tuple[object, str, Statistics]] = {}
-        self._missing: dict[Table, tuple[object, dict[str, bool]]] = {}
+        self._known: Recent[Table, tuple[object, str, Statistics]] = Recent(_KEPT)
+        self._missing: Recent[Table, tuple[object, dict[str, bool]]] = Recent(_KEPT)
 
     def statistics(self, table: Table) -> Statistics:
         """What is known of a table, gathered anew when its contents have changed."""
         if table in self._tables.adopted:
             return self._tables.adopted[table][1]
-        known = self._known.get(table)
+        known = self._known.recall(table)
         if known and known[0] == self._session.state():
             return known[2]
         with self._session.lock:
@@ -47,28 +52,29 @@ class Gathering:
             else:
                 statistics = self._store.statistics(table, fingerprint) or self._gathered(table, shape, fingerprint)
             statistics = replace(statistics, policies=shape.policies)
-            self._known[table] = (self._session.state(), fingerprint, statistics)
+            self._known.keep(table, (self._session.state(), fingerprint, statistics))
             return statistics
 
     def dirty(self, table: Table, names: Collection[str]) -> set[str]:
         """Those of some columns that miss a value; where nothing is known of a table, its others are not looked at."""
-        known = self._known.get(table)
+        known = self._known.recall(table)
         if table in self._tables.adopted or (known and known[0] == self._session.state()):
             return {name for name in names if name in self.statistics(table).dirty}
         with self._session.lock:
-            state, seen = self._missing.get(table, (None, {}))
+            state, seen = self._missing.recall(table) or (None, {})
             if state != self._session.state():
                 seen = {}
             new = [name for name in names if name not in seen]
             if new:
                 seen |= profile.missing(self._rows, *self._readings(table, self._tables.shape(table), new))
-            self._missing[table] = (self._session.state(), seen)
+            self._missing.keep(table, (self._session.state(), seen))
             return {name for name in names if seen[name]}
 
     def fingerprint(self, table: Table) -> str:
         """What tells this state of a table's contents from any other."""
         self.statistics(table)
-        return self._known[table][1]
+        known = self._known.recall(table)
+        return known[1] if known else ""
 
     def profiled(self, table: Table, shape: Shape) -> Statistics:
         """The statistics of a table's rows as they are now."""
@@ -105,7 +111,7 @@ class Gathering:
         self._tables.same_in(after, before)
         for table, (state, fingerprint, statistics) in self._known.items():
             if state == before:
-                self._known[table] = (after, fingerprint, statistics)
+                self._known.keep(table, (after, fingerprint, statistics))
 
     def _sample(self) -> Tree:
         sample: Tree = parse.parse(self._session.connection, _SAMPLE)["from_table"]["sample"]

@@ -7,6 +7,9 @@ from typing import Any
 BOUND = 256 << 20
 """Bytes kept at most; those asked for longest ago go first."""
 
+MOST = 4096
+"""Values kept at most: small ones take more than their bytes."""
+
 
 class Memory:
     """Values by name, all of one state of the data."""
@@ -30,9 +33,11 @@ class Memory:
         if state != self._state:
             self._state, self._bytes = state, 0
             self._values.clear()
+        if name in self._values:
+            self._bytes -= self._values.pop(name)[1]
         if size > BOUND:
             return
         self._values[name] = (value, size)
         self._bytes += size
-        while self._bytes > BOUND:
+        while self._bytes > BOUND or len(self._values) > MOST:
             self._bytes -= self._values.popitem(last=False)[1][1]

@@ -9,6 +9,7 @@ import duckdb
 
 from imputedb.engines import states
 from imputedb.engines.memory import Memory
+from imputedb.engines.recent import Recent
 from imputedb.engines.session import Session
 from imputedb.errors import UnknownName
 from imputedb.sql import parameters, parse
@@ -25,29 +26,27 @@ class Texts:
     def __init__(self, session: Session, memory: Memory) -> None:
         self._session = session
         self._memory = memory
-        self._texts: dict[str, str] = {}
-        self._types: dict[str, Tree] = {}
-        self._statements: dict[str, Statement] = {}
-        self._combined: dict[str, bool] = {}
+        self._texts: Recent[str, str] = Recent(_KEPT)
+        self._types: Recent[str, Tree] = Recent(_KEPT)
+        self._statements: Recent[str, Statement] = Recent(_KEPT)
+        self._combined: Recent[str, bool] = Recent(_KEPT)
 
     def text(self, node: Tree) -> str:
         """The SQL of a SELECT node."""
         key = json.dumps(node)
         with self._session.lock:
-            if key not in self._texts:
-                if len(self._texts) >= _KEPT:
-                    self._texts.clear()
-                self._texts[key] = parse.deparse(self._session.connection, node)
-            return self._texts[key]
+            known = self._texts.recall(key)
+            return self._texts.keep(key, parse.deparse(self._session.connection, node)) if known is None else known
 
     def written(self, trees: Sequence[Tree]) -> list[str]:
         """The texts of expressions."""
         keys = [json.dumps(tree) for tree in trees]
         with self._session.lock:
-            if any(key not in self._texts for key in keys):
-                found = parse.expression_texts(self._session.connection, trees)
-                self._texts.update(zip(keys, found, strict=True))
-            return [self._texts[key] for key in keys]
+            known = [self._texts.recall(key) for key in keys]
+            if all(text is not None for text in known):
+                return [text for text in known if text is not None]
+            found = parse.expression_texts(self._session.connection, trees)
+            return [self._texts.keep(key, text) for key, text in zip(keys, found, strict=True)]
 
     def tree(self, text: str) -> Tree:
         """The syntax tree of a query, remembered until something is written, settings among it.
@@ -71,11 +70,8 @@ class Texts:
             QueryError: it is not one statement that parses.
         """
         with self._session.lock:
-            if text not in self._statements:
-                if len(self._statements) >= _KEPT:
-                    self._statements.clear()
-                self._statements[text] = classify(self._session.connection, text)
-            return self._statements[text]
+            known = self._statements.recall(text)
+            return self._statements.keep(text, classify(self._session.connection, text)) if known is None else known
 
     def constants(self, values: Mapping[str, object]) -> dict[str, Tree]:
         """The values of parameters, as trees."""
@@ -158,10 +154,9 @@ class Texts:
 
     def type_tree(self, name: str) -> Tree:
         """The tree of a type from its text."""
-        if name not in self._types:
-            with self._session.lock:
-                self._types[name] = parse.type_tree(self._session.connection, name)
-        return self._types[name]
+        with self._session.lock:
+            known = self._types.recall(name)
+            return self._types.keep(name, parse.type_tree(self._session.connection, name)) if known is None else known
 
     def combines(self, calls: Sequence[Tree], source: Tree) -> bool:
         """Whether aggregates over the rows of a source can be combined from their states over parts of them.
@@ -174,9 +169,8 @@ class Texts:
             read = [t.named(tree, "") for tree in states.operands(calls)]
             _, types = parse.shape(self._session.connection, self.text(t.select([*read, t.number(0)], source)))
             text = self.text(states.probe(calls, [self.type_tree(kind) for kind in types[:-1]]))
-            if text not in self._combined:
-                self._combined[text] = self._runs_apart(text)
-            return self._combined[text]
+            known = self._combined.recall(text)
+            return self._combined.keep(text, self._runs_apart(text)) if known is None else known
 
     def _runs_apart(self, text: str) -> bool:
         try:

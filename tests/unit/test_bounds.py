@@ -1,0 +1,66 @@
+"""What is remembered is bounded, however many queries there are."""
+
+from pathlib import Path
+
+import pytest
+
+import imputedb
+from imputedb import Database, answering
+from imputedb.engines import gathering, memory, texts
+from imputedb.engines.memory import Memory
+from imputedb.engines.recent import Recent
+
+
+def test_the_one_asked_for_longest_ago_goes() -> None:
+    kept: Recent[str, int] = Recent(2)
+    assert kept.keep("a", 1) == 1
+    kept.keep("b", 2)
+    assert kept.recall("a") == 1
+    kept.keep("c", 3)
+    assert kept.items() == [("a", 1), ("c", 3)]
+    assert kept.recall("b") is None
+    assert len(kept) == 2
+
+
+def test_memory_counts_bytes_and_values_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "BOUND", 100)
+    monkeypatch.setattr(memory, "MOST", 3)
+    kept = Memory(lambda: 0)
+    for _ in range(10):
+        kept.keep("a", "x", 60)
+    kept.keep("b", "y", 40)
+    assert [kept.recall("a"), kept.recall("b")] == ["x", "y"]
+    kept.keep("c", "z", 1)
+    assert [kept.recall("a"), kept.recall("b"), kept.recall("c")] == [None, "y", "z"]
+    for name in "defg":
+        kept.keep(name, name, 1)
+    assert [kept.recall(name) for name in "cdefg"] == [None, None, "e", "f", "g"]
+
+
+def test_many_different_queries_are_not_all_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Every collection that a connection has is bounded, but for what is in the database."""
+    for module, name, bound in ((texts, "_KEPT", 8), (answering, "_PLANS_KEPT", 4), (memory, "MOST", 16)):
+        monkeypatch.setattr(module, name, bound)
+    monkeypatch.setattr(gathering, "_KEPT", 4)
+    (tmp_path / "f.csv").write_text("a,b\n1,2\n,3\n")
+    with imputedb.connect() as db:
+        db.execute("CREATE TABLE t AS SELECT range AS i, CASE WHEN range % 3 > 0 THEN range END AS x FROM range(30)")
+        sizes = []
+        for k in range(60):
+            db.sql(f"SELECT avg(x) + {k} FROM t WHERE i > (SELECT min(i) + {k % 7} FROM t WHERE x > 1)", imputer="mean")
+            db.sql(f"SELECT CAST(x AS DECIMAL({k % 30 + 8}, 2)), sum(x + {k}) OVER () FROM t", imputer="mean")
+            db.sql(f"SELECT avg(a), {k} FROM (SELECT avg(a) AS a FROM '{tmp_path}/f.csv' GROUP BY b)", imputer="mean")
+            db.execute(f"CREATE OR REPLACE TABLE u{k % 20} AS SELECT x FROM t; DROP TABLE IF EXISTS u{(k + 1) % 20}")
+            db.sql(f"SELECT avg(x) FROM u{k % 20}", imputer="mean")
+            sizes.append(_sizes(db))
+        assert sizes[-1] <= max(sizes[20:40])
+        assert max(sizes) < 400
+
+
+def _sizes(db: Database) -> int:
+    """How many values the parts of a connection have together."""
+    engine = db._engine
+    parts = (engine, engine.texts, engine.tables, engine.tables.resolution, engine.gathering, engine.store)
+    more = (engine.slots, engine.temporary, engine.session, engine._memory, db._planner)
+    held = [value for part in (*parts, *more) for value in vars(part).values()]
+    return sum(len(one) for one in held if hasattr(one, "__len__") and not isinstance(one, str))
