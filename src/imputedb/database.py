@@ -26,7 +26,7 @@ from imputedb.imputers.imputer import Imputer, Progress
 from imputedb.imputers.knn import KNN
 from imputedb.imputers.registry import Choice, Cycles, chosen, the_one, with_cycles
 from imputedb.inference.answers import Estimate, Question
-from imputedb.inference.measures import MEASURES, Measure, Measures
+from imputedb.inference.measures import Measure, Measures
 from imputedb.lookup import Lookups
 from imputedb.missingness import Profile, profiled
 from imputedb.neighbours.metric import METRICS, MetricName
@@ -149,7 +149,7 @@ class Database:
         interval: Question = "population",
         level: float = 0.95,
         precision: float = 0.05,
-        measures: Sequence[Measure] = MEASURES,
+        measures: str | Measure | Sequence[str | Measure] = (),
         method: Literal["imputation", "aipw", "ml", "bounds"] = "imputation",
         deviations: float | None = None,
         sensitivity: Departures | None = None,
@@ -185,8 +185,8 @@ class Database:
                 this query would give if nothing were missing.
             level: of the intervals' confidence.
             precision: coefficient of variation of standard errors between runs, for `m="auto"` (von Hippel 2020).
-            measures: aggregates whose variance within a draw is known; your own beside `MEASURES` of
-                `imputedb.inference.measures`.
+            measures: your own, of aggregates whose variance within a draw is not known yet or is known better, or
+                names of those that installed packages have; they stand before those that come with imputedb.
             method: `imputation`; `aipw`, doubly robust (augmented inverse probability weighting, cross-fitted); `ml`,
                 maximum likelihood without draws; or `bounds`, by the worst case.
             deviations: for bounds: missing numbers lie within so many standard deviations of the column's mean, rather

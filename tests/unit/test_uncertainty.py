@@ -262,7 +262,7 @@ def test_a_measure_of_your_own(sample: Database) -> None:
         ({"imputer": None}, "None is no imputer"),
         ({"imputer": ()}, "no imputer is named"),
         ({"measures": None}, "measures are None"),
-        ({"measures": ("avg",)}, "they are MEASURES"),
+        ({"measures": ("avg",)}, "no installed package has a measure 'avg'"),
     ],
 )
 def test_bad_wishes_are_refused(people: Database, asked: dict[str, object], said: str) -> None:

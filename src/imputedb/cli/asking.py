@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     "--method", type=click.Choice(["imputation", "aipw", "ml", "bounds"]), default="imputation", help="Of answering."
 )
 @click.option("--cycles", default="auto", show_default=True, help="How often columns are drawn anew, or auto.")
+@click.option("--measure", "measures", multiple=True, metavar="NAME", help="An installed package's; repeatable.")
 @click.option(
     "--format",
     "form",
@@ -61,6 +62,7 @@ def query(
     form: str | None,
     output: str | None,
     params: tuple[str, ...],
+    measures: tuple[str, ...],
     treatment: str | None,
     reference: str | None,
     visits: str,
@@ -89,6 +91,7 @@ def query(
             level=level,
             method=method,
             cycles=number_of_cycles(cycles),
+            measures=measures,
             progress=progress,
         )
         write(result, form, output)

@@ -70,6 +70,9 @@ def handed_in(imputer: object) -> Imputer:
         raise ExtensionError(f"the imputer {_named(imputer)} has no name: a text that it is told apart by ({GUIDE})")
     if not isinstance(getattr(imputer, "uses_predictors", None), bool):
         raise ExtensionError(f"imputer {name} does not say by uses_predictors, True or False, whether it reads others")
+    for member in ("proper", "draws"):
+        if not isinstance(getattr(imputer, member, False), bool):
+            raise ExtensionError(f"imputer {name} says {member} = {getattr(imputer, member)!r}; it is True or False")
     for member, arguments in _ARGUMENTS.items():
         found = getattr(imputer, member, None)
         if found is None and member in _OPTIONAL:

@@ -229,6 +229,11 @@ def is_proper(imputer: Imputer) -> bool:
     return isinstance(imputer, Proper) and imputer.proper
 
 
+def draws_differ(imputer: Imputer) -> bool:
+    """Whether an imputer's draws differ by their numbers; one that says `draws = False` gives the same each time."""
+    return bool(getattr(imputer, "draws", True))
+
+
 def doubt(imputer: Imputer) -> str | None:
     """What a reader of intervals that are pooled from an imputer's draws must know; None where nothing."""
     if not is_proper(imputer):

@@ -23,6 +23,7 @@ class Mean:
     name = "mean"
     uses_predictors = False
     proper = False
+    draws = False
 
     def time(self, work: Work) -> float:
         """A COALESCE a cell."""
@@ -60,7 +61,9 @@ def _centred(cells: Cells, taught: NDArray[np.bool_]) -> Array:
         values, counts = np.unique(observed, return_counts=True)
         centre = values[np.argmax(counts)]
     else:
-        centre = np.mean(observed.astype(np.float64))
+        numbers = observed.astype(np.float64)
+        finite = numbers[np.isfinite(numbers)]
+        centre = np.mean(finite if len(finite) else numbers[:1])
         if np.issubdtype(cells.values.dtype, np.integer):
             centre = np.rint(centre)
     return np.full(int(cells.missing.sum()), centre).astype(cells.values.dtype)

@@ -1,12 +1,13 @@
 """Measures: aggregates that have a variance within a draw, so that their answers can be pooled."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from imputedb.errors import QueryError
+from imputedb import arguments
 from imputedb.inference import influence
 from imputedb.inference.calls import Call, double, minus, over, plus, sampled, square, times
+from imputedb.inference.checked import installed, own
 from imputedb.inference.influence import Influence
 from imputedb.inference.scale import FISHER, IDENTITY, LOG, Scale
 from imputedb.sql import tree as t
@@ -77,6 +78,9 @@ class Closed:
     taken: int = 1
     reason: str | None = None
     by_row: Callable[[Call], Influence] | None = None
+
+    def __post_init__(self) -> None:
+        arguments.whole("taken", self.taken, 0, 1_000_000, example=" degrees of freedom")
 
     def scale(self, call: Tree) -> Scale:  # noqa: ARG002  # of any call
         """The scale."""
@@ -172,21 +176,33 @@ MEASURES: Sequence[Measure] = (
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Measures by function."""
+    """Measures by function: somebody's own, then those that come with imputedb, then those of installed packages.
 
-    known: Sequence[Measure] = MEASURES
-    _by_name: dict[str, Measure] = field(default_factory=dict, repr=False)
+    Attributes:
+        known: one's own, or their names in installed packages; one or several.
+    """
+
+    known: object = ()
+    _by_name: dict[str, Measure | None] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.known, Sequence) or not all(hasattr(one, "names") for one in self.known):
-            raise QueryError(f"measures are {self.known!r}; they are MEASURES, and your own (docs/extend/measure.md)")
-        object.__setattr__(self, "known", tuple(self.known))
+        given = self.known
+        if isinstance(given, Sequence) and not isinstance(given, str):
+            given = tuple(one for one in given if not any(one is built_in for built_in in MEASURES))
+        mine = own(given)
+        object.__setattr__(self, "known", mine)
+        self._by_name.update({name: measure for measure in (*reversed(MEASURES), *mine) for name in measure.names})
 
     def of(self, call: Tree) -> Measure | None:
-        """The measure of a call, None where there is none."""
-        if not self._by_name:
-            self._by_name.update(_named(self.known))
-        return self._by_name.get(str(call["function_name"]).lower())
+        """The measure of a call, None where there is none.
+
+        Raises:
+            ExtensionError: an installed package's is not what it must be.
+        """
+        name = str(call["function_name"]).lower()
+        if name not in self._by_name:
+            self._by_name[name] = installed(name)
+        return self._by_name[name]
 
 
 def influence_of(measure: Measure, call: Tree) -> Influence | None:
@@ -197,7 +213,3 @@ def influence_of(measure: Measure, call: Tree) -> Influence | None:
 def is_robust(measure: Measure) -> bool:
     """Whether a measure's variance is always that of the influences."""
     return isinstance(measure, Influential) and measure.robust
-
-
-def _named(measures: Sequence[Measure]) -> Mapping[str, Measure]:
-    return {name: measure for measure in reversed(measures) for name in measure.names}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,10 @@ MOST_RANKED = 65_535
 
 _CORES = os.cpu_count() or 1
 _MODELS = ("centre", "linear", "tree", "linear+tree")
+
+
+_TAKEN: tuple[Literal["C_CONTIGUOUS"], Literal["WRITEABLE"]] = ("C_CONTIGUOUS", "WRITEABLE")
+"""Arrays that the bindings take: none that are read-only, though they write to none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +182,8 @@ def fill_many(
         [int(isinstance(column, Cells) and column.nominal) for column in columns],
         [(place, bound, place in drawn) for place, bound in zip(targets, most, strict=True)],
         [output for draw in outputs for output in draw],
-        None if rows is None else np.ascontiguousarray(rows, np.uint64),
-        None if of_draw is None else np.ascontiguousarray(of_draw, np.int64),
+        None if rows is None else np.require(rows, np.uint64, _TAKEN),
+        None if of_draw is None else np.require(of_draw, np.int64, _TAKEN),
         -1 if cycles is None else cycles,
         leaves,
         min_leaf,
@@ -250,12 +254,12 @@ def _gaps(place: int, cells: Cells, first: int) -> int:
 
 def _native(place: int, column: Cells | Picked) -> NDArray[np.generic] | tuple[Ranks, NDArray[np.int64]]:
     if isinstance(column, Picked):
-        return column.ranks, np.ascontiguousarray(column.places, np.int64)
+        return column.ranks, np.require(column.places, np.int64, _TAKEN)
     return _array(place, column.values)
 
 
 def _array(place: int, values: NDArray[np.generic]) -> NDArray[np.generic]:
-    contiguous = np.ascontiguousarray(values)
+    contiguous = np.require(values, requirements=_TAKEN)
     if contiguous.dtype == np.bool_:
         return contiguous.view(np.uint8)
     if contiguous.ndim != 1 or contiguous.dtype.kind not in "iuf" or not contiguous.dtype.isnative:
@@ -266,7 +270,7 @@ def _array(place: int, values: NDArray[np.generic]) -> NDArray[np.generic]:
 
 
 def _flags(missing: NDArray[np.bool_] | None) -> NDArray[np.uint8] | None:
-    return None if missing is None else np.ascontiguousarray(missing, np.bool_).view(np.uint8)
+    return None if missing is None else np.require(missing, np.bool_, _TAKEN).view(np.uint8)
 
 
 def _missing(values: NDArray[np.generic], flags: NDArray[np.uint8] | None) -> int:
