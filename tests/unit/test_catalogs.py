@@ -82,6 +82,8 @@ def test_the_note_on_stars_stands_only_where_there_is_one(db) -> None:
 def test_a_query_that_writes_says_that_nothing_is_imputed(db, text: str) -> None:
     db.execute("CREATE TABLE kept (a DOUBLE)")
     assert any("nothing is imputed" in said for said in db.sql(text).report.warnings)
+    db.sql("WITH i AS (INSERT INTO kept VALUES (7) RETURNING a) INSERT INTO kept SELECT a + 1 FROM i")
+    assert db.execute("SELECT count(*) FROM kept WHERE a IN (7, 8)") == [(2,)]
     assert not db.sql("WITH i AS (INSERT INTO kept VALUES (1) RETURNING a) FROM i").report.warnings
 
 

@@ -17,6 +17,7 @@ MISSING = """
 """
 
 QUERIES = (
+    'PIVOT (PIVOT w ON y, k USING sum(x) GROUP BY id) ON id USING max("2020_a")',
     "FROM (PIVOT w ON k USING sum(x) GROUP BY id) ORDER BY id",
     "SELECT * FROM (PIVOT w ON k, id USING sum(x), max(x))",
     "WITH p AS (PIVOT w ON k USING sum(x)) SELECT * FROM p ORDER BY ALL",

@@ -10,6 +10,7 @@ import duckdb
 
 from imputedb.errors import QueryError, Unplanned
 from imputedb.sql import parse
+from imputedb.sql.pivots import unlisted
 from imputedb.sql.policy_statement import PolicyStatement, policy_statement
 from imputedb.sql.tokens import Token, tokens
 
@@ -151,13 +152,13 @@ def _kind(kind: duckdb.StatementType, text: str, found: Sequence[Token]) -> Stat
         case kinds.CREATE:
             return (_created(text, found) if _makes_table(found) else None) or Other(text)
         case kinds.INSERT:
-            return _inserted(text, found) or Other(text)
+            return Writes(text, _words(found)) if _writes(found) else _inserted(text, found) or Other(text)
         case kinds.COPY:
             return _copied(text, found) or Other(text)
         case kinds.MERGE_INTO:
             return _merged(text, found) or Other(text)
         case kinds.MULTI:
-            return _pivoted(text, found) or Apart(text, _words(found))
+            return (None if unlisted(text) else _pivoted(text, found)) or Apart(text, _words(found))
         case kinds.EXECUTE:
             return _executed(text, found)
         case _:
