@@ -206,6 +206,7 @@ class Result:
 
     def fetchmany(self, size: int = 1) -> list[tuple[Any, ...]]:
         """The next rows, so many or as many as are left."""
+        size = arguments.whole("size", size, 0)
         if self._left is None:
             self._left = iter(self.fetchall())
         return list(islice(self._left, size))

@@ -124,10 +124,10 @@ def _create(engine: DuckDB, made: Table, frame: Any) -> None:
 
 def _odd(engine: DuckDB, frame: Any) -> str:
     """The first column that DuckDB cannot read, as the beginning of a sentence."""
-    for column in getattr(frame, "columns", ()):
+    for column in getattr(frame, "column_names", getattr(frame, "columns", ())):
         with engine.connection.cursor() as connection:
             try:
-                connection.register("one", frame[[column]])
+                connection.register("one", frame.select([column]) if hasattr(frame, "select") else frame[[column]])
                 connection.execute("FROM one LIMIT 1").fetchall()
             except Exception:  # whatever the library of the frame says of it
                 return f"column {str(column)!r} of type {type(frame[column]).__name__} cannot be read: "
