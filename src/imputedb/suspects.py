@@ -47,7 +47,7 @@ def suspects(
         yield from (f"{out.name}: {cause}" for cause in _causes(mine, question, of))
         if question == "population" and out.skewness and not isinstance(mine[0].scale, Score):
             yield from _skewed(out.name, numbers[f"k{place}"], numbers[f"f{place}"])
-        elif question == "population" and f"j{place}" in numbers:
+        elif question == "population" and f"j{place}" in numbers and not isinstance(mine[0].scale, Score):
             yield from _uneven(out.name, numbers["group"], numbers[f"j{place}"], numbers[f"u{place}"])
 
 

@@ -40,3 +40,15 @@ def test_groups_and_correlations_too(db: Database, text: str) -> None:
     assert not any(
         "b: few of its" in one for one in db.sql(text, m=5, imputer="norm", interval="answer").report.warnings
     )
+
+
+def test_shares_have_intervals_of_their_own(db: Database) -> None:
+    """Score intervals bear rare events, also where a join repeats rows, so that influences give the variance."""
+    rng = np.random.default_rng(2)
+    y = (rng.random(200) < 0.06).astype(float)
+    db.register(
+        "t", {"id": np.arange(200), "x": rng.normal(size=200), "y": np.ma.masked_array(y, rng.random(200) < 0.1)}
+    )
+    db.register("u", {"id": np.repeat(np.arange(200), 2)})
+    result = db.sql("SELECT avg((y > 0.5)::INT) AS b FROM t JOIN u USING (id)", m=5, imputer="norm")
+    assert not any("b: few of its" in one for one in result.report.warnings)
