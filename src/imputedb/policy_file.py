@@ -11,14 +11,14 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from imputedb import policies
+from imputedb import arguments, policies
 from imputedb.algebra.relation import Table
 from imputedb.engines import declarations
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.engine import Shape
 from imputedb.engines.publish import published
 from imputedb.errors import DataError, Error, StorageError, UnknownName
-from imputedb.statistics.policy import LISTS, Policy, as_bound, as_text
+from imputedb.statistics.policy import ACTIONS, LISTS, Policy, as_bound, as_text
 
 FORMAT = 1
 
@@ -281,6 +281,8 @@ def _option(name: str, value: object) -> object:
     unset = asdict(Policy())[name]
     if name in LISTS:
         return _texts(name, value)
+    if name == "action":
+        return arguments.one_of(name, value, ACTIONS)
     if name in ("low", "high"):
         return as_bound(value)
     if name == "above":

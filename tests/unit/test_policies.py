@@ -367,3 +367,38 @@ def test_a_range_of_moments_holds_everywhere(
         file = db.impute("t", tmp_path / "out", m=1, imputer=imputer).files[0]
         assert db.execute(f"SELECT {inside} FROM '{file}' WHERE day__imputed") == [(True,)]
     assert db.execute(count) == [(67,)]
+
+
+def test_a_type_that_no_longer_suits_is_said(table: Database) -> None:
+    table.policy("t", "x", low=0, high=30)
+    table.policy("t", "s", "structural", when="x > 20")
+    assert table.sql("ALTER TABLE t ALTER x SET DATA TYPE DOUBLE").report.notes == ()
+    assert len(table.policies()) == 2
+    notes = table.sql("ALTER TABLE t ALTER COLUMN x TYPE VARCHAR").report.notes
+    assert [note.partition(":")[0] for note in notes] == [
+        "t has changed, and what was said of s is forgotten",
+        "t has changed, and what was said of x is forgotten",
+    ]
+    assert table.policies() == []
+    assert len(table.sql("SELECT x, s FROM t", imputer="mean").fetchall()) == 3
+
+
+@pytest.mark.parametrize("statement", ["DROP TABLE t, q.u", "DROP SCHEMA q CASCADE; DROP TABLE IF EXISTS main.t"])
+def test_what_is_said_goes_with_whatever_drops_the_table(table: Database, statement: str) -> None:
+    made = (
+        f"CREATE SCHEMA IF NOT EXISTS q; CREATE OR REPLACE TABLE q.u AS {ROWS}; CREATE TABLE IF NOT EXISTS t AS {ROWS}"
+    )
+    table.execute(f"{made}; CREATE TABLE stays AS {ROWS}")
+    for name in ("t", "q.u", "stays"):
+        table.policy(name, "x", "keep")
+        table.missing(name, "id", [1])
+    try:
+        table.execute(statement)
+    except Error:
+        for one in ("DROP TABLE t", "DROP TABLE q.u"):  # this DuckDB drops one table a statement
+            table.execute(one)
+    table.execute(made)
+    assert table.policies() == [("stays", "x", "KEEP")]
+    assert table.declared() == [("stays", "id", ("1",))]
+    table.execute("BEGIN; DROP TABLE stays; ROLLBACK")
+    assert table.policies() == [("stays", "x", "KEEP")]

@@ -88,10 +88,10 @@ def forget(engine: DuckDB, table: Table, column: str) -> None:
         engine.session.changed()
 
 
-def prune(engine: DuckDB, table: Table) -> None:
+def prune(engine: DuckDB, table: Table, *, replaced: bool = True) -> None:
     """Lets go of what was said about columns that a table no longer has, or that no longer suits them.
 
-    What is kept and what is gone is said in the session's remarks.
+    What is gone is said in the session's remarks, and of a table that replaces another what is kept.
     """
     types, kept, gone = engine.tables.shape(table).types, set[str](), dict[str, str]()
     for column, policy in list(engine.store.policies(table).items()):
@@ -108,12 +108,13 @@ def prune(engine: DuckDB, table: Table) -> None:
         elif codes:
             kept.add(column)
     engine.session.changed()
-    if kept:
+    if kept and replaced:
         engine.session.remarks.append(
             f"{table.name} is replaced, and keeps the policies and declared values of {', '.join(sorted(kept))}"
         )
     engine.session.remarks += [
-        f"{table.name} is replaced, and what was said of {column} is forgotten: {why}" for column, why in gone.items()
+        f"{table.name} has changed, and what was said of {column} is forgotten: {why}"
+        for column, why in sorted(gone.items())
     ]
 
 

@@ -61,7 +61,10 @@ class DuckDB:
         self.functions = functions(self.connection)
         self.session.tidying += [self.temporary.tidy, self.slots.tidy]
         self.session.following = lambda text: following.followed(
-            self.store, self.tables, text, lambda table: declarations.prune(self, table)
+            self.store,
+            self.tables,
+            text,
+            lambda table, replaced: declarations.prune(self, table, replaced=replaced),
         )
 
     @contextmanager

@@ -13,8 +13,11 @@ from imputedb.sql.tokens import Token, tokens
 
 Action = Callable[[], None]
 
-Prune = Callable[[Table], None]
-"""Lets go of what no longer suits a table that has been replaced."""
+Prune = Callable[[Table, bool], None]
+"""Lets go of what no longer suits a table that has changed, or been replaced."""
+
+_ENDS = ("begin", "start", "commit", "end", "rollback", "abort")
+"""Words that begin or end a transaction."""
 
 _WORDS = ("replace", "alter", "drop", "begin", "start", "commit", "end", "rollback", "abort")
 
@@ -24,13 +27,23 @@ def followed(store: Store, tables: Tables, text: str, prune: Prune) -> Action:
     lowered = text.lower()
     if not any(word in lowered for word in _WORDS):
         return _nothing
-    actions = [_one(store, tables, statement, prune) for statement in _split(text)]
+    actions = _lasting([(statement[0].word, _one(store, tables, statement, prune)) for statement in _split(text)])
 
     def follow() -> None:
         for action in actions:
             action()
 
     return follow
+
+
+def _lasting(actions: Sequence[tuple[str, Action]]) -> list[Action]:
+    """The actions but those of statements that a later one of the same text rolls back: when they are done, it has."""
+    kept: list[tuple[str, Action]] = []
+    for word, action in actions:
+        while word in ("rollback", "abort") and kept and kept[-1][0] not in _ENDS:
+            kept.pop()
+        kept.append((word, action))
+    return [action for _, action in kept]
 
 
 def _nothing() -> None:
@@ -63,10 +76,9 @@ def _one(store: Store, tables: Tables, found: Sequence[Token], prune: Prune) -> 
         case "create" if words[1:3] == ["or", "replace"]:
             return _replaced(store, tables, found, prune)
         case "alter" if words[1:2] == ["table"]:
-            return _altered(store, tables, found)
-        case "drop" if words[1:2] == ["table"]:
-            table, _ = _table(tables, found, 2)
-            return (lambda: store.undeclare(table)) if table else _nothing
+            return _altered(store, tables, found, prune)
+        case "drop":
+            return _dropped(store, tables, found)
         case _:
             return _nothing
 
@@ -81,10 +93,37 @@ def _replaced(store: Store, tables: Tables, found: Sequence[Token], prune: Prune
         return _nothing
     if not store.policies(table) and not store.missing(table):
         return _nothing
-    return lambda: prune(table)
+    return lambda: prune(table, True)
 
 
-def _altered(store: Store, tables: Tables, found: Sequence[Token]) -> Action:
+def _dropped(store: Store, tables: Tables, found: Sequence[Token]) -> Action:
+    """What is said of tables that are dropped, one by one or with their schema, is forgotten."""
+    gone: list[Table] = []
+    if found[1].word == "table":
+        at = 1
+        while at < len(found) and (at == 1 or found[at].text == ","):
+            table, at = _table(tables, found, at + 1)
+            gone += [table] if table else []
+    elif found[1].word == "schema":
+        path, _ = _path(found, 2)
+        gone = [table for table in store.tables() if _is_in(tables, table, path)]
+
+    def forget() -> None:
+        for table in gone:
+            store.undeclare(table)
+
+    return forget if gone else _nothing
+
+
+def _is_in(tables: Tables, table: Table, schema: Sequence[str]) -> bool:
+    """Whether a table is in the schema of a name, which may have its database before it."""
+    *catalog, name = (part.lower() for part in schema)
+    if table.schema.lower() != name or (catalog and [table.catalog.lower()] != catalog):
+        return False
+    return bool(catalog) or tables.meant((table.schema, table.name)) == table
+
+
+def _altered(store: Store, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:
     table, at = _table(tables, found, 2)
     rest = [token.word for token in found[at:]]
     if table is None:
@@ -114,6 +153,8 @@ def _altered(store: Store, tables: Tables, found: Sequence[Token]) -> Action:
                     store.decide(table, name, None)
 
         return gone
+    if rest[:1] == ["alter"] and (store.policies(table) or store.missing(table)):
+        return lambda: prune(table, False)
     return _nothing
 
 
@@ -133,6 +174,16 @@ def _reworded(condition: str, before: str, after: str) -> str:
 
 def _table(tables: Tables, found: Sequence[Token], at: int) -> tuple[Table | None, int]:
     """The table that a name at a place means, and the place behind it."""
+    path, at = _path(found, at)
+    try:
+        meant = tables.meant(path)
+    except (Error, duckdb.Error):
+        return None, at
+    return (meant if isinstance(meant, Table) else None), at
+
+
+def _path(found: Sequence[Token], at: int) -> tuple[list[str], int]:
+    """The parts of a name at a place, and the place behind it."""
     if [token.word for token in found[at : at + 2]] == ["if", "exists"]:
         at += 2
     path = [_name(token) for token in found[at : at + 1]]
@@ -140,11 +191,7 @@ def _table(tables: Tables, found: Sequence[Token], at: int) -> tuple[Table | Non
     while at + 1 < len(found) and found[at].text == ".":
         path.append(_name(found[at + 1]))
         at += 2
-    try:
-        meant = tables.meant(path)
-    except (Error, duckdb.Error):
-        return None, at
-    return (meant if isinstance(meant, Table) else None), at
+    return path, at
 
 
 def _name(token: Token) -> str:

@@ -51,6 +51,12 @@ class Store:
         """What was said about columns."""
         return self._said(table).get(table, ({}, {}))[1]
 
+    def tables(self) -> list[Table]:
+        """The tables of which something is said, in all databases at hand."""
+        rows = self._connection.execute("SELECT database_name FROM duckdb_databases() WHERE NOT internal").fetchall()
+        kept = [list(self._said(Table(name, "", ""))) for (name,) in rows if self._kind(name) != "memory"]
+        return [*self._memory, *(table for tables in kept for table in tables)]
+
     def declare(self, table: Table, column: str, values: Sequence[str]) -> None:
         """Replaces the values declared missing of a column.
 
