@@ -136,5 +136,6 @@ def pool(file: str, df_complete: float | None, rule: str, form: str) -> None:
         with duckdb.connect() as reader:
             columns = reader.execute("SELECT * FROM query_table([?])", [file]).fetchnumpy()
     except duckdb.Error as error:
-        raise StorageError(f"cannot read {file}: {str(error).splitlines()[0]}") from error
+        reason = str(error).partition(": ")[2] or str(error)
+        raise StorageError(f"cannot read {file}: {reason.splitlines()[0]}") from error
     write_pool(pooled(columns, df_complete=df_complete, df=rule), form)

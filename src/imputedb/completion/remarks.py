@@ -35,8 +35,10 @@ def check_targets(source: Source, wanted: Sequence[str] | None) -> None:
     Raises:
         QueryError: there is nothing to fill in.
     """
+    if wanted is not None and not wanted:
+        raise QueryError("no column is named: name some, or leave columns out to fill in all that miss a value")
     if wanted is not None and not source.targets and not set(wanted) & set(source.left):
-        raise QueryError(f"nothing is missing in {', '.join(wanted) or 'no column'}: there is nothing to fill in")
+        raise QueryError(f"nothing is missing in {', '.join(wanted)}: there is nothing to fill in")
 
 
 def shares(source: Source) -> list[str]:
