@@ -57,7 +57,5 @@ def test_no_transaction_takes_a_name_back(connection: duckdb.DuckDBPyConnection)
 
 def test_variables_of_ours_are_no_tables(people: Database) -> None:
     people.sql(IMPUTING, imputer="knn")
-    rows = {"a": np.arange(2)}
-    assert rows
     with pytest.raises(imputedb.QueryError, match="rows"):
         people.sql("SELECT a FROM rows")
