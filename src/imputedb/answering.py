@@ -1,5 +1,6 @@
 """The life of a query: text to plan, kept while the data stands still; plan to rows."""
 
+import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -39,8 +40,7 @@ from imputedb.sql.asking import extended
 from imputedb.sql.parameters import Given, by_name
 from imputedb.sql.pivots import listed, unlisted
 from imputedb.sql.policy_statement import PolicyStatement
-from imputedb.sql.statements import Apart, Execute, Keeps, Other, Query, Statement, Writes, quoted
-from imputedb.sql.tokens import tokens
+from imputedb.sql.statements import Apart, Execute, Keeps, Other, Query, Statement, Writes, quoted, switched_on
 from imputedb.unimputed import WORDS, unimputed
 
 _PLANS_KEPT = 256
@@ -305,15 +305,22 @@ def _published(engine: DuckDB, around: Keeps, query: str, asked: Asked) -> Resul
     """Runs a statement over a query; the file that it writes appears whole or not at all."""
     if around.target is None:
         return _as_it_stands(engine, asked, around.around(query))
-    path, rest = around.target
-    options = {token.word for token in tokens(rest)}
-    with copied(path, options) as written:
+    path, rest = _at_home(engine, around.target[0]), around.target[1]
+    with copied(path, switched_on(rest)) as written:
         began = perf_counter()
         text = f"{around.before}{query}{around.after}{quoted(written)}{rest}"
         held, columns, types = engine.session.answered(text)
         shown = [_renamed(name, place, written, path) for place, name in enumerate(columns)]
         held = engine.session.held(f"SELECT {', '.join(shown)} FROM {held.source}")
         return Result(engine, held, columns, types, _timed(_verbatim(asked), began))
+
+
+def _at_home(engine: DuckDB, path: str) -> str:
+    """A path with the home folder in place of the ~ that it begins with, as DuckDB has it."""
+    if not path.startswith("~"):
+        return path
+    [(home,)] = engine.session.rows("SELECT current_setting('home_directory')")
+    return (str(home or "") or os.path.expanduser("~")) + path[1:]
 
 
 def _renamed(column: str, place: int, written: str, path: str) -> str:

@@ -58,3 +58,80 @@ def test_a_refused_copy_leaves_nothing(db, text: str) -> None:
     with pytest.raises(imputedb.Error):
         db.sql(text)
     assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ", OVERWRITE false",
+        ", OVERWRITE 0",
+        ", overwrite 'False'",
+        ', "OVERWRITE" (f)',
+        ", APPEND false",
+        ", OVERWRITE_OR_IGNORE false",
+        ", FILENAME_PATTERN 'overwrite'",
+    ],
+)
+def test_an_option_that_is_off_changes_nothing_of_a_folder(db, option: str) -> None:
+    db.sql(PARTS.format("x", ""))
+    before = _files()
+    with pytest.raises(imputedb.StorageError, match="not empty"):
+        db.sql(PARTS.format("x", option))
+    assert _files() == before
+
+
+def test_a_column_with_the_name_of_an_option_is_none(db) -> None:
+    db.sql(PARTS.format("x", ""))
+    before = _files()
+    for column in ("overwrite", "append"):
+        with pytest.raises(imputedb.StorageError, match="not empty"):
+            db.sql(f"COPY (SELECT k AS {column}, x FROM t) TO 'parts' (FORMAT csv, PARTITION_BY ({column}))")
+    assert _files() == before
+
+
+@pytest.mark.parametrize("option", ["", " 1", " (true)", " 'yes'", " not false"])
+def test_an_option_that_is_on_replaces_a_folder(db, option: str) -> None:
+    Path("parts").mkdir()
+    Path("parts/old.csv").write_text("x")
+    db.sql(PARTS.format("x", f", OVERWRITE{option}"))
+    assert _count(db) == [(4, 4)]
+    assert not Path("parts/old.csv").exists()
+
+
+def test_a_link_to_a_folder_stays_a_link(db) -> None:
+    Path("real").mkdir()
+    Path("real/old.csv").write_text("x")
+    Path("parts").symlink_to("real")
+    db.sql(PARTS.format("x", ", OVERWRITE"))
+    assert Path("parts").is_symlink()
+    assert _count(db) == [(4, 4)]
+    assert not Path("real/old.csv").exists()
+    assert sorted(path.name for path in Path().iterdir()) == ["parts", "real"]
+
+
+def test_the_working_folder_is_written_to(db, tmp_path, monkeypatch) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    text = "COPY (SELECT k, x FROM t) TO '.' (FORMAT parquet, PARTITION_BY (k){})"
+    db.sql(text.format(""))
+    assert sorted(path.name for path in Path().iterdir()) == ["k=a", "k=b"]
+    (here / "old.csv").write_text("x")
+    db.sql(text.format(", OVERWRITE"))
+    assert sorted(path.name for path in here.iterdir()) == ["k=a", "k=b"]
+    assert here.samefile(Path.cwd())
+    with pytest.raises(imputedb.StorageError):
+        db.sql("COPY (SELECT x FROM t) TO '.' (FORMAT csv)")
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+
+
+def test_a_tilde_is_the_home_folder(db, tmp_path, monkeypatch) -> None:
+    home, other = tmp_path / "home", tmp_path / "other"
+    home.mkdir()
+    other.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    db.sql("COPY (SELECT x FROM t) TO '~/o.csv'")
+    db.execute(f"SET home_directory = '{other}'")
+    db.sql("COPY (SELECT x FROM t) TO '~/p.csv'")
+    assert [path.name for path in home.iterdir()] == ["o.csv"]
+    assert [path.name for path in other.iterdir()] == ["p.csv"]

@@ -76,8 +76,8 @@ def copied(path: str, options: Collection[str]) -> Iterator[str]:
     something, for which COPY states neither that it is replaced nor that files are added: DuckDB refuses that.
 
     Args:
-        path: as COPY names it.
-        options: the words of its options, in lower case.
+        path: as COPY names it, the home folder written out; links in it are followed.
+        options: those that are on, in lower case.
 
     Raises:
         StorageError: it cannot be written; nothing of it is left then.
@@ -85,9 +85,15 @@ def copied(path: str, options: Collection[str]) -> Iterator[str]:
     target = _target(path)
     replaced, adds = "overwrite" in options, bool({"append", "overwrite_or_ignore"} & set(options))
     refused = target.is_dir() and any(target.iterdir()) and not (replaced or adds)
-    if "://" in path or refused or (target.exists() and not (target.is_file() or target.is_dir())):
+    if (
+        "://" in path
+        or path.startswith("file:")
+        or refused
+        or (target.exists() and not (target.is_file() or target.is_dir()))
+    ):
         yield path
         return
+    target = Path(os.path.realpath(target))
     temporary = target.with_name(f".{secrets.token_hex(8)}.{target.name}")
     try:
         yield str(temporary)
@@ -119,8 +125,11 @@ def _put_into(folder: Path, written: Path, *, replaced: bool, anew: bool) -> Non
     """
     if replaced or not any(folder.iterdir()):
         old = folder.with_name(f".{secrets.token_hex(8)}.{folder.name}")
-        folder.rename(old)
-        written.rename(folder)
+        if folder.samefile(os.curdir):
+            _swapped(folder, written, old)
+        else:
+            folder.rename(old)
+            written.rename(folder)
         shutil.rmtree(old)
         return
     for file in sorted(found for found in written.rglob("*") if found.is_file()):
@@ -129,6 +138,22 @@ def _put_into(folder: Path, written: Path, *, replaced: bool, anew: bool) -> Non
         if anew and place.exists():
             place = place.with_name(f"{place.stem}_{secrets.token_hex(8)}{place.suffix}")
         file.replace(place)
+
+
+def _swapped(folder: Path, written: Path, old: Path) -> None:
+    """Exchanges what a folder holds, where the folder itself stays because the process works in it."""
+    old.mkdir()
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for source, place in ((folder, old), (written, folder)):
+            for file in list(source.iterdir()):
+                file.rename(place / file.name)
+                moved.append((file, place / file.name))
+    except OSError:
+        for before, after in reversed(moved):
+            after.rename(before)
+        old.rmdir()
+        raise
 
 
 def _reason(error: Exception) -> str:
