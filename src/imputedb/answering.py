@@ -270,6 +270,16 @@ def query_of(engine: DuckDB, text: str, params: Given = None) -> str:
             raise Unplanned("no plan answers this statement: DuckDB runs it, or it is about policies")
 
 
+def check_query(engine: DuckDB, text: str, params: Given = None) -> None:
+    """Refuses a statement that would be asked again and again, and is no query: each time it might write.
+
+    Raises:
+        QueryError: it is none.
+    """
+    if not isinstance(understood(engine, text, params), Query):
+        raise QueryError("this is asked several times over, so only a SELECT query will do, which writes nothing")
+
+
 def _as_it_stands(engine: DuckDB, asked: Asked, text: str, values: Mapping[str, object] | None = None) -> Result:
     """What DuckDB gives for a statement."""
     began = perf_counter()

@@ -219,6 +219,8 @@ class Database:
             method,
             deviations,
         )
+        if sensitivity is not None:
+            answering.check_query(self._engine, text, params)
         found = answering.respond(self._engine, self._planner, text, asked, params, progress, watch)
         if sensitivity is None:
             return found
@@ -489,9 +491,13 @@ class Database:
             seed: one seed gives one answer.
             interval: what intervals are about, as in `sql`.
             level: of their confidence.
+
+        Raises:
+            QueryError: the text is no SELECT query; nothing has run then.
         """
         seed, level = arguments.seed(seed), arguments.share("level", level)
         arguments.one_of("interval", interval, get_args(Question))
+        answering.check_query(self._engine, text)
 
         def ask(imputer: Choice = "tree", m: int = 1, method: str = "imputation") -> Result:
             asked = Asked(0.0, chosen(imputer), seed, PLANNED, m, interval, level, method=method)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import imputedb
+from imputedb.errors import QueryError
+from imputedb.sensitivity import Departures
 
 
 def test_ways_side_by_side() -> None:
@@ -37,3 +39,25 @@ def test_a_way_that_does_not_suit_says_why() -> None:
         norm, robust = db.compare("SELECT median(y) AS q FROM t", ways=("norm", "aipw"), m=3).lines
         assert norm.reason is None
         assert "no such answer" in str(robust.reason)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE OR REPLACE TABLE t AS SELECT avg(y) AS y FROM t",
+        "INSERT INTO t SELECT 99, avg(y) FROM t",
+        "WITH new AS (INSERT INTO t VALUES (99, 1) RETURNING y) SELECT avg(y) FROM new",
+        "DELETE FROM t",
+        "EXECUTE adds",
+    ],
+)
+def test_what_writes_is_refused_before_it_runs(text: str) -> None:
+    with imputedb.connect() as db:
+        db.register("t", {"id": np.arange(50), "y": np.ma.masked_array(np.arange(50.0), np.arange(50) % 5 == 0)})
+        db.sql("PREPARE adds AS INSERT INTO t SELECT 99, avg(y) FROM t")
+        before = db.execute("FROM t")
+        with pytest.raises(QueryError, match="only a SELECT query"):
+            db.compare(text, m=3)
+        with pytest.raises(QueryError, match="only a SELECT query"):
+            db.sql(text, m=3, sensitivity=Departures("y", (-1,)))
+        assert db.execute("FROM t") == before
