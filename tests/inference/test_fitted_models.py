@@ -118,8 +118,8 @@ def test_d3_never_has_less_than_nothing_missing() -> None:
 
 def test_rows_that_are_left_out_are_told(run: Completed) -> None:
     whole, some = run.analyze("y ~ x"), run.analyze("y ~ x + z")
-    assert whole.notes == ()
-    (note,) = some.notes
+    assert not any("left out" in one for one in whole.notes)
+    (note,) = [one for one in some.notes if "left out" in one]
     gone = int(run.frame(1)["z"].isna().sum())
     assert note.startswith(f"{gone} of 240 rows were left out: z")
     assert note in str(some)
