@@ -1,5 +1,6 @@
 """BEFORE: permuting the future changes nothing of the past, whatever imputes, and whoever asks."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +14,9 @@ from imputedb.completion.completed import opened
 from imputedb.errors import Error
 
 N = 240
-NOW = 15
+NOW = 150
 RNG = np.random.default_rng(5)
-MINUTE = RNG.permutation(N)
-DAY = MINUTE // 10  # what is imputed is learnt once a day
+DAY = RNG.permutation(N)
 LATER = DAY > NOW
 Z = RNG.normal(size=N)
 X = Z + 0.3 * RNG.normal(size=N)
@@ -106,6 +106,8 @@ Asked = Callable[[Database, str, Path], list[tuple[object, ...]]]
 def test_permuting_the_future_changes_nothing(
     asked: Asked, imputer: str, said: dict[str, object], tmp_path: Path
 ) -> None:
+    if said and imputer in ("norm", "pmm") and asked is not sql and os.environ.get("BEFORE") != "all":
+        pytest.skip("a model a row, drawn until it is permitted, takes a minute: asked by BEFORE=all")
     try:
         before = asked(database(None, said), imputer, tmp_path / "a")
     except Error as error:
@@ -131,7 +133,7 @@ def test_a_scan_predicts_hidden_cells_from_earlier_rows() -> None:
         attributes = [Attribute(column, np.zeros(N, bool), Measure.NUMERIC) for column in columns]
 
         def folds(_: int, hidden: NDArray[np.intp]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-            return [(np.flatnonzero(row > MINUTE), hidden[MINUTE[hidden] == row]) for row in range(5, 10 * NOW)]
+            return [(np.flatnonzero(row > DAY), hidden[DAY[hidden] == row]) for row in range(5, NOW)]
 
         found.append(scanned(attributes, [1], Settings(k=5, weights="learnt"), order, ks=(1, 5), folds=folds).errors)
     assert found[0] == pytest.approx(found[1], rel=1e-12)
@@ -165,14 +167,14 @@ def test_transformers_mind_times(kind: str) -> None:
     found = []
     for factor in (1.0, 9.0):
         third = np.where(X > 0, 1.0, 2.0)
-        values = np.stack([MINUTE.astype(float), np.where(LATER, factor * X, X), third], axis=1)
+        values = np.stack([DAY.astype(float), np.where(LATER, factor * X, X), third], axis=1)
         values[LATER & (factor > 1), 2] = 3.0
         values[GONE[0], 1] = values[GONE[1], 2] = np.nan
         filled = made.fit_transform(values)
         found.append(filled[~LATER])
         late = np.isnan(filled).any(axis=1)
         assert late.sum() < 10
-        assert (MINUTE[late] < 30).all()
+        assert (DAY[late] < 30).all()
     np.testing.assert_array_equal(*found)
     apart = made.fit(values[~LATER]).transform(values)
     np.testing.assert_array_equal(apart[~LATER], found[0])
