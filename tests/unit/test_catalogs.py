@@ -102,3 +102,20 @@ def test_a_text_that_fails_half_way_leaves_its_transaction_open_or_over(db) -> N
     assert db.sql("SELECT count(x) FROM t").fetchall() == [(5,)]
     db.execute("ROLLBACK")
     assert db.sql("SELECT count(x) FROM t").fetchall() == [(4,)]
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends"),
+    [
+        ("/* why */ BEGIN", "-- done\nCOMMIT"),
+        ("-- why\nSTART TRANSACTION;", "END"),
+        ("/**/begin;", "/* no */ ROLLBACK"),
+    ],
+)
+def test_a_transaction_may_begin_behind_a_comment(begins: str, ends: str) -> None:
+    with imputedb.connect() as db:
+        db.execute("CREATE TABLE t(id INTEGER, y DOUBLE); INSERT INTO t VALUES (1, 1), (2, NULL), (3, 3)")
+        db.execute(begins)
+        assert db.sql("SELECT count(*) FROM t WHERE y > 0", imputer="mean").fetchall() == [(3,)]
+        db.execute(ends)
+        assert db.sql("SELECT avg(y) FROM t", imputer="mean").fetchall() == [(2,)]

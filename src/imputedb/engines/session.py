@@ -22,6 +22,7 @@ from imputedb.engines.signals import Signals, is_main
 from imputedb.errors import Error, QueryError, StorageError
 from imputedb.sql.deep import ROOM
 from imputedb.sql.statements import split
+from imputedb.sql.tokens import first_word
 
 Read = TypeVar("Read")
 Values = Mapping[str, object] | Sequence[object] | None
@@ -290,11 +291,11 @@ class Session:
         """Whether the user is in a transaction of his own: another BEGIN would abort it."""
         for statement in self.connection.extract_statements(text):
             if statement.type == duckdb.StatementType.TRANSACTION:
-                self._in_transaction = statement.query.split()[0].strip(";").lower() in ("begin", "start")
+                self._in_transaction = first_word(statement.query) in ("begin", "start")
 
     def _note_failure(self, text: str) -> None:
         """The same of a text of which some statements ran: nobody says how many, so DuckDB is asked."""
-        if not any(statement.split()[0].lower() in _TRANSACTIONS for statement in split(text)):
+        if not any(first_word(statement) in _TRANSACTIONS for statement in split(text)):
             return
         try:
             self.connection.execute("BEGIN; ROLLBACK")

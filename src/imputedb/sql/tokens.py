@@ -34,3 +34,8 @@ def tokens(text: str) -> list[Token]:
             found.append(Token(part, begin, begin + len(part.encode()), depth))
             depth += part.startswith("(")
     return found
+
+
+def first_word(text: str) -> str:
+    """The word that a statement begins with, in lower case, behind comments; nothing where there is none."""
+    return next((token.word for token in tokens(text) if token.text != ";"), "")
