@@ -154,7 +154,7 @@ def test_an_arm_nobody_of_whom_stays_jumps_all_the_same(db: Database) -> None:
     found = db.sql("SELECT avg(y3) AS a FROM trial WHERE arm = 'active'", m=10, imputer=of("j2r"))
     assert found.estimates[0]["a"].estimate == pytest.approx(1.4, abs=0.5)
     assert any("jump to the means of arm = placebo" in one for one in found.report.warnings)
-    with pytest.raises(CannotImpute, match="no row of arm 'active' reaches y3"):
+    with pytest.raises(CannotImpute, match="no row of arm 'active' has y3"):
         db.sql("SELECT avg(y3) AS a FROM trial", m=2, imputer=of("mar"))
 
 
@@ -217,3 +217,16 @@ def test_the_command_asks_for_it(tmp_path: Path) -> None:
         .exit_code
         == 0
     )
+
+
+@pytest.mark.parametrize("strategy", ["j2r", "cr", "cir", "mar"])
+def test_a_visit_that_an_arm_never_has_before_one_that_it_has_is_refused(strategy: Strategy) -> None:
+    rng = np.random.default_rng(1)
+    arm = np.arange(60) % 2
+    score = 100 + rng.normal(size=(60, 2))
+    with imputedb.connect() as db:
+        weeks = {"week1": np.ma.masked_array(score[:, 0], arm == 1), "week2": np.ma.masked_array(score[:, 1], arm > 1)}
+        db.register("trial", {"id": np.arange(60), "arm": arm, **weeks})
+        how = ReferenceBased(strategy, treatment="arm", reference=0, visits=("week1", "week2"))
+        with pytest.raises(CannotImpute, match="has week1"):
+            db.sql("SELECT avg(week1) FROM trial", imputer=how, m=2)

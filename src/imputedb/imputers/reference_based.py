@@ -209,8 +209,11 @@ class _Trial:
         rows = self._arms[name] & self._learn
         arm = Arm(f"{name!r}", self._x[rows], self._y[rows], self._missing[rows], self._how.visits)
         unseen = [visit for place, visit in enumerate(arm.visits) if arm.missing[:, place].all()]
-        if unseen and (name == self._reference or self._how.strategy in ("mar", "lmcf")):
-            raise CannotImpute(f"no row of arm {arm.name} reaches {unseen[-1]}: nothing says what it is like there")
+        between = unseen and any(visit in unseen for visit in arm.visits[: int(last(arm.missing).max(initial=0))])
+        if between or (unseen and (name == self._reference or self._how.strategy in ("mar", "lmcf"))):
+            raise CannotImpute(
+                f"no row of arm {arm.name} has {unseen[0 if between else -1]}: nothing says what it is like there"
+            )
         return arm
 
     # -- filling in ---------------------------------------------------------------------------------------------------
