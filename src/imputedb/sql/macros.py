@@ -7,9 +7,6 @@ from typing import Any
 from imputedb.sql.asking import asks
 from imputedb.sql.tree import Tree, expressions, is_reference, rewrite
 
-DEEPEST = 50
-"""Macros in macros at most."""
-
 
 @dataclass(frozen=True, slots=True)
 class Macro:
