@@ -14,7 +14,7 @@ from imputedb import policies, uncertainty
 from imputedb.algebra.relation import Table
 from imputedb.blocks.block import ANSWER
 from imputedb.blocks.statement import blocks
-from imputedb.engines.caller import callers_frames
+from imputedb.engines.caller import Frames, callers_frames
 from imputedb.engines.catalog import written_out
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.publish import copied
@@ -118,8 +118,8 @@ def respond(
     """The result of any statement: a query is answered; one that keeps the rows of a query keeps those of its answer;
     one about policies is followed; any other is DuckDB's."""
     try:
-        with callers_frames(engine, text):
-            return _pivoted(engine, text, _responded(engine, planner, text, asked, params, progress, watch))
+        with callers_frames(engine, text) as frames:
+            return _pivoted(engine, text, _responded(engine, planner, text, asked, params, progress, watch, frames))
     finally:
         planner.release()
 
@@ -132,6 +132,7 @@ def _responded(
     params: Given,
     progress: Progress | None,
     watch: Watch | None,
+    frames: Frames,
 ) -> Result:
     match understood(engine, text, params):
         case PolicyStatement() as about:
@@ -143,7 +144,7 @@ def _responded(
                     return _rows(engine, planner, rows, asked, progress, watch)
             return _answered(engine, planner, query, asked, progress, watch)
         case Keeps() as around:
-            return _kept(engine, planner, around, asked, progress)
+            return _kept(engine, planner, around, asked, progress, frames)
         case Apart() as apart:
             _check_complete(engine, apart)
             return _as_it_stands(engine, asked, apart.text, by_name(params))
@@ -288,18 +289,23 @@ def _as_it_stands(engine: DuckDB, asked: Asked, text: str, values: Mapping[str, 
     return Result(engine, held, columns, types, _timed(report, began))
 
 
-def _kept(engine: DuckDB, planner: Planner, around: Keeps, asked: Asked, progress: Progress | None) -> Result:
-    """Runs a statement over the answer to its query in place of the query; as it stands where nothing is missing."""
+def _kept(
+    engine: DuckDB, planner: Planner, around: Keeps, asked: Asked, progress: Progress | None, frames: Frames
+) -> Result:
+    """Runs a statement over the answer to its query in place of the query; as it stands where nothing is missing.
+
+    The frames that the query reads are gone when the statement runs, which may make or mean a table of such a name.
+    """
     about = membership(engine, around.query)
     if about is not None:
         inner = _rows(engine, planner, about, asked, progress)
-        found = _published(engine, around, inner.selecting, asked)
-        return _around(found, inner)
-    began = perf_counter()
-    prepared = planner.prepare(around.query, asked)
-    if not prepared.blocks and asked.method == IMPUTATION:
-        return _published(engine, around, prepared.text, asked)
-    inner = answer(engine, prepared, asked, (perf_counter() - began) * 1e3, progress)
+    else:
+        began = perf_counter()
+        prepared = planner.prepare(around.query, asked)
+        if not prepared.blocks and not frames.paths and asked.method == IMPUTATION:
+            return _published(engine, around, prepared.text, asked)
+        inner = answer(engine, prepared, asked, (perf_counter() - began) * 1e3, progress)
+    frames.drop()
     found = _published(engine, around, inner.selecting, asked)
     return _around(found, inner)
 

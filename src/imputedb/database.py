@@ -466,7 +466,8 @@ class Database:
         from imputedb.completion.sensitivity import Question, asked
 
         question = Question(column, analysis, by, of, hypothesis, m, seed, level)
-        return asked(self._engine, source, the_one(imputer, "departures need"), question, shifts, progress)
+        with callers_frames(self._engine, source):
+            return asked(self._engine, source, the_one(imputer, "departures need"), question, shifts, progress)
 
     def compare(
         self,
@@ -541,7 +542,8 @@ class Database:
         from imputedb.completion.scoring import Scoring, scored
 
         one = the_one(imputer, "scores need")
-        return scored(self._engine, Scoring(source, formula, Model(model), one, m, folds, seed), progress)
+        with callers_frames(self._engine, source):
+            return scored(self._engine, Scoring(source, formula, Model(model), one, m, folds, seed), progress)
 
     def likelihood(self, source: str, *, columns: Sequence[str] = (), level: float = 0.95) -> Likelihood:
         """Means, covariances, correlations and regressions of numbers by maximum likelihood, without draws (FIML).
@@ -560,7 +562,8 @@ class Database:
         """
         from imputedb.completion.likely import of_source
 
-        return of_source(self._engine, source, columns, level)
+        with callers_frames(self._engine, source):
+            return of_source(self._engine, source, columns, level)
 
     def evaluate(
         self,
@@ -633,7 +636,9 @@ class Database:
             DataError: nothing is missing, or too few cells can be hidden.
         """
         one = the_one(imputer, "intervals of cells need")
-        return cell_intervals(self._engine, table, column, one, level=level, share=share, seed=seed, progress=progress)
+        wishes: dict[str, Any] = {"level": level, "share": share, "seed": seed, "progress": progress}
+        with callers_frames(self._engine, table):
+            return cell_intervals(self._engine, table, column, one, **wishes)
 
     def scan(
         self,
@@ -658,7 +663,8 @@ class Database:
         Raises:
             QueryError: no table, column, number or metric of that kind.
         """
-        return scan(self._engine, table, imputer, ks=ks, metrics=metrics, columns=columns, seed=seed)
+        with callers_frames(self._engine, table):
+            return scan(self._engine, table, imputer, ks=ks, metrics=metrics, columns=columns, seed=seed)
 
     def why(self, table: str, column: str, row: object, *, imputer: KNN | None = None, salt: str | None = None) -> Why:
         """What the nearest rows say of one cell: who they are, how near, what they have, and how much they agree.
@@ -676,7 +682,8 @@ class Database:
         Raises:
             UnknownName: no table, column or row of that name.
         """
-        return why(self._engine, self._lookups, table, column, row, imputer=imputer, salt=salt)
+        with callers_frames(self._engine, table):
+            return why(self._engine, self._lookups, table, column, row, imputer=imputer, salt=salt)
 
     def audit(
         self,
@@ -705,17 +712,18 @@ class Database:
         Returns:
             How many missing cells there are.
         """
-        return audit(
-            self._engine,
-            self._lookups,
-            table,
-            into,
-            columns=columns,
-            imputer=imputer,
-            limit=limit,
-            salt=salt,
-            seed=seed,
-        )
+        with callers_frames(self._engine, table):
+            return audit(
+                self._engine,
+                self._lookups,
+                table,
+                into,
+                columns=columns,
+                imputer=imputer,
+                limit=limit,
+                salt=salt,
+                seed=seed,
+            )
 
     def execute(self, text: str, params: Given = None) -> list[tuple[Any, ...]]:
         """Runs any statement on DuckDB as it stands: NULL means NULL there, and nothing is imputed.
@@ -734,7 +742,8 @@ class Database:
 
     def profile(self, table: str | None = None) -> list[Profile]:
         """What is missing where: of one table, or of all."""
-        return profiled(self._engine, table)
+        with callers_frames(self._engine, table or ""):
+            return profiled(self._engine, table)
 
     def tables(self) -> dict[str, dict[str, str]]:
         """Columns and their types by table, under the shortest name that means it."""

@@ -85,6 +85,68 @@ def test_nothing_of_a_frame_stays(db) -> None:
     assert changing
 
 
+STATEMENTS = """
+    CREATE TEMP TABLE frame AS SELECT * FROM frame
+    CREATE OR REPLACE TEMP TABLE frame AS SELECT a FROM frame
+    CREATE TEMP TABLE IF NOT EXISTS frame AS FROM frame
+    CREATE TABLE frame AS FROM frame; CREATE OR REPLACE TABLE frame AS SELECT * FROM frame WHERE a < 2
+    CREATE TABLE "Frame" AS FROM frame; INSERT INTO frame SELECT * FROM frame
+    INSERT INTO frame SELECT * FROM frame
+    MERGE INTO frame USING (SELECT * FROM frame) AS s USING (a) WHEN NOT MATCHED THEN INSERT
+    UPDATE frame SET a = 1
+    DELETE FROM frame
+    DROP TABLE frame
+    ALTER TABLE frame ADD COLUMN c INT
+    CREATE SCHEMA frame; CREATE TABLE frame.frame AS FROM frame; INSERT INTO frame.frame SELECT a + 1, b FROM frame
+    CREATE TABLE kept AS WITH frame AS (SELECT a FROM frame) SELECT * FROM frame
+    CREATE TABLE kept AS SELECT u.*, frame.b FROM (WITH frame AS (SELECT 7 AS q) FROM frame) AS u, frame
+    CREATE TABLE kept AS WITH RECURSIVE n AS (SELECT 1 AS k UNION ALL SELECT k + 1 FROM n, frame WHERE k = a) FROM n
+    CREATE TABLE kept AS SELECT * FROM (PIVOT frame ON a USING sum(b))
+    CREATE TEMP TABLE frame AS SELECT * FROM (PIVOT frame ON a USING sum(b))
+    BEGIN; CREATE TEMP TABLE frame AS FROM frame; ROLLBACK
+    BEGIN; CREATE TEMP TABLE frame AS FROM frame; COMMIT; DROP TABLE frame; CREATE TABLE frame AS FROM frame
+"""
+
+
+_TABLES = """
+    SELECT database_name, schema_name, table_name FROM duckdb_tables() WHERE schema_name <> 'imputedb' ORDER BY ALL
+"""
+
+
+def _left(rows) -> list[object]:
+    """The tables, each with its rows."""
+    return [(path, rows(f"FROM {'.'.join(path)} ORDER BY ALL")) for path in rows(_TABLES)]
+
+
+@pytest.mark.parametrize("text", [line.strip() for line in STATEMENTS.strip().splitlines()])
+def test_a_statement_around_a_frame_leaves_the_tables_that_duckdb_leaves(db, text: str) -> None:
+    import duckdb
+
+    frame = pytest.importorskip("pandas").DataFrame({"a": [1, 2, 3], "b": [1.5, 2.5, 4.5]})
+    theirs = duckdb.connect()
+    refused = []
+    for run in (theirs.execute, db.sql):
+        try:
+            for statement in text.split("; "):
+                run(statement)
+            refused.append(False)
+        except (duckdb.Error, imputedb.QueryError):
+            refused.append(True)
+    del frame
+    assert refused[0] == refused[1]
+    assert _left(db.execute) == _left(lambda query: theirs.execute(query).fetchall())
+
+
+def test_everything_that_reads_a_table_reads_a_frame(db) -> None:
+    mean = db.likelihood("SELECT * FROM everywhere", columns=["x", "z"]).average("x")
+    assert mean == db.likelihood("everywhere", columns=["x", "z"]).average("x")
+    assert db.profile("everywhere")[0].rows == ROWS
+    assert db.scan("everywhere", ks=(3,)).k == 3
+    assert db.why("everywhere", "x", int(np.flatnonzero(_gone)[0])).value is not None
+    assert db.audit("everywhere", "everywhere") == _gone.sum()
+    assert db.execute("SELECT count(*) FROM memory.everywhere") == [(_gone.sum(),)]
+
+
 def test_it_is_read_inside_of_a_transaction(db) -> None:
     db.execute("CREATE TABLE mine (a INT); BEGIN; INSERT INTO mine VALUES (1)")
     assert db.sql("SELECT count(x) FROM everywhere").fetchall() == [(ROWS,)]

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import pairwise
 from types import FrameType
 from typing import Any
 
@@ -13,36 +15,57 @@ from imputedb.engines import load
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.resolution import quoted
 from imputedb.errors import Error
-from imputedb.sql.nested import nodes
-from imputedb.sql.statements import Keeps, Query
+from imputedb.sql.statements import Apart, Keeps, Query, unquoted
+from imputedb.sql.tokens import tokens
 from imputedb.sql.tree import Tree
 
 _OURS = __name__.partition(".")[0]
 
 
+_READS = ("from", "join", "pivot", "pivot_wider", "unpivot", "(", ",")
+"""What stands before the name of a table that is read."""
+
+
+@dataclass(slots=True)
+class Frames:
+    """The data frames that a statement reads, as temporary tables of their names.
+
+    Attributes:
+        paths: of the tables, as SQL has them.
+    """
+
+    engine: DuckDB
+    paths: list[str]
+
+    def drop(self) -> None:
+        """Drops the tables, so that a statement may make others of their names."""
+        paths, self.paths = self.paths, []
+        with suppress(duckdb.Error):  # a transaction that was undone has taken them already
+            for path in paths:
+                self.engine.session.rows(f"DROP TABLE IF EXISTS {path}")
+        if paths:
+            self.engine.session.changed()
+
+
 @contextmanager
-def callers_frames(engine: DuckDB, text: str) -> Iterator[None]:
+def callers_frames(engine: DuckDB, text: str) -> Iterator[Frames]:
     """Makes frames readable that a statement, or the name of a table, means by variables of whoever calls.
 
     A name means a variable where it means no table, view or query of WITH: a local one of the nearest function outside
     of this package, else a global one. Each frame is a temporary table of that name for as long as this lasts.
     """
+    frames = Frames(engine, [])
     if not engine.reads_variables:
-        yield
+        yield frames
         return
     found = {name: frame for name in _unknown(engine, text) if (frame := _variable(name)) is not None}
-    made: list[str] = []
     try:
         for name, frame in found.items():
             load.register(engine, name, frame, {}, replace=False)
-            made.append(quoted(("temp", "main", name)))
-        yield
+            frames.paths.append(quoted(("temp", "main", name)))
+        yield frames
     finally:
-        with suppress(duckdb.Error):  # a transaction that was undone has taken them already
-            for path in made:
-                engine.session.rows(f"DROP TABLE IF EXISTS {path}")
-        if made:
-            engine.session.changed()
+        frames.drop()
 
 
 def _unknown(engine: DuckDB, text: str) -> Sequence[str]:
@@ -63,20 +86,35 @@ def _names(engine: DuckDB, text: str) -> list[str]:
     try:
         match engine.texts.statement(text):
             case Query(query) | Keeps(_, query):
-                tree = engine.texts.tree(query)
+                return _read(engine.texts.tree(query))
+            case Apart(whole):  # it has no tree before the values are known that name its columns
+                pairs = pairwise(tokens(whole))
+                return sorted({unquoted(name.text) for before, name in pairs if before.word in _READS})
             case _:
                 return []
     except Error:  # whoever answers the statement says what is wrong with it
         return []
-    return _read(tree)
 
 
 def _read(tree: Tree) -> list[str]:
-    """The names without a schema that a statement reads from, but for those of its own queries of WITH."""
-    own = {str(entry["key"]).lower() for node in nodes(tree) for entry in node.get("cte_map", {}).get("map", ())}
-    paths = [node["qualified_name"]["path"] for node in nodes(tree) if node.get("type") == "BASE_TABLE"]
-    names = [[part for part in path if part] for path in paths]
-    return sorted({path[0] for path in names if len(path) == 1 and path[0].lower() not in own})
+    """The names without a schema that a statement reads from, but for queries of WITH where those are known."""
+    found: set[str] = set()
+    waiting: list[tuple[Any, frozenset[str]]] = [(tree, frozenset())]
+    while waiting:  # deep trees have more levels than Python has
+        part, known = waiting.pop()
+        if isinstance(part, dict):
+            for entry in part.get("cte_map", {}).get("map", ()):
+                name, query = str(entry["key"]).lower(), entry["value"]["query_node"]
+                inside = {name} if query["type"] == "RECURSIVE_CTE_NODE" else set()
+                waiting.append((query, known | inside))
+                known |= {name}
+            if part.get("type") == "BASE_TABLE":
+                path = [step for step in part["qualified_name"]["path"] if step]
+                found |= {path[0]} if len(path) == 1 and path[0].lower() not in known else set()
+            part = [below for key, below in part.items() if key != "cte_map"]
+        if isinstance(part, list):
+            waiting += [(below, known) for below in part if isinstance(below, dict | list)]
+    return sorted(found)
 
 
 def _variable(name: str) -> Any:

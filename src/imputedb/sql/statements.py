@@ -166,7 +166,7 @@ def _kind(kind: duckdb.StatementType, text: str, found: Sequence[Token]) -> Stat
 
 
 def _words(found: Sequence[Token]) -> frozenset[str]:
-    return frozenset(_unquoted(token.word) for token in found)
+    return frozenset(unquoted(token.word) for token in found)
 
 
 def _shows(found: Sequence[Token]) -> bool:
@@ -268,7 +268,7 @@ def _pivoted(text: str, found: Sequence[Token]) -> Keeps | None:
 
 def _executed(text: str, found: Sequence[Token]) -> Execute:
     """The name and the values of EXECUTE name(value, ...) or EXECUTE name(parameter := value, ...)."""
-    data, name = text.encode(), _unquoted(found[1].text)
+    data, name = text.encode(), unquoted(found[1].text)
     if len(found) < 3 or found[2].text != "(":
         return Execute(text, name, ())
     close = _closing(found, 2)
@@ -280,7 +280,7 @@ def _executed(text: str, found: Sequence[Token]) -> Execute:
         named = number > begin + 2 and found[begin + 1].text == ":="
         first = found[begin + 2 if named else begin].begin
         value = data[first : found[number].begin].decode()
-        values.append((_unquoted(found[begin].text) if named else str(len(values) + 1), value))
+        values.append((unquoted(found[begin].text) if named else str(len(values) + 1), value))
         begin = number + 1
     return Execute(text, name, tuple(values))
 
@@ -321,7 +321,8 @@ def _string(text: str) -> str:
     return text[1:-1].replace("''", "'")
 
 
-def _unquoted(text: str) -> str:
+def unquoted(text: str) -> str:
+    """A name as it is, of a token that may have it in quotes."""
     return text[1:-1].replace('""', '"') if text[:1] == '"' else text
 
 
