@@ -117,8 +117,9 @@ def closed(values: Vector, observed: Array, *, bounded: bool) -> Array:
     if bounded:
         low, high = observed.min(), observed.max()
         inside = np.clip(values, float(low), float(high))
-        found = (np.rint(inside) if kind.kind in "iu" else inside).astype(kind)
-        # ends are copied: 64-bit integers are not exact as doubles
+        # ends are copied: 64-bit integers are not exact as doubles, and the largest of them no integers
+        with np.errstate(invalid="ignore"):
+            found = (np.rint(inside) if kind.kind in "iu" else inside).astype(kind)
         return np.where(values <= float(low), low, np.where(values >= float(high), high, found)).astype(kind)
     if kind.kind in "iu":
         limit = np.iinfo(str(kind))

@@ -1,6 +1,7 @@
 """What stands in for a cell that has no neighbour."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from imputedb.neighbours.attribute import Attribute
 from imputedb.neighbours.search import Ints
 from imputedb.neighbours.settings import Settings
+from imputedb.neighbours.whole import middles
 
 Array = NDArray[np.generic]
 Flags = NDArray[np.bool_]
@@ -30,8 +32,9 @@ def stand_ins(
         else:
             observed = attribute.values[attribute.observed]
             there = np.full(len(rows), len(observed) > 0)
-            middle = centre(observed, graded=attribute.measure.graded, mean=stage == "mean") if len(observed) else None
-            values = np.full(len(rows), 0 if middle is None else middle).astype(attribute.values.dtype)
+            values = np.zeros(len(rows), attribute.values.dtype)
+            if len(observed):
+                values[:] = centre(observed, graded=attribute.measure.graded, mean=stage == "mean")
         here = left & there
         if here.any():
             yield stage, here, values[here]
@@ -51,11 +54,9 @@ def _of_groups(attribute: Attribute, rows: Ints, groups: Ints) -> tuple[Flags, A
     return there, values
 
 
-def centre(observed: Array, *, graded: bool, mean: bool = False) -> object:
+def centre(observed: Array, *, graded: bool, mean: bool = False) -> Any:
     """The median or, of categories, the mode of observed values; their mean if asked for; rounded for integers."""
     if not graded:
         values, counts = np.unique(observed, return_counts=True)
         return values[np.argmax(counts)]
-    numbers = observed.astype(np.float64)
-    middle = float(numbers.mean() if mean else np.median(numbers))
-    return np.rint(middle) if observed.dtype.kind in "iu" else middle
+    return middles(observed[None, :], lambda numbers: (np.mean if mean else np.median)(numbers, axis=1))[0]

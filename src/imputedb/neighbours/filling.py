@@ -17,6 +17,7 @@ from imputedb.neighbours.metric import Floats, Space
 from imputedb.neighbours.search import Cells, Copies, Found, Ints, Progress, cells_of
 from imputedb.neighbours.settings import Chance, Settings
 from imputedb.neighbours.weights import Learner
+from imputedb.neighbours.whole import middles
 
 Array = NDArray[np.generic]
 BLOCK = 1 << 13
@@ -263,21 +264,11 @@ def answers(attribute: Attribute, neighbours: NDArray[np.int32], weights: Floats
         settings: how they are put together.
     """
     neighbours = np.where(neighbours < 0, neighbours[:, :1], neighbours)  # of no weight, but with a value
-    said = attribute.values[neighbours].astype(np.float64)
+    said = attribute.values[neighbours]
     if attribute.measure.graded and settings.aggregate != "mode":
         centre = aggregate.mean if settings.aggregate == "mean" else aggregate.median
-        return typed(centre(said, weights), attribute.values.dtype)
-    return attribute.values[neighbours[np.arange(len(said)), aggregate.mode(said, weights)]]
-
-
-def typed(values: Floats, dtype: np.dtype[np.generic]) -> Array:
-    """Floats in a column's own type, rounded to integers where that is one."""
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype.str)
-        with np.errstate(invalid="ignore"):
-            whole = np.rint(np.nan_to_num(values))
-        return np.clip(whole, float(limits.min), float(limits.max)).astype(dtype)
-    return values.astype(dtype)
+        return middles(said, lambda numbers: centre(numbers, weights))
+    return said[np.arange(len(said)), aggregate.mode(said.astype(np.float64), weights)]
 
 
 def said(filled: Filled, names: Mapping[int, str], cells: int) -> list[str]:

@@ -1,0 +1,45 @@
+"""Whole numbers in the middle of others, exact where doubles are not."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.neighbours.metric import Floats
+
+Array = NDArray[np.generic]
+
+_EXACT = 2.0**53
+"""Up to here every whole number is a double."""
+
+
+def middles(values: Array, middle: Callable[[Floats], Floats]) -> Array:
+    """(c,) the middles of rows of numbers, in the numbers' own type; whole numbers are rounded.
+
+    Whole numbers that are no doubles are taken as distances from the least of their row, so that a middle never lies
+    outside of them and does not wrap at the ends of the type.
+
+    Args:
+        values: (c, k) numbers.
+        middle: gives (c,) a mean or a median of each row of doubles.
+    """
+    if values.dtype.kind not in "iu":
+        return middle(values.astype(np.float64)).astype(values.dtype)
+    if not values.size or float(np.abs(values.astype(np.float64)).max()) < _EXACT:
+        return typed(middle(values.astype(np.float64)), values.dtype)
+    least, modular = values.min(axis=1), values.astype(np.uint64)
+    apart = modular - least.astype(np.uint64)[:, None]  # modulo 2^64, so exact whatever the signs
+    widest = apart.max(axis=1)
+    near = np.clip(np.nan_to_num(np.rint(middle(apart.astype(np.float64)))), 0.0, np.nextafter(2.0**64, 0))
+    return np.asarray((least.astype(np.uint64) + np.minimum(near.astype(np.uint64), widest)).astype(values.dtype))
+
+
+def typed(values: Floats, dtype: np.dtype[Any]) -> Array:
+    """Doubles in a column's own type: of whole numbers the nearest one that the type holds."""
+    if dtype.kind not in "iu":
+        return values.astype(dtype)
+    limits = np.iinfo(dtype.str)
+    whole = np.rint(np.nan_to_num(values))
+    inside = np.clip(whole, float(limits.min), np.nextafter(float(limits.max), 0)).astype(dtype)
+    return np.where(whole >= float(limits.max), np.array(limits.max, dtype), inside)
