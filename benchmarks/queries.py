@@ -1,4 +1,4 @@
-"""The speed that issue "the engine" promises beyond `imputedb bench paper`: a hundred times the rows, and start-up.
+"""Speed beyond what `python -m benchmarks.paper` measures: a hundred times the rows, and start-up.
 
 python -m benchmarks.queries [--data DIR] [--out DIR]
 """

@@ -18,7 +18,7 @@ from benchmarks.coverage.design import World
 from benchmarks.coverage.methods import BESIDE, BESIDE_REPLICATIONS, NAIVE, Found, Task, drawn
 from benchmarks.coverage.quantities import Numbers, database, interval, numbers, population, registered
 from benchmarks.coverage.tables import complete, holes, pierced
-from imputedb.bench.machine import facts
+from benchmarks.paper.machine import facts
 
 Line = Mapping[str, Any]
 ABOUT = ("population", "answer")

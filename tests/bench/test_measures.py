@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imputedb.bench import cases, targets, worlds
-from imputedb.bench.comparing import compared, deviation, error, fraction, groups
-from imputedb.bench.grid import Grid, shown
-from imputedb.bench.hiding import MECHANISMS, STRENGTH, best_driver, chances, hidden, scores
-from imputedb.bench.planning import chain, regret
+from benchmarks.paper import cases, targets, worlds
+from benchmarks.paper.comparing import compared, deviation, error, fraction, groups
+from benchmarks.paper.grid import Grid, shown
+from benchmarks.paper.hiding import MECHANISMS, STRENGTH, best_driver, chances, hidden, scores
+from benchmarks.paper.planning import chain, regret
 
 
 def test_groups_are_told_by_their_keys() -> None:

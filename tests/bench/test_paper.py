@@ -1,4 +1,4 @@
-"""`imputedb bench paper`, a little of it, on tables made up here."""
+"""`python -m benchmarks.paper`, a little of it, on tables made up here."""
 
 import json
 import re
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+CHECKOUT = Path(__file__).parents[2]
 Ran = subprocess.CompletedProcess[str]
 
 GENERATOR = """
@@ -25,8 +26,8 @@ SELECT gender, AVG(commutetime) FROM fcc, gdp WHERE fcc.countrycitizen = gdp.cou
 
 
 def run(*arguments: str) -> Ran:
-    command = [sys.executable, "-m", "imputedb.cli", "bench", "paper", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    command = [sys.executable, "-m", "benchmarks.paper", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=CHECKOUT)
 
 
 @pytest.fixture(scope="module")
@@ -148,8 +149,8 @@ def test_a_result_that_is_damaged_is_named(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_stops_without_leftovers(data: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "imputedb.cli", "bench", "paper", "--data", str(data), "--out", str(tmp_path)]
-    with subprocess.Popen([*command, "--only", "truth"], stderr=subprocess.PIPE, text=True) as running:
+    command = [sys.executable, "-m", "benchmarks.paper", "--data", str(data), "--out", str(tmp_path)]
+    with subprocess.Popen([*command, "--only", "truth"], stderr=subprocess.PIPE, text=True, cwd=CHECKOUT) as running:
         time.sleep(4)
         running.send_signal(signal.SIGINT)
         _, said = running.communicate(timeout=30)

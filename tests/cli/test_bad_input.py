@@ -56,7 +56,6 @@ WRONG: list[tuple[str, ...]] = [
     ("evaluate", "DB", "crlf", "--column", "zz"), ("evaluate", "DB", "crlf", "--chart", "c.gif"),
     ("why", "DB", "crlf", "b", "99"), ("why", "DB", "crlf", "zz", "1"), ("why", "DB", "crlf", "b", "1", "-k", "0"),
     ("why", "DB", "crlf", "b", "1", "--metric", "zz"), ("profile", "DB", "none"), ("shell", "none/x.duckdb"),
-    ("demo", "none/x.duckdb"), ("bench", "paper", "--out", "one.csv"),
 ]  # fmt: skip
 
 

@@ -20,10 +20,11 @@ def test_sessions(page: Path) -> None:
 
 
 def test_every_command_and_option_is_in_the_guide() -> None:
+    from benchmarks.paper.__main__ import paper
     from imputedb.cli.main import main
 
     guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
-    for name, command in _commands(main, "imputedb"):
+    for name, command in [*_commands(main, "imputedb"), ("python -m benchmarks.paper", paper)]:
         assert name in guide, name
         for option in command.params:
             if isinstance(option, click.Option):

@@ -196,7 +196,6 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "Pool.table": lambda _: pooled().table(),
     "Pool.test": lambda _: pooled().test(["a"]),
     "imputedb analyze": lambda at: command("analyze", str(at.run), "x ~ y"),
-    "imputedb bench paper": lambda at: command("bench", "paper", "--out", at.fresh("bench"), "--only", "figure5"),
     "imputedb demo": lambda at: _refused(lambda: command("demo", at.path + "/no/place")),
     "imputedb evaluate": lambda at: command(
         "evaluate", at.path, "t", "--imputer", "mean", "--chart", at.fresh("c.png")

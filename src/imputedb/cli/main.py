@@ -7,7 +7,6 @@ import click
 
 from imputedb import __version__
 from imputedb.cli import asking, completing, data, judging
-from imputedb.cli.bench import bench
 from imputedb.cli.policies import policy
 from imputedb.errors import Error, InternalError
 
@@ -16,12 +15,13 @@ YOURS, OURS, INTERRUPTED = 1, 2, 130
 
 def run() -> None:
     """Runs the command line, and turns what goes wrong into one sentence and an exit code."""
-    sys.exit(_outcome())
+    sys.exit(outcome(main))
 
 
-def _outcome() -> int:
+def outcome(command: click.Command) -> int:
+    """The exit code of a command that was run; what went wrong is one sentence on standard error."""
     try:
-        main.main(standalone_mode=False)
+        command.main(standalone_mode=False)
     except click.exceptions.Abort:
         return INTERRUPTED
     except click.ClickException as error:
@@ -51,7 +51,6 @@ def _failed(message: str, code: int) -> int:
 
 
 _COMMANDS = (
-    bench,
     policy,
     *(data.demo, data.load, data.profile),
     *(asking.query, asking.explain, asking.frontier, asking.shell),

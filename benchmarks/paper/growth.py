@@ -11,8 +11,8 @@ from typing import Any
 
 import duckdb
 
-from imputedb.bench import asking
-from imputedb.bench.inputs import BASE
+from benchmarks.paper import asking
+from benchmarks.paper.inputs import BASE
 from imputedb.engines import load
 from imputedb.engines.duckdb import DuckDB
 

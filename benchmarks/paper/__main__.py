@@ -1,4 +1,4 @@
-"""`imputedb bench paper`: the paper's experiments, with a bar that says how far they are."""
+"""The command `python -m benchmarks.paper`: the paper's experiments, with a bar of each one's progress."""
 
 from __future__ import annotations
 
@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imputedb.cli.main import outcome
+
 if TYPE_CHECKING:
-    from imputedb.bench.run import Tell
+    from benchmarks.paper.run import Tell
 
 
-@click.group()
-def bench() -> None:
-    """Measure imputedb."""
-
-
-@bench.command()
+@click.command("python -m benchmarks.paper")
 @click.option("--data", metavar="DIR", help="The paper's tables and queries; what needs them is skipped without.")
 @click.option("--reference", metavar="DIR", help="The original's figures; `reference` beside the data unless given.")
 @click.option("--out", required=True, metavar="DIR", help="Where tables, figures and the report go.")
@@ -30,8 +27,8 @@ def paper(data: str | None, reference: str | None, out: str, only: tuple[str, ..
 
     Everything takes about a quarter of an hour. Parts measured before stay in the report.
     """
-    from imputedb.bench import run
-    from imputedb.bench.part import FULL, QUICK
+    from benchmarks.paper import run
+    from benchmarks.paper.part import FULL, QUICK
 
     parts = run.chosen(only)
     setting = run.setting_of(data, reference, QUICK if quick else FULL)
@@ -58,3 +55,7 @@ def _shown(names: Sequence[str]) -> Iterator[Tell]:
     with Progress(console=Console(stderr=True)) as bars:
         tasks = {name: bars.add_task(name, total=1.0) for name in names}
         yield lambda name, share: bars.update(tasks[name], completed=share)
+
+
+if __name__ == "__main__":
+    sys.exit(outcome(paper))

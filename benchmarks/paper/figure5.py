@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from imputedb.bench import asking, charts, inputs
-from imputedb.bench.asking import ALPHAS, SETTINGS
-from imputedb.bench.grid import Cell, Grid
-from imputedb.bench.part import Data, Part, Setting
+from benchmarks.paper import asking, charts, inputs
+from benchmarks.paper.asking import ALPHAS, SETTINGS
+from benchmarks.paper.grid import Cell, Grid
+from benchmarks.paper.part import Data, Part, Setting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imputedb.bench import charts, inputs
-from imputedb.bench.grid import Cell, Grid
-from imputedb.bench.part import Data, Part, Setting
+from benchmarks.paper import charts, inputs
+from benchmarks.paper.grid import Cell, Grid
+from benchmarks.paper.part import Data, Part, Setting
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+CHECKOUT = Path(__file__).parents[2]
 ACS = 671_153
 """Rows of the paper's table."""
 PAPER = {"full imputation": 355 * 60.0, "average, alpha 0": 4.0, "average, alpha 1": 1.0}
@@ -48,8 +49,8 @@ def _sized(program: str, rows: int) -> dict[str, Any]:
         if made.returncode:
             return {"rows": rows, "failed": _reason(made.stderr)}
         path = Path(folder) / "acs_like.parquet"
-        command = [sys.executable, "-m", "imputedb.bench.growth", str(path)]
-        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-m", "benchmarks.paper.growth", str(path)]
+        ran = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     if ran.returncode:
         return {"rows": rows, "failed": _reason(ran.stderr)}
     told: dict[str, Any] = json.loads(ran.stdout)

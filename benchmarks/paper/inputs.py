@@ -4,7 +4,7 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from imputedb.bench.part import Absent, Setting
+from benchmarks.paper.part import Absent, Setting
 from imputedb.engines import load
 from imputedb.engines.duckdb import DuckDB
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from imputedb.bench.cases import Case, Table
-from imputedb.bench.hiding import Floats, Values
+from benchmarks.paper.cases import Case, Table
+from benchmarks.paper.hiding import Floats, Values
 
 SEED = 2017
 WORLDS = ("linear", "curved", "independent")

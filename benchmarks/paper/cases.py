@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.paper import asking, inputs
+from benchmarks.paper.hiding import Values, best_driver
+from benchmarks.paper.part import Setting
 from imputedb.algebra.query import Query
 from imputedb.answering import Planner
-from imputedb.bench import asking, inputs
-from imputedb.bench.hiding import Values, best_driver
-from imputedb.bench.part import Setting
 from imputedb.blocks.block import Planned
 from imputedb.engines.duckdb import DuckDB
 from imputedb.running import PLANNED, Asked

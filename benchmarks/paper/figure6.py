@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.paper import asking, charts, inputs
+from benchmarks.paper.asking import ALPHAS
+from benchmarks.paper.grid import Cell, Grid
+from benchmarks.paper.part import Data, Part, Setting
 from imputedb.answering import Planner
-from imputedb.bench import asking, charts, inputs
-from imputedb.bench.asking import ALPHAS
-from imputedb.bench.grid import Cell, Grid
-from imputedb.bench.part import Data, Part, Setting
 from imputedb.running import PLANNED, Asked
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from zlib import crc32
 
 import numpy as np
 
-from imputedb.bench import asking, charts, worlds
-from imputedb.bench.asking import SETTINGS
-from imputedb.bench.cases import Case, Table, real
-from imputedb.bench.comparing import Key, compared, error, groups
-from imputedb.bench.grid import Cell, Grid
-from imputedb.bench.hiding import MECHANISMS, STRENGTH, Mechanism, hidden
-from imputedb.bench.inputs import BASE
-from imputedb.bench.part import Absent, Data, Part, Setting
+from benchmarks.paper import asking, charts, worlds
+from benchmarks.paper.asking import SETTINGS
+from benchmarks.paper.cases import Case, Table, real
+from benchmarks.paper.comparing import Key, compared, error, groups
+from benchmarks.paper.grid import Cell, Grid
+from benchmarks.paper.hiding import MECHANISMS, STRENGTH, Mechanism, hidden
+from benchmarks.paper.inputs import BASE
+from benchmarks.paper.part import Absent, Data, Part, Setting
 from imputedb.engines import load
 from imputedb.engines.duckdb import DuckDB
 

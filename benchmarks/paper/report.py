@@ -7,9 +7,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from imputedb.bench import targets
-from imputedb.bench.grid import Cell, Grid
-from imputedb.bench.part import Part
+from benchmarks.paper import targets
+from benchmarks.paper.grid import Cell, Grid
+from benchmarks.paper.part import Part
 from imputedb.engines.publish import published
 from imputedb.errors import StorageError
 

@@ -6,12 +6,12 @@ import statistics
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from imputedb.bench import asking, charts, inputs
-from imputedb.bench.asking import ALPHAS
-from imputedb.bench.comparing import compared, fraction, groups
-from imputedb.bench.grid import Cell, Grid
-from imputedb.bench.inputs import BASE, Original
-from imputedb.bench.part import Data, Part, Setting
+from benchmarks.paper import asking, charts, inputs
+from benchmarks.paper.asking import ALPHAS
+from benchmarks.paper.comparing import compared, fraction, groups
+from benchmarks.paper.grid import Cell, Grid
+from benchmarks.paper.inputs import BASE, Original
+from benchmarks.paper.part import Data, Part, Setting
 from imputedb.engines.duckdb import DuckDB
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from imputedb.bench import truth
-from imputedb.bench.asking import DRAWN, SEVERAL
-from imputedb.bench.grid import Cell, Grid
-from imputedb.bench.inputs import BASE
-from imputedb.bench.part import Data
+from benchmarks.paper import truth
+from benchmarks.paper.asking import DRAWN, SEVERAL
+from benchmarks.paper.grid import Cell, Grid
+from benchmarks.paper.inputs import BASE
+from benchmarks.paper.part import Data
 
 FASTER = {"0": 10.0, "1": 1.5}
 """At least so many times faster than the original, on every query, by alpha."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from imputedb.bench import charts, figure5, table5
-from imputedb.bench.asking import ALPHAS, SETTINGS
-from imputedb.bench.grid import Cell, Grid
-from imputedb.bench.part import Data, Part, Setting
+from benchmarks.paper import charts, figure5, table5
+from benchmarks.paper.asking import ALPHAS, SETTINGS
+from benchmarks.paper.grid import Cell, Grid
+from benchmarks.paper.part import Data, Part, Setting
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,7 +12,7 @@ from imputedb.errors import Error
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from imputedb.bench.grid import Grid
+    from benchmarks.paper.grid import Grid
 
 Data = dict[str, Any]
 """What a part found, JSON-ready."""

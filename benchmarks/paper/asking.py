@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+from benchmarks.paper.inputs import BASE
 from imputedb import answering, running
 from imputedb.answering import Planner
-from imputedb.bench.inputs import BASE
 from imputedb.engines.duckdb import DuckDB
 from imputedb.imputers.imputer import Imputer
 from imputedb.imputers.registry import chosen

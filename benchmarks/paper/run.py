@@ -10,8 +10,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from imputedb.bench import charts, figure5, figure6, large, machine, planning, report, simple, table5, truth
-from imputedb.bench.part import Absent, Part, Setting, Size
+from benchmarks.paper import charts, figure5, figure6, large, machine, planning, report, simple, table5, truth
+from benchmarks.paper.part import Absent, Part, Setting, Size
 from imputedb.engines.publish import published
 from imputedb.errors import QueryError, StorageError
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
+from benchmarks.paper import asking, charts, inputs
+from benchmarks.paper.grid import Grid
+from benchmarks.paper.part import Absent, Data, Part, Setting
 from imputedb.answering import Planner
-from imputedb.bench import asking, charts, inputs
-from imputedb.bench.grid import Grid
-from imputedb.bench.part import Absent, Data, Part, Setting
 from imputedb.blocks.block import Planned
 from imputedb.engines.duckdb import DuckDB
 from imputedb.planning import planner
