@@ -5,6 +5,8 @@ import pytest
 from imputedb import Database
 from imputedb.algebra.column import Column
 from imputedb.algebra.scalar import OPAQUE, AllOf, AnyOf, Compare, Condition, Equal, Negation, Unknown
+from imputedb.engines import measuring
+from imputedb.engines.profile import dumped
 from imputedb.statistics.histogram import Frequencies, Quantiles
 from imputedb.statistics.propagate import dropped, filtered, joined
 from imputedb.statistics.selectivity import UNKNOWN, selectivity
@@ -187,3 +189,36 @@ def test_statements_that_gather_do_not_grow_with_the_table(db: Database) -> None
     (profile,) = db.profile("wide")
     assert [column.distinct for column in profile.columns] == [7] * 900
     assert max(sizes) <= 4 * 200
+    assert len(sizes) < 12, "columns of one type are gathered by the thousand"
+
+
+_TYPED = {
+    "tiny": "(i % 7)::UTINYINT",
+    "whole": "i * 1000003",
+    "huge": "(i % 11)::HUGEINT << 90",
+    "exact": "(i / 7)::DECIMAL(9, 3)",
+    "double": "CASE i % 9 WHEN 0 THEN 'inf' WHEN 1 THEN 'nan' ELSE i / 3 END::DOUBLE",
+    "truth": "i % 3 = 0",
+    "word": "'k' || (i % 5)",
+    "level": "(['low', 'mid', 'high'])[i % 3 + 1]::ENUM ('low', 'mid', 'high')",
+    "day": "DATE '2020-01-01' + (i % 40)::INTEGER",
+    "moment": "TIMESTAMP '2020-01-01' + to_hours(i)",
+    "clock": "TIME '00:00:00' + to_minutes(i)",
+    "span": "to_days((i % 13)::INTEGER)",
+    "nested": "[i]",
+    "blob": "('x' || i)::BLOB",
+}
+
+
+@pytest.mark.parametrize("rows", [1, 150])
+def test_columns_below_each_other_are_told_what_columns_side_by_side_are(
+    db: Database, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    items = [f"CASE WHEN i % 10 > {n} THEN {e} END AS {k}{n}" for k, e in _TYPED.items() for n in (0, 1, 11)]
+    db.execute(f"CREATE TABLE t AS SELECT {', '.join(items)} FROM range(1, {rows + 1}) r(i)")
+    db.missing("t", "whole0", [7 * 1000003])
+    table = db._engine.tables.named("t")
+    shape = db._engine.tables.shape(table)
+    beside = db._engine.gathering.profiled(table, shape)
+    monkeypatch.setattr(measuring, "MANY_COLUMNS", 1)
+    assert dumped(db._engine.gathering.profiled(table, shape)) == dumped(beside)

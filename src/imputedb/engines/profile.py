@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from imputedb.engines.measuring import TOGETHER, Query, Reading, Rows, measured, portions
 from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
 from imputedb.statistics.histogram import Frequencies, Histogram, Quantiles
@@ -19,8 +20,6 @@ from imputedb.statistics.statistics import ColumnStatistics, Kind, Statistics
 BINS = 64
 SAMPLE = 20_000
 """Rows that distributions are taken from; a share is then known within 0.7 points (95 %)."""
-TOGETHER = 200
-"""Columns that are gathered in one statement."""
 DISTINCT_TOGETHER = 8
 """Columns whose distinct values are counted exactly in one statement: DuckDB joins a count to each other."""
 KEPT = 100
@@ -58,11 +57,6 @@ def kind_of(type_name: str) -> Kind:
     return _KINDS.get(type_name, Kind.OPAQUE)
 
 
-_EVERYTHING: Tree = {"class": "STAR", "type": "STAR", "alias": ""}
-
-Query = Callable[[Tree], list[tuple[Any, ...]]]
-
-
 def gather(
     query: Query,
     source: Tree,
@@ -81,46 +75,19 @@ def gather(
         sample: the engine's tree of a repeatable sample of `SAMPLE` rows.
         meanings: conditions under which a column's NULL is no missing value.
     """
-    rows, columns = 0, dict[str, ColumnStatistics]()
+    columns = {name: Reading(tree, types[name], kind_of(types[name])) for name, tree in readings.items()}
+    rows = Rows(source, query(t.select([t.call("count_star")], source))[0][0])
     meant = _meant(query, source, readings, meanings)
-    for names in _portions(list(readings), TOGETHER):
-        part = {name: readings[name] for name in names}
-        rows, found = _portion(query, source, part, types, sample, meant)
-        columns |= found
-    return Statistics(rows, columns)
-
-
-def _portions(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    """The names in portions, one empty one of none: what a statement costs grows faster than its columns."""
-    for begin in range(0, max(len(names), 1), size):
-        yield names[begin : begin + size]
-
-
-def _portion(
-    query: Query,
-    source: Tree,
-    readings: Mapping[str, Tree],
-    types: Mapping[str, str],
-    sample: Tree,
-    meant: Mapping[str, int],
-) -> tuple[int, dict[str, ColumnStatistics]]:
-    """The rows of a table and the statistics of some of its columns, from a few statements."""
-    names = list(readings)
-    clean = t.subquery(t.select([t.named(readings[name], name) for name in names] or [t.number(1)], source), "clean")
-    kinds = {name: kind_of(types[name]) for name in names}
-    counts = _counts(query, clean, kinds)
-    rows = counts["count"]
-    sampled = t.subquery(t.select([_EVERYTHING], clean, sample=None if rows <= SAMPLE else sample), "clean")
-    shapes = _distributions(query, sampled, kinds)
-    exact = _exact_distinct(query, clean, counts, names)
-    columns = {}
-    for place, name in enumerate(names):
-        observed = counts[f"observed {place}"]
-        distinct = exact.get(name, min(counts[f"distinct {place}"], observed))
-        missing = rows - observed - meant.get(name, 0)
-        column = _column(types[name], kinds[name], missing, distinct, counts.get(f"mean {place}"), shapes.get(place))
-        columns[name] = replace(column, meant=meant.get(name, 0))
-    return rows, columns
+    counts = measured(query, rows, columns, _counts)
+    distinct = {name: min(one.get("distinct", 0), one["observed"]) for name, one in counts.items()}
+    distinct |= _exact_distinct(query, rows, columns, counts)
+    shapes = measured(query, replace(rows, sample=sample if rows.count > SAMPLE else None), columns, _distributions)
+    found = {}
+    for name, one in columns.items():
+        missing = rows.count - counts[name]["observed"] - meant.get(name, 0)
+        column = _column(one, missing, distinct[name], counts[name].get("mean"), shapes[name])
+        found[name] = replace(column, meant=meant.get(name, 0))
+    return Statistics(rows.count, found)
 
 
 def missing(
@@ -128,7 +95,7 @@ def missing(
 ) -> dict[str, bool]:
     """Whether a value of each column is missing; nothing else is found out."""
     found: dict[str, Any] = {}
-    for names in _portions(list(readings), TOGETHER):
+    for names in portions(list(readings), TOGETHER):
         gone = [t.all_of([t.is_missing(readings[name]), *_unmeant(meanings.get(name))]) for name in names]
         found |= dict(
             zip(names, query(t.select([t.call("bool_or", one) for one in gone if one], source))[0], strict=True)
@@ -167,18 +134,13 @@ def as_number(tree: Tree, kind: Kind) -> Tree:
             return tree
 
 
-def _counts(query: Query, clean: Tree, kinds: Mapping[str, Kind]) -> dict[str, Any]:
-    items: dict[str, Tree] = {"count": t.call("count_star")}
-    for place, (name, kind) in enumerate(kinds.items()):
-        column = t.reference("clean", name)
-        items[f"observed {place}"] = t.call("count", column)
-        if kind != Kind.OPAQUE:
-            items[f"distinct {place}"] = t.call("approx_count_distinct", column)
-        if kind.ordered and kind is not Kind.BOOLEAN:
-            items[f"mean {place}"] = _mean(as_number(column, kind), kind)
-    values = query(t.select([t.named(tree, name) for name, tree in items.items()], clean))[0]
-    counts = dict(zip(items, values, strict=True))
-    return {**{f"distinct {place}": 0 for place in range(len(kinds))}, **counts}
+def _counts(column: Tree, kind: Kind) -> dict[str, Tree]:
+    calls = {"observed": t.call("count", column)}
+    if kind is not Kind.OPAQUE:
+        calls["distinct"] = t.call("approx_count_distinct", column)
+    if kind.ordered and kind is not Kind.BOOLEAN:
+        calls["mean"] = _mean(as_number(column, kind), kind)
+    return calls
 
 
 def _mean(number: Tree, kind: Kind) -> Tree:
@@ -189,49 +151,48 @@ def _mean(number: Tree, kind: Kind) -> Tree:
     return t.call("favg", double, where=t.call("isfinite", double))
 
 
-def _distributions(query: Query, sampled: Tree, kinds: Mapping[str, Kind]) -> dict[int, tuple[Any, ...]]:
-    points = t.cast(t.literal(str([i / BINS for i in range(BINS + 1)])), t.list_type("DOUBLE"))
-    items: dict[str, Tree] = {}
-    for place, (name, kind) in enumerate(kinds.items()):
-        column = t.reference("clean", name)
-        if kind.ordered:
-            items[f"{place} quantiles"] = t.call("quantile_disc", as_number(column, kind), points)
-        elif kind is Kind.CATEGORY:
-            items[f"{place} frequencies"] = t.call("histogram", column)
-    if not items:
-        return {}
-    values = query(t.select([t.named(tree, name) for name, tree in items.items()], sampled))[0]
-    return {int(name.split()[0]): (name.split()[1], value) for name, value in zip(items, values, strict=True)}
+def _distributions(column: Tree, kind: Kind) -> dict[str, Tree]:
+    if kind.ordered:
+        points = t.cast(t.literal(str([i / BINS for i in range(BINS + 1)])), t.list_type("DOUBLE"))
+        return {"quantiles": t.call("quantile_disc", as_number(column, kind), points)}
+    return {"frequencies": t.call("histogram", column)} if kind is Kind.CATEGORY else {}
 
 
-def _exact_distinct(query: Query, clean: Tree, counts: Mapping[str, Any], names: Sequence[str]) -> dict[str, int]:
+def _exact_distinct(
+    query: Query, rows: Rows, columns: Mapping[str, Reading], counts: Mapping[str, Mapping[str, int]]
+) -> dict[str, int]:
     """The exact count where the sketch leaves open whether the column is a key or a constant."""
 
-    def unsure(place: int) -> bool:
-        distinct, observed = counts[f"distinct {place}"], counts[f"observed {place}"]
+    def unsure(name: str) -> bool:
+        distinct, observed = counts[name].get("distinct", 0), counts[name]["observed"]
         return bool(0 < distinct < 4 or distinct > 0.8 * observed > 0)
 
-    open_ones = [name for place, name in enumerate(names) if unsure(place)]
-    if not open_ones:
-        return {}
-    if counts["count"] <= SAMPLE:
-        calls = [t.call("list_unique", t.call("list", t.reference("clean", name))) for name in open_ones]
-        return {name: count or 0 for name, count in zip(open_ones, query(t.select(calls, clean))[0], strict=True)}
+    open_ones = {name: column for name, column in columns.items() if unsure(name)}
+    if rows.count <= SAMPLE:
+        found = measured(query, rows, open_ones, _listed)
+        return {name: one["distinct"] or 0 for name, one in found.items()}
     exact: dict[str, int] = {}
-    for names in _portions(open_ones, DISTINCT_TOGETHER):
-        calls = [{**t.call("count", t.reference("clean", name)), "distinct": True} for name in names]
-        exact |= dict(zip(names, query(t.select(calls, clean))[0], strict=True))
+    for names in portions(list(open_ones), DISTINCT_TOGETHER):
+        found = measured(query, rows, {name: columns[name] for name in names}, _told_apart)
+        exact |= {name: one["distinct"] for name, one in found.items()}
     return exact
 
 
-def _column(
-    type_name: str, kind: Kind, missing: int, distinct: int, mean: Any, shape: tuple[Any, ...] | None
-) -> ColumnStatistics:
-    if shape is None or shape[1] is None:
+def _listed(column: Tree, _: Kind) -> dict[str, Tree]:
+    return {"distinct": t.call("list_unique", t.call("list", column))}
+
+
+def _told_apart(column: Tree, _: Kind) -> dict[str, Tree]:
+    return {"distinct": {**t.call("count", column), "distinct": True}}
+
+
+def _column(reading: Reading, missing: int, distinct: int, mean: Any, shape: Mapping[str, Any]) -> ColumnStatistics:
+    type_name, kind = reading.type, reading.kind
+    if (counts := shape.get("frequencies")) is not None:
+        return _category(type_name, kind, missing, distinct, counts)
+    if shape.get("quantiles") is None:
         return ColumnStatistics(type_name, kind, missing, distinct)
-    if shape[0] == "frequencies":
-        return _category(type_name, kind, missing, distinct, shape[1])
-    bounds = tuple(float(bound) for bound in shape[1])
+    bounds = tuple(map(float, shape["quantiles"]))
     if kind is Kind.BOOLEAN:
         share = sum(bounds) / len(bounds)
         centre = "true" if share > 0.5 else "false"
