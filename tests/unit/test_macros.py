@@ -1,5 +1,8 @@
 """A macro means what its text means: the same numbers, intervals and names of columns."""
 
+from collections.abc import Iterator
+
+import duckdb
 import numpy as np
 import pytest
 
@@ -59,3 +62,73 @@ def test_what_a_macro_reads_of_a_table_is_still_refused(db: Database) -> None:
     db.execute("CREATE MACRO more(v) AS v + (SELECT max(x) FROM t)")
     with pytest.raises(imputedb.Unplanned, match="the macro more reads t"):
         db.sql("SELECT avg(more(x)) FROM t")
+
+
+SAME = """
+    field(s); field({'a': x, 'b': id}); fields(s) + fields(q); FIELD(t.s); q.field(); deep({'c': {'a': x}}); deep(q)
+    sum(field({'a': x})); total(q); total({'a': x}); avg_of(field({'a': x})); self(s); self(q); twice_field({'a': x})
+    plus(x); plus(x, 4); plus(x, b := 4); plus(b := x, a := 2); less(b := x, a := 2); main.less(x, 1); one.less(x, 1)
+    memory.one.less(x, 1); upper_of(n); upper_of('b'); of_column(x, 3); x.of_column(2)
+    x.abs(); t.x.abs(); x.round(1).abs(); n.upper(); s.a.abs(); x.greatest(2); x.sum(); t.x.avg(); sum(x.abs())
+    sum(x) FILTER (x.abs() > 3); x.max().abs(); count(*) FILTER (t.x.isfinite()); [x].list_sum(); one.lower(n)
+    n.lower(); n.one(); list_sum(through([x])); list_sum(hidden(x)); sum(x) OVER (ORDER BY x.abs(), id)
+"""
+
+TEXTS = """
+    field(s) AS s.a; fields(s) AS s.a + s.b; deep(q) AS q.c.a; total(s) AS sum(s.a); avg_of(v) AS avg(v); self(t) AS t.a
+    twice_field(v) AS field(v) * 2; plus(a, b := 3) AS a + b; less(a, b) AS a - b; one.less(a, b) AS a + b * 10
+    upper_of(n) AS n.upper(); of_column(a, x) AS a.power(x); one.lower(v) AS v || '!'; one.upper() AS 'no'
+    one.avg(v) AS 'no'; through(n) AS list_transform(n, lambda x: x + 1)
+    hidden(id) AS list_transform([1], lambda e: e + id)
+"""
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[tuple[Database, duckdb.DuckDBPyConnection]]:
+    """A table with missing values, and the same as `mean` completes it, each beside the same macros."""
+    made = """
+        CREATE TABLE t AS SELECT i AS id, i % 2 AS g, {'a': i, 'b': i * 10} AS s, 'n' || i AS n,
+            {'a': i + 100, 'b': 7, 'c': {'a': i + 5}} AS q, (i * 2)::DOUBLE AS x FROM range(6) AS r(i)
+    """
+    with imputedb.connect() as ours, duckdb.connect() as theirs:
+        for run in (ours.execute, theirs.execute):
+            run(made)
+            run("CREATE SCHEMA one")
+            for text in TEXTS.replace("\n", ";").split(";"):
+                if text.strip():
+                    run(f"CREATE MACRO {text}")
+        ours.execute("UPDATE t SET x = NULL WHERE id IN (2, 4)")
+        theirs.execute("UPDATE t SET x = (SELECT avg(x) FROM t WHERE id NOT IN (2, 4)) WHERE id IN (2, 4)")
+        yield ours, theirs
+
+
+@pytest.mark.parametrize("call", [call.strip() for call in SAME.replace("\n", ";").split(";") if call.strip()])
+def test_a_call_means_what_duckdb_takes_it_for(pair, call: str) -> None:
+    ours, theirs = pair
+    for text in ("SELECT {} FROM t ORDER BY ALL", "SELECT g, {} AS r FROM t GROUP BY g ORDER BY ALL",
+                 "SELECT id FROM t WHERE {} > 3 ORDER BY 1",
+                 "SELECT r FROM (SELECT {} AS r FROM t) ORDER BY 1"):  # fmt: skip
+        try:
+            wanted = theirs.execute(text.format(call))
+        except duckdb.Error:
+            with pytest.raises(imputedb.QueryError):
+                ours.sql(text.format(call), imputer="mean")
+            continue
+        found = ours.sql(text.format(call), imputer="mean")
+        assert found.columns == [name for name, *_ in wanted.description]
+        assert found.fetchall() == wanted.fetchall()
+
+
+def test_in_a_view_a_macro_is_its_text_too(pair) -> None:
+    ours, _ = pair
+    ours.execute("CREATE MACRO known(v) AS v IS NOT NULL; CREATE VIEW w AS SELECT known(x) AS k, x.abs() AS y FROM t")
+    assert ours.sql("SELECT count(*) FILTER (k), count(y) FROM w").fetchall() == [(4, 6)]
+
+
+def test_a_macro_that_asks_by_its_defaults_is_refused_where_values_are_missing(pair) -> None:
+    ours, _ = pair
+    ours.execute("CREATE MACRO instead(v, b := 0) AS coalesce(v, b)")
+    assert ours.sql("SELECT sum(instead(x, 1)) FROM t").fetchall() == [(0 + 2 + 1 + 6 + 1 + 10,)]
+    assert ours.sql("SELECT sum(instead(id)) FROM t").fetchall() == [(15,)]
+    with pytest.raises(imputedb.Unplanned, match="the macro instead asks about missing values"):
+        ours.sql("SELECT sum(instead(x)) FROM t")

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.catalog import macros
+from imputedb.blocks.reads import Reads
+from imputedb.engines.catalog import asking, macros
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.temporary import OURS
 from imputedb.errors import Error, Unplanned
@@ -124,6 +125,23 @@ def check_macros(engine: DuckDB, node: Tree, seen: frozenset[str] = frozenset())
                 way_out = "write its query out, or make it a view"
                 raise Unplanned(f"the macro {name} reads {table.name}, which misses values: {way_out}")
         check_macros(engine, known[name], seen | {name})
+
+
+def check_asking(engine: DuckDB, reads: Reads, node: Tree) -> None:
+    """Refuses a macro that is left to DuckDB, and asks about missing values where DuckDB sees completed ones.
+
+    Raises:
+        Unplanned: there is such a macro.
+    """
+    calls = [part for part in t.expressions(node) if part.get("class") == "FUNCTION"]
+    known = asking(engine, {str(part["function_name"]).lower() for part in calls})
+    for part in calls:
+        name = str(part["function_name"]).lower()
+        if name in known and reads.dirty(part):
+            way_out = "call it with all of its arguments, or write it out"
+            raise Unplanned(
+                f"the macro {name} asks about missing values, and only DuckDB knows its defaults: {way_out}"
+            )
 
 
 def _tables_in(engine: DuckDB, node: Tree) -> Iterator[Table]:

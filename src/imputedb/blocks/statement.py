@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from imputedb.algebra.relation import Table
 from imputedb.blocks.block import ANSWER, Block
-from imputedb.blocks.files import Files, check_macros
+from imputedb.blocks.files import Files, check_asking, check_macros
 from imputedb.blocks.making import Making
 from imputedb.blocks.nested import Nested
 from imputedb.blocks.reads import Reads
@@ -78,6 +78,7 @@ def blocks(
     prune(whole, reads.examined, engine.functions)
     if not reads.dirty(whole) and not always:
         return Blocks([], files.copies, warnings, said, itself)
+    check_asking(engine, reads, whole)
     scans = Scans(engine, reads, imputers, base=base)
     making = Making(engine, reads, scans, imputers, base=base, always=always)
     nested = Nested(engine, reads, making)

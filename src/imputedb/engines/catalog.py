@@ -1,6 +1,7 @@
 """What names mean in a DuckDB database, for those who resolve a statement."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import DuckDB
@@ -8,7 +9,8 @@ from imputedb.engines.resolution import DAMAGED, View, damaged, quoted
 from imputedb.errors import InternalError, QueryError
 from imputedb.sql import parse
 from imputedb.sql import tree as t
-from imputedb.sql.macros import Macro
+from imputedb.sql.asking import asks
+from imputedb.sql.macros import Call, Macro, path_of
 from imputedb.sql.macros import written_out as macros_written_out
 from imputedb.sql.sources import Catalog, Viewed
 from imputedb.sql.statements import created_query
@@ -28,10 +30,57 @@ def catalog(engine: DuckDB) -> Catalog:
 
 
 _MACROS = """
-    SELECT lower(function_name), list_transform(parameters, lambda one: lower(one)), macro_definition, internal,
-        function_type = 'macro'
+    SELECT lower(database_name), lower(schema_name), lower(function_name),
+        list_transform(parameters, lambda one: lower(one)), macro_definition, internal, function_type = 'macro',
+        coalesce(list_bool_or(list_transform(parameter_types, lambda one: one IS NOT NULL)), false),
+        list_contains(current_schemas(true), schema_name) AND (
+            database_name IN ('system', 'temp', current_database())
+            OR contains(current_setting('search_path'), database_name)
+        )
     FROM duckdb_functions() WHERE macro_definition IS NOT NULL
 """
+
+_FUNCTIONS = """
+    SELECT 1 FROM duckdb_functions() WHERE lower(function_name) = ? AND (
+        (lower(schema_name) = ? AND lower(database_name) = coalesce(?, lower(database_name)))
+        OR (lower(database_name) = ? AND ?)
+    ) LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Definition:
+    """A macro as DuckDB has it.
+
+    Attributes:
+        database: that has it.
+        schema: that has it.
+        name: its own.
+        parameters: their names.
+        text: of what it stands for.
+        internal: whether it comes with DuckDB.
+        scalar: whether it gives one value.
+        typed: whether a parameter has a type.
+        searched: whether its name alone means it.
+    """
+
+    database: str
+    schema: str
+    name: str
+    parameters: Sequence[str]
+    text: str
+    internal: bool
+    scalar: bool
+    typed: bool
+    searched: bool
+
+    def is_called(self, path: Sequence[str]) -> bool:
+        """Whether a name may mean it, with what stands before it."""
+        *before, name = path
+        if not before:
+            return name == self.name and self.searched
+        ways: list[list[str]] = [[self.schema], [self.database], [self.database, self.schema]]
+        return name == self.name and before in ways
 
 
 def macros(engine: DuckDB, called: Collection[str] = ()) -> dict[str, Tree]:
@@ -44,7 +93,7 @@ def macros(engine: DuckDB, called: Collection[str] = ()) -> dict[str, Tree]:
     known: dict[str, Tree] | None = engine.recall("macros")
     if known is None:
         found = _definitions(engine, called)
-        known = {name: _standing_for(engine, text) for name, _, text, internal, _ in found if not internal}
+        known = {one.name: _standing_for(engine, one.text) for one in found if not one.internal}
         engine.keep("macros", known)
     return known
 
@@ -53,31 +102,58 @@ def written_out(engine: DuckDB, node: Tree) -> Tree:
     """A statement with the expressions that macros stand for in place of their calls.
 
     Written out are the user's macros without a query inside, and those of DuckDB that aggregate. What has two macros of
-    as many arguments, in two schemas, is left to DuckDB.
+    as many arguments, in two schemas, is left to DuckDB, and so are parameters that have types or go by their defaults.
     """
-    called = {str(part["function_name"]).lower() for part in t.expressions(node) if part.get("class") == "FUNCTION"}
-    if not called:
+    calls = [part for part in t.expressions(node) if part.get("class") == "FUNCTION"]
+    if not calls:
         return node
-    texts: dict[tuple[str, int], list[tuple[Sequence[str], str, bool]]] = {}
-    for name, parameters, text, internal, scalar in _definitions(engine, called):
-        if scalar:
-            texts.setdefault((name, len(parameters)), []).append((parameters, text, internal))
+    called = {path_of(part) for part in calls}
+    names = {path[-1] for path in called}
+    known: dict[str, list[_Definition]] = {}
+    for one in _definitions(engine, names):
+        if one.scalar:
+            known.setdefault(one.name, []).append(one)
 
-    def macro(name: str, count: int) -> Macro | None:
-        own = [one for one in texts.get((name, count), ()) if not one[2]] or texts.get((name, count), [])
-        return _macro(engine, *own[0]) if len(own) == 1 else None
+    def macro(call: Call) -> Macro | None:
+        return _meant_by(engine, call, known.get(call.path[-1], ()))
 
-    if not any(name in called for name, _ in texts):
+    def is_function(path: tuple[str, ...]) -> bool:
+        *database, schema, name = path
+        ask = [name, schema, database[0] if database else None, schema, not database]
+        return bool(engine.session.rows(_FUNCTIONS, ask))
+
+    if not names & known.keys() and all(len(path) == 1 for path in called):
         return node
-    return macros_written_out(node, macro, lambda trees: parse.titles(engine.connection, trees))
+    return macros_written_out(node, macro, is_function, lambda trees: parse.titles(engine.connection, trees))
 
 
-def _definitions(engine: DuckDB, called: Collection[str]) -> list[tuple[str, Sequence[str], str, bool, bool]]:
-    """Name, parameters, text, whether it is DuckDB's, and whether it gives one value, of every macro."""
-    known: list[tuple[str, Sequence[str], str, bool, bool]] | None = engine.recall("macro definitions")
+def _meant_by(engine: DuckDB, call: Call, known: Sequence[_Definition]) -> Macro | None:
+    """The macro that a call means, if it is to be written out."""
+    named = [one for one in known if one.is_called(call.path)]
+    named = [one for one in named if not one.internal] or named
+    whole = [one for one in named if call.gives(one.parameters)]
+    if len(whole) == 1 and not whole[0].typed:
+        return _macro(engine, whole[0])
+    return None
+
+
+def asking(engine: DuckDB, called: Collection[str]) -> frozenset[str]:
+    """Those of some functions that are the user's macros, and ask about the missingness of an argument."""
+    found = [one for one in _definitions(engine, called) if one.name in called and not one.internal and one.scalar]
+    return frozenset(one.name for one in found if _asks(_standing_for(engine, one.text), one.parameters))
+
+
+def _asks(body: Tree, parameters: Sequence[str]) -> bool:
+    read = [part for tree in t.expressions(body) if asks(tree) for part in t.expressions(tree) if t.is_reference(part)]
+    return any(str(part["column_names"][0]).lower() in parameters for part in read)
+
+
+def _definitions(engine: DuckDB, called: Collection[str]) -> list[_Definition]:
+    """Every macro."""
+    known: list[_Definition] | None = engine.recall("macro definitions")
     if known is None:
         try:
-            known = engine.connection.execute(_MACROS).fetchall()
+            known = [_Definition(*row) for row in engine.connection.execute(_MACROS).fetchall()]
         except DAMAGED as error:
             if set(called) <= engine.functions.built_in:
                 return []
@@ -86,9 +162,10 @@ def _definitions(engine: DuckDB, called: Collection[str]) -> list[tuple[str, Seq
     return known
 
 
-def _macro(engine: DuckDB, parameters: Sequence[str], text: str, internal: bool) -> Macro | None:
-    """The macro of a text; None where it is not to be written out."""
-    key = ("macro", text, tuple(parameters))
+def _macro(engine: DuckDB, defined: _Definition) -> Macro | None:
+    """The macro of a definition; None where it is not to be written out."""
+    text, parameters, internal = defined.text, tuple(defined.parameters), defined.internal
+    key = ("macro", text, parameters)
     known: list[Macro | None] | None = engine.recall(key)
     if known is None:
         body = parse.parse(engine.connection, f"SELECT {text}")["select_list"][0]
@@ -98,7 +175,7 @@ def _macro(engine: DuckDB, parameters: Sequence[str], text: str, internal: bool)
             for part in t.expressions(body)
         )
         whole = not nested and (aggregates or not internal)
-        known = [Macro(tuple(parameters), body, internal) if whole else None]
+        known = [Macro(parameters, body, internal) if whole else None]
         engine.keep(key, known)
     return known[0]
 
@@ -107,9 +184,7 @@ def _aggregates(engine: DuckDB, name: str) -> bool:
     """Whether a function aggregates, or is a macro of DuckDB's that does."""
     if name in engine.functions.aggregates:
         return True
-    texts = [
-        text for known, _, text, internal, scalar in _definitions(engine, ()) if known == name and internal and scalar
-    ]
+    texts = [one.text for one in _definitions(engine, ()) if one.name == name and one.internal and one.scalar]
     return any(
         part.get("class") == "FUNCTION" and str(part["function_name"]).lower() in engine.functions.aggregates
         for text in texts
@@ -135,7 +210,7 @@ def _meant(engine: DuckDB, path: Sequence[str], within: object) -> Table | Viewe
     if query is None:
         return None
     columns = parse.shape(engine.connection, f"FROM {quoted(found.path)}")[0]
-    return Viewed(parse.parse(engine.connection, query), columns, found)
+    return Viewed(written_out(engine, parse.parse(engine.connection, query)), columns, found)
 
 
 def _described(engine: DuckDB, item: Tree) -> Sequence[str] | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imputedb.sql.asking import asks
-from imputedb.sql.tree import Tree, expressions, is_reference, rewrite
+from imputedb.sql.tree import Tree, expressions, is_reference, literal, operator, reference, rewrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +23,49 @@ class Macro:
     built_in: bool
 
 
-Macros = Callable[[str, int], Macro | None]
-"""The macro of a name, in lower case, and a number of arguments; None where there is none to be written out."""
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How a function is called.
+
+    Attributes:
+        path: its name, behind those of a database and a schema where they are given, in lower case.
+        count: of the arguments without a name, which stand first.
+        names: of the others, in lower case.
+    """
+
+    path: tuple[str, ...]
+    count: int
+    names: frozenset[str]
+
+    def gives(self, parameters: Sequence[str]) -> bool:
+        """Whether each of a macro's parameters has an argument, and no argument has none."""
+        rest = parameters[self.count :]
+        return self.count <= len(parameters) and len(rest) == len(self.names) and self.names == set(rest)
 
 
-def written_out(node: Tree, macros: Macros, titles: Callable[[Sequence[Tree]], list[str]]) -> Tree:
-    """A statement without calls of macros; columns keep the names that DuckDB gives them.
+Macros = Callable[[Call], Macro | None]
+"""The macro that a call means; None where there is none to be written out."""
+
+
+def written_out(
+    node: Tree,
+    macros: Macros,
+    is_function: Callable[[tuple[str, ...]], bool],
+    titles: Callable[[Sequence[Tree]], list[str]],
+) -> Tree:
+    """A statement without calls of macros, and calls of functions on columns, `x.upper()`, as `upper(x)`.
+
+    Columns keep the names that DuckDB gives them.
 
     Args:
         node: the statement.
         macros: what stands for what.
+        is_function: whether there is a function under a name with a schema, or a database, before it.
         titles: the names of expressions without an alias.
     """
 
     def called(tree: Tree) -> bool:
-        return any(_macro(part, macros) is not None for part in expressions(tree))
+        return any(_macro(part, macros) or _on_column(part, is_function) for part in expressions(tree))
 
     def walk(tree: Any) -> Any:
         if isinstance(tree, list):
@@ -50,36 +78,67 @@ def written_out(node: Tree, macros: Macros, titles: Callable[[Sequence[Tree]], l
             named = dict(zip(unnamed, titles([items[place] for place in unnamed]) if unnamed else [], strict=True))
             items = [{**item, "alias": named[place]} if place in named else item for place, item in enumerate(items)]
             tree = {**tree, "select_list": items}
-        found = _macro(tree, macros) if "class" in tree else None
-        if found is not None:
-            return walk(_in_place(tree, found))
+        if "class" in tree:
+            tree = _on_column(tree, is_function) or tree
+            found = _macro(tree, macros)
+            if found is not None:
+                return walk(_in_place(tree, found, is_function))
         return {key: walk(part) if part and isinstance(part, (dict, list)) else part for key, part in tree.items()}
 
     result: Tree = walk(node)
     return result
 
 
+def path_of(tree: Tree) -> tuple[str, ...]:
+    """The name of the function that a node calls, with what stands before it, in lower case."""
+    return tuple(str(part).lower() for part in tree["qualified_name"]["path"] if part)
+
+
+def _on_column(tree: Tree, is_function: Callable[[tuple[str, ...]], bool]) -> Tree | None:
+    """The call with the column that it is a call on as its first argument; None of one that is none on a column."""
+    if tree.get("class") != "FUNCTION":
+        return None
+    *before, name = [str(part) for part in tree["qualified_name"]["path"] if part]
+    if not before or len(before) > 2 or is_function(path_of(tree)):
+        return None
+    own = {"name": "", "expression": reference(*before)}
+    plain = {"schema": "", "catalog": "", "qualified_name": {"path": [name]}}
+    return {**tree, **plain, "arguments": [own, *tree["arguments"]]}
+
+
 def _macro(tree: Tree, macros: Macros) -> Macro | None:
-    if tree.get("class") != "FUNCTION" or tree.get("filter") or tree.get("distinct") or tree.get("schema"):
+    if tree.get("class") != "FUNCTION" or tree.get("filter") or tree.get("distinct"):
         return None
-    given = tree["arguments"]
-    if any(part.get("name") for part in given if isinstance(part, dict)):
-        return None
-    return macros(str(tree["function_name"]).lower(), len(given))
+    names = [str(part["name"]).lower() for part in tree["arguments"] if part["name"]]
+    return macros(Call(path_of(tree), len(tree["arguments"]) - len(names), frozenset(names)))
 
 
-def _in_place(tree: Tree, macro: Macro) -> Tree:
-    given = dict(zip(macro.parameters, (part["expression"] for part in tree["arguments"]), strict=True))
+def _in_place(tree: Tree, macro: Macro, is_function: Callable[[tuple[str, ...]], bool]) -> Tree:
+    arguments = tree["arguments"]
+    given = dict(zip(macro.parameters, (part["expression"] for part in arguments if not part["name"]), strict=False))
+    given |= {str(part["name"]).lower(): part["expression"] for part in arguments if part["name"]}
     body = _unasking(macro.body) if macro.built_in else macro.body
-    made: Tree = rewrite(body, lambda part: _argument(part, given))
+
+    def change(part: Tree) -> Tree | None:
+        called = _on_column(part, is_function)
+        return _argument(part, given) if called is None else rewrite(called, change)
+
+    made: Tree = rewrite(body, change)
     return {**made, "alias": tree.get("alias", "")}
 
 
 def _argument(part: Tree, given: Mapping[str, Tree]) -> Tree | None:
-    if not is_reference(part) or len(part["column_names"]) != 1:
+    """An argument in place of its parameter, which comes before columns and tables of its name; or a field of it."""
+    if not is_reference(part):
         return None
-    found = given.get(str(part["column_names"][0]).lower())
-    return None if found is None else {**found, "alias": ""}
+    parameter, *fields = (str(name) for name in part["column_names"])
+    found = given.get(parameter.lower())
+    if found is None:
+        return None
+    found = {**found, "alias": ""}
+    for field in fields:
+        found = operator("STRUCT_EXTRACT", found, literal(field))
+    return found
 
 
 def _unasking(tree: Any) -> Any:
