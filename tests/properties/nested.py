@@ -85,7 +85,10 @@ class _Writer:
         alias = columns[0]
         where = f" WHERE {self.condition(columns, depth)}" if self.draw(st.booleans()) else ""
         v = f"{alias}.{self.value(alias)}"
-        match self.pick("plain", "plain", "grouped", "distinct", "window", "limit", "sets", "having", "scalar"):
+        shapes = ("plain", "plain", "grouped", "distinct", "window", "limit", "sets", "having", "scalar", "partly")
+        match self.pick(*shapes):
+            case "partly":
+                return self.partly(depth, extra)
             case "grouped":
                 return (
                     f"SELECT count(*)::INTEGER AS k, sum({v})::BIGINT AS v, {self.text(alias)} AS t"
@@ -116,6 +119,22 @@ class _Writer:
                 inner = f"(SELECT max(z.i) FROM {self.pick('a', 'b')} z WHERE z.k <= {alias}.k)"
                 return f"SELECT {alias}.k AS k, {inner} AS v, {self.text(alias)} AS t FROM {source}{where}"
         return f"SELECT {alias}.k AS k, {v} AS v, {self.text(alias)} AS t FROM {source}{where}"
+
+    def partly(self, depth: int, extra: tuple[str, ...]) -> str:
+        """A query that reads some outputs of another, whose order or DISTINCT ON goes by names without a table."""
+        within = (
+            f"({self.block(depth - 1, extra)}) z"
+            if depth > 0
+            else f"(SELECT k, i AS v, g AS t FROM {self.pick('a', 'b')}) z"
+        )
+        key = self.pick("k", "v", "t", "v + 1")
+        inner = self.pick(
+            f"SELECT DISTINCT ON ({key}) k, v, t FROM {within} ORDER BY {key}, k, v, t",
+            f"SELECT k, v, t FROM {within} ORDER BY {key}, k, v, t LIMIT 3",
+            f"SELECT k, v, t, row_number() OVER () FROM {within} ORDER BY {key}, k, v, t LIMIT 3",
+        )
+        v = self.pick("sum(k)", "sum(v)", "count(*)")
+        return f"SELECT count(*)::INTEGER AS k, {v}::BIGINT AS v, '1' AS t FROM ({inner})"
 
     def value(self, alias: str) -> str:
         return "v" if alias.startswith(("r", "w")) else self.pick("i", "j")

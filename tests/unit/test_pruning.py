@@ -63,3 +63,17 @@ def test_what_nobody_reads_costs_nothing(table: Database, query: str, expected: 
 )
 def test_only_what_is_read_is_imputed(table: Database, query: str, read: set[str]) -> None:
     assert set(table.sql(query).report.imputed) == read
+
+
+@pytest.mark.parametrize(
+    ("query", "same"),
+    [
+        ("SELECT count(*) FROM (SELECT DISTINCT ON (x) x, y FROM t)", "SELECT count(DISTINCT x) FROM t"),
+        ("SELECT sum(id) FROM (SELECT DISTINCT ON (x) x, id FROM t ORDER BY x, id)",
+         "SELECT sum(a) FROM (SELECT min(id) AS a FROM t GROUP BY x)"),
+        ("SELECT sum(id) FROM (SELECT x, id, row_number() OVER () FROM t ORDER BY x + 1, id LIMIT 9)",
+         "SELECT sum(id) FROM (SELECT id FROM t ORDER BY t.x, t.id LIMIT 9)"),
+    ],
+)  # fmt: skip
+def test_an_output_that_only_its_own_query_sorts_by_stays(table: Database, query: str, same: str) -> None:
+    assert table.sql(query).fetchall() == table.sql(same).fetchall()

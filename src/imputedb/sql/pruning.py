@@ -20,9 +20,9 @@ def prune(whole: Tree, known: Examined, functions: Functions) -> None:
         if node.get("type") != "SELECT_NODE" or node is whole:
             continue
         uses = known.outputs.get(id(node), ())
-        items = node["select_list"]
+        items, sorting = node["select_list"], _names_of(node["modifiers"])
         for place, (item, use) in enumerate(zip(list(items), uses, strict=False)):
-            if use is None and _may_go(item, functions):
+            if use is None and _may_go(item, functions) and _name(item).lower() not in sorting:
                 items[place] = _instead(item, functions)
 
 
@@ -31,6 +31,19 @@ def _may_go(item: Tree, functions: Functions) -> bool:
     return item["class"] not in ("STAR", "CONSTANT") and not mentions(item, functions.single | _MANY_ROWS)
 
 
+def _names_of(modifiers: Tree) -> set[str]:
+    """Names without a table in ORDER BY and DISTINCT ON, in lower case: there an output goes before a column."""
+    return {str(one["column_names"][0]).lower() for one in t.expressions(modifiers) if _is_bare(one)}
+
+
+def _is_bare(node: Tree) -> bool:
+    return t.is_reference(node) and len(node["column_names"]) == 1
+
+
+def _name(item: Tree) -> str:
+    return str(item.get("alias") or (item["column_names"][-1] if t.is_reference(item) else ""))
+
+
 def _instead(item: Tree, functions: Functions) -> Tree:
-    name = str(item.get("alias") or (item["column_names"][-1] if t.is_reference(item) else ""))
-    return t.named(t.call("count_star") if is_aggregate(item, functions.aggregates) else t.literal(None), name)
+    none = t.call("count_star") if is_aggregate(item, functions.aggregates) else t.literal(None)
+    return t.named(none, _name(item))
