@@ -60,7 +60,9 @@ class DuckDB:
         self.slots = Slots(self.connection)
         self.functions = functions(self.connection)
         self.session.tidying += [self.temporary.tidy, self.slots.tidy]
+        self.session.undone = lambda: self.store.ended(kept=False)
         self.session.following = lambda text: following.followed(
+            self.session,
             self.store,
             self.tables,
             text,

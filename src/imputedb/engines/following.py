@@ -6,6 +6,7 @@ from dataclasses import replace
 import duckdb
 
 from imputedb.algebra.relation import Table
+from imputedb.engines.session import Session
 from imputedb.engines.store import Store
 from imputedb.engines.tables import Tables
 from imputedb.errors import Error
@@ -16,84 +17,67 @@ Action = Callable[[], None]
 Prune = Callable[[Table, bool], None]
 """Lets go of what no longer suits a table that has changed, or been replaced."""
 
-_ENDS = ("begin", "start", "commit", "end", "rollback", "abort")
-"""Words that begin or end a transaction."""
-
-_WORDS = ("replace", "alter", "drop", "begin", "start", "commit", "end", "rollback", "abort")
+_WORDS = ("replace", "alter", "drop", "begin", "start", "commit", "end", "rollback", "abort", "detach")
 
 
-def followed(store: Store, tables: Tables, text: str, prune: Prune) -> Action:
-    """What is to be done once statements have run, which have not run yet."""
+def followed(session: Session, store: Store, tables: Tables, text: str, prune: Prune) -> Action:
+    """What is to be done once a statement has run, which has not run yet."""
     lowered = text.lower()
     if not any(word in lowered for word in _WORDS):
         return _nothing
-    actions = _lasting([(statement[0].word, _one(store, tables, statement, prune)) for statement in _split(text)])
-
-    def follow() -> None:
-        for action in actions:
-            action()
-
-    return follow
-
-
-def _lasting(actions: Sequence[tuple[str, Action]]) -> list[Action]:
-    """The actions but those of statements that a later one of the same text rolls back: when they are done, it has."""
-    kept: list[tuple[str, Action]] = []
-    for word, action in actions:
-        while word in ("rollback", "abort") and kept and kept[-1][0] not in _ENDS:
-            kept.pop()
-        kept.append((word, action))
-    return [action for _, action in kept]
+    try:
+        found = [token for token in tokens(text) if token.text != ";"]
+    except (duckdb.Error, UnicodeError):
+        return _nothing
+    return _one(session, store, tables, found, prune) if found else _nothing
 
 
 def _nothing() -> None:
     pass
 
 
-def _split(text: str) -> list[list[Token]]:
-    try:
-        found = tokens(text)
-    except (duckdb.Error, UnicodeError):
-        return []
-    statements: list[list[Token]] = [[]]
-    for token in found:
-        if token.text == ";":
-            statements.append([])
-        else:
-            statements[-1].append(token)
-    return [statement for statement in statements if statement]
-
-
-def _one(store: Store, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:
+def _one(session: Session, store: Store, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:
     words = [token.word for token in found]
     match words[0]:
         case "begin" | "start":
             return store.begun
         case "commit" | "end":
-            return lambda: store.ended(kept=True)
+            sound = session.is_sound()
+            return lambda: store.ended(kept=sound)
         case "rollback" | "abort":
             return lambda: store.ended(kept=False)
         case "create" if words[1:3] == ["or", "replace"]:
-            return _replaced(store, tables, found, prune)
+            return _replaced(session, store, tables, found, prune)
         case "alter" if words[1:2] == ["table"]:
-            return _altered(store, tables, found, prune)
+            return _altered(session, store, tables, found, prune)
         case "drop":
             return _dropped(store, tables, found)
+        case "detach":
+            return _detached(store, found)
         case _:
             return _nothing
 
 
-def _replaced(store: Store, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:
+def _replaced(session: Session, store: Store, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:
     words = [token.word for token in found[:5]]
     temporary = words[3:4] in (["temp"], ["temporary"])
     if words[3 + temporary : 4 + temporary] != ["table"]:
         return _nothing
-    table, _ = _table(tables, found, 4 + temporary)
-    if table is None or (table.catalog == "temp") != temporary:
-        return _nothing
-    if not store.policies(table) and not store.missing(table):
+    path, _ = _path(found, 4 + temporary)
+    if len(path) == 1:  # another table of the name may hide the one that is replaced
+        catalog, schema = session.rows("SELECT current_database(), current_schema()")[0]
+        path = ["temp", "main", *path] if temporary else [catalog, schema, *path]
+    table = _meant(tables, path)
+    if table is None or not (store.policies(table) or store.missing(table)):
         return _nothing
     return lambda: prune(table, True)
+
+
+def _detached(store: Store, found: Sequence[Token]) -> Action:
+    """What is said of a database in memory is forgotten: one that is attached under its name later is another one."""
+    words = [token.word for token in found]
+    path, _ = _path(found, 2 if words[1:2] == ["database"] and len(words) > 2 else 1)
+    return lambda: store.detached(path[-1])
 
 
 def _dropped(store: Store, tables: Tables, found: Sequence[Token]) -> Action:
@@ -123,7 +107,7 @@ def _is_in(tables: Tables, table: Table, schema: Sequence[str]) -> bool:
     return bool(catalog) or tables.meant((table.schema, table.name)) == table
 
 
-def _altered(store: Store, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:
+def _altered(session: Session, store: Store, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:
     table, at = _table(tables, found, 2)
     rest = [token.word for token in found[at:]]
     if table is None:
@@ -132,30 +116,54 @@ def _altered(store: Store, tables: Tables, found: Sequence[Token], prune: Prune)
         after = Table(table.catalog, table.schema, _name(found[at + 2]))
         return lambda: store.renamed(table, after)
     if rest[:1] == ["rename"] and "to" in rest:
-        names = found[at + 1 : at + len(rest)]
-        names = names[1:] if names[0].word == "column" else names
-        before, after_name = _own(tables, table, _name(names[0])), _name(names[2])
-
-        def follow() -> None:
-            for column, policy in dict(store.policies(table)).items():
-                if policy.when and _mentions(policy.when, before):
-                    store.decide(table, column, replace(policy, when=_reworded(policy.when, before, after_name)))
-            store.column_renamed(table, before, after_name)
-
-        return follow
-    if rest[:1] == ["drop"]:
-        column = _own(tables, table, _name(found[-1] if found[-1].word not in ("cascade", "restrict") else found[-2]))
-
-        def gone() -> None:
-            store.declare(table, column, ())
-            for name, policy in dict(store.policies(table)).items():
-                if column in (name, policy.before) or _mentions(policy.when or "", column):
-                    store.decide(table, name, None)
-
-        return gone
+        column, at = _column(found, at + 1)
+        if len(column) > 1:  # a field of a struct
+            return _nothing
+        return _column_renamed(store, table, _own(tables, table, column[0]), _name(found[at + 1]))
+    if rest[:1] == ["drop"] and rest[1:2] != ["constraint"]:
+        column, _ = _column(found, at + 1)
+        return _nothing if len(column) > 1 else _column_dropped(session, store, table, _own(tables, table, column[0]))
     if rest[:1] == ["alter"] and (store.policies(table) or store.missing(table)):
         return lambda: prune(table, False)
     return _nothing
+
+
+def _column(found: Sequence[Token], at: int) -> tuple[list[str], int]:
+    """The name of a column behind RENAME or DROP, with the fields that follow it, and the place behind it."""
+    return _path(
+        found, at + 1 if found[at].word == "column" and len(found) > at + 1 and found[at + 1].word != "to" else at
+    )
+
+
+def _column_renamed(store: Store, table: Table, before: str, after: str) -> Action:
+    def follow() -> None:
+        for column, policy in dict(store.policies(table)).items():
+            if policy.when and _mentions(policy.when, before):
+                store.decide(table, column, replace(policy, when=_reworded(policy.when, before, after)))
+        store.column_renamed(table, before, after)
+
+    return follow
+
+
+def _column_dropped(session: Session, store: Store, table: Table, column: str) -> Action:
+    """What is said of a column goes with it, and so does what cannot be said of others without it."""
+
+    def follow() -> None:
+        store.declare(table, column, ())
+        for name, policy in dict(store.policies(table)).items():
+            left = policy.without(column)
+            if name == column:
+                store.decide(table, name, None)
+            elif left is None or _mentions(policy.when or "", column):
+                store.decide(table, name, None)
+                session.remarks.append(
+                    f"{table.name} has changed, and what was said of {name} is forgotten: it rests on {column}, "
+                    "which is dropped"
+                )
+            elif left != policy:
+                store.decide(table, name, left)
+
+    return follow
 
 
 def _mentions(condition: str, column: str) -> bool:
@@ -175,11 +183,15 @@ def _reworded(condition: str, before: str, after: str) -> str:
 def _table(tables: Tables, found: Sequence[Token], at: int) -> tuple[Table | None, int]:
     """The table that a name at a place means, and the place behind it."""
     path, at = _path(found, at)
+    return _meant(tables, path), at
+
+
+def _meant(tables: Tables, path: Sequence[str]) -> Table | None:
     try:
-        meant = tables.meant(path)
+        found = tables.meant(path)
     except (Error, duckdb.Error):
-        return None, at
-    return (meant if isinstance(meant, Table) else None), at
+        return None
+    return found if isinstance(found, Table) else None
 
 
 def _path(found: Sequence[Token], at: int) -> tuple[list[str], int]:

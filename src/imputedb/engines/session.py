@@ -56,6 +56,7 @@ class Session:
         signals: what comes in the middle of a call.
         remarks: what is to be said of tables that a call has replaced.
         following: told of every statement of the user's before it runs; what it gives is called once it has.
+        undone: called when a COMMIT has failed, and undone its transaction.
         tidying: called after a call that failed: each lets go of what the call may have left.
     """
 
@@ -71,6 +72,7 @@ class Session:
         self._version = 0
         self._in_transaction = False
         self.following: Callable[[str], Callable[[], None]] | None = None
+        self.undone: Callable[[], None] | None = None
         self.remarks: list[str] = []
         self.tidying: list[Callable[[], None]] = []
         atexit.register(_close_quietly, weakref.ref(self))
@@ -231,7 +233,21 @@ class Session:
             QueryError: DuckDB rejects it, with its reason.
             StorageError: it cannot be written.
         """
-        return self._ran(text, lambda connection: connection.execute(text, values or None).fetchall())
+        with self.lock:
+            *before, last = self._apart(text)
+            for statement in before:  # each is followed before the next runs, which may mean something else by a name
+                self._ran(statement, partial(_fetched, text=statement, values=None))
+            return self._ran(last, partial(_fetched, text=last, values=values))
+
+    def _apart(self, text: str) -> list[str]:
+        """The statements of a text; none of them runs where one does not parse."""
+        try:
+            found = [statement.query for statement in self.connection.extract_statements(text)]
+        except ValueError:  # a kind of statement that the client has no name for
+            found = split(text)
+        except duckdb.Error as error:
+            raise ours(error) from error
+        return found if len(found) > 1 else [text]
 
     def answered(self, text: str, values: Values = None) -> tuple[Held, list[str], list[str]]:
         """Runs any one statement as it stands: its rows, and the names and types of their columns.
@@ -289,19 +305,35 @@ class Session:
 
     def _note_transaction(self, text: str) -> None:
         """Whether the user is in a transaction of his own: another BEGIN would abort it."""
-        for statement in self.connection.extract_statements(text):
-            if statement.type == duckdb.StatementType.TRANSACTION:
-                self._in_transaction = first_word(statement.query) in ("begin", "start")
+        if (word := first_word(text)) in _TRANSACTIONS:
+            self._in_transaction = word in ("begin", "start")
 
     def _note_failure(self, text: str) -> None:
-        """The same of a text of which some statements ran: nobody says how many, so DuckDB is asked."""
-        if not any(first_word(statement) in _TRANSACTIONS for statement in split(text)):
+        """The same of a statement about transactions that failed: DuckDB is asked, and a COMMIT has undone its own."""
+        if first_word(text) not in _TRANSACTIONS:
             return
+        before, self._in_transaction = self._in_transaction, self._is_open()
+        if before and not self._in_transaction and self.undone:
+            self.undone()
+
+    def _is_open(self) -> bool:
         try:
             self.connection.execute("BEGIN; ROLLBACK")
-            self._in_transaction = False
         except duckdb.TransactionException:
-            self._in_transaction = True
+            return True
+        return False
+
+    def is_sound(self) -> bool:
+        """Whether statements can run: in a transaction that was aborted none can, and COMMIT undoes it."""
+        try:
+            self.connection.execute("SELECT 1")
+        except duckdb.TransactionException:
+            return False
+        return True
+
+
+def _fetched(connection: duckdb.DuckDBPyConnection, text: str, values: Values) -> list[tuple[Any, ...]]:
+    return connection.execute(text, values or None).fetchall()
 
 
 def _held(connection: duckdb.DuckDBPyConnection, text: str) -> Held:

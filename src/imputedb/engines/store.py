@@ -92,6 +92,11 @@ class Store:
         for column in list(self.policies(table)):
             self.decide(table, column, None)
 
+    def detached(self, catalog: str) -> None:
+        """Forgets what was said of tables in a database that is detached, and was in memory."""
+        for table in [table for table in self._memory if table.catalog.lower() == catalog.lower()]:
+            del self._memory[table]
+
     def renamed(self, table: Table, after: Table) -> None:
         """Follows a table to another name."""
         for column, codes in dict(self.missing(table)).items():

@@ -110,6 +110,13 @@ class Policy:
         """The columns that it names, but those of `when`."""
         return (*self.predictors, *self.exclude, *((self.before,) if self.before else ()))
 
+    def without(self, column: str) -> "Policy | None":
+        """The policy once a column is gone; None where it rests on it: its clock, or the last of its predictors."""
+        predictors = tuple(name for name in self.predictors if name != column)
+        if self.before == column or (self.predictors and not predictors):
+            return None
+        return replace(self, predictors=predictors, exclude=tuple(name for name in self.exclude if name != column))
+
     def renamed(self, before: str, after: str) -> "Policy":
         """The policy once a column that it names has another name; its condition is left as it is."""
 
