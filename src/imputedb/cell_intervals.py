@@ -1,7 +1,7 @@
 """An interval for each imputed cell, or a set of categories, with the coverage that was measured on hidden cells."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 
 from imputedb import arguments
 from imputedb.algebra.column import Column
-from imputedb.diagnostics.conformal import needed, two_sided, upper
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import CannotImpute, DataError
-from imputedb.evaluation import others, own
+from imputedb.evaluation import others
+from imputedb.imputers.hiding import hidden, own
 from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows
 from imputedb.imputers.random import keyed
 from imputedb.imputers.request import Request
+from imputedb.statistics.conformal import needed, two_sided, upper
 from imputedb.statistics.policy import Policy
 from imputedb.statistics.statistics import Kind
-from imputedb.stored import Stored, hidden, shown, stored
+from imputedb.stored import Stored, shown, stored
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -35,7 +36,8 @@ class CellInterval:
 
     Attributes:
         row: the value of the table's key, or its rowid where there is none.
-        value: the single value that the imputer gives.
+        value: the single value that the imputer gives; None where the column's policy leaves the cell missing, because
+            it is not known precisely enough (MISSING BELOW).
         low: the lower end of its interval; None of categories.
         high: the upper end.
         categories: that it may be, the likeliest first; empty of numbers.
@@ -176,9 +178,10 @@ def cell_intervals(
         raise CannotImpute(f"{table.table.name}.{target.name} has no observed value: nothing says what it could be")
     known = {one: table.gaps(one) for one, its in table.rows.columns.items() if not its.missing.all()}
     dirty = [one for one, gone in known.items() if table.is_imputed(one) and gone.any()]
-    flags = own(table.rows, dirty, share, seed, gaps)
+    laid = own(table.rows, dirty, share, seed, gaps)
+    flags = {one: flag & ~gaps for one, flag in laid.items()}  # rows that are asked about stay as they are
     asked = table.request(imputer, hidden(table.rows, flags), dirty, seed)
-    found = asked.values(progress)
+    found = asked.best(progress)
     given = found.values[target]
     values = asked.rows.columns[target].given(np.ma.getdata(given)).values
     split = _split(asked.rows, target, gaps, flags[target], _unfilled(asked, target, given), seed)
@@ -187,7 +190,21 @@ def cell_intervals(
         intervals, patterns = _sets(table, cells, values, _chances(asked, target, progress), split, level)
     else:
         intervals, patterns = _intervals(table, cells, values, split, level, table.statistics.policy(target.name))
-    return _together(table, asked, target, level, intervals, patterns, [*found.said, *others(asked)])
+    intervals, said = _left(table, table.request(imputer, table.rows, [target], seed), target, intervals)
+    return _together(table, asked, target, level, intervals, patterns, [*found.said, *others(asked), *said])
+
+
+def _left(
+    table: Stored, asked: Request, target: Column, intervals: list[CellInterval]
+) -> tuple[list[CellInterval], list[str]]:
+    """The cells, without a value where a policy leaves them missing, and how many these are."""
+    if not asked.permit(target).policy.below:
+        return intervals, []
+    places = np.flatnonzero(asked.rows.columns[target].missing)[asked.left(target)]
+    rows = set(table.identities[places].tolist())
+    stay = [replace(one, value=None) if one.row in rows else one for one in intervals]
+    count = sum(one.value is None for one in stay)
+    return stay, [f"{count:,} cells stay missing: {asked.permit(target).policy.left}"] if count else []
 
 
 def _unfilled(asked: Request, target: Column, given: Array) -> Flags:
@@ -228,7 +245,7 @@ def _chances(asked: Request, target: Column, progress: Progress | None) -> Float
     count = max(len(cells.levels), 2)
     observed = cells.values[~cells.missing].astype(np.intp)
     found = np.tile(np.bincount(observed, minlength=count) / len(observed), (len(cells.missing), 1))
-    for draw in asked.draws(range(1, DRAWS + 1), progress):
+    for draw in asked.drawn(range(1, DRAWS + 1), progress):
         found[places, np.ma.getdata(draw[target]).astype(np.intp)] += 1
     return np.asarray(found / (DRAWS + 1))
 

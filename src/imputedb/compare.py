@@ -5,26 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from imputedb import arguments
+from imputedb import answering, arguments
+from imputedb.answering import Planner
+from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import CannotImpute, QueryError, SqlSyntaxError, UnknownName
 from imputedb.imputers.chained import Chained
 from imputedb.imputers.imputer import Imputer
-from imputedb.imputers.registry import the_one
+from imputedb.imputers.registry import Choice, chosen, the_one
 from imputedb.imputers.shift import Shift
+from imputedb.inference.answers import Question
+from imputedb.result import Result
+from imputedb.running import PLANNED, Asked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from imputedb.result import Result
 
 METHODS = ("aipw", "ml", "bounds")
 
 WAYS = ("tree", "pmm", "norm", "aipw", "bounds")
 """The ways that are compared unless others are named: imputers, `aipw` and `bounds`."""
 
-Ask = Callable[[Mapping[str, Any]], "Result"]
+Ask = Callable[[Mapping[str, Any]], Result]
 """A query asked with further wishes, such as an imputer."""
 
 
@@ -116,6 +119,32 @@ def ways_of(ways: Sequence[str | Imputer], shifts: Mapping[str, Sequence[float]]
             assert isinstance(shifted, Chained)
             found[f"norm, {column} {size:+g}"] = shifted.with_deltas({column: Shift(add=size)})
     return found
+
+
+def answers(
+    engine: DuckDB,
+    planner: Planner,
+    text: str,
+    ways: Mapping[str, Imputer | None],
+    m: int,
+    seed: int,
+    interval: Question,
+    level: float,
+) -> Comparison:
+    """The lines of each way of answering a query of a database.
+
+    Raises:
+        QueryError: the text is no SELECT query; nothing has run then.
+    """
+    seed, level = arguments.seed(seed), arguments.share("level", level)
+    arguments.one_of("interval", interval, get_args(Question))
+    answering.check_query(engine, text)
+
+    def ask(imputer: Choice = "tree", m: int = 1, method: str = "imputation") -> Result:
+        asked = Asked(0.0, chosen(imputer), seed, PLANNED, m, interval, level, method=method)
+        return answering.respond(engine, planner, text, asked)
+
+    return compared(lambda wishes: ask(**wishes), ways, m)
 
 
 def compared(ask: Ask, ways: Mapping[str, Imputer | None], m: int) -> Comparison:

@@ -8,12 +8,12 @@ from datetime import date
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from imputedb import answering, arguments, policies, policy_file
 from imputedb.answering import Planner
 from imputedb.cell_intervals import CellIntervals, cell_intervals
-from imputedb.compare import WAYS, Comparison, compared, ways_of
+from imputedb.compare import WAYS, Comparison, answers, ways_of
 from imputedb.engines import declarations, load
 from imputedb.engines.border import bordered, public
 from imputedb.engines.caller import callers_frames
@@ -247,6 +247,7 @@ class Database:
         before: str | None = None,
         above: float | None = None,
         refuse: bool = False,
+        below: float | None = None,
     ) -> None:
         """Says how the missing values of a column are dealt with; kept with the database, replaces what was said.
 
@@ -265,6 +266,7 @@ class Database:
             before: a column of times: it is predicted from rows that are earlier.
             above: the share of the column's cells in an answer, in percent, above which imputed ones are warned of.
             refuse: refuses such an answer instead.
+            below: the precision, from 0 to 1, below which a missing cell stays missing (MISSING BELOW).
 
         Raises:
             UnknownName: there is no such table, column or imputer.
@@ -274,7 +276,7 @@ class Database:
         low, high = (end if end is None else as_bound(end) for end in (low, high))
         texts = tuple(map(as_text, arguments.listed("values", values, example="such as [1, 2]")))
         allowed, barred = arguments.names("predictors", predictors), arguments.names("exclude", exclude)
-        wanted = Policy(action, when, low, high, texts, imputer, allowed, barred, before, above, refuse)
+        wanted = Policy(action, when, low, high, texts, imputer, allowed, barred, before, above, refuse, below)
         policies.decide(self._engine, self._engine.tables.named(table), column, wanted)
 
     def policies(self, table: str | None = None) -> list[tuple[str, str, str]]:
@@ -496,15 +498,7 @@ class Database:
         Raises:
             QueryError: the text is no SELECT query; nothing has run then.
         """
-        seed, level = arguments.seed(seed), arguments.share("level", level)
-        arguments.one_of("interval", interval, get_args(Question))
-        answering.check_query(self._engine, text)
-
-        def ask(imputer: Choice = "tree", m: int = 1, method: str = "imputation") -> Result:
-            asked = Asked(0.0, chosen(imputer), seed, PLANNED, m, interval, level, method=method)
-            return answering.respond(self._engine, self._planner, text, asked)
-
-        return compared(lambda wishes: ask(**wishes), ways_of(ways, shifts or {}), m)
+        return answers(self._engine, self._planner, text, ways_of(ways, shifts or {}), m, seed, interval, level)
 
     def pool_scores(
         self,

@@ -12,16 +12,16 @@ from imputedb import arguments
 from imputedb.algebra.column import Column
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, QueryError
+from imputedb.imputers.hiding import hidden, own, spared, uniform
 from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows
 from imputedb.imputers.knn import KNN
-from imputedb.imputers.random import keyed
 from imputedb.imputers.registry import by_neighbours
 from imputedb.imputers.request import Request
 from imputedb.neighbours.metric import METRICS, MetricName
 from imputedb.neighbours.scan import KS, Scan
 from imputedb.neighbours.settings import MOST_K
 from imputedb.statistics.statistics import Kind
-from imputedb.stored import Stored, hidden, shown, stored
+from imputedb.stored import Stored, shown, stored
 
 Pattern = Literal["mcar", "own"]
 GROUPS = 20
@@ -167,6 +167,7 @@ def evaluate(
         notes += [f"{imputer.name}: {sentence}" for sentence in said]
         for column in sorted(flags):
             names = imputer.name, asked.filler(column).name
+            notes += [f"{imputer.name}: {sentence}" for sentence in staying(asked, column, filled[column])]
             scores += _scores(names, table.rows.columns[column], rows, column, flags[column], filled, groups)
     count = sum(int(flag.sum()) for flag in flags.values())
     policies = table.statistics.said
@@ -177,6 +178,12 @@ def _check(imputers: Sequence[Imputer], pattern: str) -> None:
     if not imputers:
         raise QueryError("'drop' fills nothing in: there is nothing to compare; name other imputers")
     arguments.one_of("pattern", pattern, get_args(Pattern))
+
+
+def staying(asked: Request, column: Column, values: Array) -> list[str]:
+    """What is to be said of cells, hidden ones among them, that a policy leaves missing."""
+    count, policy = int(np.ma.getmaskarray(values).sum()), asked.permit(column).policy
+    return [f"{count:,} cells of {column.name} stay missing: {policy.left}"] if count and policy.leaves else []
 
 
 def others(asked: Request) -> list[str]:
@@ -242,40 +249,8 @@ def _targets(table: Stored, names: Sequence[str]) -> list[Column]:
     return [column for column in filled if table.rows.columns[column].missing.any()] or filled
 
 
-def _uniform(rows: Rows, *what: int | str) -> Floats:
-    return np.asarray((keyed(rows.keys, *what) >> np.uint64(11)).astype(np.float64) * 2.0**-53)
-
-
 def _mcar(rows: Rows, targets: Sequence[Column], share: float, seed: int) -> dict[Column, Flags]:
-    return {c: _spared(rows.columns[c], _uniform(rows, seed, "hide", c.name) < share) for c in targets}
-
-
-def own(rows: Rows, targets: Sequence[Column], share: float, seed: int, models: Flags) -> dict[Column, Flags]:
-    """What is hidden of each target when the missingness of some rows is laid over others.
-
-    Args:
-        rows: the n rows.
-        targets: whose cells are hidden.
-        share: of the rows that are laid over.
-        seed: which rows, and with whose missingness.
-        models: (n,) the rows whose missingness is laid over others, picked at random.
-
-    Raises:
-        DataError: there is no such row.
-    """
-    places = np.flatnonzero(models)
-    if not len(places):
-        raise DataError("the table has no missing value, so no pattern of its own: hide cells with 'mcar'")
-    picked = places[(_uniform(rows, seed, "model") * len(places)).astype(np.intp)]
-    chosen = _uniform(rows, seed, "hide") < share
-    return {c: _spared(rows.columns[c], chosen & rows.columns[c].missing[picked]) for c in targets}
-
-
-def _spared(cells: Cells, flags: Flags) -> Flags:
-    """What can be hidden: observed cells, as long as half of them stay."""
-    flags = flags & ~cells.missing
-    observed = int((~cells.missing).sum())
-    return flags if flags.sum() <= observed / 2 else np.zeros(len(flags), bool)
+    return {c: spared(rows.columns[c], uniform(rows, seed, "hide", c.name) < share) for c in targets}
 
 
 def _groups(table: Stored, by: str | None) -> Mapping[str | None, Flags]:

@@ -245,7 +245,7 @@ class Execution:
         return self.statistics[column.relation].policy(column.name)
 
     def _is_sparse(self, column: Column) -> bool:
-        return self._meaning(column) is not None or bool(self._policy(column).before)
+        return self._meaning(column) is not None or self._policy(column).leaves
 
     def _meaning(self, column: Column) -> Tree | None:
         if column.name not in self.statistics[column.relation].policies:

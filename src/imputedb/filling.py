@@ -172,9 +172,9 @@ class Filling:
         return [[column for column in targets if column.relation == relation] for relation in relations]
 
     def _counted(self, values: dict[Column, Array], gaps: Mapping[Column, NDArray[np.bool_]]) -> dict[Column, Array]:
-        """The values, once it is said of which cells nothing earlier tells."""
+        """The values, once it is said which cells stay missing."""
         for column, array in values.items():
-            if self.policy(column).before:
+            if self.policy(column).leaves:
                 stay = int(np.count_nonzero(features.lacking(array) & gaps[column]))
                 self.stays(column, stay)
         return values
@@ -195,12 +195,10 @@ class Filling:
             self.outcome.warnings.append(said)
 
     def stays(self, column: Column, count: int) -> None:
-        """Takes note of cells that stay NULL, because no row is earlier that tells of them."""
+        """Takes note of cells that stay NULL, as the column's policy has it."""
         if count:
             self.outcome.imputed[column] -= count
-            self.outcome.warnings.append(
-                f"{count:,} cells of {column} stay NULL: no earlier row tells of them (by {self.policy(column).before})"
-            )
+            self.outcome.warnings.append(f"{count:,} cells of {column} stay NULL: {self.policy(column).left}")
 
     def decided(self, hand: Hand, values: Mapping[Column, Array]) -> dict[Column, Drawn]:
         """Of what was filled in, the draws: what is filled in above is given them, or it would not fit its row."""
@@ -317,7 +315,7 @@ class Filling:
         keys = self.keys(hand)
         learn = self.once(hand, gaps)
         share = 1.0
-        if learns_from_sample(self.imputer) and not any(self.policy(column).before for column in gaps):
+        if learns_from_sample(self.imputer) and not any(self.policy(column).leaves for column in gaps):
             observed = {c: np.count_nonzero(~gone if learn is None else learn & ~gone) for c, gone in missing.items()}
             counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
             enough = {column: checked.learning_rows(self.imputer, count) for column, count in counts.items()}
@@ -393,7 +391,7 @@ class Filling:
 
     def is_sparse(self, column: Column) -> bool:
         """Whether some missing cells of a column may stay so."""
-        return self.has_meaning(column) or bool(self.policy(column).before)
+        return self.has_meaning(column) or self.policy(column).leaves
 
     def policy(self, column: Column) -> Policy:
         """How a column's missing values are dealt with."""

@@ -81,6 +81,14 @@ def _checked(policy: Policy) -> Policy:
         if not 0 <= share <= 100:
             raise QueryError(f"the share is {policy.above}; it goes from 0 to 100 %")
         found["above"] = share
+    if policy.below is not None:
+        found["below"] = arguments.real("missing below", policy.below, example="a precision such as 0.8")
+        if not 0 <= policy.below <= 1:
+            raise QueryError(f"the precision is {policy.below:g}; it goes from 0 (not known) to 1 (known exactly)")
+        if policy.below and policy.before:
+            raise QueryError(
+                "MISSING BELOW measures values on hidden cells of all rows, of later ones too: it goes without BEFORE"
+            )
     return policy.changed(found)
 
 

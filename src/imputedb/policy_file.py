@@ -285,7 +285,7 @@ def _option(name: str, value: object) -> object:
         return arguments.one_of(name, value, ACTIONS)
     if name in ("low", "high"):
         return as_bound(value)
-    if name == "above":
+    if name in ("above", "below"):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise DataError(f"{name} is {value!r}; it is a number")
         return value

@@ -108,6 +108,8 @@ class Quantities:
         for column in self.problem.columns:
             action = self.problem.statistics[column.relation].policy(column.name).action
             _refuse(action != "impute", f"the policy of {column} is {action.upper()}")
+            left = bool(self.problem.statistics[column.relation].policy(column.name).below)
+            _refuse(left, f"the policy of {column} is MISSING BELOW, of which only imputers tell: leave method out")
         object.__setattr__(self, "outputs", tuple(self._output(scalar) for scalar in query.outputs))
 
     def _output(self, scalar: Scalar) -> Aggregate | int:

@@ -152,12 +152,3 @@ def shown(value: Any, cells: Cells) -> object:
             return int(value)
         case _:
             return float(value)
-
-
-def hidden(rows: Rows, flags: Mapping[Column, NDArray[np.bool_]]) -> Rows:
-    """The rows with more cells missing."""
-    columns = dict(rows.columns)
-    for column, flag in flags.items():
-        cells = columns[column]
-        columns[column] = cells.like(cells.values, cells.missing | flag)
-    return Rows(columns, rows.keys)

@@ -1,7 +1,7 @@
 """Why a cell has the value that neighbours gave it: who they are, how near, and how much they agree."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from hashlib import blake2b
 from typing import Any
@@ -21,6 +21,9 @@ from imputedb.imputers.truncated import bounds
 from imputedb.lookup import Lookup, Lookups, Told
 from imputedb.neighbours.search import Ints
 from imputedb.stored import shown
+
+NOTHING = ("left", "imprecise")
+"""What stands in place of a fallback where a cell has no value."""
 
 AUDITED = 10_000
 """Cells of an audit at most, unless more are asked for."""
@@ -59,7 +62,8 @@ class Why:
         effective: the number of equally weighted neighbours that would say as much (Kish 1965).
         variance: of numbers, the sample variance of the neighbours' values; None of categories or of one neighbour.
         entropy: of categories, -sum(p log p) of the weighted votes in nats; None of numbers.
-        fallback: `group`, `column` or `mean` where no neighbour was found; `left` where nothing stands in.
+        fallback: `group`, `column` or `mean` where no neighbour was found; `left` where nothing stands in; `imprecise`
+            where the column's policy leaves the cell missing (MISSING BELOW), which has no value then.
         recall: of an approximate search, its measured share of exact neighbours.
         age: seconds since the index of an approximate search was learnt.
         policy: what was said of the column, in words; None where nothing was.
@@ -141,7 +145,7 @@ def why(
         known = ~times.missing & ~times.missing[place] & (times.values < times.values[place])
         lookup = Lookup(lookup.stored.at(np.append(np.flatnonzero(known), place)), knn, None, "")
         place = int(known.sum())
-    told = lookup.told(name, [place])
+    told = _withheld(lookup, name, [place], lookup.told(name, [place]))
     return _explained(lookup, name, place, told, 0, salt)
 
 
@@ -161,6 +165,17 @@ def _permitted(
     """The index without the columns that one may not be predicted from."""
     barred = frozenset(other.name for other in lookup.stored.permits[column].barred)
     return lookups.of(engine, table, lookup.imputer, wanted, barred) if barred else lookup
+
+
+def _withheld(lookup: Lookup, column: Column, places: Sequence[int], told: Told) -> Told:
+    """What neighbours say, with a word where the column's policy leaves the cell missing."""
+    found, cells = lookup.stored, lookup.stored.rows.columns[column]
+    if not found.permits[column].policy.below:
+        return told
+    left = np.zeros(len(cells.missing), bool)
+    left[cells.missing] = found.request(lookup.imputer, found.rows, [column], 0).left(column)
+    words = ["imprecise" if left[place] else word for place, word in zip(places, told.fallback, strict=True)]
+    return replace(told, fallback=words)
 
 
 def _values(lookup: Lookup, column: Column, values: Array) -> Array:
@@ -184,7 +199,7 @@ def _explained(lookup: Lookup, column: Column, place: int, told: Told, cell: int
         column=column.name,
         row=_named(names, place, salt),
         key=lookup.stored.key,
-        value=None if told.fallback[cell] == "left" else shown(_values(lookup, column, told.values)[cell], cells),
+        value=None if told.fallback[cell] in NOTHING else shown(_values(lookup, column, told.values)[cell], cells),
         observed=None if cells.missing[place] else shown(cells.values[place], cells),
         metric=lookup.imputer.metric,
         neighbours=neighbours,
@@ -287,14 +302,14 @@ def _timely(lookup: Lookup, column: Column, places: Ints) -> Iterator[tuple[Look
 
 
 def _audited(lookup: Lookup, column: Column, places: Sequence[int], salt: str | None) -> dict[str, Array]:
-    told = lookup.told(column, places)
+    told = _withheld(lookup, column, places, lookup.told(column, places))
     cells = lookup.stored.rows.columns[column]
     graded, count = lookup.graded(column), len(places)
     there = np.isfinite(told.distances)
     found = there.sum(axis=1)
     ends = [np.where(found > 0, told.distances[np.arange(count), at], np.nan) for at in (0 * found, found - 1)]
     permitted = _values(lookup, column, told.values)
-    values = [None if told.fallback[i] == "left" else str(shown(permitted[i], cells)) for i in range(count)]
+    values = [None if told.fallback[i] in NOTHING else str(shown(permitted[i], cells)) for i in range(count)]
     nothing = np.full(count, np.nan)
     return {
         "row": np.array([str(_named(lookup.stored.identities, place, salt)) for place in places], object),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import imputedb
 from imputedb import CannotImpute, Database, DataError, QueryError, UnknownName
-from imputedb.diagnostics.conformal import needed, two_sided, upper
+from imputedb.statistics.conformal import needed, two_sided, upper
 
 
 def table(n: int, seed: int, *, skewed: bool = False) -> dict[str, np.ndarray]:

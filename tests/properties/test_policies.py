@@ -70,7 +70,7 @@ def audit(db: Database, _: Path) -> Filled:
     db.audit("t", "why_x", columns=["x"], limit=10_000)
     found = np.where(GONE, np.nan, X)
     for row, value in db.execute("SELECT row, value FROM why_x"):
-        found[int(row) - 1000] = float(value)
+        found[int(row) - 1000] = np.nan if value is None else float(value)
     return found
 
 
@@ -78,7 +78,8 @@ def why(db: Database, _: Path) -> Filled:
     found = np.where(GONE, np.nan, X)
     for place in np.flatnonzero(GONE)[:60].tolist():
         try:
-            found[place] = db.why("t", "x", place + 1000).value
+            value = db.why("t", "x", place + 1000).value
+            found[place] = np.nan if value is None else value
         except DataError as error:
             if "means something" not in str(error):
                 raise
@@ -186,6 +187,41 @@ def test_what_comes_later_changes_nothing(function: Function, tmp_path: Path) ->
         found.append(function(db, tmp_path / str(noise))[GONE & ~later])
     np.testing.assert_array_equal(*found)
     assert not np.isnan(found[0]).all()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
+def test_what_is_not_precise_enough_stays_missing_everywhere(function: Function, tmp_path: Path) -> None:
+    """Rows without their label say nothing of x: these stay missing, the others not."""
+    db = imputedb.connect()
+    unlabelled = np.random.default_rng(5).random(N) < 0.3
+    columns = {"id": IDS + 1000, "z": Z, "skipped": SKIPPED, "day": IDS, "label": np.ma.masked_array(LABEL, unlabelled)}
+    db.register("t", {**columns, "x": np.ma.masked_array(X, GONE)})
+    db.policy("t", "x", below=0.3)
+    values = function(db, tmp_path / "out")
+    tried = np.flatnonzero(GONE)[:60] if function is why else np.flatnonzero(GONE)
+    np.testing.assert_array_equal(np.isnan(values[tried].astype(float)), unlabelled[tried])
+    assert not np.isnan(values[~GONE]).any()
+
+
+def test_what_stays_missing_is_said_and_counted(tmp_path: Path) -> None:
+    db = database()
+    db.policy("t", "x", below=0.6, exclude=["label"])
+    count = int(GONE.sum())
+    for m, strategy in ((1, "planned"), (3, "planned"), (1, "base")):
+        found = db.sql("SELECT count(x) AS n, avg(x) AS a FROM t", imputer="norm", m=m, strategy=strategy)
+        assert found.fetchall()[0][0] == N - count
+        assert any(f"{count} cells of t.x stay NULL" in said for said in found.report.warnings)
+    db.impute("t", tmp_path / "out", m=2, imputer="norm")
+    told = opened(tmp_path / "out").manifest["columns"]["x"]
+    assert told["imputed"] == 0
+    assert any(f"{count} cells stay NULL" in note for note in told["notes"])
+    assert any("stay missing" in note for note in db.evaluate("t", imputer="norm", columns=["x"]).notes)
+    cells = db.cells("t", "x", imputer="norm")
+    assert all(one.value is None for one in cells.cells)
+    assert any("stay missing" in note for note in cells.notes)
+    for method in ("aipw", "bounds", "ml"):
+        with pytest.raises(QueryError, match="MISSING BELOW"):
+            db.sql("SELECT avg(x) AS a FROM t", method=method)  # type: ignore[arg-type]
 
 
 def test_evaluate_and_scan_hide_the_label() -> None:

@@ -45,6 +45,7 @@ ALL = {
     "predictors": {"predictors": ["ID", "s"]},
     "exclude": {"exclude": ["b"], "before": "id", "above": 5},
     "drop": {"action": "drop"},
+    "missing below": {"below": 0.75},
     "plain": {},
 }
 

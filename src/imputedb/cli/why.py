@@ -28,6 +28,8 @@ def _said(reason: Why) -> str:
             text = _value(reason.value)
         case "left":
             text = "no neighbour, and no fallback: left missing"
+        case "imprecise":
+            text = "left missing: it is known less precisely than the column's policy asks"
         case stage:
             text = f"{_value(reason.value)}, the fallback ({stage}): no row has both this column and one to compare by"
     return text if reason.observed is None else f"{text} (stored: {_value(reason.observed)})"

@@ -220,7 +220,7 @@ def continued(
 def _ready(asked: Wanted) -> Prepared | None:
     """The one chain that all targets are of, if they are: its cycles are told of."""
     parts = asked.parts()
-    if len(parts) != 1 or parts[0].bounds or parts[0].times is not None:
+    if len(parts) != 1 or parts[0].bounds or any(asked.permit(column).policy.leaves for column in asked.targets):
         return None
     (part,) = parts
     return part.imputer.prepared(part.rows, part.targets) if isinstance(part.imputer, Chained) else None
@@ -232,7 +232,7 @@ def _record(found: Source, values: Mapping[Column, Array], trace: Trace) -> dict
         "digests": remarks.digests(values),
         "means": {column.name: trace.means[column] for column in values if column in trace.means},
         "deviations": {column.name: trace.deviations[column] for column in values if column in trace.deviations},
-        "stay": {column.name: int(np.ma.getmaskarray(given).sum()) for column, given in values.items()},
+        "stay": {column.name: _stay(found, column, given) for column, given in values.items()},
         "notes": {column.name: trace.notes[column] for column in trace.notes},
         "methods": {column.name: trace.methods[column] for column in trace.methods},
     }
@@ -301,11 +301,22 @@ def _columns(request: Request, found: Source, records: Sequence[Mapping[str, Any
             "method": records[0]["methods"].get(column.name, request.imputer.name),
             "imputed": found.missing[column] - records[0]["stay"].get(column.name, 0),
             "imputed_share": (found.missing[column] - records[0]["stay"].get(column.name, 0)) / len(found.rows.keys),
-            "notes": sorted({note for record in records for note in record["notes"].get(column.name, [])}),
+            "notes": sorted({note for record in records for note in record["notes"].get(column.name, [])})
+            + _staying(found, column, records[0]["stay"].get(column.name, 0)),
             **_chains([record["means"].get(column.name, []) for record in records]),
         }
         for column in found.targets
     }
+
+
+def _stay(found: Source, column: Column, given: Array) -> int:
+    """How many cells that miss a value stay so."""
+    stays, meant = np.ma.getmaskarray(given), found.meant.get(column)
+    return int((stays if meant is None else stays & ~meant[found.rows.columns[column].missing]).sum())
+
+
+def _staying(found: Source, column: Column, count: int) -> list[str]:
+    return [f"{count:,} cells stay NULL: {found.permits[column].policy.left}"] if count else []
 
 
 def _chains(means: Sequence[Sequence[float]]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ their joint distribution whatever fills them: p(a) p(b | a), each factor a model
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from imputedb.imputers import checked
 from imputedb.imputers.earlier import CLOCK, earlier
 from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows, averages_donors
 from imputedb.imputers.order import by_name
+from imputedb.imputers.precision import imprecise
 from imputedb.imputers.registry import the_one
 from imputedb.imputers.truncated import Bounds, bounds, expected, within
 from imputedb.statistics.policy import DEFAULT, Policy
@@ -41,7 +43,7 @@ class Permit:
 FREE = Permit()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Request:
     """Cells to fill in.
 
@@ -95,8 +97,14 @@ class Request:
     def values(self, progress: Progress | None = None, drawn: Collection[Column] = ()) -> "Filled":
         """The single best values of the targets' missing cells; of those in `drawn` a draw.
 
-        Masked is what nothing may be predicted for: cells of rows that no other row is earlier than.
+        Masked is what nothing may be predicted for, cells of rows that no other row is earlier than, and what is not
+        known as precisely as a policy asks.
         """
+        found = self.best(progress, drawn)
+        return replace(found, values=self._masked(found.values))
+
+    def best(self, progress: Progress | None = None, drawn: Collection[Column] = ()) -> "Filled":
+        """The same, however precise."""
         filled, said = dict[Column, Array](), list[str]()
         for part in self.parts():
             seen = {c: values for c, values in filled.items() if c in drawn}
@@ -112,6 +120,12 @@ class Request:
 
         How the chains of each part moved is told to `heard`, but of those that are given other parts' draws.
         """
+        return map(self._masked, self.drawn(numbers, progress, heard))
+
+    def drawn(
+        self, numbers: Sequence[int], progress: Progress | None = None, heard: checked.Heard | None = None
+    ) -> Iterator[Mapping[Column, Array]]:
+        """The same, however precise."""
         parts = self.parts()
         together = [
             None if part.meets(self._before(parts, part)) else part.draws(numbers, progress, heard) for part in parts
@@ -121,6 +135,17 @@ class Request:
             for part, stream in zip(parts, together, strict=True):
                 filled |= next(part.seeing(filled).draws([number], progress) if stream is None else stream)
             yield filled
+
+    def _masked(self, filled: Mapping[Column, Array]) -> Mapping[Column, Array]:
+        return {c: np.ma.masked_array(v, self.left(c)) if self.permit(c).policy.below else v for c, v in filled.items()}
+
+    def left(self, column: Column) -> NDArray[np.bool_]:
+        """(k,) which missing cells of a target stay so, because they are not known as precisely as its policy asks."""
+        return self._left[column]
+
+    @cached_property
+    def _left(self) -> Mapping[Column, NDArray[np.bool_]]:
+        return {column: imprecise(self, column) for column in self.targets}
 
     def _before(self, parts: Sequence["Part"], part: "Part") -> list[Column]:
         return [column for other in parts[: parts.index(part)] for column in other.targets if part.sees(column)]

@@ -30,7 +30,6 @@ _LATER = {
     "cluster": "CLUSTER",
     "partition": "PARTITION BY ... ORDER BY",
     "when": "WHEN STALE",
-    "missing": "MISSING BELOW",
     "private": "PRIVATE",
 }
 """Clauses by their first word that are understood, and that nothing follows yet."""
@@ -38,7 +37,7 @@ _LATER = {
 GRAMMAR = (
     "CREATE | ALTER IMPUTATION POLICY ON table(column, ...) [IMPUTE | DROP | KEEP | STRUCTURAL WHEN (condition)] "
     "[IMPUTER name] [RANGE low TO high] [VALUES (value, ...)] [PREDICTORS (column, ...) | EXCLUDE (column, ...)] "
-    "[BEFORE column] [WARN | REFUSE ABOVE share %]; "
+    "[BEFORE column] [WARN | REFUSE ABOVE share %] [MISSING BELOW precision]; "
     "DROP IMPUTATION POLICY ON table[(column, ...)]; SHOW IMPUTATION POLICIES [ON table]"
 )
 
@@ -92,29 +91,37 @@ class _PolicyParser:
             case "impute" | "drop" | "keep":
                 return {"action": word}
             case "structural":
-                if self._next() != "when":
-                    raise self._wrong()
+                self._expect("when")
                 return {"action": "structural", "when": self._parenthesized()}
-            case "range":
-                low = self._bound()
-                if self._next() != "to":
-                    raise self._wrong()
-                return {"low": low, "high": self._bound()}
             case "values" | "predictors" | "exclude":
                 return {word: tuple(self._list())}
             case "imputer" | "before":
                 return {word: self._name()}
-            case "warn" | "refuse":
-                if self._next() != "above":
-                    raise self._wrong()
-                share = self._number()
-                if self._word() in ("%", "percent"):
-                    self._next()
-                return {"above": share, "refuse": word == "refuse"}
+            case "range" | "warn" | "refuse" | "missing":
+                return self._limits(word)
             case _ if word in _LATER:
                 raise Unplanned(f"{_LATER[word]} is not built yet: leave it out of the policy")
             case _:
                 raise self._wrong()
+
+    def _limits(self, word: str) -> dict[str, object]:
+        """What follows a word that sets limits."""
+        if word == "range":
+            low = self._bound()
+            self._expect("to")
+            return {"low": low, "high": self._bound()}
+        if word == "missing":
+            self._expect("below")
+            return {"below": self._number()}
+        self._expect("above")
+        share = self._number()
+        if self._word() in ("%", "percent"):
+            self._next()
+        return {"above": share, "refuse": word == "refuse"}
+
+    def _expect(self, word: str) -> None:
+        if self._next() != word:
+            raise self._wrong()
 
     def _bound(self) -> float | str | None:
         """A number, the text of a date or timestamp, or None for an infinite one."""

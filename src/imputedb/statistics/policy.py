@@ -40,6 +40,7 @@ class Policy:
         before: a column of times: what a value is predicted from are rows that are earlier; None for all rows.
         above: the share of a column's cells in an answer, in percent, above which imputed ones are warned of.
         refuse: whether the answer is refused instead.
+        below: the precision, from 0 to 1, below which a missing cell stays missing.
     """
 
     action: Action = "impute"
@@ -53,6 +54,7 @@ class Policy:
     before: str | None = None
     above: float | None = None
     refuse: bool = False
+    below: float | None = None
 
     def changed(self, options: Mapping[str, Any]) -> "Policy":
         """The policy with some attributes set anew."""
@@ -98,7 +100,19 @@ class Policy:
     @property
     def restricts(self) -> bool:
         """Whether more is asked than a constant in place of each missing value."""
-        return self.action == "structural" or self.bounds or bool(self.imputer or self.before or self.above)
+        return self.action == "structural" or self.bounds or bool(self.imputer or self.leaves or self.above)
+
+    @property
+    def leaves(self) -> bool:
+        """Whether some cells that miss a value may stay so."""
+        return bool(self.before or self.below)
+
+    @property
+    def left(self) -> str:
+        """Why those do that stay so."""
+        if self.before:
+            return f"no earlier row tells of them (by {self.before})"
+        return f"they are known less precisely than its policy asks (MISSING BELOW {self.below:g})"
 
     @property
     def bounds(self) -> bool:
@@ -144,6 +158,7 @@ class Policy:
         words += [f"BEFORE {_listed([self.before], chr(34))}"] if self.before else []
         if self.above is not None:
             words.append(f"{'REFUSE' if self.refuse else 'WARN'} ABOVE {_bound(self.above)} %")
+        words += [f"MISSING BELOW {_bound(self.below)}"] if self.below is not None else []
         return " ".join(words)
 
 
@@ -155,7 +170,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("when", "imputer", "before"), (str, type(None))),
     **dict.fromkeys(("low", "high"), (int, float, str, type(None))),
     "action": (str,),
-    "above": (int, float, type(None)),
+    **dict.fromkeys(("above", "below"), (int, float, type(None))),
     "refuse": (bool,),
 }
 
