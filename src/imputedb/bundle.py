@@ -42,17 +42,19 @@ class Drawn:
             places: (n,) of the rows, as `places` gives them.
             turns: (n,) the position, among the numbers, of the draw that each row is of.
         """
-        if self.values.dtype == object and cells.kind is not Kind.CATEGORY:  # a centre in the engine's words
+        if self.values.dtype == object and cells.numbers().kind is not Kind.CATEGORY:  # a centre in the engine's words
             return cells
         filled = cells.missing & (places >= 0)
         if self.known is not None:
             filled[filled] = self.known[turns[filled], places[filled]]
         given = self.values[turns[filled], places[filled]]
         if cells.kind is Kind.CATEGORY:
-            whole = recoded(cells, tuple(sorted({*cells.levels, *given.tolist()}, key=_order)))
-            codes = {level: code for code, level in enumerate(whole.levels)}
+            new = set(given.tolist()).difference(cells.levels)
+            levels = cells.levels if not new or cells.ordered else tuple(sorted({*cells.levels, *new}))
+            whole = recoded(cells, levels)
+            codes = {level: code for code, level in enumerate(levels)}
             whole.values[filled] = [codes[value] for value in given.tolist()]
-            return Cells(whole.values, cells.missing & ~filled, cells.kind, whole.levels)
+            return whole.like(whole.values, cells.missing & ~filled)
         values = cells.values.astype(np.result_type(cells.values, given), copy=True)
         values[filled] = given
         return Cells(values, cells.missing & ~filled, cells.kind)
@@ -63,11 +65,7 @@ def recoded(cells: Cells, levels: tuple[object, ...]) -> Cells:
     codes = {level: code for code, level in enumerate(levels)}
     moved = np.array([codes[level] for level in cells.levels], np.int32)
     values = moved[cells.values] if len(moved) else np.zeros(len(cells.values), np.int32)
-    return Cells(values, cells.missing, cells.kind, levels)
-
-
-def _order(level: object) -> str:
-    return str(level)
+    return Cells(values, cells.missing, cells.kind, levels, ordered=cells.ordered)
 
 
 def exploded(

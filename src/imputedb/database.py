@@ -38,6 +38,7 @@ from imputedb.running import PLANNED, Asked
 from imputedb.sensitivity import Departures, Key, swept
 from imputedb.sql.parameters import Given, by_name
 from imputedb.statistics.policy import Action, Bound, Policy, as_bound, as_text
+from imputedb.statistics.policy import Measure as Taken
 from imputedb.why import AUDITED, Why, audit, why
 
 if TYPE_CHECKING:
@@ -248,6 +249,7 @@ class Database:
         above: float | None = None,
         refuse: bool = False,
         below: float | None = None,
+        measure: Taken | None = None,
     ) -> None:
         """Says how the missing values of a column are dealt with; kept with the database, replaces what was said.
 
@@ -267,6 +269,8 @@ class Database:
             above: the share of the column's cells in an answer, in percent, above which imputed ones are warned of.
             refuse: refuses such an answer instead.
             below: the precision, from 0 to 1, below which a missing cell stays missing (MISSING BELOW).
+            measure: what its values are taken for: `nominal` categories, `ordinal` ones, which stand in the order of an
+                ENUM, of `values` or of numbers, or `numeric`; what type and values say unless given.
 
         Raises:
             UnknownName: there is no such table, column or imputer.
@@ -276,7 +280,7 @@ class Database:
         low, high = (end if end is None else as_bound(end) for end in (low, high))
         texts = tuple(map(as_text, arguments.listed("values", values, example="such as [1, 2]")))
         allowed, barred = arguments.names("predictors", predictors), arguments.names("exclude", exclude)
-        wanted = Policy(action, when, low, high, texts, imputer, allowed, barred, before, above, refuse, below)
+        wanted = Policy(action, when, low, high, texts, imputer, allowed, barred, before, above, refuse, below, measure)
         policies.decide(self._engine, self._engine.tables.named(table), column, wanted)
 
     def policies(self, table: str | None = None) -> list[tuple[str, str, str]]:

@@ -10,6 +10,7 @@ from imputedb.algebra.column import Column
 from imputedb.bundle import Drawn
 from imputedb.errors import CannotImpute
 from imputedb.filling import CENTRE, Filling, Hand, Outcome
+from imputedb.imputers import features
 from imputedb.imputers.doubts import doubts
 from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Rows, doubt, reads_whole_tables
 from imputedb.statistics.statistics import Kind
@@ -286,8 +287,7 @@ def _settled(hand: Hand, column: Column, gap: Flags) -> NDArray[np.int64]:
 
 
 def _named(values: Array, cells: Cells) -> Array:
-    """Values as the engine takes them: of categories the names."""
+    """Values as the engine takes them: of categories the levels."""
     if cells.kind is not Kind.CATEGORY:
         return values
-    names: Array = np.array(cells.levels, dtype=object)[values.astype(np.intp)]
-    return names
+    return features.named(values, cells)

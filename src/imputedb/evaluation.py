@@ -283,6 +283,7 @@ def _scores(
     flags = flags & ~stays
     true = truth.values.astype(np.float64)
     wrong = truth.kind in (Kind.CATEGORY, Kind.BOOLEAN)
+    unordered = wrong and not truth.ordered
     deviation = float(np.std(true[~truth.missing])) or 1.0
     found = []
     for group, members in groups.items():
@@ -291,6 +292,6 @@ def _scores(
             continue
         off = values[here] - true[here]
         error = float(np.mean(off != 0)) if wrong else float(np.sqrt(np.mean(off**2)) / deviation)
-        bias = None if wrong else float(np.mean(off) / deviation)
+        bias = None if unordered else float(np.mean(off) / deviation)
         found.append(Score(imputer, column.name, group, int(here.sum()), error, bias, wrong, method))
     return found

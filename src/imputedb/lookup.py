@@ -137,7 +137,7 @@ class Lookup:
 
     def graded(self, column: Column) -> bool:
         """Whether the column is of numbers."""
-        return self.attributes[self.order.index(column)].measure.graded
+        return self.attributes[self.order.index(column)].averages
 
     def chance(self, what: str, seed: int) -> Floats:
         """(n,) uniform numbers by row."""

@@ -7,7 +7,7 @@ from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, QueryError
 from imputedb.imputers.registry import chosen
 from imputedb.sql.policy_statement import PolicyStatement
-from imputedb.statistics.policy import ACTIONS, DEFAULT, Policy
+from imputedb.statistics.policy import ACTIONS, DEFAULT, MEASURES, Policy
 
 
 def follow(engine: DuckDB, statement: PolicyStatement) -> list[tuple[str, str, str]]:
@@ -66,6 +66,8 @@ def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy
 def _checked(policy: Policy) -> Policy:
     """The policy in plain values."""
     arguments.one_of("action", policy.action, ACTIONS)
+    if policy.measure is not None:
+        arguments.one_of("measure", policy.measure, MEASURES)
     found: dict[str, object] = {"refuse": arguments.flag("refuse", policy.refuse)}
     for name, example in (("when", "a condition in SQL"), ("before", "a column"), ("imputer", "its name")):
         if (given := getattr(policy, name)) is not None:

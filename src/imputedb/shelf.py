@@ -16,6 +16,7 @@ from imputedb.imputers.request import Permit, barred
 from imputedb.sql import tree as t
 from imputedb.sql.generate import ROW
 from imputedb.sql.tree import Tree
+from imputedb.statistics.measure import measured
 from imputedb.statistics.statistics import Kind, Statistics
 
 KEY = "\0key"  # no column of a database is called so
@@ -118,7 +119,7 @@ class Shelf:
     def _read(self, name: str, values: Array) -> Cells:
         if name in (KEY, ROW) or name.startswith(MEANT):
             return Cells(np.ma.getdata(values), np.zeros(len(values), bool), Kind.OPAQUE)
-        return features.cells(values, self.statistics.columns[name].kind)
+        return features.cells(values, measured(self.statistics.columns[name], self.statistics.policy(name)))
 
 
 def permits(shelf: Shelf, targets: Collection[Column], columns: Collection[Column]) -> dict[Column, Permit]:

@@ -104,7 +104,7 @@ class WorstCase:
 
     def _choices(self, found: Quantities, column: Column) -> Sequence[Tree]:
         """What a missing cell of a column is taken to be: both ends, or every level."""
-        known, cells = self.problem.statistics[column.relation].columns[column.name], found.cells(column)
+        known, cells = self.problem.statistics[column.relation].columns[column.name], found.cells(column).numbers()
         policy = self.problem.statistics[column.relation].policy(column.name)
         if known.kind is Kind.CATEGORY:
             levels = policy.values or [str(level) for level in cells.levels]

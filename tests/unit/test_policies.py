@@ -67,7 +67,7 @@ def table(request: pytest.FixtureRequest, kept: Database, db: Database) -> Datab
             "WHEN STALE WARN",
             "MISSING BELOW 3",
         ),
-        *("PRIVATE", "WARN ABOVE 120 %", "REFUSE", "SOMETHING"),
+        *("PRIVATE", "WARN ABOVE 120 %", "REFUSE", "SOMETHING", "AS", "AS DATE"),
     ],
 )
 def test_what_cannot_hold_is_refused_when_it_is_said(table: Database, clause: str) -> None:

@@ -46,6 +46,7 @@ ALL = {
     "exclude": {"exclude": ["b"], "before": "id", "above": 5},
     "drop": {"action": "drop"},
     "missing below": {"below": 0.75},
+    "measure": {"measure": "numeric"},
     "plain": {},
 }
 

@@ -24,7 +24,8 @@ def of_source(engine: DuckDB, text: str, columns: Sequence[str], level: float) -
     columns, level = arguments.names("columns", columns), arguments.share("level", level)
     with engine.lock:
         source = read(engine, staged(engine, text))
-    cells = {column.name: one for column, one in source.rows.columns.items() if one.kind in _NUMBERS}
+    numbers = {column.name: one.numbers() for column, one in source.rows.columns.items()}
+    cells = {name: one for name, one in numbers.items() if one.kind in _NUMBERS}
     unknown = [name for name in columns if name not in cells]
     if unknown:
         raise UnknownName(f"no column {unknown[0]!r} of numbers that vary; there are {', '.join(sorted(cells))}")

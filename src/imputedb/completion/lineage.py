@@ -30,15 +30,18 @@ def inherited(engine: DuckDB, query: str) -> Lineage:
     """What is said about the columns of a query's rows.
 
     A SELECT of columns from one table hands policies and declared values on, under the names that it gives them. Of
-    other queries over tables of which something was said nobody knows what it means for their rows.
+    other queries over tables of which something was said nobody knows what it means for their rows; what values are
+    taken for is no more than a type, and is left behind.
 
     Raises:
         DataError: such a query.
     """
     tables = _mentioned(engine, query)
-    said = [table for table in tables if engine.tables.shape(table).policies or engine.tables.shape(table).missing]
+    shapes = {table: engine.tables.shape(table) for table in tables}
+    said = [table for table, shape in shapes.items() if shape.policies or shape.missing]
     if not said:
         return Lineage({}, {})
+    binding = [table for table in said if shapes[table].missing or any(map(_decides, shapes[table].policies.values()))]
     try:
         node = parse.parse(engine.connection, query)
     except QueryError:
@@ -46,11 +49,17 @@ def inherited(engine: DuckDB, query: str) -> Lineage:
     source = node.get("from_table") or {}
     plain = source.get("type") == "BASE_TABLE" and not any(node.get(part) for part in _SHAPED)
     if len(tables) > 1 or not plain or any("DISTINCT" in str(one.get("type")) for one in node.get("modifiers", ())):
+        if not binding:
+            return Lineage({}, {})
         raise DataError(
-            f"policies or declared values of {said[0].name} cannot be followed through this SELECT: take plain columns "
-            "of that one table, or name the table itself"
+            f"policies or declared values of {binding[0].name} cannot be followed through this SELECT: take plain "
+            "columns of that one table, or name the table itself"
         )
-    return _Reading(engine, said[0], engine.tables.shape(said[0]), node).lineage()
+    return _Reading(engine, said[0], shapes[said[0]], node).lineage()
+
+
+def _decides(policy: Policy) -> bool:
+    return policy.decides
 
 
 def _mentioned(engine: DuckDB, query: str) -> list[Table]:
@@ -93,7 +102,7 @@ class _Reading:
             )
         own = {output: next(iter(names)) for output, (names, bare) in reads.items() if bare}
         for output, (names, bare) in reads.items():
-            if not bare and (touched := sorted(names & (coded | set(self.shape.policies)))):
+            if not bare and (touched := sorted(names & (coded | self._bound))):
                 raise DataError(
                     f"{output} is computed from {self.table.name}.{touched[0]}, of which something is said "
                     "about missing values: select that column as it is"
@@ -104,6 +113,11 @@ class _Reading:
             if name in self.shape.policies
         }
         return Lineage(policies, {o: self.shape.missing[name] for o, name in own.items() if name in coded})
+
+    @property
+    def _bound(self) -> set[str]:
+        """The columns of which more is said than what their values are taken for."""
+        return {name for name, policy in self.shape.policies.items() if policy.decides}
 
     def _outputs(self) -> dict[str, tuple[set[str], bool]]:
         """By output, the columns that it reads, and whether it is one of them as it is."""

@@ -95,7 +95,7 @@ def _outcome(found: Source, formula: str) -> Column:
         raise UnknownName(f"the outcome {name!r} is no column; it stands alone at the left of ~: {', '.join(known)}")
     if name not in known:
         raise DataError(f"the outcome {name!r} has no values that could be predicted")
-    cells = found.rows.columns[known[name]]
+    cells = found.rows.columns[known[name]].numbers()
     if cells.kind not in (Kind.NUMBER, Kind.INTEGER, Kind.BOOLEAN):
         raise DataError(f"the outcome {name!r} is not of numbers: score zeros and ones, such as ({name} = 'yes')::INT")
     return known[name]
@@ -103,7 +103,7 @@ def _outcome(found: Source, formula: str) -> Column:
 
 def _folds(found: Source, outcome: Column, asked: Scoring) -> NDArray[np.intp]:
     """(n,) the fold of each row, -1 of rows that miss the outcome."""
-    cells = found.rows.columns[outcome]
+    cells = found.rows.columns[outcome].numbers()
     fold = np.full(len(cells.missing), -1, np.intp)
     values = np.where(cells.missing, 0.0, cells.values.astype(np.float64))
     binary = _is_binary(cells)
@@ -125,9 +125,10 @@ def _completed(found: Source, outcome: Column, test: Flags, asked: Scoring) -> I
     """The rows of each draw, filled in by what the rows that are not tested say."""
     import pandas as pd
 
-    cells = found.rows.columns[outcome]
-    values, kind = (cells.values == 1, Kind.BOOLEAN) if _is_binary(cells) else (cells.values, cells.kind)
-    hidden = {**found.rows.columns, outcome: Cells(values, cells.missing | test, kind, cells.levels)}
+    cells = found.rows.columns[outcome].numbers()
+    if _is_binary(cells):
+        cells = Cells(cells.values == 1, cells.missing, Kind.BOOLEAN)
+    hidden = {**found.rows.columns, outcome: cells.like(cells.values, cells.missing | test)}
     rows = replace(found.rows, columns=hidden, learn=~test)
     targets = tuple(column for column in rows.columns if column in found.targets or column == outcome)
     source = replace(found, rows=rows, targets=targets)

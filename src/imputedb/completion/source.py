@@ -181,7 +181,9 @@ def completed_columns(source: Source, filled: Mapping[Column, Array]) -> dict[st
             values[cells.missing] = np.ma.getdata(filled[column])
             gone[cells.missing] = np.ma.getmaskarray(filled[column])
         gone |= source.meant.get(column, False)
-        if cells.kind is Kind.CATEGORY:
+        whole = cells.like(values, gone).numbers()
+        values = whole.values
+        if whole.kind is Kind.CATEGORY:
             names = np.array([*cells.levels, None], dtype=object)
             found[column.name] = names[np.where(gone, len(cells.levels), values).astype(np.intp)]
         else:

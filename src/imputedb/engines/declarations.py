@@ -16,6 +16,7 @@ from imputedb.errors import DataError, QueryError, UnknownName
 from imputedb.sql import parse
 from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
+from imputedb.statistics import measure
 from imputedb.statistics.policy import Policy, as_text, number
 from imputedb.statistics.statistics import Kind
 
@@ -155,12 +156,13 @@ def _check(engine: DuckDB, table: Table, column: str, said: Policy) -> None:
         _check_condition(engine, table, said.when)
     type_name = engine.tables.shape(table).types[column]
     kind, place = profile.kind_of(type_name), f"{table.name}.{column}"
-    if said.low is not None or said.high is not None:
+    measure.check(place, type_name, kind, said)
+    if (said.low is not None or said.high is not None) and not measure.levels_of(type_name):
         _check_range(place, type_name, kind, said)
     for value in said.values:
         _check_value(engine, table, column, value)
-    low, high = _ends(kind, said)
     numbers = [number(value, kind) for value in said.values] if kind in _ORDERED else []
+    low, high = _ends(kind, said) if numbers else (0.0, 0.0)
     if numbers and not any(low <= one <= high for one in numbers):
         raise DataError(f"none of the values of {place} is in its range")
     if said.before is not None:

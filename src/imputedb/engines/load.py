@@ -11,12 +11,13 @@ import duckdb
 import numpy as np
 
 from imputedb.algebra.relation import Table
-from imputedb.engines import declarations, ragged
+from imputedb.engines import declarations, levels, ragged
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.frames import readable
 from imputedb.engines.resolution import quoted
 from imputedb.errors import DataError, StorageError, UnknownName
 from imputedb.sql import file_errors, parse
+from imputedb.statistics.policy import DEFAULT
 
 Missing = Mapping[str, Sequence[object]]
 """Values that mean a missing one, by column."""
@@ -99,8 +100,10 @@ def register(engine: DuckDB, name: str, frame: Any, missing: Missing, *, replace
     with _whole(engine, name):
         made = _place(engine, name) if kept else Table("temp", "main", name)
         _make_room(engine, made, replace=replace)
-        _create(engine, made, readable(name, frame))
+        read = readable(name, frame)
+        _create(engine, made, read)
         _declare(engine, made, missing)
+        _unordered(engine, made, levels.unordered(read))
 
 
 def _create(engine: DuckDB, made: Table, frame: Any) -> None:
@@ -112,6 +115,9 @@ def _create(engine: DuckDB, made: Table, frame: Any) -> None:
         raise DataError(f"{made.name} cannot be read as a table: {odd.rstrip(': ')}") from error
     try:
         engine.connection.execute(f"CREATE {kind} {quoted(made.path)} AS FROM {name}")
+        for column, ordered in levels.ordered(frame).items():
+            values = ", ".join("'" + level.replace("'", "''") + "'" for level in ordered)
+            engine.connection.execute(f"ALTER TABLE {quoted(made.path)} ALTER {quoted((column,))} TYPE ENUM ({values})")
     except (duckdb.NotImplementedException, duckdb.InvalidInputException) as error:
         locked = parse.translated(error)
         if isinstance(locked, StorageError):
@@ -120,6 +126,16 @@ def _create(engine: DuckDB, made: Table, frame: Any) -> None:
     finally:
         with suppress(duckdb.Error):
             engine.connection.unregister(name)
+
+
+def _unordered(engine: DuckDB, made: Table, columns: Sequence[str]) -> None:
+    """Says of ENUMs that their categories stand in no order, unless something was said of them."""
+    said = engine.store.policies(made)
+    for column in columns:
+        policy = said.get(column, DEFAULT)
+        if policy.measure is None:
+            engine.store.decide(made, column, policy.changed({"measure": "nominal"}))
+    engine.session.changed()
 
 
 def _odd(engine: DuckDB, frame: Any) -> str:

@@ -45,7 +45,7 @@ class Cells:
             since 1970, categories as positions in `levels`. Cells that are missing hold anything.
         missing: (n,) True where the value is missing.
         kind: what the values are.
-        levels: the categories in their order, empty for anything else.
+        levels: the categories in their order, empty for anything else; whole numbers where these are codes.
         ordered: whether that order is declared, and not only the one they sort in.
         lasting: whether the column will be asked for again, so that it pays to work out its ranks.
     """
@@ -95,6 +95,14 @@ class Cells:
         """Other cells of the same column."""
         return Cells(values, missing, self.kind, self.levels, ordered=self.ordered)
 
+    def numbers(self) -> "Cells":
+        """The column as numbers where its categories are whole numbers; itself of any other."""
+        if self.kind is not Kind.CATEGORY or not self.levels or isinstance(self.levels[0], str):
+            return self
+        levels = np.array(self.levels)
+        kind = Kind.INTEGER if levels.dtype.kind in "iu" else Kind.NUMBER
+        return Cells(levels[np.where(self.missing, 0, self.values).astype(np.intp)], self.missing, kind)
+
     def given(self, values: Array) -> "Cells":
         """The same cells with values, in the order of the rows, where they are missing."""
         whole = np.array(self.values)
@@ -118,7 +126,7 @@ class Cells:
 
     def filled(self) -> kernel.Cells:
         """The column as one that is to be filled in."""
-        return kernel.Cells(self.values, self.missing, self.kind is Kind.CATEGORY)
+        return kernel.Cells(self.values, self.missing, self.kind is Kind.CATEGORY, self.ordered)
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,12 +238,12 @@ class KNN:
         return [name.rpartition(".")[2] for name in (self.group, self.before) if name]
 
     def attribute(self, column: Column, cells: Cells) -> Attribute:
-        """A column as neighbours are told by it: categories and booleans nominal, all else numeric unless declared."""
+        """A column as neighbours are told by it: by its order where it has one, else nominal, unless declared."""
         declared = {name: measure for name, measure in self.measures if _matches(name, column)}
-        measure = Measure.NOMINAL if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN) else Measure.NUMERIC
+        measure = _measure(cells)
         if declared:
             measure = Measure(next(iter(declared.values())))
-        return Attribute(cells.values, cells.missing, measure)
+        return Attribute(cells.values, cells.missing, measure, cells.kind is Kind.CATEGORY)
 
     def groups(self, rows: Rows) -> Ints | None:
         """(n,) codes of the rows' groups, negative where unknown; None where donors may be of any."""
@@ -259,6 +259,12 @@ class KNN:
             return None
         cells = rows.columns[_named(self.before, list(rows.columns))]
         return np.where(cells.missing, np.nan, cells.values.astype(np.float64))
+
+
+def _measure(cells: Cells) -> Measure:
+    if cells.kind is Kind.CATEGORY and cells.ordered:
+        return Measure.ORDINAL
+    return Measure.NOMINAL if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN) else Measure.NUMERIC
 
 
 def _pairs(name: str, given: object) -> tuple[tuple[str, object], ...]:
@@ -279,7 +285,7 @@ def _timely(rows: Rows, times: Cells, order: Sequence[Column]) -> Folds:
         flags = np.zeros(len(rows.keys), bool)
         flags[hidden] = True
         cells = rows.columns[order[target]]
-        column = {order[target]: Cells(cells.values, flags, cells.kind, cells.levels)}
+        column = {order[target]: cells.like(cells.values, flags)}
         return blocks(Rows(column, rows.keys), [order[target]], times)
 
     return folds

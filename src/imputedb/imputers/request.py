@@ -238,7 +238,7 @@ class Part:
         cells = rows.columns[column]
         if self.times is None or rows.learn is None:
             return cells
-        return Cells(cells.values, cells.missing | ~rows.learn, cells.kind, cells.levels)
+        return cells.like(cells.values, cells.missing | ~rows.learn)
 
     def _permitted(self, rows: Rows, targets: Sequence[Column]) -> list[Column]:
         """The targets of which a value that may be filled in is known; where times are minded there may be others."""
@@ -291,7 +291,7 @@ class Part:
         """Single values of a column of an imputer that averages donors, of those whose value may be filled in alone."""
         cells = rows.columns[column]
         good = limit.permits(cells.values) | cells.missing
-        some = Cells(cells.values, cells.missing | ~good, cells.kind, cells.levels)
+        some = cells.like(cells.values, cells.missing | ~good)
         hidden = replace(rows, columns={**rows.columns, column: some})
         if good.all() or not hidden.taught(column).any():
             return limit.nearest(values)

@@ -11,6 +11,7 @@ from imputedb.errors import CannotImpute
 from imputedb.imputers.imputer import EVERY, Array, Cells, Rows
 from imputedb.imputers.order import labels
 from imputedb.imputers.random import mixed, uniform
+from imputedb.statistics.measure import ends
 from imputedb.statistics.policy import Policy
 from imputedb.statistics.policy import number as as_number
 from imputedb.statistics.statistics import Kind
@@ -92,10 +93,11 @@ def bounds(name: str, policy: Policy, cells: Cells) -> Bounds:
     """
     if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN):
         levels = cells.levels if cells.kind is Kind.CATEGORY else ("false", "true")
-        usable = np.array([not policy.values or str(level) in policy.values for level in levels], bool)
+        usable = np.array(_usable(levels, policy), bool)
         seen = cells.values[~cells.missing].astype(np.intp)
         if not usable[seen].any():
-            raise CannotImpute(f"{name}: none of the values {', '.join(policy.values)} is observed: allow others")
+            wanted = f"of the values {', '.join(policy.values)}" if policy.values else "in its range"
+            raise CannotImpute(f"{name}: none {wanted} is observed: allow others")
         return Bounds(name, cells, -np.inf, np.inf, usable=usable)
     low = -np.inf if policy.low is None else as_number(policy.low, cells.kind)
     high = np.inf if policy.high is None else as_number(policy.high, cells.kind)
@@ -109,6 +111,22 @@ def bounds(name: str, policy: Policy, cells: Cells) -> Bounds:
         raise CannotImpute(f"{name}: none of the values {', '.join(policy.values)} is in its range")
     gaps = np.diff(known) / 2 if len(known) > 1 else np.array([np.inf])
     return Bounds(name, cells, known[0] - gaps[0], known[-1] + gaps[-1], known=known)
+
+
+def _usable(levels: Sequence[object], policy: Policy) -> list[bool]:
+    """Which categories are among the values of a policy and in its range: of their numbers, or of their order."""
+    if levels and not isinstance(levels[0], str):
+        numbers = [as_number(str(level), Kind.NUMBER) for level in levels]
+        low, high = (end if end is None else float(end) for end in (policy.low, policy.high))
+        listed = {as_number(value, Kind.NUMBER) for value in policy.values}
+        return [
+            (not listed or one in listed) and (low is None or low <= one) and (high is None or one <= high)
+            for one in numbers
+        ]
+    first, last = ends(tuple(levels), policy)
+    return [
+        (not policy.values or level in policy.values) and first <= place <= last for place, level in enumerate(levels)
+    ]
 
 
 def within(

@@ -50,12 +50,14 @@ class Cells:
     Attributes:
         values: (n,) floats, integers or booleans; cells that are missing may hold anything.
         missing: (n,) True where the value is missing; None when nothing is. NaN in a floating column is missing too.
-        nominal: whether the values are codes of unordered categories.
+        nominal: whether the values are codes of categories.
+        graded: whether these stand in the order of their codes.
     """
 
     values: NDArray[np.generic]
     missing: NDArray[np.bool_] | None = None
     nominal: bool = False
+    graded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,7 @@ def fill_many(
     done, fitted, watched, moments = _kernel.fill(
         values,
         [None if isinstance(column, Picked) else _flags(column.missing) for column in columns],
-        [int(isinstance(column, Cells) and column.nominal) for column in columns],
+        [_categories(column) if isinstance(column, Cells) else 0 for column in columns],
         [(place, bound, place in drawn) for place, bound in zip(targets, most, strict=True)],
         [output for draw in outputs for output in draw],
         None if rows is None else np.require(rows, np.uint64, _TAKEN),
@@ -220,7 +222,12 @@ def ranks(cells: Cells) -> Ranks | None:
     """What a column's bins are learnt from, whichever of its rows are asked for; None of a column that is too long."""
     if len(cells.values) > MOST_RANKED:
         return None
-    return Ranks(_array(0, cells.values), _flags(cells.missing), cells.nominal)
+    return Ranks(_array(0, cells.values), _flags(cells.missing), _categories(cells))
+
+
+def _categories(cells: Cells) -> int:
+    """0 for numbers, 1 for categories, 2 for those that stand in an order."""
+    return cells.nominal and 1 + cells.graded
 
 
 def _size(columns: Sequence[Cells | Picked], *marks: NDArray[np.generic] | None) -> int:

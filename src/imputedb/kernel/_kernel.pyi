@@ -4,12 +4,12 @@ from numpy import float64, generic, int32, int64, uint8, uint64
 from numpy.typing import NDArray
 
 class Ranks:
-    def __init__(self, values: NDArray[generic], missing: NDArray[uint8] | None, nominal: bool) -> None: ...
+    def __init__(self, values: NDArray[generic], missing: NDArray[uint8] | None, categories: int) -> None: ...
 
 def fill(
     values: list[NDArray[generic] | tuple[Ranks, NDArray[int64]]],
     missing: list[NDArray[uint8] | None],
-    nominal: list[int],
+    categories: list[int],
     targets: list[tuple[int, int, bool]],
     outputs: list[NDArray[generic]],
     keys: NDArray[uint64] | None,

@@ -137,6 +137,7 @@ Binned categories(const Column& column, int max_bins, std::size_t taught) {
   Binned out;
   out.taught = taught;
   out.nominal = true;
+  out.graded = column.graded;
   std::unordered_map<std::int64_t, std::uint32_t> counts;
   for (std::size_t i = 0; i < taught; ++i)
     if (!column.is_missing(i)) ++counts[column.category(i)];
@@ -225,6 +226,7 @@ Binned categories(const Ranks& ranks, std::span<const std::uint16_t> rows, int m
   Binned out;
   out.taught = taught;
   out.nominal = true;
+  out.graded = ranks.graded;
   std::vector<std::uint32_t> counts(ranks.values.size());
   for (const std::uint16_t rank : rows.first(taught)) ++counts[rank];
   std::vector<std::uint16_t> seen;

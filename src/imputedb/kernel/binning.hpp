@@ -24,6 +24,7 @@ struct Binned {
   std::uint32_t observed = 0;  // of the rows learnt from
   std::uint32_t distinct = 0;  // bounded by what the bins tell apart, or exact when every value has its own bin
   bool nominal = false;
+  bool graded = false;  // nominal columns: whether trees see categories in the order of their levels
   bool key = false;  // integers or categories, every observed one different
 
   int bins() const { return static_cast<int>(centre.size()); }
@@ -52,7 +53,7 @@ struct Ranks {
 
   std::vector<std::uint16_t> ranks;  // per row: 0 where it is missing, 1.. in the order of the values
   std::vector<double> values;        // per rank; nothing of rank 0
-  bool nominal, integral, finite;
+  bool nominal, graded, integral, finite;
 };
 
 // Bins are learnt from the first `taught` rows; all rows are coded. A category not seen there is coded as missing.

@@ -17,7 +17,8 @@ struct Column {
   const std::uint8_t* missing = nullptr;  // null when nothing but NaN is missing
   std::size_t rows = 0;
   Type type = Type::f64;
-  bool nominal = false;
+  bool nominal = false;  // codes of categories
+  bool graded = false;   // categories that stand in the order of their codes
   const Ranks* ranks = nullptr;  // instead of values
   const std::int64_t* places = nullptr;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "random.hpp"
@@ -40,6 +41,13 @@ double explained(const Binned& column, const std::vector<std::uint32_t>& rows, c
   }
   const double variance = sxx - sx * sx / n, covariance = sxy - sx * sy / n;
   return variance > 0 ? covariance * covariance / variance : 0.0;
+}
+
+// Per code of categories that stand in an order its level; of rarer ones that share a code more than any.
+std::vector<float> steps_of(const Binned& column) {
+  std::vector<float> out(static_cast<std::size_t>(column.bins()), std::numeric_limits<float>::infinity());
+  for (std::size_t b = 0; b < column.levels.size(); ++b) out[b + 1] = static_cast<float>(column.levels[b]);
+  return out;
 }
 
 }  // namespace
@@ -139,7 +147,8 @@ std::vector<float> level_means(const std::uint8_t* codes, int bins, const std::v
 Order order_of(const Binned& column, const std::uint8_t* codes, const std::vector<std::uint32_t>& rows,
                const std::vector<float>& y) {
   if (!column.nominal) return kAsItIs;
-  const std::vector<float> means = level_means(codes, column.bins(), rows, y);
+  const std::vector<float> means =
+      column.graded ? steps_of(column) : level_means(codes, column.bins(), rows, y);
   std::vector<std::uint8_t> places(means.size() - 1);
   std::iota(places.begin(), places.end(), std::uint8_t{1});
   std::stable_sort(places.begin(), places.end(), [&](std::uint8_t a, std::uint8_t b) { return means[a] < means[b]; });

@@ -80,7 +80,8 @@ std::vector<int> predictors(const Lesson& lesson, const std::vector<std::uint32_
 std::vector<float> level_means(const std::uint8_t* codes, int bins, const std::vector<std::uint32_t>& rows,
                                const std::vector<float>& y);
 
-// The order in which trees see the codes of a column: of categories by the mean of y, all others as they are.
+// The order in which trees see the codes of a column: of categories by the mean of y or, where they stand in an order,
+// by that; all others as they are.
 Order order_of(const Binned& column, const std::uint8_t* codes, const std::vector<std::uint32_t>& rows,
                const std::vector<float>& y);
 

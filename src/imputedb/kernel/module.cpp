@@ -49,32 +49,34 @@ Column picked(const nb::tuple& ranks_and_places) {
   Column column;
   column.rows = places.shape(0);
   column.nominal = ranks.nominal;
+  column.graded = ranks.graded;
   column.ranks = &ranks;
   column.places = places.data();
   return column;
 }
 
-std::vector<Column> columns_of(nb::list values, nb::list missing, const std::vector<int>& nominal) {
+std::vector<Column> columns_of(nb::list values, nb::list missing, const std::vector<int>& categories) {
   std::vector<Column> out;
-  for (std::size_t i = 0; i < nominal.size(); ++i) {
+  for (std::size_t i = 0; i < categories.size(); ++i) {
     if (nb::isinstance<nb::tuple>(values[i])) {
       out.push_back(picked(nb::cast<nb::tuple>(values[i])));
       continue;
     }
     const auto array = nb::cast<AnyArray>(values[i]);
-    Column column{array.data(), nullptr, array.shape(0), type_of(array), nominal[i] != 0};
+    Column column{array.data(), nullptr, array.shape(0), type_of(array), categories[i] != 0, categories[i] == 2};
     if (!missing[i].is_none()) column.missing = nb::cast<Flags>(missing[i]).data();
     out.push_back(column);
   }
   return out;
 }
 
-nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& nominal,
+// Of each column 0 for numbers, 1 for categories, 2 for categories that stand in an order.
+nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& categories,
                const std::vector<std::tuple<int, std::size_t, bool>>& targets, nb::list outputs,
                std::optional<Keys> keys, std::optional<Places> of_draw, int cycles, int leaves, int min_leaf,
                std::uint64_t seed, const std::vector<std::uint64_t>& draws, std::size_t taught, int threads,
                nb::object progress) {
-  const std::vector<Column> columns = columns_of(values, missing, nominal);
+  const std::vector<Column> columns = columns_of(values, missing, categories);
   std::vector<Target> asked;
   for (const auto& [place, train_rows, drawn] : targets) asked.push_back({place, train_rows, drawn});
   std::vector<void*> places;
@@ -138,12 +140,12 @@ NB_MODULE(_kernel, m) {
   nb::class_<Ranks>(m, "Ranks")
       .def(
           "__init__",
-          [](Ranks* self, AnyArray values, std::optional<Flags> missing, bool nominal) {
-            new (self) Ranks(
-                Column{values.data(), missing ? missing->data() : nullptr, values.shape(0), type_of(values), nominal});
+          [](Ranks* self, AnyArray values, std::optional<Flags> missing, int categories) {
+            new (self) Ranks(Column{values.data(), missing ? missing->data() : nullptr, values.shape(0),
+                                    type_of(values), categories != 0, categories == 2});
           },
-          "values"_a, "missing"_a.none(), "nominal"_a);
-  m.def("fill", &fill, "values"_a, "missing"_a, "nominal"_a, "targets"_a, "outputs"_a, "keys"_a.none(),
+          "values"_a, "missing"_a.none(), "categories"_a);
+  m.def("fill", &fill, "values"_a, "missing"_a, "categories"_a, "targets"_a, "outputs"_a, "keys"_a.none(),
         "of_draw"_a.none(), "cycles"_a, "leaves"_a, "min_leaf"_a, "seed"_a, "draws"_a, "taught"_a, "threads"_a,
         "progress"_a.none());
   m.def("bin", &bin, "values"_a, "missing"_a.none(), "nominal"_a, "bins"_a);

@@ -7,7 +7,7 @@
 namespace imputedb {
 
 Ranks::Ranks(const Column& column)
-    : ranks(column.rows), values(1), nominal(column.nominal), integral(column.integral()) {
+    : ranks(column.rows), values(1), nominal(column.nominal), graded(column.graded), integral(column.integral()) {
   std::vector<std::pair<double, std::uint32_t>> order;
   for (std::size_t row = 0; row < column.rows; ++row)
     if (!column.is_missing(row)) order.emplace_back(column.at(row), static_cast<std::uint32_t>(row));

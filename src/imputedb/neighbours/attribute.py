@@ -19,17 +19,24 @@ class Attribute:
         values: (n,) numbers, booleans or codes of categories; missing ones hold anything.
         missing: (n,) True where the value is missing.
         measure: how its values differ.
+        named: whether values are codes of categories, of which there is no mean.
     """
 
     values: NDArray[np.generic]
     missing: NDArray[np.bool_]
     measure: Measure = Measure.NUMERIC
+    named: bool = False
 
     def located(self, rows: Ints | slice = slice(None)) -> Floats:
         """Values of some rows as floats, NaN where they are missing."""
         values = self.values[rows].astype(np.float64)
         values[self.missing[rows]] = np.nan
         return values
+
+    @property
+    def averages(self) -> bool:
+        """Whether its values have a mean and a median."""
+        return self.measure.graded and not self.named
 
     @property
     def observed(self) -> NDArray[np.bool_]:

@@ -34,7 +34,7 @@ def stand_ins(
             there = np.full(len(rows), len(observed) > 0)
             values = np.zeros(len(rows), attribute.values.dtype)
             if len(observed):
-                values[:] = centre(observed, graded=attribute.measure.graded, mean=stage == "mean")
+                values[:] = centre(observed, graded=attribute.averages, mean=stage == "mean")
         here = left & there
         if here.any():
             yield stage, here, values[here]
@@ -50,7 +50,7 @@ def _of_groups(attribute: Attribute, rows: Ints, groups: Ints) -> tuple[Flags, A
         if group >= 0 and len(donors):
             here = groups[rows] == group
             there |= here
-            values[here] = centre(donors, graded=attribute.measure.graded)
+            values[here] = centre(donors, graded=attribute.averages)
     return there, values
 
 

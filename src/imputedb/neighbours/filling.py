@@ -265,7 +265,7 @@ def answers(attribute: Attribute, neighbours: NDArray[np.int32], weights: Floats
     """
     neighbours = np.where(neighbours < 0, neighbours[:, :1], neighbours)  # of no weight, but with a value
     said = attribute.values[neighbours]
-    if attribute.measure.graded and settings.aggregate != "mode":
+    if attribute.averages and settings.aggregate != "mode":
         centre = aggregate.mean if settings.aggregate == "mean" else aggregate.median
         return middles(said, lambda numbers: centre(numbers, weights))
     return said[np.arange(len(said)), aggregate.mode(said.astype(np.float64), weights)]

@@ -157,7 +157,7 @@ def _errors(attribute: Attribute, parts: Sequence[tuple[Floats, Floats]], count:
     if not len(true):
         return [1.0] * count
     off = np.concatenate([given for given, _ in parts], axis=1) - true
-    if not attribute.measure.graded:
+    if not attribute.averages:
         return [float(share) for share in np.mean(off != 0, axis=1)]
     deviation = float(np.std(attribute.located()[attribute.observed])) or 1.0
     return [float(error) / deviation for error in np.sqrt(np.mean(off**2, axis=1))]

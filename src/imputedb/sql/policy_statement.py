@@ -36,8 +36,9 @@ _LATER = {
 
 GRAMMAR = (
     "CREATE | ALTER IMPUTATION POLICY ON table(column, ...) [IMPUTE | DROP | KEEP | STRUCTURAL WHEN (condition)] "
-    "[IMPUTER name] [RANGE low TO high] [VALUES (value, ...)] [PREDICTORS (column, ...) | EXCLUDE (column, ...)] "
-    "[BEFORE column] [WARN | REFUSE ABOVE share %] [MISSING BELOW precision]; "
+    "[AS NOMINAL | AS ORDINAL | AS NUMERIC] [IMPUTER name] [RANGE low TO high] [VALUES (value, ...)] "
+    "[PREDICTORS (column, ...) | EXCLUDE (column, ...)] [BEFORE column] [WARN | REFUSE ABOVE share %] "
+    "[MISSING BELOW precision]; "
     "DROP IMPUTATION POLICY ON table[(column, ...)]; SHOW IMPUTATION POLICIES [ON table]"
 )
 
@@ -97,6 +98,8 @@ class _PolicyParser:
                 return {word: tuple(self._list())}
             case "imputer" | "before":
                 return {word: self._name()}
+            case "as":
+                return {"measure": self._measure()}
             case "range" | "warn" | "refuse" | "missing":
                 return self._limits(word)
             case _ if word in _LATER:
@@ -122,6 +125,12 @@ class _PolicyParser:
     def _expect(self, word: str) -> None:
         if self._next() != word:
             raise self._wrong()
+
+    def _measure(self) -> str:
+        found = self._next()
+        if found not in ("nominal", "ordinal", "numeric"):
+            raise self._wrong()
+        return found
 
     def _bound(self) -> float | str | None:
         """A number, the text of a date or timestamp, or None for an infinite one."""

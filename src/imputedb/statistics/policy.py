@@ -16,6 +16,10 @@ Action = Literal["impute", "drop", "keep", "structural"]
 
 ACTIONS: tuple[Action, ...] = ("impute", "drop", "keep", "structural")
 
+Measure = Literal["nominal", "ordinal", "numeric"]
+
+MEASURES: tuple[Measure, ...] = ("nominal", "ordinal", "numeric")
+
 Bound = float | str
 """A number; of dates and timestamps their text, as ISO 8601 has it."""
 
@@ -41,6 +45,8 @@ class Policy:
         above: the share of a column's cells in an answer, in percent, above which imputed ones are warned of.
         refuse: whether the answer is refused instead.
         below: the precision, from 0 to 1, below which a missing cell stays missing.
+        measure: what values are taken for, whatever their type: `nominal` categories, `ordinal` ones, which stand in
+            the order of an ENUM, of `values` or of numbers, or `numeric`. None for what type and values say.
     """
 
     action: Action = "impute"
@@ -55,6 +61,7 @@ class Policy:
     above: float | None = None
     refuse: bool = False
     below: float | None = None
+    measure: Measure | None = None
 
     def changed(self, options: Mapping[str, Any]) -> "Policy":
         """The policy with some attributes set anew."""
@@ -79,6 +86,8 @@ class Policy:
         options: dict[str, Any] = {name: tuple(value) if name in LISTS else value for name, value in data.items()}
         if options.get("action", "impute") not in ACTIONS:
             raise TypeError(f"action is {options['action']!r}")
+        if options.get("measure") not in (None, *MEASURES):
+            raise TypeError(f"measure is {options['measure']!r}")
         return cls(**options)
 
     def predicts(self, column: str) -> bool:
@@ -115,6 +124,11 @@ class Policy:
         return f"they are known less precisely than its policy asks (MISSING BELOW {self.below:g})"
 
     @property
+    def decides(self) -> bool:
+        """Whether it says more than what values are taken for."""
+        return replace(self, measure=None) != DEFAULT
+
+    @property
     def bounds(self) -> bool:
         """Whether some values may not be filled in."""
         return self.low is not None or self.high is not None or bool(self.values)
@@ -147,6 +161,7 @@ class Policy:
     def __str__(self) -> str:
         """In the words of CREATE IMPUTATION POLICY."""
         words = [f"STRUCTURAL WHEN ({self.when})" if self.action == "structural" else self.action.upper()]
+        words += [f"AS {self.measure.upper()}"] if self.measure else []
         words += [f"IMPUTER {self.imputer}"] if self.imputer else []
         if self.low is not None or self.high is not None:
             low = "-infinity" if self.low is None else _bound(self.low)
@@ -167,7 +182,7 @@ LISTS = ("values", "predictors", "exclude")
 
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(LISTS, (list, tuple)),
-    **dict.fromkeys(("when", "imputer", "before"), (str, type(None))),
+    **dict.fromkeys(("when", "imputer", "before", "measure"), (str, type(None))),
     **dict.fromkeys(("low", "high"), (int, float, str, type(None))),
     "action": (str,),
     **dict.fromkeys(("above", "below"), (int, float, type(None))),

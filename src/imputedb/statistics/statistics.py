@@ -19,6 +19,7 @@ class ColumnStatistics:
     `centre` is what the mean imputer fills in, as SQL text of a literal of the column's type: the mean rounded to
     the type, or the most frequent value of categories and booleans. None where nothing is observed.
     `missing` counts what is to be imputed or dropped; NULLs that mean something of their own are `meant`.
+    `coded`: whether numbers are codes of categories, by their values (`codes.py`).
     `spread` is the coefficient of variation, standard deviation / |mean|, bounded by 1; for categories the share of
     values that are not the most frequent one. Both are free of units.
     """
@@ -31,6 +32,7 @@ class ColumnStatistics:
     spread: float = 0.0
     histogram: Histogram | None = None
     meant: int = 0
+    coded: bool = False
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,7 @@ def _learns_where_it_may(imputer: Imputer) -> None:
 
 def _nothing_missing(imputer: Imputer) -> None:
     given = rows()
-    complete = {c: Cells(x.values, np.zeros(len(x.missing), bool), x.kind, x.levels) for c, x in given.columns.items()}
+    complete = {c: x.like(x.values, np.zeros(len(x.missing), bool)) for c, x in given.columns.items()}
     for values in _single(imputer, Rows(complete, given.keys), EVERY).values():
         require(len(values) == 0, "it fills in where nothing is missing")
 

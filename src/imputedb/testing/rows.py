@@ -26,16 +26,13 @@ def rows(n: int = 200, seed: int = 0) -> Rows:
 def changed(given: Rows, column: Column, values: Array) -> Rows:
     """The same rows with other stored values in a column."""
     cells = given.columns[column]
-    columns = {**given.columns, column: Cells(values, cells.missing, cells.kind, cells.levels)}
+    columns = {**given.columns, column: cells.like(values, cells.missing)}
     return Rows(columns, given.keys, given.learn)
 
 
 def copied(given: Rows) -> Rows:
     """The same rows in arrays of their own."""
-    columns = {
-        column: Cells(cells.values.copy(), cells.missing.copy(), cells.kind, cells.levels)
-        for column, cells in given.columns.items()
-    }
+    columns = {column: cells.like(cells.values.copy(), cells.missing.copy()) for column, cells in given.columns.items()}
     return Rows(columns, given.keys.copy(), given.learn)
 
 

@@ -1,0 +1,85 @@
+"""What the values of a column are to imputers: numbers, or categories that stand in an order or in none."""
+
+import re
+from dataclasses import dataclass
+
+from imputedb.errors import DataError
+from imputedb.statistics.kind import Kind
+from imputedb.statistics.policy import Policy
+from imputedb.statistics.statistics import ColumnStatistics
+
+_ENUM = re.compile(r"ENUM\((.*)\)", re.DOTALL)
+_LEVEL = re.compile(r"'((?:[^']|'')*)'", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A column as imputers see it.
+
+    Attributes:
+        kind: what its values are; codes that are whole numbers are categories.
+        levels: the categories in their order, where the type or a policy says it; else empty.
+        ordered: whether categories stand in an order: that of `levels`, else that of their numbers.
+    """
+
+    kind: Kind
+    levels: tuple[str, ...] = ()
+    ordered: bool = False
+
+
+def levels_of(type_name: str) -> tuple[str, ...]:
+    """The values of an ENUM in their order; none of any other type."""
+    found = _ENUM.fullmatch(type_name)
+    return tuple(level.replace("''", "'") for level in _LEVEL.findall(found[1])) if found else ()
+
+
+def measured(known: ColumnStatistics, policy: Policy) -> Measured:
+    """A column as imputers see it, by its type, its values, and what is said of it.
+
+    An ENUM stands in the order of its type. Whole numbers are codes of categories where their statistics say so
+    (`codes.py`), and whenever a policy does.
+    """
+    if known.kind is Kind.CATEGORY:
+        levels = levels_of(known.type)
+        if levels:
+            return Measured(known.kind, levels, policy.measure != "nominal")
+        return Measured(known.kind, policy.values, True) if policy.measure == "ordinal" else Measured(known.kind)
+    if known.kind in (Kind.INTEGER, Kind.NUMBER):
+        if policy.measure in ("nominal", "ordinal"):
+            return Measured(Kind.CATEGORY, ordered=policy.measure == "ordinal")
+        if policy.measure is None and known.coded:
+            return Measured(Kind.CATEGORY)
+    return Measured(known.kind)
+
+
+def check(place: str, type_name: str, kind: Kind, policy: Policy) -> None:
+    """Refuses a measure that a column cannot have, and a range that its levels do not make.
+
+    Raises:
+        DataError: numbers are asked of what has none, an order of what says none, categories of moments.
+    """
+    levels, wanted = levels_of(type_name), policy.measure
+    category = kind is Kind.CATEGORY
+    if wanted == "numeric" and kind not in (Kind.INTEGER, Kind.NUMBER):
+        raise DataError(f"{place} is {type_name}: it cannot be taken AS NUMERIC")
+    if wanted in ("nominal", "ordinal") and not category and kind not in (Kind.INTEGER, Kind.NUMBER):
+        raise DataError(f"{place} is {type_name}: AS {wanted.upper()} is for texts, ENUMs and numbers")
+    if wanted == "ordinal" and category and not levels and not policy.values:
+        raise DataError(f"nothing says in which order the values of {place} stand: list them in order by VALUES")
+    if category and levels:
+        _check_levels(place, levels, policy)
+
+
+def _check_levels(place: str, levels: tuple[str, ...], policy: Policy) -> None:
+    for end in (policy.low, policy.high):
+        if end is not None and end not in levels:
+            raise DataError(f"{end!r} is no bound of {place}, whose levels are {', '.join(levels)}")
+    low, high = ends(levels, policy)
+    if low > high:
+        raise DataError(f"no value of {place} is in the range from {policy.low} to {policy.high}")
+
+
+def ends(levels: tuple[object, ...], policy: Policy) -> tuple[int, int]:
+    """The places of the first and the last level within a policy's range."""
+    low = 0 if policy.low is None else levels.index(policy.low)
+    return low, len(levels) - 1 if policy.high is None else levels.index(policy.high)
