@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from imputedb.algebra.relation import Table
+from imputedb.engines.catalog import has_macro
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.resolution import quoted
 from imputedb.engines.session import Held
-from imputedb.errors import QueryError
+from imputedb.errors import QueryError, UnknownName
 from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
 
@@ -27,11 +28,13 @@ class Ordering:
 
     column: str | None
     direction: str
+    nulls: str = "ORDER_DEFAULT"
 
     def text(self, shown: str) -> str:
         """As SQL, by a column."""
         words = {"ASCENDING": " ASC", "DESCENDING": " DESC"}
-        return shown + words.get(self.direction, "")
+        nulls = f" {self.nulls}" if self.nulls.startswith("NULLS") else ""
+        return shown + words.get(self.direction, "") + nulls
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +93,15 @@ class Membership:
 def membership(engine: DuckDB, text: str) -> Membership | None:
     """The aggregation that a query with `likelihood()` stands for; None of a query without.
 
+    A macro of the user's that has the name comes first.
+
     Raises:
         QueryError: it is asked for where there is none.
     """
     if LIKELIHOOD not in text.lower():
         return None
     node = engine.texts.tree(text)
-    if not any(map(_is_likelihood, t.expressions(node))):
+    if not any(map(_is_likelihood, t.expressions(node))) or has_macro(engine, LIKELIHOOD):
         return None
     items = node.get("select_list", [])
     places = [place for place, item in enumerate(items) if _is_likelihood(item)]
@@ -106,6 +111,7 @@ def membership(engine: DuckDB, text: str) -> Membership | None:
     if (
         node["group_expressions"]
         or node["having"]
+        or node["aggregate_handling"] != "STANDARD_HANDLING"
         or any(_aggregates(item, engine.functions.aggregates) for item in rest)
     ):
         raise QueryError(_OF_ROWS)
@@ -121,7 +127,45 @@ def _aggregates(tree: Tree, names: Collection[str]) -> bool:
 
 
 def _is_likelihood(tree: Any) -> bool:
-    return isinstance(tree, dict) and tree.get("class") == "FUNCTION" and tree["function_name"].lower() == LIKELIHOOD
+    if not isinstance(tree, dict) or tree.get("class") != "FUNCTION" or tree["arguments"]:
+        return False
+    return [part.lower() for part in tree["qualified_name"]["path"] if part] == [LIKELIHOOD]
+
+
+def _without(node: Tree) -> Tree:
+    """The query with a number where the likelihood stands, as DuckDB can look at it."""
+
+    def change(part: Tree) -> Tree | None:
+        return {**t.literal(0.5), "alias": part["alias"]} if _is_likelihood(part) else None
+
+    found: Tree = t.rewrite(node, change)
+    return found
+
+
+def _place(place: int, at: int) -> int | None:
+    """The place of a column among those of the answer but the likelihood, None of that."""
+    return None if place == at else place - (place > at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What rows are ordered by: an expression, a column of the answer by its place, or the likelihood."""
+
+    by: Tree | int | None
+    key: Tree
+
+    def inside(self) -> Tree:
+        """As a key of the rows within a draw."""
+        return {**self.key, "expression": t.number(self.by + 1) if isinstance(self.by, int) else self.by}
+
+
+def _orderings(orders: Sequence[_Key], *, first: bool) -> tuple[Ordering, ...]:
+    found, hidden = [Ordering(None, "DESCENDING")] if first else [], 0
+    for one in orders:
+        column = f"q{one.by}" if isinstance(one.by, int) else None if one.by is None else f"h{hidden}"
+        found.append(Ordering(column, str(one.key["type"]), str(one.key["null_order"])))
+        hidden += isinstance(one.by, dict)
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,63 +179,87 @@ class _Rows:
     likely: str
 
     def asked(self) -> Membership:
+        whole = self._whole()
+        at = self._before()
         modifiers = {one["type"]: one for one in self.node["modifiers"]}
         notes: list[str] = []
         keys = [] if "DISTINCT_MODIFIER" in modifiers else self.keys(self.node["from_table"], notes)
-        orders = [self._order(key) for key in modifiers.get("ORDER_MODIFIER", {"orders": []})["orders"]]
+        orders = self._orders(modifiers.get("ORDER_MODIFIER", {"orders": []})["orders"], at, len(whole))
         limits = [one for kind, one in modifiers.items() if kind.startswith("LIMIT")]
-        outside = any(tree is None for tree, _ in orders)
+        outside = any(one.by is None for one in orders)
         inside = [one for one in self.node["modifiers"] if not one["type"].startswith(("ORDER", "LIMIT"))]
         if limits and not outside:
-            inside += [self._renumbered(modifiers["ORDER_MODIFIER"])] if orders else []
+            inside += [{**modifiers["ORDER_MODIFIER"], "orders": [one.inside() for one in orders]}] if orders else []
             inside += limits
-        hidden = [t.named(tree, f"h{n}") for n, tree in enumerate(tree for tree, _ in orders if tree is not None)]
+        hidden = [t.named(tree, f"h{n}") for n, tree in enumerate(one.by for one in orders if isinstance(one.by, dict))]
         named = [t.named(key, f"k{n}") for n, key in enumerate(keys or [])]
         inner = {**self.node, "select_list": [*self.rest, *hidden, *named], "modifiers": inside}
         if any(map(_is_likelihood, t.expressions(inner))):
             raise QueryError(_ALONE)
         text = self.engine.text(inner)
-        names, types = self.engine.texts.outputs(text)
+        names, types = self._outputs(text)
         count = len(names) - len(hidden) - len(named)
-        at = self.place + (count - len(self.rest) if self._starred(self.rest[: self.place]) else 0)
         return Membership(
             _grouped(text, names, count, len(hidden)),
             (*names[:at], None, *names[at:count]),
             (*types[:at], "DOUBLE", *types[at:count]),
             self.likely,
-            self._orderings(orders, first=bool(limits) and not outside),
+            _orderings(orders, first=bool(limits) and not outside),
             self._limited(limits) if outside else "",
             tuple(dict.fromkeys(notes)),
         )
 
-    def _starred(self, items: Sequence[Tree]) -> bool:
-        return any(item["class"] == "STAR" for item in items)
+    def _whole(self) -> list[str]:
+        """The names of the answer's columns, if DuckDB accepts the query with a number where the likelihood stands."""
+        try:
+            return self.engine.texts.outputs(self.engine.text(_without(self.node)))[0]
+        except QueryError as error:  # where it shows the place, it shows the number
+            raise type(error)(str(error).partition("\nLINE ")[0].strip()) from error
 
-    def _order(self, key: Tree) -> tuple[Tree | None, str]:
-        """What is ordered by, None for the likelihood, and the direction."""
-        tree = key["expression"]
-        if _is_likelihood(tree) or (t.is_reference(tree) and tree["column_names"] == [self.likely]):
-            return None, str(key["type"])
-        if tree["class"] == "CONSTANT" and str(tree["literal"]["text"]).isdigit():
-            place = int(tree["literal"]["text"]) - 1
-            if self._starred(self.rest):
-                raise QueryError("ORDER BY a position beside a star and likelihood(): name the column")
-            if place == self.place:
-                return None, str(key["type"])
-            return {**self.rest[place - (place > self.place)], "alias": ""}, str(key["type"])
-        return tree, str(key["type"])
+    def _outputs(self, text: str) -> tuple[list[str], list[str]]:
+        """Names and types of a query without the likelihood, that DuckDB accepts with a number in its place."""
+        try:
+            return self.engine.texts.outputs(text)
+        except UnknownName as error:  # something is made of the likelihood by its alias
+            raise QueryError(_ALONE) from error
 
-    def _renumbered(self, modifier: Tree) -> Tree:
-        """The order of the rows within a draw: positions are what they stand for."""
-        orders = [{**key, "expression": self._order(key)[0]} for key in modifier["orders"]]
-        return {**modifier, "orders": orders}
+    def _before(self) -> int:
+        """The columns that stand before the likelihood."""
+        items = self.rest[: self.place]
+        if not any(item["class"] == "STAR" for item in items):
+            return self.place
+        before = {**_without(self.node), "select_list": items, "modifiers": []}
+        return len(self._outputs(self.engine.text(before))[0])
 
-    def _orderings(self, orders: Sequence[tuple[Tree | None, str]], *, first: bool) -> tuple[Ordering, ...]:
-        found, place = [Ordering(None, "DESCENDING")] if first else [], 0
-        for tree, direction in orders:
-            found.append(Ordering(None if tree is None else f"h{place}", direction))
-            place += tree is not None
-        return tuple(found)
+    def _orders(self, keys: Sequence[Tree], at: int, count: int) -> list[_Key]:
+        """What is ordered by, ALL as all columns of the answer."""
+        found: list[_Key] = []
+        for key in keys:
+            tree = key["expression"]
+            if tree["class"] != "STAR":
+                found.append(_Key(self._by(tree, at), key))
+                continue
+            if not tree["columns"] or tree["expr"]:
+                raise QueryError("ORDER BY a star beside likelihood(): name the columns")
+            found += [_Key(_place(n, at), key) for n in range(count)]
+        return found
+
+    def _by(self, tree: Tree, at: int) -> Tree | int | None:
+        if _is_likelihood(tree):
+            return None
+        if tree["class"] == "COLLATE":
+            child = self._by(tree["child"], at)
+            return {**tree, "child": child} if isinstance(child, dict) else tree
+        if tree["class"] == "CONSTANT":
+            return _place(int(tree["literal"]["text"]) - 1, at)
+        if not t.is_reference(tree) or len(tree["column_names"]) > 1:
+            return tree
+        name = str(tree["column_names"][0]).lower()
+        items = [*self.rest[: self.place], None, *self.rest[self.place :]]
+        for item in items:  # an alias comes before a column
+            if (str(item["alias"]) if item else self.likely).lower() == name:
+                return {**item, "alias": ""} if item else None
+        return tree
 
     def _limited(self, limits: Sequence[Tree]) -> str:
         """The text of LIMIT and OFFSET."""

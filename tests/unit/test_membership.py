@@ -156,3 +156,65 @@ def test_it_needs_draws(tables: Database) -> None:
     for asked in ({}, {"method": "bounds"}):
         with pytest.raises(QueryError, match="m=20"):
             tables.sql("SELECT id, likelihood() FROM t", **asked)  # type: ignore[arg-type]
+
+
+ORDERS = """
+    SELECT id AS k, w AS id, likelihood() AS p FROM u ORDER BY id
+    SELECT id, w AS x, likelihood() AS p FROM u ORDER BY X DESC
+    SELECT id, likelihood() AS p, w AS q FROM u ORDER BY P, Q
+    SELECT id, h, likelihood() FROM u ORDER BY h NULLS FIRST, id
+    SELECT id, h, likelihood() FROM u ORDER BY h DESC NULLS LAST, id DESC
+    SELECT id, h, likelihood() FROM u ORDER BY ALL
+    SELECT h, likelihood(), id FROM u ORDER BY ALL DESC NULLS FIRST LIMIT 7
+    SELECT *, likelihood() AS p FROM u ORDER BY ALL DESC
+    SELECT h, *, likelihood() AS p, u.* FROM u ORDER BY 2 DESC LIMIT 9
+    SELECT likelihood() AS p, * FROM u ORDER BY 1, 3, 2 OFFSET 2
+    SELECT id, likelihood() AS p, name AS n FROM u ORDER BY n COLLATE nocase, 1
+    SELECT name AS id, likelihood() AS p FROM u ORDER BY id COLLATE nocase DESC, u.id
+    SELECT w AS id, likelihood() AS p FROM u ORDER BY id + 0 LIMIT 5
+    SELECT u.id, likelihood() AS p FROM u JOIN u AS v USING (id) ORDER BY v.w LIMIT 5
+    SELECT id, LIKELIHOOD() AS p FROM u ORDER BY Likelihood() DESC, id LIMIT 3
+    SELECT DISTINCT h, likelihood() AS p FROM u ORDER BY h NULLS FIRST
+    SELECT id, likelihood() AS p FROM u ORDER BY 0
+    SELECT id, likelihood() AS p FROM u ORDER BY 9
+    SELECT id, likelihood() AS p FROM u ORDER BY -1
+    SELECT id, likelihood() AS p FROM u ORDER BY 'a'
+    SELECT id, likelihood() AS p FROM u ORDER BY nothing
+"""
+
+
+@pytest.mark.parametrize("text", [line.strip() for line in ORDERS.strip().splitlines()])
+def test_rows_come_in_the_order_of_duckdb(db: Database, text: str) -> None:
+    rng = np.random.default_rng(1)
+    names = np.array(["a", "B", "b", "C"], object)[rng.integers(0, 4, 12)]
+    half = np.ma.masked_array(rng.integers(0, 3, 12), rng.random(12) < 0.3)
+    db.register("u", {"id": rng.permutation(12), "w": rng.normal(size=12), "name": names, "h": half}, keep=True)
+    db.policy("u", "h", "keep")
+    plain = text.replace("LIKELIHOOD()", "1.0::DOUBLE").replace("Likelihood()", "1.0::DOUBLE")
+    plain = plain.replace("likelihood()", "1.0::DOUBLE")
+    if refused := _refusal(db, plain):
+        with pytest.raises(QueryError) as caught:
+            db.sql(text, m=2)
+        assert str(caught.value).splitlines()[0] == refused
+        return
+    wanted = db.execute(plain)
+    result = db.sql(text, m=2)
+    place = next(n for n, name in enumerate(result.columns) if name.endswith("_mce"))
+    assert [(*row[:place], *row[place + 1 :]) for row in result.fetchall()] == wanted
+
+
+def _refusal(db: Database, text: str) -> str:
+    try:
+        db.execute(text)
+    except QueryError as error:
+        return str(error).splitlines()[0]
+    return ""
+
+
+def test_a_macro_of_the_name_comes_first(tables: Database) -> None:
+    tables.execute("CREATE SCHEMA other; CREATE MACRO other.likelihood() AS 7")
+    assert tables.sql("SELECT id, likelihood() AS p FROM s WHERE id < 1", m=2).columns[-1] == "p_mce"
+    tables.execute("CREATE MACRO likelihood(a) AS a * 2")
+    assert tables.sql("SELECT sid, likelihood(sid) AS p FROM s WHERE sid = 4", m=2).fetchall() == [(4, 8)]
+    with pytest.raises(QueryError, match=r"Macro likelihood\(\)"):
+        tables.sql("SELECT sid, likelihood() FROM s", m=2)

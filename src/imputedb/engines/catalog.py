@@ -137,6 +137,11 @@ def _meant_by(engine: DuckDB, call: Call, known: Sequence[_Definition]) -> Macro
     return None
 
 
+def has_macro(engine: DuckDB, name: str) -> bool:
+    """Whether a name alone, in lower case, means a macro of the user's."""
+    return any(one.name == name and one.searched and not one.internal for one in _definitions(engine, (name,)))
+
+
 def asking(engine: DuckDB, called: Collection[str]) -> frozenset[str]:
     """Those of some functions that are the user's macros, and ask about the missingness of an argument."""
     found = [one for one in _definitions(engine, called) if one.name in called and not one.internal and one.scalar]
