@@ -18,9 +18,10 @@ from imputedb.engines.caller import Frames, callers_frames
 from imputedb.engines.catalog import written_out
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.publish import copied
-from imputedb.errors import QueryError, Unplanned
+from imputedb.errors import Error, QueryError, Unplanned
 from imputedb.execution import Watch
 from imputedb.imputers.imputer import Progress
+from imputedb.imputers.registry import chosen
 from imputedb.membership import Membership, membership
 from imputedb.result import Report, Result
 from imputedb.running import (
@@ -28,6 +29,7 @@ from imputedb.running import (
     BASE,
     BOUNDS,
     IMPUTATION,
+    PLANNED,
     VERBATIM,
     Asked,
     Prepared,
@@ -41,6 +43,7 @@ from imputedb.sql.parameters import Given, by_name
 from imputedb.sql.pivots import listed, unlisted
 from imputedb.sql.policy_statement import PolicyStatement
 from imputedb.sql.statements import Apart, Execute, Keeps, Other, Query, Statement, Writes, quoted, switched_on
+from imputedb.sql.tokens import first_word
 from imputedb.unimputed import WORDS, unimputed
 
 _PLANS_KEPT = 256
@@ -134,7 +137,7 @@ def _responded(
     watch: Watch | None,
     frames: Frames,
 ) -> Result:
-    match understood(engine, text, params):
+    match understood(engine, planner, text, params):
         case PolicyStatement() as about:
             return _told(engine, asked, policies.follow(engine, about))
         case Query(query):
@@ -189,7 +192,7 @@ def _rows(
     return Result(engine, held, names, types, report, found.blocks, found.frontier)
 
 
-def understood(engine: DuckDB, text: str, params: Given = None) -> Statement:
+def understood(engine: DuckDB, planner: Planner, text: str, params: Given = None) -> Statement:
     """What a text says, with values in place of its parameters; of EXECUTE, what the prepared statement says.
 
     Raises:
@@ -200,7 +203,7 @@ def understood(engine: DuckDB, text: str, params: Given = None) -> Statement:
     values = by_name(params)
     statement = engine.texts.statement(text)
     if isinstance(statement, Apart):
-        written = _listed(engine, statement.text)
+        written = _listed(engine, planner, statement.text)
         statement = engine.texts.statement(written) if written else statement
     if isinstance(statement, Execute):
         before = engine.texts.statement(engine.texts.prepared(statement.name))
@@ -231,18 +234,31 @@ def _warned_of_stored(engine: DuckDB, writing: Writes, result: Result) -> Result
     return result
 
 
-def _listed(engine: DuckDB, text: str) -> str | None:
-    """A statement whose PIVOTs list the values that name their columns; None where those cannot be had."""
-    found = unlisted(text)
+def _listed(engine: DuckDB, planner: Planner, text: str) -> str | None:
+    """A statement whose PIVOTs list the values that name their columns; None where those cannot be had.
+
+    A value that is declared missing names none.
+    """
+    asked = Asked(0.0, chosen("drop"), 0, PLANNED)
     try:
-        return listed(text, found, lambda query: [str(value) for (value,) in engine.session.rows(query)])
-    except duckdb.Error:  # DuckDB's own refusal of the statement says why
+        return listed(
+            text,
+            unlisted(text),
+            lambda query: [str(value) for (value,) in _answered(engine, planner, query, asked, None)],
+        )
+    except (Error, duckdb.Error):  # DuckDB's own refusal of the statement says why
         return None
 
 
 def _pivoted(engine: DuckDB, text: str, result: Result) -> Result:
-    """The result, with a word on what a PIVOT made columns of, if it did so of data that were filled in."""
-    if result.report.strategy not in (VERBATIM, AIPW, BOUNDS) and isinstance(engine.texts.statement(text), Apart):
+    """The result of a statement that DuckDB would take apart: it is silent of one that keeps rows, and of what a PIVOT
+    made columns of there is a word, if they were of data that were filled in."""
+    if not isinstance(engine.texts.statement(text), Apart):
+        return result
+    if first_word(text) in ("create", "insert", "copy"):
+        held = engine.session.held("SELECT CAST(NULL AS BOOLEAN) WHERE false")
+        result = Result(engine, held, ["Success"], ["BOOLEAN"], result.report, result.blocks, result.frontier)
+    if result.report.strategy not in (VERBATIM, AIPW, BOUNDS):
         names = ", ".join(sorted({one.expression for one in unlisted(text)}))
         note = (
             f"PIVOT: the values of {names} that are observed are its columns; where it is missing it is filled in "
@@ -258,26 +274,26 @@ def _check_complete(engine: DuckDB, apart: Apart) -> None:
         raise Unplanned("PIVOT inside a query, its columns named by the data: list them, PIVOT t ON c IN (...)")
 
 
-def query_of(engine: DuckDB, text: str, params: Given = None) -> str:
+def query_of(engine: DuckDB, planner: Planner, text: str, params: Given = None) -> str:
     """The query that a statement answers, with values in place of its parameters.
 
     Raises:
         QueryError: it answers none.
     """
-    match understood(engine, text, params):
+    match understood(engine, planner, text, params):
         case Query(query) | Keeps(_, query):
             return query
         case _:
             raise Unplanned("no plan answers this statement: DuckDB runs it, or it is about policies")
 
 
-def check_query(engine: DuckDB, text: str, params: Given = None) -> None:
+def check_query(engine: DuckDB, planner: Planner, text: str, params: Given = None) -> None:
     """Refuses a statement that would be asked again and again, and is no query: each time it might write.
 
     Raises:
         QueryError: it is none.
     """
-    if not isinstance(understood(engine, text, params), Query):
+    if not isinstance(understood(engine, planner, text, params), Query):
         raise QueryError("this is asked several times over, so only a SELECT query will do, which writes nothing")
 
 

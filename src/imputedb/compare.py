@@ -138,7 +138,7 @@ def answers(
     """
     seed, level = arguments.seed(seed), arguments.share("level", level)
     arguments.one_of("interval", interval, get_args(Question))
-    answering.check_query(engine, text)
+    answering.check_query(engine, planner, text)
 
     def ask(imputer: Choice = "tree", m: int = 1, method: str = "imputation") -> Result:
         asked = Asked(0.0, chosen(imputer), seed, PLANNED, m, interval, level, method=method)

@@ -221,7 +221,7 @@ class Database:
             deviations,
         )
         if sensitivity is not None:
-            answering.check_query(self._engine, text, params)
+            answering.check_query(self._engine, self._planner, text, params)
         found = answering.respond(self._engine, self._planner, text, asked, params, progress, watch)
         if sensitivity is None:
             return found
@@ -343,7 +343,7 @@ class Database:
         """
         asked = Asked(alpha, chosen(imputer), seed, strategy)
         with callers_frames(self._engine, text):
-            prepared = self._planner.prepare(answering.query_of(self._engine, text, params), asked)
+            prepared = self._planner.prepare(answering.query_of(self._engine, self._planner, text, params), asked)
             try:
                 return explained(self._engine, prepared, asked, analyze=analyze)
             finally:
@@ -352,7 +352,7 @@ class Database:
     def frontier(self, text: str, params: Given = None, *, imputer: Choice = "tree") -> Frontier | None:
         """Every plan that no other beats in both penalty and time; None where nothing missing is read."""
         with callers_frames(self._engine, text):
-            query = answering.query_of(self._engine, text, params)
+            query = answering.query_of(self._engine, self._planner, text, params)
             try:
                 return self._planner.prepare(query, Asked(0.0, chosen(imputer), 0, PLANNED)).frontier
             finally:
@@ -401,7 +401,7 @@ class Database:
         (one,) = with_cycles((the_one(imputer, "completed data sets need"),), cycles)
         folder = arguments.path("out", out)
         with callers_frames(self._engine, source):
-            source = source if params is None else answering.query_of(self._engine, source, params)
+            source = source if params is None else answering.query_of(self._engine, self._planner, source, params)
             return complete(self._engine, Request(source, m, one, seed, columns, flags, long), folder, progress)
 
     def more(

@@ -26,6 +26,17 @@ QUERIES = (
     "SELECT q.a, w.id FROM (PIVOT (FROM w WHERE id > 1) ON k USING count(*)) q JOIN w USING (id) ORDER BY ALL",
     "FROM (PIVOT (FROM (PIVOT w ON k USING sum(x) GROUP BY id)) ON id USING max(a)) ORDER BY ALL",
     "FROM (PIVOT w ON (k || '-' || id) USING sum(x) GROUP BY y) ORDER BY ALL",
+    "WITH c AS (FROM w) PIVOT c ON k USING sum(x) GROUP BY y ORDER BY y",
+    "WITH c AS (FROM w), d AS (FROM c WHERE id > 1) PIVOT d ON k USING sum(x) GROUP BY y ORDER BY y",
+    "FROM (PIVOT (FROM w WHERE false) ON k USING sum(x) GROUP BY id)",
+    "FROM w PIVOT (sum(x) FOR k IN ('a', 'b')) JOIN w AS v USING (id) ORDER BY ALL",
+    "CREATE TABLE made AS PIVOT w ON k USING sum(x) GROUP BY y",
+    "CREATE OR REPLACE TEMP TABLE made AS SELECT * FROM (PIVOT w ON k USING sum(x) GROUP BY y)",
+    "CREATE TABLE made AS FROM w PIVOT (sum(x) FOR k IN ('a', 'b'))",
+    "CREATE TABLE made AS UNPIVOT (SELECT id, y FROM w) ON y",
+    "INSERT INTO wide PIVOT w ON k IN ('a', 'b') USING sum(x) GROUP BY y",
+    "INSERT INTO wide FROM (PIVOT (FROM w WHERE k < 'c') ON k USING sum(x) GROUP BY y)",
+    "INSERT INTO wide PIVOT (FROM w WHERE k < 'c') ON k USING sum(x) GROUP BY y",
 )
 
 
@@ -40,12 +51,20 @@ def db():
 @pytest.mark.parametrize("text", QUERIES)
 def test_complete_data_are_pivoted_as_by_duckdb(db, text: str) -> None:
     plain = duckdb.connect()
-    plain.execute(COMPLETE)
+    for run in (plain.execute, db.execute):
+        run(
+            f"{COMPLETE}; CREATE TABLE IF NOT EXISTS wide (y INT, a DOUBLE, b DOUBLE)".replace(
+                "TABLE w", "OR REPLACE TABLE w"
+            )
+        )
     wanted = plain.sql(text)
     found = db.sql(text)
     assert found.columns == wanted.columns
     assert found.fetchall() == wanted.fetchall()
     assert not found.report.notes
+    for table in ("wide", "made") if "made" in text else ("wide",):
+        rows = f"FROM {table} ORDER BY ALL"
+        assert db.execute(rows) == plain.execute(rows).fetchall()
 
 
 @pytest.mark.parametrize("m", [1, 2])
@@ -62,3 +81,24 @@ def test_statements_keep_a_pivot(db) -> None:
     db.sql("CREATE TABLE p AS FROM (PIVOT t ON k USING sum(x) GROUP BY id)")
     assert db.execute("SELECT count(a) + count(b) FROM p") == [(5,)]
     assert "PIVOT" in str(db.explain("SELECT avg(a) FROM (PIVOT t ON k USING sum(x) GROUP BY id)"))
+
+
+CODED = (
+    "SELECT * FROM (PIVOT t ON k USING count(*))",
+    "WITH c AS (FROM t) PIVOT c ON k",
+    "PIVOT t ON k",
+    "FROM (PIVOT (FROM t WHERE id > 0) ON k || '' USING sum(x))",
+)
+
+
+@pytest.mark.parametrize("text", CODED)
+def test_a_declared_code_names_no_column(db, text: str) -> None:
+    db.execute("INSERT INTO t VALUES (6, '-9', 2.0), (7, 'a', 9.9)")
+    db.missing("t", "k", ["-9"])
+    db.missing("t", "x", [9.9])
+    found = db.sql(text)
+    assert "-9" not in found.columns
+    assert {"a", "b"} <= set(found.columns)
+    made = db.sql(f"CREATE TABLE made AS {text}")
+    assert (made.columns, made.fetchall()) == (["Success"], [])
+    assert db.tables()["made"].keys() == set(found.columns)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from imputedb.sql.tokens import Token, tokens
 
@@ -31,8 +32,7 @@ def unlisted(text: str) -> list[Unlisted]:
     data, found = text.encode(), tokens(text)
     out: list[Unlisted] = []
     for place, token in enumerate(found):
-        opened = (place > 0 and found[place - 1].text in ("(", "AS", "as")) or token.depth > 0
-        if token.word not in _PIVOTS or not opened:
+        if token.word not in _PIVOTS or place == 0 or _has_its_list(found, place):
             continue
         inside = list(_level(found, place))
         on = next((n for n in inside if found[n].word == "on"), None)
@@ -69,6 +69,15 @@ def _level(found: Sequence[Token], place: int) -> Iterator[int]:
             return
         if found[n].depth == depth:
             yield n
+
+
+def _has_its_list(found: Sequence[Token], place: int) -> bool:
+    """Whether a PIVOT is `table PIVOT (aggregate FOR column IN (...))`, which lists its values."""
+    depth = found[place].depth
+    if found[place + 1].text != "(":
+        return False
+    inside = takewhile(lambda token: token.depth > depth, found[place + 2 :])
+    return any(token.word == "for" and token.depth == depth + 1 for token in inside)
 
 
 def _items(found: Sequence[Token], places: Sequence[int]) -> Iterator[tuple[int, int]]:
