@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -201,3 +201,69 @@ def test_scikit_learn_distances_and_values(reference: Path, case: str) -> None:
         for place, values in filled.values.items():
             out[np.isnan(out[:, place]), place] = values
         np.testing.assert_allclose(out, matrix(result["imputed"]), rtol=1e-9, atol=1e-9)
+
+
+SLEEP = {
+    "bw": "BodyWgt", "brw": "BrainWgt", "sws": "NonD", "ps": "Dream", "ts": "Sleep", "mls": "Span", "gt": "Gest",
+    "pi": "Pred", "sei": "Exp", "odi": "Danger",
+}  # fmt: skip
+"""Columns of mice's mammalsleep.csv, which VIM calls `sleep`."""
+
+VIM = {
+    "mixed_k3_noimputeddist": 1,
+    "sleep_k5_noimputeddist": 30,
+    "sleep_k5_mean_noimputeddist": 30,
+    "nhanes2_k5_noimputeddist": 1,
+    "sleep_iqr": 30,
+    "sleep_weights": 10,
+}
+"""Runs of VIM, and how many cells have a k-th neighbour that is nearer than the next."""
+
+
+def as_vim_compares(attribute: Attribute, spread: str) -> Attribute:
+    """A column as VIM's kNN sees it: gaps have a value of their own, one beyond the largest, and none is left."""
+    seen = attribute.values[attribute.observed].astype(float)
+    if attribute.measure is N:
+        codes = np.where(attribute.observed, attribute.values, int(seen.max()) + 1).astype(np.int32)
+        return Attribute(codes, np.zeros(len(codes), bool), N)
+    low, high = (seen.min(), seen.max()) if spread == "range" else np.quantile(seen, [0.25, 0.75])
+    scaled = attribute.values / (high - low)
+    filled = np.where(attribute.observed, scaled, scaled[attribute.observed].max() + 1)
+    return Attribute(filled, np.zeros(len(filled), bool))
+
+
+@pytest.mark.parametrize(("case", "least"), VIM.items())
+def test_vim_takes_the_same_values(reference: Path, case: str, least: int) -> None:
+    """VIM's kNN counts a gap as a value of its own; with gaps coded so, what both fill in is the same, but for ties."""
+    found = next(one for one in json.loads((reference / "vim_knn.json").read_text())["runs"] if one["id"] == case)
+    given, kind = found["args"], case.partition("_")[0]
+    name = {"mixed": "gower_mixed", "sleep": "mammalsleep", "nhanes2": "nhanes2"}[kind]
+    measures = dict.fromkeys({"mixed": ["nom", "sym", "ord"], "nhanes2": ["age", "hyp"], "sleep": ["species"]}[kind], N)
+    columns = table(reference / "data" / f"{name}.csv", measures, LEVELS)
+    columns = {SLEEP.get(name, name): column for name, column in columns.items()}
+    wanted = [name for name in columns if name in found["imputed"][0]]
+    weights = dict(zip(wanted, given.get("weights", [1] * len(wanted)), strict=True))
+    coded = {name: as_vim_compares(columns[name], given.get("methodStand", "range")) for name in wanted}
+    how: Literal["mean", "median"] = "mean" if "numFun" in given else "median"
+    rows = len(columns[wanted[0]].values)
+    uniform = np.arange(rows) / rows
+    compared = 0
+    for name in wanted:
+        target, others = columns[name], [other for other in wanted if other != name]
+        by = np.array([1.0, *(weights[other] for other in others)])
+        settings = Settings(
+            given["k"], "manhattan", "none", aggregate=how, weighting="uniform", weights=tuple(by.tolist())
+        )
+        attributes = [target, *(coded[other] for other in others)]
+        asked = np.flatnonzero(~target.observed)
+        if not len(asked):
+            continue
+        filled = fill(attributes, [0], settings, lambda _: uniform).values[0]
+        cells = Cells(asked, np.arange(len(asked) + 1), np.zeros(len(asked), np.int32))
+        index = Index(attributes, settings)
+        near = index.nearest(cells, [target.observed.astype(np.uint8)], given["k"] + 1, by).distances
+        for row, value, apart in zip(asked, filled, near, strict=True):
+            if apart[-1] - apart[-2] > 1e-9 and target.measure is not N:
+                assert value == pytest.approx(found["imputed"][row][name]), (name, row)
+                compared += 1
+    assert compared >= least
