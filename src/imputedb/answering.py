@@ -121,7 +121,7 @@ def respond(
     """The result of any statement: a query is answered; one that keeps the rows of a query keeps those of its answer;
     one about policies is followed; any other is DuckDB's."""
     try:
-        with callers_frames(engine, text) as frames:
+        with callers_frames(engine, text, statement=True) as frames:
             return _pivoted(engine, text, _responded(engine, planner, text, asked, params, progress, watch, frames))
     finally:
         planner.release()

@@ -342,7 +342,7 @@ class Database:
             QueryError: the statement is wrong, or there is no plan of its kind.
         """
         asked = Asked(alpha, chosen(imputer), seed, strategy)
-        with callers_frames(self._engine, text):
+        with callers_frames(self._engine, text, statement=True):
             prepared = self._planner.prepare(answering.query_of(self._engine, self._planner, text, params), asked)
             try:
                 return explained(self._engine, prepared, asked, analyze=analyze)
@@ -351,7 +351,7 @@ class Database:
 
     def frontier(self, text: str, params: Given = None, *, imputer: Choice = "tree") -> Frontier | None:
         """Every plan that no other beats in both penalty and time; None where nothing missing is read."""
-        with callers_frames(self._engine, text):
+        with callers_frames(self._engine, text, statement=True):
             query = answering.query_of(self._engine, self._planner, text, params)
             try:
                 return self._planner.prepare(query, Asked(0.0, chosen(imputer), 0, PLANNED)).frontier
@@ -737,6 +737,11 @@ class Database:
         found = self._engine.session.execute(text, by_name(params))
         self._remark()
         return found
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether BEGIN has been run, and neither COMMIT nor ROLLBACK since."""
+        return self._engine.session.in_transaction
 
     def profile(self, table: str | None = None) -> list[Profile]:
         """What is missing where: of one table, or of all."""

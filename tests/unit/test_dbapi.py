@@ -49,7 +49,7 @@ def test_transactions_are_committed_or_taken_back(path: Path) -> None:
     connection = dbapi.connect(path)
     cursor = connection.cursor()
     cursor.executemany("INSERT INTO t VALUES (?, ?)", [(7, 1.0), (8, None)])
-    assert cursor.rowcount == -1
+    assert cursor.rowcount == 2
     connection.rollback()
     assert cursor.execute(count).fetchone() == (6,)
     cursor.executemany("INSERT INTO t VALUES ($1, $2)", [(7, 1.0), (8, None)])
@@ -103,3 +103,117 @@ def test_arrow_columns_that_cannot_be_read_are_named() -> None:
     pa = pytest.importorskip("pyarrow")
     with imputedb.connect() as db, pytest.raises(imputedb.DataError, match="column 'half'"):
         db.register("t", pa.table({"a": [1, 2], "half": pa.array(np.array([1, 2], np.float16))}))
+
+
+def test_a_statement_without_rows_says_how_many_it_has_changed(path: Path) -> None:
+    with dbapi.connect(path) as connection:
+        cursor = connection.cursor()
+        for text, count in {
+            "INSERT INTO t VALUES (7, 1.0), (8, 2.0)": 2,
+            "UPDATE t SET x = 1 WHERE id > 5": 2,
+            "DELETE FROM t WHERE id = 8": 1,
+            "WITH c AS (SELECT 9 AS id) INSERT INTO t SELECT id, NULL FROM c": 1,
+            "CREATE TABLE u AS SELECT * FROM t": 8,
+            "CREATE TABLE v (a INT)": -1,
+            "ALTER TABLE v ADD COLUMN b INT": -1,
+            "DROP TABLE v": -1,
+            "SET threads = 1": -1,
+        }.items():
+            cursor.execute(text)
+            assert (cursor.rowcount, cursor.description) == (count, None), text
+            for fetch in (cursor.fetchone, cursor.fetchmany, cursor.fetchall):
+                with pytest.raises(dbapi.Error, match="no answer"):
+                    fetch()
+        cursor.execute("INSERT INTO u VALUES (10, 1) RETURNING id")
+        assert (cursor.rowcount, cursor.fetchall()) == (1, [(10,)])
+        assert cursor.execute('SELECT 3 AS "Count"').fetchall() == [(3,)]
+        assert cursor.executemany("UPDATE t SET x = ? WHERE id = ?", iter([(1, 0), (2, 1), (3, 99)])).rowcount == 2
+        with pytest.raises(dbapi.ProgrammingError, match="rows are 3"):
+            cursor.executemany("SELECT 1", 3)  # type: ignore[arg-type]
+
+
+def test_transactions_may_be_ended_in_sql(path: Path) -> None:
+    connection = dbapi.connect(path)
+    cursor = connection.cursor()
+    for begin, end, left in (
+        ("BEGIN", "ROLLBACK", 6),
+        ("/* */ begin transaction", "COMMIT;", 5),
+        ("SELECT 1", "abort", 5),
+    ):
+        cursor.execute(begin)
+        cursor.execute("DELETE FROM t WHERE id = 0")
+        cursor.execute(end)
+        assert cursor.description is None
+        getattr(connection, "commit" if "R" in end else "rollback")()  # of nothing
+        with imputedb.connect(path) as other:
+            assert other.sql("SELECT count(*) FROM t").fetchall() == [(left,)]
+    cursor.execute("SELECT 1")
+    with pytest.raises(dbapi.ProgrammingError, match="a transaction is open"):
+        cursor.execute("START TRANSACTION")
+    assert cursor.execute("SELECT 2").fetchone() == (2,)
+    connection.rollback()
+    cursor.execute("DELETE FROM t")
+    with pytest.raises(dbapi.ProgrammingError):
+        cursor.execute("SELECT error('x')")
+    with pytest.raises(dbapi.OperationalError, match="COMMIT has kept nothing"):
+        connection.commit()
+    assert cursor.execute("SELECT count(*) FROM t").fetchone() == (5,)
+    connection.close()
+
+
+def test_types_are_compared_with_those_of_columns() -> None:
+    kinds = {"STRING": ("'a'", "uuid()"), "BINARY": ("'a'::BLOB",), "NUMBER": ("1", "1.5", "true", "2::UTINYINT"),
+             "DATETIME": ("DATE '2020-01-01'", "now()", "TIME '10:00:00'", "INTERVAL 1 DAY"),
+             "ROWID": ("1::BIGINT",)}  # fmt: skip
+    cursor = dbapi.connect().cursor()
+    for name, values in kinds.items():
+        for value in values:
+            ((_, kind, *_),) = cursor.execute(f"SELECT {value}").description or ()
+            assert kind == getattr(dbapi, name)
+            assert getattr(dbapi, name) == kind
+            assert all(kind != getattr(dbapi, other) for other in kinds if other not in (name, "ROWID", "NUMBER"))
+    day, moment = dbapi.Date(2020, 1, 2), dbapi.Timestamp(2020, 1, 2, 3, 4, 5)
+    given = (day, moment, dbapi.Time(3, 4, 5), dbapi.Binary(b"\x00a"), None)
+    assert cursor.execute("SELECT ?, ?, ?, ?, ?", given).fetchone() == given
+    assert dbapi.DateFromTicks(86400 * 3).year == dbapi.TimestampFromTicks(86400 * 3).year == 1970
+    assert dbapi.TimeFromTicks(86400 * 3 + 61).second == 1
+    assert len({dbapi.STRING, dbapi.NUMBER, dbapi.STRING}) == 2
+
+
+def test_each_refusal_of_duckdb_has_its_name(path: Path) -> None:
+    cursor = dbapi.connect(path).cursor()
+    for text, kind in {
+        "SELECT CAST('a' AS INT)": dbapi.DataError,
+        "SELECT 9223372036854775807 + 1": dbapi.DataError,
+        "CREATE TABLE n (a INT NOT NULL)": None,
+        "INSERT INTO n VALUES (NULL)": dbapi.IntegrityError,
+        "SELECT nothing()": dbapi.ProgrammingError,
+        "ALTER SCHEMA main RENAME TO other": dbapi.Error,
+    }.items():
+        if kind is None:
+            cursor.execute(text)
+            cursor.connection.commit()
+            continue
+        with pytest.raises(kind):
+            cursor.execute(text)
+        cursor.connection.rollback()
+
+
+def test_nothing_closed_can_be_used(path: Path) -> None:
+    connection = dbapi.connect(path)
+    cursor, other = connection.cursor(), connection.cursor()
+    cursor.execute("SELECT 1")
+    cursor.close()
+    cursor.close()
+    calls = (lambda one: one.execute("SELECT 1"), lambda one: one.executemany("SELECT ?", [(1,)]),
+             lambda one: one.fetchone(), lambda one: one.fetchmany(), lambda one: one.fetchall(), next)  # fmt: skip
+    for call in calls:
+        with pytest.raises(dbapi.InterfaceError):
+            call(cursor)
+    connection.close()
+    for call in calls:
+        with pytest.raises(dbapi.InterfaceError):
+            call(other)
+    for end in (connection.commit, connection.rollback, connection.cursor):
+        with pytest.raises(dbapi.InterfaceError):
+            end()

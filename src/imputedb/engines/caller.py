@@ -48,8 +48,10 @@ class Frames:
 
 
 @contextmanager
-def callers_frames(engine: DuckDB, text: str) -> Iterator[Frames]:
+def callers_frames(engine: DuckDB, text: str, *, statement: bool = False) -> Iterator[Frames]:
     """Makes frames readable that a statement, or the name of a table, means by variables of whoever calls.
+
+    A single word is such a name unless it is said to be a `statement`, such as ROLLBACK.
 
     A name means a variable where it means no table, view or query of WITH: a local one of the nearest function outside
     of this package, else a global one. Each frame is a temporary table of that name for as long as this lasts.
@@ -58,7 +60,7 @@ def callers_frames(engine: DuckDB, text: str) -> Iterator[Frames]:
     if not engine.reads_variables:
         yield frames
         return
-    found = {name: frame for name in _unknown(engine, text) if (frame := _variable(name)) is not None}
+    found = {name: frame for name in _unknown(engine, text, statement) if (frame := _variable(name)) is not None}
     try:
         for name, frame in found.items():
             load.register(engine, name, frame, {}, replace=False)
@@ -68,21 +70,19 @@ def callers_frames(engine: DuckDB, text: str) -> Iterator[Frames]:
         frames.drop()
 
 
-def _unknown(engine: DuckDB, text: str) -> Sequence[str]:
+def _unknown(engine: DuckDB, text: str, statement: bool) -> Sequence[str]:
     """The names in a statement that mean nothing in the database, remembered until something is written."""
     if not isinstance(text, str):
         return ()
-    known: Sequence[str] | None = engine.recall(("unknown", text))
+    known: Sequence[str] | None = engine.recall(("unknown", text, statement))
     if known is None:
-        named = _names(engine, text)
+        named = [text] if text.isidentifier() and not statement else _names(engine, text)
         known = [name for name in named if "." not in name and not engine.tables.resolution.binds(name)]
-        engine.keep(("unknown", text), known, len(text))
+        engine.keep(("unknown", text, statement), known, len(text))
     return known
 
 
 def _names(engine: DuckDB, text: str) -> list[str]:
-    if text.isidentifier():
-        return [text]
     try:
         match engine.texts.statement(text):
             case Query(query) | Keeps(_, query):

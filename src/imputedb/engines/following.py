@@ -42,8 +42,7 @@ def _one(session: Session, store: Store, tables: Tables, found: Sequence[Token],
         case "begin" | "start":
             return store.begun
         case "commit" | "end":
-            sound = session.is_sound()
-            return lambda: store.ended(kept=sound)
+            return _committed(session, store)
         case "rollback" | "abort":
             return lambda: store.ended(kept=False)
         case "create" if words[1:3] == ["or", "replace"]:
@@ -56,6 +55,18 @@ def _one(session: Session, store: Store, tables: Tables, found: Sequence[Token],
             return _detached(store, found)
         case _:
             return _nothing
+
+
+def _committed(session: Session, store: Store) -> Action:
+    """What was said in a transaction is kept with it; DuckDB undoes one that an error has aborted, and is silent."""
+    if session.is_sound():
+        return lambda: store.ended(kept=True)
+
+    def undone() -> None:
+        store.ended(kept=False)
+        session.remarks.append("an error had aborted the transaction: COMMIT has kept nothing of it")
+
+    return undone
 
 
 def _replaced(session: Session, store: Store, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:

@@ -297,6 +297,11 @@ class Session:
             if began:
                 self.connection.execute("COMMIT")
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the user is in a transaction of his own."""
+        return self._in_transaction
+
     def _begin(self) -> bool:
         if self._in_transaction:
             return False
@@ -326,7 +331,7 @@ class Session:
     def is_sound(self) -> bool:
         """Whether statements can run: in a transaction that was aborted none can, and COMMIT undoes it."""
         try:
-            self.connection.execute("SELECT 1")
+            self.connection.execute("SELECT 1").fetchall()
         except duckdb.TransactionException:
             return False
         return True
