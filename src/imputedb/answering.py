@@ -67,8 +67,8 @@ class Planner:
         found = self._kept.get(key)
         if found is None:
             self.release()
-            found = self._prepared(text, asked)
-            if self._copies:  # files may change without notice
+            found, lasting = self._prepared(text, asked)
+            if not lasting:
                 return found
             # statistics may have been gathered, and kept in the database, on the way
             self._kept[(text, asked.imputers, asked.strategy, asked.always, self._engine.session.state())] = found
@@ -92,7 +92,8 @@ class Planner:
         for block in prepared.blocks:
             self._engine.tables.disown(block.name)
 
-    def _prepared(self, text: str, asked: Asked) -> Prepared:
+    def _prepared(self, text: str, asked: Asked) -> tuple[Prepared, bool]:
+        """The query, and whether it may be kept: files change without notice."""
         engine = self._engine
         node = engine.texts.tree(text)
         further = extended(written_out(engine, node))
@@ -103,10 +104,11 @@ class Planner:
         with engine.own_statements(text):
             found = blocks(engine, node, columns, asked.imputers, base=base, always=always)
             self._copies = found.copies
-        if self._copies:
+        lasting = not self._copies and not found.in_place
+        if not lasting:
             engine.texts.forget_outputs(text)
             text = engine.text(found.itself) if found.itself else text
-        return Prepared(text, columns, types, found.blocks, tuple(found.warnings), found.policies)
+        return Prepared(text, columns, types, found.blocks, tuple(found.warnings), found.policies), lasting
 
 
 def respond(

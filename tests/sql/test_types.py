@@ -117,3 +117,20 @@ def test_fields_of_a_struct_that_is_missing_can_be_asked_for(typed: Database) ->
     for condition in ("st.a IS NULL", "st.a IS NOT NULL", "coalesce(st.a, 5) = 5", "k.st.a IS NULL"):
         text = f"SELECT count(*) FROM k WHERE {condition}"
         assert typed.sql(text).fetchall() == typed.execute(text)
+
+
+@pytest.mark.parametrize("imputer", ["mean", "tree", "knn", "norm", "pmm", "hotdeck"])
+@pytest.mark.parametrize("kind", ["TIMESTAMP_S", "TIMESTAMP_MS"])
+def test_timestamps_beyond_what_microseconds_hold_stand_beside_others(db: Database, kind: str, imputer: str) -> None:
+    """DuckDB refuses to turn them into numbers: no column of a table that has one could be imputed."""
+    db.execute(
+        "CREATE TABLE t AS SELECT i AS id, CASE WHEN i % 5 > 0 THEN i * 2 END AS x, CASE i % 9 "
+        f"WHEN 0 THEN '290309-12-22 00:00:00'::{kind} WHEN 1 THEN '290309-12-22 (BC)'::{kind} WHEN 2 THEN NULL "
+        f"ELSE '2020-01-01'::{kind} + to_days(i::INTEGER) END AS far FROM range(60) r(i)"
+    )
+    assert db.sql("SELECT count(x) FROM t", imputer=imputer).fetchall() == [(60,)]
+    assert db.sql("SELECT count(far), count(*) FILTER (far IS NOT NULL) FROM t", imputer=imputer).fetchall() == [
+        (60, 53)
+    ]
+    stored = "SELECT far::VARCHAR FROM t WHERE far IS NOT NULL ORDER BY id"
+    assert db.sql(stored, imputer=imputer).fetchall() == db.execute(stored)

@@ -100,3 +100,68 @@ def test_a_column_without_a_name_is_shown(db, tmp_path) -> None:
     pa = pytest.importorskip("pyarrow")
     pq.write_table(pa.table({"": [1.0, None, 3.0], "b": [1, 2, 3]}), tmp_path / "nameless.parquet")
     assert all(row[0] is not None for row in db.sql("FROM 'nameless.parquet'").fetchall())
+
+
+def _made(db: imputedb.Database) -> None:
+    db.execute(
+        "COPY (SELECT i, i // 2 AS half, CASE WHEN i % 3 > 0 THEN i END AS x, i::DOUBLE AS d, "
+        "CASE WHEN i = 5 THEN 'nan'::DOUBLE ELSE i END AS n, [i] AS l FROM range(9000) r(i)) "
+        "TO 'rows.parquet' (ROW_GROUP_SIZE 2048)"
+    )
+    db.execute("COPY (SELECT i, CASE WHEN i % 3 > 0 THEN i END AS x FROM range(90) r(i)) TO 'rows.csv'")
+
+
+def _groups(db: imputedb.Database, query: str) -> tuple[list[tuple[object, ...]], dict[str, int]]:
+    """The answer, and how many row groups were read and skipped."""
+    db.execute("CALL enable_logging('PhysicalOperator')")
+    db.execute("CALL truncate_duckdb_logs()")
+    rows = db.sql(query, imputer="mean").fetchall()
+    logged = "FROM duckdb_logs_parsed('PhysicalOperator') WHERE class = 'ParquetReader'"
+    return rows, dict(db.execute(f"SELECT event, count(*) {logged} GROUP BY event"))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT count(*) FROM 'rows.parquet' WHERE i < 10",
+        "SELECT sum(half) FROM read_parquet('rows.parquet') AS r WHERE r.i < 10",
+        "WITH c AS (SELECT i FROM parquet_scan(['rows.parquet'], filename = true) WHERE i < 10) SELECT max(i) FROM c",
+        "SELECT count(*) FROM shown WHERE i < 10",
+        "SELECT i, (SELECT max(a) FROM whole) FROM 'rows.parquet' WHERE i < 2",
+    ],
+)
+def test_a_parquet_file_that_misses_nothing_read_is_read_where_it_is(db, query: str) -> None:
+    _made(db)
+    db.execute("CREATE VIEW shown AS FROM 'rows.parquet'")
+    db.execute("CREATE TABLE whole AS SELECT 1 AS a")
+    rows, groups = _groups(db, query)
+    assert rows == db.execute(query)
+    assert groups == {"ReadRowGroup": 1, "SkipRowGroup": 4}
+
+
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        ("SELECT count(x) FROM 'rows.parquet'", 9000),
+        ("SELECT count(n) FROM 'rows.parquet'", 9000),
+        ("SELECT count(i) FROM 'rows.parquet' AS r(x, half, i)", 9000),
+        ("SELECT count(x) FROM shown", 9000),
+        ("SELECT count(x) FROM listed", 90),
+        ("SELECT count(x) FROM (FROM listed JOIN 'rows.csv' USING (i, x))", 90),
+    ],
+)
+def test_what_a_file_misses_is_filled_in_behind_any_name(db, query: str, answer: int) -> None:
+    """A view over a file was answered by complete cases, without a word."""
+    _made(db)
+    db.execute("CREATE VIEW shown AS FROM 'rows.parquet'")
+    db.execute("CREATE VIEW listed AS FROM 'rows.csv'")
+    assert db.sql(query, imputer="mean").fetchall() == [(answer,)]
+
+
+def test_a_macro_that_reads_a_file_with_missing_values_is_refused(db) -> None:
+    _made(db)
+    db.execute("CREATE MACRO listed() AS TABLE FROM 'rows.csv'")
+    with pytest.raises(imputedb.QueryError, match="the macro listed reads a file"):
+        db.sql("SELECT count(x) FROM listed()")
+    db.execute("COPY (SELECT 1 AS x) TO 'rows.csv'")
+    assert db.sql("SELECT count(x) FROM listed()").fetchall() == [(1,)]

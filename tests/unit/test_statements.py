@@ -4,6 +4,7 @@ import datetime
 import decimal
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ MADE = """
     CREATE SEQUENCE counter;
     PREPARE adding AS INSERT INTO whole VALUES ($1, $2) RETURNING *;
     PREPARE above AS SELECT i FROM whole WHERE d > $least ORDER BY i;
+    PREPARE shown AS SELECT $1 AS one, $2 AS other;
+    CREATE SCHEMA schema;
+    CREATE TABLE schema.table(col STRUCT(field INTEGER), from_ INTEGER);
+    CREATE TABLE named(values INTEGER, x INTEGER);
 """
 STATEMENTS = (
     "EXPLAIN SELECT 1",
@@ -34,6 +39,11 @@ STATEMENTS = (
     "SUMMARIZE whole",
     "EXECUTE above(least := 2)",
     "EXECUTE adding(8, 9.5)",
+    "EXECUTE shown([1, [2, 3][1], 4], {'a': 1, 'b': [5, 6]})",
+    "EXECUTE shown(MAP {'a, b': 1, 'c': 2}, (1, 'it''s; {'))",
+    "INSERT INTO schema.table VALUES ({'field': 42}, 1)",
+    "INSERT INTO named(values, x) VALUES (1, 2)",
+    "INSERT INTO named(x, values) SELECT 1, 2",
     "INSERT INTO t VALUES (4, 'c', 4)",
     "INSERT INTO t VALUES (4, 'c', 4) RETURNING d, i AS number",
     "INSERT INTO t BY NAME SELECT 7 AS i, 'z' AS s",
@@ -83,6 +93,22 @@ def test_every_statement_gives_what_duckdb_gives(db: Database, bare: duckdb.Duck
     assert db.execute(counted) == bare.execute(counted).fetchall()
 
 
+@pytest.mark.parametrize("end", ["ROLLBACK", "ABORT", "rollback;", "COMMIT"])
+def test_a_transaction_that_was_aborted_can_be_ended(db: Database, bare: duckdb.DuckDBPyConnection, end: str) -> None:
+    """A text of one word was looked up among the tables, which an aborted transaction refuses."""
+    db.execute(MADE)
+    for run in (db.sql, bare.sql):
+        run("BEGIN")
+        run("INSERT INTO whole VALUES (9, 9)")
+        with pytest.raises((imputedb.QueryError, duckdb.Error)):
+            run("INSERT INTO t VALUES (1, 'a', 1)")
+        with suppress(imputedb.QueryError, duckdb.Error):  # COMMIT says that nothing is kept
+            run(end)
+    assert db.sql("FROM whole").fetchall() == bare.sql("FROM whole").fetchall()
+    db.sql("BEGIN")
+    db.sql("COMMIT")
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -102,7 +128,7 @@ def test_a_second_statement_is_refused_before_anything_ran(
     db.execute(MADE)
     with pytest.raises(imputedb.Unplanned, match="one statement at a time: the text holds 2"):
         db.sql(text)
-    assert set(db.tables()) == {"t", "whole"}
+    assert set(db.tables()) == {"t", "whole", "named", "schema.table"}
     assert not list(tmp_path.iterdir())
 
 

@@ -1,6 +1,8 @@
 """What stands for rows without being a table: files in FROM, which are copied into tables, and macros."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from imputedb.algebra.relation import Table
@@ -12,9 +14,10 @@ from imputedb.errors import Error, Unplanned
 from imputedb.sql import parse
 from imputedb.sql import tree as t
 from imputedb.sql.nested import alias_of, nodes
+from imputedb.sql.sources import Viewed
 from imputedb.sql.tree import Tree
 
-_VIRTUAL = ("filename", "file_row_number", "file_index")
+VIRTUAL = ("filename", "file_row_number", "file_index")
 """Columns of files that a star does not show, and that are read where they are named."""
 
 
@@ -35,34 +38,54 @@ _CATALOGS = {
 """What lists tables, with the columns that name them and, where there is one, their databases."""
 
 
+Meant = Callable[[Sequence[str], object], "Table | Viewed | None"]
+"""What a path means to the engine, inside the query of a view if one is given."""
+
+
 class Files:
-    """The files that one statement reads, each once.
+    """The files that one statement reads, each once, however often it is named.
 
     Attributes:
-        copies: the temporary tables that were made of them.
+        copies: the temporary tables that were made of them, none where they are read in place.
+        statement: the statement over them.
     """
 
-    def __init__(self, engine: DuckDB, statement: Tree) -> None:
+    def __init__(self, engine: DuckDB, statement: Tree, *, in_place: bool = False) -> None:
         self.copies: list[Table] = []
         self._engine = engine
-        named = {str(part["column_names"][-1]).lower() for part in nodes(statement) if part.get("column_names")}
-        self._named = [name for name in _VIRTUAL if name in named]
+        self._in_place = in_place
+        self._named = _virtual(statement)
+        self._known: dict[str, Table] = {}
+        self.statement = self._copied(statement)
 
-    def copied(self, tree: Any) -> Any:
-        """The statement with every file and reader replaced by a temporary table of its rows."""
+    def meant(self, path: Sequence[str], within: object, meant: Meant) -> Table | Viewed | None:
+        """What a path means, the files in the query of a view copied too."""
+        found = meant(path, within)
+        if not isinstance(found, Viewed):
+            return found
+        self._named = tuple(dict.fromkeys([*self._named, *_virtual(found.query)]))
+        return replace(found, query=self._copied(found.query))
+
+    def _copied(self, tree: Any) -> Any:
+        """A tree with every file and reader replaced by a temporary table of its rows, unless read in place."""
         if isinstance(tree, list):
-            return [self.copied(part) for part in tree]
+            return [self._copied(part) for part in tree]
         if not isinstance(tree, dict):
             return tree
         if (columns := self._listing(tree)) is not None:
             return self._without_ours(tree, *columns)
-        if self._is_file(tree):
-            item = {**tree, "alias": "", "column_name_alias": [], "sample": None}
-            table = self._engine.copied(item, [name for name in self._named if self._has(item, name)])
-            self.copies.append(table)
+        if not self._in_place and is_file(self._engine, tree):
             kept = {key: tree[key] for key in ("column_name_alias", "sample") if key in tree}
-            return {**t.table(table.path, alias_of(tree)), **kept, "at_clause": None}
-        return {k: self.copied(part) if isinstance(part, (dict, list)) else part for k, part in tree.items()}
+            return {**t.table(self._copy(tree).path, alias_of(tree)), **kept, "at_clause": None}
+        return {k: self._copied(part) if isinstance(part, (dict, list)) else part for k, part in tree.items()}
+
+    def _copy(self, tree: Tree) -> Table:
+        item = {**tree, "alias": "", "column_name_alias": [], "sample": None}
+        key = repr((t.without_place(item), self._named))
+        if key not in self._known:
+            self._known[key] = self._engine.copied(item, [name for name in self._named if self._has(item, name)])
+            self.copies.append(self._known[key])
+        return self._known[key]
 
     def _listing(self, item: Tree) -> tuple[str, str] | None:
         """The columns of an item of FROM that name tables and databases, if it lists what is in the catalog."""
@@ -98,32 +121,41 @@ class Files:
             return False
         return name not in (shown.lower() for shown in parse.shape(connection, written(t.select([t.star()], item)))[0])
 
-    def _is_file(self, item: Tree) -> bool:
-        if item.get("type") == "TABLE_FUNCTION":
-            name = str(item["function"]["function_name"]).lower()
-            return name.startswith("read_") or name.endswith("_scan")
-        return item.get("type") == "BASE_TABLE" and "." in item.get("table_name", "") and self._stands_for_file(item)
 
-    def _stands_for_file(self, item: Tree) -> bool:
-        path = [part for part in item["qualified_name"]["path"] if part]
-        return len(path) == 1 and self._engine.tables.meant(path) is None
+def _virtual(tree: Tree) -> tuple[str, ...]:
+    """Those of the columns that a star does not show which a statement names."""
+    named = {str(part["column_names"][-1]).lower() for part in nodes(tree) if part.get("column_names")}
+    return tuple(name for name in VIRTUAL if name in named)
+
+
+def is_file(engine: DuckDB, item: Tree) -> bool:
+    """Whether an item of FROM is a file, or a function that reads some."""
+    if item.get("type") == "TABLE_FUNCTION":
+        name = str(item["function"]["function_name"]).lower()
+        return name.startswith("read_") or name.endswith("_scan")
+    return item.get("type") == "BASE_TABLE" and "." in item.get("table_name", "") and _stands_for_file(engine, item)
+
+
+def _stands_for_file(engine: DuckDB, item: Tree) -> bool:
+    path = [part for part in item["qualified_name"]["path"] if part]
+    return len(path) == 1 and engine.tables.meant(path) is None
 
 
 def check_macros(engine: DuckDB, node: Tree, seen: frozenset[str] = frozenset()) -> None:
-    """Refuses a macro that reads a table with missing values: DuckDB would read them as they are stored.
+    """Refuses a macro that reads a table or a file with missing values: DuckDB would read them as they are stored.
 
     Raises:
-        Unplanned: there is such a macro.
+        Unplanned: there is such a macro, or one that reads a file which only its arguments name.
     """
     known = macros(engine, {str(part["function_name"]).lower() for part in nodes(node) if part.get("function_name")})
     for part in nodes(node) if known else ():
         name = str(part.get("function_name", "")).lower()
         if name not in known or name in seen:
             continue
-        for table in _tables_in(engine, known[name]):
-            if engine.statistics(table).dirty:
+        for called, dirty in _read_by(engine, known[name]):
+            if dirty:
                 way_out = "write its query out, or make it a view"
-                raise Unplanned(f"the macro {name} reads {table.name}, which misses values: {way_out}")
+                raise Unplanned(f"the macro {name} reads {called}, which misses values: {way_out}")
         check_macros(engine, known[name], seen | {name})
 
 
@@ -144,9 +176,19 @@ def check_asking(engine: DuckDB, reads: Reads, node: Tree) -> None:
             )
 
 
-def _tables_in(engine: DuckDB, node: Tree) -> Iterator[Table]:
+def _read_by(engine: DuckDB, node: Tree) -> Iterator[tuple[str, bool]]:
+    """The tables and files that a macro's query reads, by name, and whether they miss values.
+
+    A file that only the macro's arguments name is not looked into.
+    """
     for part in nodes(node):
-        if part.get("type") == "BASE_TABLE":
+        if is_file(engine, part):
+            with suppress(Error):
+                table = engine.copied({**part, "alias": "", "column_name_alias": [], "sample": None})
+                yield "a file", bool(engine.statistics(table).dirty)
+                engine.temporary.unmake("TABLE", [table.name])
+                engine.tables.disown(table.name)
+        elif part.get("type") == "BASE_TABLE":
             found = engine.tables.meant([step for step in part["qualified_name"]["path"] if step])
             if isinstance(found, Table):
-                yield found
+                yield found.name, bool(engine.statistics(found).dirty)

@@ -29,10 +29,10 @@ class Reads:
         examined: what the statement does with columns; None as long as that is not known.
     """
 
-    def __init__(self, engine: DuckDB, sources: Mapping[int, Source]) -> None:
+    def __init__(self, engine: DuckDB, sources: Mapping[int, Source], known: Examined | None = None) -> None:
         self.sources = sources
         self.staged: dict[int, Table] = {}
-        self.examined: Examined | None = None
+        self.examined = known
         self._engine = engine
 
     def dirty(self, node: Tree) -> bool:

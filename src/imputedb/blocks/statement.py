@@ -1,11 +1,13 @@
 """A statement to its blocks, in the order in which they run."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from imputedb.algebra.relation import Table
+from imputedb.blocks import in_place
 from imputedb.blocks.block import ANSWER, Block
-from imputedb.blocks.files import Files, check_asking, check_macros
+from imputedb.blocks.files import Files, check_asking, check_macros, is_file
 from imputedb.blocks.making import Making
 from imputedb.blocks.nested import Nested
 from imputedb.blocks.reads import Reads
@@ -16,6 +18,7 @@ from imputedb.engines.duckdb import DuckDB
 from imputedb.imputers.imputer import Imputer
 from imputedb.sql.examined import examined
 from imputedb.sql.names import Resolver
+from imputedb.sql.nested import nodes
 from imputedb.sql.pruning import prune
 from imputedb.sql.sources import Source
 from imputedb.sql.tree import Tree
@@ -35,6 +38,7 @@ class Blocks(NamedTuple):
         copies: temporary tables that were made of files, to be dropped when it has been answered.
         warnings: what is to be warned of.
         itself: the statement over the copies of its files; None where the files have to be read again.
+        in_place: whether it reads files where they are, as DuckDB does.
         policies: of the tables that it reads, in words, by table and column.
     """
 
@@ -43,6 +47,7 @@ class Blocks(NamedTuple):
     warnings: list[str]
     policies: dict[str, str]
     itself: Tree | None
+    in_place: bool = False
 
 
 def blocks(
@@ -64,17 +69,20 @@ def blocks(
         always: whether a block is planned even where nothing is missing.
     """
     check_macros(engine, node)
-    files = Files(engine, node)
-    resolver = Resolver(catalog(engine))
-    copied = files.copied(node)
-    whole = resolver.statement(copied).node
-    itself = None if any(map(engine.tables.virtual.get, files.copies)) else copied
-    warnings = as_stored(engine, whole, resolver.sources) if imputers else []
-    said = _policies(engine, resolver.sources)
-    reads = Reads(engine, resolver.sources)
+    whole, sources, files = _resolved(engine, node, in_place=True)
+    items = [part for part in nodes(whole) if is_file(engine, part)]
+    if items:
+        reads = Reads(engine, sources, examined(whole, sources, _facts(engine, sources)))
+        if not always and in_place.complete(engine, reads, whole, items):
+            return Blocks([], [], [], _policies(engine, sources), None, in_place=True)
+        whole, sources, files = _resolved(engine, node, in_place=False)
+    itself = None if any(map(engine.tables.virtual.get, files.copies)) else files.statement
+    warnings = as_stored(engine, whole, sources) if imputers else []
+    said = _policies(engine, sources)
+    reads = Reads(engine, sources)
     if not reads.dirty(whole) and not always:
         return Blocks([], files.copies, warnings, said, itself)
-    reads.examined = examined(whole, resolver.sources, _facts(engine, resolver.sources))
+    reads.examined = examined(whole, sources, _facts(engine, sources))
     prune(whole, reads.examined, engine.functions)
     if not reads.dirty(whole) and not always:
         return Blocks([], files.copies, warnings, said, itself)
@@ -84,6 +92,14 @@ def blocks(
     nested = Nested(engine, reads, making)
     last = making.block(ANSWER, whole if base else nested.settled(whole, []), columns)
     return Blocks([*scans.blocks(), *nested.found, last], files.copies, warnings, said, itself)
+
+
+def _resolved(engine: DuckDB, node: Tree, *, in_place: bool) -> tuple[Tree, Mapping[int, Source], Files]:
+    """A statement whose names are told, what they mean, and the files that it reads."""
+    files, known = Files(engine, node, in_place=in_place), catalog(engine)
+    resolver = Resolver(replace(known, meant=lambda path, within: files.meant(path, within, known.meant)))
+    whole = resolver.statement(files.statement).node
+    return whole, resolver.sources, files
 
 
 def _policies(engine: DuckDB, sources: Mapping[int, Source]) -> dict[str, str]:

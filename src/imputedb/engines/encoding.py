@@ -2,15 +2,17 @@
 
 from decimal import Decimal
 
-from imputedb.engines.profile import ends, kind_of
+from imputedb.engines.profile import ends, in_microseconds, kind_of
 from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
 from imputedb.statistics.statistics import Kind
 
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 _DAY = 86_400_000_000
-_NANOSECONDS_END = (2**63 - 1) // 1000
-"""Microseconds before and after 1970 that nanoseconds reach."""
+_NANOSECONDS = -((2**63 - 1) // 1000), (2**63 - 1) // 1000
+"""The first and the last timestamp of nanoseconds, in microseconds since 1970."""
+_MICROSECONDS = -9_223_372_022_400_000_000, 9_223_372_036_854_000_000
+"""The same of microseconds, to the second."""
 EXACT = frozenset(["BOOLEAN", "FLOAT", "DOUBLE", *_INTEGERS, *(f"U{name}" for name in _INTEGERS)])
 """Types whose values are the same in an array."""
 
@@ -22,7 +24,9 @@ def encoded(tree: Tree, type_name: str) -> Tree:
             return t.cast(tree, t.plain_type("DOUBLE"))
         case Kind.DATE:
             return t.call("date_diff", t.literal("day"), _epoch(), tree)
-        case Kind.TIMESTAMP | Kind.DURATION:
+        case Kind.TIMESTAMP:
+            return t.call("epoch_us", in_microseconds(tree, type_name))
+        case Kind.DURATION:
             return t.call("epoch_us", tree)
         case Kind.CATEGORY:
             return t.cast(tree, t.plain_type("VARCHAR"))
@@ -37,11 +41,8 @@ def decoded(tree: Tree, type_name: str, type_tree: Tree) -> Tree:
             tree = t.call("+", _epoch(), t.cast(tree, t.plain_type("INTEGER")))
         case Kind.TIMESTAMP:
             microseconds = t.cast(tree, t.plain_type("BIGINT"))
-            if type_name == "TIMESTAMP_NS":
-                most = t.number(_NANOSECONDS_END)
-                microseconds = t.call(
-                    "greatest", t.arithmetic("-", t.number(0), most), t.call("least", microseconds, most)
-                )
+            first, last = _NANOSECONDS if type_name == "TIMESTAMP_NS" else _MICROSECONDS
+            microseconds = t.call("greatest", t.number(first), t.call("least", microseconds, t.number(last)))
             tree = t.call("make_timestamptz" if "ZONE" in type_name else "make_timestamp", microseconds)
         case Kind.DURATION:
             tree = _duration(t.cast(tree, t.plain_type("BIGINT")), type_name)

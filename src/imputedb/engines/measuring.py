@@ -20,8 +20,8 @@ MANY_COLUMNS = 50
 Query = Callable[[Tree], list[tuple[Any, ...]]]
 """Runs a SELECT node."""
 
-Calls = Callable[[Tree, Kind], Mapping[str, Tree]]
-"""The aggregates, by labels, of the values of a column."""
+Calls = Callable[[Tree, str], Mapping[str, Tree]]
+"""The aggregates, by labels, of the values of a column, given them and their type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _stacked(rows: Rows, columns: Mapping[str, Reading]) -> list[Sequence[str]]:
 
 
 def _beside(query: Query, rows: Rows, columns: Mapping[str, Reading], calls: Calls) -> dict[str, dict[str, Any]]:
-    asked = [(name, *call) for name, one in columns.items() for call in calls(_clean(name), one.kind).items()]
+    asked = [(name, *call) for name, one in columns.items() for call in calls(_clean(name), one.type).items()]
     if not asked:
         return {}
     clean = t.subquery(t.select([t.named(one.tree, name) for name, one in columns.items()], rows.source), "clean")
@@ -88,7 +88,7 @@ def _below(query: Query, source: Tree, columns: Mapping[str, Reading], calls: Ca
     values = t.call("unnest", t.call("list_value", *(one.tree for one in columns.values())))
     places = t.call("unnest", t.call("range", t.number(len(names))))
     clean = t.subquery(t.select([t.named(values, "value"), t.named(places, "place")], source), "clean")
-    asked = calls(_clean("value"), next(iter(columns.values())).kind)
+    asked = calls(_clean("value"), next(iter(columns.values())).type)
     if not asked:
         return {}
     found = query(t.select([_clean("place"), *asked.values()], clean, groups=[_clean("place")]))

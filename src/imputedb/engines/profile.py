@@ -36,6 +36,9 @@ _MOMENTS = 2**63 - 1025
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _DURATIONS = ("TIME", "TIME_NS", "TIME WITH TIME ZONE", "INTERVAL")
 _TIMESTAMPS = ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
+_COARSE = ("TIMESTAMP_S", "TIMESTAMP_MS")
+_ENDS = ("290309-12-22 (BC) 00:00:00", "294247-01-10 04:00:54")
+"""Of timestamps of microseconds, to the second."""
 _KINDS = {
     **dict.fromkeys(_INTEGERS, Kind.INTEGER),
     **dict.fromkeys(("FLOAT", "DOUBLE", "HUGEINT", "UHUGEINT"), Kind.NUMBER),
@@ -121,12 +124,14 @@ def _meant(
     return dict(zip(counts, query(t.select(list(counts.values()), source))[0], strict=True))
 
 
-def as_number(tree: Tree, kind: Kind) -> Tree:
+def as_number(tree: Tree, type_name: str) -> Tree:
     """An ordered value as a number: dates in days, timestamps, times and durations in seconds, booleans as 0 and 1."""
-    match kind:
+    match kind_of(type_name):
         case Kind.DATE:
             return t.call("date_diff", t.literal("day"), t.cast(t.literal("1970-01-01"), t.plain_type("DATE")), tree)
-        case Kind.TIMESTAMP | Kind.DURATION:
+        case Kind.TIMESTAMP:
+            return t.call("epoch", in_microseconds(tree, type_name))
+        case Kind.DURATION:
             return t.call("epoch", tree)
         case Kind.BOOLEAN:
             return t.cast(tree, t.plain_type("INTEGER"))
@@ -134,12 +139,23 @@ def as_number(tree: Tree, kind: Kind) -> Tree:
             return tree
 
 
-def _counts(column: Tree, kind: Kind) -> dict[str, Tree]:
+def in_microseconds(tree: Tree, type_name: str) -> Tree:
+    """A timestamp as one of microseconds; those of seconds and milliseconds that lie beyond them are at their ends."""
+    if type_name not in _COARSE:
+        return tree
+    zero, plain = t.cast(t.literal("1970-01-01"), t.plain_type(type_name)), t.plain_type("TIMESTAMP")
+    first, last = (t.cast(t.literal(end), plain) for end in _ENDS)
+    end = t.where(t.compared("COMPARE_GREATERTHAN", tree, zero), last, first)
+    return t.null_where(t.is_missing(tree), t.coalesce(t.try_cast(tree, plain), end))
+
+
+def _counts(column: Tree, type_name: str) -> dict[str, Tree]:
+    kind = kind_of(type_name)
     calls = {"observed": t.call("count", column)}
     if kind is not Kind.OPAQUE:
         calls["distinct"] = t.call("approx_count_distinct", column)
     if kind.ordered and kind is not Kind.BOOLEAN:
-        calls["mean"] = _mean(as_number(column, kind), kind)
+        calls["mean"] = _mean(as_number(column, type_name), kind)
     return calls
 
 
@@ -151,10 +167,11 @@ def _mean(number: Tree, kind: Kind) -> Tree:
     return t.call("favg", double, where=t.call("isfinite", double))
 
 
-def _distributions(column: Tree, kind: Kind) -> dict[str, Tree]:
+def _distributions(column: Tree, type_name: str) -> dict[str, Tree]:
+    kind = kind_of(type_name)
     if kind.ordered:
         points = t.cast(t.literal(str([i / BINS for i in range(BINS + 1)])), t.list_type("DOUBLE"))
-        return {"quantiles": t.call("quantile_disc", as_number(column, kind), points)}
+        return {"quantiles": t.call("quantile_disc", as_number(column, type_name), points)}
     return {"frequencies": t.call("histogram", column)} if kind is Kind.CATEGORY else {}
 
 
@@ -178,11 +195,11 @@ def _exact_distinct(
     return exact
 
 
-def _listed(column: Tree, _: Kind) -> dict[str, Tree]:
+def _listed(column: Tree, _: str) -> dict[str, Tree]:
     return {"distinct": t.call("list_unique", t.call("list", column))}
 
 
-def _told_apart(column: Tree, _: Kind) -> dict[str, Tree]:
+def _told_apart(column: Tree, _: str) -> dict[str, Tree]:
     return {"distinct": {**t.call("count", column), "distinct": True}}
 
 

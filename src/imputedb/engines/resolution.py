@@ -77,7 +77,7 @@ class Resolution:
         """Whether DuckDB reads anything under a name without a schema; that it does not ends no transaction."""
         with self._session.lock:
             plan = self._plan(f"SELECT 1 FROM {quoted((name,))}")
-        return not plan.get("error") or plan.get("error_type") == "not implemented"
+        return not _does_not_bind(plan)
 
     def same_in(self, after: object, before: object) -> None:
         """Says that paths mean in one state what they meant in another."""
@@ -101,7 +101,7 @@ class Resolution:
         if table is not None:
             ours = table.schema == SCHEMA or is_ours(table)
             return None if ours else table
-        if plan.get("error") and plan.get("error_type") != "not implemented":
+        if _does_not_bind(plan):
             return None
         return self._view(path)
 
@@ -146,6 +146,12 @@ def _paths(path: Sequence[str], within: View | None) -> Iterator[tuple[str, ...]
         yield ("temp", *given)
         yield (within.catalog, *given)
     yield given
+
+
+def _does_not_bind(plan: dict[str, Any]) -> bool:
+    """Whether DuckDB refuses a statement, and not only to write its plan: readers of files have none in text."""
+    unwritten = plan.get("error_type") == "not implemented" or "serializ" in str(plan.get("error_message")).lower()
+    return bool(plan.get("error")) and not unwritten
 
 
 def _table_read(plan: dict[str, Any]) -> Table | None:

@@ -342,10 +342,13 @@ def _followed(found: Sequence[Token], *phrases: tuple[str, ...]) -> list[Sequenc
 
 
 def _opens(found: Sequence[Token], number: int) -> bool:
-    """Whether a query begins at a token."""
+    """Whether a query begins at a token; a word after a dot, or alone in a list, is a name, whatever it says."""
+    if number > 0 and found[number - 1].text == ".":
+        return False
     while found[number].text == "(" and number + 1 < len(found):
         number += 1
-    return found[number].word in _QUERIES
+    alone = number + 1 < len(found) and found[number + 1].text in (",", ")")
+    return found[number].word in _QUERIES and not alone
 
 
 def _cut(text: str, begin: int, end: int) -> Keeps:

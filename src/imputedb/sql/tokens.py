@@ -7,7 +7,7 @@ import duckdb
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word, a literal or a sign of a statement, with its place in bytes and how deep in parentheses it stands."""
+    """A word, a literal or a sign of a statement, its place in bytes, and how deep in brackets of any kind it is."""
 
     text: str
     begin: int
@@ -20,6 +20,10 @@ class Token:
         return self.text.lower()
 
 
+_OPEN = ("(", "[", "{")
+_CLOSE = (")", "]", "}")
+
+
 def tokens(text: str) -> list[Token]:
     """The tokens of a text, comments left out."""
     data, depth, found = text.encode(), 0, []
@@ -30,9 +34,9 @@ def tokens(text: str) -> list[Token]:
             continue
         piece = data[begin:end].decode()
         for part in piece.split() if piece[:1] in "()" and len(piece.strip()) > 1 else [piece.strip()]:
-            depth -= part.startswith(")")
+            depth -= part[:1] in _CLOSE
             found.append(Token(part, begin, begin + len(part.encode()), depth))
-            depth += part.startswith("(")
+            depth += part[:1] in _OPEN
     return found
 
 
