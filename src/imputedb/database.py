@@ -14,6 +14,7 @@ from imputedb import answering, arguments, policies, policy_file
 from imputedb.answering import Planner
 from imputedb.cell_intervals import CellIntervals, cell_intervals
 from imputedb.compare import WAYS, Comparison, answers, ways_of
+from imputedb.departures import Departures, Key, swept
 from imputedb.engines import declarations, load
 from imputedb.engines.border import bordered, public
 from imputedb.engines.caller import callers_frames
@@ -35,7 +36,6 @@ from imputedb.planning.frontier import Frontier
 from imputedb.policy_file import Change
 from imputedb.result import Result
 from imputedb.running import PLANNED, Asked
-from imputedb.sensitivity import Departures, Key, swept
 from imputedb.sql.parameters import Given, by_name
 from imputedb.statistics.policy import Action, Bound, Policy, as_bound, as_text
 from imputedb.statistics.policy import Measure as Taken

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from imputedb.algebra.relation import Relation
+    from imputedb.departures import Sensitivity
     from imputedb.diagnostics.likelihood import Likely
     from imputedb.imputers.convergence import Chains
     from imputedb.inference.doubly_robust import Robust
     from imputedb.planning.frontier import Frontier
-    from imputedb.sensitivity import Sensitivity
 
 HIGH_PENALTY = 0.5
 MUCH_DROPPED = 0.2

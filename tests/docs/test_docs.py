@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
+from tests.docs import reference
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -45,3 +47,24 @@ def test_links_lead_somewhere() -> None:
     for page in [*PAGES, ROOT / "ARCHITECTURE.md"]:
         for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), (page.name, target)
+
+
+def test_pages_import_from_the_public_face_alone() -> None:
+    import re
+
+    for page in PAGES:
+        for module in re.findall(r"(?m)^>>> (?:from|import) (imputedb[\w.]*)", page.read_text(encoding="utf-8")):
+            assert module in reference.PUBLIC, (page.name, module)
+
+
+def test_the_reference_has_all_that_is_public(*, update_golden: bool) -> None:
+    page = ROOT / "docs" / "reference.md"
+    if update_golden:
+        page.write_text(reference.page(), encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == reference.page()
+
+
+@pytest.mark.parametrize("name", reference.PUBLIC)
+def test_all_that_is_public_is_described(name: str) -> None:
+    for line in reference.entries(name):
+        assert not line.endswith(": \n"), line

@@ -76,7 +76,8 @@ class Cells:
         return some
 
     @property
-    def values(self) -> Array:  # noqa: D102
+    def values(self) -> Array:
+        """(n,) numbers, booleans or positions among the levels; where a value is missing it means nothing."""
         if self._values is None:
             assert self._picked is not None
             whole, places = self._picked
@@ -84,7 +85,8 @@ class Cells:
         return self._values
 
     @property
-    def missing(self) -> NDArray[np.bool_]:  # noqa: D102
+    def missing(self) -> NDArray[np.bool_]:
+        """(n,) True where the value is missing."""
         if self._missing is None:
             assert self._picked is not None
             whole, places = self._picked

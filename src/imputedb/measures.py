@@ -1,0 +1,32 @@
+"""Measures: the sampling variance of an aggregate, for intervals of functions that have none.
+
+`Measure` is the protocol. `Closed` makes a measure of a formula, or of the influence of a row. `minus`, `plus`,
+`times`, `over`, `square`, `number` and `double` write formulas.
+"""
+
+from imputedb.inference.calls import Call, double, minus, over, plus, square, times
+from imputedb.inference.influence import Influence
+from imputedb.inference.measures import Closed, Influential, Measure
+from imputedb.inference.scale import FISHER, IDENTITY, LOG, LOGIT, Scale
+from imputedb.sql.tree import Tree, number
+
+__all__ = [
+    "FISHER",
+    "IDENTITY",
+    "LOG",
+    "LOGIT",
+    "Call",
+    "Closed",
+    "Influence",
+    "Influential",
+    "Measure",
+    "Scale",
+    "Tree",
+    "double",
+    "minus",
+    "number",
+    "over",
+    "plus",
+    "square",
+    "times",
+]
