@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import DuckDB
 from imputedb.sql import tree as t
+from imputedb.statistics.measure import measured
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnProfile:
-    """One column: its type, how many of its values are missing, how many are distinct, what stands for missing."""
+    """One column: its type, how many values are missing and distinct, what stands for missing, what they are taken as.
+
+    `taken` is `numbers`, `categories`, `ordered categories`, or the kind of other values.
+    """
 
     name: str
     type: str
@@ -17,6 +21,7 @@ class ColumnProfile:
     share: float
     distinct: int
     codes: tuple[str, ...]
+    taken: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ def _profile(engine: DuckDB, table: Table) -> Profile:
             statistics.missing_share(column),
             known.distinct,
             shape.missing.get(column, ()),
+            str(measured(known, statistics.policy(column))),
         )
         for column, known in statistics.columns.items()
     )

@@ -29,6 +29,7 @@ from imputedb.planning.frontier import Frontier
 from imputedb.result import HIGH_PENALTY, MUCH_DROPPED
 from imputedb.sql import parse
 from imputedb.sql.tree import Tree
+from imputedb.statistics.measure import is_coded
 from imputedb.statistics.statistics import Statistics
 
 PLANNED, BASE, VERBATIM, COMPLETED, MIXED = "planned", "base", "verbatim", "completed", "mixed"
@@ -186,6 +187,7 @@ class Run:
     _made: dict[str, list[str]] = field(default_factory=lambda: {"VIEW": [], "TABLE": []})
     _plans: list[Candidate] = field(default_factory=list)
     _missing: dict[str, int] = field(default_factory=dict)
+    _coded: set[str] = field(default_factory=set)
     _outcome: Outcome = field(default_factory=Outcome)
     _joined: set[str] = field(default_factory=set)
 
@@ -240,6 +242,8 @@ class Run:
         for node in bottom_up(plan.relation):
             for column in node.columns if isinstance(node, Impute) else ():
                 self._missing[str(column)] = block.problem.statistics[column.relation].columns[column.name].missing
+                if is_coded(block.problem.statistics[column.relation], column.name):
+                    self._coded.add(str(column))
         self.drawn.append((block.name, plan.relation))
         self._count_dropped(block, plan)
         return plan
@@ -308,7 +312,7 @@ class Run:
             "dropped": self._outcome.dropped,
             "convergence": worst(self._outcome.chains),
             "warnings": (*_warnings(penalty, self._outcome), *_apart(self.drawn if self._joined else [])),
-            "notes": tuple(_notes(self.drawn, self.asked)),
+            "notes": (*_notes(self.drawn, self.asked), *map(_codes, sorted(self._coded & _some(imputed)))),
         }
 
 
@@ -341,6 +345,14 @@ def _apart(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[str]:
                 f"{columns} of {', '.join(names)} were completed from columns of their own table, below the join: "
                 "their relations with columns of other tables come out weaker"
             )
+
+
+def _some(imputed: Mapping[str, int]) -> set[str]:
+    return {name for name, cells in imputed.items() if cells}
+
+
+def _codes(column: str) -> str:
+    return f"{column} is imputed as codes of categories; a policy of it says AS NUMERIC where it is one of numbers"
 
 
 def _notes(drawn: Sequence[tuple[str, Relation | str]], asked: Asked) -> Iterator[str]:

@@ -23,6 +23,7 @@ from imputedb.sql.pruning import prune
 from imputedb.sql.sources import Source
 from imputedb.sql.tree import Tree
 from imputedb.sql.uses import Facts
+from imputedb.statistics.measure import measured
 from imputedb.statistics.statistics import Kind
 
 FEW_LEVELS = 20
@@ -121,7 +122,10 @@ def _facts(engine: DuckDB, sources: Mapping[int, Source]) -> Facts:
     def expected(number: int, name: str) -> bool:
         table = sources[number].table
         assert table is not None
-        column = engine.statistics(table).columns.get(name)
+        known = engine.statistics(table)
+        column = known.columns.get(name)
+        if column is not None and measured(column, known.policy(name)).kind is Kind.CATEGORY:
+            return False
         if column is None or column.kind is Kind.INTEGER:
             return column is not None and column.distinct > FEW_LEVELS
         return column.kind in (Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP, Kind.DURATION)

@@ -59,11 +59,17 @@ def profile_tables(profile: Profile) -> Iterable[Table]:
     columns = Table(
         title=f"{profile.table}: {profile.rows:,} rows", title_justify="left", show_edge=False, pad_edge=False
     )
-    for name in ("column", "type", "missing", "share", "distinct", "means missing"):
-        columns.add_column(name, justify="left" if name in ("column", "type", "means missing") else "right")
+    for name in ("column", "type", "missing", "share", "distinct", "taken as", "means missing"):
+        columns.add_column(name, justify="right" if name in ("missing", "share", "distinct") else "left")
     for c in profile.columns:
         columns.add_row(
-            Text(c.name), c.type, f"{c.missing:,}", f"{c.share:.2%}", f"{c.distinct:,}", Text(", ".join(c.codes))
+            Text(c.name),
+            c.type,
+            f"{c.missing:,}",
+            f"{c.share:.2%}",
+            f"{c.distinct:,}",
+            c.taken,
+            Text(", ".join(c.codes)),
         )
     yield columns
     if profile.patterns:

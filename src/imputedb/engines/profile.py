@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from imputedb.engines.coding import codes
 from imputedb.engines.measuring import TOGETHER, Query, Reading, Rows, measured, portions
 from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
@@ -90,7 +91,19 @@ def gather(
         missing = rows.count - counts[name]["observed"] - meant.get(name, 0)
         column = _column(one, missing, distinct[name], counts[name].get("mean"), shapes[name])
         found[name] = replace(column, meant=meant.get(name, 0))
+    sampled = replace(rows, sample=sample if rows.count > SAMPLE else None)
+    for name in codes(query, sampled, columns, found):
+        found[name] = replace(_moded(found[name], shapes[name]["quantiles"]), coded=True)
     return Statistics(rows.count, found)
+
+
+def _moded(known: ColumnStatistics, quantiles: Sequence[Any]) -> ColumnStatistics:
+    """Codes with the most frequent one as their centre; of doubles, which a mean suits, they keep it."""
+    if known.kind is not Kind.INTEGER:
+        return known
+    values = list(map(float, quantiles))
+    centre = max(dict.fromkeys(values), key=values.count)
+    return replace(known, centre=_literal(centre, known.kind, known.type))
 
 
 def missing(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from imputedb.errors import DataError
 from imputedb.statistics.kind import Kind
 from imputedb.statistics.policy import Policy
-from imputedb.statistics.statistics import ColumnStatistics
+from imputedb.statistics.statistics import ColumnStatistics, Statistics
 
 _ENUM = re.compile(r"ENUM\((.*)\)", re.DOTALL)
 _LEVEL = re.compile(r"'((?:[^']|'')*)'", re.DOTALL)
@@ -25,6 +25,16 @@ class Measured:
     kind: Kind
     levels: tuple[str, ...] = ()
     ordered: bool = False
+
+    def __str__(self) -> str:
+        """What its values are taken as, in words."""
+        match self.kind:
+            case Kind.CATEGORY:
+                return "ordered categories" if self.ordered else "categories"
+            case Kind.INTEGER | Kind.NUMBER:
+                return "numbers"
+            case _:
+                return str(self.kind.value)
 
 
 def levels_of(type_name: str) -> tuple[str, ...]:
@@ -50,6 +60,12 @@ def measured(known: ColumnStatistics, policy: Policy) -> Measured:
         if policy.measure is None and known.coded:
             return Measured(Kind.CATEGORY)
     return Measured(known.kind)
+
+
+def is_coded(table: Statistics, name: str) -> bool:
+    """Whether a column of numbers is taken for categories, though nobody said so."""
+    known, policy = table.columns[name], table.policy(name)
+    return policy.measure is None and known.coded and measured(known, policy).kind is Kind.CATEGORY
 
 
 def check(place: str, type_name: str, kind: Kind, policy: Policy) -> None:

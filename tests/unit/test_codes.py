@@ -1,0 +1,101 @@
+"""Whole numbers with few levels: codes of categories where the data say so, numbers where they count or rise."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import imputedb
+from imputedb import Database
+
+ROWS = 600
+CODES = ("gender", "region", "race", "flag", "double")
+NUMBERS = ("children", "score", "likert", "age")
+
+
+def columns(seed: int = 0) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=ROWS)
+    region = rng.choice(4, ROWS, p=[0.4, 0.1, 0.3, 0.2])
+    gender = 1 + (rng.random(ROWS) < 0.21)
+    return {
+        "x": x,
+        "income": np.array([0.0, 2.0, -1.0, 1.0])[region] + rng.normal(size=ROWS),
+        "gender": gender,
+        "region": region + 1,
+        "race": 1 + rng.choice(5, ROWS, p=[0.55, 0.1, 0.05, 0.25, 0.05]),
+        "flag": (rng.random(ROWS) < 0.3).astype(int),
+        "double": 1.0 + (rng.random(ROWS) < 0.3),
+        "children": np.minimum(rng.poisson(np.exp(0.3 + 0.4 * x)), 12),
+        "score": np.clip(np.round(5 + 2 * x + rng.normal(size=ROWS)), 0, 10).astype(int),
+        "likert": 1 + np.digitize(x + rng.normal(size=ROWS), [-1.5, -0.5, 0.5, 1.5]),
+        "age": rng.integers(18, 90, ROWS),
+    }
+
+
+def loaded(seed: int = 0) -> tuple[Database, dict[str, Any], dict[str, Any]]:
+    values, rng = columns(seed), np.random.default_rng(seed + 100)
+    gone = {name: rng.random(ROWS) < 0.3 for name in (*CODES, *NUMBERS)}
+    masked = {name: np.ma.masked_array(one, gone[name]) if name in gone else one for name, one in values.items()}
+    db = imputedb.connect()
+    db.register("t", {"id": np.arange(ROWS), **masked})
+    return db, values, gone
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_data_tell_codes_from_numbers(seed: int) -> None:
+    taken = {column.name: column.taken for column in loaded(seed)[0].profile("t")[0].columns}
+    assert {name: taken[name] for name in CODES} == dict.fromkeys(CODES, "categories")
+    assert {name: taken[name] for name in NUMBERS} == dict.fromkeys(NUMBERS, "numbers")
+
+
+@pytest.mark.parametrize("imputer", ["tree", "norm", "pmm", "knn"])
+@pytest.mark.parametrize("name", ["gender", "double", "race"])
+def test_a_code_takes_the_most_probable_one(name: str, imputer: str) -> None:
+    db, values, gone = loaded()
+    result = db.sql(f"SELECT {name} FROM t ORDER BY id", imputer=imputer)
+    assert result.types == [{"double": "DOUBLE"}.get(name, "BIGINT")]
+    found = np.array([value for (value,) in result.fetchall()])
+    assert set(found) <= set(values[name])
+    counts = np.unique(values[name], return_counts=True)[1]
+    assert (found == values[name])[gone[name]].mean() > counts.max() / ROWS - 0.12
+    assert any("AS NUMERIC" in note for note in result.report.notes)
+
+
+@pytest.mark.parametrize("imputer", ["tree", "norm", "pmm", "knn"])
+@pytest.mark.parametrize("m", [1, 5])
+def test_averages_of_codes_stay_right(imputer: str, m: int) -> None:
+    db, values, _ = loaded()
+    query = f"SELECT {', '.join(f'avg({name}) AS {name}' for name in CODES)} FROM t"
+    result = db.sql(query, imputer=imputer, m=m)
+    found = dict(zip(result.columns, result.fetchall()[0], strict=True))
+    for name in CODES:
+        assert abs(found[name] - values[name].mean()) < 4 * values[name].std() * np.sqrt(0.6 / ROWS)
+
+
+def test_it_can_be_told_otherwise() -> None:
+    db, _, _ = loaded()
+    db.sql("CREATE IMPUTATION POLICY ON t(gender) AS NUMERIC")
+    db.policy("t", "likert", measure="ordinal")
+    db.policy("t", "score", measure="nominal", low=2)
+    taken = {column.name: column.taken for column in db.profile("t")[0].columns}
+    assert (taken["gender"], taken["likert"], taken["score"]) == ("numbers", "ordered categories", "categories")
+    result = db.sql("SELECT gender, likert, score FROM t", imputer="norm")
+    assert not any("gender" in note for note in result.report.notes)
+    low = db.sql("SELECT min(score) FROM t WHERE IMPUTED(score)", imputer="tree").fetchall()[0][0]
+    assert low >= 2
+
+
+def test_few_rows_say_nothing() -> None:
+    db = imputedb.connect()
+    db.register("t", {"id": np.arange(12), "a": np.ma.masked_array(np.arange(12) % 3, np.arange(12) == 5)})
+    assert [column.taken for column in db.profile("t")[0].columns] == ["numbers", "numbers"]
+
+
+def test_completed_copies_hold_numbers(tmp_path: Any) -> None:
+    db, values, _ = loaded()
+    run = db.impute("t", tmp_path / "run", m=2, imputer="tree")
+    fitted = run.analyze("income ~ gender + region")
+    assert fitted is not None
+    for (value,) in db.execute(f"SELECT DISTINCT region FROM '{tmp_path}/run/*/m=1/*.parquet'"):
+        assert value in set(values["region"])
