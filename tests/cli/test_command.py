@@ -38,6 +38,20 @@ def survey(tmp_path_factory: pytest.TempPathFactory) -> str:
     return path
 
 
+def test_load_takes_patterns_and_names_like_patterns(tmp_path: Path) -> None:
+    for place, name in enumerate(("a.csv", "b.csv", "c[1].csv", "c1.csv")):
+        (tmp_path / name).write_text("v\n" + f"{place}\n" * (place + 1))
+    db = str(tmp_path / "d.duckdb")
+    ran = run("load", db, str(tmp_path / "[ab].csv"))
+    assert (ran.returncode, ran.stderr) == (0, "a: 1 rows\nb: 2 rows\n")
+    ran = run("load", db, str(tmp_path / "*1*.csv"), "--table", "both")
+    assert "both: 7 rows from" in ran.stderr
+    ran = run("load", db, str(tmp_path / "c[1].csv"))
+    assert "c[1]: 3 rows from" in ran.stderr
+    with imputedb.connect(db) as database:
+        assert database.execute('SELECT DISTINCT v FROM "c[1]"') == [(2,)]
+
+
 SQL = "SELECT sex, avg(age) AS age FROM people WHERE income > 2 GROUP BY sex ORDER BY sex"
 
 

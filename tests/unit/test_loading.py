@@ -207,3 +207,85 @@ def test_what_is_no_database_is_said(tmp_path: Path) -> None:
     with pytest.raises(imputedb.StorageError) as refused:
         imputedb.connect(path)
     assert "in use" not in str(refused.value)
+
+
+ODD = ("a[1]", "b*", "c?", "d{1,2}", "e[!a]", "f]", "g**", "[x]", "h[1-2]*?")
+
+
+def decoys(folder: Path, suffix: str) -> list[Path]:
+    """Files that the odd names would match if they were patterns."""
+    return [folder / f"{name}{suffix}" for name in ("a1", "bb", "cc", "d1", "eb", "f", "gg", "x", "h1aa")]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet", ".json"])
+def test_a_file_is_loaded_by_its_own_name(db: Database, tmp_path: Path, suffix: str) -> None:
+    folder = tmp_path / "in [1]*"
+    folder.mkdir()
+    (tmp_path / "in 1a").mkdir()
+    for place, path in enumerate([*(folder / f"{name}{suffix}" for name in ODD), *decoys(folder, suffix)]):
+        if suffix.endswith(".gz"):
+            path.write_bytes(gzip.compress(f"v\n{place}\n".encode()))
+        else:
+            db.execute(f"COPY (SELECT {place} AS v) TO '{path}'")
+    for place, name in enumerate(ODD):
+        assert db.load(str(folder / f"{name}{suffix}"), table="t", replace=True) == ["t"]
+        assert db.execute("FROM t") == [(place,)]
+
+
+def test_the_files_of_a_pattern_are_one_table_or_many(db: Database, tmp_path: Path) -> None:
+    for place, name in enumerate(("x[1].csv", "x2.csv", "y.csv")):
+        (tmp_path / name).write_text(f"v\n{place}\n")
+    (tmp_path / "x3.json").write_text('{"v": 7}\n')
+    (tmp_path / "dir.csv").mkdir()
+    assert db.load(f"{tmp_path}/x*.csv", table="all") == ["all"]
+    assert db.execute('FROM "all" ORDER BY v') == [(0,), (1,)]
+    assert db.load(f"{tmp_path}/*.csv") == ["x2", "x[1]", "y"]
+    with pytest.raises(imputedb.DataError, match="two kinds"):
+        db.load(f"{tmp_path}/x*", table="both")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "Y.csv").write_text("v\n1\n")
+    with pytest.raises(imputedb.DataError, match="two of the files would be the table Y"):
+        db.load(f"{tmp_path}/y.csv", f"{tmp_path}/more/Y.csv", replace=True)
+    assert db.execute("FROM y") == [(2,)]
+
+
+def test_transport_files_of_a_pattern_become_one_table(db: Database, tmp_path: Path) -> None:
+    writer = pytest.importorskip("pyreadstat")
+    for place, name in enumerate(("p[1].xpt", "p1.xpt", "p2.xpt")):
+        frame = pd.DataFrame({"a": [float(place), np.nan], "b": ["u", "v"]})
+        writer.write_xport(frame, str(tmp_path / name), file_format_version=5)
+    db.load(f"{tmp_path}/p[1].xpt", table="one")
+    assert db.execute("FROM one") == [(0, "u"), (None, "v")]
+    db.load(f"{tmp_path}/p*.xpt", table="every")
+    assert db.execute("SELECT count(*), sum(a) FROM every") == [(6, 3)]
+    writer.write_xport(pd.DataFrame({"z": [1.0]}), str(tmp_path / "p3.xpt"), file_format_version=5)
+    with pytest.raises(imputedb.DataError, match="have different columns: one of them has no a"):
+        db.load(f"{tmp_path}/p*.xpt", table="every", replace=True)
+
+
+def test_a_run_is_read_from_its_own_folder(db: Database, tmp_path: Path) -> None:
+    runs = {}
+    for name, low in (("r[1]", 0.0), ("r1", 50.0)):
+        db.register("t", {"id": np.arange(8), "x": np.ma.masked_array(low + np.arange(8.0), np.arange(8) == 3)})
+        for long in (False, True):
+            runs[name, long] = db.impute("t", tmp_path / f"{name}{long}", m=2, imputer="mean", long=long)
+    for (name, long), run in runs.items():
+        assert run.frame(1)["x"].max() == (7 if "[" in name else 57), (name, long)
+
+
+def test_a_warning_that_is_made_an_error_is_the_warning(db: Database) -> None:
+    import warnings
+
+    db.register("t", {"x": np.arange(3.0)}, keep=True)
+    db.policy("t", "x", "drop")
+    calls = {
+        "register": lambda: db.register("t", {"x": np.arange(4.0)}, keep=True),
+        "execute": lambda: db.execute("CREATE OR REPLACE TABLE t AS SELECT 5 AS x"),
+        "drop": lambda: db.execute("CREATE OR REPLACE TABLE t AS SELECT 'a' AS y"),
+    }
+    for call in calls.values():
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(UserWarning, match=r"t (is replaced|has changed)"):
+                call()
+    assert db.sql("SELECT * FROM t").fetchall() == [("a",)]

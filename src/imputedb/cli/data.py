@@ -49,8 +49,9 @@ def load(db: str, files: tuple[str, ...], table: str | None, missing: tuple[str,
                 names = database.load(*files, table=table, missing=declared, replace=replace)
             for remark in remarks:
                 click.echo(f"note: {remark.message}", err=True)
-            for name, file in zip(names, files, strict=True):
-                click.echo(f"{name}: {database.profile(name)[0].rows:,} rows from {file}", err=True)
+            places = [f" from {file}" for file in files] if len(files) == len(names) else [""] * len(names)
+            for name, place in zip(names, places, strict=True):
+                click.echo(f"{name}: {database.profile(name)[0].rows:,} rows{place}", err=True)
     except BaseException:
         if new and not _holds_tables(db):
             for path in (db, db + ".wal"):

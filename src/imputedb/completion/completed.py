@@ -15,6 +15,7 @@ from imputedb.completion.fitting import Model, doubts, fitted, left_out
 from imputedb.completion.manifest import read
 from imputedb.completion.publication import CURRENT, digest
 from imputedb.engines.border import bordered, outside, public
+from imputedb.engines.paths import one_file
 from imputedb.engines.resolution import quoted
 from imputedb.errors import StorageError
 from imputedb.inference.pooling import Pool, pool
@@ -64,9 +65,9 @@ class Completed:
             rows = "read_parquet(?, hive_partitioning = false)"
             if self.manifest["long"]:
                 text = f'SELECT * EXCLUDE (".imp", ".id"){self._restored} FROM {rows} WHERE ".imp" = ? ORDER BY ".id"'
-                frame: pd.DataFrame = reader.execute(text, [str(self.files[0]), draw]).df()
+                frame: pd.DataFrame = reader.execute(text, [one_file(self.files[0]), draw]).df()
             else:
-                frame = reader.execute(f"SELECT *{self._restored} FROM {rows}", [str(self.files[draw - 1])]).df()
+                frame = reader.execute(f"SELECT *{self._restored} FROM {rows}", [one_file(self.files[draw - 1])]).df()
         return frame
 
     @property

@@ -22,6 +22,7 @@ from imputedb.completion.manifest import FORMAT, sealed
 from imputedb.completion.publication import MANIFEST, Publication, publication
 from imputedb.completion.source import DRAW, ROW, Source
 from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.paths import one_file
 from imputedb.errors import QueryError
 from imputedb.imputers import features
 from imputedb.imputers.chained import Chained, Prepared
@@ -270,7 +271,7 @@ def _joined(engine: DuckDB, writing: Publication, records: Sequence[Mapping[str,
     parts = " UNION ALL ".join(
         f'SELECT {draw} AS "{DRAW}", numbers."{ROW}", part.* '
         f'FROM range(1, {int(record["rows"]) + 1}) AS numbers("{ROW}") POSITIONAL JOIN '
-        f"read_parquet({_quoted(writing.folder / record['file'])}, hive_partitioning = false) AS part"
+        f"read_parquet({_quoted(one_file(writing.folder / record['file']))}, hive_partitioning = false) AS part"
         for draw, record in enumerate(records, 1)
     )
     rows = sum(int(record["rows"]) for record in records)
@@ -283,7 +284,7 @@ def _joined(engine: DuckDB, writing: Publication, records: Sequence[Mapping[str,
     return json.loads((writing.folder / "long.json").read_text())  # type: ignore[no-any-return]
 
 
-def _quoted(path: Path) -> str:
+def _quoted(path: Path | str) -> str:
     return "'" + str(path).replace("'", "''") + "'"
 
 

@@ -60,10 +60,10 @@ def outside(work: Callable[[], Given], /) -> Given:
 
 
 def raise_ours(error: BaseException) -> None:
-    """Raises an error of ours for an exception that is not."""
+    """Raises an error of ours for an exception that is not; a warning stays what it is for who makes errors of them."""
     if is_interrupted(error):
         raise KeyboardInterrupt from error
-    if isinstance(error, Exception) and not isinstance(error, Error):
+    if isinstance(error, Exception) and not isinstance(error, Error | Warning):
         raise ours(error) from error
 
 

@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from imputedb.algebra.relation import Table
 from imputedb.engines import declarations, levels, ragged
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.frames import readable
+from imputedb.engines.paths import files, one_file, squeezing
 from imputedb.engines.resolution import quoted
 from imputedb.errors import DataError, StorageError, UnknownName
 from imputedb.sql import file_errors, parse
@@ -60,16 +60,20 @@ def load(engine: DuckDB, paths: Sequence[str], table: str | None, missing: Missi
         raise DataError(f"{len(paths)} files cannot all become the one table {table}")
     if engine.session.read_only:
         raise StorageError(f"{engine.session.path} is open for reading only: nothing can be loaded into it")
-    paths = list(paths) if table else [found for path in paths for found in _files(path)]
-    names = [table or _plain(path).stem for path in paths]
+    found = [files(path) for path in paths]
+    wanted = found if table else [[file] for some in found for file in some]
+    names = [table or _plain(file).stem for file, *_ in wanted]
+    if twice := next((name for place, name in enumerate(names) if name.lower() in map(str.lower, names[:place])), None):
+        raise DataError(f"two of the files would be the table {twice}: load one of them as another table")
     left = set(missing)
     with _whole(engine, ", ".join(paths)):
-        for name, path in zip(names, paths, strict=True):
+        for name, some in zip(names, wanted, strict=True):
             made = _place(engine, name)
             _make_room(engine, made, replace=replace)
-            source = _source(engine, path)
+            source = _source(engine, some)
             if isinstance(source, str):
-                engine.connection.execute(f"CREATE TABLE {quoted(made.path)} AS FROM {source}", [path])
+                given = [[one_file(file) for file in some]]
+                engine.connection.execute(f"CREATE TABLE {quoted(made.path)} AS FROM {source}", given)
             else:
                 _create(engine, made, source)
             engine.session.changed()
@@ -155,43 +159,39 @@ def _plain(path: str) -> Path:
     return Path(path.removesuffix(".gz").removesuffix(".zst"))
 
 
-def _files(path: str) -> list[str]:
-    """The files of a path, which may be a pattern such as `data/*.csv`.
-
-    Raises:
-        StorageError: there is none.
-    """
-    if Path(path).is_file():
-        return [path]
-    found = sorted(glob(path, recursive=True)) if has_magic(path) else []
-    if not found:
-        raise StorageError(f"no file {'matches ' if has_magic(path) else ''}{path}")
-    return found
-
-
-def _source(engine: DuckDB, path: str) -> Any:
-    """The reader's call for a file, or its columns where DuckDB has no reader for it."""
-    suffix = _plain(path).suffix.lower()
-    for file in _files(path):
-        if suffix in _TEXTS:
-            ragged.check(engine.connection, file)
+def _source(engine: DuckDB, some: Sequence[str]) -> Any:
+    """The reader's call for files of one table, or their columns where DuckDB has no reader for them."""
+    suffixes = {_plain(file).suffix.lower(): file for file in some}
+    if len({_READERS.get(suffix, suffix) for suffix in suffixes}) > 1:
+        raise DataError(f"{' and '.join(list(suffixes.values())[:2])} are files of two kinds, and cannot be one table")
+    suffix = next(iter(suffixes))
+    for file in some if suffix in _TEXTS else ():
+        ragged.check(engine.connection, file)
     if suffix in _READERS:
-        return _READERS[suffix]
+        squeezed = {squeezing(file) for file in some} if suffix != ".parquet" else set()
+        return _READERS[suffix].removesuffix(")") + (squeezed.pop() if len(squeezed) == 1 else "") + ")"
     if suffix == ".xpt":
-        return _sas(path)
-    raise DataError(f"{path}: files end in {', '.join([*_READERS, '.xpt'])}; this one's kind is unknown")
+        return _sas(some)
+    raise DataError(f"{some[0]}: files end in {', '.join([*_READERS, '.xpt'])}; this one's kind is unknown")
 
 
-def _sas(path: str) -> Any:
+def _sas(some: Sequence[str]) -> Any:
     try:
         import pyreadstat
     except ImportError as error:
         raise DataError("SAS transport files need one more package: pip install 'imputedb[sas]'") from error
-    try:
-        columns, _ = pyreadstat.read_xport(path, output_format="dict")
-    except Exception as error:
-        raise StorageError(f"{path} is not a SAS transport file: {error}") from error
-    return {name: _sas_column(values) for name, values in columns.items()}
+    read: dict[str, list[Any]] = {}
+    for file in some:
+        try:
+            columns, _ = pyreadstat.read_xport(file, output_format="dict")
+        except Exception as error:
+            raise StorageError(f"{file} is not a SAS transport file: {error}") from error
+        if read and read.keys() != columns.keys():
+            other = sorted(read.keys() ^ columns.keys())[0]
+            raise DataError(f"{some[0]} and {file} have different columns: one of them has no {other}")
+        for name, values in columns.items():
+            read.setdefault(name, []).extend(values)
+    return {name: _sas_column(values) for name, values in read.items()}
 
 
 def _sas_column(values: Sequence[Any]) -> Any:

@@ -7,11 +7,12 @@ from itertools import islice
 
 import duckdb
 
+from imputedb.engines.paths import one_file, squeezing
 from imputedb.errors import DataError
 
 _DELIMITERS = ",;\t|"
 
-_SNIFFED = "SELECT Delimiter, SkipRows, list_transform(Columns, lambda c: c.name) FROM sniff_csv(?, sample_size = -1)"
+_SNIFFED = "SELECT Delimiter, SkipRows, list_transform(Columns, lambda c: c.name) FROM sniff_csv(?, sample_size = -1"
 
 
 def check(connection: duckdb.DuckDBPyConnection, path: str) -> None:
@@ -24,7 +25,7 @@ def check(connection: duckdb.DuckDBPyConnection, path: str) -> None:
         return  # Python of this version has no reader for it: what DuckDB makes of it has to do
     if not any(line.strip() for line in _lines(path)):
         raise DataError(f"{path} is empty: it has no line with a header or with values")
-    ((delimiter, skipped, columns),) = connection.execute(_SNIFFED, [path]).fetchall()
+    ((delimiter, skipped, columns),) = connection.execute(f"{_SNIFFED}{squeezing(path)})", [one_file(path)]).fetchall()
     for line in islice(_lines(path), skipped):
         if _width(line, delimiter) > 1:
             raise DataError(_uneven(path, delimiter))

@@ -1,0 +1,36 @@
+"""Paths of files, some of which DuckDB would take for patterns, and patterns, which stand for files."""
+
+from glob import glob, has_magic
+from pathlib import Path
+
+from imputedb.errors import StorageError
+
+
+def one_file(path: str | Path) -> str:
+    """A pattern that matches the file of a path alone, though its name holds what patterns are made of."""
+    escaped, text = False, str(path)
+    parts = []
+    for mark in text:
+        parts.append(f"[{mark}]" if mark in "*?[" and not escaped else mark)
+        escaped = mark == "\\" and not escaped
+    return "".join(parts)
+
+
+def files(path: str) -> list[str]:
+    """The files of a path, which may be a pattern such as `data/*.csv`; a file of the very name comes first.
+
+    Raises:
+        StorageError: there is none.
+    """
+    if Path(path).is_file():
+        return [path]
+    found = sorted(one for one in glob(path, recursive=True) if not Path(one).is_dir()) if has_magic(path) else []
+    if not found:
+        raise StorageError(f"no file {'matches ' if has_magic(path) else ''}{path}")
+    return found
+
+
+def squeezing(path: str) -> str:
+    """The option of a reader that says how a file is compressed: DuckDB looks for it before a question mark only."""
+    kinds = {".gz": "gzip", ".zst": "zstd"}
+    return f", compression = '{kinds[Path(path).suffix]}'" if Path(path).suffix in kinds else ""
