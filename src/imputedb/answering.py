@@ -14,14 +14,16 @@ from imputedb import policies, uncertainty
 from imputedb.algebra.relation import Table
 from imputedb.blocks.block import ANSWER
 from imputedb.blocks.statement import blocks
+from imputedb.departures import Departures, Key, swept
 from imputedb.engines.caller import Frames, callers_frames
 from imputedb.engines.catalog import written_out
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.publish import copied
 from imputedb.errors import Error, QueryError, Unplanned
 from imputedb.execution import Watch
-from imputedb.imputers.imputer import Progress
+from imputedb.imputers.imputer import Imputer, Progress
 from imputedb.imputers.registry import chosen
+from imputedb.inference.answers import Estimate
 from imputedb.membership import Membership, membership
 from imputedb.result import Report, Result
 from imputedb.running import (
@@ -127,6 +129,29 @@ def respond(
             return _pivoted(engine, text, _responded(engine, planner, text, asked, params, progress, watch, frames))
     finally:
         planner.release()
+
+
+def departing(
+    engine: DuckDB,
+    planner: Planner,
+    text: str,
+    asked: Asked,
+    params: Given,
+    sensitivity: Departures | None,
+    progress: Progress | None,
+    watch: Watch | None,
+) -> Result:
+    """The same, and with departures from missing at random how the answer to a query moves under them."""
+    if sensitivity is None:
+        return respond(engine, planner, text, asked, params, progress, watch)
+    check_query(engine, planner, text, params)
+    found = respond(engine, planner, text, asked, params, progress, watch)
+    _ = found.estimates
+
+    def again(one: Imputer) -> Mapping[Key, Estimate]:
+        return respond(engine, planner, text, asked.by(one), params).by_group
+
+    return found.under(swept(again, asked.imputers, sensitivity))
 
 
 def _responded(

@@ -360,7 +360,7 @@ def _together(
         name,
         target.name,
         table.key,
-        asked.filler(target).name,
+        asked.method(target),
         level,
         coverage,
         checked,

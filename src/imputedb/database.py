@@ -14,7 +14,7 @@ from imputedb import answering, arguments, policies, policy_file
 from imputedb.answering import Planner
 from imputedb.cell_intervals import CellIntervals, cell_intervals
 from imputedb.compare import WAYS, Comparison, answers, ways_of
-from imputedb.departures import Departures, Key, swept
+from imputedb.departures import Departures
 from imputedb.engines import declarations, load
 from imputedb.engines.border import bordered, public
 from imputedb.engines.caller import callers_frames
@@ -26,7 +26,7 @@ from imputedb.explain import Explanation, explained
 from imputedb.imputers.imputer import Imputer, Progress
 from imputedb.imputers.knn import KNN
 from imputedb.imputers.registry import Choice, Cycles, chosen, the_one, with_cycles
-from imputedb.inference.answers import Estimate, Question
+from imputedb.inference.answers import Question
 from imputedb.inference.measures import Measure, Measures
 from imputedb.lookup import Lookups
 from imputedb.missingness import Profile, profiled
@@ -205,32 +205,20 @@ class Database:
         """
         if m is None:
             raise QueryError("m is None; it is 1 (no interval), a number of draws such as 20, or 'auto'")
-        many = None if m == "auto" else m
-        known = Measures(measures)
         asked = Asked(
             alpha,
             with_cycles(chosen(imputer), cycles),
             seed,
             strategy,
-            many,
+            None if m == "auto" else m,
             interval,
             level,
             precision,
-            known,
+            Measures(measures),
             method,
             deviations,
         )
-        if sensitivity is not None:
-            answering.check_query(self._engine, self._planner, text, params)
-        found = answering.respond(self._engine, self._planner, text, asked, params, progress, watch)
-        if sensitivity is None:
-            return found
-        _ = found.estimates
-
-        def again(one: Imputer) -> Mapping[Key, Estimate]:
-            return answering.respond(self._engine, self._planner, text, asked.by(one), params).by_group
-
-        return found.under(swept(again, asked.imputers, sensitivity))
+        return answering.departing(self._engine, self._planner, text, asked, params, sensitivity, progress, watch)
 
     def policy(
         self,
@@ -250,6 +238,7 @@ class Database:
         refuse: bool = False,
         below: float | None = None,
         measure: Taken | None = None,
+        derived: str | None = None,
     ) -> None:
         """Says how the missing values of a column are dealt with; kept with the database, replaces what was said.
 
@@ -271,6 +260,7 @@ class Database:
             below: the precision, from 0 to 1, below which a missing cell stays missing (MISSING BELOW).
             measure: what its values are taken for: `nominal` categories, `ordinal` ones, which stand in the order of an
                 ENUM, of `values` or of numbers, or `numeric`; what type and values say unless given.
+            derived: an expression in SQL of other columns, such as `w1 - w0`, that the column is computed as.
 
         Raises:
             UnknownName: there is no such table, column or imputer.
@@ -280,7 +270,9 @@ class Database:
         low, high = (end if end is None else as_bound(end) for end in (low, high))
         texts = tuple(map(as_text, arguments.listed("values", values, example="such as [1, 2]")))
         allowed, barred = arguments.names("predictors", predictors), arguments.names("exclude", exclude)
-        wanted = Policy(action, when, low, high, texts, imputer, allowed, barred, before, above, refuse, below, measure)
+        wanted = Policy(
+            action, when, low, high, texts, imputer, allowed, barred, before, above, refuse, below, measure, derived
+        )
         policies.decide(self._engine, self._engine.tables.named(table), column, wanted)
 
     def policies(self, table: str | None = None) -> list[tuple[str, str, str]]:

@@ -166,7 +166,7 @@ def evaluate(
         seconds[imputer.name] = perf_counter() - began
         notes += [f"{imputer.name}: {sentence}" for sentence in said]
         for column in sorted(flags):
-            names = imputer.name, asked.filler(column).name
+            names = imputer.name, asked.method(column)
             notes += [f"{imputer.name}: {sentence}" for sentence in staying(asked, column, filled[column])]
             scores += _scores(names, table.rows.columns[column], rows, column, flags[column], filled, groups)
     count = sum(int(flag.sum()) for flag in flags.values())
@@ -188,7 +188,7 @@ def staying(asked: Request, column: Column, values: Array) -> list[str]:
 
 def others(asked: Request) -> list[str]:
     """What is filled by an imputer of its own, whichever is judged."""
-    others = {column.name: asked.filler(column).name for column in asked.targets}
+    others = {column.name: asked.filler(column).name for column in asked.imputed}
     return [f"{c} is filled by {own}, as its policy says" for c, own in others.items() if own != asked.imputer.name]
 
 

@@ -31,6 +31,7 @@ from imputedb.filling import Filling, Hand, Outcome
 from imputedb.imputers import checked
 from imputedb.imputers.imputer import Array, Imputer, Progress, fills_in_sql
 from imputedb.shelf import Shelf
+from imputedb.sql import derivation
 from imputedb.sql import tree as t
 from imputedb.sql.bind import columns_in
 from imputedb.sql.generate import DRAW, ROW, Generator, kept_name, stored_name
@@ -111,11 +112,21 @@ class Execution:
         (scan,) = scans(plan)
         self._scans = {scan.alias: scan}
         columns = [Column(scan.alias, name) for name in self.statistics[scan.alias].columns]
-        shown = {column.name: _bound(column) for column in columns}
+        shown = {column.name: self._shown(scan, column) for column in columns}
         shown |= {stored_name(name): _bound(Column(scan.alias, name, stored=True)) for name in asked}
         shown |= {"rowid": _bound(Column(scan.alias, ROW))} if row_ids else {}
         ready = self._ready(plan, frozenset(columns), outcome)
         return list(shown), self.generator.columns(ready, shown)
+
+    def _shown(self, scan: Scan, column: Column) -> Tree:
+        """A column of a completed table; a derived one as it is of its completed parts."""
+        policies, names = self.statistics[scan.alias].policies, self.statistics[scan.alias].columns
+        parts = derivation.derivations(policies, names).get(column.name)
+        if parts is None:
+            return _bound(column)
+        meant = {name.lower(): self._shown(scan, Column(scan.alias, name)) for name in parts}
+        value = self.engine.cast(self.engine.derived(scan.table, column.name, meant), names[column.name].type)
+        return t.coalesce(_bound(column._replace(stored=True)), value)
 
     @property
     def generator(self) -> Generator:

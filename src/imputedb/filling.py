@@ -25,7 +25,7 @@ from imputedb.imputers.imputer import (
     reads_whole_tables,
 )
 from imputedb.imputers.request import Permit, Request, barred
-from imputedb.shelf import Shelf, combined
+from imputedb.shelf import Shelf, combined, computed_from
 from imputedb.sql import tree as t
 from imputedb.statistics.policy import Policy
 from imputedb.statistics.statistics import Kind, Statistics
@@ -297,7 +297,8 @@ class Filling:
             if policy.before:
                 clock = Column(column.relation, policy.before)
                 times = self.cells(hand, [clock], order)[clock]
-            return Permit(policy, barred(policy, column, same, others), times)
+            derived = computed_from(self.statistics[column.relation], column, same)
+            return Permit(policy, barred(policy, column, same, others) | derived, times)
 
         return Request(rows, targets, self.imputer, {c: permit(c) for c in targets}, self.seed)
 

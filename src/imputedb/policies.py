@@ -63,21 +63,43 @@ def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy
     return declarations.checked(engine, table, declarations.own_name(engine, table, column), policy)
 
 
+_TEXTS = {
+    "when": "a condition in SQL",
+    "before": "a column",
+    "imputer": "its name",
+    "derived": "an expression in SQL, such as 'w1 - w0'",
+}
+"""What the clauses that are a text have, as an example says it."""
+
+
 def _checked(policy: Policy) -> Policy:
     """The policy in plain values."""
     arguments.one_of("action", policy.action, ACTIONS)
     if policy.measure is not None:
         arguments.one_of("measure", policy.measure, MEASURES)
     found: dict[str, object] = {"refuse": arguments.flag("refuse", policy.refuse)}
-    for name, example in (("when", "a condition in SQL"), ("before", "a column"), ("imputer", "its name")):
+    for name, example in _TEXTS.items():
         if (given := getattr(policy, name)) is not None:
             found[name] = arguments.text(name, given, example=example)
+    for name in ("predictors", "exclude"):
+        found[name] = arguments.names(name, getattr(policy, name))
+    found |= _numbers(policy)
+    if policy.below and policy.before:
+        raise QueryError(
+            "MISSING BELOW measures values on hidden cells of all rows, of later ones too: it goes without BEFORE"
+        )
+    if policy.derived is not None and policy != DEFAULT.changed({"derived": policy.derived}):
+        raise QueryError("a derived column is computed, not imputed: say the other clauses of what it is derived from")
+    return policy.changed(found)
+
+
+def _numbers(policy: Policy) -> dict[str, object]:
+    """The numbers of a policy, plain."""
+    found: dict[str, object] = {}
     for name in ("low", "high"):
         given = getattr(policy, name)
         if given is not None and not isinstance(given, str):
             found[name] = arguments.real(name, given, example="or the text of a date")
-    for name in ("predictors", "exclude"):
-        found[name] = arguments.names(name, getattr(policy, name))
     if policy.above is not None:
         share = arguments.real("above", policy.above, example="a share in percent")
         if not 0 <= share <= 100:
@@ -87,11 +109,7 @@ def _checked(policy: Policy) -> Policy:
         found["below"] = arguments.real("missing below", policy.below, example="a precision such as 0.8")
         if not 0 <= policy.below <= 1:
             raise QueryError(f"the precision is {policy.below:g}; it goes from 0 (not known) to 1 (known exactly)")
-        if policy.below and policy.before:
-            raise QueryError(
-                "MISSING BELOW measures values on hidden cells of all rows, of later ones too: it goes without BEFORE"
-            )
-    return policy.changed(found)
+    return found
 
 
 def listed(engine: DuckDB, table: str | None = None) -> list[tuple[str, str, str]]:

@@ -17,7 +17,7 @@ from imputedb.errors import QueryError
 from imputedb.imputers.imputer import Cells, Rows
 from imputedb.imputers.request import barred
 from imputedb.planning.problem import Problem
-from imputedb.shelf import Shelf, combined
+from imputedb.shelf import Shelf, combined, computed_from
 from imputedb.sql import tree as t
 from imputedb.sql.bind import columns_in
 from imputedb.sql.functions import COUNTS, MEANS, SUMS
@@ -299,7 +299,7 @@ class Quantities:
         _refuse(bool(policy.before), f"{column} is predicted from earlier rows only, which this method does not")
         same = [c for c in columns if tables[c.relation] == tables[column.relation]]
         derived = [c for c in columns if not self.engine.keeps(tables[c.relation])]
-        return barred(policy, column, same, derived)
+        return barred(policy, column, same, derived) | computed_from(self._of(column), column, same)
 
     def predictors(self, without: Columns) -> Rows:
         """The rows with every column that tells something of others and may, but some."""

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.algebra.column import Column
+from imputedb.algebra.column import Column, Columns
 from imputedb.algebra.relation import Scan
+from imputedb.computed import Computed
 from imputedb.engines.engine import Array, Engine
 from imputedb.imputers import features
 from imputedb.imputers.imputer import Cells
 from imputedb.imputers.random import mixed
 from imputedb.imputers.request import Permit, barred
 from imputedb.sql import tree as t
+from imputedb.sql.derivation import derived_from
 from imputedb.sql.generate import ROW
 from imputedb.sql.tree import Tree
 from imputedb.statistics.measure import measured
@@ -128,8 +130,16 @@ def permits(shelf: Shelf, targets: Collection[Column], columns: Collection[Colum
     for column in targets:
         policy = shelf.statistics.policy(column.name)
         times = shelf.cells([policy.before])[policy.before] if policy.before else None
-        found[column] = Permit(policy, barred(policy, column, columns), times)
+        outside = barred(policy, column, columns) | computed_from(shelf.statistics, column, columns)
+        how = Computed(shelf.engine, shelf.scan.table, shelf.statistics, column) if policy.derived else None
+        found[column] = Permit(policy, outside, times, how)
     return found
+
+
+def computed_from(statistics: Statistics, column: Column, columns: Collection[Column]) -> Columns:
+    """Those of some columns of a table that are derived from one: these do not predict it."""
+    names = derived_from(statistics.policies, statistics.columns, column.name)
+    return frozenset(one for one in columns if one.name in names)
 
 
 def combined(keys: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint64]:

@@ -15,6 +15,7 @@ from imputedb.errors import DataError, UnknownName
 from imputedb.imputers.imputer import Array, Cells, Imputer, Rows
 from imputedb.imputers.request import Permit, Request
 from imputedb.shelf import Shelf, permits
+from imputedb.sql import derivation
 from imputedb.sql import tree as t
 from imputedb.sql.generate import ROW
 from imputedb.statistics.statistics import MANY_LEVELS, Kind, Statistics
@@ -132,7 +133,8 @@ def _telling(statistics: Statistics, wanted: Sequence[str]) -> frozenset[str]:
     few = {
         c for c in statistics.predictors if columns[c].kind is not Kind.CATEGORY or columns[c].distinct <= MANY_LEVELS
     }
-    return frozenset(few | {known[name.lower()] for name in wanted})
+    read = derivation.behind(statistics.policies, columns, columns)
+    return frozenset(few | read | {known[name.lower()] for name in wanted})
 
 
 def shown(value: Any, cells: Cells) -> object:

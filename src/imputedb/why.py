@@ -131,6 +131,7 @@ def why(
     _check_salt(salt)
     lookup = lookups.of(engine, table, knn, [column])
     name = lookup.stored.target(column)
+    _check_imputed(lookup, name)
     if not _by_neighbours(lookup, name):
         own = lookup.stored.permits[name].policy.imputer
         raise DataError(f"{table}.{name.name} is filled by {own}, as its policy says: neighbours do not explain it")
@@ -154,9 +155,20 @@ def _check_salt(salt: object) -> None:
         arguments.text("the salt", salt, example="which nobody else knows")
 
 
+def _check_imputed(lookup: Lookup, column: Column) -> None:
+    found = lookup.stored
+    text = found.permits[column].policy.derived
+    if text is not None:
+        raise DataError(
+            f"{found.table.name}.{column.name} is computed as {text}, by its policy: neighbours explain what it is "
+            "derived from"
+        )
+
+
 def _by_neighbours(lookup: Lookup, column: Column) -> bool:
-    """Whether neighbours fill a column: no policy names another imputer."""
-    return lookup.stored.permits[column].policy.imputer in (None, lookup.imputer.name)
+    """Whether neighbours fill a column: no policy names another imputer, or computes it."""
+    policy = lookup.stored.permits[column].policy
+    return policy.derived is None and policy.imputer in (None, lookup.imputer.name)
 
 
 def _permitted(
@@ -267,6 +279,7 @@ def audit(
         c for c in found.rows.columns if found.is_imputed(c) and found.gaps(c).any() and _by_neighbours(lookup, c)
     ]
     for name in names:
+        _check_imputed(lookup, name)
         if not _by_neighbours(lookup, name):
             own = found.permits[name].policy.imputer
             raise DataError(f"{table}.{name.name} is filled by {own}, as its policy says: neighbours do not explain it")

@@ -60,7 +60,7 @@ def table(request: pytest.FixtureRequest, kept: Database, db: Database) -> Datab
             "EXCLUDE (nope)",
         ),
         *(
-            "DERIVED AS (id)",
+            "DERIVED AS (x + id)",
             "WEIGHT id",
             "CLUSTER s",
             "PARTITION BY s ORDER BY id",

@@ -40,11 +40,12 @@ class Reads:
         return any(self.missing(number, read) for number, read in self.of(node).items())
 
     def missing(self, number: int, read: Read) -> set[str]:
-        """Those of the columns read of a source that miss a value."""
+        """Those of the columns read of a source that miss a value, as it is stored or before it is derived."""
         table = self.sources[number].table
         if table is None or table in self.staged.values():
             return set()
-        return self._engine.dirty(table, read.completed | read.asked)
+        names = read.completed | read.asked
+        return self._engine.dirty(table, names) | (names & self._engine.related(table))
 
     def deciding(self, number: int) -> frozenset[str]:
         """The columns of a source, by its number, that decide the answer."""

@@ -1,6 +1,6 @@
 """Tables that are completed at their scans, for what is read of them outside of planned blocks."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,9 +13,11 @@ from imputedb.engines.duckdb import DuckDB
 from imputedb.imputers.imputer import Imputer
 from imputedb.planning import planner
 from imputedb.planning.problem import Problem
+from imputedb.sql import derivation
 from imputedb.sql import tree as t
 from imputedb.sql.nested import CLAUSES, View, nodes, reading_views
 from imputedb.sql.tree import Tree
+from imputedb.statistics.statistics import Statistics
 
 
 class Scans:
@@ -76,6 +78,7 @@ class Scans:
         completed = read.completed & dirty
         if self._base:
             completed |= {name for name in dirty if not (self._imputers and not_imputable(statistics, name))}
+        completed = _without_derived(statistics, completed)
         key = repr((table, asked, () if self._imputers else sorted(completed)))
         if key not in self._found:
             self._found[key] = _Scan(self._engine.temporary.fresh("view"), table, asked)
@@ -84,6 +87,13 @@ class Scans:
                 scan.completed_columns |= completed
         self._found[key].completed_columns |= completed
         return self._found[key]
+
+
+def _without_derived(statistics: Statistics, names: Collection[str]) -> set[str]:
+    """The columns that have to be completed for some: of derived ones those that they are computed from."""
+    policies, columns = statistics.policies, statistics.columns
+    every = {*names, *derivation.behind(policies, columns, names)}
+    return (every - derivation.derivations(policies, columns).keys()) & statistics.dirty
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from imputedb.blocks.reads import Reads
 from imputedb.blocks.scans import Scans
 from imputedb.blocks.showing import as_stored
 from imputedb.engines.catalog import catalog, macros
+from imputedb.engines.derived import undetermined
 from imputedb.engines.duckdb import DuckDB
 from imputedb.imputers.imputer import Imputer
 from imputedb.sql.examined import examined
@@ -87,6 +88,8 @@ def blocks(
     prune(whole, reads.examined, engine.functions)
     if not reads.dirty(whole) and not always:
         return Blocks([], files.copies, warnings, said, itself)
+    tables = dict.fromkeys(source.table for source in reads.sources.values() if source.table is not None)
+    warnings = [*warnings, *(sentence for table in tables for sentence in undetermined(engine, table))]
     check_asking(engine, reads, whole)
     scans = Scans(engine, reads, imputers, base=base)
     making = Making(engine, reads, scans, imputers, base=base, always=always)

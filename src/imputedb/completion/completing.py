@@ -178,7 +178,7 @@ def _drawn(
     ready = _ready(asked)
     if ready is None:
         for trace in traces:
-            trace.methods |= {column: asked.filler(column).name for column in found.targets}
+            trace.methods |= {column: asked.method(column) for column in found.targets}
     drawn = asked.draws(numbers, None, heard) if ready is None else ready.run_many(request.seed, numbers, None, traces)
     for place, draw in enumerate(numbers):
         values = next(drawn)
@@ -221,7 +221,8 @@ def continued(
 def _ready(asked: Wanted) -> Prepared | None:
     """The one chain that all targets are of, if they are: its cycles are told of."""
     parts = asked.parts()
-    if len(parts) != 1 or parts[0].bounds or any(asked.permit(column).policy.leaves for column in asked.targets):
+    restricted = any(asked.permit(c).policy.leaves or asked.permit(c).policy.derived for c in asked.targets)
+    if len(parts) != 1 or parts[0].bounds or restricted:
         return None
     (part,) = parts
     return part.imputer.prepared(part.rows, part.targets) if isinstance(part.imputer, Chained) else None

@@ -147,13 +147,11 @@ class _Reading:
     def _carried(self, policy: Policy, name: str, own: Mapping[str, str], reads: Mapping[str, set[str]]) -> Policy:
         """The policy of a column under the names of the outputs."""
         outputs = {column: output for output, column in own.items()}
-        if policy.when is not None:
-            asked = self._names(parse.parse(self.engine.connection, f"SELECT ({policy.when})")["select_list"])
+        for text, how in ((policy.when, "structural by"), (policy.derived, "derived from")):
+            asked = self._names(parse.parse(self.engine.connection, f"SELECT ({text})")["select_list"]) if text else ()
             lost = sorted(column for column in asked if outputs.get(column) != column)
             if lost:
-                raise DataError(
-                    f"{self.table.name}.{name} is structural by {lost[0]}: select that column too, as it is"
-                )
+                raise DataError(f"{self.table.name}.{name} is {how} {lost[0]}: select that column too, as it is")
         if policy.before and policy.before not in outputs:
             raise DataError(
                 f"{self.table.name}.{name} is predicted from before {policy.before}: select that column too"

@@ -76,14 +76,14 @@ def warnings(source: Source, imputer: Imputer, m: int, records: Sequence[Mapping
         for column in source.targets
         if len({record.get("digests", {}).get(column.name, number) for number, record in enumerate(records)}) == 1
     ]
-    found = []
+    found = list(source.undetermined)
     if same:
         found.append(
             f"the imputed values of {', '.join(same)} are the same in all {m} data sets: what is pooled of them takes "
             "them as known"
         )
     asked = source.request(imputer, 0)
-    for filler in {asked.filler(column).name: asked.filler(column) for column in source.targets}.values():
+    for filler in {asked.filler(column).name: asked.filler(column) for column in asked.imputed}.values():
         said = doubt(filler)
         if said is not None:
             found.append(said)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan, Table
 from imputedb.completion.lineage import inherited
+from imputedb.engines import derived
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.resolution import quoted
 from imputedb.engines.store import fingerprint_of
@@ -17,6 +18,7 @@ from imputedb.errors import UnknownName
 from imputedb.imputers.imputer import Array, Imputer, Rows
 from imputedb.imputers.request import Permit, Request
 from imputedb.shelf import Shelf, permits
+from imputedb.sql import derivation
 from imputedb.sql import tree as t
 from imputedb.sql.tree import Tree
 from imputedb.statistics.statistics import MANY_LEVELS, Kind, Statistics
@@ -43,6 +45,7 @@ class Source:
         meant: by column, where a NULL means something of its own.
         missing: by target, how many cells miss a value.
         policies: of all columns, in words.
+        undetermined: what is to be said of rows that have a derived value, but not what it is derived from.
     """
 
     table: Table
@@ -55,6 +58,7 @@ class Source:
     meant: Mapping[Column, NDArray[np.bool_]]
     missing: Mapping[Column, int]
     policies: Mapping[str, str]
+    undetermined: tuple[str, ...] = ()
 
     def request(self, imputer: Imputer, seed: int) -> Request:
         """What is asked of imputers."""
@@ -101,9 +105,12 @@ def read(engine: DuckDB, table: Table, wanted: Sequence[str] | None = None) -> S
     for name in wanted or ():
         if name not in shape.types:
             raise UnknownName(f"no column {name!r} in {table.name}; there are {', '.join(shape.types)}")
+    if wanted is not None:  # a derived column takes what it is derived from
+        wanted = sorted({*wanted, *derivation.behind(statistics.policies, statistics.columns, wanted)})
     left = {name: why for name in statistics.dirty if (why := _why_left(statistics, name, wanted))}
     targets = [name for name in shape.types if name in statistics.dirty and name not in left]
-    names = [name for name in shape.types if name in targets or _predicts(statistics, name)]
+    read = derivation.behind(statistics.policies, statistics.columns, targets)
+    names = [name for name in shape.types if name in {*targets, *read} or _predicts(statistics, name)]
     shelf, columns = Shelf(engine, Scan(table, "t"), statistics), tuple(Column(table.name, name) for name in targets)
     rows = Rows({Column(table.name, name): cells for name, cells in shelf.cells(names).items()}, shelf.keys())
     own = [c for c in rows.columns if statistics.policy(c.name).action in ("keep", "structural")]
@@ -118,6 +125,7 @@ def read(engine: DuckDB, table: Table, wanted: Sequence[str] | None = None) -> S
         {column: shelf.meant(column.name) & rows.columns[column].missing for column in own},
         {column: statistics.columns[column.name].missing for column in columns},
         statistics.said,
+        tuple(derived.undetermined(engine, table)),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from imputedb.algebra.relation import Table
+from imputedb.engines import derived
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.resolution import DAMAGED, View, damaged, quoted
 from imputedb.errors import InternalError, QueryError
@@ -26,7 +27,24 @@ def catalog(engine: DuckDB) -> Catalog:
         lambda item: _described(engine, item),
         lambda trees: parse.titles(engine.connection, trees),
         engine.functions.aggregates,
+        lambda table: _derived(engine, table),
     )
+
+
+def _derived(engine: DuckDB, table: Table) -> dict[str, Tree]:
+    """The derived columns of a table, each as what it is of its parts, in its own type."""
+    shape = engine.tables.shape(table)
+    return {
+        column: _as(engine, table, derived.expression(engine.connection, policy.derived), shape.types[column])
+        for column, policy in shape.policies.items()
+        if policy.derived
+    }
+
+
+def _as(engine: DuckDB, table: Table, value: Tree, type_name: str) -> Tree:
+    """An expression in a type; as it stands where it has that, or the whole numbers of another are to be averaged."""
+    found = parse.shape(engine.connection, engine.text(t.select([value], t.table(table.path, ""))))[1]
+    return value if found == [type_name] else engine.cast(value, type_name)
 
 
 _MACROS = """

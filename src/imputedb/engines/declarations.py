@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from imputedb.algebra.relation import Table
-from imputedb.engines import profile
+from imputedb.engines import derived, profile
 from imputedb.engines.engine import Shape
 from imputedb.errors import DataError, QueryError, UnknownName
 from imputedb.sql import parse
@@ -154,6 +154,8 @@ def own_name(engine: DuckDB, table: Table, column: str) -> str:
 def _check(engine: DuckDB, table: Table, column: str, said: Policy) -> None:
     if said.when is not None:
         _check_condition(engine, table, said.when)
+    if said.derived is not None:
+        _check_derived(engine, table, column, said.derived)
     type_name = engine.tables.shape(table).types[column]
     kind, place = profile.kind_of(type_name), f"{table.name}.{column}"
     measure.check(place, type_name, kind, said)
@@ -201,19 +203,38 @@ def _check_range(place: str, type_name: str, kind: Kind, said: Policy) -> None:
 
 def _check_condition(engine: DuckDB, table: Table, when: str) -> None:
     """Refuses a condition that WHERE would not take of each row by itself, time after time."""
-    node = parse.parse(engine.connection, f"SELECT ({when})")
+    types = _types_of(engine, table, when, "condition")
+    if types != ["BOOLEAN"]:
+        raise QueryError(f"a policy's condition is true or false; {when!r} is {', '.join(types)}")
+
+
+def _check_derived(engine: DuckDB, table: Table, column: str, text: str) -> None:
+    """Refuses what a column cannot be computed as, row by row."""
+    shape = engine.tables.shape(table)
+    kind = shape.types[column]
+    if profile.kind_of(kind) is Kind.OPAQUE:
+        raise DataError(f"{table.name}.{column} is {kind}, which nothing is filled in of: it cannot be derived")
+    (found,) = _types_of(engine, table, text, "expression")
+    if profile.kind_of(found) is not profile.kind_of(kind) and {profile.kind_of(found), profile.kind_of(kind)} != {
+        Kind.INTEGER,
+        Kind.NUMBER,
+    }:
+        raise DataError(f"{text!r} is {found}, and {table.name}.{column} is {kind}")
+    derived.check(shape, table, column, text)
+
+
+def _types_of(engine: DuckDB, table: Table, text: str, what: str) -> list[str]:
+    """The types of what a policy computes, once it is sure that it can be of each row by itself, time after time."""
+    node = parse.parse(engine.connection, f"SELECT ({text})")
     for tree in _nodes(node["select_list"]):
         name = str(tree.get("function_name", "")).lower()
         if tree["class"] in ("SUBQUERY", "WINDOW", "STAR", "PARAMETER"):
-            raise QueryError(f"a policy's condition is about one row; {when!r} holds a {tree['class'].lower()}")
+            raise QueryError(f"a policy's {what} is about one row; {text!r} holds a {tree['class'].lower()}")
         if name in engine.functions.aggregates or name in ("unnest", "unlist"):
-            raise QueryError(f"a policy's condition is about one row; {when!r} calls {name}")
+            raise QueryError(f"a policy's {what} is about one row; {text!r} calls {name}")
         if name and _is_volatile(engine, name):
-            raise QueryError(f"a policy's condition says the same every time; {when!r} calls {name}")
-    asked = {**node, "from_table": t.table(table.path, "t")}
-    names, types = parse.shape(engine.connection, engine.text(asked))
-    if types != ["BOOLEAN"]:
-        raise QueryError(f"a policy's condition is true or false; {when!r} is {', '.join(types) or names}")
+            raise QueryError(f"a policy's {what} says the same every time; {text!r} calls {name}")
+    return parse.shape(engine.connection, engine.text({**node, "from_table": t.table(table.path, "t")}))[1]
 
 
 def _nodes(tree: Any) -> Iterator[Tree]:

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from imputedb.algebra.relation import Table
-from imputedb.engines import declarations, encoding, following, readings
+from imputedb.engines import declarations, derived, encoding, following, readings
 from imputedb.engines.engine import Array, Shape
 from imputedb.engines.functions import functions
 from imputedb.engines.gathering import Gathering
@@ -19,7 +19,7 @@ from imputedb.engines.store import Store
 from imputedb.engines.tables import Tables
 from imputedb.engines.temporary import Temporary
 from imputedb.engines.texts import Texts
-from imputedb.sql import deep, parse
+from imputedb.sql import deep, derivation, parse
 from imputedb.sql import tree as t
 from imputedb.sql.generate import ROW
 from imputedb.sql.tree import Tree
@@ -123,6 +123,12 @@ class DuckDB:
         """Those of some columns of a table that miss a value."""
         return self.gathering.dirty(table, names)
 
+    def related(self, table: Table) -> frozenset[str]:
+        """The columns of a table that are derived, or that others are derived from."""
+        shape = self.tables.shape(table)
+        found = derivation.derivations(shape.policies, shape.types)
+        return frozenset(found).union(*found.values())
+
     def source(self, table: Table, alias: str) -> Tree:
         """A table as an item of FROM; where a column of its own hides the row ids, with others beside it."""
         return readings.source(table, self.tables.shape(table), alias)
@@ -132,7 +138,12 @@ class DuckDB:
         shape = self.tables.shape(table)
         if column == ROW:
             return readings.row_ids(shape, alias)
-        return readings.stored(shape, column, alias, self.texts.type_tree)
+        return derived.known(self.connection, shape, column, alias, self.texts.type_tree)
+
+    def derived(self, table: Table, column: str, meant: Mapping[str, Tree]) -> Tree:
+        """What a derived column is of its parts, by what stands for these under their names in lower case."""
+        text = self.tables.shape(table).policies[column].derived
+        return derivation.with_columns(derived.expression(self.connection, text or ""), meant)
 
     def meaning(self, table: Table, column: str, alias: str) -> Tree | None:
         """The condition, bound, under which a NULL of a column means something of its own; None where it never does."""

@@ -45,6 +45,9 @@ class Engine(Protocol):
     def meaning(self, table: Table, column: str, alias: str) -> Tree | None:
         """The condition, bound, under which a NULL of a column means something of its own; None where it never does."""
 
+    def derived(self, table: Table, column: str, meant: Mapping[str, Tree]) -> Tree:
+        """What a derived column is of its parts, by what stands for these under their names in lower case."""
+
     def text(self, node: Tree) -> str:
         """The SQL of a SELECT node."""
 

@@ -1,7 +1,6 @@
 """What was said about tables follows them: through ALTER, DROP and CREATE OR REPLACE, and through transactions."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import duckdb
 
@@ -149,8 +148,10 @@ def _column(found: Sequence[Token], at: int) -> tuple[list[str], int]:
 def _column_renamed(store: Store, table: Table, before: str, after: str) -> Action:
     def follow() -> None:
         for column, policy in dict(store.policies(table)).items():
-            if policy.when and _mentions(policy.when, before):
-                store.decide(table, column, replace(policy, when=_reworded(policy.when, before, after)))
+            texts = {name: text for name in ("when", "derived") if (text := getattr(policy, name))}
+            told = {name: _reworded(text, before, after) for name, text in texts.items()}
+            if told != texts:
+                store.decide(table, column, policy.changed(told))
         store.column_renamed(table, before, after)
 
     return follow
@@ -165,7 +166,7 @@ def _column_dropped(session: Session, store: Store, table: Table, column: str) -
             left = policy.without(column)
             if name == column:
                 store.decide(table, name, None)
-            elif left is None or _mentions(policy.when or "", column):
+            elif left is None or any(_mentions(text or "", column) for text in policy.texts):
                 store.decide(table, name, None)
                 session.remarks.append(
                     f"{table.name} has changed, and what was said of {name} is forgotten: it rests on {column}, "

@@ -7,7 +7,7 @@ from dataclasses import replace
 import duckdb
 
 from imputedb.algebra.relation import Table
-from imputedb.engines import declarations, profile, readings
+from imputedb.engines import declarations, derived, profile
 from imputedb.engines.engine import Shape
 from imputedb.engines.recent import Recent
 from imputedb.engines.session import Session
@@ -85,7 +85,8 @@ class Gathering:
         self, table: Table, shape: Shape, names: Sequence[str]
     ) -> tuple[Tree, dict[str, Tree], dict[str, Tree | None]]:
         """A table in FROM, how some of its columns are read, and what their NULLs may mean."""
-        read = {name: readings.stored(shape, name, "t", self._texts.type_tree) for name in names}
+        connection, types = self._session.connection, self._texts.type_tree
+        read = {name: derived.known(connection, shape, name, "t", types) for name in names}
         said = [name for name in shape.policies if name in read]
         meanings = {name: declarations.meaning(self._session.connection, shape, name, "t") for name in said}
         return t.table(table.path, "t"), read, meanings

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,17 @@ from imputedb.imputers.truncated import Bounds, bounds, expected, within
 from imputedb.statistics.policy import DEFAULT, Policy
 
 
+class Derivation(Protocol):
+    """How a column is computed from others of its row (DERIVED AS)."""
+
+    @property
+    def parts(self) -> tuple[Column, ...]:
+        """The columns that it is computed from."""
+
+    def __call__(self, cells: Mapping[Column, Cells], like: Cells) -> Cells:
+        """The column, of its parts and as those cells of its own have values."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Permit:
     """What may be done about the missing cells of one column.
@@ -33,11 +45,13 @@ class Permit:
         policy: what was said of it.
         barred: the columns at hand that it may not be predicted from.
         times: (n,) the times of the rows; predicted is from earlier ones. None for all.
+        derivation: how the column is computed; None where it is imputed.
     """
 
     policy: Policy = DEFAULT
     barred: Columns = NO_COLUMNS
     times: Cells | None = None
+    derivation: Derivation | None = None
 
 
 FREE = Permit()
@@ -70,6 +84,58 @@ class Request:
         own = self.permit(column).policy.imputer
         return self.imputer if own is None or own == self.imputer.name else the_one(own, "a column needs")
 
+    def method(self, column: Column) -> str:
+        """What fills a column, in a word or as it is computed."""
+        text = self.permit(column).policy.derived
+        return self.filler(column).name if text is None else f"derived as {text}"
+
+    @cached_property
+    def imputed(self) -> Sequence[Column]:
+        """The columns that are imputed: those targets that are not computed, and what misses of others' parts."""
+        found, waiting = dict[Column, None](), list(self.targets)
+        while waiting:
+            column = waiting.pop(0)
+            derivation, cells = self.permit(column).derivation, self.rows.columns.get(column)
+            if derivation is not None:
+                waiting += [one for one in derivation.parts if one not in self.targets]
+            elif column in self.targets or (cells is not None and self._fillable(column, cells)):
+                found[column] = None
+        return list(found)
+
+    def _fillable(self, column: Column, cells: Cells) -> bool:
+        action = self.permit(column).policy.action
+        return action in ("impute", "structural") and bool(cells.missing.any()) and not cells.missing.all()
+
+    def _computed(self, filled: Mapping[Column, Array]) -> dict[Column, Array]:
+        """The derived targets whose parts are all known or filled in, those that others are derived from first."""
+        found: dict[Column, Array] = {}
+        waiting = [c for c in self.targets if self.permit(c).derivation is not None and c not in filled]
+        while waiting:
+            known = {**filled, **found}
+            ready = [column for column in waiting if self._is_ready(column, known, waiting)]
+            if not ready:
+                break
+            found |= {column: self._value(column, known) for column in ready}
+            waiting = [column for column in waiting if column not in ready]
+        return found
+
+    def _is_ready(self, column: Column, known: Mapping[Column, Array], waiting: Collection[Column]) -> bool:
+        derivation = self.permit(column).derivation
+        assert derivation is not None
+        return all(one in known or (one not in self.imputed and one not in waiting) for one in derivation.parts)
+
+    def _value(self, column: Column, known: Mapping[Column, Array]) -> Array:
+        """A derived column where it is missing; masked where that follows from a value that stays missing."""
+        derivation, like = self.permit(column).derivation, self.rows.columns[column]
+        assert derivation is not None
+        parts = {one: self.rows.columns[one] for one in derivation.parts}
+        cells = derivation({c: patched(its, known[c]) if c in known else its for c, its in parts.items()}, like)
+        values, gone = cells.values[like.missing].astype(like.values.dtype), cells.missing[like.missing]
+        return np.ma.masked_array(values, gone) if gone.any() else values
+
+    def _wanted(self, filled: Mapping[Column, Array]) -> Mapping[Column, Array]:
+        return {column: filled[column] for column in self.targets if column in filled}
+
     def parts(self) -> list["Part"]:
         """The targets by what fills them from what, in the order in which they are filled.
 
@@ -77,11 +143,11 @@ class Request:
         that has seen more.
         """
         groups: dict[tuple[Imputer, Columns, str | None], list[Column]] = {}
-        for column in self.targets:
+        for column in self.imputed:
             permit = self.permit(column)
             key = (self.filler(column), permit.barred - {column}, permit.policy.before)
             groups.setdefault(key, []).append(column)
-        gone = {column: np.count_nonzero(self.rows.columns[column].missing) for column in self.targets}
+        gone = {column: np.count_nonzero(self.rows.columns[column].missing) for column in self.imputed}
         ordered = by_name(self.rows.columns)
         found = [Part(self, imputer, tuple(targets), barred) for (imputer, barred, _), targets in groups.items()]
         return sorted(
@@ -110,8 +176,10 @@ class Request:
             seen = {c: values for c, values in filled.items() if c in drawn}
             values, sentences = part.values(seen, progress, [c for c in part.targets if c in drawn])
             filled |= values
+            filled |= self._computed(filled)
             said += sentences
-        return Filled(filled, tuple(said))
+        filled |= self._computed(filled)
+        return Filled(self._wanted(filled), tuple(said))
 
     def draws(
         self, numbers: Sequence[int], progress: Progress | None = None, heard: checked.Heard | None = None
@@ -134,7 +202,8 @@ class Request:
             filled: dict[Column, Array] = {}
             for part, stream in zip(parts, together, strict=True):
                 filled |= next(part.seeing(filled).draws([number], progress) if stream is None else stream)
-            yield filled
+                filled |= self._computed(filled)
+            yield self._wanted(filled | self._computed(filled))
 
     def _masked(self, filled: Mapping[Column, Array]) -> Mapping[Column, Array]:
         return {c: np.ma.masked_array(v, self.left(c)) if self.permit(c).policy.below else v for c, v in filled.items()}
@@ -205,7 +274,7 @@ class Part:
         """Whether a column predicts; one that is filled later and misses wherever these do tells nothing of them."""
         if column in self.targets or column in self.barred:
             return column in self.targets
-        later = column in self.request.targets and column not in self.known
+        later = column in self.request.imputed and column not in self.known
         return not later or not bool(self.request.rows.columns[column].missing[self._gone].all())
 
     @property

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, assert_never
 
 from imputedb.algebra.relation import Table
+from imputedb.sql import derivation
 from imputedb.sql import tree as t
 from imputedb.sql.asking import asks
 from imputedb.sql.nested import standing
@@ -311,7 +312,8 @@ class Resolver:
                 continue
             path = reference(*([source.alias] if source.alias else []), name)
             place = len(path["column_names"]) - 1
-            yield {**self._told(path, source, name, stored=False, place=place), "alias": alias}
+            told = self._told(path, source, name, stored=False, place=place)
+            yield {**told, "alias": alias or ("" if is_reference(told) else name)}
 
     def _expression(
         self, tree: Any, frame: Frame, ctes: Ctes, local: frozenset[str] = frozenset(), *, stored: bool = False
@@ -394,6 +396,8 @@ class Resolver:
     def _told(self, node: Tree, source: Source, name: str, *, stored: bool, place: int) -> Tree:
         self._reached.append(source.number)
         _, own = source.column(name) or (name, name)
+        if not stored and source.table is not None and own in (known := self._catalog.derived(source.table)):
+            return self._derived(node, source, own, known[own])
         stored = stored and (self._explicit or not source.nullable)  # there NULL says that nothing matched
         if not stored or source.table is not None:
             return {**node, "origin": [source.number, own, stored, place]}
@@ -402,6 +406,21 @@ class Resolver:
             return {**node, "origin": [source.number, own, False, place]}
         path = [*node["column_names"][:place], extra, *node["column_names"][place + 1 :]]
         return {**node, "column_names": path, "origin": [source.number, extra, False, place]}
+
+    def _derived(self, node: Tree, source: Source, own: str, expression: Tree) -> Tree:
+        """A derived column: what is stored of it, and where that is missing what it is of its parts."""
+        shown = {own.lower(): name for name, own in (source.names or {}).items()}
+        before = [source.alias] if source.alias else []
+
+        def told(name: str, *, stored: bool) -> Tree:
+            path = reference(*before, shown[name.lower()])
+            if stored:
+                return {**path, "origin": [source.number, own, True, len(before)]}
+            return self._told(path, source, shown[name.lower()], stored=False, place=len(before))
+
+        meant = {part: told(part, stored=False) for part in derivation.references(expression)}
+        value = t.coalesce(told(own, stored=True), derivation.with_columns(expression, meant))
+        return {**value, "alias": node.get("alias", "")}
 
     def _passed_stored(self, definition: Definition | None, column: str) -> str | None:
         """The column of a nested query that has another one's stored values; None where it computes them anew."""

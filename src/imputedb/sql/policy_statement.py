@@ -25,7 +25,6 @@ class PolicyStatement:
 
 
 _LATER = {
-    "derived": "DERIVED AS",
     "weight": "WEIGHT",
     "cluster": "CLUSTER",
     "partition": "PARTITION BY ... ORDER BY",
@@ -38,7 +37,7 @@ GRAMMAR = (
     "CREATE | ALTER IMPUTATION POLICY ON table(column, ...) [IMPUTE | DROP | KEEP | STRUCTURAL WHEN (condition)] "
     "[AS NOMINAL | AS ORDINAL | AS NUMERIC] [IMPUTER name] [RANGE low TO high] [VALUES (value, ...)] "
     "[PREDICTORS (column, ...) | EXCLUDE (column, ...)] [BEFORE column] [WARN | REFUSE ABOVE share %] "
-    "[MISSING BELOW precision]; "
+    "[DERIVED AS (expression)] [MISSING BELOW precision]; "
     "DROP IMPUTATION POLICY ON table[(column, ...)]; SHOW IMPUTATION POLICIES [ON table]"
 )
 
@@ -94,6 +93,9 @@ class _PolicyParser:
             case "structural":
                 self._expect("when")
                 return {"action": "structural", "when": self._parenthesized()}
+            case "derived":
+                self._expect("as")
+                return {"derived": self._parenthesized()}
             case "values" | "predictors" | "exclude":
                 return {word: tuple(self._list())}
             case "imputer" | "before":

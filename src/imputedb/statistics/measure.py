@@ -47,7 +47,7 @@ def measured(known: ColumnStatistics, policy: Policy) -> Measured:
     """A column as imputers see it, by its type, its values, and what is said of it.
 
     An ENUM stands in the order of its type. Whole numbers are codes of categories where their statistics say so
-    (`codes.py`), and whenever a policy does.
+    (`codes.py`) and they are not computed from others, and whenever a policy does.
     """
     if known.kind is Kind.CATEGORY:
         levels = levels_of(known.type)
@@ -57,7 +57,7 @@ def measured(known: ColumnStatistics, policy: Policy) -> Measured:
     if known.kind in (Kind.INTEGER, Kind.NUMBER):
         if policy.measure in ("nominal", "ordinal"):
             return Measured(Kind.CATEGORY, ordered=policy.measure == "ordinal")
-        if policy.measure is None and known.coded:
+        if policy.measure is None and known.coded and not policy.derived:
             return Measured(Kind.CATEGORY)
     return Measured(known.kind)
 

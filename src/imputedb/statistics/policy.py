@@ -47,6 +47,7 @@ class Policy:
         below: the precision, from 0 to 1, below which a missing cell stays missing.
         measure: what values are taken for, whatever their type: `nominal` categories, `ordinal` ones, which stand in
             the order of an ENUM, of `values` or of numbers, or `numeric`. None for what type and values say.
+        derived: what the column is computed from others as, in SQL; None where it is a column of its own.
     """
 
     action: Action = "impute"
@@ -62,6 +63,7 @@ class Policy:
     refuse: bool = False
     below: float | None = None
     measure: Measure | None = None
+    derived: str | None = None
 
     def changed(self, options: Mapping[str, Any]) -> "Policy":
         """The policy with some attributes set anew."""
@@ -134,6 +136,11 @@ class Policy:
         return self.low is not None or self.high is not None or bool(self.values)
 
     @property
+    def texts(self) -> tuple[str | None, str | None]:
+        """What it states in SQL: a condition, and what the column is derived as."""
+        return self.when, self.derived
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The columns that it names, but those of `when`."""
         return (*self.predictors, *self.exclude, *((self.before,) if self.before else ()))
@@ -173,6 +180,7 @@ class Policy:
         words += [f"BEFORE {_listed([self.before], chr(34))}"] if self.before else []
         if self.above is not None:
             words.append(f"{'REFUSE' if self.refuse else 'WARN'} ABOVE {_bound(self.above)} %")
+        words += [f"DERIVED AS ({self.derived})"] if self.derived else []
         words += [f"MISSING BELOW {_bound(self.below)}"] if self.below is not None else []
         return " ".join(words)
 
@@ -183,6 +191,7 @@ LISTS = ("values", "predictors", "exclude")
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(LISTS, (list, tuple)),
     **dict.fromkeys(("when", "imputer", "before", "measure"), (str, type(None))),
+    **dict.fromkeys(("when", "imputer", "before", "derived"), (str, type(None))),
     **dict.fromkeys(("low", "high"), (int, float, str, type(None))),
     "action": (str,),
     **dict.fromkeys(("above", "below"), (int, float, type(None))),
