@@ -216,9 +216,8 @@ class Execution:
     def ranked(self, relations: Iterable[str]) -> list[str]:
         """The aliases of scans, sorted by what their rows are before what they are called."""
 
-        def rank(alias: str) -> tuple[list[str], tuple[str, ...], str]:
-            table = self._scans[alias].table
-            return (sorted(self.statistics[alias].columns), table.path if self.engine.keeps(table) else (), alias)
+        def rank(alias: str) -> tuple[list[str], int, str]:
+            return (sorted(self.statistics[alias].columns), self.statistics[alias].content, alias)
 
         return sorted(relations, key=rank)
 

@@ -24,6 +24,8 @@ from imputedb.imputers.imputer import (
     learns_from_sample,
     reads_whole_tables,
 )
+from imputedb.imputers.order import labels
+from imputedb.imputers.random import seed_of
 from imputedb.imputers.request import Permit, Request, barred
 from imputedb.shelf import Shelf, combined, computed_from
 from imputedb.sql import tree as t
@@ -300,7 +302,13 @@ class Filling:
             derived = computed_from(self.statistics[column.relation], column, same)
             return Permit(policy, barred(policy, column, same, others) | derived, times)
 
-        return Request(rows, targets, self.imputer, {c: permit(c) for c in targets}, self.seed)
+        return Request(rows, targets, self.imputer, {c: permit(c) for c in targets}, self._seed(hand, rows))
+
+    def _seed(self, hand: Hand, rows: Rows) -> int:
+        """The seed of these tables' own, and of what is drawn given columns that Imputes below have drawn."""
+        tables = [self.statistics[scan.alias].content for scan in hand.scans]
+        called = labels(rows.columns)
+        return seed_of(self.seed, *tables, *sorted(called[column] for column in self.known if column in called))
 
     def gaps(self, hand: Hand, column: Column, cells: Cells) -> NDArray[np.bool_]:
         """Which cells are to be filled in: those that are missing, but mean nothing of their own."""

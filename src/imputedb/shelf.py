@@ -22,7 +22,11 @@ from imputedb.statistics.measure import measured
 from imputedb.statistics.statistics import Kind, Statistics
 
 KEY = "\0key"  # no column of a database is called so
-"""Stands for the number that random numbers are keyed by: a hash of the table's first key column, or of the row id."""
+"""Stands for the number that random numbers are keyed by.
+
+It is a hash of the table's first key column, or of the row id, and of what the table holds: rows of two tables that
+have the same keys have other random numbers.
+"""
 
 MEANT = "\0meant "
 """Before a column's name: where a NULL of it means something of its own."""
@@ -119,7 +123,11 @@ class Shelf:
         return self.engine.reading(self.scan.table, name, self.scan.alias)
 
     def _read(self, name: str, values: Array) -> Cells:
-        if name in (KEY, ROW) or name.startswith(MEANT):
+        if name == KEY:
+            hashed = np.ma.getdata(values).astype(np.uint64, copy=False)
+            keys = mixed(hashed ^ np.uint64(self.statistics.content))
+            return Cells(keys, np.zeros(len(values), bool), Kind.OPAQUE)
+        if name == ROW or name.startswith(MEANT):
             return Cells(np.ma.getdata(values), np.zeros(len(values), bool), Kind.OPAQUE)
         return features.cells(values, measured(self.statistics.columns[name], self.statistics.policy(name)))
 

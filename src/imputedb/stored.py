@@ -13,6 +13,7 @@ from imputedb.algebra.relation import Scan, Table
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, UnknownName
 from imputedb.imputers.imputer import Array, Cells, Imputer, Rows
+from imputedb.imputers.random import seed_of
 from imputedb.imputers.request import Permit, Request
 from imputedb.shelf import Shelf, permits
 from imputedb.sql import derivation
@@ -50,7 +51,7 @@ class Stored:
 
     def request(self, imputer: Imputer, rows: Rows, targets: Sequence[Column], seed: int) -> Request:
         """What is asked of imputers, of the same rows with more cells missing."""
-        return Request(rows, targets, imputer, self.permits, seed)
+        return Request(rows, targets, imputer, self.permits, seed_of(seed, self.statistics.content))
 
     def is_imputed(self, column: Column) -> bool:
         """Whether a policy lets a column's missing values be filled in."""

@@ -179,7 +179,9 @@ def _drawn(
     if ready is None:
         for trace in traces:
             trace.methods |= {column: asked.method(column) for column in found.targets}
-    drawn = asked.draws(numbers, None, heard) if ready is None else ready.run_many(request.seed, numbers, None, traces)
+        drawn = asked.draws(numbers, None, heard)
+    else:
+        drawn = ready.run_many(asked.parts()[0].seed, numbers, None, traces)
     for place, draw in enumerate(numbers):
         values = next(drawn)
         if ready is not None and place == len(numbers) - 1 and ready.chains:

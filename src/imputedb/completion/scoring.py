@@ -16,7 +16,6 @@ from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, QueryError, UnknownName
 from imputedb.imputers import random
 from imputedb.imputers.imputer import Array, Cells, Imputer, Progress
-from imputedb.imputers.request import Request
 from imputedb.inference.scores import Scores, pool_scores
 from imputedb.statistics.statistics import Kind
 
@@ -132,8 +131,7 @@ def _completed(found: Source, outcome: Column, test: Flags, asked: Scoring) -> I
     rows = replace(found.rows, columns=hidden, learn=~test)
     targets = tuple(column for column in rows.columns if column in found.targets or column == outcome)
     source = replace(found, rows=rows, targets=targets)
-    request = Request(rows, targets, asked.imputer, found.permits, asked.seed)
-    for values in request.draws(range(1, asked.m + 1)):
+    for values in source.request(asked.imputer, asked.seed).draws(range(1, asked.m + 1)):
         yield pd.DataFrame(_as_numbers(completed_columns(source, values), outcome.name))
 
 

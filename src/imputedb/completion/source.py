@@ -16,6 +16,7 @@ from imputedb.engines.resolution import quoted
 from imputedb.engines.store import fingerprint_of
 from imputedb.errors import UnknownName
 from imputedb.imputers.imputer import Array, Imputer, Rows
+from imputedb.imputers.random import seed_of
 from imputedb.imputers.request import Permit, Request
 from imputedb.shelf import Shelf, permits
 from imputedb.sql import derivation
@@ -45,6 +46,7 @@ class Source:
         meant: by column, where a NULL means something of its own.
         missing: by target, how many cells miss a value.
         policies: of all columns, in words.
+        content: what tells the rows from those of other tables.
         undetermined: what is to be said of rows that have a derived value, but not what it is derived from.
     """
 
@@ -58,11 +60,12 @@ class Source:
     meant: Mapping[Column, NDArray[np.bool_]]
     missing: Mapping[Column, int]
     policies: Mapping[str, str]
+    content: int
     undetermined: tuple[str, ...] = ()
 
     def request(self, imputer: Imputer, seed: int) -> Request:
         """What is asked of imputers."""
-        return Request(self.rows, self.targets, imputer, self.permits, seed)
+        return Request(self.rows, self.targets, imputer, self.permits, seed_of(seed, self.content))
 
     @property
     def predictors(self) -> tuple[Column, ...]:
@@ -125,6 +128,7 @@ def read(engine: DuckDB, table: Table, wanted: Sequence[str] | None = None) -> S
         {column: shelf.meant(column.name) & rows.columns[column].missing for column in own},
         {column: statistics.columns[column.name].missing for column in columns},
         statistics.said,
+        statistics.content,
         tuple(derived.undetermined(engine, table)),
     )
 

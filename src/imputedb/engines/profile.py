@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,8 @@ def gather(
         meanings: conditions under which a column's NULL is no missing value.
     """
     columns = {name: Reading(tree, types[name], kind_of(types[name])) for name, tree in readings.items()}
-    rows = Rows(source, query(t.select([t.call("count_star")], source))[0][0])
+    count, total = query(t.select([t.call("count_star"), _content(columns)], source))[0]
+    rows = Rows(source, count)
     meant = _meant(query, source, readings, meanings)
     counts = measured(query, rows, columns, _counts)
     distinct = {name: min(one.get("distinct", 0), one["observed"]) for name, one in counts.items()}
@@ -94,7 +96,32 @@ def gather(
     sampled = replace(rows, sample=sample if rows.count > SAMPLE else None)
     for name in codes(query, sampled, columns, found):
         found[name] = replace(_moded(found[name], shapes[name]["quantiles"]), coded=True)
-    return Statistics(rows.count, found)
+    told = json.dumps([rows.count, [(name, counts[name]["observed"]) for name in sorted(counts)], str(total)])
+    return Statistics(rows.count, found, content=int.from_bytes(blake2b(told.encode(), digest_size=8).digest()))
+
+
+def _content(columns: Mapping[str, Reading]) -> Tree:
+    """The sum over the rows of a hash of their values: the same in whatever order rows and columns stand.
+
+    Values are hashed as text, as numbers of single precision, or as seconds, so that it does not matter in which type a
+    file or a frame brings them. Of very many columns the first ones are.
+    """
+    hashed = [_hashed(columns[name]) for name in sorted(columns)[:TOGETHER]] or [t.number(1)]
+    return t.call("sum", t.cast(t.call("hash", *hashed), t.plain_type("HUGEINT")))
+
+
+def _hashed(column: Reading) -> Tree:
+    match column.kind:
+        case Kind.CATEGORY:
+            return t.cast(column.tree, t.plain_type("VARCHAR"))
+        case Kind.INTEGER | Kind.NUMBER | Kind.BOOLEAN:
+            return t.try_cast(column.tree, t.plain_type("FLOAT"))
+        case Kind.DATE:
+            return t.call("epoch", column.tree)
+        case Kind.TIMESTAMP | Kind.DURATION:
+            return as_number(column.tree, column.type)
+        case _:
+            return t.is_missing(column.tree)
 
 
 def _moded(known: ColumnStatistics, quantiles: Sequence[Any]) -> ColumnStatistics:
@@ -306,7 +333,7 @@ def dumped(statistics: Statistics) -> str:
     for name, column in statistics.columns.items():
         histogram = {"is": type(column.histogram).__name__, **asdict(column.histogram)} if column.histogram else None
         columns[name] = {**asdict(column), "kind": column.kind.value, "histogram": histogram}
-    return json.dumps({"rows": statistics.rows, "columns": columns})
+    return json.dumps({"rows": statistics.rows, "columns": columns, "content": statistics.content})
 
 
 def loaded(text: str) -> Statistics:
@@ -316,7 +343,7 @@ def loaded(text: str) -> Statistics:
         name: ColumnStatistics(**{**column, "kind": Kind(column["kind"]), "histogram": _histogram(column["histogram"])})
         for name, column in data["columns"].items()
     }
-    return Statistics(data["rows"], columns)
+    return Statistics(data["rows"], columns, content=data["content"])
 
 
 def _histogram(data: dict[str, Any] | None) -> Histogram | None:

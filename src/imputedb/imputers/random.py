@@ -47,6 +47,11 @@ def stream(*what: int | str) -> int:
     return bits
 
 
+def seed_of(*what: int | str) -> int:
+    """A seed of 31 bits, as every library takes it, for what random numbers are for."""
+    return stream(*what) >> 33
+
+
 def uniform(keys: NDArray[np.uint64], *what: int | str) -> NDArray[np.float64]:
     """(n,) uniform numbers inside (0, 1), a row each."""
     bits = mixed(mixed(keys) ^ np.uint64(stream(*what)))

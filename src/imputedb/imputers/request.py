@@ -19,8 +19,9 @@ from imputedb.errors import CannotImpute
 from imputedb.imputers import checked
 from imputedb.imputers.earlier import CLOCK, earlier
 from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows, averages_donors
-from imputedb.imputers.order import by_name
+from imputedb.imputers.order import by_name, labels
 from imputedb.imputers.precision import imprecise
+from imputedb.imputers.random import seed_of
 from imputedb.imputers.registry import the_one
 from imputedb.imputers.truncated import Bounds, bounds, expected, within
 from imputedb.statistics.policy import DEFAULT, Policy
@@ -252,6 +253,13 @@ class Part:
         return self.request.permit(self.targets[0]).times
 
     @property
+    def seed(self) -> int:
+        """This part's own: what two imputers draw for columns of one row has to differ."""
+        called = labels(self.request.rows.columns)
+        hidden = sorted(called[column] for column in self.barred if column in called)
+        return seed_of(self.request.seed, self.imputer.name, self._before or "", *hidden)
+
+    @property
     def _before(self) -> str | None:
         return self.request.permit(self.targets[0]).policy.before
 
@@ -339,7 +347,7 @@ class Part:
         targets = self._permitted(rows, targets)
         if not targets:
             return {}
-        given, sentences = checked.imputed(self.imputer, rows, targets, self.request.seed, progress, drawn=drawn)
+        given, sentences = checked.imputed(self.imputer, rows, targets, self.seed, progress, drawn=drawn)
         said.extend(sentence for sentence in sentences if sentence not in said)
         values, limits = dict(given), self._bounds(rows, targets)
         chosen = {c: limit for c, limit in limits.items() if c in drawn}
@@ -364,12 +372,12 @@ class Part:
         hidden = replace(rows, columns={**rows.columns, column: some})
         if good.all() or not hidden.taught(column).any():
             return limit.nearest(values)
-        given, sentences = checked.imputed(self.imputer, hidden, [column], self.request.seed)
+        given, sentences = checked.imputed(self.imputer, hidden, [column], self.seed)
         said.extend(sentence for sentence in sentences if sentence not in said)
         return limit.nearest(given[column][cells.missing[some.missing]])
 
     def _drawing(self, targets: Sequence[Column]) -> "_Draw":
-        return _Draw(self.imputer, tuple(targets), self.request.seed)
+        return _Draw(self.imputer, tuple(targets), self.seed)
 
     def draws(
         self, numbers: Sequence[int], progress: Progress | None = None, heard: checked.Heard | None = None
