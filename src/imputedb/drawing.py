@@ -12,6 +12,7 @@ from imputedb.errors import CannotImpute
 from imputedb.filling import CENTRE, Filling, Hand, Outcome
 from imputedb.imputers import features
 from imputedb.imputers.doubts import doubts
+from imputedb.imputers.hidden import misfits
 from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Rows, doubt, reads_whole_tables
 from imputedb.statistics.statistics import Kind
 
@@ -82,6 +83,7 @@ class Drawing:
             settled = {c: np.isin(base.rows[c.relation][at], _settled(hand, c, gap)) for c, gap in gaps.items()}
             wanted = {c: np.concatenate([settled[c], gap[own]]) for c, gap in gaps.items()}
             asked = self._asked(base, np.concatenate([at, places[own]]), turns, wanted, columns)
+            self._misfits(base, asked)
             self._fill(base, asked, range(len(self.numbers)), made)
             return
         for turn in range(len(self.numbers)):
@@ -96,6 +98,19 @@ class Drawing:
                 )
             asked = self._asked(hand, mine, np.full(len(mine), turn), wanted, columns)
             self._fill(hand, asked, range(turn, turn + 1), made)
+
+    def _misfits(self, hand: Hand, asked: "_Asked") -> None:
+        """Says what draws get wrong of cells that are hidden, measured once until something is written."""
+        filling = self.filling
+        request = filling.request(hand, asked.rows, list(asked.wanted), asked.places)
+        rows = int(np.bitwise_xor.reduce(asked.rows.keys)) if len(asked.rows.keys) else 0
+        fillers = tuple((str(column), repr(request.filler(column))) for column in request.targets)
+        name = ("misfits", fillers, tuple(map(str, sorted(asked.rows.columns))), rows, filling.seed)
+        said = filling.engine.recall(name)
+        if said is None:
+            said = [sentence for sentences in misfits(request).values() for sentence in sentences]
+            filling.engine.keep(name, said)
+        filling.outcome.warnings += [one for one in said if one not in filling.outcome.warnings]
 
     def _turns(self, hand: Hand, places: Places | None = None) -> Places:
         """By row the position of its draw among the numbers; what is said of a row that all have means nothing."""

@@ -29,6 +29,7 @@ from imputedb.imputers.chained import Chained, Prepared
 from imputedb.imputers.checked import Heard
 from imputedb.imputers.convergence import Chains, convergence, worst
 from imputedb.imputers.doubts import doubts
+from imputedb.imputers.hidden import misfits
 from imputedb.imputers.imputer import Array, Imputer, Progress, assumption_of
 from imputedb.imputers.registry import with_cycles
 from imputedb.imputers.request import Request as Wanted
@@ -175,6 +176,9 @@ def _drawn(
         for column in part.targets if part.imputer.uses_predictors else ():
             for sentence in doubts(part.rows, [column]):
                 traces[0].note(column, sentence)
+    for column, sentences in misfits(asked).items():
+        for sentence in sentences:
+            traces[0].note(column, sentence)
     ready = _ready(asked)
     if ready is None:
         for trace in traces:

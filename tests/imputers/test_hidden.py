@@ -1,0 +1,99 @@
+"""What draws get wrong is measured on hidden cells and told by column and cause; where they are right nothing is."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import imputedb
+from imputedb import Database
+from imputedb.imputers import hidden
+
+ROWS = 800
+
+
+def world(shape: str, seed: int = 0) -> Database:
+    rng = np.random.default_rng(seed)
+    x, noise = rng.normal(size=ROWS), rng.normal(size=ROWS)
+    g = rng.choice(["a", "b"], ROWS)
+    y = {
+        "straight": x + noise,
+        "bent": x**2 + 0.3 * noise,
+        "by group": np.where(g == "a", x, -x) + 0.3 * noise,
+        "label": x + noise > 0,
+    }[shape]
+    gone = rng.random(ROWS) < 0.35
+    db = imputedb.connect()
+    db.register("t", {"id": np.arange(ROWS), "x": x, "g": g, "y": np.ma.masked_array(y, gone)})
+    return db
+
+
+def told(db: Database, imputer: Any, query: str = "SELECT count(*) FILTER (WHERE y > 0.5) AS n FROM t") -> list[str]:
+    warnings = db.sql(query, imputer=imputer, m=3).report.warnings
+    return [one for one in warnings if "cells that were hidden" in one]
+
+
+@pytest.mark.parametrize(("shape", "about"), [("bent", "t.x"), ("by group", "t.x")])
+def test_a_straight_model_of_what_is_not_straight_is_told(shape: str, about: str) -> None:
+    (said,) = [one for one in told(world(shape), "norm") if "vary" not in one]
+    assert said.startswith("t.y: on ")
+    assert "draws by norm miss some of how it bends or differs with" in said
+    assert about in said
+
+
+@pytest.mark.parametrize("imputer", ["norm", "pmm", "tree"])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_fits_is_not_warned_of(imputer: str, seed: int) -> None:
+    assert told(world("straight", seed), imputer) == []
+
+
+def test_a_label_that_fits_is_not_warned_of_either() -> None:
+    assert told(world("label"), "norm", "SELECT count(*) FILTER (WHERE y) AS n FROM t") == []
+
+
+class Low:
+    """Draws of the right spread that are half a deviation too low, or do not vary enough."""
+
+    uses_predictors = proper = True
+
+    def __init__(self, low: float, narrow: float) -> None:
+        self.low, self.narrow, self.name = low, narrow, "low"
+
+    def time(self, _: Any) -> float:
+        return 1.0
+
+    def penalty(self, _: Any) -> float:
+        return 0.5
+
+    def impute(self, rows: Any, targets: Any, seed: int, *_: Any, draw: int = 0, **__: Any) -> Any:
+        found = {}
+        for column in targets:
+            x = next(cells for c, cells in rows.columns.items() if c.name == "x").values[rows.columns[column].missing]
+            noise = np.random.default_rng([seed, draw]).normal(size=len(x))
+            found[column] = x + self.narrow * noise - self.low
+        return found
+
+
+def test_a_bias_is_told() -> None:
+    said = told(world("straight"), Low(0.7, 1.0))
+    assert len(said) == 1
+    assert "are too low by 0." in said[0]
+
+
+def test_draws_that_vary_too_little_are_told() -> None:
+    said = told(world("straight"), Low(0.0, 0.3))
+    assert len(said) == 1
+    assert "vary too little" in said[0]
+
+
+def test_it_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    db = world("bent")
+    before = told(db, "norm")
+    monkeypatch.setattr(hidden, "_judged", None)
+    assert told(db, "norm") == before
+
+
+def test_a_manifest_has_it(tmp_path: Path) -> None:
+    run = world("bent").impute("t", tmp_path / "run", m=2, imputer="norm")
+    assert "cells that were hidden" in str(run.manifest["columns"])
