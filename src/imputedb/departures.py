@@ -52,10 +52,14 @@ class Departures:
         object.__setattr__(self, "shifts", sizes)
 
     def moved(self, imputer: Chained, size: float) -> Chained:
-        """The imputer under a departure of a size, beside those that it has."""
-        if size == 0:
-            return imputer
-        return imputer.with_deltas({**dict(imputer.deltas), self.column: self.of.scaled(size)})
+        """The imputer under a departure of a size, beside those that it has of other columns."""
+        others = {name: shift for name, shift in imputer.deltas if not _same(name, self.column)}
+        return imputer.with_deltas(others | ({self.column: self.of.scaled(size)} if size else {}))
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two names may mean one column: either may leave out its table."""
+    return one == other or (one.rpartition(".")[2] == other.rpartition(".")[2] and not ("." in one and "." in other))
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,7 @@ class Drawing:
             warned(part.imputer, filling.outcome)
             if part.imputer.uses_predictors:
                 said = filling.outcome.warnings
-                said += [one for one in doubts(part.rows, part.targets) if one not in said]
+                said += [one for one in doubts(part.imputer, part.rows, part.targets) if one not in said]
             filling.assumed(part.imputer)
             for column in part.targets:
                 filling.outcome.filled(column, part.imputer.name)

@@ -344,6 +344,12 @@ def test_odds_make_a_level_more_frequent(name: str) -> None:
     ]
     assert shares[0] < shares[1] - 0.1
     assert shares[1] < shares[2] - 0.1
+    single = [
+        float(imputer.with_deltas({"s": Shift(odds={"yes": odds})}).impute(rows, [s], 0)[s].mean())
+        for odds in (0.2, 1.0, 5.0)
+    ]
+    assert single[0] < single[1] - 0.1
+    assert single[1] < single[2] - 0.1
     with pytest.raises(UnknownName, match="no level 'maybe'"):
         imputer.with_deltas({"s": Shift(odds={"maybe": 2})}).impute(rows, [s], 0, drawn=[s], draw=1)
 

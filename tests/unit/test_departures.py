@@ -199,3 +199,20 @@ def test_comparison_has_shifts_side_by_side() -> None:
         assert lines["norm, y +1"].estimate - lines["norm"].estimate == pytest.approx(share, abs=1e-9)
         pytest.importorskip("matplotlib")
         assert [axes.get_title() for axes in found.forest().axes] == ["a", "s"]
+
+
+def test_of_size_0_a_column_is_missing_at_random_whatever_the_imputer_says_of_it(trial: Database) -> None:
+    text = "SELECT avg(y) AS a FROM trial"
+    plain = trial.sql(text, m=2, imputer="norm").estimates[0]["a"].estimate
+    for name in ("y", "trial.y"):
+        own = departing("norm", **{name: Shift(add=5.0), "z": Shift(add=0.0)})
+        found = trial.sql(text, m=2, imputer=own, sensitivity=Departures("y", (-1,))).sensitivity
+        assert found is not None
+        assert found.points[(), "a"][-1].estimate == pytest.approx(plain)
+
+
+def test_shifts_that_are_equal_have_one_hash() -> None:
+    odds = {"a": 2.0, "b": {"drug": 3.0, "placebo": 1.0}}
+    one, other = Shift(odds=odds, by="arm"), Shift(odds=dict(reversed(odds.items())), by="arm")
+    assert one == other
+    assert hash(one) == hash(other)

@@ -174,7 +174,7 @@ def _drawn(
     asked = found.request(request.imputer, request.seed)
     for part in asked.parts():
         for column in part.targets if part.imputer.uses_predictors else ():
-            for sentence in doubts(part.rows, [column]):
+            for sentence in doubts(part.imputer, part.rows, [column]):
                 traces[0].note(column, sentence)
     for column, sentences in misfits(asked).items():
         for sentence in sentences:

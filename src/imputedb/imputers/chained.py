@@ -94,6 +94,11 @@ class Chained:
         return self.model.name
 
     @property
+    def takes_donors(self) -> bool:
+        """Whether numbers are matched."""
+        return isinstance(self.model, Pmm)
+
+    @property
     def assumption(self) -> str:
         """The stated departures from missing at random, in words."""
         said = [f"{name} {shift}" for name, shift in self.deltas]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.imputer import Rows
+from imputedb.imputers.imputer import Imputer, Rows, takes_donors
 
 DONORS = 10
 """Observed values below which draws repeat the same few."""
@@ -14,25 +14,27 @@ ROWS_A_COLUMN = 3
 """Observed rows for each column that predicts, below which these are few to learn from."""
 
 
-def doubts(rows: Rows, targets: Sequence[Column]) -> list[str]:
-    """Sentences about draws of some targets, each naming the column and the cause."""
+def doubts(imputer: Imputer, rows: Rows, targets: Sequence[Column]) -> list[str]:
+    """Sentences about an imputer's draws of some targets, each naming the column and the cause."""
     found: list[str] = []
     for column in targets:
         gone = rows.columns[column].missing
         if gone.any():
-            found += _few(rows, column)
+            found += _few(rows, column, donors=takes_donors(imputer))
             found += _alone(rows, column)
             found += _apart(rows, column, targets)
     return found
 
 
-def _few(rows: Rows, column: Column) -> Iterator[str]:
+def _few(rows: Rows, column: Column, *, donors: bool) -> Iterator[str]:
     observed, others = int(np.count_nonzero(rows.taught(column))), len(rows.columns) - 1
     if observed < DONORS:
-        yield (
-            f"{column} is observed in {observed} of the rows that are learnt from: fewer than {DONORS} donors, so that "
-            "draws repeat the same few values"
+        few = (
+            f"fewer than {DONORS} donors, so that draws repeat the same few values"
+            if donors
+            else f"fewer than {DONORS}, which is little to learn from"
         )
+        yield f"{column} is observed in {observed} of the rows that are learnt from: {few}"
     elif observed < ROWS_A_COLUMN * others:
         yield f"{column} is observed in {observed} rows, for {others} columns that predict it: few to learn from"
 

@@ -22,8 +22,9 @@ class HotDeck:
     1. The donors of a column are its observed cells, of rows that are learnt from, in the order of the rows' keys; with
        `by` those of the missing cell's class, rows that have the same values in these columns (missing ones are a class
        too), and all where the class has no donor.
-    2. In a draw by number the donors are first a bootstrap of themselves, as many drawn with replacement: the
-       approximate Bayesian bootstrap (Rubin & Schenker 1986), without which draws differ too little.
+    2. In a draw by number the donors of each class are first a bootstrap of themselves, as many drawn with replacement:
+       the approximate Bayesian bootstrap (Rubin & Schenker 1986), without which draws differ too little. A class keeps
+       its donors: one that has a single donor takes it in every draw.
     3. A missing cell takes the donor at a place drawn uniformly by a hash of (seed, draw, column, row key). With `by` a
        row that misses several targets takes them from one donor that has them, where its class has one.
 
@@ -37,6 +38,7 @@ class HotDeck:
     by: tuple[str, ...] = ()
 
     name = "hotdeck"
+    takes_donors = True
     proper = True
 
     @property
@@ -75,7 +77,7 @@ class HotDeck:
             label = " ".join(called[column] for column in some)
             chosen = set(some) <= set(drawn)
             what: tuple[int | str, ...] = (seed, draw, label) if chosen else (seed, label)
-            donors = self._donors(rows, some, what, bootstrap=chosen)
+            donors = _donors(rows, some, what, classes, bootstrap=chosen)
             picked = _picked(donors, rows.keys[gone], classes, gone, what, whole=len(some) == 1)
             for column in some:
                 missing = rows.columns[column].missing
@@ -96,15 +98,6 @@ class HotDeck:
                 some = [column for column, flag in zip(targets, misses, strict=True) if flag]
                 yield some, np.flatnonzero(which.ravel() == place)
 
-    def _donors(self, rows: Rows, some: Sequence[Column], what: tuple[int | str, ...], *, bootstrap: bool) -> Places:
-        """Rows that have all of some targets, in the order of their keys, perhaps a bootstrap of them."""
-        found = np.flatnonzero(np.logical_and.reduce([rows.taught(column) for column in some]))
-        found = found[np.argsort(rows.keys[found], kind="stable")]
-        if not bootstrap or not len(found):
-            return found
-        lots = keyed(np.arange(len(found), dtype=np.uint64), *what, "bootstrap") % np.uint64(len(found))
-        return np.asarray(found[lots.astype(np.intp)])
-
     def _classes(self, rows: Rows) -> NDArray[np.int64] | None:
         """(n,) numbers of the rows' classes; None where there are none."""
         if not self.by:
@@ -117,6 +110,27 @@ class HotDeck:
             cells = rows.columns[column]
             codes.append(np.where(cells.missing, -1, np.unique(cells.values, return_inverse=True)[1]))
         return np.unique(np.stack(codes, axis=1), axis=0, return_inverse=True)[1].ravel().astype(np.int64)
+
+
+def _donors(
+    rows: Rows,
+    some: Sequence[Column],
+    what: tuple[int | str, ...],
+    classes: NDArray[np.int64] | None,
+    *,
+    bootstrap: bool,
+) -> Places:
+    """Rows that have all of some targets, in the order of their keys; with `bootstrap` one of each class's."""
+    found = np.flatnonzero(np.logical_and.reduce([rows.taught(column) for column in some]))
+    found = found[np.argsort(rows.keys[found], kind="stable")]
+    if not bootstrap or not len(found):
+        return found
+    line = np.zeros(len(found), np.int64) if classes is None else classes[found]
+    turn = np.argsort(line, kind="stable")
+    found, line = found[turn], line[turn]
+    begin, end = np.searchsorted(line, line, "left"), np.searchsorted(line, line, "right")
+    lots = keyed(rows.keys[found], *what, "bootstrap") % (end - begin).astype(np.uint64)
+    return np.asarray(found[begin + lots.astype(np.intp)])
 
 
 def _picked(

@@ -334,6 +334,11 @@ def averages_donors(imputer: Imputer) -> bool:
     return bool(getattr(imputer, "averages_donors", False))
 
 
+def takes_donors(imputer: Imputer) -> bool:
+    """Whether what an imputer draws are observed values of the column."""
+    return bool(getattr(imputer, "takes_donors", False))
+
+
 def reads_whole_tables(imputer: Imputer) -> bool:
     """Whether an imputer needs all stored rows of a table, with their stored gaps, whatever rows a query is about.
 

@@ -75,6 +75,7 @@ class KNN:
     recall: float = 0.97
 
     name = "knn"
+    takes_donors = True
     uses_predictors = True
     averages_donors = True
 

@@ -32,13 +32,17 @@ class Logistic:
         """0 or 1 by probability, from drawn coefficients."""
         beta, root = _fitted(observed, features, unknown, rng.fits)
         drawn = beta + root @ rng.generator().standard_normal(len(beta))
-        shift = 0.0 if observed.log_odds is None else observed.log_odds[:, 1] - observed.log_odds[:, 0]
-        return np.asarray(rng.uniform() < logistic(unknown @ drawn + shift), np.float64)
+        return np.asarray(rng.uniform() < logistic(unknown @ drawn + _shift(observed)), np.float64)
 
     def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
         """The more probable value."""
         beta, _ = _fitted(observed, features, unknown)
-        return np.asarray(unknown @ beta > 0, np.float64)
+        return np.asarray(unknown @ beta + _shift(observed) > 0, np.float64)
+
+
+def _shift(observed: Observed) -> Vector | float:
+    """What is added to the log-odds of a 1."""
+    return 0.0 if observed.log_odds is None else observed.log_odds[:, 1] - observed.log_odds[:, 0]
 
 
 def _fitted(

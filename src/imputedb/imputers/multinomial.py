@@ -43,7 +43,7 @@ class Multinomial:
     def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
         """The most probable class."""
         beta, _ = _fitted(observed, features, unknown)
-        return np.asarray(chances(unknown, beta).argmax(axis=1), np.float64)
+        return np.asarray(chances(unknown, beta, observed.log_odds).argmax(axis=1), np.float64)
 
 
 def picked(probabilities: Matrix, uniform: Vector) -> Vector:

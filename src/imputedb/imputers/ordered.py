@@ -43,15 +43,19 @@ class Ordered:
         cuts = len(present) - 1
         drawn = theta + root @ rng.generator().standard_normal(len(theta))
         drawn[:cuts] = np.sort(drawn[:cuts])
-        chance = chances(unknown, drawn, cuts)
-        if observed.log_odds is not None:
-            chance = chance * np.exp(observed.log_odds[:, present])
+        chance = _weighted(chances(unknown, drawn, cuts), observed, present)
         return np.asarray(present[picked(chance, rng.uniform()).astype(np.intp)], np.float64)
 
     def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
         """The most probable class."""
         theta, _, present = _fitted(observed, features, unknown)
-        return np.asarray(present[chances(unknown, theta, len(present) - 1).argmax(axis=1)], np.float64)
+        chance = _weighted(chances(unknown, theta, len(present) - 1), observed, present)
+        return np.asarray(present[chance.argmax(axis=1)], np.float64)
+
+
+def _weighted(chance: Matrix, observed: Observed, present: Vector) -> Matrix:
+    """Probabilities of the levels that are present, times their stated odds."""
+    return chance if observed.log_odds is None else chance * np.exp(observed.log_odds[:, present])
 
 
 def _fitted(

@@ -57,7 +57,7 @@ class Pmm:
 
     def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
         """The nearest donor's value."""
-        return _nearest_value(observed, observed.values, features, unknown)
+        return _nearest_values(observed, observed.values, features, unknown, 1)[:, 0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,10 @@ class Quantified:
         return _of_bootstrap(observed, features, unknown, beta, self.donors, rng)
 
     def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
-        """The nearest donor's value."""
-        return _nearest_value(observed, _numbers(observed, features), features, unknown)
+        """The nearest donor's value; under stated odds the most probable of the `donors` nearest."""
+        donors = 1 if observed.log_odds is None else self.donors
+        values = _nearest_values(observed, _numbers(observed, features), features, unknown, donors)
+        return values[:, 0] if observed.log_odds is None else _likeliest(values, observed.log_odds)
 
 
 def taken(observed: Observed, known: Vector, wanted: Vector, donors: int, rng: Randomness) -> Vector:
@@ -108,10 +110,24 @@ def _of_bootstrap(
     return taken(some, features[lot] @ beta, unknown @ beta, donors, rng)
 
 
-def _nearest_value(observed: Observed, numbers: Vector, features: Matrix, unknown: Matrix) -> Vector:
+def _nearest_values(observed: Observed, numbers: Vector, features: Matrix, unknown: Matrix, donors: int) -> Matrix:
+    """(n, donors) the values of the nearest donors, the nearest first."""
     beta = of_rows(features, numbers).beta
-    near = nearest(features @ beta, unknown @ beta, 1, _hashed(observed.keys))
-    return np.asarray(observed.values[near[:, 0]])
+    near = nearest(features @ beta, unknown @ beta, donors, _hashed(observed.keys))
+    return np.asarray(observed.values[near])
+
+
+def _likeliest(values: Matrix, log_odds: Matrix) -> Vector:
+    """(n,) of each row's (n, donors) categories that of the largest sum of odds; of equal ones the nearest."""
+    weights = _weights(values, log_odds)
+    sums = np.stack([(weights * (values == values[:, [k]])).sum(axis=1) for k in range(values.shape[1])], axis=1)
+    return np.asarray(values[np.arange(len(values)), sums.argmax(axis=1)])
+
+
+def _weights(values: Matrix, log_odds: Matrix) -> Matrix:
+    """The odds of categories, row by row."""
+    codes = values.astype(np.intp)
+    return np.asarray(np.exp(log_odds[0][codes] if len(log_odds) == 1 else np.take_along_axis(log_odds, codes, axis=1)))
 
 
 def _hashed(keys: Keys) -> Vector:
@@ -121,8 +137,7 @@ def _hashed(keys: Keys) -> Vector:
 def _pick(values: Matrix, log_odds: Matrix | None, uniform: Vector) -> NDArray[np.intp]:
     if log_odds is None:
         return np.asarray(uniform * values.shape[1]).astype(np.intp)
-    codes = values.astype(np.intp)
-    weights = np.exp(log_odds[0][codes] if len(log_odds) == 1 else np.take_along_axis(log_odds, codes, axis=1))
+    weights = _weights(values, log_odds)
     shares = np.cumsum(weights, axis=1) / weights.sum(axis=1, keepdims=True)
     places = np.minimum((shares < uniform[:, None]).sum(axis=1), values.shape[1] - 1)
     return np.asarray(places, np.intp)

@@ -46,9 +46,8 @@ class Shift:
                 arguments.positive(f"the odds of {level!r}", one, example="such as 2")
 
     def __hash__(self) -> int:
-        return hash(
-            (_hashable(self.add), self.times, tuple((str(k), _hashable(v)) for k, v in self.odds.items()), self.by)
-        )
+        odds = sorted(((str(level), _hashable(one)) for level, one in self.odds.items()), key=lambda pair: pair[0])
+        return hash((_hashable(self.add), self.times, tuple(odds), self.by))
 
     def __str__(self) -> str:
         odds = [f"odds of {level} times {self._shown(one)}" for level, one in self.odds.items()]

@@ -44,6 +44,7 @@ class Tree:
     mode: Literal["predict", "draw"] = "predict"
 
     name = "tree"
+    takes_donors = True
     uses_predictors = True
     proper = True
 
