@@ -4,7 +4,7 @@ True and False are no numbers here, NaN is none, and NumPy's numbers are taken a
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
@@ -75,6 +75,26 @@ def share(name: str, value: object, *, most: float = 1.0, example: str = "such a
     return found
 
 
+def of_kind(name: str, kind: str, value: object) -> None:
+    """Refuses what is not of the kind that a parameter is annotated with: a text, True or False, or a function.
+
+    Raises:
+        QueryError: it is something else.
+    """
+    plain = kind.removesuffix(" | None")
+    if value is None and plain != kind:
+        return
+    match plain:
+        case "str" if not isinstance(value, str):
+            raise QueryError(f"{name} is {shown(value)}; it is a text")
+        case "bool":
+            flag(name, value)
+        case "Progress" | "Watch" if not callable(value):
+            raise QueryError(f"{name} is {shown(value)}; it is a function that is told of the work")
+        case _:
+            pass
+
+
 def seed(value: object) -> int:
     """What random numbers are keyed by: any whole number.
 
@@ -138,9 +158,23 @@ def listed(name: str, value: object, *, example: str) -> tuple[object, ...]:
     Raises:
         QueryError: it is none.
     """
-    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
-        raise QueryError(f"{name} are {shown(value)}; give a list, {example}")
-    return tuple(value)
+    try:
+        if isinstance(value, str | bytes | bytearray):
+            raise TypeError
+        return tuple(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise QueryError(f"{name} are {shown(value)}; give a list, {example}") from None
+
+
+def by_column(name: str, value: object, *, example: str) -> dict[str, tuple[object, ...]]:
+    """Lists of values by the name of a column.
+
+    Raises:
+        QueryError: it is no dictionary of such.
+    """
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise QueryError(f"{name} is {shown(value)}; give a dictionary, {example}")
+    return {key: listed(f"{name} of {key}", values, example=example) for key, values in value.items()}
 
 
 def one_of(name: str, value: object, known: Sequence[Choice]) -> Choice:

@@ -112,8 +112,8 @@ def ways_of(ways: Sequence[str | Imputer], shifts: Mapping[str, Sequence[float]]
         else:
             imputer = the_one(way, "a way needs")  # type: ignore[arg-type]
             found[imputer.name] = imputer
-    for column, sizes in shifts.items():
-        for size in arguments.listed("shifts", sizes, example="such as [-1, 1]"):
+    for column, sizes in arguments.by_column("shifts", shifts, example="such as {'income': [-1, 1]}").items():
+        for size in sizes:
             size = arguments.real("a shift", size, example="in the column's units")
             shifted = the_one("norm", "shifts need")
             assert isinstance(shifted, Chained)

@@ -97,7 +97,7 @@ class Database:
             DataError: a file holds no table, or the table is there already and not to be replaced.
         """
         paths = [str(arguments.path("a file", file)) for file in files]
-        names = load.load(self._engine, paths, table, missing or {}, replace=replace)
+        names = load.load(self._engine, paths, table, _codes(missing), replace=replace)
         self._remark()
         return names
 
@@ -119,7 +119,7 @@ class Database:
         Raises:
             DataError: the object has no columns, or the table is there already and not to be replaced.
         """
-        load.register(self._engine, name, frame, missing or {}, replace=replace, kept=keep)
+        load.register(self._engine, name, frame, _codes(missing), replace=replace, kept=keep)
         self._remark()
 
     def _remark(self) -> None:
@@ -134,8 +134,9 @@ class Database:
             UnknownName: there is no such table or column.
             DataError: a value is none that the column can hold.
         """
+        codes = arguments.listed("values", values, example="such as [77, 99]")
         with self._engine.lock:
-            declarations.declare(self._engine, self._engine.tables.named(table), column, values)
+            declarations.declare(self._engine, self._engine.tables.named(table), column, codes)
 
     def sql(
         self,
@@ -210,7 +211,7 @@ class Database:
             with_cycles(chosen(imputer), cycles),
             seed,
             strategy,
-            None if m == "auto" else m,
+            None if isinstance(m, str) and m == "auto" else m,
             interval,
             level,
             precision,
@@ -494,7 +495,8 @@ class Database:
         Raises:
             QueryError: the text is no SELECT query; nothing has run then.
         """
-        return answers(self._engine, self._planner, text, ways_of(ways, shifts or {}), m, seed, interval, level)
+        found = ways_of(ways, {} if shifts is None else shifts)
+        return answers(self._engine, self._planner, text, found, m, seed, interval, level)
 
     def pool_scores(
         self,
@@ -761,3 +763,8 @@ class Database:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _codes(missing: object) -> dict[str, tuple[object, ...]]:
+    """Values declared missing, by column."""
+    return {} if missing is None else arguments.by_column("missing", missing, example="such as {'income': [77, 99]}")

@@ -138,6 +138,7 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "Database.export_policies": lambda at: at.db.export_policies(at.fresh("out.toml")),
     "Database.frontier": lambda at: at.db.frontier(MEAN),
     "Database.impute": lambda at: at.db.impute("SELECT id, x, y FROM t", at.fresh("run"), m=2, imputer="norm"),
+    "Database.in_transaction": lambda at: at.db.in_transaction,
     "Database.likelihood": lambda at: at.db.likelihood("t", columns=("x", "y")),
     "Database.load": lambda at: at.db.load(str(at.folder / "more.csv"), replace=True),
     "Database.more": lambda at: at.db.more(at.run, 2),

@@ -1,5 +1,6 @@
 """What users hand in: wrong numbers, flags, names and words are refused by name in every public call."""
 
+import inspect
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -200,6 +201,59 @@ def test_what_is_fine_is_answered_or_refused_for_the_data(what: str, table: dict
             value = {"text": "y", "list": [1]}.get(name, ODD[name]) if what != "policy when" else "y > 3"
             with suppress(QueryError, DataError):  # such as a range that no value is in
                 call(db, tmp_path / name, value)
+
+
+GIVEN: dict[str, dict[str, Any]] = {
+    "apply_policies": {"path": "said.toml"}, "audit": {"table": "t", "into": "made", "limit": 2},
+    "cells": {"table": "t", "column": "x", "imputer": "mean", "level": 0.5, "share": 0.45},
+    "compare": {"text": ASK, "ways": ["mean"], "m": 2}, "evaluate": {"table": "t", "imputer": "mean"},
+    "execute": {"text": "SELECT 1"}, "explain": {"text": ASK}, "export_policies": {"path": "out.toml"},
+    "frontier": {"text": ASK}, "impute": {"source": "t", "out": "run", "m": 1, "imputer": "mean"},
+    "likelihood": {"source": "t"}, "load": {"table": "z"}, "missing": {"table": "t", "column": "y", "values": [99]},
+    "more": {"run": "none", "cycles": 1}, "policy": {"table": "t", "column": "x"}, "sql": {"text": ASK},
+    "pool_scores": {"source": "t", "formula": "x ~ y", "m": 2, "folds": 2, "imputer": "mean"},
+    "register": {"name": "z", "frame": {"a": [1.0]}}, "scan": {"table": "t", "ks": (1,), "metrics": ("gower",)},
+    "sensitivity": {"source": "t", "column": "x", "shifts": [0], "analysis": mean_of("x"), "m": 2},
+    "why": {"table": "t", "column": "x", "row": 1},
+}  # fmt: skip
+ODDEST = (True, 3, None, [1], {"a": 1}, b"1", 1j, np.arange(3), np.array(3), {1}, "a\ud800")
+METHODS = [name for name, _ in inspect.getmembers(Database, inspect.isfunction) if name[0] != "_" and name != "close"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_argument_of_any_call_is_called_an_error_of_ours(
+    method: str, table: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with imputedb.connect() as db:
+        db.register("t", {name: values[:30] for name, values in table.items()})
+        for name in list(inspect.signature(getattr(Database, method)).parameters)[1:]:
+            for value in ODDEST:
+                given = {**GIVEN.get(method, {}), name: value}
+                files = (given.pop("files"),) if "files" in given else ()
+                try:
+                    getattr(db, method)(*files, **given)
+                except Error as error:
+                    assert not isinstance(error, imputedb.InternalError), (name, value, error)  # noqa: PT017
+
+
+def test_a_list_of_numbers_keeps_them(db: Database) -> None:
+    kinds: list[tuple[Any, str, list[object]]] = [
+        ([np.int8(1), np.int64(2), None], "BIGINT", [1, 2, None]),
+        ([np.True_, None], "BOOLEAN", [True, None]),
+        ([np.longdouble(1.5), None], "DOUBLE", [1.5, None]),
+        ([2**63, -1], "HUGEINT", [2**63, -1]),
+        ([2.5, 1], "DOUBLE", [2.5, 1.0]),
+        (np.array([np.float32(1.5), None], object), "DOUBLE", [1.5, None]),
+    ]
+    for values, kind, kept in kinds:
+        db.register("t", {"a": values})
+        assert db.tables()["t"]["a"] in (kind, kind.replace("BIGINT", "INTEGER"))
+        assert [value for (value,) in db.execute("FROM t")] == kept
+    for mixed in ([True, 2], [1.5, None, False], np.array([True, 0], object)):
+        with pytest.raises(DataError, match="column 'a' has True or False beside numbers"):
+            db.register("t", {"a": mixed})
+    assert db.sql("SELECT ? + 1 AS a", [np.longdouble(1.5)]).fetchall() == [(2.5,)]
 
 
 def test_numbers_of_numpy_are_numbers(table: dict[str, Any], tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imputedb import arguments
 from imputedb.algebra.column import Column
 from imputedb.completion.fitting import Model, fitted
 from imputedb.completion.source import Source, completed_columns, read, staged
 from imputedb.engines.duckdb import DuckDB
-from imputedb.errors import DataError, QueryError, UnknownName
+from imputedb.errors import DataError, UnknownName
 from imputedb.imputers import random
 from imputedb.imputers.imputer import Array, Cells, Imputer, Progress
 from imputedb.inference.scores import Scores, pool_scores
@@ -48,10 +49,13 @@ class Scoring:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.m < 2:
-            raise QueryError(f"m is {self.m}: scores are pooled over 2 draws or more")
-        if self.folds < 2:
-            raise QueryError(f"folds is {self.folds}: leave out one of 2 or more in turn")
+        checked = {
+            "m": arguments.draws(self.m, 2, example=": scores are pooled over draws"),
+            "folds": arguments.whole("folds", self.folds, 2, example=": one is left out in turn"),
+            "seed": arguments.seed(self.seed),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
 
 def scored(engine: DuckDB, asked: Scoring, progress: Progress | None = None) -> Scores:

@@ -187,9 +187,19 @@ def sweep(
 def _point(source: Source, imputer: Chained, question: Question, size: float) -> Point:
     departing = imputer.with_deltas({question.column: question.shift(size)})
     draws = source.request(departing, question.seed).draws(range(1, question.m + 1))
-    answers = [question.analysis(completed_columns(source, values)) for values in draws]
+    answers = [_pair(question.analysis(completed_columns(source, values))) for values in draws]
     one = pooled([estimate for estimate, _ in answers], [variance for _, variance in answers])
     return Point(size, one, replace(one, estimate=one.estimate - question.hypothesis).p_value)
+
+
+def _pair(answer: Any) -> tuple[float, float]:
+    """An estimate and its variance, if an analysis gives that."""
+    try:
+        first, second = answer
+    except (TypeError, ValueError):
+        shown = arguments.shown(answer)
+        raise QueryError(f"the analysis gives {shown}: an estimate and its variance are due") from None
+    return first, second
 
 
 def _bisected(source: Source, imputer: Chained, question: Question, a: Point, b: Point, alpha: float) -> float:

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 import duckdb
 
+from imputedb import arguments
 from imputedb.errors import DataError, Error, InternalError, QueryError, StorageError
 from imputedb.sql import parse
 
@@ -131,7 +132,8 @@ class _Relay:
 
 
 def _passing(function: Callable[..., Any], passage: Callable[[tuple[Any, ...]], Passage]) -> Callable[..., Any]:
-    places = {name: place for place, name in enumerate(inspect.signature(function).parameters) if name in _CALLBACKS}
+    signature = inspect.signature(function)
+    places = {name: place for place, name in enumerate(signature.parameters) if name in _CALLBACKS}
 
     @wraps(function)
     def passing(*given: Any, **named: Any) -> Any:
@@ -140,6 +142,7 @@ def _passing(function: Callable[..., Any], passage: Callable[[tuple[Any, ...]], 
             given, named = _relayed(places, given, named, relays)
 
         def work() -> Any:
+            _check_kinds(signature, given, named)
             try:
                 return function(*given, **named)
             except BaseException as error:
@@ -156,6 +159,17 @@ def _passing(function: Callable[..., Any], passage: Callable[[tuple[Any, ...]], 
         raise theirs
 
     return passing
+
+
+def _check_kinds(signature: inspect.Signature, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+    """Refuses arguments that are not of the kind that their parameters say they are."""
+    try:
+        bound = signature.bind(*given, **named).arguments
+    except TypeError:  # Python says so when it is called
+        return
+    for name, value in bound.items():
+        if signature.parameters[name].kind is not inspect.Parameter.VAR_POSITIONAL:
+            arguments.of_kind(name, str(signature.parameters[name].annotation), value)
 
 
 def _relayed(

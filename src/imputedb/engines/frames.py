@@ -29,6 +29,8 @@ def readable(what: str, frame: Any) -> Any:
     Raises:
         DataError: it is no table, or a column of it cannot be read; the message names the column.
     """
+    if frame is None:
+        raise DataError(f"{what} is None: give a table, such as a data frame or a dictionary of columns")
     if isinstance(frame, Mapping):
         return _columns(what, frame)
     if isinstance(frame, np.ndarray):
@@ -105,12 +107,27 @@ def _given(what: str, name: str, values: Any) -> Any:
     """Values that are no array as one: of numbers without a gap, else of objects, of which DuckDB finds the type."""
     if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
         raise DataError(f"{what}: column {name!r} is {values!r}: give a list or an array of its values")
-    values = list(values)
-    if values and all(type(value) in (int, float) for value in values):
+    values = [_plain(value) for value in values]
+    kinds = {type(value) for value in values}
+    if kinds and kinds <= {int, float}:
         array = np.array(values)
-        if array.dtype.kind in "if":
+        if array.dtype.kind == ("f" if float in kinds else "i"):  # whole numbers beyond 64 bits would become inexact
             return array
-    return _objects(values)
+    return _objects(_of_one_kind(what, name, values))
+
+
+def _plain(value: Any) -> Any:
+    """A value as Python has it, of one of NumPy's numbers and truths: DuckDB would take those for text."""
+    if isinstance(value, np.longdouble):
+        return float(value)
+    return value.item() if isinstance(value, np.bool_ | np.number) and not isinstance(value, np.timedelta64) else value
+
+
+def _of_one_kind(what: str, name: str, values: Sequence[Any]) -> Sequence[Any]:
+    kinds = {type(value) for value in values}
+    if bool in kinds and kinds & {int, float} and str not in kinds:
+        raise DataError(f"{what}: column {name!r} has True or False beside numbers: give values of one kind")
+    return values
 
 
 def _objects(values: Sequence[Any]) -> Any:
@@ -131,6 +148,9 @@ def _native(what: str, name: str, values: Any) -> Any:
         return values.astype(np.float64)
     if kind in "Mm":
         return _moments(values)
+    if kind == "O":
+        plain = [_plain(value) for value in np.ma.getdata(values)]
+        return _masked(values, _objects(_of_one_kind(what, name, plain)))
     return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
 
 

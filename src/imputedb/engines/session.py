@@ -247,6 +247,10 @@ class Session:
             found = split(text)
         except duckdb.Error as error:
             raise ours(error) from error
+        except TypeError as error:  # no text of Unicode
+            raise QueryError("a text is not valid Unicode") from error
+        if not found:
+            raise QueryError("there is no statement to run")
         return found if len(found) > 1 else [text]
 
     def answered(self, text: str, values: Values = None) -> tuple[Held, list[str], list[str]]:

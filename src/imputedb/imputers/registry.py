@@ -96,7 +96,7 @@ def by_neighbours(imputer: object, what: str) -> KNN:
     Raises:
         QueryError: what he says is another imputer.
     """
-    if imputer is None or imputer == KNN.name:
+    if imputer is None or (isinstance(imputer, str) and imputer == KNN.name):
         return KNN()
     if not isinstance(imputer, KNN):
         named = getattr(imputer, "name", imputer)
@@ -116,7 +116,7 @@ def with_cycles(imputers: tuple[Imputer, ...], cycles: Cycles) -> tuple[Imputer,
     Raises:
         QueryError: it is neither a number of cycles nor `auto`, or none of them runs chains.
     """
-    if cycles == "auto":
+    if isinstance(cycles, str) and cycles == "auto":
         return imputers
     if not isinstance(cycles, Integral) or isinstance(cycles, bool) or not 0 <= cycles <= MOST_CYCLES:
         raise QueryError(f"cycles are {cycles!r}; they go from 0 (the start alone) to {MOST_CYCLES:,}, or are 'auto'")

@@ -25,7 +25,7 @@ def by_name(given: Given) -> dict[str, object]:
             return {str(name): _plain(value) for name, value in given.items()}
         case str() | bytes():
             raise QueryError(f"the parameters are {given!r}: give a list of values, or a dictionary by name")
-        case Sequence() | np.ndarray():
+        case Sequence() | np.ndarray(shape=(_, *_)):
             return {str(place): _plain(value) for place, value in enumerate(given, 1)}
         case _:
             raise QueryError(f"the parameters are {given!r}: give a list of values, or a dictionary by name")
@@ -35,6 +35,8 @@ def _plain(value: object) -> object:
     """A value that DuckDB binds: of NumPy's scalars Python's own."""
     if isinstance(value, np.datetime64):
         return None if np.isnat(value) else value.astype("datetime64[us]").item()
+    if isinstance(value, np.longdouble):
+        return float(value)
     return value.item() if isinstance(value, np.generic) else value
 
 
