@@ -40,12 +40,15 @@ from imputedb.running import (
     strategy,
     translated,
 )
+from imputedb.sql import parse
 from imputedb.sql.asking import extended
 from imputedb.sql.parameters import Given, by_name
 from imputedb.sql.pivots import listed, unlisted
 from imputedb.sql.policy_statement import PolicyStatement
 from imputedb.sql.statements import Apart, Execute, Keeps, Other, Query, Statement, Writes, quoted, switched_on
 from imputedb.sql.tokens import first_word
+from imputedb.sql.tree import Tree
+from imputedb.sql.weights import weighted
 from imputedb.unimputed import WORDS, unimputed
 
 _PLANS_KEPT = 256
@@ -65,7 +68,8 @@ class Planner:
         Raises:
             QueryError: DuckDB rejects the query, or it is not planned yet.
         """
-        key = (text, asked.imputers, asked.strategy, asked.always, self._engine.session.state())
+        wishes = (text, asked.imputers, asked.strategy, asked.always, asked.weights)
+        key = (*wishes, self._engine.session.state())
         found = self._kept.get(key)
         if found is None:
             self.release()
@@ -73,7 +77,7 @@ class Planner:
             if not lasting:
                 return found
             # statistics may have been gathered, and kept in the database, on the way
-            self._kept[(text, asked.imputers, asked.strategy, asked.always, self._engine.session.state())] = found
+            self._kept[(*wishes, self._engine.session.state())] = found
             if len(self._kept) > _PLANS_KEPT:
                 self._forget(self._kept.popitem(last=False)[1])
         return found
@@ -99,6 +103,8 @@ class Planner:
         engine = self._engine
         node = engine.texts.tree(text)
         further = extended(written_out(engine, node))
+        if asked.weights is not None:
+            further = _weighted(engine, further, asked.weights)
         if further != node:
             node, text = further, engine.text(further)
         columns, types = engine.texts.outputs(text)
@@ -111,6 +117,19 @@ class Planner:
             engine.texts.forget_outputs(text)
             text = engine.text(found.itself) if found.itself else text
         return Prepared(text, columns, types, found.blocks, tuple(found.warnings), found.policies), lasting
+
+
+def _weighted(engine: DuckDB, node: Tree, weights: str) -> Tree:
+    """A query whose aggregates count each row as often as its weight says, under the names that it has.
+
+    Raises:
+        QueryError: the weight is no expression, or the query aggregates nothing, or by what weights do not suit.
+    """
+    weight = parse.parse(engine.connection, f"SELECT ({weights})")["select_list"]
+    if len(weight) != 1 or node.get("type") != "SELECT_NODE":
+        raise QueryError("weights are one column or expression, of the aggregates of one SELECT")
+    titles = parse.titles(engine.connection, node["select_list"])
+    return weighted(node, weight[0], engine.functions.aggregates, titles)
 
 
 def respond(

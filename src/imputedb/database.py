@@ -154,6 +154,7 @@ class Database:
         measures: str | Measure | Sequence[str | Measure] = (),
         method: Literal["imputation", "aipw", "ml", "bounds"] = "imputation",
         deviations: float | None = None,
+        weights: str | None = None,
         sensitivity: Departures | None = None,
         cycles: Cycles = "auto",
         progress: Progress | None = None,
@@ -193,6 +194,7 @@ class Database:
                 maximum likelihood without draws; or `bounds`, by the worst case.
             deviations: for bounds: missing numbers lie within so many standard deviations of the column's mean, rather
                 than within the range that is observed. A policy's RANGE holds in any case.
+            weights: a column of sampling weights: AVG, SUM and COUNT count each row as often as it says.
             sensitivity: departures from missing at random, of `imputedb.sensitivity`, under which the query is asked
                 again: `result.sensitivity` says how its numbers move and where their intervals reach a stated value.
             cycles: how often chained equations draw each column anew; `auto` for as often as it takes to forget their
@@ -206,18 +208,10 @@ class Database:
         """
         if m is None:
             raise QueryError("m is None; it is 1 (no interval), a number of draws such as 20, or 'auto'")
+        many, own = None if isinstance(m, str) and m == "auto" else m, Measures(measures)
+        imputers = with_cycles(chosen(imputer), cycles)
         asked = Asked(
-            alpha,
-            with_cycles(chosen(imputer), cycles),
-            seed,
-            strategy,
-            None if isinstance(m, str) and m == "auto" else m,
-            interval,
-            level,
-            precision,
-            Measures(measures),
-            method,
-            deviations,
+            alpha, imputers, seed, strategy, many, interval, level, precision, own, method, deviations, weights
         )
         return answering.departing(self._engine, self._planner, text, asked, params, sensitivity, progress, watch)
 
@@ -240,6 +234,7 @@ class Database:
         below: float | None = None,
         measure: Taken | None = None,
         derived: str | None = None,
+        weight: str | None = None,
     ) -> None:
         """Says how the missing values of a column are dealt with; kept with the database, replaces what was said.
 
@@ -262,6 +257,7 @@ class Database:
             measure: what its values are taken for: `nominal` categories, `ordinal` ones, which stand in the order of an
                 ENUM, of `values` or of numbers, or `numeric`; what type and values say unless given.
             derived: an expression in SQL of other columns, such as `w1 - w0`, that the column is computed as.
+            weight: a column of sampling weights, which models of the column mind.
 
         Raises:
             UnknownName: there is no such table, column or imputer.
@@ -271,9 +267,8 @@ class Database:
         low, high = (end if end is None else as_bound(end) for end in (low, high))
         texts = tuple(map(as_text, arguments.listed("values", values, example="such as [1, 2]")))
         allowed, barred = arguments.names("predictors", predictors), arguments.names("exclude", exclude)
-        wanted = Policy(
-            action, when, low, high, texts, imputer, allowed, barred, before, above, refuse, below, measure, derived
-        )
+        wanted = Policy(action, when, low, high, texts, imputer, allowed, barred, before, above, refuse, below, measure)
+        wanted = wanted.changed({"derived": derived, "weight": weight})
         policies.decide(self._engine, self._engine.tables.named(table), column, wanted)
 
     def policies(self, table: str | None = None) -> list[tuple[str, str, str]]:

@@ -299,8 +299,12 @@ class Filling:
             if policy.before:
                 clock = Column(column.relation, policy.before)
                 times = self.cells(hand, [clock], order)[clock]
+            weights = None
+            if policy.weight:
+                weigher = Column(column.relation, policy.weight)
+                weights = self.cells(hand, [weigher], order)[weigher]
             derived = computed_from(self.statistics[column.relation], column, same)
-            return Permit(policy, barred(policy, column, same, others) | derived, times)
+            return Permit(policy, barred(policy, column, same, others) | derived, times, None, weights)
 
         return Request(rows, targets, self.imputer, {c: permit(c) for c in targets}, self._seed(hand, rows))
 

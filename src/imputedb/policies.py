@@ -66,6 +66,7 @@ def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy
 _TEXTS = {
     "when": "a condition in SQL",
     "before": "a column",
+    "weight": "a column",
     "imputer": "its name",
     "derived": "an expression in SQL, such as 'w1 - w0'",
 }

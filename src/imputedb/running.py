@@ -55,6 +55,7 @@ class Asked:
         measures: aggregates that have a variance within a draw.
         method: `imputation`; `aipw`, doubly robust; `ml`, maximum likelihood; or `bounds`, by the worst case.
         deviations: what missing cells may hold, for bounds; None for the range that is observed.
+        weights: what each row counts as, an expression in SQL; None for 1.
     """
 
     alpha: float
@@ -68,6 +69,7 @@ class Asked:
     measures: Measures = field(default_factory=Measures)
     method: str = IMPUTATION
     deviations: float | None = None
+    weights: str | None = None
 
     def __post_init__(self) -> None:
         arguments.one_of("method", self.method, (IMPUTATION, AIPW, ML, BOUNDS))
@@ -85,6 +87,8 @@ class Asked:
             checked["m"] = arguments.draws(self.m, 1, example=", or is 'auto'; 1 has no interval")
         if self.deviations is not None:
             checked["deviations"] = self._checked_deviations(self.deviations)
+        if self.weights is not None:
+            checked["weights"] = arguments.text("weights", self.weights, example="a column")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 

@@ -140,7 +140,8 @@ def permits(shelf: Shelf, targets: Collection[Column], columns: Collection[Colum
         times = shelf.cells([policy.before])[policy.before] if policy.before else None
         outside = barred(policy, column, columns) | computed_from(shelf.statistics, column, columns)
         how = Computed(shelf.engine, shelf.scan.table, shelf.statistics, column) if policy.derived else None
-        found[column] = Permit(policy, outside, times, how)
+        weights = shelf.cells([policy.weight])[policy.weight] if policy.weight else None
+        found[column] = Permit(policy, outside, times, how, weights)
     return found
 
 

@@ -122,7 +122,8 @@ def stored(engine: DuckDB, name: str, wanted: Sequence[str] = ()) -> Stored:
 
 
 def _at(permit: Permit, order: NDArray[np.intp]) -> Permit:
-    return permit if permit.times is None else replace(permit, times=permit.times.at(order))
+    times, weights = permit.times and permit.times.at(order), permit.weights and permit.weights.at(order)
+    return replace(permit, times=times, weights=weights)
 
 
 def _telling(statistics: Statistics, wanted: Sequence[str]) -> frozenset[str]:

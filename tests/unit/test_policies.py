@@ -61,7 +61,8 @@ def table(request: pytest.FixtureRequest, kept: Database, db: Database) -> Datab
         ),
         *(
             "DERIVED AS (x + id)",
-            "WEIGHT id",
+            "WEIGHT s",
+            "WEIGHT x",
             "CLUSTER s",
             "PARTITION BY s ORDER BY id",
             "WHEN STALE WARN",

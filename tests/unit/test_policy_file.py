@@ -47,6 +47,7 @@ ALL = {
     "drop": {"action": "drop"},
     "missing below": {"below": 0.75},
     "measure": {"measure": "numeric"},
+    "weight": {"weight": "id"},
     "derived": {"derived": "id * 2 + length(s)"},
     "plain": {},
 }

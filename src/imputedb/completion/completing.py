@@ -227,8 +227,7 @@ def continued(
 def _ready(asked: Wanted) -> Prepared | None:
     """The one chain that all targets are of, if they are: its cycles are told of."""
     parts = asked.parts()
-    restricted = any(asked.permit(c).policy.leaves or asked.permit(c).policy.derived for c in asked.targets)
-    if len(parts) != 1 or parts[0].bounds or restricted:
+    if len(parts) != 1 or not all(asked.permit(column).policy.plain for column in asked.targets):
         return None
     (part,) = parts
     return part.imputer.prepared(part.rows, part.targets) if isinstance(part.imputer, Chained) else None

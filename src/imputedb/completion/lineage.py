@@ -156,10 +156,13 @@ class _Reading:
             raise DataError(
                 f"{self.table.name}.{name} is predicted from before {policy.before}: select that column too"
             )
+        if policy.weight and policy.weight not in outputs:
+            raise DataError(f"{self.table.name}.{name} is weighted by {policy.weight}: select that column too")
         barred = [o for o, names in reads.items() if own.get(o) != name and not all(map(policy.predicts, names))]
         return replace(
             policy,
             predictors=(),
             exclude=tuple(sorted(barred)) if policy.chooses_predictors else (),
             before=policy.before and outputs[policy.before],
+            weight=policy.weight and outputs[policy.weight],
         )

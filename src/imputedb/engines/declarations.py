@@ -78,6 +78,7 @@ def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy
         predictors=tuple(own_name(engine, table, other) for other in policy.predictors),
         exclude=tuple(own_name(engine, table, other) for other in policy.exclude),
         before=policy.before and own_name(engine, table, policy.before),
+        weight=policy.weight and own_name(engine, table, policy.weight),
     )
 
 
@@ -167,6 +168,8 @@ def _check(engine: DuckDB, table: Table, column: str, said: Policy) -> None:
     low, high = _ends(kind, said) if numbers else (0.0, 0.0)
     if numbers and not any(low <= one <= high for one in numbers):
         raise DataError(f"none of the values of {place} is in its range")
+    if said.weight is not None:
+        _check_weight(engine, table, column, said.weight)
     if said.before is not None:
         clock = own_name(engine, table, said.before)
         if profile.kind_of(engine.tables.shape(table).types[clock]) not in _ORDERED:
@@ -175,6 +178,27 @@ def _check(engine: DuckDB, table: Table, column: str, said: Policy) -> None:
             )
         if clock == column:
             raise DataError(f"{place} cannot be predicted from rows that it is missing in the order of: BEFORE itself")
+
+
+def _check_weight(engine: DuckDB, table: Table, column: str, weight: str) -> None:
+    """Refuses weights that say of some row not how many it stands for."""
+    name = own_name(engine, table, weight)
+    place, kind = f"{table.name}.{name}", engine.tables.shape(table).types[name]
+    if name == column:
+        raise DataError(f"{place} cannot be its own weight")
+    if profile.kind_of(kind) not in (Kind.INTEGER, Kind.NUMBER):
+        raise DataError(f"{place} is {kind}: weights are numbers")
+    value = engine.reading(table, name, "t")
+    endless = t.call("isinf", t.cast(value, t.plain_type("DOUBLE")))
+    wrong = t.any_of([t.is_missing(value), t.compared("COMPARE_LESSTHAN", value, t.number(0)), endless])
+    counts = [t.call("count_star", where=wrong), t.coalesce(t.call("max", value), t.number(1))]
+    rows, largest = engine.rows(t.select(counts, engine.source(table, "t")))[0]
+    if rows:
+        raise DataError(
+            f"{place} is NULL, negative or infinite in {rows} rows: each stands for so many others, or for 0"
+        )
+    if float(str(largest)) <= 0:
+        raise DataError(f"{place} is 0 in every row, so that nothing is learnt from: take another column")
 
 
 _ORDERED = (Kind.INTEGER, Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP)

@@ -61,11 +61,7 @@ class Tables:
         return Shape(
             columns,
             {column: codes for column, codes in missing.items() if column in columns},
-            {
-                column: policy
-                for column, policy in policies.items()
-                if {column, policy.before or column} <= columns.keys()
-            },
+            {column: policy for column, policy in policies.items() if {column, *policy.needed} <= columns.keys()},
         )
 
     def same_in(self, after: object, before: object) -> None:

@@ -8,7 +8,7 @@ their joint distribution whatever fills them: p(a) p(b | a), each factor a model
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +24,7 @@ from imputedb.imputers.precision import imprecise
 from imputedb.imputers.random import seed_of
 from imputedb.imputers.registry import the_one
 from imputedb.imputers.truncated import Bounds, bounds, expected, within
+from imputedb.imputers.weighing import WEIGHTS, weighed
 from imputedb.statistics.policy import DEFAULT, Policy
 
 
@@ -46,6 +47,7 @@ class Permit:
         policy: what was said of it.
         barred: the columns at hand that it may not be predicted from.
         times: (n,) the times of the rows; predicted is from earlier ones. None for all.
+        weights: (n,) how many rows each stands for; None where all are alike.
         derivation: how the column is computed; None where it is imputed.
     """
 
@@ -53,6 +55,7 @@ class Permit:
     barred: Columns = NO_COLUMNS
     times: Cells | None = None
     derivation: Derivation | None = None
+    weights: Cells | None = None
 
 
 FREE = Permit()
@@ -143,14 +146,17 @@ class Request:
         What may be predicted from least comes first: it is seen by all that may see as much as it saw, and sees nothing
         that has seen more.
         """
-        groups: dict[tuple[Imputer, Columns, str | None], list[Column]] = {}
+        groups: dict[tuple[object, ...], list[Column]] = {}
         for column in self.imputed:
             permit = self.permit(column)
-            key = (self.filler(column), permit.barred - {column}, permit.policy.before)
+            key = (permit.barred - {column}, self.filler(column), permit.policy.before, permit.policy.weight)
             groups.setdefault(key, []).append(column)
         gone = {column: np.count_nonzero(self.rows.columns[column].missing) for column in self.imputed}
         ordered = by_name(self.rows.columns)
-        found = [Part(self, imputer, tuple(targets), barred) for (imputer, barred, _), targets in groups.items()]
+        found = [
+            Part(self, self.filler(some[0]), tuple(some), self.permit(some[0]).barred - {some[0]})
+            for some in groups.values()
+        ]
         return sorted(
             found,
             key=lambda part: (
@@ -299,6 +305,9 @@ class Part:
         columns |= {c: patched(columns[c], values) for c, values in self.known.items() if c in columns}
         if self.times is not None:
             columns[CLOCK] = self.times
+        weights = self.request.permit(self.targets[0]).weights
+        if weights is not None:
+            columns[WEIGHTS] = weights
         return replace(rows, columns=columns)
 
     @property
@@ -335,7 +344,9 @@ class Part:
         part, said = self.seeing(seen) if self.meets(list(seen)) else self, list[str]()
 
         def single(rows: Rows, targets: Sequence[Column]) -> Iterator[Mapping[Column, Array]]:
-            yield part._single(rows, targets, progress, frozenset(wanted).intersection(targets), said)
+            mine = frozenset(wanted).intersection(targets)
+            what = (self.request.seed, 0)
+            yield weighed(rows, targets, what, lambda r, some: part._single(r, some, progress, mine, said))
 
         (filled,) = earlier(part.rows, part.targets, single, 1)
         return filled, said
@@ -384,7 +395,14 @@ class Part:
     ) -> Iterator[Mapping[Column, Array]]:
         """The draws of these numbers, one after another."""
 
-        def some(rows: Rows, targets: Sequence[Column]) -> Iterator[Mapping[Column, Array]]:
+        def each(rows: Rows, targets: Sequence[Column]) -> Iterator[Mapping[Column, Array]]:
+            if WEIGHTS not in rows.columns:
+                yield from some(rows, targets, numbers)
+            for number in numbers if WEIGHTS in rows.columns else ():
+                one = partial(some, numbers=[number])
+                yield weighed(rows, targets, (self.request.seed, number), lambda r, c, one=one: next(iter(one(r, c))))  # type: ignore[misc]
+
+        def some(rows: Rows, targets: Sequence[Column], numbers: Sequence[int]) -> Iterator[Mapping[Column, Array]]:
             targets = self._permitted(rows, targets)
             if not targets:
                 return iter([{} for _ in numbers])
@@ -392,7 +410,7 @@ class Part:
             found = replace(draw, heard=heard)(rows, numbers, progress)
             return iter(within(rows, numbers, list(found), draw, limits, [])) if limits else found
 
-        return earlier(self.rows, self.targets, some, len(numbers))
+        return earlier(self.rows, self.targets, each, len(numbers))
 
 
 @dataclass(frozen=True, slots=True)

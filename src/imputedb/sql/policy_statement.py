@@ -25,7 +25,6 @@ class PolicyStatement:
 
 
 _LATER = {
-    "weight": "WEIGHT",
     "cluster": "CLUSTER",
     "partition": "PARTITION BY ... ORDER BY",
     "when": "WHEN STALE",
@@ -36,7 +35,7 @@ _LATER = {
 GRAMMAR = (
     "CREATE | ALTER IMPUTATION POLICY ON table(column, ...) [IMPUTE | DROP | KEEP | STRUCTURAL WHEN (condition)] "
     "[AS NOMINAL | AS ORDINAL | AS NUMERIC] [IMPUTER name] [RANGE low TO high] [VALUES (value, ...)] "
-    "[PREDICTORS (column, ...) | EXCLUDE (column, ...)] [BEFORE column] [WARN | REFUSE ABOVE share %] "
+    "[PREDICTORS (column, ...) | EXCLUDE (column, ...)] [BEFORE column] [WEIGHT column] [WARN | REFUSE ABOVE share %] "
     "[DERIVED AS (expression)] [MISSING BELOW precision]; "
     "DROP IMPUTATION POLICY ON table[(column, ...)]; SHOW IMPUTATION POLICIES [ON table]"
 )
@@ -98,7 +97,7 @@ class _PolicyParser:
                 return {"derived": self._parenthesized()}
             case "values" | "predictors" | "exclude":
                 return {word: tuple(self._list())}
-            case "imputer" | "before":
+            case "imputer" | "before" | "weight":
                 return {word: self._name()}
             case "as":
                 return {"measure": self._measure()}

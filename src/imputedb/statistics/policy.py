@@ -47,6 +47,7 @@ class Policy:
         below: the precision, from 0 to 1, below which a missing cell stays missing.
         measure: what values are taken for, whatever their type: `nominal` categories, `ordinal` ones, which stand in
             the order of an ENUM, of `values` or of numbers, or `numeric`. None for what type and values say.
+        weight: a column of sampling weights: models of the column learn from each row as often as it says.
         derived: what the column is computed from others as, in SQL; None where it is a column of its own.
     """
 
@@ -64,6 +65,7 @@ class Policy:
     below: float | None = None
     measure: Measure | None = None
     derived: str | None = None
+    weight: str | None = None
 
     def changed(self, options: Mapping[str, Any]) -> "Policy":
         """The policy with some attributes set anew."""
@@ -111,7 +113,14 @@ class Policy:
     @property
     def restricts(self) -> bool:
         """Whether more is asked than a constant in place of each missing value."""
-        return self.action == "structural" or self.bounds or bool(self.imputer or self.leaves or self.above)
+        return (
+            self.action == "structural" or self.bounds or bool(self.imputer or self.leaves or self.above or self.weight)
+        )
+
+    @property
+    def plain(self) -> bool:
+        """Whether an imputer's own draws are what it asks for, one chain of all columns that ask for no more."""
+        return not (self.bounds or self.leaves or self.derived or self.weight)
 
     @property
     def leaves(self) -> bool:
@@ -143,12 +152,17 @@ class Policy:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that it names, but those of `when`."""
-        return (*self.predictors, *self.exclude, *((self.before,) if self.before else ()))
+        return (*self.predictors, *self.exclude, *self.needed)
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The columns without which it cannot be followed."""
+        return tuple(name for name in (self.before, self.weight) if name)
 
     def without(self, column: str) -> "Policy | None":
         """The policy once a column is gone; None where it rests on it: its clock, or the last of its predictors."""
         predictors = tuple(name for name in self.predictors if name != column)
-        if self.before == column or (self.predictors and not predictors):
+        if column in self.needed or (self.predictors and not predictors):
             return None
         return replace(self, predictors=predictors, exclude=tuple(name for name in self.exclude if name != column))
 
@@ -163,6 +177,7 @@ class Policy:
             predictors=tuple(map(new, self.predictors)),
             exclude=tuple(map(new, self.exclude)),
             before=self.before and new(self.before),
+            weight=self.weight and new(self.weight),
         )
 
     def __str__(self) -> str:
@@ -178,6 +193,7 @@ class Policy:
             if getattr(self, name):
                 words.append(f"{name.upper()} ({_listed(getattr(self, name), chr(34))})")
         words += [f"BEFORE {_listed([self.before], chr(34))}"] if self.before else []
+        words += [f"WEIGHT {_listed([self.weight], chr(34))}"] if self.weight else []
         if self.above is not None:
             words.append(f"{'REFUSE' if self.refuse else 'WARN'} ABOVE {_bound(self.above)} %")
         words += [f"DERIVED AS ({self.derived})"] if self.derived else []
@@ -191,7 +207,7 @@ LISTS = ("values", "predictors", "exclude")
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(LISTS, (list, tuple)),
     **dict.fromkeys(("when", "imputer", "before", "measure"), (str, type(None))),
-    **dict.fromkeys(("when", "imputer", "before", "derived"), (str, type(None))),
+    **dict.fromkeys(("when", "imputer", "before", "derived", "weight"), (str, type(None))),
     **dict.fromkeys(("low", "high"), (int, float, str, type(None))),
     "action": (str,),
     **dict.fromkeys(("above", "below"), (int, float, type(None))),

@@ -1,0 +1,64 @@
+"""Rows that stand for so many others (WEIGHT): models learn from each as often as its sampling weight says."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import Column
+from imputedb.errors import CannotImpute
+from imputedb.imputers import random
+from imputedb.imputers.imputer import EVERY, Array, Rows
+
+WEIGHTS = Column("", "imputedb weights")
+"""Stands among the columns of rows for their weights; no imputer is shown it."""
+
+Fill = Callable[[Rows, Sequence[Column]], Mapping[Column, Array]]
+"""One imputation of some targets of some rows."""
+
+
+def weighed(rows: Rows, targets: Sequence[Column], what: tuple[int, ...], fill: Fill) -> Mapping[Column, Array]:
+    """An imputation whose models learn from rows as often as their weights say; from all alike without weights.
+
+    1. Of n rows with weights w, n* = (sum w)^2 / sum w^2 are as many as n alike would be worth (Kish 1965).
+    2. Each row is learnt from n* w / sum w times, a fraction by chance, anew in every draw (Zhou, Elliott &
+       Raghunathan 2016, who undo a survey's design before they impute), so that donors are picked by their weights
+       too, and what a model does not know of its parameters is what n* rows leave unknown.
+    3. The rows with gaps are filled in by what was learnt.
+
+    Args:
+        rows: with their weights under `WEIGHTS`, if they have any.
+        targets: to fill.
+        what: seed and draw, that chance is keyed by.
+        fill: gives the imputation.
+
+    Raises:
+        CannotImpute: a weight is missing, infinite or below 0, or none is above.
+    """
+    if WEIGHTS not in rows.columns:
+        return fill(rows, targets)
+    plain = replace(rows, columns={c: cells for c, cells in rows.columns.items() if c != WEIGHTS})
+    times = _times(rows, what)
+    taught = np.repeat(np.arange(len(times)), times)
+    asked = np.flatnonzero(np.logical_or.reduce([rows.columns[c].missing for c in targets]))
+    some = plain.at(np.concatenate([taught, asked]))
+    learn = np.arange(len(some.keys)) < len(taught)
+    draws = None if some.draws is None else np.where(learn, EVERY, some.draws)
+    found = fill(replace(some, learn=learn, draws=draws), targets)
+    return {c: values[int(np.count_nonzero(rows.columns[c].missing[taught])) :] for c, values in found.items()}
+
+
+def _times(rows: Rows, what: tuple[int, ...]) -> NDArray[np.intp]:
+    """(n,) how often each row is learnt from."""
+    cells = rows.columns[WEIGHTS]
+    values = np.array(cells.levels)[cells.values.astype(np.intp)] if cells.levels else cells.values  # of coded numbers
+    weights = np.where(cells.missing, np.nan, values.astype(np.float64))
+    if not np.isfinite(weights).all() or (weights < 0).any() or not (weights > 0).any():
+        raise CannotImpute("weights are numbers from 0 on, one of each row and one above 0: mend them, or the policy")
+    if rows.learn is not None:
+        weights = np.where(rows.learn, weights, 0.0)
+    share = weights / weights.sum()
+    worth = 1 / float(share @ share)
+    chance = random.uniform(rows.keys, *what, "weights")
+    return np.asarray(np.floor(worth * share + chance), np.intp)

@@ -1,0 +1,70 @@
+"""Aggregates in which each row counts as often as a sampling weight says (Horvitz & Thompson 1952; Hajek 1971)."""
+
+from collections.abc import Sequence
+
+from imputedb.errors import QueryError
+from imputedb.sql.functions import COUNTS, MEANS, SUMS
+from imputedb.sql.tree import Tree, arithmetic, call, is_reference, number, rewrite
+
+_CLAUSES = ("select_list", "having", "qualify", "modifiers")
+
+
+def weighted(node: Tree, weight: Tree, aggregates: frozenset[str], titles: Sequence[str]) -> Tree:
+    """A query whose outermost aggregates count each row as often as a weight says.
+
+    AVG(x) is sum(w x) / sum(w), of rows with x; SUM(x) is sum(w x); COUNT(*) is sum(w). So their variances within a
+    draw are those of linearised ratios and of totals over rows.
+
+    Args:
+        node: the query.
+        weight: an expression of its rows.
+        aggregates: names of aggregate functions, in lower case.
+        titles: the names of its outputs, which stay.
+
+    Raises:
+        QueryError: it aggregates nothing, or by another function.
+    """
+    if node["type"] != "SELECT_NODE":
+        raise QueryError("weights are of the aggregates of one SELECT: ask each part of a set operation by itself")
+    found: list[str] = []
+
+    def change(tree: Tree) -> Tree | None:
+        if tree["class"] == "SUBQUERY":
+            return tree
+        name = str(tree.get("function_name", "")).lower()
+        if tree["class"] == "WINDOW":
+            raise QueryError(f"weights are of AVG, SUM and COUNT, not of the window {name}: leave weights out")
+        if tree["class"] != "FUNCTION" or name not in aggregates:
+            return None
+        found.append(name)
+        return {**_weighted(tree, name, weight), "alias": tree.get("alias", "")}
+
+    clauses = {key: rewrite(node[key], change) for key in _CLAUSES}
+    if not found:
+        raise QueryError("weights are of AVG, SUM and COUNT, and nothing is aggregated here: leave weights out")
+    items = clauses["select_list"]
+    named = len(titles) == len(items)
+    clauses["select_list"] = [
+        {**item, "alias": item.get("alias") or title} if named and not is_reference(item) else item
+        for item, title in zip(items, titles if named else items, strict=True)
+    ]
+    return {**node, **clauses}
+
+
+def _weighted(tree: Tree, name: str, weight: Tree) -> Tree:
+    given = [part["expression"] for part in tree["arguments"]]
+    if tree["distinct"] or (name in COUNTS and given):
+        raise QueryError(f"with weights, {name} counts rows: ask count(*), or count(*) FILTER (WHERE ...)")
+
+    def total(what: Tree) -> Tree:
+        return {**call("sum", what), "filter": tree["filter"]}
+
+    if name in COUNTS:
+        return total(weight)
+    if name not in MEANS | SUMS:
+        raise QueryError(f"weights are of AVG, SUM and COUNT, not of {name}: leave weights out, or write it out")
+    sums = total(arithmetic("*", weight, given[0]))
+    if name in SUMS:
+        return sums
+    there = arithmetic("+", weight, arithmetic("*", number(0), given[0]))  # NULL where there is nothing to average
+    return arithmetic("/", sums, total(there))
