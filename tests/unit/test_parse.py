@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 
+import imputedb
 from imputedb.sql import parse
 from imputedb.sql import tree as t
 
@@ -97,3 +98,15 @@ def test_expression_texts_come_in_one_round_trip(connection: duckdb.DuckDBPyConn
     trees = parse.parse(connection, "SELECT (a + 1) * 2, lower(s) FROM t")["select_list"]
     assert parse.expression_texts(connection, trees) == ["(a + 1) * 2", "lower(s)"]
     assert parse.expression_texts(connection, []) == []
+
+
+@pytest.mark.parametrize("version", ["v0.10.2", "v1.5.0", "latest"])
+def test_databases_for_older_versions_are_read_as_any(version: str) -> None:
+    """The setting changes the trees that DuckDB gives, of whose names nothing was found."""
+    with imputedb.connect() as db:
+        db.execute(f"SET storage_compatibility_version = '{version}'")
+        db.execute("CREATE TABLE t AS SELECT i, CASE WHEN i % 3 > 0 THEN i END AS x FROM range(9) r(i)")
+        db.execute("CREATE VIEW v AS SELECT x FROM t; CREATE MACRO twice(a) AS 2 * a")
+        for source in ("t", "v", "(SELECT x FROM t WHERE i >= 0)"):
+            assert db.sql(f"SELECT count(x), sum(twice(x)) FROM {source}", imputer="mean").fetchall() == [(9, 78)]
+        assert db.sql("SELECT current_setting('storage_compatibility_version')").fetchall() == [(version,)]

@@ -24,6 +24,7 @@ MADE = """
     PREPARE adding AS INSERT INTO whole VALUES ($1, $2) RETURNING *;
     PREPARE above AS SELECT i FROM whole WHERE d > $least ORDER BY i;
     PREPARE shown AS SELECT $1 AS one, $2 AS other;
+    PREPARE chosen AS SELECT COLUMNS($1) FROM whole ORDER BY ALL;
     CREATE SCHEMA schema;
     CREATE TABLE schema.table(col STRUCT(field INTEGER), from_ INTEGER);
     CREATE TABLE named(values INTEGER, x INTEGER);
@@ -41,6 +42,12 @@ STATEMENTS = (
     "EXECUTE adding(8, 9.5)",
     "EXECUTE shown([1, [2, 3][1], 4], {'a': 1, 'b': [5, 6]})",
     "EXECUTE shown(MAP {'a, b': 1, 'c': 2}, (1, 'it''s; {'))",
+    "CREATE TRIGGER seen AFTER DELETE ON t REFERENCING OLD TABLE AS o FOR EACH STATEMENT "
+    "WITH o AS (SELECT 1 AS s) INSERT INTO whole SELECT s, s FROM o",
+    "PIVOT whole FULL JOIN (SELECT 1 AS i) b USING (i) ON i",
+    "PIVOT (VALUES (1, 2), (1, 3)) v(y, z) ON z USING first(y)",
+    "EXECUTE chosen('s|d')",
+    "EXECUTE chosen(['i', 'd'])",
     "INSERT INTO schema.table VALUES ({'field': 42}, 1)",
     "INSERT INTO named(values, x) VALUES (1, 2)",
     "INSERT INTO named(x, values) SELECT 1, 2",
@@ -310,6 +317,16 @@ def test_copy_says_what_it_wrote(people: Database, tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["parts", "x.parquet"]
     with pytest.raises(imputedb.Error, match="not empty"):
         people.sql(f"COPY ({query}) TO '{folder}' (FORMAT parquet, PARTITION_BY sex)", imputer="mean")
+
+
+def test_copy_of_no_rows_may_write_no_file(people: Database, tmp_path: Path) -> None:
+    for name in ("none.parquet", "there.parquet"):
+        if name == "there.parquet":
+            people.execute(f"COPY (SELECT 1 AS a) TO '{tmp_path / name}'")
+        text = f"COPY (SELECT 42 AS a WHERE 42 = 84) TO '{tmp_path / name}' (WRITE_EMPTY_FILE false)"
+        assert people.sql(text).fetchall() == [(0,)]
+    assert [path.name for path in tmp_path.iterdir()] == ["there.parquet"]
+    assert people.execute(f"FROM '{tmp_path / 'there.parquet'}'") == [(1,)]
 
 
 @pytest.mark.parametrize("query", ["SELECT id, age FROM person", "SELECT id FROM person"])

@@ -17,7 +17,7 @@ from imputedb.sql.nested import alias_of, nodes
 from imputedb.sql.sources import Viewed
 from imputedb.sql.tree import Tree
 
-VIRTUAL = ("filename", "file_row_number", "file_index")
+VIRTUAL = ("filename", "file_row_number", "file_index", "file_row_group_number")
 """Columns of files that a star does not show, and that are read where they are named."""
 
 

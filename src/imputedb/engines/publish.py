@@ -100,6 +100,8 @@ def copied(path: str, options: Collection[str]) -> Iterator[str]:
         if temporary.is_file():
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
+        if not temporary.exists():
+            return  # COPY writes nothing of no rows, if it is told so
         if target.is_dir() and temporary.is_dir():
             _put_into(target, temporary, replaced=replaced, anew="append" in options)
         else:

@@ -16,10 +16,10 @@ from imputedb.sql.sources import Source
 from imputedb.sql.tree import (
     Tree,
     all_of,
-    call,
     expressions,
     is_reference,
     literal,
+    operator,
     parts,
     reference,
     rewrite,
@@ -167,7 +167,7 @@ class _Binder:
         if number in self.scope.merged:
             meant = self.bound(self.scope.merged[number][name.lower()])
             for below in fields:
-                meant = call("struct_extract", meant, literal(below))
+                meant = operator("STRUCT_EXTRACT", meant, literal(below))
             return {**meant, "alias": node.get("alias", "")}
         alias = self.scope.aliases.get(number)
         if alias is None:

@@ -83,7 +83,7 @@ class Rows:
             relation, name, *fields = node["column_names"]
             value = self.value(Column(relation, name, node["stored"]))
             for name in fields:
-                value = t.call("struct_extract", value, t.literal(name))
+                value = t.operator("STRUCT_EXTRACT", value, t.literal(name))
             return t.named(value, node.get("alias", ""))
 
         result: Tree = t.rewrite(tree, change)

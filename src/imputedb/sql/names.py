@@ -104,10 +104,36 @@ class Resolver:
             every = [child.columns for child in children]
             known = [name for names in every if names is not None for name in names]
             columns = None if None in every else tuple({name.lower(): name for name in reversed(known)}.values())
-        modifiers = [_by_place(modifier, node["children"]) for modifier in node["modifiers"]]
+        modifiers = [self._by_place(modifier, node, children) for modifier in node["modifiers"]]
         done = {**node, "children": [child.node for child in children], "modifiers": modifiers}
         united = node["setop_type"] == "UNION" and node["setop_all"]
         return Definition(done, columns, parts=tuple(children) if united else ())
+
+    def _by_place(self, modifier: Tree, node: Tree, children: Sequence[Definition]) -> Tree:
+        """ORDER BY of a set operation, whose keys may be written as an item of one of its queries: its place."""
+        if modifier["type"] != "ORDER_MODIFIER":
+            return modifier
+        lists = [select["select_list"] for select in _selects(node["children"])]
+        shown = [select["select_list"] for select in _selects([child.node for child in children])]
+
+        def placed(key: Tree) -> Tree:
+            if key["class"] in ("CONSTANT", "STAR") or (is_reference(key) and len(key["column_names"]) == 1):
+                return key
+            wanted = without_place(key)
+            found = [n for items in lists for n, item in enumerate(items, 1) if without_place(item) == wanted]
+            if is_reference(key):
+                path = [part.lower() for part in key["column_names"]]
+                found += [n for items in shown for n, item in enumerate(items, 1) if self._is_called(item, path)]
+            return t.number(found[0]) if found else key
+
+        return {**modifier, "orders": [{**one, "expression": placed(one["expression"])} for one in modifier["orders"]]}
+
+    def _is_called(self, item: Tree, path: Sequence[str]) -> bool:
+        """Whether an item is the column that a path in lower case ends in, of a source by its alias."""
+        if "origin" not in item or not _is_whole(item):
+            return False
+        number = item["origin"][0]
+        return [self.sources[number].alias.lower(), str(item["column_names"][-1]).lower()] == list(path[-2:])
 
     def _recursive(self, node: Tree, parent: Frame | None, ctes: Ctes) -> Definition:
         reached = len(self._reached)
@@ -518,20 +544,13 @@ def _name(node: Tree, columns: Sequence[str]) -> None:
         ]
 
 
-def _by_place(modifier: Tree, children: Sequence[Tree]) -> Tree:
-    """ORDER BY of a set operation, whose keys may be written as an item of one of its queries: that item's place."""
-    if modifier["type"] != "ORDER_MODIFIER":
-        return modifier
-    lists = [child["select_list"] for child in children if child["type"] == "SELECT_NODE"]
-
-    def placed(key: Tree) -> Tree:
-        if key["class"] in ("CONSTANT", "STAR") or (is_reference(key) and len(key["column_names"]) == 1):
-            return key
-        wanted = without_place(key)
-        found = (place for items in lists for place, item in enumerate(items, 1) if without_place(item) == wanted)
-        return next((t.number(place) for place in found), key)
-
-    return {**modifier, "orders": [{**one, "expression": placed(one["expression"])} for one in modifier["orders"]]}
+def _selects(nodes: Sequence[Tree]) -> Iterator[Tree]:
+    """The SELECTs that set operations unite, in order."""
+    for node in nodes:
+        if node["type"] == "SELECT_NODE":
+            yield node
+        elif node["type"] == "SET_OPERATION_NODE":
+            yield from _selects(node["children"])
 
 
 def _is_whole(item: Tree) -> bool:

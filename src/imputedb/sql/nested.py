@@ -86,7 +86,8 @@ def standing(node: Tree) -> Tree:
     """A query as a statement of its own, which a recursive one is only by its name in WITH."""
     if node["type"] != "RECURSIVE_CTE_NODE":
         return node
-    value = {"aliases": node["aliases"], "query_node": {**node, "cte_map": {"map": []}}, "key_targets": []}
-    entry = {"key": node["cte_name"], "value": {**value, "materialized": "CTE_MATERIALIZE_DEFAULT"}}
+    value = {"aliases": node["aliases"], "query_node": {**node, "cte_map": {"map": []}}}
+    kept = {"key_targets": node["key_targets"], "materialized": "CTE_MATERIALIZE_DEFAULT"}
+    entry = {"key": node["cte_name"], "value": {**value, **kept}}
     read = t.select([t.star()], t.table((node["cte_name"],), ""))
     return {**read, "cte_map": {"map": [*node["cte_map"]["map"], entry]}}

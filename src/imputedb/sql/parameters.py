@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from imputedb.errors import QueryError
-from imputedb.sql.tree import Tree
+from imputedb.sql.tree import Tree, expressions
 
 Given = Sequence[object] | Mapping[str, object] | None
 """Values for `?` and `$1` in order, or for `$name` by name."""
@@ -76,6 +76,6 @@ def filled(tree: Any, values: Mapping[str, Tree], written: Callable[[Sequence[Tr
 
 
 def _named(before: Tree, after: Tree, written: Callable[[Sequence[Tree]], Sequence[str]]) -> Tree:
-    if before == after or before["alias"]:
-        return after
+    if before == after or before["alias"] or any(part["class"] == "STAR" for part in expressions(before)):
+        return after  # COLUMNS(...) gives each of its columns a name
     return {**after, "alias": written([before])[0]}

@@ -200,8 +200,20 @@ _HIDDEN = re.compile(r"""; did you mean "?(imputedb|pg_|duckdb_|sqlite_|informat
 
 def _one(connection: Connection, text: str, parameter: str) -> dict[str, Any]:
     try:
-        rows = connection.execute(text, [parameter]).fetchall()
+        written = str(connection.execute(text, [parameter]).fetchall()[0][0])
+        if _is_of_old(written):
+            with duckdb.connect(config=dict.fromkeys(_NO_EXTENSIONS, "false")) as other:
+                written = str(other.execute(text, [parameter]).fetchall()[0][0])
     except duckdb.Error as error:
         raise translated(error) from error
-    answer: dict[str, Any] = json.loads(rows[0][0])
+    answer: dict[str, Any] = json.loads(written)
     return answer
+
+
+_NO_EXTENSIONS = ("autoinstall_known_extensions", "autoload_known_extensions")
+
+
+def _is_of_old(tree: str) -> bool:
+    """Whether a tree has names or types as an older DuckDB wrote them: `storage_compatibility_version` asks for it."""
+    named = '"table_name":' in tree or '"function_name":' in tree
+    return '"cast_type":' in tree or (named and '"qualified_name":' not in tree)

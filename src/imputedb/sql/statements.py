@@ -14,6 +14,7 @@ from imputedb.sql.pivots import unlisted
 from imputedb.sql.policy_statement import PolicyStatement, policy_statement
 from imputedb.sql.tokens import Token, tokens
 
+_KINDS_OF_TABLES = ("or", "replace", "temp", "temporary", "local", "global", "unlogged", "persistent")
 _QUERIES = ("select", "with", "from", "values", "table", "pivot", "unpivot")
 
 
@@ -186,8 +187,8 @@ def _writes(found: Sequence[Token]) -> bool:
 
 
 def _makes_table(found: Sequence[Token]) -> bool:
-    words = [token.word for token in found]
-    return "as" in words and "table" in words[: words.index("as")]
+    words = (token.word for token in found[1:] if token.word not in _KINDS_OF_TABLES)
+    return next(words, "") == "table"
 
 
 def _created(text: str, found: Sequence[Token]) -> Keeps | None:
@@ -260,8 +261,8 @@ def _pivoted(text: str, found: Sequence[Token]) -> Keeps | None:
     if found[0].word not in ("pivot", "pivot_wider"):
         return None
     ends = [n for n, token in enumerate(found) if token.depth == 0 and token.word in ("on", "using", "group")]
-    if not ends:
-        return None
+    if not ends or {"join", "values"} & {token.word for token in found[1 : ends[0]]}:
+        return None  # of a join ON and USING are the join's own
     cut = _cut(text, found[1].begin, found[ends[0]].begin)
     return replace(cut, before=f"{cut.before}(", query=f"SELECT * FROM {cut.query}", after=f") {cut.after}")
 
