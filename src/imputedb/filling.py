@@ -311,8 +311,8 @@ class Filling:
     def _seed(self, hand: Hand, rows: Rows) -> int:
         """The seed of these tables' own, and of what is drawn given columns that Imputes below have drawn."""
         tables = [self.statistics[scan.alias].content for scan in hand.scans]
-        called = labels(rows.columns)
-        return seed_of(self.seed, *tables, *sorted(called[column] for column in self.known if column in called))
+        called, known = labels(rows.columns), () if reads_whole_tables(self.imputer) else self.known
+        return seed_of(self.seed, *tables, *sorted(called[column] for column in known if column in called))
 
     def gaps(self, hand: Hand, column: Column, cells: Cells) -> NDArray[np.bool_]:
         """Which cells are to be filled in: those that are missing, but mean nothing of their own."""

@@ -263,7 +263,8 @@ class Part:
         """This part's own: what two imputers draw for columns of one row has to differ."""
         called = labels(self.request.rows.columns)
         hidden = sorted(called[column] for column in self.barred if column in called)
-        return seed_of(self.request.seed, self.imputer.name, self._before or "", *hidden)
+        own = "" if self.imputer is self.request.imputer else self.imputer.name
+        return seed_of(self.request.seed, own, self._before or "", *hidden)
 
     @property
     def _before(self) -> str | None:
