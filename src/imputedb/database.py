@@ -235,6 +235,8 @@ class Database:
         measure: Taken | None = None,
         derived: str | None = None,
         weight: str | None = None,
+        partition: Sequence[str] = (),
+        order: str | None = None,
     ) -> None:
         """Says how the missing values of a column are dealt with; kept with the database, replaces what was said.
 
@@ -258,6 +260,8 @@ class Database:
                 ENUM, of `values` or of numbers, or `numeric`; what type and values say unless given.
             derived: an expression in SQL of other columns, such as `w1 - w0`, that the column is computed as.
             weight: a column of sampling weights, which models of the column mind.
+            partition: columns that make groups of rows.
+            order: a column that puts these in order: `previous`, `next`, `linear` and `seasonal` follow it.
 
         Raises:
             UnknownName: there is no such table, column or imputer.
@@ -268,7 +272,8 @@ class Database:
         texts = tuple(map(as_text, arguments.listed("values", values, example="such as [1, 2]")))
         allowed, barred = arguments.names("predictors", predictors), arguments.names("exclude", exclude)
         wanted = Policy(action, when, low, high, texts, imputer, allowed, barred, before, above, refuse, below, measure)
-        wanted = wanted.changed({"derived": derived, "weight": weight})
+        groups = arguments.names("partition", partition)
+        wanted = wanted.changed({"derived": derived, "weight": weight, "partition": groups, "order": order})
         policies.decide(self._engine, self._engine.tables.named(table), column, wanted)
 
     def policies(self, table: str | None = None) -> list[tuple[str, str, str]]:
@@ -412,13 +417,9 @@ class Database:
             QueryError: the imputer is not the run's or runs no chains, or the rows have changed since.
             StorageError: there is no such run, or the folder cannot be written.
         """
-        from imputedb.completion.completed import Completed, opened
-        from imputedb.completion.completing import continued
+        from imputedb.completion.completing import furthered
 
-        found = run if isinstance(run, Completed) else opened(run)
-        one = the_one(str(found.manifest["imputer"]) if imputer is None else imputer, "completed data sets need")
-        with callers_frames(self._engine, str(found.manifest["source"])):
-            return continued(self._engine, found, one, cycles, progress)
+        return furthered(self._engine, run, imputer, cycles, progress)
 
     def sensitivity(
         self,

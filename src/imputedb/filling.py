@@ -27,7 +27,7 @@ from imputedb.imputers.imputer import (
 from imputedb.imputers.order import labels
 from imputedb.imputers.random import seed_of
 from imputedb.imputers.request import Permit, Request, barred
-from imputedb.shelf import Shelf, combined, computed_from
+from imputedb.shelf import Shelf, combined, computed_from, in_order
 from imputedb.sql import tree as t
 from imputedb.statistics.policy import Policy
 from imputedb.statistics.statistics import Kind, Statistics
@@ -303,8 +303,20 @@ class Filling:
             if policy.weight:
                 weigher = Column(column.relation, policy.weight)
                 weights = self.cells(hand, [weigher], order)[weigher]
+
+            def own_cells(names: Sequence[str]) -> Mapping[str, Cells]:
+                found = self.cells(hand, [Column(column.relation, name) for name in names], order)
+                return {one.name: its for one, its in found.items()}
+
             derived = computed_from(self.statistics[column.relation], column, same)
-            return Permit(policy, barred(policy, column, same, others) | derived, times, None, weights)
+            return Permit(
+                policy,
+                barred(policy, column, same, others) | derived,
+                times,
+                None,
+                weights,
+                in_order(policy, own_cells),
+            )
 
         return Request(rows, targets, self.imputer, {c: permit(c) for c in targets}, self._seed(hand, rows))
 

@@ -67,6 +67,7 @@ _TEXTS = {
     "when": "a condition in SQL",
     "before": "a column",
     "weight": "a column",
+    "order": "a column",
     "imputer": "its name",
     "derived": "an expression in SQL, such as 'w1 - w0'",
 }
@@ -82,9 +83,15 @@ def _checked(policy: Policy) -> Policy:
     for name, example in _TEXTS.items():
         if (given := getattr(policy, name)) is not None:
             found[name] = arguments.text(name, given, example=example)
-    for name in ("predictors", "exclude"):
+    for name in ("predictors", "exclude", "partition"):
         found[name] = arguments.names(name, getattr(policy, name))
     found |= _numbers(policy)
+    if bool(policy.partition) != (policy.order is not None):
+        raise QueryError("rows stand in an order within groups: say both, PARTITION BY groups ORDER BY a column")
+    if policy.before and policy.order and policy.before.lower() != policy.order.lower():
+        raise QueryError(
+            "BEFORE and ORDER BY have to name one column: rows that are earlier by one may be later by another"
+        )
     if policy.below and policy.before:
         raise QueryError(
             "MISSING BELOW measures values on hidden cells of all rows, of later ones too: it goes without BEFORE"

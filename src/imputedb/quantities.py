@@ -297,6 +297,9 @@ class Quantities:
         tables = {scan.alias: scan.table for scan in self.problem.query.sources}
         policy = self._of(column).policy(column.name)
         _refuse(bool(policy.before), f"{column} is predicted from earlier rows only, which this method does not")
+        _refuse(
+            bool(policy.order), f"{column} is PARTITION BY ... ORDER BY, which only imputers follow: leave method out"
+        )
         _refuse(bool(policy.weight), f"{column} is weighted (WEIGHT), of which only imputers know: leave method out")
         same = [c for c in columns if tables[c.relation] == tables[column.relation]]
         derived = [c for c in columns if not self.engine.keeps(tables[c.relation])]

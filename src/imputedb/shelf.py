@@ -1,6 +1,6 @@
 """Columns of stored tables as imputers read them: fetched once, and kept while nothing is written."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,13 @@ from imputedb.imputers import features
 from imputedb.imputers.imputer import Cells
 from imputedb.imputers.random import mixed
 from imputedb.imputers.request import Permit, barred
+from imputedb.imputers.series import Series, series
 from imputedb.sql import tree as t
 from imputedb.sql.derivation import derived_from
 from imputedb.sql.generate import ROW
 from imputedb.sql.tree import Tree
 from imputedb.statistics.measure import measured
+from imputedb.statistics.policy import Policy
 from imputedb.statistics.statistics import Kind, Statistics
 
 KEY = "\0key"  # no column of a database is called so
@@ -141,8 +143,16 @@ def permits(shelf: Shelf, targets: Collection[Column], columns: Collection[Colum
         outside = barred(policy, column, columns) | computed_from(shelf.statistics, column, columns)
         how = Computed(shelf.engine, shelf.scan.table, shelf.statistics, column) if policy.derived else None
         weights = shelf.cells([policy.weight])[policy.weight] if policy.weight else None
-        found[column] = Permit(policy, outside, times, how, weights)
+        found[column] = Permit(policy, outside, times, how, weights, in_order(policy, shelf.cells))
     return found
+
+
+def in_order(policy: Policy, cells: Callable[[Sequence[str]], Mapping[str, Cells]]) -> Series | None:
+    """How rows stand in the order that a policy states, given how columns are read; None where it states none."""
+    if policy.order is None:
+        return None
+    read = cells([*policy.partition, policy.order])
+    return series([read[name] for name in policy.partition], read[policy.order])
 
 
 def computed_from(statistics: Statistics, column: Column, columns: Collection[Column]) -> Columns:

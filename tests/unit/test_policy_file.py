@@ -48,6 +48,7 @@ ALL = {
     "missing below": {"below": 0.75},
     "measure": {"measure": "numeric"},
     "weight": {"weight": "id"},
+    "series": {"partition": ["b"], "order": "d", "imputer": "linear"},
     "derived": {"derived": "id * 2 + length(s)"},
     "plain": {},
 }

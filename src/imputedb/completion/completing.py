@@ -21,6 +21,7 @@ from imputedb.completion.completed import Completed, opened
 from imputedb.completion.manifest import FORMAT, sealed
 from imputedb.completion.publication import MANIFEST, Publication, publication
 from imputedb.completion.source import DRAW, ROW, Source
+from imputedb.engines.caller import callers_frames
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.paths import one_file
 from imputedb.errors import QueryError
@@ -31,7 +32,7 @@ from imputedb.imputers.convergence import Chains, convergence, worst
 from imputedb.imputers.doubts import doubts
 from imputedb.imputers.hidden import misfits
 from imputedb.imputers.imputer import Array, Imputer, Progress, assumption_of
-from imputedb.imputers.registry import with_cycles
+from imputedb.imputers.registry import the_one, with_cycles
 from imputedb.imputers.request import Request as Wanted
 from imputedb.imputers.trace import Trace
 
@@ -200,6 +201,20 @@ def _told_of(chains: Chains | None) -> dict[str, Any] | None:
     told = {name: value if isinstance(value, int | str) or isfinite(value) else None
             for name, value in asdict(chains).items()}  # fmt: skip
     return told | {"warning": chains.warning if chains.doubtful else None}
+
+
+def furthered(
+    engine: DuckDB,
+    run: Completed | str | Path,
+    imputer: str | Imputer | None,
+    more: int,
+    progress: Progress | None = None,
+) -> Completed:
+    """A run, or that of a folder, with so many cycles more, by its own imputer unless one is given."""
+    found = run if isinstance(run, Completed) else opened(run)
+    one = the_one(str(found.manifest["imputer"]) if imputer is None else imputer, "completed data sets need")
+    with callers_frames(engine, str(found.manifest["source"])):
+        return continued(engine, found, one, more, progress)
 
 
 def continued(

@@ -156,6 +156,11 @@ class _Reading:
             raise DataError(
                 f"{self.table.name}.{name} is predicted from before {policy.before}: select that column too"
             )
+        for other in (*policy.partition, *((policy.order,) if policy.order else ())):
+            if other not in outputs:
+                raise DataError(
+                    f"{self.table.name}.{name} is filled in in the order of {other}: select that column too"
+                )
         if policy.weight and policy.weight not in outputs:
             raise DataError(f"{self.table.name}.{name} is weighted by {policy.weight}: select that column too")
         barred = [o for o, names in reads.items() if own.get(o) != name and not all(map(policy.predicts, names))]
@@ -165,4 +170,6 @@ class _Reading:
             exclude=tuple(sorted(barred)) if policy.chooses_predictors else (),
             before=policy.before and outputs[policy.before],
             weight=policy.weight and outputs[policy.weight],
+            partition=tuple(outputs[one] for one in policy.partition),
+            order=policy.order and outputs[policy.order],
         )

@@ -79,6 +79,8 @@ def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy
         exclude=tuple(own_name(engine, table, other) for other in policy.exclude),
         before=policy.before and own_name(engine, table, policy.before),
         weight=policy.weight and own_name(engine, table, policy.weight),
+        partition=tuple(own_name(engine, table, other) for other in policy.partition),
+        order=policy.order and own_name(engine, table, policy.order),
     )
 
 
@@ -168,6 +170,8 @@ def _check(engine: DuckDB, table: Table, column: str, said: Policy) -> None:
     low, high = _ends(kind, said) if numbers else (0.0, 0.0)
     if numbers and not any(low <= one <= high for one in numbers):
         raise DataError(f"none of the values of {place} is in its range")
+    if said.order is not None:
+        _check_series(engine, table, column, said)
     if said.weight is not None:
         _check_weight(engine, table, column, said.weight)
     if said.before is not None:
@@ -199,6 +203,26 @@ def _check_weight(engine: DuckDB, table: Table, column: str, weight: str) -> Non
         )
     if float(str(largest)) <= 0:
         raise DataError(f"{place} is 0 in every row, so that nothing is learnt from: take another column")
+
+
+def _check_series(engine: DuckDB, table: Table, column: str, said: Policy) -> None:
+    """Refuses groups that a row may not be of, and an order that there is none of."""
+    types = engine.tables.shape(table).types
+    clock, groups = own_name(engine, table, str(said.order)), [own_name(engine, table, one) for one in said.partition]
+    if column in (clock, *groups):
+        raise DataError(f"{table.name}.{column} cannot be filled in in the order of itself, nor in groups of its own")
+    if profile.kind_of(types[clock]) not in _ORDERED:
+        raise DataError(f"{table.name}.{clock} does not put rows in order: ORDER BY needs numbers, dates or timestamps")
+    for name in groups:
+        if profile.kind_of(types[name]) is Kind.OPAQUE:
+            raise DataError(f"{table.name}.{name} is {types[name]}, which makes no groups")
+        gone = t.call("count_star", where=t.is_missing(engine.reading(table, name, "t")))
+        ((rows,),) = engine.rows(t.select([gone], engine.source(table, "t")))
+        if rows:
+            raise DataError(
+                f"{table.name}.{name} is missing in {rows} rows, of which nobody knows the group: "
+                "PARTITION BY a column that is complete"
+            )
 
 
 _ORDERED = (Kind.INTEGER, Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP)

@@ -30,6 +30,7 @@ from imputedb.imputers.imputer import (
     Progress,
     Rows,
     Work,
+    follows_order,
     tells,
 )
 from imputedb.statistics.statistics import Kind
@@ -237,7 +238,7 @@ def _one_draw(imputer: Imputer, rows: Rows, targets: Sequence[Column], seed: int
         return values
     for column, found in values.items():
         gone = rows.columns[column].missing
-        whole = np.zeros(len(gone), found.dtype)
+        whole = (np.ma.zeros if np.ma.isMaskedArray(found) else np.zeros)(len(gone), found.dtype)
         whole[mine[gone[mine]]] = found
         values[column] = whole[gone]
     return values
@@ -279,7 +280,14 @@ def _values(imputer: Imputer, rows: Rows, targets: Sequence[Column], given: obje
     further = [column for column in given if column not in targets]
     if further:
         raise ExtensionError(f"imputer {imputer.name} gives values for {further[0]}, which was not asked for")
-    return {column: checked_values(imputer.name, column, rows.columns[column], given.get(column)) for column in targets}
+    return {column: _of_one(imputer, column, rows.columns[column], given.get(column)) for column in targets}
+
+
+def _of_one(imputer: Imputer, column: Column, cells: Cells, given: Any) -> Array:
+    """The values of one column; masked only where an imputer that follows an order has no row to follow."""
+    if not follows_order(imputer) or not np.ma.isMaskedArray(given):
+        return checked_values(imputer.name, column, cells, given)
+    return np.ma.masked_array(checked_values(imputer.name, column, cells, np.ma.getdata(given)), np.ma.getmask(given))
 
 
 def checked_values(name: str, column: Column, cells: Cells, given: Any) -> Array:

@@ -339,6 +339,11 @@ def takes_donors(imputer: Imputer) -> bool:
     return bool(getattr(imputer, "takes_donors", False))
 
 
+def follows_order(imputer: Imputer) -> bool:
+    """Whether an imputer fills in from the rows before and after, and is shown in which order rows stand."""
+    return bool(getattr(imputer, "follows_order", False))
+
+
 def reads_whole_tables(imputer: Imputer) -> bool:
     """Whether an imputer needs all stored rows of a table, with their stored gaps, whatever rows a query is about.
 

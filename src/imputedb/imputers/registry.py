@@ -19,6 +19,7 @@ from imputedb.imputers.multinomial import Multinomial
 from imputedb.imputers.normal import Normal
 from imputedb.imputers.ordered import Ordered
 from imputedb.imputers.pmm import Pmm, Quantified
+from imputedb.imputers.series import Carried, Linear, Seasonal
 from imputedb.imputers.tree import Tree
 
 _CATEGORIES = (Logistic(), Ordered(declared=True), Multinomial(), Quantified())
@@ -36,6 +37,14 @@ IMPUTERS: Mapping[str, Callable[[], Imputer]] = {
     "ordered": lambda: Chained(Ordered(), (Pmm(), *_CATEGORIES)),
 }
 """The imputers that come with imputedb; `drop` stands for none of them."""
+
+IN_ORDER: Mapping[str, Callable[[], Imputer]] = {
+    "previous": Carried,
+    "next": lambda: Carried(forward=False),
+    "linear": Linear,
+    "seasonal": Seasonal,
+}
+"""Those besides that follow rows in an order, which a policy has to state (PARTITION BY ... ORDER BY ...)."""
 
 DROP = "drop"
 
@@ -129,12 +138,14 @@ def with_cycles(imputers: tuple[Imputer, ...], cycles: Cycles) -> tuple[Imputer,
 
 def known_names() -> list[str]:
     """The names of all imputers, those of installed packages among them; none is loaded."""
-    return [*IMPUTERS, DROP, *sorted(plugins.names(GROUP) - {*IMPUTERS, DROP})]
+    own = [*IMPUTERS, *IN_ORDER, DROP]
+    return [*own, *sorted(plugins.names(GROUP).difference(own))]
 
 
 def _named(name: str) -> Imputer:
-    if name in IMPUTERS:
-        return IMPUTERS[name]()
+    own = {**IMPUTERS, **IN_ORDER}
+    if name in own:
+        return own[name]()
     found = plugins.loaded(GROUP, name)
     if found is not None:
         return _plugged(name, found)

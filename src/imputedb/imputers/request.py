@@ -18,11 +18,12 @@ from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.errors import CannotImpute
 from imputedb.imputers import checked
 from imputedb.imputers.earlier import CLOCK, earlier
-from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows, averages_donors
+from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows, averages_donors, follows_order
 from imputedb.imputers.order import by_name, labels
 from imputedb.imputers.precision import imprecise
 from imputedb.imputers.random import seed_of
 from imputedb.imputers.registry import the_one
+from imputedb.imputers.series import Series, lags
 from imputedb.imputers.truncated import Bounds, bounds, expected, within
 from imputedb.imputers.weighing import WEIGHTS, weighed
 from imputedb.statistics.policy import DEFAULT, Policy
@@ -48,6 +49,7 @@ class Permit:
         barred: the columns at hand that it may not be predicted from.
         times: (n,) the times of the rows; predicted is from earlier ones. None for all.
         weights: (n,) how many rows each stands for; None where all are alike.
+        series: how rows stand in an order within groups; None where they stand in none.
         derivation: how the column is computed; None where it is imputed.
     """
 
@@ -56,6 +58,7 @@ class Permit:
     times: Cells | None = None
     derivation: Derivation | None = None
     weights: Cells | None = None
+    series: Series | None = None
 
 
 FREE = Permit()
@@ -149,7 +152,7 @@ class Request:
         groups: dict[tuple[object, ...], list[Column]] = {}
         for column in self.imputed:
             permit = self.permit(column)
-            key = (permit.barred - {column}, self.filler(column), permit.policy.before, permit.policy.weight)
+            key = (permit.barred - {column}, self.filler(column), permit.policy.rests_on)
             groups.setdefault(key, []).append(column)
         gone = {column: np.count_nonzero(self.rows.columns[column].missing) for column in self.imputed}
         ordered = by_name(self.rows.columns)
@@ -306,10 +309,20 @@ class Part:
         columns |= {c: patched(columns[c], values) for c, values in self.known.items() if c in columns}
         if self.times is not None:
             columns[CLOCK] = self.times
+        columns |= self._series(rows)
         weights = self.request.permit(self.targets[0]).weights
         if weights is not None:
             columns[WEIGHTS] = weights
         return replace(rows, columns=columns)
+
+    def _series(self, rows: Rows) -> dict[Column, Cells]:
+        """How rows stand in an order, for imputers that follow it; for others what stands before and after."""
+        found = self.request.permit(self.targets[0]).series
+        if found is None:
+            return {}
+        if follows_order(self.imputer):
+            return found.shown()
+        return lags(rows, self.targets, found, both=self.times is None) if self.imputer.uses_predictors else {}
 
     @property
     def bounds(self) -> dict[Column, Bounds]:

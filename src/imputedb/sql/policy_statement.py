@@ -26,7 +26,6 @@ class PolicyStatement:
 
 _LATER = {
     "cluster": "CLUSTER",
-    "partition": "PARTITION BY ... ORDER BY",
     "when": "WHEN STALE",
     "private": "PRIVATE",
 }
@@ -35,7 +34,8 @@ _LATER = {
 GRAMMAR = (
     "CREATE | ALTER IMPUTATION POLICY ON table(column, ...) [IMPUTE | DROP | KEEP | STRUCTURAL WHEN (condition)] "
     "[AS NOMINAL | AS ORDINAL | AS NUMERIC] [IMPUTER name] [RANGE low TO high] [VALUES (value, ...)] "
-    "[PREDICTORS (column, ...) | EXCLUDE (column, ...)] [BEFORE column] [WEIGHT column] [WARN | REFUSE ABOVE share %] "
+    "[PREDICTORS (column, ...) | EXCLUDE (column, ...)] [BEFORE column] [WEIGHT column] "
+    "[PARTITION BY column, ... ORDER BY column] [WARN | REFUSE ABOVE share %] "
     "[DERIVED AS (expression)] [MISSING BELOW precision]; "
     "DROP IMPUTATION POLICY ON table[(column, ...)]; SHOW IMPUTATION POLICIES [ON table]"
 )
@@ -95,6 +95,8 @@ class _PolicyParser:
             case "derived":
                 self._expect("as")
                 return {"derived": self._parenthesized()}
+            case "partition":
+                return self._series()
             case "values" | "predictors" | "exclude":
                 return {word: tuple(self._list())}
             case "imputer" | "before" | "weight":
@@ -122,6 +124,17 @@ class _PolicyParser:
         if self._word() in ("%", "percent"):
             self._next()
         return {"above": share, "refuse": word == "refuse"}
+
+    def _series(self) -> dict[str, object]:
+        """What follows PARTITION."""
+        self._expect("by")
+        names = [self._name()]
+        while self._word() == ",":
+            self._next()
+            names.append(self._name())
+        self._expect("order")
+        self._expect("by")
+        return {"partition": tuple(names), "order": self._name()}
 
     def _expect(self, word: str) -> None:
         if self._next() != word:

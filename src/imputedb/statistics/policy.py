@@ -48,6 +48,8 @@ class Policy:
         measure: what values are taken for, whatever their type: `nominal` categories, `ordinal` ones, which stand in
             the order of an ENUM, of `values` or of numbers, or `numeric`. None for what type and values say.
         weight: a column of sampling weights: models of the column learn from each row as often as it says.
+        partition: columns that make groups of rows.
+        order: a column that puts the rows of a group in order, for imputers that follow it, and lags that predict.
         derived: what the column is computed from others as, in SQL; None where it is a column of its own.
     """
 
@@ -66,6 +68,8 @@ class Policy:
     measure: Measure | None = None
     derived: str | None = None
     weight: str | None = None
+    partition: tuple[str, ...] = ()
+    order: str | None = None
 
     def changed(self, options: Mapping[str, Any]) -> "Policy":
         """The policy with some attributes set anew."""
@@ -125,13 +129,15 @@ class Policy:
     @property
     def leaves(self) -> bool:
         """Whether some cells that miss a value may stay so."""
-        return bool(self.before or self.below)
+        return bool(self.before or self.below or self.order)
 
     @property
     def left(self) -> str:
         """Why those do that stay so."""
         if self.before:
             return f"no earlier row tells of them (by {self.before})"
+        if self.below is None:
+            return f"no row of their group tells of them (in the order of {self.order})"
         return f"they are known less precisely than its policy asks (MISSING BELOW {self.below:g})"
 
     @property
@@ -155,9 +161,14 @@ class Policy:
         return (*self.predictors, *self.exclude, *self.needed)
 
     @property
+    def rests_on(self) -> tuple[str | tuple[str, ...] | None, ...]:
+        """The same by clause: columns of which they are alike may be filled in together."""
+        return self.before, self.weight, self.partition, self.order
+
+    @property
     def needed(self) -> tuple[str, ...]:
         """The columns without which it cannot be followed."""
-        return tuple(name for name in (self.before, self.weight) if name)
+        return tuple(name for name in (self.before, self.weight, *self.partition, self.order) if name)
 
     def without(self, column: str) -> "Policy | None":
         """The policy once a column is gone; None where it rests on it: its clock, or the last of its predictors."""
@@ -178,6 +189,8 @@ class Policy:
             exclude=tuple(map(new, self.exclude)),
             before=self.before and new(self.before),
             weight=self.weight and new(self.weight),
+            partition=tuple(map(new, self.partition)),
+            order=self.order and new(self.order),
         )
 
     def __str__(self) -> str:
@@ -193,6 +206,8 @@ class Policy:
             if getattr(self, name):
                 words.append(f"{name.upper()} ({_listed(getattr(self, name), chr(34))})")
         words += [f"BEFORE {_listed([self.before], chr(34))}"] if self.before else []
+        if self.order:
+            words.append(f"PARTITION BY {_listed(self.partition, chr(34))} ORDER BY {_listed([self.order], chr(34))}")
         words += [f"WEIGHT {_listed([self.weight], chr(34))}"] if self.weight else []
         if self.above is not None:
             words.append(f"{'REFUSE' if self.refuse else 'WARN'} ABOVE {_bound(self.above)} %")
@@ -201,13 +216,13 @@ class Policy:
         return " ".join(words)
 
 
-LISTS = ("values", "predictors", "exclude")
+LISTS = ("values", "predictors", "exclude", "partition")
 """The attributes that are lists of texts."""
 
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(LISTS, (list, tuple)),
     **dict.fromkeys(("when", "imputer", "before", "measure"), (str, type(None))),
-    **dict.fromkeys(("when", "imputer", "before", "derived", "weight"), (str, type(None))),
+    **dict.fromkeys(("when", "imputer", "before", "derived", "weight", "order"), (str, type(None))),
     **dict.fromkeys(("low", "high"), (int, float, str, type(None))),
     "action": (str,),
     **dict.fromkeys(("above", "below"), (int, float, type(None))),

@@ -1,0 +1,384 @@
+"""Rows in an order within groups (PARTITION BY ... ORDER BY ...): values from the rows before and after."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import Column
+from imputedb.errors import CannotImpute, QueryError
+from imputedb.imputers import random
+from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work
+from imputedb.imputers.order import labels
+from imputedb.imputers.regression import of_rows
+from imputedb.statistics.statistics import Kind
+
+GROUPS = Column("", "imputedb groups")
+"""Stands among the columns of rows for their groups, as numbers."""
+
+TIMES = Column("", "imputedb order")
+"""Stands among them for what puts the rows of a group in order."""
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """How rows stand in an order.
+
+    Attributes:
+        groups: (n,) the number of each row's group.
+        times: (n,) what puts the rows of a group in order; rows without it stand in none.
+    """
+
+    groups: NDArray[np.int64]
+    times: Cells
+
+    def at(self, places: Places) -> "Series":
+        """Those of some rows."""
+        return Series(self.groups[places], self.times.at(places))
+
+    def shown(self) -> dict[Column, Cells]:
+        """The same as columns of rows."""
+        return {GROUPS: Cells(self.groups, np.zeros(len(self.groups), bool), Kind.INTEGER), TIMES: self.times}
+
+
+def series(partition: Sequence[Cells], times: Cells) -> Series:
+    """The order of rows by the columns that make groups, of which NULL is a value like any, and by their times."""
+    codes = [np.where(one.missing, -1, np.unique(one.values, return_inverse=True)[1]) for one in partition]
+    groups = np.unique(np.stack(codes, axis=1), axis=0, return_inverse=True)[1].ravel()
+    return Series(groups.astype(np.int64), times)
+
+
+def lags(rows: Rows, targets: Sequence[Column], found: Series, *, both: bool) -> dict[Column, Cells]:
+    """By target its last observed value before each row of the group, and the next one after it: further predictors."""
+    made: dict[Column, Cells] = {}
+    order, starts = _sorted(rows, found)
+    for target in targets:
+        cells = rows.columns[target]
+        observed = rows.taught(target)
+        for name, step in (("before", 1), ("after", -1))[: 1 + both]:
+            near = _nearest(order, starts, observed, step, itself=False)
+            there = near >= 0
+            values = cells.values[np.where(there, near, 0)]
+            made[Column(target.relation, f"{target.name} {name}")] = cells.like(values, ~there)
+    return made
+
+
+def _sorted(rows: Rows, found: Series) -> tuple[Places, NDArray[np.bool_]]:
+    """Rows that have a time, by group, time and key; where among them a group begins."""
+    there = np.flatnonzero(~found.times.missing)
+    order = there[np.lexsort((rows.keys[there], found.times.values[there], found.groups[there]))]
+    groups = found.groups[order]
+    return order, np.concatenate([[True], groups[1:] != groups[:-1]]) if len(order) else np.zeros(0, bool)
+
+
+def _nearest(
+    order: Places, starts: NDArray[np.bool_], observed: NDArray[np.bool_], step: int, *, itself: bool
+) -> Places:
+    """(n,) the nearest observed row before (1) or after (-1) each row of its group; -1 for none."""
+    found = np.full(len(observed), -1)
+    last = -1
+    ends = np.concatenate([starts[1:], [True]]) if len(starts) else starts
+    for at in range(len(order))[::step]:
+        row = order[at]
+        if (starts if step == 1 else ends)[at]:
+            last = -1
+        if itself and observed[row]:
+            last = row
+        found[row] = last
+        if observed[row]:
+            last = row
+    return found
+
+
+def _own(rows: Rows, name: str, targets: Sequence[Column]) -> Series:
+    if TIMES not in rows.columns:
+        raise CannotImpute(
+            f"{name} follows rows in their order: say PARTITION BY ... ORDER BY ... in a policy of "
+            f"{', '.join(map(str, targets))}"
+        )
+    return Series(rows.columns[GROUPS].values.astype(np.int64), rows.columns[TIMES])
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The value of the last row before that has one in the group (or of the next row), carried over.
+
+    Warning: every draw is the same, so intervals know nothing of what is uncertain; changes are pulled towards none.
+    Where no row of the group has a value on that side, the cell stays missing.
+    """
+
+    forward: bool = True
+
+    uses_predictors = False
+    proper = False
+    draws = False
+    follows_order = True
+    reads_whole_tables = True
+
+    @property
+    def name(self) -> str:
+        """`previous` or `next`."""
+        return "previous" if self.forward else "next"
+
+    def time(self, work: Work) -> float:
+        """A pass over the rows a target."""
+        return 0.3 + 5e-4 * work.rows * work.targets
+
+    def penalty(self, work: Work) -> float:
+        """x / (1 + x) of x = 2 |C| / |Attr|: no more is promised than of a random value."""
+        loss = 2 * work.targets / work.attributes
+        return float(loss / (1 + loss))
+
+    def impute(
+        self,
+        rows: Rows,
+        targets: Sequence[Column],
+        seed: int,  # noqa: ARG002
+        progress: Progress | None = None,  # noqa: ARG002
+        *,
+        drawn: Collection[Column] = (),  # noqa: ARG002
+        draw: int = 0,  # noqa: ARG002
+    ) -> Mapping[Column, Array]:
+        """Carried values; masked where there is none to carry."""
+        order, starts = _sorted(rows, _own(rows, self.name, targets))
+        found: dict[Column, Array] = {}
+        for target in targets:
+            near = _nearest(order, starts, rows.taught(target), 1 if self.forward else -1, itself=False)
+            found[target] = _taken(rows.columns[target], near)
+        return found
+
+
+def _taken(cells: Cells, rows: Places) -> Array:
+    """The values of some rows for the cells that are missing; masked where there is no row."""
+    near = rows[cells.missing]
+    values = cells.values[np.maximum(near, 0)]
+    return np.ma.masked_array(values, near < 0) if (near < 0).any() else values
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """A straight line between the observed rows before and after, and in draws a Brownian bridge.
+
+    1. Observed values of a group are taken for points of a random walk in time; s^2 is the mean of (difference)^2 /
+       (time between), over all groups; a draw takes s*^2 = S / chi-square(increments).
+    2. The single value is on the line between its neighbours, before the first and after the last that value.
+    3. A draw of a gap goes from row to row: given the row before, drawn or observed, and the next observed one, it is
+       normal about the line between these, with variance s*^2 (a b) / (a + b) at times a and b from them.
+
+    Warning: other columns tell nothing. What swings faster than rows follow one another is taken for smooth.
+    """
+
+    name = "linear"
+    uses_predictors = False
+    proper = True
+    follows_order = True
+    reads_whole_tables = True
+
+    def time(self, work: Work) -> float:
+        """A pass over the rows a target."""
+        return 0.3 + 1e-3 * work.rows * work.targets
+
+    def penalty(self, work: Work) -> float:
+        """x / (1 + x) of x = |C| / |Attr|: a neighbour in time tells as much as a mean of others, at least."""
+        loss = work.targets / work.attributes
+        return float(loss / (1 + loss))
+
+    def impute(
+        self,
+        rows: Rows,
+        targets: Sequence[Column],
+        seed: int,
+        progress: Progress | None = None,  # noqa: ARG002
+        *,
+        drawn: Collection[Column] = (),
+        draw: int = 0,
+    ) -> Mapping[Column, Array]:
+        """Values on lines, or bridges' draws; masked where the group has no value at all.
+
+        Raises:
+            CannotImpute: a column is not of numbers or moments.
+        """
+        own = _own(rows, self.name, targets)
+        order, _ = _sorted(rows, own)
+        called = labels(rows.columns)
+        found: dict[Column, Array] = {}
+        for target in targets:
+            what = (seed, draw, called[target], "bridge") if target in drawn else None
+            found[target] = _bridged(rows, target, own, order, what)
+        return found
+
+
+def _bridged(rows: Rows, target: Column, own: Series, order: Places, what: tuple[int | str, ...] | None) -> Array:
+    cells, observed = rows.columns[target], rows.taught(target)
+    if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN, Kind.OPAQUE):
+        raise CannotImpute(
+            f"{target} is not of numbers: a line between its values means nothing; take previous or next"
+        )
+    times = _measured(own.times)
+    values = np.where(observed, cells.values.astype(np.float64), np.nan)
+    noise = random.normal(rows.keys, *what) if what else np.zeros(len(values))
+    spread = _spread(order, own.groups, times, values, what)
+    for group in np.split(order, np.flatnonzero(np.diff(own.groups[order])) + 1):
+        _fill(group, times, values, noise * spread)
+    return _closed(values, cells)
+
+
+def _measured(times: Cells) -> Floats:
+    """Times as numbers, those of coded ones too."""
+    values = np.array(times.levels)[times.values.astype(np.intp)] if times.levels else times.values
+    return np.where(times.missing, np.nan, values.astype(np.float64))
+
+
+def _spread(
+    order: Places, groups: NDArray[np.int64], times: Floats, values: Floats, what: tuple[int | str, ...] | None
+) -> float:
+    """The standard deviation of a walk in a unit of time, 0 of single values; drawn from its posterior."""
+    if what is None:
+        return 0.0
+    known = order[~np.isnan(values[order])]
+    apart = np.diff(times[known])
+    mine = (np.diff(groups[known]) == 0) & (apart > 0)
+    squares = np.diff(values[known])[mine] ** 2 / apart[mine]
+    if not len(squares):
+        return 0.0
+    return float(np.sqrt(squares.sum() / random.generator(*what).chisquare(len(squares))))
+
+
+def _fill(group: Places, times: Floats, values: Floats, noise: Floats) -> None:
+    """The missing values of one group, from its first row to its last; of those before the first value backwards."""
+    known = np.flatnonzero(~np.isnan(values[group]))
+    if not len(known):
+        return
+    for at in range(known[0] - 1, -1, -1):
+        _step(group[at], group[at + 1], None, times, values, noise)
+    following = np.append(np.searchsorted(known, np.arange(len(group)), "right"), len(known))
+    for at in range(known[0] + 1, len(group)):
+        if np.isnan(values[group[at]]):
+            ahead = following[at]
+            after = group[known[ahead]] if ahead < len(known) else None
+            _step(group[at], group[at - 1], after, times, values, noise)
+
+
+def _step(row: np.intp, before: np.intp, after: np.intp | None, times: Floats, values: Floats, noise: Floats) -> None:
+    a = abs(times[row] - times[before])
+    if after is None:
+        values[row] = values[before] + noise[row] * np.sqrt(a)
+        return
+    b = abs(times[after] - times[row])
+    share = a / (a + b) if a + b > 0 else 0.0
+    middle = values[before] + share * (values[after] - values[before])
+    values[row] = middle + noise[row] * np.sqrt(a * b / (a + b) if a + b > 0 else 0.0)
+
+
+def _closed(values: Floats, cells: Cells) -> Array:
+    """The missing values in the column's own type; masked where there is none."""
+    found = values[cells.missing]
+    gone = np.isnan(found)
+    whole = np.where(gone, 0.0, found)
+    kind = cells.values.dtype
+    typed = (np.rint(whole) if kind.kind in "iu" else whole).astype(kind)
+    return np.ma.masked_array(typed, gone) if gone.any() else typed
+
+
+_PERIODS = ((0.9 / 24, 1.1 / 24, 24), (0.9, 1.1, 7), (6.9, 7.1, 52), (27.9, 31.1, 12), (88.9, 92.1, 4))
+"""Days between rows, at least and at most, and how many rows make a season: hours, days, weeks, months, quarters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seasonal:
+    """A straight trend and a level for each part of a season, by group; draws are those of Bayesian regression.
+
+    1. The part of a season is the row's number in its group, counted in the usual step between rows, modulo the period.
+    2. Each group's observed values are regressed on time and on indicators of the parts (Rubin 1987, page 167 for
+       draws); of a group with too few of them the mean stands.
+
+    Warning: rows are taken to scatter about trend and season independently of their neighbours.
+
+    Attributes:
+        period: rows that make a season; None for a day of hours, a week of days, a year of weeks, months or quarters.
+    """
+
+    period: int | None = None
+
+    name = "seasonal"
+    uses_predictors = False
+    proper = True
+    follows_order = True
+    reads_whole_tables = True
+
+    def __post_init__(self) -> None:
+        if self.period is not None and (isinstance(self.period, bool) or not 2 <= self.period <= 366):
+            raise QueryError(f"the period is {self.period!r}; a season has from 2 to 366 rows")
+
+    def time(self, work: Work) -> float:
+        """A regression a group and target."""
+        return 0.5 + 1e-3 * work.rows * work.targets
+
+    def penalty(self, work: Work) -> float:
+        """x / (1 + x) of x = |C| / |Attr|, as `linear`."""
+        loss = work.targets / work.attributes
+        return float(loss / (1 + loss))
+
+    def impute(
+        self,
+        rows: Rows,
+        targets: Sequence[Column],
+        seed: int,
+        progress: Progress | None = None,  # noqa: ARG002
+        *,
+        drawn: Collection[Column] = (),
+        draw: int = 0,
+    ) -> Mapping[Column, Array]:
+        """Expected values, or draws; masked where the group has no value.
+
+        Raises:
+            CannotImpute: a column is not of numbers, or nobody says how long a season is.
+        """
+        own = _own(rows, self.name, targets)
+        order, _ = _sorted(rows, own)
+        called = labels(rows.columns)
+        found: dict[Column, Array] = {}
+        for target in targets:
+            cells = rows.columns[target]
+            if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN, Kind.OPAQUE):
+                raise CannotImpute(f"{target} is not of numbers: it has no season; take previous or next")
+            values = np.where(rows.taught(target), cells.values.astype(np.float64), np.nan)
+            what = (seed, draw, called[target], "season") if target in drawn else None
+            for number, group in enumerate(np.split(order, np.flatnonzero(np.diff(own.groups[order])) + 1)):
+                self._fill(group, own.times, values, rows, what and (*what, number))
+            found[target] = _closed(values, cells)
+        return found
+
+    def _fill(
+        self, group: Places, times: Cells, values: Floats, rows: Rows, what: tuple[int | str, ...] | None
+    ) -> None:
+        known = ~np.isnan(values[group])
+        if not known.any() or known.all():
+            return
+        x = self._design(_measured(times)[group], times.kind)
+        fit = of_rows(x[known], values[group][known])
+        beta, sigma = (fit.beta, 0.0) if what is None else fit.drawn(random.generator(*what))
+        noise = random.normal(rows.keys[group], *what) if what else 0.0
+        values[group[~known]] = (x @ beta + sigma * noise)[~known]
+
+    def _design(self, when: Floats, kind: Kind) -> Floats:
+        step = float(np.median(np.diff(when))) if len(when) > 1 else 1.0
+        period = self.period or _period(step, kind)
+        part = np.rint((when - when[0]) / (step or 1.0)).astype(np.int64) % period
+        trend = (when - when.mean()) / (when.std() or 1.0)
+        return np.column_stack([np.ones(len(when)), trend, *(part == one for one in np.unique(part)[1:])]).astype(float)
+
+
+def _period(step: float, kind: Kind) -> int:
+    days = {Kind.DATE: step, Kind.TIMESTAMP: step / 86_400e6}.get(kind)
+    for low, high, rows in _PERIODS:
+        if days is not None and low <= days <= high:
+            return rows
+    raise CannotImpute(
+        "nothing says how many rows make a season: order by dates or timestamps an hour, a day, a week, a month or a "
+        "quarter apart, or hand in Seasonal(period=...)"
+    )
