@@ -237,6 +237,7 @@ class Database:
         weight: str | None = None,
         partition: Sequence[str] = (),
         order: str | None = None,
+        cluster: str | None = None,
     ) -> None:
         """Says how the missing values of a column are dealt with; kept with the database, replaces what was said.
 
@@ -262,6 +263,7 @@ class Database:
             weight: a column of sampling weights, which models of the column mind.
             partition: columns that make groups of rows.
             order: a column that puts these in order: `previous`, `next`, `linear` and `seasonal` follow it.
+            cluster: a column of clusters, whose rows are alike: `2l.norm` and `2l.pmm` give each an intercept.
 
         Raises:
             UnknownName: there is no such table, column or imputer.
@@ -272,8 +274,8 @@ class Database:
         texts = tuple(map(as_text, arguments.listed("values", values, example="such as [1, 2]")))
         allowed, barred = arguments.names("predictors", predictors), arguments.names("exclude", exclude)
         wanted = Policy(action, when, low, high, texts, imputer, allowed, barred, before, above, refuse, below, measure)
-        groups = arguments.names("partition", partition)
-        wanted = wanted.changed({"derived": derived, "weight": weight, "partition": groups, "order": order})
+        said = {"derived": derived, "weight": weight, "order": order, "cluster": cluster}
+        wanted = wanted.changed({**said, "partition": arguments.names("partition", partition)})
         policies.decide(self._engine, self._engine.tables.named(table), column, wanted)
 
     def policies(self, table: str | None = None) -> list[tuple[str, str, str]]:

@@ -308,6 +308,7 @@ class Filling:
                 found = self.cells(hand, [Column(column.relation, name) for name in names], order)
                 return {one.name: its for one, its in found.items()}
 
+            clusters = own_cells([policy.cluster])[policy.cluster] if policy.cluster else None
             derived = computed_from(self.statistics[column.relation], column, same)
             return Permit(
                 policy,
@@ -316,6 +317,7 @@ class Filling:
                 None,
                 weights,
                 in_order(policy, own_cells),
+                clusters,
             )
 
         return Request(rows, targets, self.imputer, {c: permit(c) for c in targets}, self._seed(hand, rows))

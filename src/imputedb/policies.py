@@ -68,6 +68,7 @@ _TEXTS = {
     "before": "a column",
     "weight": "a column",
     "order": "a column",
+    "cluster": "a column",
     "imputer": "its name",
     "derived": "an expression in SQL, such as 'w1 - w0'",
 }

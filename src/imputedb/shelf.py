@@ -143,7 +143,8 @@ def permits(shelf: Shelf, targets: Collection[Column], columns: Collection[Colum
         outside = barred(policy, column, columns) | computed_from(shelf.statistics, column, columns)
         how = Computed(shelf.engine, shelf.scan.table, shelf.statistics, column) if policy.derived else None
         weights = shelf.cells([policy.weight])[policy.weight] if policy.weight else None
-        found[column] = Permit(policy, outside, times, how, weights, in_order(policy, shelf.cells))
+        clusters = shelf.cells([policy.cluster])[policy.cluster] if policy.cluster else None
+        found[column] = Permit(policy, outside, times, how, weights, in_order(policy, shelf.cells), clusters)
     return found
 
 

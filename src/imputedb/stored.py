@@ -123,7 +123,8 @@ def stored(engine: DuckDB, name: str, wanted: Sequence[str] = ()) -> Stored:
 
 def _at(permit: Permit, order: NDArray[np.intp]) -> Permit:
     times, weights = permit.times and permit.times.at(order), permit.weights and permit.weights.at(order)
-    return replace(permit, times=times, weights=weights, series=permit.series and permit.series.at(order))
+    clusters, along = permit.clusters and permit.clusters.at(order), permit.series and permit.series.at(order)
+    return replace(permit, times=times, weights=weights, series=along, clusters=clusters)
 
 
 def _telling(statistics: Statistics, wanted: Sequence[str]) -> frozenset[str]:

@@ -49,6 +49,7 @@ ALL = {
     "measure": {"measure": "numeric"},
     "weight": {"weight": "id"},
     "series": {"partition": ["b"], "order": "d", "imputer": "linear"},
+    "cluster": {"cluster": "b", "imputer": "2l.norm"},
     "derived": {"derived": "id * 2 + length(s)"},
     "plain": {},
 }

@@ -161,6 +161,8 @@ class _Reading:
                 raise DataError(
                     f"{self.table.name}.{name} is filled in in the order of {other}: select that column too"
                 )
+        if policy.cluster and policy.cluster not in outputs:
+            raise DataError(f"{self.table.name}.{name} has clusters by {policy.cluster}: select that column too")
         if policy.weight and policy.weight not in outputs:
             raise DataError(f"{self.table.name}.{name} is weighted by {policy.weight}: select that column too")
         barred = [o for o, names in reads.items() if own.get(o) != name and not all(map(policy.predicts, names))]
@@ -172,4 +174,5 @@ class _Reading:
             weight=policy.weight and outputs[policy.weight],
             partition=tuple(outputs[one] for one in policy.partition),
             order=policy.order and outputs[policy.order],
+            cluster=policy.cluster and outputs[policy.cluster],
         )

@@ -81,6 +81,7 @@ def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy
         weight=policy.weight and own_name(engine, table, policy.weight),
         partition=tuple(own_name(engine, table, other) for other in policy.partition),
         order=policy.order and own_name(engine, table, policy.order),
+        cluster=policy.cluster and own_name(engine, table, policy.cluster),
     )
 
 
@@ -172,6 +173,8 @@ def _check(engine: DuckDB, table: Table, column: str, said: Policy) -> None:
         raise DataError(f"none of the values of {place} is in its range")
     if said.order is not None:
         _check_series(engine, table, column, said)
+    if said.cluster is not None:
+        _check_cluster(engine, table, column, said.cluster)
     if said.weight is not None:
         _check_weight(engine, table, column, said.weight)
     if said.before is not None:
@@ -223,6 +226,25 @@ def _check_series(engine: DuckDB, table: Table, column: str, said: Policy) -> No
                 f"{table.name}.{name} is missing in {rows} rows, of which nobody knows the group: "
                 "PARTITION BY a column that is complete"
             )
+
+
+def _check_cluster(engine: DuckDB, table: Table, column: str, cluster: str) -> None:
+    """Refuses clusters that tell nothing apart, or that a row may not be of."""
+    name = own_name(engine, table, cluster)
+    place, kind = f"{table.name}.{name}", engine.tables.shape(table).types[name]
+    if name == column or profile.kind_of(kind) is Kind.OPAQUE:
+        raise DataError(f"{place}, which is {kind}, makes no clusters of the rows of {table.name}.{column}")
+    value = engine.reading(table, name, "t")
+    distinct = {**t.call("count", value), "distinct": True}
+    gone = t.call("count_star", where=t.is_missing(value))
+    node = t.select([t.call("count_star"), gone, distinct], engine.source(table, "t"))
+    rows, missing, clusters = (int(str(one)) for one in engine.rows(node)[0])
+    if missing:
+        raise DataError(f"{place} is missing in {missing} rows, of unknown clusters: take a complete column")
+    if rows > 1 and clusters < 2:
+        raise DataError(f"all rows are of one cluster by {place}: there is nothing that clusters differ in")
+    if rows > 1 and clusters == rows:
+        raise DataError(f"each row is a cluster of its own by {place}: take a column that several rows share")
 
 
 _ORDERED = (Kind.INTEGER, Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP)

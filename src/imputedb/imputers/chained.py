@@ -26,6 +26,7 @@ from imputedb.imputers.pmm import Pmm, Quantified
 from imputedb.imputers.shift import Shift
 from imputedb.imputers.threads import one_thread
 from imputedb.imputers.trace import Trace
+from imputedb.imputers.two_level import CLUSTERS
 from imputedb.kernel import cost
 
 TOGETHER = 32
@@ -183,6 +184,7 @@ class Prepared:
         places: by target, where the values of its sorted missing cells stand among those given.
         design: the matrix of the rows.
         found: its patterns of missingness.
+        clusters: (n,) the number of each row's cluster; None where nobody says.
         moved: what the draws of the last run told, as far as they have been made.
         stuck: how its first draws moved, where no number of cycles was enough.
     """
@@ -193,6 +195,7 @@ class Prepared:
     places: Mapping[Column, NDArray[np.intp]]
     design: Design
     found: Patterns
+    clusters: NDArray[np.intp] | None = None
     moved: list[Trace] = field(default_factory=list)
     stuck: Chains | None = None
 
@@ -298,10 +301,9 @@ class Prepared:
     @cached_property
     def _models(self) -> Mapping[Column, Modelled]:
         """All targets."""
-        shifts = self._shifts
+        shifts, model, others = self._shifts, self.chained.model, self.chained.others
         return {
-            c: modelled(self.chained.model, self.chained.others, self.rows, self.design, c, shifts.get(c))
-            for c in self.targets
+            c: modelled(model, others, self.rows, self.design, c, shifts.get(c), self.clusters) for c in self.targets
         }
 
     @cached_property
@@ -479,7 +481,9 @@ class Prepared:
 
 def prepared(chained: Chained, rows: Rows, targets: Sequence[Column]) -> Prepared:
     """Sorts rows by what is missing in them, and makes the matrix of their columns, the targets last."""
-    learn = rows.learn
+    learn, clusters = rows.learn, rows.columns.get(CLUSTERS)
+    if clusters is not None:
+        rows = replace(rows, columns={c: cells for c, cells in rows.columns.items() if c != CLUSTERS})
     ordered = by_name(rows.columns)
     whole = {c: _finite(rows.columns[c]) for c in sorted(ordered, key=lambda c: c in targets)}
     usable = {
@@ -492,7 +496,8 @@ def prepared(chained: Chained, rows: Rows, targets: Sequence[Column]) -> Prepare
     order = found.order
     taken = replace(rows, columns=usable).at(order)
     places = {c: _given(order[taken.columns[c].missing], rows.columns[c]) for c in targets}
-    return Prepared(chained, tuple(targets), taken, places, design(taken.columns, taken.learn), found)
+    codes = None if clusters is None else np.unique(clusters.values, return_inverse=True)[1].ravel()[order]
+    return Prepared(chained, tuple(targets), taken, places, design(taken.columns, taken.learn), found, codes)
 
 
 def _given(sorted_rows: NDArray[np.intp], cells: Cells) -> NDArray[np.intp]:

@@ -30,6 +30,7 @@ class Observed:
         keys: (n,) of their rows.
         ordered: whether categories are declared to stand in an order, that of their numbers.
         log_odds: (unknown or 1, classes) what is added to the log-odds of imputed categories; None adds nothing.
+        clusters: (n,) and (unknown,) the clusters of the rows, numbered from 0; None where nobody says.
         alike: which of the rows to fill are of the same sample; None for all. Others tell nothing of it.
     """
 
@@ -40,6 +41,7 @@ class Observed:
     ordered: bool = False
     log_odds: Matrix | None = None
     alike: NDArray[np.bool_] | None = None
+    clusters: tuple[NDArray[np.intp], NDArray[np.intp]] | None = None
 
     def everyone(self, features: Matrix, unknown: Matrix) -> Matrix:
         """The features of the whole sample, rows to fill among them."""

@@ -84,6 +84,7 @@ def modelled(
     made: Design,
     column: Column,
     shift: Shift | None,
+    clusters: NDArray[np.intp] | None = None,
 ) -> Modelled:
     """A target with the first model that suits it.
 
@@ -102,7 +103,8 @@ def modelled(
         alike = None if rows.learn is None else rows.learn[cells.missing]
         observed = Observed(codes.astype(np.float64), cells.kind, len(present), keys, cells.ordered, wanted, alike)
     else:
-        observed = Observed((values - part.centre) / part.scale, cells.kind, 0, keys)
+        apart = None if clusters is None else (clusters[learnt], clusters[cells.missing])
+        observed = Observed((values - part.centre) / part.scale, cells.kind, 0, keys, clusters=apart)
     width = made.x.shape[1] - (part.places.stop - part.places.start)
     for one in (model, *others):
         if one.suits(observed) and _affordable(one, observed, width):

@@ -21,6 +21,7 @@ from imputedb.imputers.ordered import Ordered
 from imputedb.imputers.pmm import Pmm, Quantified
 from imputedb.imputers.series import Carried, Linear, Seasonal
 from imputedb.imputers.tree import Tree
+from imputedb.imputers.two_level import TwoLevel
 
 _CATEGORIES = (Logistic(), Ordered(declared=True), Multinomial(), Quantified())
 
@@ -38,13 +39,15 @@ IMPUTERS: Mapping[str, Callable[[], Imputer]] = {
 }
 """The imputers that come with imputedb; `drop` stands for none of them."""
 
-IN_ORDER: Mapping[str, Callable[[], Imputer]] = {
+OF_POLICIES: Mapping[str, Callable[[], Imputer]] = {
     "previous": Carried,
     "next": lambda: Carried(forward=False),
     "linear": Linear,
     "seasonal": Seasonal,
+    "2l.norm": lambda: Chained(TwoLevel(), (Normal(), *_CATEGORIES)),
+    "2l.pmm": lambda: Chained(TwoLevel(match=True), (Pmm(), *_CATEGORIES)),
 }
-"""Those besides that follow rows in an order, which a policy has to state (PARTITION BY ... ORDER BY ...)."""
+"""Those besides that need to know what a policy has to state: an order of rows, or clusters."""
 
 DROP = "drop"
 
@@ -138,12 +141,12 @@ def with_cycles(imputers: tuple[Imputer, ...], cycles: Cycles) -> tuple[Imputer,
 
 def known_names() -> list[str]:
     """The names of all imputers, those of installed packages among them; none is loaded."""
-    own = [*IMPUTERS, *IN_ORDER, DROP]
+    own = [*IMPUTERS, *OF_POLICIES, DROP]
     return [*own, *sorted(plugins.names(GROUP).difference(own))]
 
 
 def _named(name: str) -> Imputer:
-    own = {**IMPUTERS, **IN_ORDER}
+    own = {**IMPUTERS, **OF_POLICIES}
     if name in own:
         return own[name]()
     found = plugins.loaded(GROUP, name)

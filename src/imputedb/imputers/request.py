@@ -25,6 +25,7 @@ from imputedb.imputers.random import seed_of
 from imputedb.imputers.registry import the_one
 from imputedb.imputers.series import Series, lags
 from imputedb.imputers.truncated import Bounds, bounds, expected, within
+from imputedb.imputers.two_level import CLUSTERS, minds_clusters
 from imputedb.imputers.weighing import WEIGHTS, weighed
 from imputedb.statistics.policy import DEFAULT, Policy
 
@@ -50,6 +51,7 @@ class Permit:
         times: (n,) the times of the rows; predicted is from earlier ones. None for all.
         weights: (n,) how many rows each stands for; None where all are alike.
         series: how rows stand in an order within groups; None where they stand in none.
+        clusters: (n,) of which cluster each row is; None where nobody says.
         derivation: how the column is computed; None where it is imputed.
     """
 
@@ -59,6 +61,7 @@ class Permit:
     derivation: Derivation | None = None
     weights: Cells | None = None
     series: Series | None = None
+    clusters: Cells | None = None
 
 
 FREE = Permit()
@@ -310,6 +313,10 @@ class Part:
         if self.times is not None:
             columns[CLOCK] = self.times
         columns |= self._series(rows)
+        clusters, policy = self.request.permit(self.targets[0]).clusters, self.request.permit(self.targets[0]).policy
+        if clusters is not None and minds_clusters(self.imputer):
+            columns = {c: cells for c, cells in columns.items() if c.name != policy.cluster}  # no slope of its own
+            columns[CLUSTERS] = clusters
         weights = self.request.permit(self.targets[0]).weights
         if weights is not None:
             columns[WEIGHTS] = weights

@@ -25,7 +25,6 @@ class PolicyStatement:
 
 
 _LATER = {
-    "cluster": "CLUSTER",
     "when": "WHEN STALE",
     "private": "PRIVATE",
 }
@@ -34,7 +33,7 @@ _LATER = {
 GRAMMAR = (
     "CREATE | ALTER IMPUTATION POLICY ON table(column, ...) [IMPUTE | DROP | KEEP | STRUCTURAL WHEN (condition)] "
     "[AS NOMINAL | AS ORDINAL | AS NUMERIC] [IMPUTER name] [RANGE low TO high] [VALUES (value, ...)] "
-    "[PREDICTORS (column, ...) | EXCLUDE (column, ...)] [BEFORE column] [WEIGHT column] "
+    "[PREDICTORS (column, ...) | EXCLUDE (column, ...)] [BEFORE column] [WEIGHT column] [CLUSTER column] "
     "[PARTITION BY column, ... ORDER BY column] [WARN | REFUSE ABOVE share %] "
     "[DERIVED AS (expression)] [MISSING BELOW precision]; "
     "DROP IMPUTATION POLICY ON table[(column, ...)]; SHOW IMPUTATION POLICIES [ON table]"
@@ -99,7 +98,7 @@ class _PolicyParser:
                 return self._series()
             case "values" | "predictors" | "exclude":
                 return {word: tuple(self._list())}
-            case "imputer" | "before" | "weight":
+            case "imputer" | "before" | "weight" | "cluster":
                 return {word: self._name()}
             case "as":
                 return {"measure": self._measure()}

@@ -50,6 +50,7 @@ class Policy:
         weight: a column of sampling weights: models of the column learn from each row as often as it says.
         partition: columns that make groups of rows.
         order: a column that puts the rows of a group in order, for imputers that follow it, and lags that predict.
+        cluster: a column of clusters, whose rows are alike: `2l.norm` and `2l.pmm` give each an intercept.
         derived: what the column is computed from others as, in SQL; None where it is a column of its own.
     """
 
@@ -70,6 +71,7 @@ class Policy:
     weight: str | None = None
     partition: tuple[str, ...] = ()
     order: str | None = None
+    cluster: str | None = None
 
     def changed(self, options: Mapping[str, Any]) -> "Policy":
         """The policy with some attributes set anew."""
@@ -124,7 +126,7 @@ class Policy:
     @property
     def plain(self) -> bool:
         """Whether an imputer's own draws are what it asks for, one chain of all columns that ask for no more."""
-        return not (self.bounds or self.leaves or self.derived or self.weight)
+        return not (self.bounds or self.leaves or self.derived or self.weight or self.cluster)
 
     @property
     def leaves(self) -> bool:
@@ -163,12 +165,12 @@ class Policy:
     @property
     def rests_on(self) -> tuple[str | tuple[str, ...] | None, ...]:
         """The same by clause: columns of which they are alike may be filled in together."""
-        return self.before, self.weight, self.partition, self.order
+        return self.before, self.weight, self.partition, self.order, self.cluster
 
     @property
     def needed(self) -> tuple[str, ...]:
         """The columns without which it cannot be followed."""
-        return tuple(name for name in (self.before, self.weight, *self.partition, self.order) if name)
+        return tuple(name for name in (self.before, self.weight, *self.partition, self.order, self.cluster) if name)
 
     def without(self, column: str) -> "Policy | None":
         """The policy once a column is gone; None where it rests on it: its clock, or the last of its predictors."""
@@ -191,13 +193,14 @@ class Policy:
             weight=self.weight and new(self.weight),
             partition=tuple(map(new, self.partition)),
             order=self.order and new(self.order),
+            cluster=self.cluster and new(self.cluster),
         )
 
     def __str__(self) -> str:
         """In the words of CREATE IMPUTATION POLICY."""
         words = [f"STRUCTURAL WHEN ({self.when})" if self.action == "structural" else self.action.upper()]
         words += [f"AS {self.measure.upper()}"] if self.measure else []
-        words += [f"IMPUTER {self.imputer}"] if self.imputer else []
+        words += [f"IMPUTER {_listed([self.imputer], chr(34))}"] if self.imputer else []
         if self.low is not None or self.high is not None:
             low = "-infinity" if self.low is None else _bound(self.low)
             words.append(f"RANGE {low} TO {'infinity' if self.high is None else _bound(self.high)}")
@@ -208,6 +211,7 @@ class Policy:
         words += [f"BEFORE {_listed([self.before], chr(34))}"] if self.before else []
         if self.order:
             words.append(f"PARTITION BY {_listed(self.partition, chr(34))} ORDER BY {_listed([self.order], chr(34))}")
+        words += [f"CLUSTER {_listed([self.cluster], chr(34))}"] if self.cluster else []
         words += [f"WEIGHT {_listed([self.weight], chr(34))}"] if self.weight else []
         if self.above is not None:
             words.append(f"{'REFUSE' if self.refuse else 'WARN'} ABOVE {_bound(self.above)} %")
@@ -222,7 +226,7 @@ LISTS = ("values", "predictors", "exclude", "partition")
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(LISTS, (list, tuple)),
     **dict.fromkeys(("when", "imputer", "before", "measure"), (str, type(None))),
-    **dict.fromkeys(("when", "imputer", "before", "derived", "weight", "order"), (str, type(None))),
+    **dict.fromkeys(("when", "imputer", "before", "derived", "weight", "order", "cluster"), (str, type(None))),
     **dict.fromkeys(("low", "high"), (int, float, str, type(None))),
     "action": (str,),
     **dict.fromkeys(("above", "below"), (int, float, type(None))),
