@@ -101,19 +101,24 @@ class Resolver:
             for child in children:
                 if child.columns is not None:
                     _name(child.node, child.columns)
-            every = [child.columns for child in children]
-            known = [name for names in every if names is not None for name in names]
-            columns = None if None in every else tuple({name.lower(): name for name in reversed(known)}.values())
-        modifiers = [self._by_place(modifier, node, children) for modifier in node["modifiers"]]
+            columns = _united([child.columns for child in children])
+            if columns is not None and all(map(_can_be_reordered, children)):
+                for child in children:
+                    _reorder(child, columns)
+                node = {**node, "setop_type": "UNION"}
+            written = node["children"][:1]  # the others' items stand elsewhere in the whole
+        else:
+            written = node["children"]
+        modifiers = [self._by_place(modifier, written, children) for modifier in node["modifiers"]]
         done = {**node, "children": [child.node for child in children], "modifiers": modifiers}
         united = node["setop_type"] == "UNION" and node["setop_all"]
         return Definition(done, columns, parts=tuple(children) if united else ())
 
-    def _by_place(self, modifier: Tree, node: Tree, children: Sequence[Definition]) -> Tree:
+    def _by_place(self, modifier: Tree, written: Sequence[Tree], children: Sequence[Definition]) -> Tree:
         """ORDER BY of a set operation, whose keys may be written as an item of one of its queries: its place."""
         if modifier["type"] != "ORDER_MODIFIER":
             return modifier
-        lists = [select["select_list"] for select in _selects(node["children"])]
+        lists = [select["select_list"] for select in _selects(written)]
         shown = [select["select_list"] for select in _selects([child.node for child in children])]
 
         def placed(key: Tree) -> Tree:
@@ -481,6 +486,54 @@ class Resolver:
             definition.node["select_list"].append({**added, "alias": name})
         assert definition.columns is not None
         definition.columns = (*definition.columns, name)
+
+
+def _united(every: Sequence[tuple[str, ...] | None]) -> tuple[str, ...] | None:
+    """The columns of a UNION BY NAME: those of the first query, and of each further one those that are new."""
+    found: dict[str, str] = {}
+    for columns in every:
+        if columns is None:
+            return None
+        for name in columns:
+            found.setdefault(name.lower(), name)
+    return tuple(found.values())
+
+
+def _can_be_reordered(found: Definition) -> bool:
+    """Whether the columns of a query may stand in another order: they have different names, and no key is a place."""
+    columns = found.columns or ()
+    return len(columns) == len({name.lower() for name in columns}) and _has_no_places(found)
+
+
+def _has_no_places(found: Definition) -> bool:
+    node = found.node
+    keys = [one["expression"] for modifier in node["modifiers"] for one in modifier.get("orders", ())]
+    if any(key["class"] in ("CONSTANT", "STAR") for key in [*keys, *node.get("group_expressions", ())]):
+        return False
+    if found.parts:
+        return all(map(_has_no_places, found.parts))
+    return node["type"] == "SELECT_NODE" and len(node["select_list"]) == len(found.columns or ())
+
+
+def _reorder(found: Definition, columns: Sequence[str]) -> None:
+    """Puts the columns of a query of UNION BY NAME into the order of the whole, NULL where it has none of a name."""
+    own = [name.lower() for name in found.columns or ()]
+    _placed(found, [own.index(name.lower()) if name.lower() in own else None for name in columns], columns)
+
+
+def _placed(found: Definition, places: Sequence[int | None], columns: Sequence[str]) -> None:
+    own = found.columns or ()
+    taken = {name.lower() for name in own}
+    absent = [f"{name} (none)" if name.lower() in taken else name for name in columns]
+    for part in found.parts:
+        _placed(part, places, columns)
+    if not found.parts:
+        items = found.node["select_list"]
+        found.node["select_list"] = [
+            t.named(t.literal(None), name) if place is None else items[place]
+            for place, name in zip(places, absent, strict=True)
+        ]
+    found.columns = tuple(name if place is None else own[place] for place, name in zip(places, absent, strict=True))
 
 
 def _is_plain(part: Definition, place: int) -> bool:
