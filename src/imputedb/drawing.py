@@ -13,7 +13,7 @@ from imputedb.filling import CENTRE, Filling, Hand, Outcome
 from imputedb.imputers import features
 from imputedb.imputers.doubts import doubts
 from imputedb.imputers.hidden import misfits
-from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Rows, doubt, reads_whole_tables
+from imputedb.imputers.imputer import EVERY, Array, Cells, Imputer, Rows, Stretches, doubt, reads_whole_tables
 from imputedb.statistics.statistics import Kind
 
 Places = NDArray[np.intp]
@@ -182,6 +182,9 @@ class Drawing:
             if part.imputer.uses_predictors:
                 said = filling.outcome.warnings
                 said += [one for one in doubts(part.imputer, part.rows, part.targets) if one not in said]
+            if isinstance(part.imputer, Stretches):
+                for column, scale in part.imputer.stretched(part.rows, part.targets).items():
+                    filling.outcome.notes.append(f"{column} is drawn on the scale of its {scale}, by held-out cells")
             filling.assumed(part.imputer)
             for column in part.targets:
                 filling.outcome.filled(column, part.imputer.name)

@@ -46,6 +46,7 @@ class Outcome:
         examined: rows that they are some of.
         unconditioned: tables whose dropped rows are counted before the query's conditions.
         warnings: sentences.
+        notes: sentences that nobody need be warned of.
         chains: how those of draws moved.
     """
 
@@ -55,6 +56,7 @@ class Outcome:
     examined: int = 0
     unconditioned: set[str] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     chains: list[Chains] = field(default_factory=list)
 
     def heard(self, chains: Chains) -> None:

@@ -316,7 +316,11 @@ class Run:
             "dropped": self._outcome.dropped,
             "convergence": worst(self._outcome.chains),
             "warnings": (*_warnings(penalty, self._outcome), *_apart(self.drawn if self._joined else [])),
-            "notes": (*_notes(self.drawn, self.asked), *map(_codes, sorted(self._coded & _some(imputed)))),
+            "notes": (
+                *_notes(self.drawn, self.asked),
+                *dict.fromkeys(self._outcome.notes),
+                *map(_codes, sorted(self._coded & _some(imputed))),
+            ),
         }
 
 

@@ -48,6 +48,18 @@ def test_what_fits_is_not_warned_of(imputer: str, seed: int) -> None:
     assert told(world("straight", seed), imputer) == []
 
 
+@pytest.mark.parametrize("imputer", ["norm", "tree"])
+def test_what_misses_together_and_fits_is_not_warned_of(imputer: str) -> None:
+    rng = np.random.default_rng(0)
+    z, x = rng.normal(size=(2, ROWS))
+    x, gone = x + z, rng.random(ROWS) < 0.35
+    y = x + rng.normal(size=ROWS)
+    db = imputedb.connect()
+    masked = {"x": np.ma.masked_array(x, gone), "y": np.ma.masked_array(y, gone)}
+    db.register("t", {"id": np.arange(ROWS), "z": z, **masked})
+    assert told(db, imputer, "SELECT corr(x, y) AS r FROM t") == []
+
+
 def test_a_label_that_fits_is_not_warned_of_either() -> None:
     assert told(world("label"), "norm", "SELECT count(*) FILTER (WHERE y) AS n FROM t") == []
 
@@ -90,7 +102,7 @@ def test_draws_that_vary_too_little_are_told() -> None:
 def test_it_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     db = world("bent")
     before = told(db, "norm")
-    monkeypatch.setattr(hidden, "_judged", None)
+    monkeypatch.setattr(hidden, "_Judged", None)
     assert told(db, "norm") == before
 
 

@@ -3,18 +3,18 @@
 1. Of a bounded sample of the rows that are learnt from some are picked, each is given the missingness of a row that
    misses something, and the cells that it then lacks are hidden.
 2. They are drawn a few times by whatever fills the column, as all other cells are.
-3. r is the truth less the mean of the draws, of a category the same of its indicator. Where draws have the distribution
-   that the data have, r goes with nothing: not with 1 (else means are biased), not with another column (else slopes,
-   correlations, and differences of groups are), nor with its square or with a product of two (else what is curved, or
-   differs by group, was taken as straight).
-4. What it goes with is told where that is sure, by `SURE` standard errors, and matters: where the share of the column
+3. Where draws have the distribution that the data have, means of the truth and of the draws are alike: of the column,
+   or of a category's indicator (else means are biased); of its product with another column (else slopes, correlations,
+   and differences of groups are), and with its square or a product of two (else what is curved, or differs by group,
+   was taken as straight).
+4. The surest difference is told where it is sure, by `SURE` standard errors, and matters: where the share of the column
    that is missing makes of it more than `MATTERS` standard errors of a mean. Draws that leave out too many truths vary
    too little.
 
 Hidden cells are like missing ones only where these are missing at random; what nobody has observed is not judged.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -39,7 +39,7 @@ FEWEST = 60
 """Hidden cells of a column, at least: of fewer nothing is said."""
 
 SURE = 4.0
-"""Standard errors: one of thirty comparisons is that far off by chance in 2 of 1,000 answers."""
+"""Standard errors: one of fifty comparisons is that far off by chance in 3 of 1,000 answers."""
 
 MATTERS = 0.7
 """Standard errors of a mean: a bias of so many leaves an interval of 95 % with 89 %."""
@@ -47,13 +47,18 @@ MATTERS = 0.7
 PAIRS = 12
 """Products of two other columns that draws are compared by, at most."""
 
+EXTREME = 2.0
+"""Deviations beyond which values of another column are taken for that far out."""
+
 LEVELS, IN_LEVEL = 6, 20
 """Categories of another column, and rows of each, that draws are compared by."""
 
 OUTSIDE = 0.1
 """Share of truths outside of all draws, beyond 2 / (draws + 1), that is told of."""
 
-Vector = NDArray[np.float64]
+NAMED = (Kind.CATEGORY, Kind.BOOLEAN)
+
+Matrix = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
@@ -114,13 +119,14 @@ def misfits(request: Request) -> dict[Column, list[str]]:
     }
     asked = replace(request, rows=replace(rows, columns=columns))
     drawn = list(asked.draws(range(1, DRAWS + 1)))
+    versions = {
+        column: _versions(rows.columns[column], [one[column] for one in drawn], hidden[column]) for column in hidden
+    }
     said: dict[Column, list[str]] = {}
     for column in wanted:
-        whole = request.rows.columns[column].missing
-        weight = float(whole.mean()) * np.sqrt(len(whole))
-        filler = request.filler(column).name
-        draws = np.stack([_at(columns[column], one[column], hidden[column]) for one in drawn])
-        said[column] = list(_judged(rows, column, hidden[column], draws, weight, filler))
+        gone = request.rows.columns[column].missing
+        judged = _Judged(rows, column, hidden[column], versions, request.filler(column).name)
+        said[column] = list(judged.sentences(float(gone.mean()) * np.sqrt(len(gone))))
     return said
 
 
@@ -150,94 +156,136 @@ def _spared(flags: Flags, observed: Flags) -> Flags:
     return flags if 2 * np.count_nonzero(flags) <= np.count_nonzero(observed) else np.zeros(len(flags), bool)
 
 
-def _at(cells: Cells, values: Array, hidden: Flags) -> Vector:
-    """(h,) the drawn values of hidden cells, of those of all missing ones."""
-    return np.asarray(np.ma.getdata(values)[hidden[cells.missing]].astype(np.float64))
+def _versions(cells: Cells, drawn: Sequence[Array], hidden: Flags) -> Matrix:
+    """(1 + draws, n) a column as it is, and as it is with what each draw gives its hidden cells."""
+    found = np.tile(np.where(cells.missing, 0, cells.values).astype(np.float64), (1 + len(drawn), 1))
+    some = hidden[cells.missing | hidden]
+    for place, values in enumerate(drawn, 1):
+        found[place, hidden] = np.ma.getdata(values)[some].astype(np.float64)
+    return found
 
 
-def _judged(rows: Rows, column: Column, hidden: Flags, draws: Vector, weight: float, imputer: str) -> Iterator[str]:
-    """Sentences about (draws, h) values of hidden cells; `weight` makes of a bias standard errors of a mean."""
-    cells = rows.columns[column]
-    truth = cells.values[hidden].astype(np.float64)
-    if not np.isfinite(truth).all() or not np.isfinite(draws).all():
-        return
-    found = [
-        replace(one, column=column, imputer=imputer)
-        for left, deviation in _left(cells, truth, draws)
-        for one in _going_with(rows, column, hidden, left / deviation)
-        if abs(one.sure) > SURE and abs(one.size) * weight > MATTERS
-    ]
-    if found:
-        yield str(max(found, key=lambda one: abs(one.sure)))
-    elif cells.kind not in (Kind.CATEGORY, Kind.BOOLEAN):
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """Hidden cells of one column beside what was drawn for them.
+
+    Where another column was hidden in the same row, what was drawn of both is compared with what was true of both: of
+    one alone draws of the other need not know.
+
+    Attributes:
+        rows: n that were looked at.
+        column: the column.
+        hidden: (n,) its hidden cells.
+        versions: (1 + draws, n) of columns that have hidden cells, the truth first.
+        imputer: what drew it.
+    """
+
+    rows: Rows
+    column: Column
+    hidden: Flags
+    versions: Mapping[Column, Matrix]
+    imputer: str
+
+    def sentences(self, weight: float) -> Iterator[str]:
+        """What is wrong; `weight` makes of a bias standard errors of a mean."""
+        cells, mine = self.rows.columns[self.column], self.versions[self.column][:, self.hidden]
+        if not np.isfinite(mine).all():
+            return
+        found = [
+            one
+            for values in _standardised(cells, mine)
+            for one in self._going_with(values)
+            if abs(one.sure) > SURE and abs(one.size) * weight > MATTERS
+        ]
+        if found:
+            yield str(max(found, key=lambda one: abs(one.sure)))
+        elif cells.kind not in NAMED and (said := self._narrow(mine)):
+            yield said
+
+    def _narrow(self, mine: Matrix) -> str | None:
+        """What is said of draws that leave out too many truths."""
+        truth, draws = mine[0], mine[1:]
         outside = float(((truth < draws.min(axis=0)) | (truth > draws.max(axis=0))).mean())
         expected = 2 / (len(draws) + 1)
-        if outside - expected > max(OUTSIDE, SURE * np.sqrt(expected * (1 - expected) / len(truth))):
-            yield (
-                f"{column}: on {len(truth):,} cells that were hidden, draws by {imputer} vary too little: "
-                f"{outside:.0%} of the values lie outside of {len(draws)} draws where {expected:.0%} should, so that "
-                "intervals are too short"
-            )
+        if outside - expected <= max(OUTSIDE, SURE * np.sqrt(expected * (1 - expected) / len(truth))):
+            return None
+        return (
+            f"{self.column}: on {len(truth):,} cells that were hidden, draws by {self.imputer} vary too little: "
+            f"{outside:.0%} of the values lie outside of {len(draws)} draws where {expected:.0%} should, so that "
+            "intervals are too short"
+        )
+
+    def _going_with(self, values: Matrix) -> Iterator[Misfit]:
+        """How what is wrong goes with one, with each other column, its square, and products of two."""
+        yield self._compared(values)
+        lines: list[tuple[str, Matrix]] = []
+        for other, cells in self.rows.columns.items():
+            there = ~cells.missing[self.hidden]
+            if other == self.column or np.count_nonzero(there) < FEWEST:
+                continue
+            for curved, regressor in self._regressors(other, there):
+                yield replace(self._compared(values[:, there] * regressor), about=str(other), curved=curved)
+                if not curved and there.all():
+                    lines.append((str(other), regressor))
+        pairs = [(one, other) for one, other in combinations(lines, 2) if one[0] != other[0]]
+        for (one, x), (other_one, z) in pairs[:PAIRS]:
+            product = x * z
+            if (deviation := float(product[0].std())) > 0:
+                product = (product - product[0].mean()) / deviation
+                yield replace(self._compared(values * product), about=f"{one} and {other_one}", curved=True)
+
+    def _regressors(self, other: Column, there: Flags) -> Iterator[tuple[bool, Matrix]]:
+        """Of another column (1 + draws, h) what draws are compared by, of mean 0; and whether it is a square."""
+        cells = self.rows.columns[other]
+        whole = self.versions.get(other)
+        values = whole[:, self.hidden] if whole is not None else cells.values[self.hidden].astype(np.float64)[None]
+        values = np.broadcast_to(values, (1 + DRAWS, values.shape[1]))[:, there]
+        if np.isfinite(values).all():
+            yield from _levels(values) if cells.kind in NAMED else _line(values)
+
+    def _compared(self, products: Matrix) -> Misfit:
+        """By how much a mean is less by draws than it is, and in how many of its standard errors that is."""
+        apart = products[0] - products[1:].mean(axis=0)
+        error = float(np.sqrt(np.sum(apart**2)))
+        sure = float(apart.sum()) / error if error > 0 else 0.0
+        return Misfit(self.column, self.imputer, int(np.count_nonzero(self.hidden)), float(apart.mean()), sure)
 
 
-def _left(cells: Cells, truth: Vector, draws: Vector) -> Iterator[tuple[Vector, float]]:
-    """What truth has more than the mean of its draws, and a deviation: of numbers, or of each frequent category."""
-    if cells.kind not in (Kind.CATEGORY, Kind.BOOLEAN):
-        deviation = float(np.std(cells.values[~cells.missing].astype(np.float64)))
-        if np.isfinite(deviation) and deviation > 0:
-            yield truth - draws.mean(axis=0), deviation
+def _standardised(cells: Cells, mine: Matrix) -> Iterator[Matrix]:
+    """(1 + draws, h) numbers, or whether they are each frequent category, in deviations from the truth's mean."""
+    if cells.kind in NAMED:
+        for _, found in _levels(mine, fewest=1):
+            yield found
         return
-    levels, counts = np.unique(truth, return_counts=True)
+    deviation = float(np.std(cells.values[~cells.missing].astype(np.float64)))
+    if np.isfinite(deviation) and deviation > 0:
+        yield (mine - mine[0].mean()) / deviation
+
+
+def _levels(values: Matrix, fewest: int = IN_LEVEL) -> Iterator[tuple[bool, Matrix]]:
+    levels, counts = np.unique(values[0], return_counts=True)
     for level in levels[np.argsort(-counts, kind="stable")][:LEVELS]:
-        share = float(np.mean(truth == level))
-        if 0 < share < 1:
-            yield (truth == level) - (draws == level).mean(axis=0), float(np.sqrt(share * (1 - share)))
+        here = values == level
+        share = float(here[0].mean())
+        if fewest <= share * values.shape[1] <= values.shape[1] - fewest:
+            yield False, (here - share) / np.sqrt(share * (1 - share))
 
 
-def _going_with(rows: Rows, column: Column, hidden: Flags, left: Vector) -> Iterator[Misfit]:
-    """How what is left, in deviations, goes with one, with each other column, its square, and products of two."""
-    yield _compared(column, left, np.ones(len(left)))
-    lines: list[tuple[str, Vector]] = []
-    for other, cells in rows.columns.items():
-        there = ~cells.missing[hidden]
-        values = cells.values[hidden][there].astype(np.float64)
-        if other == column or np.count_nonzero(there) < FEWEST or not np.isfinite(values).all():
-            continue
-        for curved, regressor in _regressors(cells, values):
-            yield replace(_compared(column, left[there], regressor), about=str(other), curved=curved)
-            if not curved and there.all():
-                lines.append((str(other), regressor))
-    pairs = [(a, b) for a, b in combinations(lines, 2) if a[0] != b[0]]
-    for (one, x), (other_one, z) in pairs[:PAIRS]:
-        product = x * z - (x * z).mean()
-        if (deviation := float(product.std())) > 0:
-            about = f"{one} and {other_one}"
-            yield replace(_compared(column, left, product / deviation), about=about, curved=True)
-
-
-def _regressors(cells: Cells, values: Vector) -> Iterator[tuple[bool, Vector]]:
-    """Of a column (h,) what draws are compared by, each of mean 0: whether it is a square, and its values."""
-    if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN):
-        levels, counts = np.unique(values, return_counts=True)
-        for level in levels[np.argsort(-counts, kind="stable")][:LEVELS]:
-            share = float(np.mean(values == level))
-            if IN_LEVEL <= share * len(values) <= len(values) - IN_LEVEL:
-                yield False, ((values == level) - share) / np.sqrt(share * (1 - share))
-        return
-    deviation = float(values.std())
+def _line(values: Matrix) -> Iterator[tuple[bool, Matrix]]:
+    """Numbers in deviations, extreme ones taken in, and their squares, of which a line through them says nothing."""
+    deviation = float(values[0].std())
     if not np.isfinite(deviation) or deviation <= 0:
         return
-    line = np.clip((values - values.mean()) / deviation, -3.0, 3.0)
-    line = line - line.mean()
+    line = _taken_in((values - values[0].mean()) / deviation)
     yield False, line
-    square = line**2 - (line**2).mean()
-    bent = square - line * float(square @ line) / float(line @ line)
-    if bent.std() > 1e-6:
-        yield True, bent / bent.std()
+    square = line**2 - (line[0] ** 2).mean()
+    bent = square - line * float(square[0] @ line[0]) / float(line[0] @ line[0])
+    if (spread := float(bent[0].std())) > 1e-6:
+        yield True, _taken_in(bent / spread)
 
 
-def _compared(column: Column, left: Vector, regressor: Vector) -> Misfit:
-    """Mean product of what is left and a regressor, and in how many of its standard errors it is not 0."""
-    products = left * regressor
-    error = float(np.sqrt(np.sum(products**2)))
-    return Misfit(column, "", len(left), float(products.mean()), float(products.sum()) / error if error > 0 else 0.0)
+def _taken_in(values: Matrix) -> Matrix:
+    """Deviations of which none is so large that a few decide."""
+    found = np.clip(values, -EXTREME, EXTREME)
+    found = found - found[0].mean()
+    return np.asarray(found / max(float(found[0].std()), 1e-300))

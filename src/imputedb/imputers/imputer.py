@@ -316,6 +316,14 @@ def tells(imputer: Imputer) -> TypeGuard[Tells]:
 
 
 @runtime_checkable
+class Stretches(Protocol):
+    """An imputer that draws some columns on a scale of their own."""
+
+    def stretched(self, rows: Rows, targets: Sequence[Column]) -> Mapping[Column, str]:
+        """What the scales are called, by column; nothing of columns that are drawn as they are."""
+
+
+@runtime_checkable
 class Assumes(Protocol):
     """An imputer whose values stand on more than that they are missing at random."""
 

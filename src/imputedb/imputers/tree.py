@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 from imputedb import arguments, kernel
 from imputedb.algebra.column import Column
 from imputedb.imputers.convergence import Chains, Movement
-from imputedb.imputers.imputer import Array, Progress, Rows, Work
+from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work
 from imputedb.imputers.order import by_key, by_name, turned_back
+from imputedb.imputers.scales import Scale, distinct, scaled, scales, unscaled
 from imputedb.kernel import cost
 
 MOST = 1_000_000
@@ -29,7 +31,8 @@ class Tree:
        observed from all other columns as they are stored; drawn values of its row predict too.
     2. Drawn targets start in the order of their missing share: a tree of each is grown on a bootstrap of the rows where
        it is observed, from the complete columns and the targets that have started, and gives an observed value of the
-       leaf, of a few random ones the one that a linear model says is nearest.
+       leaf, of a few random ones the one that a linear model says is nearest. Where they are skewed or heavy-tailed,
+       both are learnt on the scale that held-out cells speak for (scales.py).
     3. `cycles` times each is drawn anew, now from the newest values of all other columns. Where missing values are
        nested (one target, targets that miss together) the start is the draw, and no cycle is needed.
     4. Stop early when nothing changes.
@@ -90,6 +93,10 @@ class Tree:
         """The kernel's values."""
         return Prepared(self, rows, targets).filled(seed, [draw], progress, drawn)[0]
 
+    def stretched(self, rows: Rows, targets: Sequence[Column]) -> Mapping[Column, str]:
+        """The scales that draws are learnt on (scales.py)."""
+        return {column: scale.name for column, scale in scales(rows, targets).items()}
+
     def prepared(self, rows: Rows, targets: Sequence[Column]) -> "Prepared":
         """The rows in the order of their keys, as the kernel has them."""
         return Prepared(self, rows, targets)
@@ -121,7 +128,7 @@ class Prepared:
             told = progress and _part_of(progress, at / len(numbers), len(some) / len(numbers))
             for one in self._filled(seed, some, told, self.targets):
                 self._note(one)
-                yield self._turned(one)
+                yield self._turned(one, self.targets)
 
     @property
     def chains(self) -> Chains | None:
@@ -143,22 +150,42 @@ class Prepared:
         self, seed: int, numbers: Sequence[int], progress: Progress | None, drawn: Collection[Column]
     ) -> list[Mapping[Column, Array]]:
         """The values of some draws; single ones of targets that are not drawn."""
-        return [self._turned(one) for one in self._filled(seed, numbers, progress, drawn)]
+        drawn = self.targets if self.tree.mode == "draw" else drawn
+        return [self._turned(one, drawn) for one in self._filled(seed, numbers, progress, drawn)]
 
-    def _turned(self, one: kernel.Filled) -> Mapping[Column, Array]:
+    @cached_property
+    def scales(self) -> Mapping[Column, Scale]:
+        """The scales on which targets are drawn that are skewed or heavy-tailed."""
+        return scales(self.rows, self.targets)
+
+    def _scaled(self, drawn: Collection[Column]) -> list[kernel.Cells | kernel.Picked]:
+        """The columns, those that are drawn on their scales."""
+        found = list(self.cells)
+        for column in drawn:
+            if column in self.scales:
+                found[self.order.index(column)] = scaled(self.rows.columns[column], self.scales[column]).filled()
+        return found
+
+    def _turned(self, one: kernel.Filled, drawn: Collection[Column]) -> Mapping[Column, Array]:
         """Values in the order of the rows as given."""
-        return {
-            column: turned_back(self.missing[column], self.turn, values)
-            for column, values in zip(self.targets, one.values, strict=True)
-        }
+        found = {}
+        for column, values in zip(self.targets, one.values, strict=True):
+            own = column in drawn and column in self.scales
+            given = unscaled(values, self._known[column], self.scales[column]) if own else values
+            found[column] = turned_back(self.missing[column], self.turn, given)
+        return found
+
+    @cached_property
+    def _known(self) -> Mapping[Column, Cells]:
+        """What is observed of the targets that have a scale, each value once."""
+        return {column: distinct(self.rows.columns[column]) for column in self.scales}
 
     def _filled(
         self, seed: int, numbers: Sequence[int], progress: Progress | None, drawn: Collection[Column]
     ) -> list[kernel.Filled]:
         tree, gaps = self.tree, {column: int(np.count_nonzero(self.missing[column])) for column in self.targets}
-        drawn = self.targets if tree.mode == "draw" else drawn
         return kernel.fill_many(
-            self.cells,
+            self._scaled(drawn),
             [self.order.index(column) for column in self.targets],
             numbers,
             cycles=tree.cycles,
