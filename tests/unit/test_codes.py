@@ -99,3 +99,48 @@ def test_completed_copies_hold_numbers(tmp_path: Any) -> None:
     assert fitted is not None
     for (value,) in db.execute(f"SELECT DISTINCT region FROM '{tmp_path}/run/*/m=1/*.parquet'"):
         assert value in set(values["region"])
+
+
+PERMITTED = {
+    "INTEGER": "{c}",
+    "BIGINT": "9007199254740992 + {c}",
+    "UBIGINT": "18446744073709551600::UBIGINT + {c}",
+    "DOUBLE": "{c} / 2.0",
+    "FLOAT": "{c} / 10",
+    "DECIMAL(9, 2)": "{c} / 10",
+    "DATE": "DATE '2020-01-01' + {c}::INTEGER",
+    "TIMESTAMP": "TIMESTAMP '2020-01-01' + to_days({c}::INTEGER)",
+}
+
+
+@pytest.mark.parametrize("kind", PERMITTED)
+def test_the_values_of_a_policy_are_categories(kind: str) -> None:
+    """They were taken for numbers, and predictions rounded to the nearest: a middle one that hardly anybody has."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=ROWS)
+    code = np.where(rng.random(ROWS) < 0.04, 5, np.where(x + rng.normal(size=ROWS) > 0, 9, 1))
+    code[:6] = 3  # observed, and ruled out
+    gone = (rng.random(ROWS) < 0.3) & (np.arange(ROWS) > 5)
+    with imputedb.connect() as db:
+        db.register("s", {"id": np.arange(ROWS), "x": x, "c": code, "gone": gone})
+        value = PERMITTED[kind].format(c="c")
+        db.execute(f"CREATE TABLE t AS SELECT id, x, CASE WHEN NOT gone THEN ({value})::{kind} END AS v FROM s")
+        stored = f"SELECT ({value})::{kind}::VARCHAR FROM s WHERE c = "
+        by_code = {c: str(db.execute(f"{stored}{c} LIMIT 1")[0][0]) for c in (1, 5, 9)}
+        db.policy("t", "v", values=list(by_code.values()))
+        for imputer in ("tree", "knn", "norm", "pmm", "hotdeck", "multinomial"):
+            found = db.sql("SELECT v::VARCHAR FROM t WHERE IMPUTED(v)", imputer=imputer).fetchall()
+            assert {name for (name,) in found} <= set(by_code.values()), imputer
+            rare = f"SELECT avg((v::VARCHAR = '{by_code[5]}')::INTEGER) FROM t WHERE IMPUTED(v)"
+            assert db.sql(rare, m=3, imputer=imputer).fetchall()[0][0] < 0.2, imputer
+
+
+def test_values_that_hardly_any_row_has_are_the_nearest() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=ROWS)
+    gone = rng.random(ROWS) < 0.3
+    with imputedb.connect() as db:
+        db.register("t", {"id": np.arange(ROWS), "x": x, "v": np.ma.masked_array(10 * x, gone)})
+        db.policy("t", "v", values=[-10, 0, 10])
+        found = db.sql("SELECT DISTINCT v FROM t WHERE IMPUTED(v) ORDER BY v", imputer="norm").fetchall()
+    assert found == [(-10,), (0,), (10,)]

@@ -1,7 +1,9 @@
 """Values within what a policy permits: draws of the distribution that is left when all others are ruled out."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from imputedb.imputers.imputer import EVERY, Array, Cells, Rows
 from imputedb.imputers.order import labels
 from imputedb.imputers.random import mixed, uniform
 from imputedb.statistics.measure import ends
-from imputedb.statistics.policy import Policy
+from imputedb.statistics.policy import Bound, Policy
 from imputedb.statistics.policy import number as as_number
 from imputedb.statistics.statistics import Kind
 
@@ -116,17 +118,34 @@ def bounds(name: str, policy: Policy, cells: Cells) -> Bounds:
 def _usable(levels: Sequence[object], policy: Policy) -> list[bool]:
     """Which categories are among the values of a policy and in its range: of their numbers, or of their order."""
     if levels and not isinstance(levels[0], str):
-        numbers = [as_number(str(level), Kind.NUMBER) for level in levels]
-        low, high = (end if end is None else float(end) for end in (policy.low, policy.high))
-        listed = {as_number(value, Kind.NUMBER) for value in policy.values}
+        numbers = [float(str(level)) for level in levels]
+        lows, highs = (_numbers(end) if end is not None else () for end in (policy.low, policy.high))
+        listed = [one for value in policy.values for one in _numbers(value)]
         return [
-            (not listed or one in listed) and (low is None or low <= one) and (high is None or one <= high)
-            for one in numbers
+            (not policy.values or any(_is_near(level, one) for one in listed))
+            and (not lows or any(low <= number for low in lows))
+            and (not highs or any(number <= high for high in highs))
+            for level, number in zip(levels, numbers, strict=True)
         ]
     first, last = ends(tuple(levels), policy)
     return [
         (not policy.values or level in policy.values) and first <= place <= last for place, level in enumerate(levels)
     ]
+
+
+def _numbers(bound: Bound) -> tuple[Decimal | float, ...]:
+    """What a bound may be as a number: itself, or of the text of a moment its days or its microseconds since 1970."""
+    try:
+        return (Decimal(str(bound)),)
+    except InvalidOperation:
+        return as_number(bound, Kind.DATE), as_number(bound, Kind.TIMESTAMP)
+
+
+def _is_near(level: object, value: Decimal | float) -> bool:
+    """Whether a level is a value: whole numbers exactly, others but for what a FLOAT rounds."""
+    if isinstance(level, int):
+        return level == value
+    return math.isclose(float(str(level)), value, rel_tol=1e-6)
 
 
 def within(

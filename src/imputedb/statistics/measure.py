@@ -47,19 +47,27 @@ def measured(known: ColumnStatistics, policy: Policy) -> Measured:
     """A column as imputers see it, by its type, its values, and what is said of it.
 
     An ENUM stands in the order of its type. Whole numbers are codes of categories where their statistics say so
-    (`codes.py`) and they are not computed from others, and whenever a policy does.
+    (`codes.py`) and they are not computed from others, and whenever a policy does; so are values that a policy lists.
     """
     if known.kind is Kind.CATEGORY:
         levels = levels_of(known.type)
         if levels:
             return Measured(known.kind, levels, policy.measure != "nominal")
         return Measured(known.kind, policy.values, True) if policy.measure == "ordinal" else Measured(known.kind)
+    if policy.values and policy.measure is None and _lists(policy, known):
+        return Measured(Kind.CATEGORY)
     if known.kind in (Kind.INTEGER, Kind.NUMBER):
         if policy.measure in ("nominal", "ordinal"):
             return Measured(Kind.CATEGORY, ordered=policy.measure == "ordinal")
         if policy.measure is None and known.coded and not policy.derived:
             return Measured(Kind.CATEGORY)
     return Measured(known.kind)
+
+
+def _lists(policy: Policy, known: ColumnStatistics) -> bool:
+    """Whether the values that a policy permits are those of a column, but for a few; else one is taken that is near."""
+    listed = known.kind in (Kind.INTEGER, Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP)
+    return listed and not policy.derived and known.distinct <= 2 * len(policy.values) + 8
 
 
 def is_coded(table: Statistics, name: str) -> bool:
