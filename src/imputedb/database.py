@@ -364,6 +364,7 @@ class Database:
         columns: Sequence[str] | None = None,
         flags: bool = True,
         long: bool = False,
+        survival: tuple[str, str] | None = None,
         cycles: Cycles = "auto",
         progress: Progress | None = None,
         params: Given = None,
@@ -382,6 +383,7 @@ class Database:
             columns: to fill; all incomplete ones unless given.
             flags: whether each filled column has a boolean `<column>__imputed` beside it, which reports need.
             long: one Parquet file with `.imp` and `.id`, rather than one a draw.
+            survival: a time and an event (0 and 1): their Nelson-Aalen cumulative hazard is one predictor more.
             cycles: how often chained equations draw each column anew; `auto` for as often as it takes to forget their
                 start. The manifest's `convergence` says how well they have.
             progress: told the share of the draws that are done.
@@ -397,7 +399,8 @@ class Database:
         folder = arguments.path("out", out)
         with callers_frames(self._engine, source):
             source = source if params is None else answering.query_of(self._engine, self._planner, source, params)
-            return complete(self._engine, Request(source, m, one, seed, columns, flags, long), folder, progress)
+            asked = Request(source, m, one, seed, columns, flags, long, survival)
+            return complete(self._engine, asked, folder, progress)
 
     def more(
         self,

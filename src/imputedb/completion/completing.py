@@ -21,6 +21,7 @@ from imputedb.completion.completed import Completed, opened
 from imputedb.completion.manifest import FORMAT, sealed
 from imputedb.completion.publication import MANIFEST, Publication, publication
 from imputedb.completion.source import DRAW, ROW, Source
+from imputedb.completion.survival import with_hazard
 from imputedb.engines.caller import callers_frames
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.paths import one_file
@@ -49,6 +50,7 @@ class Request:
         columns: to fill; all incomplete ones when None.
         flags: whether each filled column gets a boolean one beside it, `<column>__imputed`.
         long: one file with `.imp` and `.id` rather than m.
+        survival: columns of times and of events, whose cumulative hazard is a further predictor.
     """
 
     text: str
@@ -58,6 +60,7 @@ class Request:
     columns: Sequence[str] | None = None
     flags: bool = True
     long: bool = False
+    survival: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         checked: dict[str, object] = {
@@ -67,6 +70,10 @@ class Request:
             "long": arguments.flag("long", self.long),
             "columns": None if self.columns is None else arguments.names("columns", self.columns),
         }
+        if self.survival is not None:
+            checked["survival"] = names = arguments.names("survival", self.survival)
+            if len(names) != 2:
+                raise QueryError(f"survival is {self.survival!r}; it names a time and an event, ('time', 'died')")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
@@ -87,6 +94,8 @@ def complete(
     with engine.lock:
         found = sources.read(engine, sources.staged(engine, request.text), request.columns)
         remarks.check_targets(found, request.columns)
+        if request.survival is not None:
+            found = with_hazard(engine, found, *request.survival)
         shares = remarks.shares(found)
         remarks.check_names(found, flags=request.flags, long=request.long)
         told = _told(request, found)
@@ -130,6 +139,7 @@ def _told(request: Request, found: Source) -> dict[str, Any]:
         "rows": len(found.rows.keys),
         "assumption": assumption_of(request.imputer) or "missing at random given the predictors",
         "versions": _versions(),
+        **({"survival": list(request.survival)} if request.survival else {}),
     }
 
 
@@ -233,8 +243,16 @@ def continued(
     if known["settings"] not in (repr(plain), repr(given)):
         raise QueryError(f"the run is of {known['settings']}: hand that imputer in")
     (further,) = with_cycles((imputer,), int(before["cycles"]) + more)
+    survival = known.get("survival")
     request = Request(
-        str(known["source"]), run.m, further, int(known["seed"]), tuple(known["targets"]), known["flags"], known["long"]
+        str(known["source"]),
+        run.m,
+        further,
+        int(known["seed"]),
+        tuple(known["targets"]),
+        known["flags"],
+        known["long"],
+        None if survival is None else (survival[0], survival[1]),
     )
     return complete(engine, request, run.folder.parent, progress, fingerprint=known["fingerprint"])
 
