@@ -289,3 +289,15 @@ def test_a_warning_that_is_made_an_error_is_the_warning(db: Database) -> None:
             with pytest.raises(UserWarning, match=r"t (is replaced|has changed)"):
                 call()
     assert db.sql("SELECT * FROM t").fetchall() == [("a",)]
+
+
+def test_words_that_look_like_a_missing_number_are_named(db: Database, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,v,w,z,n\n1,1.5,a,NA,NaN\n2,NA,NA,NULL,2\n3,n/a,b,NA,inf\n4,2,7,.,3\n")
+    with pytest.warns(UserWarning, match=r"a\.v is text, for 'NA', 'n/a' beside numbers") as told:
+        db.load(str(path))
+    assert len(told) == 1
+    assert db.tables()["a"] == {"id": "BIGINT", "v": "VARCHAR", "w": "VARCHAR", "z": "VARCHAR", "n": "DOUBLE"}
+    db.load(str(path), table="b", missing={"v": ["NA", "n/a"]})
+    assert db.execute("SELECT v, n FROM b LIMIT 1") == [(1.5, pytest.approx(float("nan"), nan_ok=True))]
+    assert db.tables()["b"]["v"] == "DOUBLE"

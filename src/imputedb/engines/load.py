@@ -80,6 +80,8 @@ def load(engine: DuckDB, paths: Sequence[str], table: str | None, missing: Missi
             here = {column for column in missing if _has(engine, made, column)}
             left -= here
             _declare(engine, made, {column: missing[column] for column in here})
+            if _plain(some[0]).suffix.lower() in _TEXTS:
+                _name_words(engine, made)
         if left:
             raise UnknownName(f"no column {sorted(left)[0]!r} in {', '.join(names)}")
     return names
@@ -265,6 +267,34 @@ def _declare(engine: DuckDB, table: Table, missing: Missing) -> None:
             engine.session.changed()
             texts = [text for text in texts if _fits(engine, text, narrower)]
         declarations.declare(engine, table, found, texts)
+
+
+_WORDS = ("na", "n/a", "#n/a", "nan", "null", "none", "nil", ".", "-", "--", "?", "\\n")
+"""What stands for a missing number in files of text, in lower case."""
+
+
+def _name_words(engine: DuckDB, table: Table) -> None:
+    """Remarks on columns that would be of numbers, were it not for words that look like a missing one."""
+    columns = [name for name, kind in engine.tables.shape(table).types.items() if kind == "VARCHAR"]
+    if not columns:
+        return
+    parts = []
+    for name in columns:
+        value = quoted((name,))
+        word, number = f"list_contains($words, lower(trim({value})))", f"TRY_CAST({value} AS DOUBLE) IS NOT NULL"
+        parts.append(
+            f"count(*) FILTER ({number}), count({value}) FILTER (NOT ({number}) AND NOT {word}), "
+            f"list(DISTINCT {value}) FILTER (NOT ({number}) AND {word})"
+        )
+    given = {"words": list(_WORDS)}
+    row = engine.connection.execute(f"SELECT {', '.join(parts)} FROM {quoted(table.path)}", given).fetchall()[0]
+    for place, name in enumerate(columns):
+        numbers, others, words = row[3 * place : 3 * place + 3]
+        if numbers and words and not others:
+            engine.session.remarks.append(
+                f"{table.name}.{name} is text, for {', '.join(map(repr, sorted(words)))} beside numbers: where that "
+                "means a missing value, declare it missing"
+            )
 
 
 def _fits(engine: DuckDB, text: str, kind: str) -> bool:
