@@ -6,9 +6,13 @@ FOLDER is a checkout of DuckDB, or holds its `test` and `data`; nothing is fetch
 hash of their names, so it is the same each time. Each file runs in a process and two databases of its own.
 
 equal: the same names, types and rows. imputed: other rows under the same names and types, where the report counts
-imputed cells or dropped rows, and the rows are those of a run over tables that are completed before. wrong: all others.
-refused: an error of ours where DuckDB answers. foreign: an error that is none of ours. Records on connections with
-names, and what needs an extension that is not there, are left out.
+imputed cells or dropped rows, and the rows, or the refusal, are those of a run over tables that are completed before.
+empty: a column that cannot be imputed is examined, which is refused. wrong: all others. refused: an error of ours where
+DuckDB answers. foreign: an error that is none of ours. Records on connections with names, and what needs an extension
+that is not there, are left out.
+
+Two DuckDBs run beside ours: where they differ, a record has no answer of its own (times, random numbers, logs). A
+statement that keeps imputed rows runs again as DuckDB runs it, so that what follows reads the same rows on all sides.
 """
 
 import argparse
@@ -20,6 +24,7 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +33,10 @@ import duckdb
 
 import imputedb
 
-VERDICTS = ("equal", "imputed", "wrong", "refused", "foreign")
+VERDICTS = ("equal", "imputed", "empty", "wrong", "refused", "foreign")
+EMPTY = ("cannot be imputed", "no value of it is observed")
+OURS = ("duckdb_settings", "pg_settings", "duckdb_logs", "metrics_output")
+"""Sources that tell of the connection itself, of what ran on it, and how."""
 SECONDS = 60
 CHANCE = ("random", "uuid", "nextval", "sample", "insert", "delete", "update", "now()", "current_")
 TURNS = 20
@@ -104,18 +112,52 @@ def _filled(text: str, names: Mapping[str, str]) -> str:
 
 def judged(path: Path) -> Iterator[dict[str, str]]:
     """The verdict on each statement of a file."""
-    with tempfile.TemporaryDirectory() as ours, tempfile.TemporaryDirectory() as theirs:
-        plain = duckdb.connect()
-        plain.execute("SET python_enable_replacements = false")
+    with (
+        tempfile.TemporaryDirectory() as ours,
+        tempfile.TemporaryDirectory() as theirs,
+        tempfile.TemporaryDirectory() as twins,
+    ):
+        sides = [(_plain(), theirs), (_plain(), twins)]
         with imputedb.connect() as db:
-            for record in records(path.read_text().splitlines(), {}):
-                try:
-                    given = _given(plain.sql(_placed(record.text, theirs)))
-                except duckdb.Error:
-                    given = None
-                verdict, reason = _verdict(db, _placed(record.text, ours), given, ours, theirs)
+            for record in records(path.read_text(errors="replace").splitlines(), {}):
+                given, again = (_asked(one, _placed(record.text, folder)) for one, folder in sides)
+                settled = given is not None and again is not None and _same(again, given, twins, theirs)
+                certain = settled and not any(word in record.text.lower() for word in OURS)
+                text = _placed(record.text, ours)
+                verdict, reason = _verdict(db, text, given, ours, theirs, certain=certain)
+                if verdict == "equal" and _keeps(text):
+                    _run_again(db, text)
                 if verdict:
                     yield {"verdict": verdict, "text": record.text, "reason": reason}
+
+
+def _plain() -> duckdb.DuckDBPyConnection:
+    plain = duckdb.connect()
+    plain.execute("SET python_enable_replacements = false")
+    return plain
+
+
+def _asked(plain: duckdb.DuckDBPyConnection, text: str) -> Any:
+    try:
+        return _given(plain.sql(text))
+    except (duckdb.Error, OverflowError, ValueError):  # of values that Python cannot hold
+        return None
+
+
+def _keeps(text: str) -> bool:
+    """Whether a statement makes a table or a file of a query's rows, some of which may be imputed."""
+    words = text.lower().split()
+    return words[:1] in (["create"], ["copy"]) and bool({"select", "from", "(select", "(from"} & set(words))
+
+
+def _run_again(db: imputedb.Database, text: str) -> None:
+    """Keeps what DuckDB would in place of imputed rows."""
+    first, second, *_ = text.split()
+    if (first.lower(), second.lower()) == ("create", "table"):
+        text = text.replace(first, "CREATE OR REPLACE", 1)
+    if first.lower() == "copy" or text.lower().split()[:3] == ["create", "or", "replace"]:
+        with suppress(imputedb.Error):
+            db.execute(text)
 
 
 def _placed(text: str, folder: str) -> str:
@@ -131,7 +173,7 @@ def _given(relation: duckdb.DuckDBPyRelation | None) -> Any:
     return relation.columns, [str(kind) for kind in relation.types], held.fetchall()
 
 
-def _verdict(db: imputedb.Database, text: str, given: Any, ours: str, theirs: str) -> tuple[str, str]:
+def _verdict(db: imputedb.Database, text: str, given: Any, ours: str, theirs: str, *, certain: bool) -> tuple[str, str]:
     try:
         result = db.sql(text, imputer="mean")
         shown = result.columns, result.types, list(result)
@@ -139,12 +181,16 @@ def _verdict(db: imputedb.Database, text: str, given: Any, ours: str, theirs: st
         several = "one statement at a time" in str(error)
         if several:
             db.execute(text) if given is not None else None
-        return ("refused", str(error)) if given is not None and not several else ("", "")
+        if given is None or several or not text.strip():
+            return "", ""
+        return _refusal(db, text, str(error)), str(error)
     except Exception as error:
         return "foreign", f"{type(error).__name__}: {error}"
     if given is None:
         return "", ""
     if _same(shown, given, ours, theirs):
+        return "equal", ""
+    if not certain and _same((*shown[:2], []), (*given[:2], []), ours, theirs):
         return "equal", ""
     report = result.report
     done = report.imputed or report.dropped or report.strategy != "verbatim"
@@ -154,6 +200,14 @@ def _verdict(db: imputedb.Database, text: str, given: Any, ours: str, theirs: st
     if completed is None or _same(shown, completed, ours, ours):
         return "imputed", ""
     return "wrong", f"{shown}, and over completed tables {completed}"[:2000]
+
+
+def _refusal(db: imputedb.Database, text: str, said: str) -> str:
+    """What an error of ours is where DuckDB answers: one of completed tables too, of what has no values, or neither."""
+    if any(words in said for words in EMPTY):
+        return "empty"
+    completed = _completed(db, text)
+    return "imputed" if completed is not None and completed[2] == [(said,)] else "refused"
 
 
 def _completed(db: imputedb.Database, text: str) -> Any:
