@@ -24,11 +24,7 @@ from imputedb.statistics.policy import Policy
 from imputedb.statistics.statistics import Kind, Statistics
 
 KEY = "\0key"  # no column of a database is called so
-"""Stands for the number that random numbers are keyed by.
-
-It is a hash of the table's first key column, or of the row id, and of what the table holds: rows of two tables that
-have the same keys have other random numbers.
-"""
+"""Stands for a hash of the table's first key column, or of the row id."""
 
 MEANT = "\0meant "
 """Before a column's name: where a NULL of it means something of its own."""
@@ -61,8 +57,12 @@ class Shelf:
         return self._whole([ROW])[ROW].values.astype(np.int64, copy=False)
 
     def keys(self, rows: NDArray[np.int64] | None = None) -> NDArray[np.uint64]:
-        """(n,) what random numbers are keyed by, of the rows with the given ids or of all."""
-        return self.cells([KEY], rows)[KEY].values.astype(np.uint64, copy=False)
+        """(n,) what random numbers are keyed by, of the rows with the given ids or of all.
+
+        Rows of two tables that have the same keys have other random numbers.
+        """
+        hashed = self.cells([KEY], rows)[KEY].values.astype(np.uint64, copy=False)
+        return mixed(hashed ^ np.uint64(self.statistics.content))
 
     def meant(self, name: str, rows: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
         """(n,) where a NULL of a column means something of its own."""
@@ -125,11 +125,7 @@ class Shelf:
         return self.engine.reading(self.scan.table, name, self.scan.alias)
 
     def _read(self, name: str, values: Array) -> Cells:
-        if name == KEY:
-            hashed = np.ma.getdata(values).astype(np.uint64, copy=False)
-            keys = mixed(hashed ^ np.uint64(self.statistics.content))
-            return Cells(keys, np.zeros(len(values), bool), Kind.OPAQUE)
-        if name == ROW or name.startswith(MEANT):
+        if name in (KEY, ROW) or name.startswith(MEANT):
             return Cells(np.ma.getdata(values), np.zeros(len(values), bool), Kind.OPAQUE)
         return features.cells(values, measured(self.statistics.columns[name], self.statistics.policy(name)))
 

@@ -77,7 +77,7 @@ def scored(engine: DuckDB, asked: Scoring, progress: Progress | None = None) -> 
         DataError: the outcome is not of numbers, there are too few rows, or predictors stay incomplete.
     """
     with engine.lock:
-        found = read(engine, staged(engine, asked.text))
+        found = read(engine, staged(engine, asked.text), blind=True)
         outcome = _outcome(found, asked.formula)
         fold = _folds(found, outcome, asked)
         predictions = np.full((asked.m, len(fold)), np.nan)

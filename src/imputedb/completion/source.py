@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,13 +98,17 @@ def staged(engine: DuckDB, text: str) -> Table:
     return staged
 
 
-def read(engine: DuckDB, table: Table, wanted: Sequence[str] | None = None) -> Source:
+def read(engine: DuckDB, table: Table, wanted: Sequence[str] | None = None, *, blind: bool = False) -> Source:
     """Reads targets (all incomplete columns unless `wanted`) and predictors.
+
+    `blind` random numbers know nothing of the values, so that none can leak by them.
 
     Raises:
         UnknownName: a wanted column is not there.
     """
     shape, statistics = engine.tables.shape(table), engine.statistics(table)
+    if blind:
+        statistics = replace(statistics, content=0)
     for name in wanted or ():
         if name not in shape.types:
             raise UnknownName(f"no column {name!r} in {table.name}; there are {', '.join(shape.types)}")

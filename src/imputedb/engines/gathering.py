@@ -52,6 +52,8 @@ class Gathering:
             else:
                 statistics = self._store.statistics(table, fingerprint) or self._gathered(table, shape, fingerprint)
             statistics = replace(statistics, policies=shape.policies)
+            if any(policy.before for policy in shape.policies.values()):
+                statistics = replace(statistics, content=profile.named(table.path[1:], shape.types))
             self._known.keep(table, (self._session.state(), fingerprint, statistics))
             return statistics
 
