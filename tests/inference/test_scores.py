@@ -1,6 +1,7 @@
 """Pooled scores of predictions, against arithmetic by hand and against what leaks."""
 
 import math
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,19 @@ from imputedb.inference.rubin import pooled
 
 def test_auc_by_hand_with_delongs_variance() -> None:
     """Every pair counted; placement values of cases and controls."""
-    y = np.array([1, 1, 1, 0, 0, 0, 0])
-    draws = [np.array([0.9, 0.6, 0.4, 0.5, 0.4, 0.2, 0.1]), np.array([0.8, 0.3, 0.5, 0.6, 0.1, 0.2, 0.4])]
+    y = np.repeat([1, 0], [12, 16])
+    one, other = np.array([0.9, 0.6, 0.4, 0.5, 0.4, 0.2, 0.1]), np.array([0.8, 0.3, 0.5, 0.6, 0.1, 0.2, 0.4])
+    draws = [np.concatenate([np.tile(p[:3], 4), np.tile(p[3:], 4)]) for p in (one, other)]
     logits, variances = [], []
     for p in draws:
         cases, controls = p[y == 1], p[y == 0]
         above = (cases[:, None] > controls) + 0.5 * (cases[:, None] == controls)
         area = above.mean()
-        variance = above.mean(axis=1).var(ddof=1) / 3 + above.mean(axis=0).var(ddof=1) / 4
+        variance = above.mean(axis=1).var(ddof=1) / 12 + above.mean(axis=0).var(ddof=1) / 16
         logits.append(math.log(area / (1 - area)))
         variances.append(variance / (area * (1 - area)) ** 2)
     found = imputedb.pool_scores(y, draws)
-    wanted = pooled(logits, variances, 6.0)
+    wanted = pooled(logits, variances, 27.0)
     assert found["auc"].pooled.estimate == pytest.approx(wanted.estimate, rel=1e-12)
     assert found["auc"].pooled.total == pytest.approx(wanted.total, rel=1e-12)
     low, high = wanted.interval()
@@ -89,7 +91,32 @@ def test_what_is_told_apart_without_an_error_has_no_calibration() -> None:
     found = imputedb.pool_scores([0, 0, 1, 1], [[0.1, 0.2, 0.8, 0.9]] * 2)
     assert set(found.scores) == {"auc", "brier"}
     assert found["auc"].estimate == 1
+    low, high = found["auc"].interval()
+    assert 0 <= low < 0.6
+    assert high == 1
     assert "without an error" in found.notes[0]
+    assert "2 cases and 2 controls are few" in found.notes[1]
+    tied = imputedb.pool_scores([0, 0, 1, 1], [[0.1, 0.5, 0.5, 0.9]] * 2)  # the best slope is infinite here too
+    assert set(tied.scores) == {"auc", "brier"}
+
+
+@pytest.mark.parametrize(("cases", "controls", "area"), [(1, 60, 0.6), (1, 60, 0.9), (5, 100, 0.8), (5, 5, 0.95)])
+def test_intervals_of_few_cases_cover(cases: int, controls: int, area: float) -> None:
+    rng = np.random.default_rng(6)
+    y, hits = np.repeat([1.0, 0.0], [cases, controls]), 0
+    shift = math.sqrt(2) * NormalDist().inv_cdf(area)
+    for _ in range(300):
+        p = 1 / (1 + np.exp(-(y * shift + rng.normal(size=len(y)))))
+        low, high = imputedb.pool_scores(y, [p, p])["auc"].interval()
+        assert 0 <= low <= high <= 1
+        hits += low <= area <= high
+    assert hits / 300 > 0.9
+
+
+def test_predictions_without_an_error_have_no_error_below_0() -> None:
+    y = np.arange(20.0)
+    found = imputedb.pool_scores(y, [y, y + 0.5 * (-1) ** np.arange(20)])
+    assert found["rmse"].interval().low >= 0
 
 
 @pytest.fixture

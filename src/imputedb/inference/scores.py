@@ -1,7 +1,7 @@
 """Scores of predictions by models of m completed data sets, pooled: ranking, error and calibration."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,10 @@ STEPS = 50
 
 CLIP = 1e-9
 """Probabilities are taken to be no nearer to 0 and 1, where their logits are infinite."""
+
+FEW = 10
+"""Cases or controls below which placements are too few for a variance of their own (measured: of 1 case in 61 rows the
+interval of DeLong covers 29 to 46 %, of 5 in 105 86 to 92 %; that of Hanley & McNeil 92 to 97 %)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,27 +74,36 @@ def pool_scores(truths: Sequence[float] | Vector, predictions: Sequence[Sequence
     measured = [(_of_probabilities if binary else _of_numbers)(y, one) for one in all_of]
     names = [name for name in measured[0] if all(name in one for one in measured)]
     found = {name: _pooled([one[name] for one in measured], len(y)) for name in names}
-    return Scores(found, len(y), () if "slope" in found else (_SEPARATED,))
+    return Scores(found, len(y), tuple(_remarks(y, "slope" in found)))
 
 
-_SEPARATED = "predictions of a draw tell zeros from ones without an error: calibration has neither slope nor intercept"
+def _remarks(y: Vector, sloped: bool) -> Iterator[str]:
+    if not sloped:
+        yield (
+            "predictions of a draw tell zeros from ones without an error, but for ties: calibration has neither slope "
+            "nor intercept"
+        )
+    ones = int(np.count_nonzero(y == 1))
+    if np.isin(y, (0.0, 1.0)).all() and min(ones, len(y) - ones) < FEW:
+        yield f"{ones} cases and {len(y) - ones} controls are few: the interval of auc is wide, and rough"
 
 
 @dataclass(frozen=True, slots=True)
 class _Score:
-    """A score of one draw, its variance, the scale to pool on, and how many parameters it has."""
+    """A score of one draw, its variance, the scale to pool on, one for its ends, and how many parameters it has."""
 
     estimate: float
     variance: float
     scale: Scale = IDENTITY
+    ends: Scale = IDENTITY
     parameters: int = 1
 
 
 def _pooled(scores: Sequence[_Score], rows: int) -> OnScale:
-    """On their scale where all lie inside it, else as they are."""
+    """On their scale where all lie inside it, else on that of its ends."""
     scale = scores[0].scale
     inside = all(scale.low < one.estimate < scale.high for one in scores)
-    used = scale if inside else IDENTITY
+    used = scale if inside else scores[0].ends
     there = [used.there(one.estimate) for one in scores]
     spread = [one.variance * used.slope(one.estimate) ** 2 for one in scores]
     one: Pooled = pooled(there, spread, float(rows - scores[0].parameters))
@@ -102,7 +115,7 @@ def _of_numbers(y: Vector, p: Vector) -> dict[str, _Score]:
     mse, n = float(errors.mean()), len(y)
     root = math.sqrt(mse)
     variance = float(errors.var(ddof=1)) / n / (4 * mse) if mse else 0.0
-    return {"rmse": _Score(root, variance, LOG), "slope": _line(y, p), "intercept": _offset(y, p)}
+    return {"rmse": _Score(root, variance, LOG, _FROM_ZERO), "slope": _line(y, p), "intercept": _offset(y, p)}
 
 
 def _line(y: Vector, p: Vector) -> _Score:
@@ -126,11 +139,11 @@ def _of_probabilities(y: Vector, p: Vector) -> dict[str, _Score]:
     inside = np.clip(p, CLIP, 1 - CLIP)
     logits = np.log(inside / (1 - inside))
     losses = (y - p) ** 2
-    brier = _Score(float(losses.mean()), float(losses.var(ddof=1)) / len(y), LOG)
+    brier = _Score(float(losses.mean()), float(losses.var(ddof=1)) / len(y), LOG, _FROM_ZERO)
     if np.ptp(logits) == 0:
         raise DataError("all predictions are equal: they rank nothing, and calibration has no slope")
     found = {"auc": _auc(y, p), "brier": brier}
-    if logits[y == 1].min() > logits[y == 0].max() or logits[y == 1].max() < logits[y == 0].min():
+    if logits[y == 1].min() >= logits[y == 0].max() or logits[y == 1].max() <= logits[y == 0].min():
         return found
     ones = np.ones((len(y), 1))
     both, covariance = _logistic(np.concatenate([ones, logits[:, None]], axis=1), y, np.zeros(len(y)))
@@ -140,16 +153,49 @@ def _of_probabilities(y: Vector, p: Vector) -> dict[str, _Score]:
 
 
 def _auc(y: Vector, p: Vector) -> _Score:
-    """Area under the receiver operating characteristic, and its variance (DeLong, DeLong & Clarke-Pearson 1988)."""
+    """Area under the receiver operating characteristic, and its variance (DeLong, DeLong & Clarke-Pearson 1988).
+
+    Of few cases or controls, and where all pairs are ranked alike, that of Hanley & McNeil (1982).
+    """
     cases, controls = p[y == 1], p[y == 0]
     above = _midranks(np.concatenate([cases, controls]))
     k, n = len(cases), len(controls)
     of_cases = (above[:k] - _midranks(cases)) / n
     of_controls = 1 - (above[k:] - _midranks(controls)) / k
-    variance = (float(of_cases.var(ddof=1)) / k if k > 1 else 0.0) + (
-        float(of_controls.var(ddof=1)) / n if n > 1 else 0.0
-    )
-    return _Score(float(of_cases.mean()), variance, LOGIT)
+    area, ends = float(of_cases.mean()), _with_ends(min(k, n))
+    if min(k, n) >= FEW and 0 < area < 1:
+        variance = float(of_cases.var(ddof=1)) / k + float(of_controls.var(ddof=1)) / n
+    else:
+        variance = _hanley_mcneil(area if 0 < area < 1 else _within(area, min(k, n)), k, n)
+    return _Score(area, variance, LOGIT, ends)
+
+
+def _hanley_mcneil(area: float, cases: int, controls: int) -> float:
+    """Variance of an area, by what it would be of exponential distributions."""
+    square = area * area
+    both, other = area / (2 - area), 2 * square / (1 + area)
+    spread = area * (1 - area) + (cases - 1) * (both - square) + (controls - 1) * (other - square)
+    return spread / (cases * controls)
+
+
+def _within(share: float, count: int) -> float:
+    """A share of so many with half a one added to either side, so that its logit is finite (Anscombe 1956)."""
+    return (count * share + 0.5) / (count + 1)
+
+
+def _with_ends(count: int) -> Scale:
+    """The logit of a share of so many, finite at 0 and 1, and back to no less and no more."""
+
+    def slope(share: float) -> float:
+        return LOGIT.slope(_within(share, count)) * count / (count + 1)
+
+    def back(there: float) -> float:
+        return min(1.0, max(0.0, ((count + 1) * LOGIT.back(there) - 0.5) / count))
+
+    return Scale("logit", lambda share: LOGIT.there(_within(share, count)), slope, back)
+
+
+_FROM_ZERO = Scale("identity", IDENTITY.there, IDENTITY.slope, lambda z: max(z, 0.0))
 
 
 def _midranks(values: Vector) -> Vector:
