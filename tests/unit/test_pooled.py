@@ -337,6 +337,17 @@ def test_a_share_of_a_window_has_the_interval_of_a_share(table: Database, window
     assert share.interval() == pytest.approx(expected.interval(), rel=1e-6)
 
 
+@pytest.mark.parametrize("below", ["count(*) FILTER (WHERE x > 1)", "count_if(x > 1)"])
+def test_a_ratio_of_counts_that_are_no_part_of_the_whole_may_be_above_1(table: Database, below: str) -> None:
+    query = "SELECT y > .4 AS high, count(*) / sum({}) OVER () FROM t GROUP BY 1 ORDER BY 1"
+    ratio, share = of_group(table, query.format(below)), of_group(table, query.format("count(*)"))
+    low, high = ratio.interval()
+    assert low < ratio.estimate < high
+    assert ratio.estimate > share.estimate
+    assert high > 1
+    assert 0 <= share.interval().low <= share.interval().high <= 1
+
+
 @pytest.mark.parametrize(
     "output",
     [

@@ -17,7 +17,7 @@ class Share(NamedTuple):
     Attributes:
         variance: of the share, an expression of aggregates and windows.
         freedom: degrees of freedom of complete data: the rows of the whole, less 1.
-        form: its ends; None where its values are not only 0 and 1.
+        form: its ends; None where it has none: its values are not only 0 and 1, or its rows none of the whole's.
     """
 
     variance: Tree
@@ -54,8 +54,17 @@ def share_of_whole(tree: Tree) -> Share | None:
     scale = factor * above / (below * inner)
     spread = over(times(rows, squares), times(minus(rows, t.number(1)), square(whole)))
     variance = times(t.literal(scale**2), t.call("greatest", spread, t.literal(0.0)))
-    counts = {str(one["function_name"]).lower() for one in (part, summed)} <= ALL_COUNTS and scale > 0
-    return Share(variance, minus(rows, t.number(1)), Form("share", scale, None) if counts else None)
+    return Share(
+        variance, minus(rows, t.number(1)), Form("share", scale, None) if _within(part, summed, scale) else None
+    )
+
+
+def _within(part: Tree, summed: Tree, scale: float) -> bool:
+    """Whether the rows that are counted above are some of those below, so that the ratio has an end."""
+    if scale <= 0 or not {str(one["function_name"]).lower() for one in (part, summed)} <= ALL_COUNTS:
+        return False
+    every = str(summed["function_name"]).lower() == "count_star" and not summed.get("filter")
+    return every or t.without_place(part) == t.without_place(summed)
 
 
 def _is_total(tree: Tree) -> bool:
