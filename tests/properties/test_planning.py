@@ -8,10 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imputedb.algebra.column import Column
+from imputedb.algebra.query import Query
+from imputedb.algebra.relation import Scan, Table
+from imputedb.algebra.scalar import Scalar
 from imputedb.planning.frontier import Frontier
 from imputedb.planning.invariant import check
 from imputedb.planning.planner import base, plan
 from imputedb.planning.problem import Problem
+from imputedb.statistics.statistics import ColumnStatistics, Kind, Statistics
 from tests.properties.exhaustive import every_plan
 from tests.properties.problems import problems
 
@@ -111,3 +115,25 @@ def test_prices_are_monotone(a: float, b: float, targets: int, attributes: int, 
         assert math.isfinite(imputer.time(large))
         wider = Work(few, targets, attributes + 5, missing, 0.5)
         assert imputer.penalty(wider) <= imputer.penalty(small)
+
+
+def test_a_column_is_priced_by_what_fills_it_in() -> None:
+    """Columns with an imputer of their own were priced by the query's."""
+    from dataclasses import replace
+
+    from imputedb.imputers.mean import Mean
+    from imputedb.imputers.tree import Tree
+    from imputedb.statistics.policy import Policy
+
+    known = {name: ColumnStatistics("INTEGER", Kind.INTEGER, 300, 50, "5", 0.4) for name in ("a", "b")}
+    scan = Scan(Table("memory", "main", "t"), "t")
+    columns = [Column("t", name) for name in ("a", "b")]
+    shown = tuple(Scalar(str(c), frozenset((c,)), {}, name=str(c)) for c in columns)
+    plain = Problem(Query((scan,), (), (), shown), {"t": Statistics(1000, known)}, (Tree(),))
+    own = replace(plain, statistics={"t": Statistics(1000, known, {"a": Policy(imputer="mean")})})
+    mean = replace(plain, imputers=(Mean(),))
+    a, b = (plain.mask(frozenset((column,))) for column in columns)
+    assert own.impute(0, a, 500.0, 7) == mean.impute(0, a, 500.0, 7) != plain.impute(0, a, 500.0, 7)
+    assert own.impute(0, b, 500.0, 7) == plain.impute(0, b, 500.0, 7)
+    (first, second), both = (mean.impute(0, a, 500.0, 7), plain.impute(0, b, 500.0, 7)), own.impute(0, a | b, 500.0, 7)
+    assert both == pytest.approx(((first[0] + second[0]) / 2, first[1] + second[1]))

@@ -19,9 +19,8 @@ from imputedb.algebra.relation import (
 )
 from imputedb.algebra.scalar import AllOf, Scalar
 from imputedb.algebra.walk import aliases
-from imputedb.imputers.imputer import Work
 from imputedb.planning import cost
-from imputedb.planning.problem import Problem, price
+from imputedb.planning.problem import Problem
 from imputedb.statistics.propagate import dropped, filtered, joined
 from imputedb.statistics.selectivity import UNKNOWN, selectivity
 
@@ -60,7 +59,7 @@ def _estimate(relation: Relation, problem: Problem, found: dict[int, Estimate]) 
         case Impute(below, columns, imputer):
             rows = _estimate(below, problem, found)
             model = next(one for one in problem.imputers if one.name == imputer)
-            estimate = Estimate(rows, price(model, _work(relation, columns, rows, problem))[1])
+            estimate = Estimate(rows, problem.priced(model, columns, rows, _attributes(relation, problem))[1])
         case Aggregate(below, groups):
             rows = _estimate(below, problem, found)
             estimate = Estimate(min(rows, _groups(groups, problem)), cost.answering(rows))
@@ -80,11 +79,8 @@ def _shares(columns: Columns, problem: Problem) -> list[float]:
     return [problem.statistics[column.relation].missing_share(column.name) for column in columns]
 
 
-def _work(impute: Impute, columns: Columns, rows: float, problem: Problem) -> Work:
-    attributes = sum(max(1, len(problem.statistics[alias].predictors)) for alias in aliases(impute))
-    spread = sum(problem.statistics[c.relation].columns[c.name].spread for c in columns)
-    shares = _shares(columns, problem)
-    return Work(rows, len(columns), max(attributes, len(columns) + 1), sum(shares) / len(shares), spread)
+def _attributes(impute: Impute, problem: Problem) -> int:
+    return sum(max(1, len(problem.statistics[alias].predictors)) for alias in aliases(impute))
 
 
 def _groups(groups: tuple[Scalar, ...], problem: Problem) -> float:

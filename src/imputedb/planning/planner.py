@@ -6,12 +6,12 @@ from imputedb.algebra.column import Column, Columns
 from imputedb.algebra.query import Query
 from imputedb.algebra.relation import Drop, Impute, Scan
 from imputedb.algebra.scalar import Scalar
-from imputedb.imputers.imputer import Imputer, Work
+from imputedb.imputers.imputer import Imputer
 from imputedb.planning import cost
 from imputedb.planning.candidate import Candidate, scanned
 from imputedb.planning.frontier import Frontier, Pareto
 from imputedb.planning.placement import placements
-from imputedb.planning.problem import JoinPredicate, Problem, Source, price
+from imputedb.planning.problem import JoinPredicate, Problem, Source
 
 EXACT_TABLES = 5
 """Up to so many tables the search is exact."""
@@ -133,11 +133,7 @@ def _completed(source: Source, problem: Problem, columns: Columns, imputer: Impu
         candidate = Candidate(Drop(source.scan, gone), rows, 0, source.attributes, 1.0, 1, time)
     rest = columns - gone
     if rest and imputer is not None:
-        shares = [statistics.missing_share(column.name) for column in rest]
-        spread = sum(statistics.columns[column.name].spread for column in rest)
-        attributes = max(source.attributes, len(rest) + 1)
-        work = Work(candidate.rows, len(rest), attributes, sum(shares) / len(shares), spread)
-        penalty, time = price(imputer, work)
+        penalty, time = problem.priced(imputer, rest, candidate.rows, source.attributes)
         relation = Impute(candidate.relation, rest, imputer.name, problem.own(rest))
         loss, placements = candidate.loss + penalty, candidate.placements + 1
         candidate = Candidate(relation, candidate.rows, 0, source.attributes, loss, placements, candidate.time + time)

@@ -1,6 +1,7 @@
 """A query with its statistics, numbered for the planner: sets of columns and of tables are integers, a bit each."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,7 @@ from imputedb.algebra.relation import Scan
 from imputedb.algebra.scalar import AllOf, Scalar
 from imputedb.imputers import checked
 from imputedb.imputers.imputer import Imputer, Work, fills_in_sql
+from imputedb.imputers.registry import the_one
 from imputedb.planning import cost
 from imputedb.statistics.propagate import dropped
 from imputedb.statistics.selectivity import selectivity
@@ -149,25 +151,11 @@ class Problem:
         """The missing share of each column, by its bit."""
         return {bit: self.statistics[c.relation].missing_share(c.name) for c, bit in self._bits.items()}
 
-    @cached_property
-    def _described(self) -> dict[int, tuple[int, float, float, float]]:
-        return {}
-
-    def _targets(self, mask: int) -> tuple[int, float, float, float]:
-        """Of the columns of a mask: how many, their mean and largest missing share, their spread."""
-        found = self._described.get(mask)
-        if found is None:
-            columns = self.columns_of(mask)
-            shares = [self.statistics[c.relation].missing_share(c.name) for c in columns]
-            spread = sum(self.statistics[c.relation].columns[c.name].spread for c in columns)
-            found = (len(columns), sum(shares) / len(shares), max(shares), spread)
-            self._described[mask] = found
-        return found
-
     def drop(self, mask: int, rows: float) -> tuple[float, float]:
         """Rows that a Drop leaves, and its time."""
-        count, _, largest, _ = self._targets(mask)
-        return dropped(rows, (largest,)), cost.filtering(rows, count)
+        columns = self.columns_of(mask)
+        largest = max(self.statistics[c.relation].missing_share(c.name) for c in columns)
+        return dropped(rows, (largest,)), cost.filtering(rows, len(columns))
 
     @cached_property
     def _prices(self) -> dict[tuple[int, int, float, int], tuple[float, float]]:
@@ -178,12 +166,29 @@ class Problem:
         key = (imputer, mask, rows, attributes)
         found = self._prices.get(key)
         if found is None:
-            found = self._prices[key] = price(self.imputers[imputer], self._work(mask, rows, attributes))
+            found = self._prices[key] = self.priced(self.imputers[imputer], self.columns_of(mask), rows, attributes)
         return found
 
-    def _work(self, mask: int, rows: float, attributes: int) -> Work:
-        count, mean, _, spread = self._targets(mask)
-        return Work(rows, count, max(attributes, count + 1), mean, spread)
+    def priced(self, imputer: Imputer, columns: Columns, rows: float, attributes: int) -> tuple[float, float]:
+        """Penalty and time of an Impute of some columns by an imputer; of those with one of their own, by that one.
+
+        Parts that several imputers fill in take the sum of their times; their penalties count by their columns.
+        """
+        own = dict(self.own(columns))
+        parts: dict[str, set[Column]] = {}
+        for column in columns:
+            parts.setdefault(own.get(column, imputer.name), set()).add(column)
+        penalty = time = 0.0
+        for name, part in sorted(parts.items()):
+            one = imputer if name == imputer.name else the_one(name, "a column needs")
+            lost, taken = price(one, self._work(part, rows, attributes))
+            penalty, time = penalty + lost * len(part) / len(columns), time + taken
+        return penalty, time
+
+    def _work(self, columns: Collection[Column], rows: float, attributes: int) -> Work:
+        shares = sorted(self.statistics[c.relation].missing_share(c.name) for c in columns)
+        spread = math.fsum(self.statistics[c.relation].columns[c.name].spread for c in columns)
+        return Work(rows, len(columns), max(attributes, len(columns) + 1), sum(shares) / len(shares), spread)
 
 
 def price(imputer: Imputer, work: Work) -> tuple[float, float]:
