@@ -56,7 +56,7 @@ def test_held_out_cells_choose_the_scale(seed: int) -> None:
 )
 def test_values_come_back_as_they_were(values: list[float], scale: Scale) -> None:
     cells = Cells(np.array(values, np.float64), np.zeros(len(values), bool), Kind.NUMBER)
-    back = unscaled(scaled(cells, scale).values, distinct(cells), scale)
+    back = unscaled(scaled(cells, scale).values, *distinct(cells, scale))
     assert set(back) <= set(cells.values)
     assert np.array_equal(scale(back.astype(np.float64)), scale(cells.values.astype(np.float64)))
 

@@ -88,11 +88,10 @@ def scaled(cells: Cells, scale: Scale) -> Cells:
     return Cells(scale(np.where(gone, np.nan, cells.values.astype(np.float64))), gone, Kind.NUMBER)
 
 
-def distinct(cells: Cells) -> Cells:
-    """Every observed value of a column once, in rising order."""
-    observed = cells.values[~_empty(cells)]
-    values = np.unique(observed)
-    return Cells(values, np.zeros(len(values), bool), cells.kind)
+def distinct(cells: Cells, scale: Scale) -> tuple[Array, Vector]:
+    """Every observed value of a column once, in rising order, and where it stands on a scale."""
+    values = np.unique(cells.values[~_empty(cells)])
+    return values, scale(values.astype(np.float64))
 
 
 def _empty(cells: Cells) -> NDArray[np.bool_]:
@@ -100,10 +99,9 @@ def _empty(cells: Cells) -> NDArray[np.bool_]:
     return cells.missing | np.isnan(cells.values.astype(np.float64))
 
 
-def unscaled(values: Array, known: Cells, scale: Scale) -> Array:
-    """The values, to the last bit, that some are on a scale; `known` are all, as `distinct` gives them."""
-    line = scale(known.values.astype(np.float64))
-    return known.values[np.minimum(np.searchsorted(line, values.astype(np.float64)), len(line) - 1)]
+def unscaled(values: Array, known: Array, line: Vector) -> Array:
+    """The values, to the last bit, that some are on a scale; of all that are known, as `distinct` gives them."""
+    return known[np.minimum(np.searchsorted(line, values.astype(np.float64)), len(line) - 1)]
 
 
 def _seen(rows: Rows, column: Column) -> NDArray[np.intp]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from imputedb import arguments, kernel
 from imputedb.algebra.column import Column
 from imputedb.imputers.convergence import Chains, Movement
-from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work
+from imputedb.imputers.imputer import Array, Progress, Rows, Work
 from imputedb.imputers.order import by_key, by_name, turned_back
 from imputedb.imputers.scales import Scale, distinct, scaled, scales, unscaled
 from imputedb.kernel import cost
@@ -171,14 +171,14 @@ class Prepared:
         found = {}
         for column, values in zip(self.targets, one.values, strict=True):
             own = column in drawn and column in self.scales
-            given = unscaled(values, self._known[column], self.scales[column]) if own else values
+            given = unscaled(values, *self._known[column]) if own else values
             found[column] = turned_back(self.missing[column], self.turn, given)
         return found
 
     @cached_property
-    def _known(self) -> Mapping[Column, Cells]:
-        """What is observed of the targets that have a scale, each value once."""
-        return {column: distinct(self.rows.columns[column]) for column in self.scales}
+    def _known(self) -> Mapping[Column, tuple[Array, NDArray[np.float64]]]:
+        """What is observed of the targets that have a scale, each value once, and where it stands on that."""
+        return {column: distinct(self.rows.columns[column], scale) for column, scale in self.scales.items()}
 
     def _filled(
         self, seed: int, numbers: Sequence[int], progress: Progress | None, drawn: Collection[Column]
