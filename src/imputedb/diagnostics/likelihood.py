@@ -12,7 +12,7 @@ from imputedb.errors import DataError, UnknownName
 from imputedb.inference.answers import Question
 from imputedb.inference.distribution import t_two_sided, two_sided
 from imputedb.inference.freedom import INFINITE
-from imputedb.inference.rubin import Interval
+from imputedb.inference.rubin import FEWEST, Interval
 from imputedb.inference.scale import FISHER, IDENTITY, LOG, Scale
 
 Matrix = NDArray[np.float64]
@@ -32,6 +32,7 @@ class Likely:
         level: of its confidence.
         question: what it is about: a population.
         reason: why there is no interval, None where there is one.
+        df: degrees of freedom of the interval: those of observed data (Barnard & Rubin 1999).
     """
 
     estimate: float
@@ -41,6 +42,7 @@ class Likely:
     level: float = 0.95
     question: Question = "population"
     reason: str | None = None
+    df: float = INFINITE
 
     def times(self, factor: float) -> "Likely":
         """The same number in other units."""
@@ -49,13 +51,13 @@ class Likely:
     @property
     def p_value(self) -> float:
         """Two-sided p of the hypothesis that the number is 0."""
-        return t_two_sided(self.estimate / self.se, INFINITE) if self.se > 0 else math.nan
+        return t_two_sided(self.estimate / self.se, self.df) if self.se > 0 else math.nan
 
     def interval(self, level: float | None = None) -> Interval:
-        """The interval of large samples."""
-        if not self.scale.low < self.estimate < self.scale.high or math.isnan(self.se):
+        """The interval by Student's t; NaN where less than one degree of freedom is left."""
+        if not self.scale.low < self.estimate < self.scale.high or math.isnan(self.se) or self.df < FEWEST:
             return Interval(math.nan, math.nan)
-        half = two_sided(self.level if level is None else level, INFINITE) * self.se * self.scale.slope(self.estimate)
+        half = two_sided(self.level if level is None else level, self.df) * self.se * self.scale.slope(self.estimate)
         middle = self.scale.there(self.estimate)
         return Interval(self.scale.back(middle - half), self.scale.back(middle + half))
 
@@ -110,9 +112,10 @@ class Likelihood:
         def slopes(spread: Matrix) -> Matrix:
             return np.asarray(np.linalg.solve(spread[np.ix_(x, x)], spread[x, y]))
 
-        found = {"(Intercept)": self._of(lambda mean, spread: float(mean[y] - mean[x] @ slopes(spread)))}
+        k = len(x) + 1
+        found = {"(Intercept)": self._of(lambda mean, spread: float(mean[y] - mean[x] @ slopes(spread)), fitted=k)}
         for place, name in enumerate(predictors):
-            found[name] = self._of(lambda _, spread, place=place: float(slopes(spread)[place]))  # type: ignore[misc]
+            found[name] = self._of(lambda _, spread, place=place: float(slopes(spread)[place]), fitted=k)  # type: ignore[misc]
         return found
 
     def _place(self, name: str) -> int:
@@ -120,7 +123,8 @@ class Likelihood:
             raise UnknownName(f"no column {name!r} with numbers that vary; there are {', '.join(self.names)}")
         return self.names.index(name)
 
-    def _of(self, function: Callable[[Matrix, Matrix], float], scale: Scale = IDENTITY) -> Likely:
+    def _of(self, function: Callable[[Matrix, Matrix], float], scale: Scale = IDENTITY, fitted: int = 1) -> Likely:
+        """A number, and its error by the delta method; `fitted` parameters cost a degree of freedom each."""
         at = _packed(self.mean, self.covariance)
         sizes = np.sqrt(np.diag(self.covariance))
         steps = _STEP * _packed(sizes, np.outer(sizes, sizes))
@@ -134,7 +138,9 @@ class Likelihood:
         complete = float(slope @ _complete(self.covariance, self.rows) @ slope)
         missing = max(0.0, 1 - complete / variance) if variance > 0 else 0.0
         error = math.sqrt(variance) if variance >= 0 else math.nan
-        return Likely(float(function(self.mean, self.covariance)), error, missing, scale, self.level)
+        whole = float(self.rows - fitted)
+        df = (whole + 1) / (whole + 3) * whole * (1 - missing) if whole > 0 else 0.0
+        return Likely(float(function(self.mean, self.covariance)), error, missing, scale, self.level, df=df)
 
 
 def likelihood(values: Matrix, names: Sequence[str], level: float = 0.95) -> Likelihood:
