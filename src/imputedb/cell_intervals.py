@@ -198,8 +198,6 @@ def _left(
     table: Stored, asked: Request, target: Column, intervals: list[CellInterval]
 ) -> tuple[list[CellInterval], list[str]]:
     """The cells, without a value where a policy leaves them missing, and how many these are."""
-    if not asked.permit(target).policy.below:
-        return intervals, []
     places = np.flatnonzero(asked.rows.columns[target].missing)[asked.left(target)]
     rows = set(table.identities[places].tolist())
     stay = [replace(one, value=None) if one.row in rows else one for one in intervals]

@@ -183,7 +183,7 @@ def _check(imputers: Sequence[Imputer], pattern: str) -> None:
 def staying(asked: Request, column: Column, values: Array) -> list[str]:
     """What is to be said of cells, hidden ones among them, that a policy leaves missing."""
     count, policy = int(np.ma.getmaskarray(values).sum()), asked.permit(column).policy
-    return [f"{count:,} cells of {column.name} stay missing: {policy.left}"] if count and policy.leaves else []
+    return [f"{count:,} cells of {column.name} stay missing: {policy.left}"] if count else []
 
 
 def others(asked: Request) -> list[str]:

@@ -140,7 +140,9 @@ def permits(shelf: Shelf, targets: Collection[Column], columns: Collection[Colum
         how = Computed(shelf.engine, shelf.scan.table, shelf.statistics, column) if policy.derived else None
         weights = shelf.cells([policy.weight])[policy.weight] if policy.weight else None
         clusters = shelf.cells([policy.cluster])[policy.cluster] if policy.cluster else None
-        found[column] = Permit(policy, outside, times, how, weights, in_order(policy, shelf.cells), clusters)
+        own = policy.action in ("keep", "structural")
+        meant = shelf.meant(column.name) & shelf.cells([column.name])[column.name].missing if own else None
+        found[column] = Permit(policy, outside, times, how, weights, in_order(policy, shelf.cells), clusters, meant)
     return found
 
 

@@ -61,7 +61,7 @@ class Stored:
         """Some rows, in the order given, with what may be looked at."""
         rows = self.rows.at(places)
         columns = {column: cells for column, cells in rows.columns.items() if column not in barred}
-        known = {column: _at(permit, places) for column, permit in self.permits.items()}
+        known = {column: permit.at(places) for column, permit in self.permits.items()}
         meant = {column: flags[places] for column, flags in self.meant.items()}
         return replace(
             self, rows=Rows(columns, rows.keys), identities=self.identities[places], permits=known, meant=meant
@@ -113,18 +113,12 @@ def stored(engine: DuckDB, name: str, wanted: Sequence[str] = ()) -> Stored:
         identities = np.ma.getdata(engine.arrays(t.select([identity], engine.source(table, "t")))["identity"])
     order = np.argsort(keys, kind="stable")
     cells = {Column(table.name, name): columns[name].at(order) for name in names}
-    found = {c: _at(permit, order) for c, permit in permits(shelf, list(cells), list(cells)).items()}
+    found = {c: permit.at(order) for c, permit in permits(shelf, list(cells), list(cells)).items()}
     own = [c for c in cells if statistics.policy(c.name).action in ("keep", "structural")]
     meant = {column: shelf.meant(column.name)[order] for column in own}
     return Stored(
         table, statistics, Rows(cells, keys[order]), statistics.key or "rowid", identities[order], found, meant
     )
-
-
-def _at(permit: Permit, order: NDArray[np.intp]) -> Permit:
-    times, weights = permit.times and permit.times.at(order), permit.weights and permit.weights.at(order)
-    clusters, along = permit.clusters and permit.clusters.at(order), permit.series and permit.series.at(order)
-    return replace(permit, times=times, weights=weights, series=along, clusters=clusters)
 
 
 def _telling(statistics: Statistics, wanted: Sequence[str]) -> frozenset[str]:

@@ -154,3 +154,58 @@ def test_whole_numbers_of_few_values_are_no_codes_where_they_are_derived(tmp_pat
     db.impute("t", tmp_path / "out", m=2, imputer="pmm")
     db.register("done", opened(tmp_path / "out").frame(1))
     assert db.execute("SELECT count(*), count(d), max(d) FROM done WHERE d = a * b") == [(400, 400, 20)]
+
+
+STAYS = {
+    "keep": ({"action": "keep"}, 266),
+    "drop": ({"action": "drop"}, 266),
+    "structural": ({"action": "structural", "when": "sex = 'm'"}, 333),
+    "below": ({"below": 0.95}, 266),
+    "before": ({"before": "id"}, 399),
+}
+
+
+def parted() -> Database:
+    """A table whose w2 is missing wherever w is, in 134 of 400 rows, 67 of them of men."""
+    x, gone, db = np.random.default_rng(0).normal(50, 10, 400), np.arange(400) % 3 == 0, imputedb.connect()
+    columns = {
+        "id": np.arange(400),
+        "sex": np.where(np.arange(400) % 2 == 0, "f", "m"),
+        "z": x + np.sin(np.arange(400)),
+    }
+    db.register("t", {**columns, "w": np.ma.masked_array(x, gone), "w2": np.ma.masked_array(2 * x, gone)})
+    db.policy("t", "w2", derived="w * 2")
+    return db
+
+
+@pytest.mark.parametrize("said", STAYS)
+def test_what_is_derived_from_a_cell_that_stays_stays_too(said: str, tmp_path: Path) -> None:
+    options, count = STAYS[said]
+    db = parted()
+    db.policy("t", "w", **{**options, "below": 0.9999} if said == "below" else options)
+    assert db.sql("SELECT count(w2) FROM t").fetchall() == [(count,)]
+    for columns in (None, ["w2"]):
+        done = db.impute("t", tmp_path / "out", m=2, columns=columns)
+        for draw in (1, 2):
+            frame = done.frame(draw)
+            assert frame.w2.count() == count
+            np.testing.assert_allclose(frame.w2, 2 * frame.w)
+        told = done.manifest["columns"]["w2"]
+        assert told["imputed"] == count - 266
+        assert any(f"{400 - count} cells stay NULL" in note for note in told["notes"])
+    cells = db.cells("t", "w2").cells
+    assert sum(one.value is not None for one in cells) == count - 266
+    evaluated = db.evaluate("t", imputer="mean", columns=["w2"])
+    assert any(f"{400 - count} cells of w2 stay missing" in note for note in evaluated.notes)
+
+
+@pytest.mark.parametrize("text", ["w / nullif(k, 0)", "CASE WHEN k > 0 THEN w / k END"])
+def test_a_derived_value_may_be_null(text: str, tmp_path: Path) -> None:
+    x, k, gone = np.random.default_rng(0).normal(50, 10, 400), np.arange(400) % 5, np.arange(400) % 3 == 0
+    db = imputedb.connect()
+    ratio = np.ma.masked_array(x / np.maximum(k, 1), gone | (k == 0))
+    db.register("t", {"id": np.arange(400), "k": k, "w": np.ma.masked_array(x, gone), "r": ratio})
+    db.policy("t", "r", derived=text)
+    done = db.impute("t", tmp_path / "out", m=2)
+    assert done.frame(1).r.count() == 320
+    assert any("80 cells stay NULL" in note for note in done.manifest["columns"]["r"]["notes"])

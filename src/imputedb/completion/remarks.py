@@ -75,6 +75,7 @@ def warnings(source: Source, imputer: Imputer, m: int, records: Sequence[Mapping
         column.name
         for column in source.targets
         if len({record.get("digests", {}).get(column.name, number) for number, record in enumerate(records)}) == 1
+        and records[0].get("stay", {}).get(column.name, 0) < source.missing[column]
     ]
     found = list(source.undetermined)
     if same:

@@ -42,7 +42,7 @@ class Source:
         targets: columns to fill.
         left: incomplete columns that stay so, each with its reason.
         fingerprint: a hash of the rows, their types, and the values declared missing.
-        permits: what policies permit of the targets.
+        permits: what policies permit of the targets, and of what these are derived from.
         meant: by column, where a NULL means something of its own.
         missing: by target, how many cells miss a value.
         policies: of all columns, in words.
@@ -120,6 +120,7 @@ def read(engine: DuckDB, table: Table, wanted: Sequence[str] | None = None, *, b
     names = [name for name in shape.types if name in {*targets, *read} or _predicts(statistics, name)]
     shelf, columns = Shelf(engine, Scan(table, "t"), statistics), tuple(Column(table.name, name) for name in targets)
     rows = Rows({Column(table.name, name): cells for name, cells in shelf.cells(names).items()}, shelf.keys())
+    decided = [column for column in rows.columns if column in columns or column.name in read]
     own = [c for c in rows.columns if statistics.policy(c.name).action in ("keep", "structural")]
     return Source(
         table,
@@ -128,7 +129,7 @@ def read(engine: DuckDB, table: Table, wanted: Sequence[str] | None = None, *, b
         columns,
         dict(sorted(left.items())),
         _fingerprint(engine, table),
-        permits(shelf, columns, rows.columns),
+        permits(shelf, decided, rows.columns),
         {column: shelf.meant(column.name) & rows.columns[column].missing for column in own},
         {column: statistics.columns[column.name].missing for column in columns},
         statistics.said,

@@ -108,7 +108,8 @@ def misfits(request: Request) -> dict[Column, list[str]]:
     ]
     if not proper or any(request.permit(column).times is not None for column in request.targets):
         return {}
-    rows = _seen(request.rows)
+    places = _seen(request.rows)
+    rows = replace(request.rows.at(places), learn=None, draws=None)
     hidden = _hidden(rows, request.targets)
     wanted = [column for column in proper if np.count_nonzero(hidden[column]) >= FEWEST]
     if not wanted:
@@ -117,25 +118,29 @@ def misfits(request: Request) -> dict[Column, list[str]]:
         column: cells.like(cells.values, cells.missing | hidden[column]) if column in hidden else cells
         for column, cells in rows.columns.items()
     }
-    asked = replace(request, rows=replace(rows, columns=columns))
-    drawn = list(asked.draws(range(1, DRAWS + 1)))
+    permits = {column: permit.at(places) for column, permit in request.permits.items()}
+    asked = replace(request, rows=replace(rows, columns=columns), permits=permits)
+    drawn = list(asked.drawn(range(1, DRAWS + 1)))
+    known = {column: _known(columns[column], hidden[column], [one[column] for one in drawn]) for column in hidden}
+    wanted = [column for column in wanted if np.count_nonzero(known[column]) >= FEWEST]
     versions = {
-        column: _versions(rows.columns[column], [one[column] for one in drawn], hidden[column]) for column in hidden
+        column: _versions(rows.columns[column], columns[column], [one[column] for one in drawn], known[column])
+        for column in hidden
     }
     said: dict[Column, list[str]] = {}
     for column in wanted:
         gone = request.rows.columns[column].missing
-        judged = _Judged(rows, column, hidden[column], versions, request.filler(column).name)
+        judged = _Judged(rows, column, known[column], versions, request.filler(column).name)
         said[column] = list(judged.sentences(float(gone.mean()) * np.sqrt(len(gone))))
     return said
 
 
-def _seen(rows: Rows) -> Rows:
-    """The rows that are looked at: of those that are learnt from, the first by a hash of their keys."""
+def _seen(rows: Rows) -> NDArray[np.intp]:
+    """The places of the rows that are looked at: of those that are learnt from, the first by a hash of their keys."""
     places = np.arange(len(rows.keys)) if rows.learn is None else np.flatnonzero(rows.learn)
     if len(places) > SEEN:
         places = np.sort(places[np.argpartition(keyed(rows.keys[places], "seen"), SEEN)[:SEEN]])
-    return replace(rows.at(places), learn=None, draws=None)
+    return places
 
 
 def _hidden(rows: Rows, targets: Sequence[Column]) -> dict[Column, Flags]:
@@ -156,12 +161,19 @@ def _spared(flags: Flags, observed: Flags) -> Flags:
     return flags if 2 * np.count_nonzero(flags) <= np.count_nonzero(observed) else np.zeros(len(flags), bool)
 
 
-def _versions(cells: Cells, drawn: Sequence[Array], hidden: Flags) -> Matrix:
-    """(1 + draws, n) a column as it is, and as it is with what each draw gives its hidden cells."""
+def _known(after: Cells, hidden: Flags, drawn: Sequence[Array]) -> Flags:
+    """(n,) the hidden cells that every draw has a value for: one that is computed may stay NULL."""
+    stays = np.zeros(len(hidden), bool)
+    for values in drawn:
+        stays[after.missing] |= np.ma.getmaskarray(values)
+    return hidden & ~stays
+
+
+def _versions(cells: Cells, after: Cells, drawn: Sequence[Array], known: Flags) -> Matrix:
+    """(1 + draws, n) a column as it is, and as it is with what each draw gives those hidden cells that it fills in."""
     found = np.tile(np.where(cells.missing, 0, cells.values).astype(np.float64), (1 + len(drawn), 1))
-    some = hidden[cells.missing | hidden]
     for place, values in enumerate(drawn, 1):
-        found[place, hidden] = np.ma.getdata(values)[some].astype(np.float64)
+        found[place, known] = np.ma.getdata(values)[known[after.missing]].astype(np.float64)
     return found
 
 

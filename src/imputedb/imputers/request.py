@@ -52,6 +52,7 @@ class Permit:
         weights: (n,) how many rows each stands for; None where all are alike.
         series: how rows stand in an order within groups; None where they stand in none.
         clusters: (n,) of which cluster each row is; None where nobody says.
+        meant: (n,) where the column is NULL and that means something of its own; None where it nowhere does.
         derivation: how the column is computed; None where it is imputed.
     """
 
@@ -62,6 +63,18 @@ class Permit:
     weights: Cells | None = None
     series: Series | None = None
     clusters: Cells | None = None
+    meant: NDArray[np.bool_] | None = None
+
+    def at(self, places: NDArray[np.intp]) -> "Permit":
+        """What is permitted in some rows, in the order given."""
+        return replace(
+            self,
+            times=self.times and self.times.at(places),
+            weights=self.weights and self.weights.at(places),
+            series=self.series and self.series.at(places),
+            clusters=self.clusters and self.clusters.at(places),
+            meant=None if self.meant is None else self.meant[places],
+        )
 
 
 FREE = Permit()
@@ -114,12 +127,30 @@ class Request:
 
     def _fillable(self, column: Column, cells: Cells) -> bool:
         action = self.permit(column).policy.action
-        return action in ("impute", "structural") and bool(cells.missing.any()) and not cells.missing.all()
+        gaps = cells.missing & ~self._meant(column)
+        return action in ("impute", "structural") and bool(gaps.any()) and not cells.missing.all()
+
+    def _meant(self, column: Column) -> NDArray[np.bool_]:
+        """(n,) where a NULL of a column means something of its own, and so stays."""
+        meant = self.permit(column).meant
+        return np.zeros(len(self.rows.keys), bool) if meant is None else meant
+
+    @cached_property
+    def _derived(self) -> list[Column]:
+        """The derived targets, and the derived columns that these are computed from."""
+        found, waiting = dict[Column, None](), list(self.targets)
+        while waiting:
+            column = waiting.pop(0)
+            derivation = self.permit(column).derivation
+            if derivation is not None and column not in found:
+                found[column] = None
+                waiting += derivation.parts
+        return list(found)
 
     def _computed(self, filled: Mapping[Column, Array]) -> dict[Column, Array]:
-        """The derived targets whose parts are all known or filled in, those that others are derived from first."""
+        """The derived columns whose parts are all known or filled in, those that others are derived from first."""
         found: dict[Column, Array] = {}
-        waiting = [c for c in self.targets if self.permit(c).derivation is not None and c not in filled]
+        waiting = [column for column in self._derived if column not in filled]
         while waiting:
             known = {**filled, **found}
             ready = [column for column in waiting if self._is_ready(column, known, waiting)]
@@ -139,7 +170,9 @@ class Request:
         derivation, like = self.permit(column).derivation, self.rows.columns[column]
         assert derivation is not None
         parts = {one: self.rows.columns[one] for one in derivation.parts}
-        cells = derivation({c: patched(its, known[c]) if c in known else its for c, its in parts.items()}, like)
+        whole = {c: patched(its, known[c]) if c in known else its for c, its in parts.items()}
+        stays = {c: its.like(its.values, its.missing | self._meant(c)) for c, its in whole.items()}
+        cells = derivation(stays, like)
         values, gone = cells.values[like.missing].astype(like.values.dtype), cells.missing[like.missing]
         return np.ma.masked_array(values, gone) if gone.any() else values
 
@@ -219,15 +252,32 @@ class Request:
             yield self._wanted(filled | self._computed(filled))
 
     def _masked(self, filled: Mapping[Column, Array]) -> Mapping[Column, Array]:
-        return {c: np.ma.masked_array(v, self.left(c)) if self.permit(c).policy.below else v for c, v in filled.items()}
+        return {c: np.ma.masked_array(v, self.left(c)) if self.left(c).any() else v for c, v in filled.items()}
 
     def left(self, column: Column) -> NDArray[np.bool_]:
-        """(k,) which missing cells of a target stay so, because they are not known as precisely as its policy asks."""
+        """(k,) which missing cells of a target stay so, because they are not known as precisely as its policy asks.
+
+        Those of a derived column do where one stays so that it is computed from.
+        """
         return self._left[column]
 
     @cached_property
     def _left(self) -> Mapping[Column, NDArray[np.bool_]]:
-        return {column: imprecise(self, column) for column in self.targets}
+        cells = self.rows.columns
+        left = {column: np.zeros(len(its.missing), bool) for column, its in cells.items()}
+        for column in self.imputed:
+            left[column][cells[column].missing] = imprecise(self, column)
+        waiting = list(self._derived)
+        while waiting:  # ends: no column is derived from itself
+            column = waiting.pop(0)
+            derivation = self.permit(column).derivation
+            assert derivation is not None
+            if any(part in waiting for part in derivation.parts):
+                waiting.append(column)
+                continue
+            for part in derivation.parts:
+                left[column] |= left[part] & cells[column].missing
+        return {column: left[column][cells[column].missing] for column in self.targets}
 
     def _before(self, parts: Sequence["Part"], part: "Part") -> list[Column]:
         return [column for other in parts[: parts.index(part)] for column in other.targets if part.sees(column)]

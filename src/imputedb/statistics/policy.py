@@ -136,6 +136,8 @@ class Policy:
     @property
     def left(self) -> str:
         """Why those do that stay so."""
+        if self.derived:
+            return f"what they are derived from stays NULL there, or ({self.derived}) is"
         if self.before:
             return f"no earlier row tells of them (by {self.before})"
         if self.below is None:
