@@ -128,9 +128,12 @@ class _Writer:
             else f"(SELECT k, i AS v, g AS t FROM {self.pick('a', 'b')}) z"
         )
         key = self.pick("k", "v", "t", "v + 1")
+        many = self.pick("unnest", "unlist") + self.pick("([1, 2])", "(CASE WHEN v > 1 THEN [1, 2] ELSE [1] END)")
         inner = self.pick(
             f"SELECT DISTINCT ON ({key}) k, v, t FROM {within} ORDER BY {key}, k, v, t",
             f"SELECT k, v, t FROM {within} ORDER BY {key}, k, v, t LIMIT 3",
+            f"SELECT k, v, t, {many} AS u FROM {within}",
+            f"SELECT k, v, t FROM {within} WHERE EXISTS (SELECT {many} WHERE v > 0)",
             f"SELECT k, v, t, row_number() OVER () FROM {within} ORDER BY {key}, k, v, t LIMIT 3",
         )
         v = self.pick("sum(k)", "sum(v)", "count(*)")

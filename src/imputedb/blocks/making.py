@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from imputedb.blocks.block import ANSWER, Planned, Written
 from imputedb.blocks.reads import Reads
 from imputedb.blocks.scans import Scans
+from imputedb.engines.catalog import functions
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import Unplanned
 from imputedb.imputers.imputer import Imputer
@@ -47,8 +48,8 @@ class Making:
             raise Unplanned("a set operation whose parts do not stand on their own")
         inside = {**node, **{key: self._scans.inside(part) for key, part in node.items() if key in CLAUSES}}
         inside["from_table"] = self._scans.conditions(node["from_table"])
-        written, functions = self._engine.texts.written, self._engine.functions
-        query = bind(inside, columns, self._reads.sources, written, functions, self._reads.deciding)
+        written, known = self._engine.texts.written, functions(self._engine)
+        query = bind(inside, columns, self._reads.sources, written, known, self._reads.deciding)
         statistics = {scan.alias: self._engine.statistics(scan.table) for scan in query.sources}
         problem = Problem(query, statistics, self._imputers)
         twice = _read_twice(problem)

@@ -7,6 +7,7 @@ from imputedb.algebra.relation import Table
 from imputedb.blocks.block import Planned, Written
 from imputedb.blocks.making import Making
 from imputedb.blocks.reads import Reads
+from imputedb.engines.catalog import functions
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.profile import kind_of
 from imputedb.errors import Unplanned
@@ -133,7 +134,8 @@ class Nested:
 
     def _mergeable(self, node: Tree) -> bool:
         try:
-            Scope(self._reads.sources, self._engine.functions.single, self._engine.functions.aggregates).add(node)
+            known = functions(self._engine)
+            Scope(self._reads.sources, known.single, known.aggregates).add(node)
         except Unplanned:
             return False
         return True

@@ -13,7 +13,7 @@ from imputedb.blocks.nested import Nested
 from imputedb.blocks.reads import Reads
 from imputedb.blocks.scans import Scans
 from imputedb.blocks.showing import as_stored
-from imputedb.engines.catalog import catalog, macros
+from imputedb.engines.catalog import catalog, functions, macros, multiplying
 from imputedb.engines.derived import undetermined
 from imputedb.engines.duckdb import DuckDB
 from imputedb.imputers.imputer import Imputer
@@ -85,7 +85,7 @@ def blocks(
     if not reads.dirty(whole) and not always:
         return Blocks([], files.copies, warnings, said, itself)
     reads.examined = examined(whole, sources, _facts(engine, sources))
-    prune(whole, reads.examined, engine.functions)
+    prune(whole, reads.examined, functions(engine))
     if not reads.dirty(whole) and not always:
         return Blocks([], files.copies, warnings, said, itself)
     tables = dict.fromkeys(source.table for source in reads.sources.values() if source.table is not None)
@@ -133,4 +133,4 @@ def _facts(engine: DuckDB, sources: Mapping[int, Source]) -> Facts:
             return column is not None and column.distinct > FEW_LEVELS
         return column.kind in (Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP, Kind.DURATION)
 
-    return Facts(engine.functions.aggregates, frozenset(macros(engine)), misses, expected)
+    return Facts(engine.functions.aggregates, frozenset(macros(engine)), multiplying(engine), misses, expected)

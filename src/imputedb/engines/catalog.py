@@ -1,7 +1,7 @@
 """What names mean in a DuckDB database, for those who resolve a statement."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imputedb.algebra.relation import Table
 from imputedb.engines import derived
@@ -11,8 +11,11 @@ from imputedb.errors import InternalError, QueryError
 from imputedb.sql import parse
 from imputedb.sql import tree as t
 from imputedb.sql.asking import asks
+from imputedb.sql.bind import Functions
+from imputedb.sql.functions import MULTIPLYING
 from imputedb.sql.macros import Call, Macro, path_of
 from imputedb.sql.macros import written_out as macros_written_out
+from imputedb.sql.scope import mentions
 from imputedb.sql.sources import Catalog, Viewed
 from imputedb.sql.statements import created_query
 from imputedb.sql.tree import Tree
@@ -27,6 +30,7 @@ def catalog(engine: DuckDB) -> Catalog:
         lambda item: _described(engine, item),
         lambda trees: parse.titles(engine.connection, trees),
         engine.functions.aggregates,
+        multiplying(engine),
         lambda table: _derived(engine, table),
     )
 
@@ -114,6 +118,34 @@ def macros(engine: DuckDB, called: Collection[str] = ()) -> dict[str, Tree]:
         known = {one.name: _standing_for(engine, one.text) for one in found if not one.internal}
         engine.keep("macros", known)
     return known
+
+
+def functions(engine: DuckDB) -> Functions:
+    """What is to be known of functions; a macro that calls one that must be called once a row must be so too."""
+    return replace(engine.functions, single=_with_macros(engine, engine.functions.single | MULTIPLYING))
+
+
+def multiplying(engine: DuckDB) -> frozenset[str]:
+    """The functions that give any number of rows for one, macros among them."""
+    return _with_macros(engine, MULTIPLYING)
+
+
+def _with_macros(engine: DuckDB, names: frozenset[str]) -> frozenset[str]:
+    """Some functions, and the macros that call one of them, or a macro that does."""
+    key = ("macros that call", names)
+    known: frozenset[str] | None = engine.recall(key)
+    if known is None:
+        found, known = names, frozenset[str]()
+        while found != known:
+            known = found
+            found = known | {one.name for one in _definitions(engine, ()) if _calls(engine, one, known)}
+        engine.keep(key, known)
+    return known
+
+
+def _calls(engine: DuckDB, defined: _Definition, names: frozenset[str]) -> bool:
+    text = defined.text.lower()
+    return any(name in text for name in names) and mentions(_standing_for(engine, defined.text), names)
 
 
 def written_out(engine: DuckDB, node: Tree) -> Tree:

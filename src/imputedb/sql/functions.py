@@ -21,6 +21,9 @@ LINEAR = MEANS | SUMS
 PASSING_WINDOWS = frozenset({"lag", "lead", "first_value", "last_value", "nth_value"})
 """Window functions that show the value of another row."""
 
+MULTIPLYING = frozenset({"unnest", "unlist"})
+"""Functions that give any number of rows for one, as do macros that call them."""
+
 STRICT = frozenset({
     *("+", "-", "*", "/", "//", "%", "**", "^", "&", "|", "<<", ">>", "~", "@"),
     *("add", "subtract", "multiply", "divide", "mod", "abs", "sign", "round", "floor", "ceil", "ceiling", "trunc"),

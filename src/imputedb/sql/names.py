@@ -167,7 +167,9 @@ class Resolver:
             "having": self._expression(node["having"], frame, ctes, self._answers(items)),
             "modifiers": [self._modifier(modifier, frame, ctes) for modifier in node["modifiers"]],
         }
-        columns = None if any(map(_spreads, items)) else tuple(self._titles(shown))
+        columns = (
+            None if any(_spreads(item, self._catalog.multiplying) for item in items) else tuple(self._titles(shown))
+        )
         return Definition(done, columns, self._passed(done, items, columns))
 
     def _titles(self, shown: Sequence[tuple[Tree, Tree]]) -> Iterator[str]:
@@ -576,13 +578,13 @@ def _alias_of(item: Tree) -> str:
     return str(item.get("alias") or (item["column_names"][-1] if is_reference(item) else ""))
 
 
-def _spreads(item: Tree) -> bool:
+def _spreads(item: Tree, multiplying: frozenset[str]) -> bool:
     """Whether an item of a select list may give several columns: COLUMNS(...), or a struct that is unnested."""
-    if item["class"] == "FUNCTION" and str(item["function_name"]).lower() == "unnest":
+    if item["class"] == "FUNCTION" and str(item["function_name"]).lower() in multiplying:
         return True
     if item["class"] == "SUBQUERY":
         return False
-    return item["class"] == "STAR" or any(map(_spreads, parts(item)))
+    return item["class"] == "STAR" or any(_spreads(part, multiplying) for part in parts(item))
 
 
 def _name(node: Tree, columns: Sequence[str]) -> None:

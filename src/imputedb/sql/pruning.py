@@ -8,8 +8,6 @@ from imputedb.sql.scope import mentions
 from imputedb.sql.tree import Tree
 from imputedb.sql.varying import is_aggregate
 
-_MANY_ROWS = frozenset({"unnest", "generate_series", "range"})
-
 
 def prune(whole: Tree, known: Examined, functions: Functions) -> None:
     """Puts NULL, or COUNT(*) in place of an aggregate, where a nested query shows what nobody reads.
@@ -28,7 +26,7 @@ def prune(whole: Tree, known: Examined, functions: Functions) -> None:
 
 def _may_go(item: Tree, functions: Functions) -> bool:
     """Whether an output has no effect of its own: on the number of rows, or on random numbers."""
-    return item["class"] not in ("STAR", "CONSTANT") and not mentions(item, functions.single | _MANY_ROWS)
+    return item["class"] not in ("STAR", "CONSTANT") and not mentions(item, functions.single)
 
 
 def _names_of(modifiers: Tree) -> set[str]:

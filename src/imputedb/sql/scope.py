@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from imputedb.algebra.relation import Scan
 from imputedb.errors import Unplanned
 from imputedb.sql.sources import Source
-from imputedb.sql.tree import Tree, compared, expressions, is_reference, rewrite
+from imputedb.sql.tree import Tree, compared, expressions, is_reference, parts, rewrite
 
 _NAMES = {
     "SUBQUERY": "a derived table",
@@ -115,7 +115,7 @@ class Scope:
         for tree in expressions([inner["select_list"], inner["where_clause"]]):
             name = str(tree.get("function_name", "")).lower()
             computed = tree["class"] in ("WINDOW", "SUBQUERY", "STAR") or name in self.aggregates
-            if computed or name in self.single or name == "unnest":
+            if computed or name in self.single:
                 return "an aggregate, a window, a subquery or a function with effects"
         return None
 
@@ -128,6 +128,15 @@ def inner_aliases(tree: Tree, known: Mapping[int, Source]) -> set[str]:
             first, last = node["subquery"]["node"]["first_source"], node["subquery"]["node"]["last_source"]
             found |= {known[number].alias.lower() for number in range(first, last)}
     return found
+
+
+def multiplying(tree: Tree, functions: frozenset[str]) -> list[Tree]:
+    """The calls in an output that give any number of rows for one; a query in it multiplies its own rows alone."""
+    if tree["class"] == "SUBQUERY":
+        return multiplying(tree["child"], functions) if tree.get("child") else []
+    if str(tree.get("function_name", "")).lower() in functions:
+        return [tree]
+    return [call for part in parts(tree) for call in multiplying(part, functions)]
 
 
 def mentions(tree: Tree, functions: frozenset[str]) -> bool:

@@ -96,6 +96,7 @@ class Catalog:
         described: the columns of any other item of FROM, None where it does not stand on its own.
         titles: the names that the engine gives to expressions without one.
         aggregates: names of aggregate functions.
+        multiplying: names of functions that give any number of rows for one, and may give several columns.
         derived: the columns of a table that are computed from others, each as an expression of these by bare names.
     """
 
@@ -105,6 +106,7 @@ class Catalog:
     described: Callable[[Tree], Sequence[str] | None]
     titles: Callable[[Sequence[Tree]], Sequence[str]]
     aggregates: frozenset[str]
+    multiplying: frozenset[str]
     derived: Callable[[Table], Mapping[str, Tree]]
 
 

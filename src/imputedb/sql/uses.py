@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Protocol
 
-from imputedb.sql.functions import COUNTS, LINEAR, PASSING_WINDOWS
+from imputedb.sql.functions import COUNTS, LINEAR, MULTIPLYING, PASSING_WINDOWS
+from imputedb.sql.scope import multiplying
 from imputedb.sql.sources import Source
 from imputedb.sql.tree import Tree, expressions, is_reference, parts
 from imputedb.sql.varying import LIMITS, Misses, Varying, aliases_of, is_aggregate, is_grouped, is_resolved, meant
@@ -33,12 +34,14 @@ class Facts:
     Attributes:
         aggregates: names of aggregate functions.
         macros: names of functions whose meaning is the user's.
+        multiplying: names of functions that give any number of rows for one.
         misses: which stored columns have values to be filled in.
         expected: of which of them single values are expected values.
     """
 
     aggregates: frozenset[str]
     macros: frozenset[str]
+    multiplying: frozenset[str]
     misses: Misses
     expected: Expected
 
@@ -107,6 +110,7 @@ class Block:
         kinds = {modifier["type"] for modifier in self.node["modifiers"]}
         for modifier in self.node["modifiers"]:
             self._modifier(modifier, limited=bool(kinds & LIMITS))
+        self._multiplied()
         self._items()
         cut = kinds & LIMITS and not self.grouped
         order = Use.DECIDES if cut or self._tells_order() else Use.SHOWN
@@ -143,6 +147,14 @@ class Block:
     @property
     def _aggregates(self) -> frozenset[str]:
         return self.examining.facts.aggregates
+
+    def _multiplied(self) -> None:
+        """What decides how many rows an output gives for one, whoever reads it."""
+        for item in self.node["select_list"]:
+            for call in multiplying(item, self.examining.facts.multiplying):
+                self._mark(item, Use.SHOWN)
+                if not _has_fixed_length(call):
+                    self._below(call, Use.DECIDES)
 
     # -- outputs ------------------------------------------------------------------------------------------------------
 
@@ -304,6 +316,13 @@ class Block:
 def most(one: Use | None, other: Use | None) -> Use | None:
     """The larger of two uses."""
     return max((use for use in (one, other) if use), default=None)
+
+
+def _has_fixed_length(call: Tree) -> bool:
+    """Whether a call gives as many rows as there are elements written in a list, whatever they are."""
+    if str(call["function_name"]).lower() not in MULTIPLYING or len(call["arguments"]) != 1:
+        return False
+    return str(call["arguments"][0]["expression"].get("function_name", "")).lower() == "list_value"
 
 
 def _is_choice(tree: Tree) -> bool:
