@@ -20,6 +20,7 @@ from imputedb.execution import Execution, Watch
 from imputedb.filling import Outcome
 from imputedb.imputers.convergence import worst
 from imputedb.imputers.imputer import Array, Imputer, Progress
+from imputedb.imputers.mean import Mean
 from imputedb.inference.answers import Question
 from imputedb.inference.measures import Measures
 from imputedb.planning import invariant
@@ -302,6 +303,8 @@ class Run:
         placements = sum(plan.placements for plan in self._plans)
         penalty = sum(plan.loss for plan in self._plans) / placements if placements else 0.0
         imputed = {str(column): cells for column, cells in sorted(self._outcome.imputed.items())}
+        coded = self._coded & _some(imputed)
+        modes = {str(column) for column, names in self._outcome.methods.items() if Mean.name in names} & coded
         avoided = {name: missing - imputed.get(name, 0) for name, missing in sorted(self._missing.items())}
         return {
             "avoided": {name: cells for name, cells in avoided.items() if cells > 0},
@@ -315,11 +318,15 @@ class Run:
             },
             "dropped": self._outcome.dropped,
             "convergence": worst(self._outcome.chains),
-            "warnings": (*_warnings(penalty, self._outcome), *_apart(self.drawn if self._joined else [])),
+            "warnings": (
+                *_warnings(penalty, self._outcome),
+                *_apart(self.drawn if self._joined else []),
+                *map(_mode, sorted(modes)),
+            ),
             "notes": (
                 *_notes(self.drawn, self.asked),
                 *dict.fromkeys(self._outcome.notes),
-                *map(_codes, sorted(self._coded & _some(imputed))),
+                *map(_codes, sorted(coded - modes)),
             ),
         }
 
@@ -361,6 +368,13 @@ def _some(imputed: Mapping[str, int]) -> set[str]:
 
 def _codes(column: str) -> str:
     return f"{column} is imputed as codes of categories; a policy of it says AS NUMERIC where it is one of numbers"
+
+
+def _mode(column: str) -> str:
+    return (
+        f"{column} is taken for codes of categories, and its most frequent one is filled in: averages lean to it; a "
+        "policy AS NUMERIC fills in the mean"
+    )
 
 
 def _notes(drawn: Sequence[tuple[str, Relation | str]], asked: Asked) -> Iterator[str]:

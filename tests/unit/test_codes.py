@@ -144,3 +144,36 @@ def test_values_that_hardly_any_row_has_are_the_nearest() -> None:
         db.policy("t", "v", values=[-10, 0, 10])
         found = db.sql("SELECT DISTINCT v FROM t WHERE IMPUTED(v) ORDER BY v", imputer="norm").fetchall()
     assert found == [(-10,), (0,), (10,)]
+
+
+@pytest.mark.parametrize("strategy", ["planned", "base"])
+@pytest.mark.parametrize(("policy", "spared"), [("", ()), ("b AS NUMERIC", ("b",)), ("c AS NUMERIC", ("c",))])
+def test_the_mean_of_codes_is_the_most_frequent_one_and_says_so(
+    policy: str, spared: tuple[str, ...], strategy: str
+) -> None:
+    rng = np.random.default_rng(0)
+    flags, gone = rng.random(400) < 0.3, np.arange(400) % 3 == 0
+    columns = {"b": np.ma.masked_array(flags * 1.0, gone), "c": np.ma.masked_array(flags * 1, gone)}
+    with imputedb.connect() as db:
+        db.register("t", {"x": rng.normal(size=400), **columns})
+        if policy:
+            column, _, said = policy.partition(" ")
+            db.sql(f"CREATE IMPUTATION POLICY ON t({column}) {said}")
+        result = db.sql("SELECT avg(b), avg(c) FROM t", imputer="mean", strategy=strategy)
+        whole = float(flags[~gone].mean())
+        lean = whole * (~gone).mean()
+        expected = [whole if "b" in spared else lean, lean]  # a mean of integers is rounded, here to 0
+        assert result.fetchall()[0] == pytest.approx(expected)
+        warned = {
+            name for name in "bc" for one in result.report.warnings if one.startswith(f"t.{name} is taken for codes")
+        }
+        assert warned == set("bc") - set(spared)
+
+
+def test_no_share_at_all_is_refused_of_the_mean_too() -> None:
+    with imputedb.connect() as db:
+        db.register("t", {"x": np.ma.masked_array(np.arange(9.0), np.arange(9) == 2)})
+        db.sql("CREATE IMPUTATION POLICY ON t(x) REFUSE ABOVE 0 %")
+        for imputer in ("mean", "tree"):
+            with pytest.raises(imputedb.CannotImpute, match="its policy allows 0 %"):
+                db.sql("SELECT avg(x) FROM t", imputer=imputer)

@@ -134,9 +134,7 @@ def _hashed(column: Reading) -> Tree:
 
 
 def _moded(known: ColumnStatistics, quantiles: Sequence[Any]) -> ColumnStatistics:
-    """Codes with the most frequent one as their centre; of doubles, which a mean suits, they keep it."""
-    if known.kind is not Kind.INTEGER:
-        return known
+    """Codes with the most frequent one as their centre."""
     values = list(map(float, quantiles))
     centre = max(dict.fromkeys(values), key=values.count)
     return replace(known, centre=_literal(centre, known.kind, known.type))

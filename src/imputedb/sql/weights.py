@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from imputedb.errors import QueryError
 from imputedb.sql.functions import COUNTS, MEANS, SUMS
-from imputedb.sql.tree import Tree, arithmetic, call, is_reference, number, rewrite
+from imputedb.sql.tree import Tree, arithmetic, call, coalesce, is_reference, number, rewrite
 
 _CLAUSES = ("select_list", "having", "qualify", "modifiers")
 
@@ -60,7 +60,7 @@ def _weighted(tree: Tree, name: str, weight: Tree) -> Tree:
         return {**call("sum", what), "filter": tree["filter"]}
 
     if name in COUNTS:
-        return total(weight)
+        return coalesce(total(weight), number(0))
     if name not in MEANS | SUMS:
         raise QueryError(f"weights are of AVG, SUM and COUNT, not of {name}: leave weights out, or write it out")
     sums = total(arithmetic("*", weight, given[0]))

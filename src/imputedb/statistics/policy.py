@@ -120,7 +120,10 @@ class Policy:
     def restricts(self) -> bool:
         """Whether more is asked than a constant in place of each missing value."""
         return (
-            self.action == "structural" or self.bounds or bool(self.imputer or self.leaves or self.above or self.weight)
+            self.action == "structural"
+            or self.bounds
+            or bool(self.imputer or self.leaves or self.weight or self.measure)
+            or self.above is not None
         )
 
     @property
