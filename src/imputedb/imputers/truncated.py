@@ -99,7 +99,12 @@ def bounds(name: str, policy: Policy, cells: Cells) -> Bounds:
         seen = cells.values[~cells.missing].astype(np.intp)
         if not usable[seen].any():
             wanted = f"of the values {', '.join(policy.values)}" if policy.values else "in its range"
-            raise CannotImpute(f"{name}: none {wanted} is observed: allow others")
+            numeric = (
+                ", or say AS NUMERIC to take the nearest"
+                if cells.levels and not isinstance(cells.levels[0], str)
+                else ""
+            )
+            raise CannotImpute(f"{name}: none {wanted} is observed: allow others{numeric}")
         return Bounds(name, cells, -np.inf, np.inf, usable=usable)
     low = -np.inf if policy.low is None else as_number(policy.low, cells.kind)
     high = np.inf if policy.high is None else as_number(policy.high, cells.kind)
