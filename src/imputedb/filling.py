@@ -12,6 +12,7 @@ from imputedb.bundle import Drawn
 from imputedb.engines.engine import Engine
 from imputedb.errors import CannotImpute
 from imputedb.imputers import checked, features
+from imputedb.imputers.chained import check_departures
 from imputedb.imputers.convergence import Chains
 from imputedb.imputers.imputer import (
     EVERY,
@@ -322,6 +323,13 @@ class Filling:
                 clusters,
             )
 
+        stated = {
+            Column(alias, name): policy.derived
+            for alias in tables
+            for name, policy in self.statistics[alias].policies.items()
+            if policy.derived
+        }
+        check_departures(self.imputer, stated)
         return Request(rows, targets, self.imputer, {c: permit(c) for c in targets}, self._seed(hand, rows))
 
     def _seed(self, hand: Hand, rows: Rows) -> int:

@@ -12,6 +12,7 @@ from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.algebra.relation import Scan, Table
 from imputedb.engines.duckdb import DuckDB
 from imputedb.errors import DataError, UnknownName
+from imputedb.imputers.chained import check_departures
 from imputedb.imputers.imputer import Array, Cells, Imputer, Rows
 from imputedb.imputers.random import seed_of
 from imputedb.imputers.request import Permit, Request
@@ -51,6 +52,7 @@ class Stored:
 
     def request(self, imputer: Imputer, rows: Rows, targets: Sequence[Column], seed: int) -> Request:
         """What is asked of imputers, of the same rows with more cells missing."""
+        check_departures(imputer, {c: p.policy.derived for c, p in self.permits.items() if p.policy.derived})
         return Request(rows, targets, imputer, self.permits, seed_of(seed, self.statistics.content))
 
     def is_imputed(self, column: Column) -> bool:

@@ -1,5 +1,6 @@
 """Derived columns agree with what they are derived from, whatever asks and however."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,11 @@ import pytest
 import imputedb
 from imputedb import Database
 from imputedb.completion.completed import opened
-from imputedb.errors import DataError
+from imputedb.completion.sensitivity import mean_of
+from imputedb.errors import DataError, QueryError
+from imputedb.imputers.chained import Chained
+from imputedb.imputers.normal import Normal
+from imputedb.imputers.shift import Shift
 
 N = 500
 RNG = np.random.default_rng(4)
@@ -209,3 +214,18 @@ def test_a_derived_value_may_be_null(text: str, tmp_path: Path) -> None:
     done = db.impute("t", tmp_path / "out", m=2)
     assert done.frame(1).r.count() == 320
     assert any("80 cells stay NULL" in note for note in done.manifest["columns"]["r"]["notes"])
+
+
+def test_a_derived_column_does_not_depart_by_itself(tmp_path: Path) -> None:
+    db = parted()
+    moved = Chained(Normal()).with_deltas({"w2": Shift(add=5)})
+    asks: list[Callable[[], object]] = [
+        lambda: db.sensitivity("t", "w2", [0, 5], mean_of("w2"), imputer="norm", m=2),
+        lambda: db.impute("t", tmp_path / "out", m=2, imputer=moved),
+        lambda: db.sql("SELECT avg(w2) FROM t", imputer=moved, m=2),
+        lambda: db.evaluate("t", imputer=moved, columns=["w2"]),
+    ]
+    for ask in asks:
+        with pytest.raises(QueryError, match="derived as"):
+            ask()
+    assert db.sensitivity("t", "w", [0, 5], mean_of("w2"), imputer="norm", m=2).points[1].pooled.estimate > 100

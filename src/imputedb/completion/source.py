@@ -15,6 +15,7 @@ from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.resolution import quoted
 from imputedb.engines.store import fingerprint_of
 from imputedb.errors import UnknownName
+from imputedb.imputers.chained import check_departures
 from imputedb.imputers.imputer import Array, Imputer, Rows
 from imputedb.imputers.random import seed_of
 from imputedb.imputers.request import Permit, Request
@@ -65,6 +66,7 @@ class Source:
 
     def request(self, imputer: Imputer, seed: int) -> Request:
         """What is asked of imputers."""
+        check_departures(imputer, {c: p.policy.derived for c, p in self.permits.items() if p.policy.derived})
         return Request(self.rows, self.targets, imputer, self.permits, seed_of(seed, self.content))
 
     @property

@@ -16,7 +16,7 @@ from imputedb.imputers.column_model import LEARN_ROWS, ColumnModel, check
 from imputedb.imputers.convergence import PILOT, TRIED_CELLS, Chains, Movement, settled
 from imputedb.imputers.crossproducts import CYCLES, Chain, Delta, Patterns, Told, chain, patterns, threads
 from imputedb.imputers.design import Design, Part, design
-from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work, apart
+from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows, Work, apart
 from imputedb.imputers.logistic import Logistic
 from imputedb.imputers.multinomial import Multinomial
 from imputedb.imputers.normal import Normal
@@ -171,6 +171,21 @@ class Chained:
     def with_deltas(self, deltas: Mapping[str, Shift]) -> "Chained":
         """The same chain under stated departures from missing at random."""
         return replace(self, deltas=tuple(sorted(deltas.items())))
+
+
+def check_departures(imputer: Imputer, derived: Mapping[Column, str]) -> None:
+    """Refuses departures of columns that are computed, by column how: no chain draws these.
+
+    Raises:
+        QueryError: the message names the column.
+    """
+    for name, _ in imputer.deltas if isinstance(imputer, Chained) else ():
+        for column, text in derived.items():
+            if name in (str(column), column.name):
+                raise QueryError(
+                    f"{column} is derived as ({text}), so imputed values of it do not depart by themselves: "
+                    "state a departure of a column that it is derived from"
+                )
 
 
 @dataclass(eq=False)
