@@ -104,12 +104,118 @@ def test_the_order_is_the_types_and_not_the_alphabets() -> None:
 
 def test_categoricals_without_an_order_have_none(tmp_path: Path) -> None:
     db = loaded(NAMES[1], "unordered")
-    assert db.policies() == [("t", "y", "IMPUTE AS NOMINAL")]
+    assert db.policies() == []
+    assert taken(db, "t", "y") == ("VARCHAR", "categories")
     assert db.sql("SELECT y FROM t", imputer="norm", m=2).report.methods == {"t.y": "norm"}
-    assert len(db.sql("SELECT upper(y::VARCHAR) FROM t").fetchall()) == ROWS
-    db.impute("SELECT id, x, upper(y::VARCHAR) AS y FROM t", tmp_path / "run", imputer="tree", m=2)
-    db.register("t", pd.DataFrame({"y": pd.Categorical(["a", None, "b"])}), replace=True)
-    assert db.policies() == [("t", "y", "IMPUTE AS NOMINAL")]
+    assert len(db.sql("SELECT upper(y) FROM t").fetchall()) == ROWS
+    db.impute("SELECT id, x, upper(y) AS y FROM t", tmp_path / "run", imputer="tree", m=2)
+
+
+def test_numbers_that_are_categories_are_nominal() -> None:
+    db = imputedb.connect()
+    for _ in range(2):
+        db.register("t", pd.DataFrame({"y": pd.Categorical([1, None, 3])}), replace=True)
+        assert db.policies() == [("t", "y", "IMPUTE AS NOMINAL")]
+
+
+def taken(db: Database, table: str, column: str) -> tuple[str, str]:
+    (found,) = [one for one in db.profile(table)[0].columns if one.name == column]
+    return found.type, found.taken
+
+
+PLACES = np.array([1, 0, 3, 2] * 10)
+"""Of levels, the first of which are not the first of the alphabet."""
+
+
+def in_no_order(how: str, names: Sequence[str]) -> Any:
+    """A column of text in no order, as libraries have it."""
+    text = np.array(names)[PLACES]
+    match how:
+        case "numpy":
+            return {"c": text}
+        case "masked":
+            return {"c": np.ma.masked_array(text, np.arange(len(text)) % 7 == 0)}
+        case "fields":
+            return np.array([(one,) for one in text], dtype=[("c", text.dtype)])
+        case "pandas":
+            return pd.DataFrame({"c": pd.Categorical(text)})
+        case "series":
+            return {"c": pd.Series(pd.Categorical(text))}
+        case "arrow":
+            return pa.table({"c": pa.array(text.tolist()).dictionary_encode()})
+        case _:
+            pl = pytest.importorskip("polars")
+            return pl.DataFrame({"c": pl.Series(text.tolist(), dtype=pl.Categorical)})
+
+
+HOWS = ["numpy", "masked", "fields", "pandas", "series", "arrow", "polars"]
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("kept", [False, True])
+def test_text_in_no_order_is_nominal_however_it_comes(how: str, kept: bool) -> None:
+    db = imputedb.connect()
+    db.register("p", in_no_order(how, NAMES[0]), keep=kept)
+    db.execute("CREATE TABLE copied AS SELECT * FROM p")
+    if how != "fields":  # an array in a variable is no table to SQL
+        frame = in_no_order(how, NAMES[0])
+        assert len(frame)
+        db.sql("CREATE TABLE read AS SELECT * FROM frame")
+    for table in ("p", "copied", *(["read"] if how != "fields" else [])):
+        assert taken(db, table, "c") == ("VARCHAR", "categories")
+
+
+def test_columns_of_one_name_keep_the_order_that_each_has() -> None:
+    ordered = pd.Series(pd.Categorical(list("badc"), list("dbac"), ordered=True))
+    frame = pd.concat([pd.Series(pd.Categorical(list("badc"))), ordered, pd.Series(list("badc"))], axis=1)
+    frame.columns = ["c", "C", "c"]
+    db = imputedb.connect()
+    db.register("t", frame)
+    assert [one.taken for one in db.profile("t")[0].columns] == ["categories", "ordered categories", "categories"]
+
+
+def test_codes_that_mean_missing_leave_numbers_of_numpys_text() -> None:
+    db = imputedb.connect()
+    db.register("t", {"c": np.array(["10", "?", "9", "11"])}, missing={"c": ["?"]})
+    assert taken(db, "t", "c")[0] == "BIGINT"
+
+
+def means(how: str, names: Sequence[str], source: str, imputer: str, m: int) -> list[float]:
+    """The means of y by category, in the order of the categories' places, of rows whose names are any."""
+    rng = np.random.default_rng(3)
+    place = rng.integers(0, 4, ROWS)
+    x, noise = rng.normal(size=(2, ROWS)) / 2
+    y = np.array([5.0, 1.0, 4.0, 0.0])[place] + x + noise
+    text, gone = np.array(names)[place], rng.random(ROWS) < 0.4
+    rows = {"id": np.arange(ROWS), "x": x, "y": y}
+    db = imputedb.connect()
+    if how == "pandas":
+        db.register("p", pd.DataFrame({**rows, "c": pd.Categorical(np.where(gone, None, text))}))
+    else:
+        db.register("p", {**rows, "c": np.ma.masked_array(text, gone)})
+    db.register("k", {"id": np.arange(ROWS)})
+    db.execute("CREATE TABLE ctas AS SELECT * FROM p")
+    db.execute("CREATE VIEW seen AS SELECT * FROM ctas")
+    db.execute("CREATE TABLE joined AS SELECT p.* FROM p JOIN k USING (id) ORDER BY id")
+    answer = db.sql(f"SELECT c, avg(y) AS a FROM {source} GROUP BY c", imputer=imputer, m=m)
+    found = {row[0]: row[1] for row in answer.fetchall()}
+    return [found[name] for name in names[:4]]
+
+
+@pytest.mark.parametrize(
+    ("how", "source", "imputer", "m"),
+    [
+        ("numpy", "p", "norm", 1),
+        ("numpy", "p", "pmm", 3),
+        ("pandas", "ctas", "pmm", 1),
+        ("pandas", "joined", "norm", 3),
+        ("numpy", "seen", "tree", 3),
+    ],
+)
+def test_categories_in_no_order_have_their_own_means(how: str, source: str, imputer: str, m: int) -> None:
+    sorted_names, shuffled = (means(how, names, source, imputer, m) for names in (list("abcd"), list("bdac")))
+    assert sorted_names == pytest.approx([5.0, 1.0, 4.0, 0.0], abs=0.3)
+    assert shuffled == pytest.approx(sorted_names, abs=0.2)
 
 
 @pytest.mark.parametrize("imputer", ["ordered", "pmm", "tree", "knn"])

@@ -16,12 +16,27 @@ def ordered(frame: Any) -> Levels:
     return {name: levels for name, levels in found.items() if _named(levels)}
 
 
+def stand(frame: Any) -> set[int]:
+    """The places of columns that DuckDB reads as ENUMs and whose categories stand in an order.
+
+    These are ordered Categoricals of pandas. Of unordered ones, and of NumPy's text, it makes ENUMs too, whose levels
+    are in an order that says nothing.
+    """
+    if _library(frame) != "pandas" or not hasattr(frame, "columns"):
+        return set()
+    return {place for place, dtype in enumerate(frame.dtypes) if getattr(dtype, "ordered", False)}
+
+
 def unordered(frame: Any) -> list[str]:
-    """The columns of which DuckDB makes ENUMs, though their categories stand in no order: Categoricals of pandas."""
-    if _library(frame) != "pandas" or not hasattr(frame, "dtypes"):
+    """The columns of numbers that are categories in no order, whatever they look like: Categoricals of pandas."""
+    if _library(frame) != "pandas" or not hasattr(frame, "columns"):
         return []
     dtypes = zip(map(str, frame.columns), frame.dtypes, strict=True)
-    return [name for name, dtype in dtypes if type(dtype).__name__ == "CategoricalDtype" and not dtype.ordered]
+    return [name for name, dtype in dtypes if type(dtype).__name__ == "CategoricalDtype" and _of_numbers(dtype)]
+
+
+def _of_numbers(dtype: Any) -> bool:
+    return not dtype.ordered and getattr(dtype.categories.dtype, "kind", "") in "iuf"
 
 
 def _library(value: Any) -> str:

@@ -120,7 +120,7 @@ def _create(engine: DuckDB, made: Table, frame: Any) -> None:
         odd = _odd(engine, frame) or f"{type(frame).__name__} has no columns DuckDB knows"
         raise DataError(f"{made.name} cannot be read as a table: {odd.rstrip(': ')}") from error
     try:
-        engine.connection.execute(f"CREATE {kind} {quoted(made.path)} AS FROM {name}")
+        engine.connection.execute(f"CREATE {kind} {quoted(made.path)} AS {_copied(engine, name, frame)}")
         for column, ordered in levels.ordered(frame).items():
             values = ", ".join("'" + level.replace("'", "''") + "'" for level in ordered)
             engine.connection.execute(f"ALTER TABLE {quoted(made.path)} ALTER {quoted((column,))} TYPE ENUM ({values})")
@@ -135,13 +135,25 @@ def _create(engine: DuckDB, made: Table, frame: Any) -> None:
 
 
 def _unordered(engine: DuckDB, made: Table, columns: Sequence[str]) -> None:
-    """Says of ENUMs that their categories stand in no order, unless something was said of them."""
+    """Says of numbers that they are categories in no order, unless something was said of them."""
     said = engine.store.policies(made)
     for column in columns:
         policy = said.get(column, DEFAULT)
         if policy.measure is None:
             engine.store.decide(made, column, policy.changed({"measure": "nominal"}))
     engine.session.changed()
+
+
+def _copied(engine: DuckDB, name: str, frame: Any) -> str:
+    """The query that copies a frame: text of which DuckDB makes an ENUM stays text where its values have no order."""
+    stand = levels.stand(frame)
+    described = engine.connection.execute(f"DESCRIBE FROM {name}").fetchall()
+    texts = [
+        f"CAST({quoted((column,))} AS VARCHAR) AS {quoted((column,))}"
+        for place, (column, kind, *_) in enumerate(described)
+        if kind.startswith("ENUM(") and place not in stand
+    ]
+    return f"SELECT * REPLACE ({', '.join(texts)}) FROM {name}" if texts else f"FROM {name}"
 
 
 def _odd(engine: DuckDB, frame: Any) -> str:
