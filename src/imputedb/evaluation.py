@@ -20,6 +20,7 @@ from imputedb.imputers.request import Request
 from imputedb.neighbours.metric import METRICS, MetricName
 from imputedb.neighbours.scan import KS, Scan
 from imputedb.neighbours.settings import MOST_K
+from imputedb.sql import derivation
 from imputedb.statistics.statistics import Kind
 from imputedb.stored import Stored, shown, stored
 
@@ -117,6 +118,8 @@ def evaluate(
     1. `mcar` hides a share of the observed cells of every column, each on its own. `own` gives a share of the rows the
        missingness of another row each, picked at random, so that columns go missing together as they do in the table.
     2. Each imputer fills hidden and missing cells alike; it never sees what was hidden.
+       Along with a cell of a derived column what it is derived from is hidden, as it is missing in a row that misses
+       both: else it would be known exactly, as truly missing cells are not.
     3. Errors and biases are of the hidden cells alone.
 
     Warning: both ways hide values regardless of what they are. Where a value goes missing because of what it is, the
@@ -153,7 +156,7 @@ def evaluate(
     flags = {column: flag for column, flag in flags.items() if flag.any()}
     if not flags:
         raise DataError(f"no observed cell of {name} can be hidden: give more columns, or a larger share")
-    rows = hidden(table.rows, flags)
+    rows = hidden(table.rows, _along(table, flags, seed))
     groups = _groups(table, by)
     scores: list[Score] = []
     seconds: dict[str, float] = {}
@@ -251,6 +254,24 @@ def _targets(table: Stored, names: Sequence[str]) -> list[Column]:
 
 def _mcar(rows: Rows, targets: Sequence[Column], share: float, seed: int) -> dict[Column, Flags]:
     return {c: spared(rows.columns[c], uniform(rows, seed, "hide", c.name) < share) for c in targets}
+
+
+def _along(table: Stored, flags: Mapping[Column, Flags], seed: int) -> dict[Column, Flags]:
+    """What is hidden, and along with each cell of a derived column what a row lacks of its parts that misses them."""
+    cells, statistics, found = table.rows.columns, table.statistics, dict(flags)
+    for column, flag in flags.items():
+        names = derivation.behind(statistics.policies, statistics.columns, [column.name])
+        filled = [one for one in cells if one.name in names and table.is_imputed(one)]
+        parts = {one: gaps for one in filled if (gaps := table.gaps(one)).any()}
+        if not parts:
+            continue
+        known = flag & ~np.logical_or.reduce([found[one] for one in parts if one in found] or [~flag])
+        lacking = np.logical_or.reduce(list(parts.values()))
+        models = np.flatnonzero(lacking & cells[column].missing if (lacking & cells[column].missing).any() else lacking)
+        picked = models[(uniform(table.rows, seed, "model", column.name) * len(models)).astype(np.intp)]
+        for one, gone in parts.items():
+            found[one] = found.get(one, False) | (known & gone[picked] & ~cells[one].missing)
+    return found
 
 
 def _groups(table: Stored, by: str | None) -> Mapping[str | None, Flags]:
