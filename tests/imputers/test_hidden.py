@@ -48,16 +48,51 @@ def test_what_fits_is_not_warned_of(imputer: str, seed: int) -> None:
     assert told(world("straight", seed), imputer) == []
 
 
-@pytest.mark.parametrize("imputer", ["norm", "tree"])
-def test_what_misses_together_and_fits_is_not_warned_of(imputer: str) -> None:
-    rng = np.random.default_rng(0)
-    z, x = rng.normal(size=(2, ROWS))
-    x, gone = x + z, rng.random(ROWS) < 0.35
-    y = x + rng.normal(size=ROWS)
+def pair(seed: int, together: bool, rows: int = ROWS) -> Database:
+    """x, and y and z that are x with correlated errors, and that miss in the same rows or each in its own."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=rows)
+    y, z = x + rng.multivariate_normal([0, 0], [[1, 0.8], [0.8, 1]], rows).T
+    gone = rng.random(rows) < 0.35
+    other = gone if together else rng.random(rows) < 0.35
+    masked = {"y": np.ma.masked_array(y, gone), "z": np.ma.masked_array(z, other)}
     db = imputedb.connect()
-    masked = {"x": np.ma.masked_array(x, gone), "y": np.ma.masked_array(y, gone)}
-    db.register("t", {"id": np.arange(ROWS), "z": z, **masked})
-    assert told(db, imputer, "SELECT corr(x, y) AS r FROM t") == []
+    db.register("t", {"id": np.arange(rows), "x": x, **masked})
+    return db
+
+
+@pytest.mark.parametrize("imputer", ["norm", "tree"])
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_pairs_that_fit_are_not_warned_of(imputer: str, together: bool, seed: int) -> None:
+    assert told(pair(seed, together), imputer, "SELECT avg(y) AS a, corr(y, z) AS r FROM t") == []
+
+
+class Apart:
+    """Draws of y and z that are right given x, and know nothing of each other."""
+
+    uses_predictors = proper = True
+    name = "apart"
+
+    def time(self, _: Any) -> float:
+        return 1.0
+
+    def penalty(self, _: Any) -> float:
+        return 0.5
+
+    def impute(self, rows: Any, targets: Any, seed: int, *_: Any, draw: int = 0, **__: Any) -> Any:
+        x = next(cells for c, cells in rows.columns.items() if c.name == "x").values
+        found = {}
+        for column in targets:
+            noise = np.random.default_rng([seed, draw, ord(column.name)]).normal(size=len(x))
+            found[column] = (x + noise)[rows.columns[column].missing]
+        return found
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_pairs_that_are_drawn_apart_are_told(together: bool) -> None:
+    said = told(pair(0, together, 2000), Apart(), "SELECT avg(y) AS a, corr(y, z) AS r FROM t")
+    assert any("miss some of how it goes with t." in one for one in said)
 
 
 def test_a_label_that_fits_is_not_warned_of_either() -> None:
