@@ -9,7 +9,9 @@ from imputedb.algebra.relation import Table
 from imputedb.blocks.reads import Reads
 from imputedb.engines.catalog import asking, macros
 from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.resolution import parts_of
 from imputedb.engines.temporary import OURS
+from imputedb.engines.texts_in_from import opened, told
 from imputedb.errors import Error, Unplanned
 from imputedb.sql import parse
 from imputedb.sql import tree as t
@@ -145,18 +147,36 @@ def check_macros(engine: DuckDB, node: Tree, seen: frozenset[str] = frozenset())
     """Refuses a macro that reads a table or a file with missing values: DuckDB would read them as they are stored.
 
     Raises:
-        Unplanned: there is such a macro, or one that reads a file which only its arguments name.
+        Unplanned: there is such a macro, or one that reads a file or table which only its arguments name.
     """
+    for part in nodes(node):
+        if part.get("type") == "TABLE_FUNCTION":
+            _check_histogram(engine, part["function"])
     known = macros(engine, {str(part["function_name"]).lower() for part in nodes(node) if part.get("function_name")})
     for part in nodes(node) if known else ():
         name = str(part.get("function_name", "")).lower()
         if name not in known or name in seen:
             continue
-        for called, dirty in _read_by(engine, known[name]):
+        if told(known[name]):
+            way_out = "write its query out, or make it one for rows, and call it with all of its arguments as constants"
+            raise Unplanned(f"the arguments of the macro {name} say what it reads: {way_out}")
+        for called, dirty in _read_by(engine, opened(engine, known[name])):
             if dirty:
                 way_out = "write its query out, or make it a view"
                 raise Unplanned(f"the macro {name} reads {called}, which misses values: {way_out}")
         check_macros(engine, known[name], seen | {name})
+
+
+def _check_histogram(engine: DuckDB, call: Tree) -> None:
+    """Refuses a histogram in FROM of what may miss values: DuckDB would leave these out."""
+    name = str(call["function_name"]).lower()
+    if name not in ("histogram", "histogram_values") or not call["arguments"]:
+        return
+    source = call["arguments"][0]["expression"]
+    text = str(source.get("literal", {}).get("text", ""))
+    found = engine.tables.meant(source["column_names"] if t.is_reference(source) else parts_of(text))
+    if not isinstance(found, Table) or engine.statistics(found).dirty:
+        raise Unplanned(f"{name}(...) in FROM reads values as they are stored: write SELECT histogram(column) FROM ...")
 
 
 def check_asking(engine: DuckDB, reads: Reads, node: Tree) -> None:
@@ -177,10 +197,7 @@ def check_asking(engine: DuckDB, reads: Reads, node: Tree) -> None:
 
 
 def _read_by(engine: DuckDB, node: Tree) -> Iterator[tuple[str, bool]]:
-    """The tables and files that a macro's query reads, by name, and whether they miss values.
-
-    A file that only the macro's arguments name is not looked into.
-    """
+    """The tables and files that a macro's query reads, by name, and whether they miss values."""
     for part in nodes(node):
         if is_file(engine, part):
             with suppress(Error):

@@ -2,19 +2,22 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from imputedb.algebra.relation import Table
 from imputedb.engines import derived
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.resolution import DAMAGED, View, damaged, quoted
+from imputedb.engines.texts_in_from import opened, told
 from imputedb.errors import InternalError, QueryError
 from imputedb.sql import parse
 from imputedb.sql import tree as t
 from imputedb.sql.asking import asks
 from imputedb.sql.bind import Functions
 from imputedb.sql.functions import MULTIPLYING
-from imputedb.sql.macros import Call, Macro, path_of
+from imputedb.sql.macros import Call, Macro, call_of, path_of, with_arguments
 from imputedb.sql.macros import written_out as macros_written_out
+from imputedb.sql.nested import alias_of
 from imputedb.sql.scope import mentions
 from imputedb.sql.sources import Catalog, Viewed
 from imputedb.sql.statements import created_query
@@ -50,6 +53,9 @@ def _as(engine: DuckDB, table: Table, value: Tree, type_name: str) -> Tree:
     found = parse.shape(engine.connection, engine.text(t.select([value], t.table(table.path, ""))))[1]
     return value if found == [type_name] else engine.cast(value, type_name)
 
+
+_OPEN = ("COLUMN_REF", "SUBQUERY", "LAMBDA", "STAR")
+"""What an argument that means the same everywhere does not hold."""
 
 _MACROS = """
     SELECT lower(database_name), lower(schema_name), lower(function_name),
@@ -151,9 +157,11 @@ def _calls(engine: DuckDB, defined: _Definition, names: frozenset[str]) -> bool:
 def written_out(engine: DuckDB, node: Tree) -> Tree:
     """A statement with the expressions that macros stand for in place of their calls.
 
-    Written out are the user's macros without a query inside, and those of DuckDB that aggregate. What has two macros of
+    Written out are the user's macros without a query inside, those that stand for rows if their arguments say what is
+    read, and those of DuckDB that aggregate; so are queries that a text in FROM states. What has two macros of
     as many arguments, in two schemas, is left to DuckDB, and so are parameters that have types or go by their defaults.
     """
+    node = opened(engine, _with_files(engine, node))
     calls = [part for part in t.expressions(node) if part.get("class") == "FUNCTION"]
     if not calls:
         return node
@@ -175,6 +183,35 @@ def written_out(engine: DuckDB, node: Tree) -> Tree:
     if not names & known.keys() and all(len(path) == 1 for path in called):
         return node
     return macros_written_out(node, macro, is_function, lambda trees: parse.titles(engine.connection, trees))
+
+
+def _with_files(engine: DuckDB, tree: Any, within: frozenset[str] = frozenset()) -> Any:
+    """A statement with the queries of macros whose arguments, which are constants, say what file or table they read."""
+    if isinstance(tree, list):
+        return [_with_files(engine, part, within) for part in tree]
+    if not isinstance(tree, dict):
+        return tree
+    found = _rows_of(engine, tree) if tree.get("type") == "TABLE_FUNCTION" else None
+    if found is not None and found.name not in within:
+        kept = {key: tree[key] for key in ("column_name_alias", "sample") if key in tree}
+        query = parse.parse(engine.connection, found.text)
+        query = _with_files(engine, with_arguments(query, found.parameters, tree["function"]), within | {found.name})
+        return {**t.subquery(query, alias_of(tree)), **kept}
+    return {
+        k: _with_files(engine, part, within) if isinstance(part, (dict, list)) else part for k, part in tree.items()
+    }
+
+
+def _rows_of(engine: DuckDB, item: Tree) -> _Definition | None:
+    """The macro that an item of FROM calls, if it is the user's and its arguments say what it reads."""
+    call = call_of(item["function"])
+    given = [part["expression"] for part in item["function"]["arguments"]]
+    named = [one for one in _definitions(engine, call.path[-1:]) if not one.scalar and not one.internal]
+    named = [one for one in named if one.is_called(call.path) and call.gives(one.parameters)]
+    if len(named) != 1 or named[0].typed or any(part["class"] in _OPEN for part in t.expressions(given)):
+        return None
+    further = {one.name for one in _definitions(engine, ()) if not one.scalar and not one.internal}
+    return None if told(_standing_for(engine, named[0].text), further).isdisjoint(named[0].parameters) else named[0]
 
 
 def _meant_by(engine: DuckDB, call: Call, known: Sequence[_Definition]) -> Macro | None:

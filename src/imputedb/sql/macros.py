@@ -94,6 +94,19 @@ def path_of(tree: Tree) -> tuple[str, ...]:
     return tuple(str(part).lower() for part in tree["qualified_name"]["path"] if part)
 
 
+def with_arguments(query: Tree, parameters: Sequence[str], call: Tree) -> Tree:
+    """The query of a macro with the arguments of a call in place of its parameters."""
+    given = _given(parameters, call)
+    made: Tree = rewrite(query, lambda part: _argument(part, given))
+    return made
+
+
+def call_of(tree: Tree) -> Call:
+    """How a node calls a function."""
+    names = [str(part["name"]).lower() for part in tree["arguments"] if part["name"]]
+    return Call(path_of(tree), len(tree["arguments"]) - len(names), frozenset(names))
+
+
 def _on_column(tree: Tree, is_function: Callable[[tuple[str, ...]], bool]) -> Tree | None:
     """The call with the column that it is a call on as its first argument; None of one that is none on a column."""
     if tree.get("class") != "FUNCTION":
@@ -109,14 +122,11 @@ def _on_column(tree: Tree, is_function: Callable[[tuple[str, ...]], bool]) -> Tr
 def _macro(tree: Tree, macros: Macros) -> Macro | None:
     if tree.get("class") != "FUNCTION" or tree.get("filter") or tree.get("distinct"):
         return None
-    names = [str(part["name"]).lower() for part in tree["arguments"] if part["name"]]
-    return macros(Call(path_of(tree), len(tree["arguments"]) - len(names), frozenset(names)))
+    return macros(call_of(tree))
 
 
 def _in_place(tree: Tree, macro: Macro, is_function: Callable[[tuple[str, ...]], bool]) -> Tree:
-    arguments = tree["arguments"]
-    given = dict(zip(macro.parameters, (part["expression"] for part in arguments if not part["name"]), strict=False))
-    given |= {str(part["name"]).lower(): part["expression"] for part in arguments if part["name"]}
+    given = _given(macro.parameters, tree)
     body = _unasking(macro.body) if macro.built_in else macro.body
 
     def change(part: Tree) -> Tree | None:
@@ -125,6 +135,12 @@ def _in_place(tree: Tree, macro: Macro, is_function: Callable[[tuple[str, ...]],
 
     made: Tree = rewrite(body, change)
     return {**made, "alias": tree.get("alias", "")}
+
+
+def _given(parameters: Sequence[str], call: Tree) -> dict[str, Tree]:
+    arguments = call["arguments"]
+    given = dict(zip(parameters, (part["expression"] for part in arguments if not part["name"]), strict=False))
+    return given | {str(part["name"]).lower(): part["expression"] for part in arguments if part["name"]}
 
 
 def _argument(part: Tree, given: Mapping[str, Tree]) -> Tree | None:
