@@ -1,6 +1,7 @@
 """What draws get wrong is measured on hidden cells and told by column and cause; where they are right nothing is."""
 
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,12 @@ class Apart:
             noise = np.random.default_rng([seed, draw, ord(column.name)]).normal(size=len(x))
             found[column] = (x + noise)[rows.columns[column].missing]
         return found
+
+
+@pytest.mark.parametrize("comparisons", [1, 50, 500, 5000])
+def test_however_many_comparisons_few_answers_are_warned_of_in_vain(comparisons: int) -> None:
+    by_chance = 2 * NormalDist().cdf(-hidden.sure_enough(comparisons)) * comparisons
+    assert by_chance < 0.005
 
 
 @pytest.mark.parametrize("together", [True, False])

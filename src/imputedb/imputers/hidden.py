@@ -39,7 +39,10 @@ FEWEST = 60
 """Hidden cells of a column, at least: of fewer nothing is said."""
 
 SURE = 4.0
-"""Standard errors: one of fifty comparisons is that far off by chance in 3 of 1,000 answers."""
+"""Standard errors: one of `USUAL` comparisons is that far off by chance in 3 of 1,000 answers."""
+
+USUAL = 50
+"""Comparisons of an answer; where there are more each has to be surer, so that as few answers are warned of in vain."""
 
 MATTERS = 0.7
 """Standard errors of a mean: a bias of so many leaves an interval of 95 % with 89 %."""
@@ -131,8 +134,13 @@ def misfits(request: Request) -> dict[Column, list[str]]:
     for column in wanted:
         gone = request.rows.columns[column].missing
         judged = _Judged(rows, column, known[column], versions, request.filler(column).name)
-        said[column] = list(judged.sentences(float(gone.mean()) * np.sqrt(len(gone))))
+        said[column] = list(judged.sentences(float(gone.mean()) * np.sqrt(len(gone)), len(wanted)))
     return said
+
+
+def sure_enough(comparisons: int) -> float:
+    """Standard errors at which the surest of some comparisons tells more than chance; tails go as exp(-x**2 / 2)."""
+    return float(np.sqrt(SURE**2 + 2 * np.log(max(1.0, comparisons / USUAL))))
 
 
 def _seen(rows: Rows) -> NDArray[np.intp]:
@@ -198,17 +206,14 @@ class _Judged:
     versions: Mapping[Column, Matrix]
     imputer: str
 
-    def sentences(self, weight: float) -> Iterator[str]:
-        """What is wrong; `weight` makes of a bias standard errors of a mean."""
+    def sentences(self, weight: float, columns: int) -> Iterator[str]:
+        """What is wrong; `weight` makes of a bias standard errors of a mean, and so many `columns` are judged."""
         cells, mine = self.rows.columns[self.column], self.versions[self.column][:, self.hidden]
         if not np.isfinite(mine).all():
             return
-        found = [
-            one
-            for values in _standardised(cells, mine)
-            for one in self._going_with(values)
-            if abs(one.sure) > SURE and abs(one.size) * weight > MATTERS
-        ]
+        compared = [one for values in _standardised(cells, mine) for one in self._going_with(values)]
+        least = sure_enough(columns * len(compared))
+        found = [one for one in compared if abs(one.sure) > least and abs(one.size) * weight > MATTERS]
         if found:
             yield str(max(found, key=lambda one: abs(one.sure)))
         elif cells.kind not in NAMED and (said := self._narrow(mine)):
