@@ -9,6 +9,7 @@ from imputedb.engines.session import Session
 from imputedb.engines.store import Store
 from imputedb.engines.tables import Tables
 from imputedb.errors import Error
+from imputedb.sql import derivation
 from imputedb.sql.tokens import Token, tokens
 
 Action = Callable[[], None]
@@ -179,11 +180,13 @@ def _column_dropped(session: Session, store: Store, table: Table, column: str) -
 
 
 def _mentions(condition: str, column: str) -> bool:
-    return any(_name(token).lower() == column.lower() for token in tokens(condition))
+    return bool(condition) and bool(derivation.parts(condition, [column]))
 
 
 def _reworded(condition: str, before: str, after: str) -> str:
     """A condition in which a column has another name."""
+    if not _mentions(condition, before):  # the same word may be a type there, or a keyword
+        return condition
     data, quoted, end, parts = condition.encode(), '"' + after.replace('"', '""') + '"', 0, []
     for token in tokens(condition):
         if _name(token).lower() == before.lower():

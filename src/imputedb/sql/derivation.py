@@ -1,10 +1,13 @@
 """Columns that are computed from others (DERIVED AS): which these are, and one of them solved for."""
 
-from collections.abc import Collection, Mapping
-from typing import Protocol
+from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Protocol
 
+import duckdb
+
+from imputedb.sql.parse import parse
 from imputedb.sql.strictness import is_strict
-from imputedb.sql.tokens import tokens
 from imputedb.sql.tree import (
     Tree,
     any_of,
@@ -17,6 +20,7 @@ from imputedb.sql.tree import (
     number,
     rewrite,
 )
+from imputedb.sql.tree import parts as below
 
 
 class Derives(Protocol):
@@ -30,14 +34,14 @@ class Derives(Protocol):
 def parts(text: str, columns: Collection[str]) -> frozenset[str]:
     """The columns, by their own names, that an expression reads."""
     known = {name.lower(): name for name in columns}
-    found = tokens(text)
-    after = [token.text for token in found[1:]] + [""]
-    names = {_name(token.text) for token, sign in zip(found, after, strict=True) if not sign.startswith("(")}
-    return frozenset(known[name] for name in names if name in known)
+    return frozenset(known[name] for name in _read(text) if name in known)
 
 
-def _name(text: str) -> str:
-    return (text[1:-1].replace('""', '"') if text[:1] == '"' else text).lower()
+@lru_cache(maxsize=1024)
+def _read(text: str) -> frozenset[str]:
+    """What an expression reads, in lower case; parsed once, since it is asked for with each question."""
+    with duckdb.connect() as parser:
+        return frozenset(references(parse(parser, f"SELECT ({text})")["select_list"]))
 
 
 def derivations(policies: Mapping[str, Derives], columns: Collection[str]) -> dict[str, frozenset[str]]:
@@ -89,17 +93,45 @@ def with_columns(expression: Tree, meant: Mapping[str, Tree]) -> Tree:
     It is NULL where one of these is: CASE and the like would answer whatever is missing.
     """
 
-    def change(node: Tree) -> Tree | None:
-        return meant.get(str(node["column_names"][-1]).lower()) if is_reference(node) else None
-
-    found: Tree = rewrite(expression, change)
+    found: Tree = _replaced(expression, meant)
     gone = any_of([is_missing(meant[name]) for name in references(expression)])
     return found if gone is None or is_strict(expression, lambda _: True) else null_where(gone, found)
 
 
-def references(expression: Tree) -> list[str]:
+def _replaced(tree: Any, meant: Mapping[str, Tree]) -> Any:
+    """A tree with what stands for its columns; parameters of a lambda are none."""
+
+    def change(node: Tree) -> Tree | None:
+        if node["class"] == "LAMBDA":
+            own = _parameters(node)
+            return {**node, "expr": _replaced(node["expr"], {k: v for k, v in meant.items() if k not in own})}
+        return meant.get(_named(node)) if is_reference(node) else None
+
+    return rewrite(tree, change)
+
+
+def references(expression: Any) -> list[str]:
     """The columns that an expression reads, each once, in lower case."""
-    return list(dict.fromkeys(str(n["column_names"][-1]).lower() for n in expressions(expression) if is_reference(n)))
+    return list(dict.fromkeys(_columns(expression, frozenset())))
+
+
+def _columns(tree: Any, local: frozenset[str]) -> Iterator[str]:
+    if is_reference(tree):
+        yield from {_named(tree)} - local
+    elif isinstance(tree, dict) and tree.get("class") == "LAMBDA":
+        yield from _columns(tree["expr"], local | _parameters(tree))
+    else:
+        for part in below(tree):
+            yield from _columns(part, local)
+
+
+def _parameters(node: Tree) -> frozenset[str]:
+    """The names that a lambda gives what it is called with."""
+    return frozenset(_named(one) for one in expressions(node["lhs"]) if is_reference(one))
+
+
+def _named(node: Tree) -> str:
+    return str(node["column_names"][-1]).lower()
 
 
 def solved(expression: Tree, column: str, value: Tree) -> Tree | None:
