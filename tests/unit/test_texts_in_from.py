@@ -43,6 +43,7 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
         "query_table('\"t\"')",
         "query_table(['t'])",
         "query_table('g.csv')",
+        "g.csv",
         "query_table('vg')",
         "query('FROM t')",
         "query('SELECT id, x FROM t')",
@@ -66,6 +67,7 @@ def test_names_of_with_and_several_tables_are_told(db: Database) -> None:
     assert db.sql(several, imputer="mean").fetchall() == [(6,)]
     named = "WITH w AS (FROM t) SELECT count(*) FROM query_table('w') AS z(a, b) WHERE b > 15"
     assert db.sql(named, imputer="mean").fetchall() == [(5,)]
+    assert db.sql("SELECT count(*) FROM g.csv WHERE g.x > 15", imputer="mean").fetchall() == [(5,)]
     assert db.sql("SELECT count(*) FROM fine()").fetchall() == [(2,)]
     assert db.sql("SELECT count(*) FROM headed()").fetchall() == [(2,)]
 

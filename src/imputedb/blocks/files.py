@@ -11,7 +11,7 @@ from imputedb.engines.catalog import asking, macros
 from imputedb.engines.duckdb import DuckDB
 from imputedb.engines.resolution import parts_of
 from imputedb.engines.temporary import OURS
-from imputedb.engines.texts_in_from import opened, told
+from imputedb.engines.texts_in_from import is_there, opened, told
 from imputedb.errors import Error, Unplanned
 from imputedb.sql import parse
 from imputedb.sql import tree as t
@@ -78,7 +78,7 @@ class Files:
             return self._without_ours(tree, *columns)
         if not self._in_place and is_file(self._engine, tree):
             kept = {key: tree[key] for key in ("column_name_alias", "sample") if key in tree}
-            return {**t.table(self._copy(tree).path, alias_of(tree)), **kept, "at_clause": None}
+            return {**t.table(self._copy(tree).path, _alias_of_file(tree)), **kept, "at_clause": None}
         return {k: self._copied(part) if isinstance(part, (dict, list)) else part for k, part in tree.items()}
 
     def _copy(self, tree: Tree) -> Table:
@@ -135,12 +135,23 @@ def is_file(engine: DuckDB, item: Tree) -> bool:
     if item.get("type") == "TABLE_FUNCTION":
         name = str(item["function"]["function_name"]).lower()
         return name.startswith("read_") or name.endswith("_scan")
-    return item.get("type") == "BASE_TABLE" and "." in item.get("table_name", "") and _stands_for_file(engine, item)
+    return item.get("type") == "BASE_TABLE" and _stands_for_file(engine, item)
+
+
+def _alias_of_file(item: Tree) -> str:
+    """What its columns are qualified by: of `g.csv`, with or without quotes, `g`."""
+    if item["type"] != "BASE_TABLE":
+        return alias_of(item)
+    return alias_of({**item, "table_name": ".".join(part for part in item["qualified_name"]["path"] if part)})
 
 
 def _stands_for_file(engine: DuckDB, item: Tree) -> bool:
+    """Whether a name that no table has is a file's: one with a point, or, as in `FROM g.csv`, the parts of a path."""
     path = [part for part in item["qualified_name"]["path"] if part]
-    return len(path) == 1 and engine.tables.meant(path) is None
+    name = ".".join(path)
+    if "." not in name or engine.tables.meant(path) is not None:
+        return False
+    return len(path) == 1 or is_there(engine, name)
 
 
 def check_macros(engine: DuckDB, node: Tree, seen: frozenset[str] = frozenset()) -> None:

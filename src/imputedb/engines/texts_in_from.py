@@ -86,11 +86,12 @@ def _table(engine: DuckDB, tree: Tree) -> str:
         return quoted([str(part) for part in tree["column_names"]])
     text = _constant("query_table", tree)
     parts = parts_of(text)
-    is_file = len(parts) > 1 and engine.tables.meant(parts) is None and _is_there(engine, text)
+    is_file = len(parts) > 1 and engine.tables.meant(parts) is None and is_there(engine, text)
     return quoted([text]) if is_file else quoted(parts)
 
 
-def _is_there(engine: DuckDB, name: str) -> bool:
+def is_there(engine: DuckDB, name: str) -> bool:
+    """Whether DuckDB reads something, such as a file, under one name."""
     try:
         parse.shape(engine.connection, f"FROM {quoted([name])}")
     except (QueryError, InternalError):
