@@ -75,6 +75,10 @@ def share(name: str, value: object, *, most: float = 1.0, example: str = "such a
     return found
 
 
+_PATHS = frozenset({"path", "out", "files", "pictures"})
+"""Parameters whose text is the name of a file or a folder."""
+
+
 def of_kind(name: str, kind: str, value: object) -> None:
     """Refuses what is not of the kind that a parameter is annotated with: a text, True or False, or a function.
 
@@ -86,7 +90,8 @@ def of_kind(name: str, kind: str, value: object) -> None:
         return
     match plain:
         case "str" if not isinstance(value, str):
-            raise QueryError(f"{name} is {shown(value)}; it is a text")
+            what = "names a file or a folder" if name in _PATHS else "is a text"
+            raise QueryError(f"{name} is {shown(value)}; it {what}")
         case "bool":
             flag(name, value)
         case "Progress" | "Watch" if not callable(value):

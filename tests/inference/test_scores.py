@@ -185,7 +185,7 @@ def test_predictions_of_a_fold_do_not_depend_on_its_outcomes(patients: Database,
 def test_mistakes_are_named(patients: Database) -> None:
     for formula, asked, kind, says in (
         ("log(y) ~ x", {}, UnknownName, "stands alone at the left"),
-        ("y ~ x", {"m": 1}, QueryError, "2 draws or more"),
+        ("y ~ x", {"m": 1}, QueryError, "it goes from 2 to 1,000"),
         ("y ~ x", {"folds": 1}, QueryError, "folds is 1"),
         ("y ~ x", {"folds": 400}, DataError, "too few for 400 folds"),
     ):
