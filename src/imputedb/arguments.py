@@ -91,6 +91,8 @@ def of_kind(name: str, kind: str, value: object) -> None:
     match plain:
         case "str" if not isinstance(value, str):
             what = "names a file or a folder" if name in _PATHS else "is a text"
+            if name == "text":
+                raise QueryError(f"the query is {shown(value)}; it is a text of SQL")
             raise QueryError(f"{name} is {shown(value)}; it {what}")
         case "bool":
             flag(name, value)

@@ -72,10 +72,18 @@ def test_row_ids_with_gaps(expected: list[tuple[object, ...]], tmp_path: Path) -
         assert answer(db) == expected
 
 
-def test_a_column_named_rowid(expected: list[tuple[object, ...]]) -> None:
+def test_a_column_named_rowid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another column is another table to random numbers; whole or by row id it is one, and means are as without it."""
+    found = []
+    for whole in (shelf.WHOLE, 0):
+        monkeypatch.setattr(shelf, "WHOLE", whole)
+        with imputedb.connect() as db:
+            filled(db, extra="'x' AS RowId,")
+            found += [answer(db), db.sql(QUERY, imputer="mean").fetchall()]
     with imputedb.connect() as db:
-        filled(db, extra="'x' AS RowId,")
-        assert answer(db) == expected
+        filled(db)
+        assert found[1] == db.sql(QUERY, imputer="mean").fetchall()
+    assert found[:2] == found[2:]
 
 
 def test_what_is_kept_is_forgotten_when_something_is_written() -> None:
