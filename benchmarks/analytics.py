@@ -17,9 +17,9 @@ import duckdb
 
 import imputedb
 from imputedb import Database
-from imputedb.answering import Planner
+from imputedb.answers.respond import Planner
+from imputedb.answers.run import Asked
 from imputedb.imputers.registry import chosen
-from imputedb.running import Asked
 
 SCHEMA = """
 CREATE TEMP MACRO pick(x, n) AS (hash(x) % n)::INTEGER;

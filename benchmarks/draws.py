@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.imputer import Cells, Rows, drawn
+from imputedb.imputers.protocol import Cells, Rows, drawn
 from imputedb.imputers.registry import IMPUTERS
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 IMPUTED_BY = ("norm", "pmm", "tree", "hotdeck", "logistic")
 PATTERNS = 40

@@ -10,7 +10,7 @@ from statistics import median
 
 import imputedb
 from imputedb import Database
-from imputedb.cli.answers import with_intervals
+from imputedb.cli.output.answers import with_intervals
 
 TABLES = ("demo", "exams", "labs", "fcc", "gdp")
 IMPUTERS = ("norm", "pmm", "tree")

@@ -43,8 +43,8 @@ def table(name: str) -> tuple[Matrix, Matrix]:
 def ours(search: str, metric: str = "euclidean") -> Callable[[Matrix], dict[str, float]]:
     def method(matrix: Matrix) -> dict[str, float]:
         from imputedb.imputers.random import keyed
-        from imputedb.neighbours.attribute import Attribute
-        from imputedb.neighbours.filling import fill
+        from imputedb.neighbours.column import Attribute
+        from imputedb.neighbours.impute import fill
         from imputedb.neighbours.settings import Settings
 
         attributes = [Attribute(column, np.isnan(column)) for column in np.ascontiguousarray(matrix.T)]

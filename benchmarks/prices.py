@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.imputer import Cells, Rows, Work
 from imputedb.imputers.knn import KNN
+from imputedb.imputers.protocol import Cells, Rows, Work
 from imputedb.neighbours import cost
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 
 def rows_of(values: np.ndarray, gaps: np.ndarray) -> Rows:

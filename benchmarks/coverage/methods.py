@@ -14,7 +14,7 @@ import imputedb
 from benchmarks.coverage.design import World
 from benchmarks.coverage.quantities import Estimates, database, estimates, groups, registered, statement
 from benchmarks.coverage.tables import Table
-from imputedb.inference.answers import Estimate, estimated
+from imputedb.inference.estimate import Estimate, estimated
 
 
 @dataclass(frozen=True, slots=True)

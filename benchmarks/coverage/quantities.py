@@ -10,7 +10,7 @@ import numpy as np
 import imputedb
 from benchmarks.coverage.design import DISTRIBUTIONS, World
 from benchmarks.coverage.tables import THRESHOLDS, Table, complete, joined
-from imputedb.inference.answers import Estimate
+from imputedb.inference.estimate import Estimate
 from imputedb.result import Result
 
 QUANTITIES: Mapping[str, str] = {

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.chained import Chained
-from imputedb.imputers.imputer import Cells, Rows
+from imputedb.imputers.chained.chained import Chained
+from imputedb.imputers.protocol import Cells, Rows
 from imputedb.imputers.registry import IMPUTERS
 from imputedb.inference.rubin import pooled
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 FORMULAS = {
     "nhanes2": ("bmi", ("age", "hyp", "chl")),

@@ -6,13 +6,13 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks.paper.inputs import BASE
-from imputedb import answering, running
-from imputedb.answering import Planner
-from imputedb.engines.duckdb import DuckDB
-from imputedb.imputers.imputer import Imputer
+from imputedb.answers import respond, run
+from imputedb.answers.respond import Planner
+from imputedb.answers.run import Asked
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.registry import chosen
 from imputedb.imputers.tree import Tree
-from imputedb.running import Asked
 
 ALPHAS = ("0", "0.5", "1")
 SETTINGS = (*ALPHAS, BASE)
@@ -36,12 +36,12 @@ class Answered:
 
 def ask(engine: DuckDB, sql: str, setting: str, imputer: str = "tree", seed: int = 0) -> Answered:
     """Answers a query at an alpha, or `base`: planned and executed anew; what is kept is statistics and columns."""
-    strategy = running.BASE if setting == BASE else running.PLANNED
+    strategy = run.BASE if setting == BASE else run.PLANNED
     m = DRAWS if imputer == SEVERAL else 1
     asked = Asked(0.0 if setting == BASE else float(setting), imputers(imputer), seed, strategy, m)
     began = perf_counter()
     with engine.lock:
-        result = answering.respond(engine, Planner(engine), sql, asked)
+        result = respond.respond(engine, Planner(engine), sql, asked)
     rows = result.fetchall()
     taken = (perf_counter() - began) * 1e3
     return Answered(_own(result.columns, rows) if m > 1 else rows, result.report.planning_ms, taken)

@@ -10,10 +10,10 @@ from benchmarks.paper import asking, inputs
 from benchmarks.paper.hiding import Values, best_driver
 from benchmarks.paper.part import Setting
 from imputedb.algebra.query import Query
-from imputedb.answering import Planner
+from imputedb.answers.respond import Planner
+from imputedb.answers.run import PLANNED, Asked
 from imputedb.blocks.block import Planned
-from imputedb.engines.duckdb import DuckDB
-from imputedb.running import PLANNED, Asked
+from imputedb.engines.duckdb.engine import DuckDB
 
 KEPT = 0.9
 """A column that a query does not read is kept when at least this share of the complete rows so far have it."""

@@ -9,8 +9,8 @@ from benchmarks.paper import asking, charts, inputs
 from benchmarks.paper.asking import ALPHAS
 from benchmarks.paper.grid import Cell, Grid
 from benchmarks.paper.part import Data, Part, Setting
-from imputedb.answering import Planner
-from imputedb.running import PLANNED, Asked
+from imputedb.answers.respond import Planner
+from imputedb.answers.run import PLANNED, Asked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,8 +13,8 @@ import duckdb
 
 from benchmarks.paper import asking
 from benchmarks.paper.inputs import BASE
-from imputedb.engines import load
-from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.duckdb import load
+from imputedb.engines.duckdb.engine import DuckDB
 
 QUERIES = {
     "average": "SELECT AVG(c0) FROM acs",

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmarks.paper.part import Absent, Setting
-from imputedb.engines import load
-from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.duckdb import load
+from imputedb.engines.duckdb.engine import DuckDB
 
 TABLES = ("demo", "exams", "labs", "fcc", "gdp")
 QUERIES, COUNTS = "paper_queries.sql", "paper_queries_count.sql"

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 from benchmarks.paper import asking, charts, inputs
 from benchmarks.paper.grid import Grid
 from benchmarks.paper.part import Absent, Data, Part, Setting
-from imputedb.answering import Planner
+from imputedb.answers.respond import Planner
+from imputedb.answers.run import PLANNED, Asked
 from imputedb.blocks.block import Planned
-from imputedb.engines.duckdb import DuckDB
-from imputedb.planning import planner
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.planning import search
 from imputedb.planning.frontier import Frontier
 from imputedb.planning.problem import Problem
-from imputedb.running import PLANNED, Asked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,8 +32,8 @@ T = TypeVar("T")
 
 ABOUT = (
     "A chain of demo, labs and exams joined on id, a missing column of each averaged, as in the paper. The "
-    f"search alone, from statistics to frontier: exact, and with slack {planner.SLACK:g}, which is what more "
-    f"than {planner.EXACT_TABLES} tables are planned with unless told otherwise. Regret: how much slower "
+    f"search alone, from statistics to frontier: exact, and with slack {search.SLACK:g}, which is what more "
+    f"than {search.EXACT_TABLES} tables are planned with unless told otherwise. Regret: how much slower "
     "(estimated) the plan is that the approximate frontier gives than the one that the exact frontier gives at "
     "the same alpha, the worst of 101 alphas and their mean; and how much larger the least penalty is."
 )
@@ -48,7 +48,7 @@ def measure(setting: Setting) -> Data:
     for joins in range(1, setting.size.joins + 1):
         found.append(_chain(engine, joins))
         setting.tell(joins / setting.size.joins)
-    return {"slack": planner.SLACK, "joins": found}
+    return {"slack": search.SLACK, "joins": found}
 
 
 def _chain(engine: DuckDB, joins: int) -> Data:
@@ -58,8 +58,8 @@ def _chain(engine: DuckDB, joins: int) -> Data:
     block = prepared.blocks[-1]
     if not isinstance(block, Planned):
         raise Absent("a chain of joins that is planned")
-    exact, exact_ms = _timed(lambda: planner.plan(_problem(block), 0.0))
-    approximate, approximate_ms = _timed(lambda: planner.plan(_problem(block), planner.SLACK))
+    exact, exact_ms = _timed(lambda: search.plan(_problem(block), 0.0))
+    approximate, approximate_ms = _timed(lambda: search.plan(_problem(block), search.SLACK))
     return {
         "joins": joins,
         "text_to_plan_ms": whole,

@@ -10,8 +10,8 @@ from typing import Any
 from benchmarks.paper import targets
 from benchmarks.paper.grid import Cell, Grid
 from benchmarks.paper.part import Part
-from imputedb.engines.publish import published
 from imputedb.errors import StorageError
+from imputedb.files import published
 
 PAGE, TEXT = "report.html", "report.md"
 

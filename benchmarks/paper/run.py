@@ -12,8 +12,8 @@ from typing import Any
 
 from benchmarks.paper import charts, figure5, figure6, large, machine, planning, report, simple, table5, truth
 from benchmarks.paper.part import Absent, Part, Setting, Size
-from imputedb.engines.publish import published
 from imputedb.errors import QueryError, StorageError
+from imputedb.files import published
 
 PARTS: Mapping[str, Part] = {
     part.name: part

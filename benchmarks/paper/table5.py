@@ -12,7 +12,7 @@ from benchmarks.paper.comparing import compared, fraction, groups
 from benchmarks.paper.grid import Cell, Grid
 from benchmarks.paper.inputs import BASE, Original
 from benchmarks.paper.part import Data, Part, Setting
-from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.duckdb.engine import DuckDB
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

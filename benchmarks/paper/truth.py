@@ -17,8 +17,8 @@ from benchmarks.paper.grid import Cell, Grid
 from benchmarks.paper.hiding import MECHANISMS, STRENGTH, Mechanism, hidden
 from benchmarks.paper.inputs import BASE
 from benchmarks.paper.part import Absent, Data, Part, Setting
-from imputedb.engines import load
-from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.duckdb import load
+from imputedb.engines.duckdb.engine import DuckDB
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,36 +10,37 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from imputedb import answering, arguments, policies, policy_file
-from imputedb.answering import Planner
-from imputedb.cell_intervals import CellIntervals, cell_intervals
-from imputedb.compare import WAYS, Comparison, answers, ways_of
-from imputedb.departures import Departures
-from imputedb.engines import declarations, load
-from imputedb.engines.border import bordered, public
-from imputedb.engines.caller import callers_frames
-from imputedb.engines.duckdb import DuckDB
+from imputedb import arguments
+from imputedb.answers import policies, policy_file, respond
+from imputedb.answers.compare import WAYS, Comparison, answers, ways_of
+from imputedb.answers.explain import Explanation, explained
+from imputedb.answers.multiple.measures import Measure, Measures
+from imputedb.answers.policy_file import Change
+from imputedb.answers.respond import Planner
+from imputedb.answers.run import PLANNED, Asked
+from imputedb.border import bordered, public
+from imputedb.diagnostics.cell_intervals import CellIntervals, cell_intervals
+from imputedb.diagnostics.departures import Departures
+from imputedb.diagnostics.evaluation import Evaluation, Pattern, evaluate, scan
+from imputedb.diagnostics.profile import Profile, profiled
+from imputedb.engines.duckdb import declarations, load
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.variables import callers_frames
 from imputedb.errors import QueryError
-from imputedb.evaluation import Evaluation, Pattern, evaluate, scan
-from imputedb.execution import Watch
-from imputedb.explain import Explanation, explained
-from imputedb.imputers.imputer import Imputer, Progress
+from imputedb.execution.plan import Watch
 from imputedb.imputers.knn import KNN
+from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.registry import Choice, Cycles, chosen, the_one, with_cycles
-from imputedb.inference.answers import Question
-from imputedb.inference.measures import Measure, Measures
-from imputedb.lookup import Lookups
-from imputedb.missingness import Profile, profiled
+from imputedb.inference.estimate import Question
 from imputedb.neighbours.metric import METRICS, MetricName
-from imputedb.neighbours.scan import KS, Scan
+from imputedb.neighbours.tuning import KS, Scan
 from imputedb.planning.frontier import Frontier
-from imputedb.policy_file import Change
+from imputedb.provenance.index import Lookups
+from imputedb.provenance.why import AUDITED, Why, audit, why
 from imputedb.result import Result
-from imputedb.running import PLANNED, Asked
 from imputedb.sql.parameters import Given, by_name
 from imputedb.statistics.policy import Action, Bound, Policy, as_bound, as_text
 from imputedb.statistics.policy import Measure as Taken
-from imputedb.why import AUDITED, Why, audit, why
 
 if TYPE_CHECKING:
     from imputedb.completion.completed import Completed
@@ -213,7 +214,7 @@ class Database:
         asked = Asked(
             alpha, imputers, seed, strategy, many, interval, level, precision, own, method, deviations, weights
         )
-        return answering.departing(self._engine, self._planner, text, asked, params, sensitivity, progress, watch)
+        return respond.departing(self._engine, self._planner, text, asked, params, sensitivity, progress, watch)
 
     def policy(
         self,
@@ -338,7 +339,7 @@ class Database:
         """
         asked = Asked(alpha, chosen(imputer), seed, strategy)
         with callers_frames(self._engine, text, statement=True):
-            prepared = self._planner.prepare(answering.query_of(self._engine, self._planner, text, params), asked)
+            prepared = self._planner.prepare(respond.query_of(self._engine, self._planner, text, params), asked)
             try:
                 return explained(self._engine, prepared, asked, analyze=analyze)
             finally:
@@ -347,7 +348,7 @@ class Database:
     def frontier(self, text: str, params: Given = None, *, imputer: Choice = "tree") -> Frontier | None:
         """Every plan that no other beats in both penalty and time; None where nothing missing is read."""
         with callers_frames(self._engine, text, statement=True):
-            query = answering.query_of(self._engine, self._planner, text, params)
+            query = respond.query_of(self._engine, self._planner, text, params)
             try:
                 return self._planner.prepare(query, Asked(0.0, chosen(imputer), 0, PLANNED)).frontier
             finally:
@@ -398,7 +399,7 @@ class Database:
         (one,) = with_cycles((the_one(imputer, "completed data sets need"),), cycles)
         folder = arguments.path("out", out)
         with callers_frames(self._engine, source):
-            source = source if params is None else answering.query_of(self._engine, self._planner, source, params)
+            source = source if params is None else respond.query_of(self._engine, self._planner, source, params)
             asked = Request(source, m, one, seed, columns, flags, long, survival)
             return complete(self._engine, asked, folder, progress)
 

@@ -4,11 +4,11 @@
 `times`, `over`, `square`, `number` and `double` write formulas.
 """
 
-from imputedb.inference.calls import Call, double, minus, over, plus, square, times
-from imputedb.inference.influence import Influence
-from imputedb.inference.measures import Closed, Influential, Measure
+from imputedb.answers.multiple.calls import Call, double, minus, over, plus, square, times
+from imputedb.answers.multiple.influence import Influence
+from imputedb.answers.multiple.measures import Closed, Influential, Measure
 from imputedb.inference.scale import FISHER, IDENTITY, LOG, LOGIT, Scale
-from imputedb.sql.tree import Tree, number
+from imputedb.sql.ast import Tree, number
 
 __all__ = [
     "FISHER",

@@ -14,11 +14,11 @@ import duckdb
 
 from imputedb import arguments
 from imputedb.algebra.render import drawn
-from imputedb.engines.border import outside, public
-from imputedb.engines.duckdb import DuckDB
-from imputedb.engines.session import Held, Read
+from imputedb.border import outside, public
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.session import Held, Read
 from imputedb.errors import DataError, QueryError
-from imputedb.inference.answers import Estimate
+from imputedb.inference.estimate import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from imputedb.algebra.relation import Relation
-    from imputedb.departures import Sensitivity
+    from imputedb.diagnostics.departures import Sensitivity
     from imputedb.diagnostics.likelihood import Likely
-    from imputedb.imputers.convergence import Chains
+    from imputedb.imputers.chained.convergence import Chains
     from imputedb.inference.doubly_robust import Robust
     from imputedb.planning.frontier import Frontier
 
@@ -246,7 +246,7 @@ class Result:
 
     def write(self, path: str, format: str) -> None:  # noqa: A002
         """Writes the rows to a file, all of it or nothing: `format` is csv, json or parquet."""
-        from imputedb.engines.publish import published
+        from imputedb.files import published
 
         arguments.one_of("format", format, ("csv", "json", "parquet"))
         with published(str(arguments.path("the path", path))) as temporary:

@@ -5,7 +5,7 @@
 """
 
 from imputedb.completion.sensitivity import Analysis, Sweep, mean_of, term_of
-from imputedb.departures import Departures, Sensitivity
-from imputedb.imputers.shift import Shift
+from imputedb.diagnostics.departures import Departures, Sensitivity
+from imputedb.imputers.chained.shift import Shift
 
 __all__ = ["Analysis", "Departures", "Sensitivity", "Shift", "Sweep", "mean_of", "term_of"]

@@ -24,13 +24,13 @@ except ImportError as error:
 from imputedb import kernel
 from imputedb.algebra.column import Column
 from imputedb.imputers.earlier import blocks
-from imputedb.imputers.imputer import Cells, Rows
-from imputedb.neighbours import aggregate
-from imputedb.neighbours.attribute import Attribute, Measure
+from imputedb.imputers.protocol import Cells, Rows
+from imputedb.neighbours import votes
+from imputedb.neighbours.column import Attribute, Measure
 from imputedb.neighbours.index import Index
 from imputedb.neighbours.search import cells_of
 from imputedb.neighbours.settings import Settings
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 __all__ = ["ChainedImputer", "KNNImputer"]
 
@@ -256,7 +256,7 @@ class KNNImputer(_Imputer):
         ones = np.ones(len(index.attributes))
         k = min(settings.k, index.count)
         found = index.nearest(cells, copies, k, ones, queries=queries, threads=threads)
-        shares = aggregate.shares(found.distances, settings.weighting)
+        shares = votes.shares(found.distances, settings.weighting)
         for place, target in enumerate(targets):
             here = cells.targets == place
             rows = cells.row_of_cell[here]
@@ -278,9 +278,9 @@ def _said(attribute: Attribute, neighbours: NDArray[np.int32], shares: NDArray[n
     values = attribute.values[np.where(neighbours < 0, neighbours[:, :1], neighbours)].astype(np.float64)
     observed = attribute.values[attribute.observed]
     if attribute.measure.graded:
-        return np.where(lost, observed.mean(), aggregate.mean(values, shares))
+        return np.where(lost, observed.mean(), votes.mean(values, shares))
     levels, counts = np.unique(observed, return_counts=True)
-    modes = values[np.arange(len(values)), aggregate.mode(values, shares)]
+    modes = values[np.arange(len(values)), votes.mode(values, shares)]
     return np.where(lost, levels[np.argmax(counts)], modes)
 
 

@@ -14,9 +14,9 @@ from imputedb.completion.completed import Completed
 from imputedb.diagnostics.overimputation import overimpute
 from imputedb.diagnostics.pictures import IMPUTED, OBSERVED, overimputed_plot
 from imputedb.errors import QueryError
-from imputedb.imputers.imputer import Cells, Rows
+from imputedb.imputers.protocol import Cells, Rows
 from imputedb.imputers.registry import IMPUTERS
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 
 @pytest.fixture

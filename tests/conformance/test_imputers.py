@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.chained import Chained
+from imputedb.imputers.chained.chained import Chained
+from imputedb.imputers.chained.logistic import Logistic
+from imputedb.imputers.chained.multinomial import Multinomial
+from imputedb.imputers.chained.normal import Normal
+from imputedb.imputers.chained.pmm import Pmm
 from imputedb.imputers.checked import draws as drawn
-from imputedb.imputers.imputer import Cells, Imputer, Rows, is_proper
 from imputedb.imputers.knn import KNN
-from imputedb.imputers.logistic import Logistic
-from imputedb.imputers.multinomial import Multinomial
-from imputedb.imputers.normal import Normal
-from imputedb.imputers.pmm import Pmm
+from imputedb.imputers.protocol import Cells, Imputer, Rows, is_proper
 from imputedb.imputers.registry import IMPUTERS
 from imputedb.imputers.tree import Tree
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 from imputedb.testing import imputer_checks
 from imputedb.testing.imputers import PROMISES
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from imputedb import ExtensionError
-from imputedb.imputers.imputer import Rows
+from imputedb.answers.multiple.calls import Call, over, times
+from imputedb.answers.multiple.measures import Closed
+from imputedb.imputers.protocol import Rows
 from imputedb.imputers.random import uniform
-from imputedb.inference.calls import Call, over, times
-from imputedb.inference.measures import Closed
 from imputedb.inference.scale import LOG
-from imputedb.sql import tree as t
+from imputedb.sql import ast as t
 from imputedb.testing import check_imputer, check_measure, imputer_checks, measure_checks
 
 

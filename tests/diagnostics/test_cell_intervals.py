@@ -199,7 +199,7 @@ def test_a_policys_range_bounds_intervals(db: Database) -> None:
 
 def test_low_coverage_is_said(db: Database) -> None:
     """The intervals are learnt on one half; that the other is not covered can only be forced."""
-    from imputedb import cell_intervals
+    from imputedb.diagnostics import cell_intervals
 
     db.register("t", pierced(table(2000, 1), "y", 1))
     with pytest.MonkeyPatch.context() as patch:

@@ -14,7 +14,7 @@ from imputedb.diagnostics.mcar import little
 from imputedb.diagnostics.missing import flux, nelson_aalen, pairs, pattern_table, predictors
 from imputedb.diagnostics.overimputation import overimpute
 from imputedb.errors import DataError
-from imputedb.imputers.convergence import (
+from imputedb.imputers.chained.convergence import (
     autocorrelation,
     basic_rhat,
     convergence,
@@ -24,9 +24,9 @@ from imputedb.imputers.convergence import (
     gelman_rubin,
     rhat,
 )
-from imputedb.imputers.imputer import Cells, Rows
+from imputedb.imputers.protocol import Cells, Rows
 from imputedb.imputers.registry import IMPUTERS
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 

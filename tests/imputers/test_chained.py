@@ -12,18 +12,18 @@ import pytest
 
 from imputedb.algebra.column import Column
 from imputedb.errors import UnknownName
-from imputedb.imputers import crossproducts
-from imputedb.imputers.chained import Chained
+from imputedb.imputers.chained import crossproducts
+from imputedb.imputers.chained.chained import Chained
+from imputedb.imputers.chained.crossproducts import KEPT_ROWS, chain, patterns
+from imputedb.imputers.chained.design import design
+from imputedb.imputers.chained.normal import Normal
+from imputedb.imputers.chained.shift import Shift
+from imputedb.imputers.chained.trace import Trace
 from imputedb.imputers.checked import draws
-from imputedb.imputers.crossproducts import KEPT_ROWS, chain, patterns
-from imputedb.imputers.design import design
-from imputedb.imputers.imputer import Cells, Imputer, Rows
-from imputedb.imputers.normal import Normal
+from imputedb.imputers.protocol import Cells, Imputer, Rows
 from imputedb.imputers.registry import IMPUTERS
-from imputedb.imputers.shift import Shift
-from imputedb.imputers.trace import Trace
 from imputedb.inference.rubin import pooled
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 

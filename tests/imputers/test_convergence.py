@@ -10,11 +10,11 @@ import pytest
 import imputedb
 from imputedb import Database, QueryError
 from imputedb.algebra.column import Column
+from imputedb.imputers.chained.convergence import Chains, Movement, Settled, settled
 from imputedb.imputers.checked import draws
-from imputedb.imputers.convergence import Chains, Movement, Settled, settled
-from imputedb.imputers.imputer import Cells, Rows
+from imputedb.imputers.protocol import Cells, Rows
 from imputedb.imputers.registry import IMPUTERS
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 CHAINS = ("tree", "norm", "pmm")
 

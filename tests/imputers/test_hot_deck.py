@@ -5,8 +5,8 @@ import pytest
 
 from imputedb.algebra.column import Column
 from imputedb.imputers.hot_deck import HotDeck
-from imputedb.imputers.imputer import Cells, Rows
-from imputedb.statistics.statistics import Kind
+from imputedb.imputers.protocol import Cells, Rows
+from imputedb.statistics.table import Kind
 
 X, G = Column("t", "x"), Column("t", "g")
 

@@ -13,12 +13,12 @@ import imputedb
 from imputedb import Database
 from imputedb.algebra.column import Column
 from imputedb.errors import Error
-from imputedb.imputers.features import cells
-from imputedb.imputers.imputer import Cells, Rows
+from imputedb.imputers.conversion import cells
+from imputedb.imputers.protocol import Cells, Rows
 from imputedb.imputers.registry import IMPUTERS
 from imputedb.statistics.measure import measured
 from imputedb.statistics.policy import DEFAULT
-from imputedb.statistics.statistics import ColumnStatistics, Kind
+from imputedb.statistics.table import ColumnStatistics, Kind
 
 NAMES = (list("abcde"), ["low", "mid", "upper", "high", "top"], ["it's 1", "b,c", "A", "", "é"])
 ROWS = 400

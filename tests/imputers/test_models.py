@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from imputedb.algebra.column import Column
-from imputedb.imputers import logistic, multinomial, ordered
-from imputedb.imputers.augmentation import augmented
-from imputedb.imputers.column_model import Observed, Randomness
-from imputedb.imputers.design import design
-from imputedb.imputers.imputer import Cells, Rows
-from imputedb.imputers.pmm import Pmm, nearest, quantified
-from imputedb.imputers.regression import of_rows
-from imputedb.imputers.shift import Shift
-from imputedb.statistics.statistics import Kind
+from imputedb.imputers.chained import logistic, multinomial, ordered
+from imputedb.imputers.chained.augmentation import augmented
+from imputedb.imputers.chained.column_model import Observed, Randomness
+from imputedb.imputers.chained.design import design
+from imputedb.imputers.chained.pmm import Pmm, nearest, quantified
+from imputedb.imputers.chained.regression import of_rows
+from imputedb.imputers.chained.shift import Shift
+from imputedb.imputers.protocol import Cells, Rows
+from imputedb.statistics.table import Kind
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 

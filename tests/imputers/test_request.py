@@ -5,11 +5,11 @@ import pytest
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.imputer import Array, Cells, Rows
+from imputedb.imputers.protocol import Array, Cells, Rows
 from imputedb.imputers.registry import chosen
 from imputedb.imputers.request import Permit, Request
 from imputedb.statistics.policy import Policy
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 A, B, Z, C, T = (Column("t", name) for name in "abzct")
 IMPUTERS = ("tree", "knn", "norm", "pmm", "hotdeck")
@@ -144,11 +144,11 @@ def test_cells_that_nothing_earlier_tells_of_are_masked() -> None:
 
 
 def test_neighbours_are_searched_twice_at_most_for_predictions_within_a_range(monkeypatch: pytest.MonkeyPatch) -> None:
-    from imputedb.neighbours import filling
+    from imputedb.neighbours import impute
 
     calls = []
-    fill = filling.fill
-    monkeypatch.setattr(filling, "fill", lambda *given, **more: calls.append(1) or fill(*given, **more))
+    fill = impute.fill
+    monkeypatch.setattr(impute, "fill", lambda *given, **more: calls.append(1) or fill(*given, **more))
     given, truth, gone = rows(2000)
     for policy, most in ((Policy(low=-99, high=99), 1), (Policy(low=0.0), 2), (Policy(values=("-1", "0", "1")), 2)):
         calls.clear()

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 import imputedb
 from imputedb.algebra.column import Column
 from imputedb.imputers import tree
-from imputedb.imputers.imputer import Cells, Rows
+from imputedb.imputers.protocol import Cells, Rows
 from imputedb.imputers.scales import Scale, distinct, scaled, scales, unscaled
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 X, Y = Column("t", "x"), Column("t", "y")
 

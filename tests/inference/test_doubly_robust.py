@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from imputedb.algebra.column import Column
+from imputedb.answers.unimputed.crossfit import FOLDS, CrossFit
+from imputedb.answers.unimputed.curves import classification, regression
 from imputedb.errors import CannotImpute, DataError, QueryError
-from imputedb.imputers.imputer import Cells, Rows
 from imputedb.imputers.mean import Mean
+from imputedb.imputers.protocol import Cells, Rows
 from imputedb.imputers.random import mixed
 from imputedb.imputers.registry import chosen
 from imputedb.inference import doubly_robust as dr
 from imputedb.inference.bounds import Reach, limits
-from imputedb.inference.crossfit import FOLDS, CrossFit
-from imputedb.inference.curves import classification, regression
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 YES = np.ones(4, bool)
 

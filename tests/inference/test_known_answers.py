@@ -13,13 +13,13 @@ import pytest
 from numpy.typing import NDArray
 
 from imputedb.inference.association import correlation, r_squared
-from imputedb.inference.freedom import freedom, rubin1987
-from imputedb.inference.how_many import enough, point_rule
+from imputedb.inference.degrees_of_freedom import freedom, rubin1987
 from imputedb.inference.hypotheses import JointTest, Robust, d1, d2, d3, d4, wald
+from imputedb.inference.multivariate import Several, several
+from imputedb.inference.number_of_draws import enough, point_rule
 from imputedb.inference.prediction import prediction
 from imputedb.inference.rubin import Pooled, jackknife, pooled
 from imputedb.inference.scale import LOGIT, pooled_on
-from imputedb.inference.several import Several, several
 
 Matrix = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import imputedb
 from imputedb.errors import DataError, QueryError, UnknownName
-from imputedb.inference.how_many import enough
 from imputedb.inference.hypotheses import d1
+from imputedb.inference.number_of_draws import enough
 from imputedb.inference.rubin import monte_carlo_errors, pooled
 from imputedb.inference.scale import FISHER, LOG, LOGIT, pooled_on
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from imputedb.errors import DataError, QueryError
 from imputedb.imputers.random import keyed
-from imputedb.neighbours import aggregate
-from imputedb.neighbours.attribute import Attribute, Measure
+from imputedb.neighbours import votes
+from imputedb.neighbours.column import Attribute, Measure
 from imputedb.neighbours.condition import condition
-from imputedb.neighbours.filling import Filled, fill
+from imputedb.neighbours.impute import Filled, fill
 from imputedb.neighbours.index import Index, built
 from imputedb.neighbours.metric import METRICS, Floats
 from imputedb.neighbours.search import cells_of
@@ -308,10 +308,10 @@ def test_weighted_median_is_the_median_of_repeated_values(pairs: list[tuple[floa
     values = np.array([[v for v, _ in pairs]])
     counts = np.array([round(w) for _, w in pairs])
     if counts.sum() == 0:
-        assert np.isnan(aggregate.median(values, counts[None, :].astype(float))[0])
+        assert np.isnan(votes.median(values, counts[None, :].astype(float))[0])
         return
     repeated = np.repeat(values[0], counts)
-    assert aggregate.median(values, counts[None, :].astype(float))[0] == pytest.approx(np.median(repeated))
+    assert votes.median(values, counts[None, :].astype(float))[0] == pytest.approx(np.median(repeated))
 
 
 @pytest.mark.parametrize(

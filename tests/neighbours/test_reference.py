@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from imputedb.neighbours import aggregate
-from imputedb.neighbours.attribute import Attribute, Measure
-from imputedb.neighbours.filling import fill
+from imputedb.neighbours import votes
+from imputedb.neighbours.column import Attribute, Measure
+from imputedb.neighbours.impute import fill
 from imputedb.neighbours.index import Index
 from imputedb.neighbours.metric import Floats
 from imputedb.neighbours.search import Cells, cells_of
@@ -149,19 +149,17 @@ def test_neighbours_and_what_they_say(reference: Path, job: str) -> None:
                 continue  # R sorts distances that differ in the last bit; rows of a tie are compared in other tests
             assert (rows + 1).tolist() == listed(result["neighbours_1based"])
             values = attribute.values[rows][None, :].astype(float)
-            uniform, near_first = np.ones((1, len(rows))), aggregate.shares(apart[None, :], "distance")
+            uniform, near_first = np.ones((1, len(rows))), votes.shares(apart[None, :], "distance")
             checked += 1
             if "mean" in result:
                 close = {"rel": 1e-8, "abs": 1e-12}
-                assert aggregate.mean(values, uniform)[0] == pytest.approx(result["mean"], **close)
-                assert aggregate.median(values, uniform)[0] == pytest.approx(result["median"], **close)
-                assert aggregate.mean(values, near_first)[0] == pytest.approx(
-                    result["weighted_mean_inv_distance"], **close
-                )
+                assert votes.mean(values, uniform)[0] == pytest.approx(result["mean"], **close)
+                assert votes.median(values, uniform)[0] == pytest.approx(result["median"], **close)
+                assert votes.mean(values, near_first)[0] == pytest.approx(result["weighted_mean_inv_distance"], **close)
                 if result["k"] > 1:
-                    assert aggregate.variance(values, uniform)[0] == pytest.approx(result["variance_ddof1"], **close)
+                    assert votes.variance(values, uniform)[0] == pytest.approx(result["variance_ddof1"], **close)
             if "vote_entropy" in result:
-                assert aggregate.entropy(values, uniform)[0] == pytest.approx(result["vote_entropy"], abs=1e-9)
+                assert votes.entropy(values, uniform)[0] == pytest.approx(result["vote_entropy"], abs=1e-9)
     assert checked or job.startswith("nhanes")
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import imputedb
-from imputedb.neighbours import aggregate
+from imputedb.neighbours import votes
 from imputedb.neighbours.whole import middles
 
 TYPES = (np.int64, np.uint64, np.int32, np.uint8)
@@ -22,7 +22,7 @@ def test_a_mean_is_the_nearest_whole_number_and_never_outside(data: st.DataObjec
     high = min(limits.max, low + data.draw(st.sampled_from([0, 1, 30, 2**50, limits.max])))
     row = data.draw(st.lists(st.integers(low, high), min_size=1, max_size=7))
     values = np.array([row], kind)
-    found = int(middles(values, lambda numbers: aggregate.mean(numbers, np.ones(numbers.shape)))[0])
+    found = int(middles(values, lambda numbers: votes.mean(numbers, np.ones(numbers.shape)))[0])
     assert min(row) <= found <= max(row)
     assert abs(Fraction(sum(row), len(row)) - found) <= Fraction(1, 2) + Fraction(max(row) - min(row), 2**50)
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from imputedb.planning.candidate import Candidate
 from imputedb.planning.placement import placements
-from imputedb.planning.planner import accesses, applicable, extensions
 from imputedb.planning.problem import Problem
+from imputedb.planning.search import accesses, applicable, extensions
 
 
 def every_plan(problem: Problem) -> Iterator[Candidate]:

@@ -13,7 +13,7 @@ from imputedb.imputers.mean import Mean
 from imputedb.imputers.tree import Tree
 from imputedb.planning.problem import Problem
 from imputedb.statistics.histogram import Quantiles
-from imputedb.statistics.statistics import ColumnStatistics, Kind, Statistics
+from imputedb.statistics.table import ColumnStatistics, Kind, Statistics
 
 
 def _column(draw: st.DrawFn, rows: int, *, may_miss: bool) -> ColumnStatistics:

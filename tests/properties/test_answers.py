@@ -14,9 +14,9 @@ import imputedb
 from imputedb import Database
 from imputedb.algebra.relation import Relation, Staged
 from imputedb.algebra.walk import inputs
-from imputedb.execution import Actual
+from imputedb.execution.plan import Actual
 from imputedb.planning.invariant import examined
-from imputedb.sql import tree as t
+from imputedb.sql import ast as t
 from tests.properties.queries import Case, cases
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]

@@ -119,9 +119,9 @@ def test_permuting_the_future_changes_nothing(
 
 def test_a_scan_predicts_hidden_cells_from_earlier_rows() -> None:
     """Errors of the hidden cells of the past do not depend on what comes later, nor do scales and weights."""
-    from imputedb.neighbours.attribute import Attribute, Measure
-    from imputedb.neighbours.scan import scanned
+    from imputedb.neighbours.column import Attribute, Measure
     from imputedb.neighbours.settings import Settings
+    from imputedb.neighbours.tuning import scanned
 
     order = np.random.default_rng(2).permutation(N)
     future = np.random.default_rng(3)

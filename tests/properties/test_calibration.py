@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.imputers.checked import draws
-from imputedb.imputers.imputer import Cells, Rows
+from imputedb.imputers.protocol import Cells, Rows
 from imputedb.imputers.registry import IMPUTERS
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 N, DRAWS, BINS = 150, 19, 5
 TABLES = int(os.environ.get("CALIBRATION_TABLES", "60"))

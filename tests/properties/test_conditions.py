@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import imputedb
-from imputedb.planning import narrow
+from imputedb.planning import reduce
 from tests.properties.conditions import Conditional, conditional
 
 EXAMPLES = int(os.environ.get("IMPUTEDB_EXAMPLES", "300"))
@@ -19,7 +19,7 @@ SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 def test_planned_is_base(case: Conditional) -> None:
     """With the mean a plan, whatever it throws away, answers as the tables do that are completed first."""
     with imputedb.connect() as db, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(narrow, "FEW", 2.0)  # rows that cannot matter always go
+        patch.setattr(reduce, "FEW", 2.0)  # rows that cannot matter always go
         for table in case.tables:
             db.execute(table)
         try:

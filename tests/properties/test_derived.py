@@ -10,11 +10,11 @@ import imputedb
 from imputedb import Database
 from imputedb.completion.completed import opened
 from imputedb.completion.sensitivity import mean_of
+from imputedb.diagnostics.evaluation import Pattern
 from imputedb.errors import DataError, QueryError
-from imputedb.evaluation import Pattern
-from imputedb.imputers.chained import Chained
-from imputedb.imputers.normal import Normal
-from imputedb.imputers.shift import Shift
+from imputedb.imputers.chained.chained import Chained
+from imputedb.imputers.chained.normal import Normal
+from imputedb.imputers.chained.shift import Shift
 
 N = 500
 RNG = np.random.default_rng(4)

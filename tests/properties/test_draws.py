@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import imputedb
-from imputedb import Database, draws
+from imputedb import Database
+from imputedb.answers.multiple import draws
 from imputedb.errors import CannotImpute
 from imputedb.result import Result
 from imputedb.sql.generate import DRAW

@@ -23,7 +23,7 @@ from imputedb import Database
 
 MOMENTS = int(os.environ.get("INTERRUPTS", "4"))
 
-OWN = ("signals.py", "border.py", "runner.py", "session.py")
+OWN = ("signals.py", "border.py", "interrupt.py", "session.py")
 """Where steps are no moments for a tracer: it stops between lines between which Python looks for no signals."""
 
 

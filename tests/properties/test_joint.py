@@ -12,10 +12,10 @@ from imputedb.algebra.column import Column
 from imputedb.errors import UnknownName
 from imputedb.imputers.checked import draws
 from imputedb.imputers.hot_deck import HotDeck
-from imputedb.imputers.imputer import Cells, Imputer, Rows
 from imputedb.imputers.knn import KNN
+from imputedb.imputers.protocol import Cells, Imputer, Rows
 from imputedb.imputers.registry import IMPUTERS
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 N = 1200
 DRAWS = 4

@@ -13,9 +13,9 @@ from imputedb.algebra.relation import Scan, Table
 from imputedb.algebra.scalar import Scalar
 from imputedb.planning.frontier import Frontier
 from imputedb.planning.invariant import check
-from imputedb.planning.planner import base, plan
 from imputedb.planning.problem import Problem
-from imputedb.statistics.statistics import ColumnStatistics, Kind, Statistics
+from imputedb.planning.search import base, plan
+from imputedb.statistics.table import ColumnStatistics, Kind, Statistics
 from tests.properties.exhaustive import every_plan
 from tests.properties.problems import problems
 
@@ -103,8 +103,8 @@ def test_estimates_obey_cert(problem: Problem) -> None:
 @given(st.floats(1, 1e7), st.floats(1, 1e7), st.integers(1, 5), st.integers(6, 40), st.floats(0.01, 0.99))
 def test_prices_are_monotone(a: float, b: float, targets: int, attributes: int, missing: float) -> None:
     from imputedb.imputers.hot_deck import HotDeck
-    from imputedb.imputers.imputer import Work
     from imputedb.imputers.mean import Mean
+    from imputedb.imputers.protocol import Work
     from imputedb.imputers.tree import Tree
 
     few, many = sorted((a, b))

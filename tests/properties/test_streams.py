@@ -7,9 +7,9 @@ import pytest
 
 import imputedb
 from imputedb import Database
+from imputedb.execution.table import stored
 from imputedb.imputers.registry import the_one
-from imputedb.inference.answers import Estimate
-from imputedb.stored import stored
+from imputedb.inference.estimate import Estimate
 
 ROWS, GONE = 400, 260
 DRAWN = ("tree", "norm", "pmm", "knn", "hotdeck")

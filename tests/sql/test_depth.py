@@ -7,8 +7,8 @@ import pytest
 
 import imputedb
 from imputedb import Database
+from imputedb.sql import ast as t
 from imputedb.sql import deep
-from imputedb.sql import tree as t
 
 QUERIES = {
     "sum of 600": (f"SELECT {'+'.join(['x'] * 600)} FROM t ORDER BY 1", [(600,), (900,), (1200,)]),

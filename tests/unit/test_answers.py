@@ -15,7 +15,8 @@ import pyarrow as pa
 import pytest
 
 import imputedb
-from imputedb import Database, shelf
+from imputedb import Database
+from imputedb.execution import columns
 
 IMPUTERS = ("tree", "mean", "hotdeck")
 
@@ -173,7 +174,7 @@ def test_a_filter_that_leaves_nothing(people: Database) -> None:
 
 
 def test_rows_without_an_observed_value_take_the_columns_centre(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf, "WHOLE", 0)  # of a small table all rows are at hand to learn from
+    monkeypatch.setattr(columns, "WHOLE", 0)  # of a small table all rows are at hand to learn from
     group = np.arange(4000) % 40
     db.register("t", {"g": group, "x": np.ma.masked_array(np.full(4000, 5), group == 1)})
     result = db.sql("SELECT avg(x) FROM t WHERE g = 1", imputer="hotdeck", alpha=0.2)

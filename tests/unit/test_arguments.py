@@ -14,10 +14,10 @@ import imputedb
 from imputedb import Database, arguments
 from imputedb.completion.sensitivity import mean_of
 from imputedb.errors import DataError, Error, QueryError
-from imputedb.imputers.chained import Chained
+from imputedb.imputers.chained.chained import Chained
+from imputedb.imputers.chained.pmm import Pmm
+from imputedb.imputers.chained.shift import Shift
 from imputedb.imputers.knn import KNN
-from imputedb.imputers.pmm import Pmm
-from imputedb.imputers.shift import Shift
 from imputedb.imputers.tree import Tree
 
 ODD = {

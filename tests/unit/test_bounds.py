@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 import imputedb
-from imputedb import Database, answering
-from imputedb.engines import gathering, memory, texts
-from imputedb.engines.memory import Memory
+from imputedb import Database
+from imputedb.answers import respond
+from imputedb.engines import cache
+from imputedb.engines.cache import Memory
+from imputedb.engines.duckdb import statements, statistics
 from imputedb.engines.recent import Recent
 
 
@@ -23,8 +25,8 @@ def test_the_one_asked_for_longest_ago_goes() -> None:
 
 
 def test_memory_counts_bytes_and_values_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "BOUND", 100)
-    monkeypatch.setattr(memory, "MOST", 3)
+    monkeypatch.setattr(cache, "BOUND", 100)
+    monkeypatch.setattr(cache, "MOST", 3)
     kept = Memory(lambda: 0)
     for _ in range(10):
         kept.keep("a", "x", 60)
@@ -39,9 +41,9 @@ def test_memory_counts_bytes_and_values_once(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_many_different_queries_are_not_all_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every collection that a connection has is bounded, but for what is in the database."""
-    for module, name, bound in ((texts, "_KEPT", 8), (answering, "_PLANS_KEPT", 4), (memory, "MOST", 16)):
+    for module, name, bound in ((statements, "_KEPT", 8), (respond, "_PLANS_KEPT", 4), (cache, "MOST", 16)):
         monkeypatch.setattr(module, name, bound)
-    monkeypatch.setattr(gathering, "_KEPT", 4)
+    monkeypatch.setattr(statistics, "_KEPT", 4)
     (tmp_path / "f.csv").write_text("a,b\n1,2\n,3\n")
     with imputedb.connect() as db:
         db.execute("CREATE TABLE t AS SELECT range AS i, CASE WHEN range % 3 > 0 THEN range END AS x FROM range(30)")

@@ -10,9 +10,9 @@ import pytest
 import imputedb
 from imputedb import Database
 from imputedb.errors import CannotImpute, QueryError, UnknownName
-from imputedb.imputers.chained import Chained
+from imputedb.imputers.chained.chained import Chained
+from imputedb.imputers.chained.shift import Shift
 from imputedb.imputers.registry import the_one
-from imputedb.imputers.shift import Shift
 from imputedb.sensitivity import Departures
 
 N = 400

@@ -9,14 +9,14 @@ import pytest
 
 import imputedb
 from imputedb import CannotImpute, Database, DataError, QueryError, UnknownName
-from imputedb.imputers.imputer import Rows
 from imputedb.imputers.knn import KNN
 from imputedb.imputers.mean import Mean
-from imputedb.neighbours import shelf
-from imputedb.neighbours.attribute import Attribute
-from imputedb.neighbours.scan import scanned
+from imputedb.imputers.protocol import Rows
+from imputedb.neighbours import index_file
+from imputedb.neighbours.column import Attribute
 from imputedb.neighbours.settings import Settings
-from imputedb.why import hashed
+from imputedb.neighbours.tuning import scanned
+from imputedb.provenance.why import hashed
 
 
 def people(db: Database, n: int = 1500, keep: bool = False) -> np.ndarray:
@@ -312,7 +312,7 @@ def test_a_damaged_index_is_made_anew(tmp_path: Path, damage: bytes | None) -> N
     kept.write_bytes(kept.read_bytes()[:200] if damage is None else damage)
     with imputedb.connect(path) as db:
         assert db.why("people", "height", 105, imputer=way).neighbours == first.neighbours
-    assert shelf.taken(path, "something else") is None
+    assert index_file.taken(path, "something else") is None
 
 
 def test_a_database_for_reading_only_keeps_nothing(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import pytest
 
 import imputedb
 from imputedb import Database
+from imputedb.answers.run import Asked
 from imputedb.blocks.block import Written
 from imputedb.imputers.registry import chosen
-from imputedb.running import Asked
 
 N = 4000
 

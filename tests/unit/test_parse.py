@@ -8,8 +8,8 @@ import duckdb
 import pytest
 
 import imputedb
+from imputedb.sql import ast as t
 from imputedb.sql import parse
-from imputedb.sql import tree as t
 
 SNAPSHOTS = Path(__file__).parent / "trees.json"
 

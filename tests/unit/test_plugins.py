@@ -14,8 +14,7 @@ from imputedb.errors import UnknownName
 
 CODE = """
 import numpy as np
-from imputedb.inference.measures import Closed, over, times
-from imputedb.sql import tree
+from imputedb.measures import Closed, number, over, times
 
 class Seven:
     name = "seven"
@@ -27,10 +26,10 @@ class Seven:
         return {c: np.full(rows.columns[c].missing.sum(), 7, rows.columns[c].values.dtype) for c in targets}
 
 def of_sem(call):
-    return over(call.of("var_samp", call.argument(0)), times(tree.number(2), call.count, call.count))
+    return over(call.of("var_samp", call.argument(0)), times(number(2), call.count, call.count))
 
 sem = Closed(frozenset({"sem"}), of_sem)
-skewness = Closed(frozenset({"skewness"}), lambda call: over(tree.number(6), call.count))
+skewness = Closed(frozenset({"skewness"}), lambda call: over(number(6), call.count))
 
 def product():
     return Closed(frozenset({"other"}), of_sem)

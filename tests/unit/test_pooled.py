@@ -11,8 +11,8 @@ from scipy import stats
 
 import imputedb
 from imputedb import Database
-from imputedb.inference.answers import Estimate
-from imputedb.inference.ranges import Score
+from imputedb.inference.estimate import Estimate
+from imputedb.inference.score_interval import Score
 
 N = 400
 

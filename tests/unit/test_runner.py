@@ -6,7 +6,7 @@ import pytest
 
 import imputedb
 from imputedb import Database, InternalError
-from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.duckdb.engine import DuckDB
 
 
 def test_ctrl_c_in_any_statement_is_a_keyboard_interrupt() -> None:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import imputedb
-from imputedb import kernel, shelf
+from imputedb import kernel
 from imputedb.database import Database
-from imputedb.imputers.imputer import Cells
-from imputedb.statistics.statistics import Kind
+from imputedb.execution import columns
+from imputedb.imputers.protocol import Cells
+from imputedb.statistics.table import Kind
 
 QUERY = "SELECT a.x, a.g, count(*), avg(b.x) FROM t a JOIN u b ON a.id = b.id WHERE a.x > 2 GROUP BY ALL ORDER BY ALL"
 N = 9000
@@ -38,7 +39,7 @@ def expected() -> list[tuple[object, ...]]:
 
 
 def test_large_tables_are_read_by_row_id(monkeypatch: pytest.MonkeyPatch, expected: list[tuple[object, ...]]) -> None:
-    monkeypatch.setattr(shelf, "WHOLE", 0)
+    monkeypatch.setattr(columns, "WHOLE", 0)
     with imputedb.connect() as db:
         filled(db)
         assert answer(db) == expected
@@ -75,8 +76,8 @@ def test_row_ids_with_gaps(expected: list[tuple[object, ...]], tmp_path: Path) -
 def test_a_column_named_rowid(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another column is another table to random numbers; whole or by row id it is one, and means are as without it."""
     found = []
-    for whole in (shelf.WHOLE, 0):
-        monkeypatch.setattr(shelf, "WHOLE", whole)
+    for whole in (columns.WHOLE, 0):
+        monkeypatch.setattr(columns, "WHOLE", whole)
         with imputedb.connect() as db:
             filled(db, extra="'x' AS RowId,")
             found += [answer(db), db.sql(QUERY, imputer="mean").fetchall()]

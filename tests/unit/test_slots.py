@@ -8,7 +8,7 @@ import pytest
 
 import imputedb
 from imputedb import Database
-from imputedb.engines.slots import Slots
+from imputedb.engines.duckdb.arrays import Slots
 
 IMPUTING = "SELECT avg(pulse) FROM exam WHERE height > 150"
 VIEWS = "SELECT view_name FROM duckdb_views() WHERE NOT internal"

@@ -5,12 +5,12 @@ import pytest
 from imputedb import Database
 from imputedb.algebra.column import Column
 from imputedb.algebra.scalar import OPAQUE, AllOf, AnyOf, Compare, Condition, Equal, Negation, Unknown
-from imputedb.engines import measuring
-from imputedb.engines.profile import dumped
+from imputedb.engines.duckdb import column_aggregates
+from imputedb.engines.duckdb.profile import dumped
+from imputedb.statistics.cardinality import dropped, filtered, joined
 from imputedb.statistics.histogram import Frequencies, Quantiles
-from imputedb.statistics.propagate import dropped, filtered, joined
 from imputedb.statistics.selectivity import UNKNOWN, selectivity
-from imputedb.statistics.statistics import ColumnStatistics, Kind, Statistics
+from imputedb.statistics.table import ColumnStatistics, Kind, Statistics
 
 X, Y, S = Column("t", "x"), Column("t", "y"), Column("t", "s")
 EVEN = Quantiles(tuple(float(i) for i in range(101)), 101)
@@ -220,5 +220,5 @@ def test_columns_below_each_other_are_told_what_columns_side_by_side_are(
     table = db._engine.tables.named("t")
     shape = db._engine.tables.shape(table)
     beside = db._engine.gathering.profiled(table, shape)
-    monkeypatch.setattr(measuring, "MANY_COLUMNS", 1)
+    monkeypatch.setattr(column_aggregates, "MANY_COLUMNS", 1)
     assert dumped(db._engine.gathering.profiled(table, shape)) == dumped(beside)

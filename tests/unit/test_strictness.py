@@ -6,9 +6,9 @@ import duckdb
 import pytest
 
 from imputedb.sql import parse
+from imputedb.sql.ast import is_reference
 from imputedb.sql.functions import STRICT
 from imputedb.sql.strictness import is_strict
-from imputedb.sql.tree import is_reference
 
 SAMPLES = {
     "VARCHAR": ("'a'", "'day'"),

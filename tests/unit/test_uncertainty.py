@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from imputedb import Database
+from imputedb.answers.multiple.measures import MEASURES, Call, Closed
 from imputedb.errors import QueryError
-from imputedb.inference.measures import MEASURES, Call, Closed
-from imputedb.sql import tree as t
+from imputedb.sql import ast as t
 
 
 @pytest.fixture

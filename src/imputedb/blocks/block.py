@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.planning.candidate import Candidate
 from imputedb.planning.frontier import Frontier
-from imputedb.planning.narrow import narrowed
 from imputedb.planning.problem import Problem
-from imputedb.sql.tree import Tree
+from imputedb.planning.reduce import narrowed
+from imputedb.sql.ast import Tree
 
 ANSWER = ""
 """The name of the last block."""

@@ -7,17 +7,17 @@ from typing import Any
 
 from imputedb.algebra.relation import Table
 from imputedb.blocks.reads import Reads
-from imputedb.engines.catalog import asking, macros
-from imputedb.engines.duckdb import DuckDB
-from imputedb.engines.resolution import parts_of
-from imputedb.engines.temporary import OURS
-from imputedb.engines.texts_in_from import is_there, opened, told
+from imputedb.engines.duckdb.catalog import asking, macros
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.query_texts import is_there, opened, told
+from imputedb.engines.duckdb.resolution import parts_of
+from imputedb.engines.duckdb.temporary import OURS
 from imputedb.errors import Error, Unplanned
+from imputedb.sql import ast as t
 from imputedb.sql import parse
-from imputedb.sql import tree as t
-from imputedb.sql.nested import alias_of, nodes
-from imputedb.sql.sources import Viewed
-from imputedb.sql.tree import Tree
+from imputedb.sql.ast import Tree
+from imputedb.sql.scope import Viewed
+from imputedb.sql.subqueries import alias_of, nodes
 
 VIRTUAL = ("filename", "file_row_number", "file_index", "file_row_group_number")
 """Columns of files that a star does not show, and that are read where they are named."""

@@ -10,10 +10,10 @@ import duckdb
 
 from imputedb.blocks.files import VIRTUAL
 from imputedb.blocks.reads import Read, Reads
-from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.errors import Error
-from imputedb.sql import tree as t
-from imputedb.sql.tree import Tree
+from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree
 
 _READERS = ("read_parquet", "parquet_scan")
 _OPTIONS = ("filename", "file_row_number", "binary_as_string", "union_by_name")

@@ -5,19 +5,19 @@ from typing import Any
 
 from imputedb.algebra.relation import Table
 from imputedb.blocks.block import Planned, Written
-from imputedb.blocks.making import Making
+from imputedb.blocks.query import Making
 from imputedb.blocks.reads import Reads
-from imputedb.engines.catalog import functions
-from imputedb.engines.duckdb import DuckDB
-from imputedb.engines.profile import kind_of
+from imputedb.engines.duckdb.catalog import functions
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.profile import kind_of
 from imputedb.errors import Unplanned
+from imputedb.sql import ast as t
 from imputedb.sql import parse
-from imputedb.sql import tree as t
-from imputedb.sql.nested import CLAUSES, TEMP, everything, standing
-from imputedb.sql.scope import Scope
-from imputedb.sql.sources import told_apart
-from imputedb.sql.tree import Tree
-from imputedb.statistics.statistics import ColumnStatistics, Statistics
+from imputedb.sql.ast import Tree
+from imputedb.sql.flatten import Scope
+from imputedb.sql.scope import told_apart
+from imputedb.sql.subqueries import CLAUSES, TEMP, everything, standing
+from imputedb.statistics.table import ColumnStatistics, Statistics
 
 _With = Sequence[tuple[Tree, Tree]]
 """The entries of WITH that are in force: as they were written, and with what stands on its own replaced."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.sql.ast import Tree
 from imputedb.sql.examined import Examined
-from imputedb.sql.nested import nodes
-from imputedb.sql.sources import Source
-from imputedb.sql.tree import Tree
+from imputedb.sql.scope import Source
+from imputedb.sql.subqueries import nodes
 
 
 @dataclass(slots=True)

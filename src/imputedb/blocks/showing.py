@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.duckdb import DuckDB
-from imputedb.sql.nested import CLAUSES, nodes
-from imputedb.sql.scope import is_bare
-from imputedb.sql.sources import Definition, Source
-from imputedb.sql.tree import Tree, expressions
-from imputedb.statistics.statistics import Statistics
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.sql.ast import Tree, expressions
+from imputedb.sql.flatten import is_bare
+from imputedb.sql.scope import Definition, Source
+from imputedb.sql.subqueries import CLAUSES, nodes
+from imputedb.statistics.table import Statistics
 
 Shown = Callable[[int], bool | None]
 """Whether the output of a query at a place is shown, rather than never read; None where something examines it."""

@@ -7,25 +7,25 @@ from typing import NamedTuple
 from imputedb.algebra.relation import Table
 from imputedb.blocks import in_place
 from imputedb.blocks.block import ANSWER, Block
+from imputedb.blocks.completed import Scans
 from imputedb.blocks.files import Files, check_asking, check_macros, is_file
-from imputedb.blocks.making import Making
 from imputedb.blocks.nested import Nested
+from imputedb.blocks.query import Making
 from imputedb.blocks.reads import Reads
-from imputedb.blocks.scans import Scans
 from imputedb.blocks.showing import as_stored
-from imputedb.engines.catalog import catalog, functions, macros, multiplying
-from imputedb.engines.derived import undetermined
-from imputedb.engines.duckdb import DuckDB
-from imputedb.imputers.imputer import Imputer
+from imputedb.engines.duckdb.catalog import catalog, functions, macros, multiplying
+from imputedb.engines.duckdb.derived import undetermined
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.imputers.protocol import Imputer
+from imputedb.sql.ast import Tree
 from imputedb.sql.examined import examined
-from imputedb.sql.names import Resolver
-from imputedb.sql.nested import nodes
 from imputedb.sql.pruning import prune
-from imputedb.sql.sources import Source
-from imputedb.sql.tree import Tree
+from imputedb.sql.resolve import Resolver
+from imputedb.sql.scope import Source
+from imputedb.sql.subqueries import nodes
 from imputedb.sql.uses import Facts
 from imputedb.statistics.measure import measured
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 FEW_LEVELS = 20
 """Integers with so few different values are no expected values: predictions are rounded to one of them."""

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from imputedb import connect
+from imputedb.cli.output.tables import frontier_table, printed, rows_table
 from imputedb.cli.survey import PEOPLE, SEED, survey, truth
-from imputedb.cli.tables import frontier_table, printed, rows_table
 from imputedb.database import Database
 
 QUERY = """SELECT demo.income, AVG(white_blood_cell_ct)

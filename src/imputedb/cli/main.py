@@ -6,8 +6,8 @@ import sys
 import click
 
 from imputedb import __version__
-from imputedb.cli import asking, completing, data, judging
-from imputedb.cli.policies import policy
+from imputedb.cli.commands import completion, data, evaluation, query
+from imputedb.cli.commands.policies import policy
 from imputedb.errors import Error, InternalError
 
 YOURS, OURS, INTERRUPTED = 1, 2, 130
@@ -37,7 +37,7 @@ def outcome(command: click.Command) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # the last resort: our mistake, said in one line
-        from imputedb.engines.border import is_interrupted
+        from imputedb.border import is_interrupted
 
         if is_interrupted(error):
             return _failed("interrupted", INTERRUPTED)
@@ -53,9 +53,9 @@ def _failed(message: str, code: int) -> int:
 _COMMANDS = (
     policy,
     *(data.demo, data.load, data.profile),
-    *(asking.query, asking.explain, asking.frontier, asking.shell),
-    *(completing.impute, completing.more, completing.analyze, completing.report, completing.pool),
-    *(judging.evaluate, judging.why),
+    *(query.query, query.explain, query.frontier, query.shell),
+    *(completion.impute, completion.more, completion.analyze, completion.report, completion.pool),
+    *(evaluation.evaluate, evaluation.why),
 )
 
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from imputedb.cli.answers import as_csv, as_json, as_table, remark
 from imputedb.cli.options import number_of_draws
-from imputedb.cli.tables import frontier_table, printed, profile_tables
+from imputedb.cli.output.answers import as_csv, as_json, as_table, remark
+from imputedb.cli.output.tables import frontier_table, printed, profile_tables
 from imputedb.database import Database
 from imputedb.errors import DataError, Error, QueryError
 from imputedb.imputers.registry import chosen, known_names
-from imputedb.inference.answers import Question
+from imputedb.inference.estimate import Question
 from imputedb.sql.statements import split
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from imputedb import arguments
+from imputedb.border import bordered, outside, public
 from imputedb.completion.fitting import Model, doubts, fitted, left_out
 from imputedb.completion.manifest import read
 from imputedb.completion.publication import CURRENT, digest
-from imputedb.engines.border import bordered, outside, public
-from imputedb.engines.paths import one_file
-from imputedb.engines.resolution import quoted
+from imputedb.engines.duckdb.paths import one_file
+from imputedb.engines.duckdb.resolution import quoted
 from imputedb.errors import StorageError
 from imputedb.inference.pooling import Pool, pool
 

@@ -22,20 +22,20 @@ from imputedb.completion.manifest import FORMAT, sealed
 from imputedb.completion.publication import MANIFEST, Publication, publication
 from imputedb.completion.source import DRAW, ROW, Source
 from imputedb.completion.survival import with_hazard
-from imputedb.engines.caller import callers_frames
-from imputedb.engines.duckdb import DuckDB
-from imputedb.engines.paths import one_file
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.paths import one_file
+from imputedb.engines.duckdb.variables import callers_frames
 from imputedb.errors import QueryError
-from imputedb.imputers import features
-from imputedb.imputers.chained import Chained, Prepared
+from imputedb.imputers import conversion
+from imputedb.imputers.chained.chained import Chained, Prepared
+from imputedb.imputers.chained.convergence import Chains, convergence, worst
+from imputedb.imputers.chained.trace import Trace
 from imputedb.imputers.checked import Heard
-from imputedb.imputers.convergence import Chains, convergence, worst
 from imputedb.imputers.doubts import doubts
 from imputedb.imputers.hidden import misfits
-from imputedb.imputers.imputer import Array, Imputer, Progress, assumption_of
+from imputedb.imputers.protocol import Array, Imputer, Progress, assumption_of
 from imputedb.imputers.registry import the_one, with_cycles
 from imputedb.imputers.request import Request as Wanted
-from imputedb.imputers.trace import Trace
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -288,7 +288,7 @@ def _write(
     record: dict[str, Any],
 ) -> None:
     patches = {
-        column.name: features.patch(filled, np.flatnonzero(cells.missing), cells, len(cells.missing))
+        column.name: conversion.patch(filled, np.flatnonzero(cells.missing), cells, len(cells.missing))
         for column, filled in values.items()
         for cells in (found.rows.columns[column],)
     }

@@ -7,9 +7,9 @@ import numpy as np
 from imputedb import arguments
 from imputedb.completion.source import read, staged
 from imputedb.diagnostics.likelihood import Likelihood, likelihood
-from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.errors import UnknownName
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 _NUMBERS = (Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN)
 

@@ -7,12 +7,12 @@ from typing import Any
 import duckdb
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.engines.engine import Shape
 from imputedb.errors import DataError, QueryError
+from imputedb.sql import ast as t
 from imputedb.sql import parse
-from imputedb.sql import tree as t
-from imputedb.sql.tree import Tree
+from imputedb.sql.ast import Tree
 from imputedb.statistics.policy import Policy
 
 _SHAPED = ("group_expressions", "having", "qualify")

@@ -9,7 +9,7 @@ import numpy as np
 
 from imputedb.completion.source import DRAW, FLAG, ROW, Source
 from imputedb.errors import CannotImpute, QueryError
-from imputedb.imputers.imputer import Array, Imputer, doubt
+from imputedb.imputers.protocol import Array, Imputer, doubt
 
 
 def check_names(source: Source, *, flags: bool, long: bool) -> None:

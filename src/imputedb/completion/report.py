@@ -15,8 +15,8 @@ from imputedb.completion.source import FLAG
 from imputedb.diagnostics import pictures
 from imputedb.diagnostics.mcar import McarTest, little
 from imputedb.diagnostics.missing import flux, pattern_table
-from imputedb.engines.publish import check_place, published
 from imputedb.errors import DataError, QueryError
+from imputedb.files import check_place, published
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,12 +13,12 @@ from imputedb import arguments
 from imputedb.algebra.column import Column
 from imputedb.completion.fitting import Model, fitted
 from imputedb.completion.source import Source, completed_columns, read, staged
-from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.errors import DataError, UnknownName
 from imputedb.imputers import random
-from imputedb.imputers.imputer import Array, Cells, Imputer, Progress
+from imputedb.imputers.protocol import Array, Cells, Imputer, Progress
 from imputedb.inference.scores import Scores, pool_scores
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,11 +10,11 @@ import numpy as np
 from imputedb import arguments
 from imputedb.completion.formula import modelled
 from imputedb.completion.source import Source, completed_columns, read, staged
-from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.errors import DataError, QueryError, UnknownName
-from imputedb.imputers.chained import Chained
-from imputedb.imputers.imputer import Array, Imputer, Progress
-from imputedb.imputers.shift import Shift
+from imputedb.imputers.chained.chained import Chained
+from imputedb.imputers.chained.shift import Shift
+from imputedb.imputers.protocol import Array, Imputer, Progress
 from imputedb.inference.rubin import Pooled, pooled
 
 Analysis = Callable[[Mapping[str, Array]], tuple[float, float]]

@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan, Table
 from imputedb.completion.lineage import inherited
-from imputedb.engines import derived
-from imputedb.engines.duckdb import DuckDB
-from imputedb.engines.resolution import quoted
-from imputedb.engines.store import fingerprint_of
+from imputedb.engines.duckdb import derived
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.metadata import fingerprint_of
+from imputedb.engines.duckdb.resolution import quoted
 from imputedb.errors import UnknownName
-from imputedb.imputers.chained import check_departures
-from imputedb.imputers.imputer import Array, Imputer, Rows
+from imputedb.execution.columns import Shelf, permits
+from imputedb.imputers.chained.chained import check_departures
+from imputedb.imputers.protocol import Array, Imputer, Rows
 from imputedb.imputers.random import seed_of
 from imputedb.imputers.request import Permit, Request
-from imputedb.shelf import Shelf, permits
+from imputedb.sql import ast as t
 from imputedb.sql import derivation
-from imputedb.sql import tree as t
-from imputedb.sql.tree import Tree
-from imputedb.statistics.statistics import MANY_LEVELS, Kind, Statistics
+from imputedb.sql.ast import Tree
+from imputedb.statistics.table import MANY_LEVELS, Kind, Statistics
 
 STAGED = "imputedb_source"
 FLAG = "__imputed"

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan
 from imputedb.completion.source import Source
-from imputedb.engines.duckdb import DuckDB
+from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.errors import DataError, UnknownName
-from imputedb.imputers.imputer import Cells
-from imputedb.shelf import Shelf
-from imputedb.statistics.statistics import Kind
+from imputedb.execution.columns import Shelf
+from imputedb.imputers.protocol import Cells
+from imputedb.statistics.table import Kind
 
 Vector = NDArray[np.float64]
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from imputedb.diagnostics.em import em
 from imputedb.errors import DataError, UnknownName
-from imputedb.inference.answers import Question
+from imputedb.inference.degrees_of_freedom import INFINITE
 from imputedb.inference.distribution import t_two_sided, two_sided
-from imputedb.inference.freedom import INFINITE
+from imputedb.inference.estimate import Question
 from imputedb.inference.rubin import FEWEST, Interval
 from imputedb.inference.scale import FISHER, IDENTITY, LOG, Scale
 

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.imputers import checked
-from imputedb.imputers.imputer import Cells, Imputer, Progress, Rows
+from imputedb.imputers.protocol import Cells, Imputer, Progress, Rows
 from imputedb.imputers.random import keyed
 from imputedb.inference.distribution import two_sided
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 Vector = NDArray[np.float64]
 

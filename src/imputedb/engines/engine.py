@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.relation import Table
-from imputedb.sql.tree import Tree
+from imputedb.sql.ast import Tree
 from imputedb.statistics.policy import Policy
-from imputedb.statistics.statistics import Statistics
+from imputedb.statistics.table import Statistics
 
 Array = NDArray[np.generic]
 

@@ -6,19 +6,19 @@ Protocols: `Imputer` and what it is given (`Rows`, `Cells`, `Work`); `ColumnMode
 `Randomness`).
 """
 
-from imputedb.imputers.chained import Chained
-from imputedb.imputers.column_model import ColumnModel, Observed, Randomness
+from imputedb.imputers.chained.chained import Chained
+from imputedb.imputers.chained.column_model import ColumnModel, Observed, Randomness
+from imputedb.imputers.chained.logistic import Logistic
+from imputedb.imputers.chained.multinomial import Multinomial
+from imputedb.imputers.chained.normal import Normal
+from imputedb.imputers.chained.ordered import Ordered
+from imputedb.imputers.chained.pmm import Pmm
+from imputedb.imputers.chained.shift import Shift
 from imputedb.imputers.hot_deck import HotDeck
-from imputedb.imputers.imputer import Cells, Imputer, Rows, Work
 from imputedb.imputers.knn import KNN
-from imputedb.imputers.logistic import Logistic
 from imputedb.imputers.mean import Mean
-from imputedb.imputers.multinomial import Multinomial
-from imputedb.imputers.normal import Normal
-from imputedb.imputers.ordered import Ordered
-from imputedb.imputers.pmm import Pmm
+from imputedb.imputers.protocol import Cells, Imputer, Rows, Work
 from imputedb.imputers.reference_based import ReferenceBased
-from imputedb.imputers.shift import Shift
 from imputedb.imputers.tree import Tree
 
 __all__ = [

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.errors import CannotImpute
-from imputedb.imputers.column_model import Matrix, Vector
-from imputedb.imputers.regression import regression
+from imputedb.imputers.chained.column_model import Matrix, Vector
+from imputedb.imputers.chained.regression import regression
 
 Flags = NDArray[np.bool_]
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute, DataError, Error, ExtensionError, InternalError
-from imputedb.imputers.convergence import Chains
-from imputedb.imputers.imputer import (
+from imputedb.imputers.chained.convergence import Chains
+from imputedb.imputers.protocol import (
     EVERY,
     Array,
     Cells,
@@ -33,7 +33,7 @@ from imputedb.imputers.imputer import (
     follows_order,
     tells,
 )
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 LARGE = 1e140
 """Numbers whose squares, summed, may be no doubles."""

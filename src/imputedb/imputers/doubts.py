@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.imputer import Imputer, Rows, takes_donors
+from imputedb.imputers.protocol import Imputer, Rows, takes_donors
 
 DONORS = 10
 """Observed values below which draws repeat the same few."""

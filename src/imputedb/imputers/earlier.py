@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.imputer import EVERY, Array, Cells, Rows
-from imputedb.statistics.statistics import Kind
+from imputedb.imputers.protocol import EVERY, Array, Cells, Rows
+from imputedb.statistics.table import Kind
 
 CLOCK = Column("", "imputedb clock")
 """Stands among the columns of rows for their times; no imputer is shown it."""

@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.imputer import Array, Cells, Rows, is_proper
+from imputedb.imputers.protocol import Array, Cells, Rows, is_proper
 from imputedb.imputers.random import keyed, mixed
 from imputedb.imputers.request import Request
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 SEEN = 2500
 """Rows that are looked at, at most."""

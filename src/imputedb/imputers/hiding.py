@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.errors import DataError
-from imputedb.imputers.imputer import Cells, Rows
+from imputedb.imputers.protocol import Cells, Rows
 from imputedb.imputers.random import keyed
 
 Flags = NDArray[np.bool_]

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.errors import UnknownName
-from imputedb.imputers.imputer import Array, Progress, Rows, Work
 from imputedb.imputers.order import labels
+from imputedb.imputers.protocol import Array, Progress, Rows, Work
 from imputedb.imputers.random import keyed
 
 Places = NDArray[np.intp]

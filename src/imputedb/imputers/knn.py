@@ -10,17 +10,17 @@ from imputedb import arguments
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute, QueryError, UnknownName
 from imputedb.imputers.earlier import CLOCK, blocks
-from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work, apart
 from imputedb.imputers.order import by_key, by_name, taught, turned_back
+from imputedb.imputers.protocol import Array, Cells, Progress, Rows, Work, apart
 from imputedb.imputers.random import keyed
-from imputedb.neighbours import cost, filling
-from imputedb.neighbours.aggregate import Weighting
-from imputedb.neighbours.attribute import Attribute, Measure
+from imputedb.neighbours import cost, impute
+from imputedb.neighbours.column import Attribute, Measure
 from imputedb.neighbours.metric import Floats, Lacking, MetricName, Scaling
-from imputedb.neighbours.scan import KS, Folds, Scan, scanned
 from imputedb.neighbours.search import Ints
 from imputedb.neighbours.settings import Aggregate, Chance, Settings, Stage, Way
-from imputedb.statistics.statistics import Kind
+from imputedb.neighbours.tuning import KS, Folds, Scan, scanned
+from imputedb.neighbours.votes import Weighting
+from imputedb.statistics.table import Kind
 
 DEFAULT_K = 20
 
@@ -160,7 +160,7 @@ class KNN:
             best = self.scan(rows, targets, seed)
             settings = replace(settings, k=best.k)
             warnings.append(f"k is {best.k}: error {best.errors[best.metric, best.k]:.3f} of hidden cells")
-        filled = filling.fill(
+        filled = impute.fill(
             attributes,
             wanted,
             settings,
@@ -178,7 +178,7 @@ class KNN:
                     f"{', '.join(self.fallback) or '(none)'} stands in for them: add 'column' to them"
                 )
         cells = sum(len(values) for values in filled.values.values())
-        warnings += filling.said(filled, {place: str(order[place]) for place in wanted}, cells)
+        warnings += impute.said(filled, {place: str(order[place]) for place in wanted}, cells)
         empty = {place: attributes[place].values[:0] for place in wanted}
         values = {order[place]: {**empty, **filled.values}[place] for place in wanted}
         return {c: turned_back(stored.columns[c].missing, turn, v) for c, v in values.items()}, warnings

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work
-from imputedb.statistics.statistics import Kind
+from imputedb.imputers.protocol import Array, Cells, Progress, Rows, Work
+from imputedb.statistics.table import Kind
 
 
 class Mean:

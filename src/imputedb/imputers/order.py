@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.imputer import Array, Rows
+from imputedb.imputers.protocol import Array, Rows
 
 
 def by_name(columns: Iterable[Column]) -> list[Column]:

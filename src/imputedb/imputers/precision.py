@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.imputers.hiding import hidden, own
-from imputedb.imputers.imputer import Cells, Rows
+from imputedb.imputers.protocol import Cells, Rows
 from imputedb.statistics.conformal import needed, two_sided
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 if TYPE_CHECKING:
     from imputedb.imputers.request import Request

@@ -11,11 +11,11 @@ from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute, QueryError
 from imputedb.imputers import random
 from imputedb.imputers.arms import Arm, Moments, fill_between, gaps_between, last, root, slopes_on
-from imputedb.imputers.chained import Chained
-from imputedb.imputers.column_model import Matrix
-from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work
-from imputedb.imputers.pmm import Pmm
-from imputedb.statistics.statistics import Kind
+from imputedb.imputers.chained.chained import Chained
+from imputedb.imputers.chained.column_model import Matrix
+from imputedb.imputers.chained.pmm import Pmm
+from imputedb.imputers.protocol import Array, Cells, Progress, Rows, Work
+from imputedb.statistics.table import Kind
 
 Strategy = Literal["mar", "j2r", "cr", "cir", "lmcf"]
 

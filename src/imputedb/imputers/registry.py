@@ -8,20 +8,20 @@ from typing import Literal
 
 from imputedb import plugins
 from imputedb.errors import ExtensionError, QueryError, UnknownName
-from imputedb.imputers.chained import Chained
+from imputedb.imputers.chained.chained import Chained
+from imputedb.imputers.chained.logistic import Logistic
+from imputedb.imputers.chained.multinomial import Multinomial
+from imputedb.imputers.chained.normal import Normal
+from imputedb.imputers.chained.ordered import Ordered
+from imputedb.imputers.chained.pmm import Pmm, Quantified
+from imputedb.imputers.chained.two_level import TwoLevel
 from imputedb.imputers.checked import handed_in
 from imputedb.imputers.hot_deck import HotDeck
-from imputedb.imputers.imputer import Imputer
 from imputedb.imputers.knn import KNN
-from imputedb.imputers.logistic import Logistic
 from imputedb.imputers.mean import Mean
-from imputedb.imputers.multinomial import Multinomial
-from imputedb.imputers.normal import Normal
-from imputedb.imputers.ordered import Ordered
-from imputedb.imputers.pmm import Pmm, Quantified
+from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.series import Carried, Linear, Seasonal
 from imputedb.imputers.tree import Tree
-from imputedb.imputers.two_level import TwoLevel
 
 _CATEGORIES = (Logistic(), Ordered(declared=True), Multinomial(), Quantified())
 

@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.errors import CannotImpute
 from imputedb.imputers import checked
+from imputedb.imputers.chained.two_level import CLUSTERS, minds_clusters
 from imputedb.imputers.earlier import CLOCK, earlier
-from imputedb.imputers.imputer import Array, Cells, Imputer, Progress, Rows, averages_donors, follows_order
 from imputedb.imputers.order import by_name, labels
 from imputedb.imputers.precision import imprecise
+from imputedb.imputers.protocol import Array, Cells, Imputer, Progress, Rows, averages_donors, follows_order
 from imputedb.imputers.random import seed_of
 from imputedb.imputers.registry import the_one
 from imputedb.imputers.series import Series, lags
 from imputedb.imputers.truncated import Bounds, bounds, expected, within
-from imputedb.imputers.two_level import CLUSTERS, minds_clusters
 from imputedb.imputers.weighing import WEIGHTS, weighed
 from imputedb.statistics.policy import DEFAULT, Policy
 

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.imputer import Array, Cells, Rows
+from imputedb.imputers.protocol import Array, Cells, Rows
 from imputedb.imputers.random import keyed
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 SEEN = 1000
 """Rows that are looked at, at most."""

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute, QueryError
 from imputedb.imputers import random
-from imputedb.imputers.imputer import Array, Cells, Progress, Rows, Work
+from imputedb.imputers.chained.regression import of_rows
 from imputedb.imputers.order import labels
-from imputedb.imputers.regression import of_rows
-from imputedb.statistics.statistics import Kind
+from imputedb.imputers.protocol import Array, Cells, Progress, Rows, Work
+from imputedb.statistics.table import Kind
 
 GROUPS = Column("", "imputedb groups")
 """Stands among the columns of rows for their groups, as numbers."""

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute
-from imputedb.imputers.imputer import EVERY, Array, Cells, Rows
 from imputedb.imputers.order import labels
+from imputedb.imputers.protocol import EVERY, Array, Cells, Rows
 from imputedb.imputers.random import mixed, uniform
 from imputedb.statistics.measure import ends
 from imputedb.statistics.policy import Bound, Policy
 from imputedb.statistics.policy import number as as_number
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 
 COPIES = (4, 16, 64)
 """Further draws of a row that has one which is ruled out, time after time."""

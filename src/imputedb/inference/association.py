@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from imputedb.errors import DataError
-from imputedb.inference.freedom import INFINITE
+from imputedb.inference.degrees_of_freedom import INFINITE
 from imputedb.inference.rubin import pooled
 from imputedb.inference.scale import FISHER, OnScale, Scale
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.errors import QueryError
-from imputedb.inference.answers import Question
 from imputedb.inference.distribution import two_sided
+from imputedb.inference.estimate import Question
 from imputedb.inference.rubin import Interval
 from imputedb.inference.scale import IDENTITY, LOGIT, Scale
 

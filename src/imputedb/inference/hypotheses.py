@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from imputedb.errors import DataError
+from imputedb.inference.degrees_of_freedom import INFINITE
 from imputedb.inference.distribution import f_tail
-from imputedb.inference.freedom import INFINITE
-from imputedb.inference.several import Several
+from imputedb.inference.multivariate import Several
 
 
 @dataclass(frozen=True, slots=True)

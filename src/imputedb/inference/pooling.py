@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imputedb import arguments
-from imputedb.engines.border import bordered
+from imputedb.border import bordered
 from imputedb.errors import DataError, QueryError, UnknownName
 from imputedb.inference import hypotheses
-from imputedb.inference.estimates import read
-from imputedb.inference.freedom import known_rule
+from imputedb.inference.degrees_of_freedom import known_rule
+from imputedb.inference.fits import read
+from imputedb.inference.multivariate import Several, several
 from imputedb.inference.rubin import Pooled, pooled
-from imputedb.inference.several import Several, several
 
 if TYPE_CHECKING:
     import pandas as pd

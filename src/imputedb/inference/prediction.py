@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from imputedb.errors import DataError
+from imputedb.inference.degrees_of_freedom import INFINITE, freedom
 from imputedb.inference.distribution import two_sided
-from imputedb.inference.freedom import INFINITE, freedom
 from imputedb.inference.rubin import Interval, Pooled, pooled
 
 

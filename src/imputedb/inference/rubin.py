@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.errors import DataError
+from imputedb.inference.degrees_of_freedom import INFINITE, freedom, known_rule, reiter2003
 from imputedb.inference.distribution import t_two_sided, two_sided
-from imputedb.inference.freedom import INFINITE, freedom, known_rule, reiter2003
 
 Vector = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imputedb.errors import DataError
-from imputedb.inference.freedom import INFINITE
+from imputedb.inference.degrees_of_freedom import INFINITE
 from imputedb.inference.rubin import Interval, Pooled, pooled
 
 

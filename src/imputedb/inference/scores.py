@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.engines.border import bordered
+from imputedb.border import bordered
 from imputedb.errors import DataError
 from imputedb.inference.rubin import Pooled, Vector, pooled
 from imputedb.inference.scale import IDENTITY, LOG, LOGIT, OnScale, Scale

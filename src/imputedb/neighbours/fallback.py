@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.neighbours.attribute import Attribute
+from imputedb.neighbours.column import Attribute
 from imputedb.neighbours.search import Ints
 from imputedb.neighbours.settings import Settings
 from imputedb.neighbours.whole import middles

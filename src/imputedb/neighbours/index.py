@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.neighbours import cost
-from imputedb.neighbours.attribute import Attribute, placed, space_of
+from imputedb.neighbours.column import Attribute, placed, space_of
 from imputedb.neighbours.condition import Condition
 from imputedb.neighbours.metric import Floats, Space
 from imputedb.neighbours.partition import Partition, nearest_lists, partitioned, recalled

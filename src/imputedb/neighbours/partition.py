@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.neighbours.attribute import Attribute, placed
+from imputedb.neighbours.column import Attribute, placed
 from imputedb.neighbours.metric import Floats, Space
 from imputedb.neighbours.search import Cells, Donors, Ints, Progress, Ranges
 

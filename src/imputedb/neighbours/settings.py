@@ -6,8 +6,8 @@ from typing import Literal, get_args
 
 from imputedb import arguments
 from imputedb.errors import QueryError
-from imputedb.neighbours.aggregate import Weighting
 from imputedb.neighbours.metric import METRICS, SCALINGS, Floats, Lacking, MetricName, Scaling
+from imputedb.neighbours.votes import Weighting
 
 Aggregate = Literal["mean", "median", "mode"]
 Way = Literal["auto", "exact", "approximate"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.neighbours.attribute import Attribute
+from imputedb.neighbours.column import Attribute
 from imputedb.neighbours.metric import Floats
 from imputedb.neighbours.search import Ints
 

@@ -6,7 +6,7 @@ from imputedb.algebra.relation import Drop, Filter, Impute, Join, Relation
 from imputedb.algebra.walk import bottom_up
 from imputedb.planning import cost
 from imputedb.planning.problem import JoinPredicate, Problem, Source
-from imputedb.statistics.propagate import filtered, joined
+from imputedb.statistics.cardinality import filtered, joined
 
 
 @dataclass(slots=True)

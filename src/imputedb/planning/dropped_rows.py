@@ -9,7 +9,7 @@ from imputedb.algebra.relation import Drop, Filter, Join, Relation
 from imputedb.algebra.scalar import OPAQUE, Scalar
 from imputedb.algebra.walk import bottom_up
 from imputedb.planning.problem import Problem
-from imputedb.sql import tree as t
+from imputedb.sql import ast as t
 from imputedb.sql.strictness import is_strict
 
 

@@ -21,7 +21,7 @@ from imputedb.algebra.scalar import AllOf, Scalar
 from imputedb.algebra.walk import aliases
 from imputedb.planning import cost
 from imputedb.planning.problem import Problem
-from imputedb.statistics.propagate import dropped, filtered, joined
+from imputedb.statistics.cardinality import dropped, filtered, joined
 from imputedb.statistics.selectivity import UNKNOWN, selectivity
 
 

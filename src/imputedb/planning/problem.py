@@ -10,12 +10,12 @@ from imputedb.algebra.query import Query
 from imputedb.algebra.relation import Scan
 from imputedb.algebra.scalar import AllOf, Scalar
 from imputedb.imputers import checked
-from imputedb.imputers.imputer import Imputer, Work, fills_in_sql
+from imputedb.imputers.protocol import Imputer, Work, fills_in_sql
 from imputedb.imputers.registry import the_one
 from imputedb.planning import cost
-from imputedb.statistics.propagate import dropped
+from imputedb.statistics.cardinality import dropped
 from imputedb.statistics.selectivity import selectivity
-from imputedb.statistics.statistics import ColumnStatistics, Statistics
+from imputedb.statistics.table import ColumnStatistics, Statistics
 
 
 @dataclass(frozen=True)

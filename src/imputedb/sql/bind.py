@@ -9,11 +9,7 @@ from imputedb.algebra.query import Query
 from imputedb.algebra.relation import SortKey
 from imputedb.algebra.scalar import Scalar
 from imputedb.errors import Unplanned
-from imputedb.sql.conditions import condition_of
-from imputedb.sql.parse import is_aggregate
-from imputedb.sql.scope import Scope, inner_aliases, is_bare, mentions, unaliased
-from imputedb.sql.sources import Source
-from imputedb.sql.tree import (
+from imputedb.sql.ast import (
     Tree,
     all_of,
     expressions,
@@ -25,6 +21,10 @@ from imputedb.sql.tree import (
     rewrite,
     without_place,
 )
+from imputedb.sql.flatten import Scope, inner_aliases, is_bare, mentions, unaliased
+from imputedb.sql.parse import is_aggregate
+from imputedb.sql.predicates import condition_of
+from imputedb.sql.scope import Source
 
 Written = Callable[[Sequence[Tree]], list[str]]
 """Expressions to their texts."""

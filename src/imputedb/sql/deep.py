@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from imputedb.sql.tree import Tree, reference, select
+from imputedb.sql.ast import Tree, reference, select
 
 DEEPEST = 150
 """Levels of JSON in one piece; DuckDB refuses more than 256, some of which its own statements take."""

@@ -6,9 +6,7 @@ from typing import Any, Protocol
 
 import duckdb
 
-from imputedb.sql.parse import parse
-from imputedb.sql.strictness import is_strict
-from imputedb.sql.tree import (
+from imputedb.sql.ast import (
     Tree,
     any_of,
     arithmetic,
@@ -20,7 +18,9 @@ from imputedb.sql.tree import (
     number,
     rewrite,
 )
-from imputedb.sql.tree import parts as below
+from imputedb.sql.ast import parts as below
+from imputedb.sql.parse import parse
+from imputedb.sql.strictness import is_strict
 
 
 class Derives(Protocol):

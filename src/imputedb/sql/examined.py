@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imputedb.sql.sources import Source
-from imputedb.sql.tree import Tree, expressions, is_reference
+from imputedb.sql.ast import Tree, expressions, is_reference
+from imputedb.sql.scope import Source
 from imputedb.sql.uses import ANY, Block, Demands, Facts, Use, most
 from imputedb.sql.varying import LIMITS, Varying, reads
 

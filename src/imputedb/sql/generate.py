@@ -21,8 +21,8 @@ from imputedb.algebra.relation import (
 )
 from imputedb.algebra.scalar import Scalar
 from imputedb.errors import InternalError
-from imputedb.sql import tree as t
-from imputedb.sql.tree import Tree
+from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree
 
 ROW = "imputedb row"
 """The column that every scan has: a number that tells its rows apart."""

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from imputedb.sql import tree as t
+from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree
 from imputedb.sql.generate import DRAW, of_draw
-from imputedb.sql.tree import Tree
 
 ANSWERS, ROWS = "answers", "rows"
 """The aliases of the draws' answers and of the rows, for expressions over both."""

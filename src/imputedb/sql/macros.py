@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from imputedb.sql.asking import asks
-from imputedb.sql.tree import Tree, expressions, is_reference, literal, operator, reference, rewrite
+from imputedb.sql.ast import Tree, expressions, is_reference, literal, operator, reference, rewrite
+from imputedb.sql.missingness import asks
 
 
 @dataclass(frozen=True, slots=True)

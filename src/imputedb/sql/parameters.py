@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from imputedb.errors import QueryError
-from imputedb.sql.tree import Tree, expressions
+from imputedb.sql.ast import Tree, expressions
 
 Given = Sequence[object] | Mapping[str, object] | None
 """Values for `?` and `$1` in order, or for `$name` by name."""

@@ -1,27 +1,22 @@
 """SQL text to DuckDB's own syntax tree, and trees back to text. The only place where the JSON functions are called."""
 
 import json
-import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import duckdb
 
+from imputedb.duckdb_errors import translated
 from imputedb.errors import (
-    DataError,
     Error,
     InternalError,
     QueryError,
     SqlSyntaxError,
-    StorageError,
-    UnknownName,
     Unplanned,
 )
-from imputedb.sql import deep, file_errors
-from imputedb.sql.tree import Tree, expressions, select
-
-_PLACE = re.compile(r"LINE \d+: ")
+from imputedb.sql import deep
+from imputedb.sql.ast import Tree, expressions, select
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -156,46 +151,6 @@ def is_aggregate(tree: Tree, aggregates: frozenset[str]) -> bool:
         node.get("class") == "FUNCTION" and str(node["function_name"]).lower() in aggregates
         for node in expressions(tree)
     )
-
-
-def translated(error: duckdb.Error) -> QueryError | DataError:
-    """DuckDB's refusal as one of ours: of a query its reason and the place, of a file its name and the line."""
-    of_file = file_errors.of_file(str(error))
-    if of_file:
-        return DataError(of_file)
-    message = _tidy(file_errors.reason(str(error)))
-    locked = _LOCKED.search(message)
-    if locked:
-        return StorageError(f"database {locked[1]} is open for reading only: nothing can be written into it")
-    match error:
-        case duckdb.ParserException():
-            return SqlSyntaxError(message)
-        case duckdb.CatalogException():
-            return UnknownName(message)
-        case duckdb.BinderException() if "not found" in message or "does not have a column" in message:
-            return UnknownName(message)
-        case _:
-            return QueryError(message)
-
-
-def _tidy(message: str) -> str:
-    """The reason, the nearest right name as a question, and the place in the text."""
-    lines = [line.rstrip() for line in message.splitlines() if line.strip() and not line.startswith("\t")]
-    place = next((number for number, line in enumerate(lines) if _PLACE.match(line)), len(lines))
-    reason = "\n".join(line for line in lines[:place] if not line.strip().startswith("Candidate functions"))
-    for hint in ("Candidate bindings", "Candidate tables"):
-        before, found, names = reason.partition(f"{hint}: ")
-        if found:
-            nearest = names.lstrip(": ").split(", ")[0].splitlines()[0]
-            reason = f"{before.rstrip().rstrip('!')}; did you mean {nearest}?"
-    reason = _HIDDEN.sub("", reason.replace("!\nDid you mean", "; did you mean"))
-    shown = [line[len("LINE 1: ") :] for line in lines[place : place + 2]]
-    return "\n".join([reason, *shown])
-
-
-_LOCKED = re.compile('on database "([^"]*)" which is attached in read-only mode')
-_HIDDEN = re.compile(r"""; did you mean "?(imputedb|pg_|duckdb_|sqlite_|information_schema|__duckdb)[^?]*\?""")
-"""Hints at tables that are ours, or DuckDB's own, and no user has heard of."""
 
 
 def _one(connection: Connection, text: str, parameter: str) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """Outputs of nested queries that nobody reads, taken out before anything is planned."""
 
-from imputedb.sql import tree as t
+from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree
 from imputedb.sql.bind import Functions
 from imputedb.sql.examined import Examined
-from imputedb.sql.nested import nodes
-from imputedb.sql.scope import mentions
-from imputedb.sql.tree import Tree
+from imputedb.sql.flatten import mentions
+from imputedb.sql.subqueries import nodes
 from imputedb.sql.varying import is_aggregate
 
 

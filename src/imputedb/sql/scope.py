@@ -1,173 +1,168 @@
-"""The sources of one block as a plan reads them: base tables and inner joins, simple nested blocks merged in."""
+"""What the names of a statement can mean: tables, nested queries, and the frames in which they are looked up."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from imputedb.algebra.relation import Scan
-from imputedb.errors import Unplanned
-from imputedb.sql.sources import Source
-from imputedb.sql.tree import Tree, compared, expressions, is_reference, parts, rewrite
-
-_NAMES = {
-    "SUBQUERY": "a derived table",
-    "TABLE_FUNCTION": "a table function",
-    "EXPRESSION_LIST": "VALUES",
-    "PIVOT": "PIVOT",
-    "EMPTY": "SELECT without FROM",
-    "COLUMN_DATA": "VALUES",
-    "SHOW_REF": "DESCRIBE, SHOW or SUMMARIZE",
-}
+from imputedb.algebra.relation import Table
+from imputedb.sql.ast import Tree
 
 
 @dataclass(slots=True)
-class Scope:
-    """The sources of a block in the order of FROM, with the conditions that joins and merged blocks state.
+class Definition:
+    """A nested query: its tree, the names of its columns (None: nobody knows), and those that it only passes on.
+
+    Of a query of WITH, `entry` is its place there, resolved. Of UNION ALL, `parts` are the queries whose rows it passes
+    on.
+    """
+
+    node: dict[str, Any]
+    columns: tuple[str, ...] | None
+    passes: dict[str, Tree] = field(default_factory=dict)
+    closed: bool = True
+    entry: Tree | None = None
+    parts: "tuple[Definition, ...]" = ()
+
+    def passed(self, place: int) -> Tree | None:
+        """The column of a source that an output, by its place, passes on; None where it computes something."""
+        if self.columns is None or place >= len(self.columns):
+            return None
+        return self.passes.get(tuple(told_apart(self.columns))[place].lower())
+
+
+@dataclass(slots=True)
+class Source:
+    """An item of FROM: its alias, its columns as they are called here, and the table or the query behind it.
 
     Attributes:
-        known: every source of the statement, by number.
-        single: names of functions that must be called once a row, where the statement says so.
+        number: tells it from the others of the statement.
+        names: own names of the columns by the names they go by here, None where nobody knows.
+        visible: whether a star shows it, which it does not of the right side of a SEMI or ANTI JOIN.
+        nullable: whether an outer join may put NULLs in place of its rows.
+        virtual: columns that a star does not show.
+    """
+
+    number: int
+    alias: str
+    names: dict[str, str] | None
+    table: Table | None = None
+    definition: Definition | None = None
+    visible: bool = True
+    nullable: bool = False
+    virtual: frozenset[str] = frozenset()
+    _spelled: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+
+    def column(self, name: str) -> tuple[str, str] | None:
+        """A column by any spelling: as it is called here, and its own name."""
+        if len(self._spelled) != len(self.names or ()):
+            self._spelled = {shown.lower(): (shown, own) for shown, own in (self.names or {}).items()}
+        return self._spelled.get(name.lower())
+
+
+@dataclass(slots=True)
+class Frame:
+    """The sources of one block, those of the blocks around it behind it."""
+
+    parent: "Frame | None"
+    sources: list[Source] = field(default_factory=list)
+    merged: dict[str, list[Source]] = field(default_factory=dict)
+    hidden: set[tuple[int, str]] = field(default_factory=set)
+    outer: bool = False
+    aliases: set[str] = field(default_factory=set)
+
+    @property
+    def known(self) -> bool:
+        """Whether the columns of every source are."""
+        return all(source.names is not None for source in self.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class Viewed:
+    """A view: the tree of its query, the names of its columns, and what the engine knows the view by."""
+
+    query: Tree
+    columns: Sequence[str]
+    itself: object
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What names outside of the statement mean: told by the engine.
+
+    Attributes:
+        meant: the table or the view of a path, inside the query of a view if one is given; None where it is neither.
+        columns: the columns of a table.
+        virtual: those of them that a star does not show.
+        described: the columns of any other item of FROM, None where it does not stand on its own.
+        titles: the names that the engine gives to expressions without one.
         aggregates: names of aggregate functions.
-        scans: the tables to be joined, by alias.
-        aliases: the alias of each of them, by the number of its source.
-        merged: of blocks that were merged in, what each column stands for, by the number of the source.
+        multiplying: names of functions that give any number of rows for one, and may give several columns.
+        derived: the columns of a table that are computed from others, each as an expression of these by bare names.
     """
 
-    known: Mapping[int, Source]
-    single: frozenset[str]
+    meant: Callable[[Sequence[str], object], "Table | Viewed | None"]
+    columns: Callable[[Table], Sequence[str]]
+    virtual: Callable[[Table], frozenset[str]]
+    described: Callable[[Tree], Sequence[str] | None]
+    titles: Callable[[Sequence[Tree]], Sequence[str]]
     aggregates: frozenset[str]
-    scans: dict[str, Scan] = field(default_factory=dict)
-    conditions: list[Tree] = field(default_factory=list)
-    aliases: dict[int, str] = field(default_factory=dict)
-    merged: dict[int, dict[str, Tree]] = field(default_factory=dict)
-
-    def add(self, node: Tree) -> None:
-        """Adds an item of FROM.
-
-        Raises:
-            Unplanned: it is neither a base table nor an inner join of such, nor a block that can be merged.
-        """
-        match node["type"]:
-            case "BASE_TABLE":
-                self._add_table(node)
-            case "JOIN":
-                self._add_join(node)
-            case "SUBQUERY" if node["subquery"]["node"]["type"] == "SELECT_NODE":
-                self._merge(node)
-            case kind:
-                raise Unplanned(_NAMES.get(kind, kind))
-
-    def _add_table(self, node: Tree) -> None:
-        source = self.known[node["number"]]
-        if source.table is None:
-            raise Unplanned(f"{source.alias}, which is no base table")
-        if node.get("column_name_alias") or node.get("sample") or node.get("at_clause"):
-            raise Unplanned(f"column aliases, a sample or AT on {source.alias}")
-        alias, count = source.alias, 1
-        taken = {known.lower() for known in self.scans}
-        while alias.lower() in taken:
-            count += 1
-            alias = f"{source.alias}_{count}"
-        self.scans[alias] = Scan(source.table, alias)
-        self.aliases[source.number] = alias
-
-    def _add_join(self, node: Tree) -> None:
-        if node["join_type"] != "INNER" or node["ref_type"] not in ("CROSS", "REGULAR", "NATURAL"):
-            kind = node["join_type"] if node["join_type"] != "INNER" else node["ref_type"]
-            raise Unplanned(f"{kind} JOIN")
-        if node.get("ranking_expression"):
-            raise Unplanned("NEAREST JOIN")
-        self.add(node["left"])
-        self.add(node["right"])
-        if node["condition"] is not None:
-            self.conditions.append(node["condition"])
-        self.conditions += [compared("COMPARE_EQUAL", left, right) for left, right in node["using_origins"]]
-
-    def _merge(self, node: Tree) -> None:
-        """Makes a nested block that only selects, joins and computes row by row part of this one."""
-        inner = node["subquery"]["node"]
-        reason = self._not_simple(node, inner)
-        if reason:
-            raise Unplanned(f"a derived table with {reason}")
-        source = self.known[node["number"]]
-        self.add(inner["from_table"])
-        meanings = {str(item["alias"]).lower(): item for item in inner["select_list"] if item.get("alias")}
-        if inner["where_clause"]:
-            self.conditions.append(unaliased(inner["where_clause"], meanings))
-        definition = source.definition
-        assert definition is not None
-        assert definition.columns is not None
-        items = zip(definition.columns, inner["select_list"], strict=True)
-        self.merged[source.number] = {name.lower(): unaliased(item, meanings) for name, item in items}
-
-    def _not_simple(self, node: Tree, inner: Tree) -> str | None:
-        source = self.known[node["number"]]
-        definition = source.definition
-        if node.get("sample") or inner.get("sample"):
-            return "a sample"
-        if inner["modifiers"]:
-            return "ORDER BY, LIMIT or DISTINCT"
-        if inner["group_expressions"] or inner["having"] or inner["aggregate_handling"] == "FORCE_AGGREGATES":
-            return "GROUP BY"
-        if inner["qualify"] or inner["cte_map"]["map"]:
-            return "QUALIFY or WITH"
-        if definition is None or definition.columns is None or not inner["closed"]:
-            return "columns that only DuckDB knows"
-        for tree in expressions([inner["select_list"], inner["where_clause"]]):
-            name = str(tree.get("function_name", "")).lower()
-            computed = tree["class"] in ("WINDOW", "SUBQUERY", "STAR") or name in self.aggregates
-            if computed or name in self.single:
-                return "an aggregate, a window, a subquery or a function with effects"
-        return None
+    multiplying: frozenset[str]
+    derived: Callable[[Table], Mapping[str, Tree]]
 
 
-def inner_aliases(tree: Tree, known: Mapping[int, Source]) -> set[str]:
-    """The aliases of the sources inside the subqueries of an expression, in lower case."""
-    found: set[str] = set()
-    for node in expressions(tree):
-        if node["class"] == "SUBQUERY":
-            first, last = node["subquery"]["node"]["first_source"], node["subquery"]["node"]["last_source"]
-            found |= {known[number].alias.lower() for number in range(first, last)}
-    return found
+Ctes = Mapping[str, Definition]
 
 
-def multiplying(tree: Tree, functions: frozenset[str]) -> list[Tree]:
-    """The calls in an output that give any number of rows for one; a query in it multiplies its own rows alone."""
-    if tree["class"] == "SUBQUERY":
-        return multiplying(tree["child"], functions) if tree.get("child") else []
-    if str(tree.get("function_name", "")).lower() in functions:
-        return [tree]
-    return [call for part in parts(tree) for call in multiplying(part, functions)]
+def renamed(found: Definition, aliases: Sequence[str]) -> Definition:
+    """A nested query with other names for its first columns."""
+    if not aliases or found.columns is None:
+        return found
+    columns = tuple(told_apart([*aliases, *found.columns[len(aliases) :]]))
+    by_own = {own.lower(): shown for shown, own in zip(columns, found.columns, strict=True)}
+    passes = {by_own[name].lower(): item for name, item in found.passes.items() if name in by_own}
+    return Definition(found.node, columns, passes, found.closed, found.entry, found.parts)
 
 
-def mentions(tree: Tree, functions: frozenset[str]) -> bool:
-    """Whether an expression calls one of some functions."""
-    return any(str(node.get("function_name", "")).lower() in functions for node in expressions(tree))
+def found_in(path: Sequence[str], frame: Frame) -> tuple[Source, str, int] | list[Source] | None:
+    """The column a path means in a frame: its source, name and place in the path; both of them where an outer join
+    merged two."""
+    for place in range(1, len(path)):
+        for source in frame.sources:
+            if source.alias.lower() == path[place - 1].lower() and source.column(path[place]):
+                return source, path[place], place
+    name = path[0].lower()
+    if name in frame.merged:
+        sources = frame.merged[name]
+        return sources if frame.outer else (sources[0], path[0], 0)
+    return next(((source, path[0], 0) for source in frame.sources if source.column(path[0])), None)
 
 
-def is_bare(tree: Tree) -> bool:
-    """Whether a node is a name that no source explains, such as an output's alias."""
-    return is_reference(tree) and "origin" not in tree
+def starred(star: Tree, frame: Frame) -> Iterator[tuple[Source, str, Tree | None, str]]:
+    """The columns that a star shows: source and name, the expression in its place if any, and the name it gets if
+    another."""
+    excluded = {str(name).lower() for name in star["exclude_list"]}
+    replaced = {str(entry["key"]).lower(): entry["value"] for entry in star["replace_list"]}
+    aliases = {_last(entry["key"]).lower(): str(entry["value"]) for entry in star["rename_list"]}
+    only = star["relation_name"].lower()
+    for source in frame.sources:
+        for name in source.names or ():
+            visible = source.visible and name not in source.virtual
+            shown = visible and only in ("", source.alias.lower()) and name.lower() not in excluded
+            if shown and (only or (source.number, name.lower()) not in frame.hidden):
+                yield source, name, replaced.get(name.lower()), aliases.get(name.lower(), "")
 
 
-def unaliased(tree: Tree, aliases: Mapping[str, Tree]) -> Tree:
-    """An expression, names of outputs in it replaced by what they stand for, which may name the outputs before them.
+def told_apart(names: Iterable[str]) -> Iterator[str]:
+    """The names as DuckDB tells columns of one item of FROM apart: a, a_1, a_2."""
+    further: dict[str, int] = {}
+    for name in names:
+        shown, count = name, further.get(name.lower(), 0)
+        while shown.lower() in further:
+            shown, count = f"{name}_{count}", count + 1
+        further[name.lower()] = max(count, 1)
+        further.setdefault(shown.lower(), 1)
+        yield shown
 
-    A parameter of a lambda is none, whatever its name.
-    """
 
-    def change(node: Tree) -> Tree | None:
-        if node["class"] == "LAMBDA":
-            parameters = {str(n["column_names"][0]).lower() for n in expressions(node["lhs"]) if is_reference(n)}
-            others = {name: meant for name, meant in aliases.items() if name not in parameters}
-            return {**node, "expr": unaliased(node["expr"], others)}
-        if not is_bare(node) or len(node["column_names"]) != 1:
-            return None
-        name = node["column_names"][0].lower()
-        if name not in aliases or name == "rowid":  # which a table has, and that goes first
-            return None
-        names = list(aliases)
-        before = {known: aliases[known] for known in names[: names.index(name)]}
-        return {**unaliased(aliases[name], before), "alias": node.get("alias", "")}
-
-    found: Tree = rewrite(tree, change)
-    return found
+def _last(key: Any) -> str:
+    return str(key if isinstance(key, str) else key.get("column", key))

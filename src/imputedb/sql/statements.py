@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import duckdb
 
+from imputedb import duckdb_errors
 from imputedb.errors import QueryError, Unplanned
-from imputedb.sql import parse
 from imputedb.sql.pivots import unlisted
 from imputedb.sql.policy_statement import PolicyStatement, policy_statement
 from imputedb.sql.tokens import Token, tokens
@@ -132,7 +132,7 @@ def classify(connection: duckdb.DuckDBPyConnection, text: str) -> Statement:
     except ValueError:  # a kind of statement that the client has no name for
         return Other(text)
     except duckdb.Error as error:
-        raise parse.translated(error) from error
+        raise duckdb_errors.translated(error) from error
     if not found:
         raise QueryError("there is no statement to answer")
     if len(found) > 1:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from imputedb.sql.ast import Tree, expressions, is_reference, parts
 from imputedb.sql.functions import STRICT
-from imputedb.sql.tree import Tree, expressions, is_reference, parts
 
 Unsure = Callable[[Tree], bool]
 """Whether a reference reads a value that may be missing."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Protocol
 
+from imputedb.sql.ast import Tree, expressions, is_reference, parts
+from imputedb.sql.flatten import multiplying
 from imputedb.sql.functions import COUNTS, LINEAR, MULTIPLYING, PASSING_WINDOWS
-from imputedb.sql.scope import multiplying
-from imputedb.sql.sources import Source
-from imputedb.sql.tree import Tree, expressions, is_reference, parts
+from imputedb.sql.scope import Source
 from imputedb.sql.varying import LIMITS, Misses, Varying, aliases_of, is_aggregate, is_grouped, is_resolved, meant
 
 

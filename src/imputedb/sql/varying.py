@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from imputedb.sql.ast import Tree, expressions, is_reference
 from imputedb.sql.bind import aggregate_calls
-from imputedb.sql.nested import nodes
-from imputedb.sql.sources import Source
-from imputedb.sql.tree import Tree, expressions, is_reference
+from imputedb.sql.scope import Source
+from imputedb.sql.subqueries import nodes
 
 Misses = Callable[[int, str], bool]
 """Whether a column of a stored table, by the number of its source, has a missing value that is to be filled in."""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from imputedb.errors import QueryError
+from imputedb.sql.ast import Tree, arithmetic, call, coalesce, is_reference, number, rewrite
 from imputedb.sql.functions import COUNTS, MEANS, SUMS
-from imputedb.sql.tree import Tree, arithmetic, call, coalesce, is_reference, number, rewrite
 
 _CLAUSES = ("select_list", "having", "qualify", "modifiers")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from imputedb.errors import DataError
 from imputedb.statistics.kind import Kind
 from imputedb.statistics.policy import Policy
-from imputedb.statistics.statistics import ColumnStatistics, Statistics
+from imputedb.statistics.table import ColumnStatistics, Statistics
 
 _ENUM = re.compile(r"ENUM\((.*)\)", re.DOTALL)
 _LEVEL = re.compile(r"'((?:[^']|'')*)'", re.DOTALL)

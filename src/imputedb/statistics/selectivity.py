@@ -18,7 +18,7 @@ from imputedb.algebra.scalar import (
     Value,
 )
 from imputedb.statistics.histogram import Frequencies, Quantiles
-from imputedb.statistics.statistics import ColumnStatistics, Kind
+from imputedb.statistics.table import ColumnStatistics, Kind
 
 UNKNOWN = 1 / 3
 """Share assumed of a condition that statistics cannot judge (Selinger et al. 1979)."""

@@ -1,4 +1,4 @@
-"""The promises of imputers (`imputedb.imputers.imputer.Imputer`), as checks."""
+"""The promises of imputers (`imputedb.imputers.Imputer`), as checks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from imputedb.algebra.column import Column
 from imputedb.imputers import checked
-from imputedb.imputers.imputer import (
+from imputedb.imputers.protocol import (
     Array,
     Cells,
     Imputer,
@@ -23,7 +23,7 @@ from imputedb.imputers.imputer import (
     tells,
 )
 from imputedb.imputers.registry import Choice, the_one
-from imputedb.statistics.statistics import Kind
+from imputedb.statistics.table import Kind
 from imputedb.testing.check import Check, require
 from imputedb.testing.queries import answers_queries
 from imputedb.testing.rows import EVERY, NUMBER, TEXT, WHOLE, changed, copied, rows, whole

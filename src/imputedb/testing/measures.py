@@ -1,4 +1,4 @@
-"""The promises of measures (`imputedb.inference.measures.Measure`), as checks."""
+"""The promises of measures (`imputedb.measures.Measure`), as checks."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from imputedb.answers.multiple.checked import Checked, own
 from imputedb.database import Database, connect
-from imputedb.inference.checked import Checked, own
 from imputedb.testing.check import Check, require
 
 ROWS, SAMPLES = 400, 80

@@ -1,7 +1,7 @@
 """An imputer, asked through a database as users ask it."""
 
 from imputedb.database import connect
-from imputedb.imputers.imputer import Imputer
+from imputedb.imputers.protocol import Imputer
 from imputedb.testing.check import require
 
 _ROWS = 60

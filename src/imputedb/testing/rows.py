@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.imputer import Array, Cells, Rows
-from imputedb.statistics.statistics import Kind
+from imputedb.imputers.protocol import Array, Cells, Rows
+from imputedb.statistics.table import Kind
 
 WHOLE, NUMBER, TEXT = Column("t", "a"), Column("t", "b"), Column("t", "s")
 EVERY = (WHOLE, NUMBER, TEXT)

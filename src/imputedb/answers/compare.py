@@ -1,0 +1,197 @@
+"""One question under several assumptions: the same answer by imputers, doubly robust, and bounds, side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+from imputedb import arguments
+from imputedb.answers import respond
+from imputedb.answers.respond import Planner
+from imputedb.answers.run import PLANNED, Asked
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.errors import CannotImpute, QueryError, SqlSyntaxError, UnknownName
+from imputedb.imputers.chained.chained import Chained
+from imputedb.imputers.chained.shift import Shift
+from imputedb.imputers.protocol import Imputer
+from imputedb.imputers.registry import Choice, chosen, the_one
+from imputedb.inference.estimate import Question
+from imputedb.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+METHODS = ("aipw", "ml", "bounds")
+
+WAYS = ("tree", "pmm", "norm", "aipw", "bounds")
+"""The ways that are compared unless others are named: imputers, `aipw` and `bounds`."""
+
+Ask = Callable[[Mapping[str, Any]], Result]
+"""A query asked with further wishes, such as an imputer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One number by one way.
+
+    Attributes:
+        way: an imputer's name, `aipw`, `ml` or `bounds`.
+        group: the values that tell the group, as shown; empty where nothing is grouped.
+        name: of the number.
+        estimate: NaN where there is none, as of bounds.
+        low: the lower end of its interval, or bound.
+        high: the upper end.
+        reason: why the way gives no answer, None where it does.
+    """
+
+    way: str
+    group: tuple[str, ...]
+    name: str
+    estimate: float
+    low: float
+    high: float
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The lines of a comparison, way by way.
+
+    Attributes:
+        lines: in the order of the ways.
+    """
+
+    lines: tuple[Line, ...]
+
+    def table(self) -> dict[str, list[Any]]:
+        """Columns by name, a row a line."""
+        names = ("way", "group", "name", "estimate", "low", "high", "reason")
+        return {name: [getattr(line, name) for line in self.lines] for name in names}
+
+    def __str__(self) -> str:
+        head = f"{'way':>10}  {'number':>20}  {'estimate':>10}  {'low':>10}  {'high':>10}"
+        return "\n".join([head, *map(_written, self.lines)])
+
+    def forest(self) -> Figure:
+        """A forest plot: a panel a number, an interval a way, group by group; bounds without an estimate.
+
+        Raises:
+            DataError: matplotlib is not installed.
+        """
+        from imputedb.diagnostics.pictures import forest
+
+        shown = sorted((line for line in self.lines if line.reason is None), key=lambda line: line.group)
+        drawn: dict[str, dict[tuple[str, str], tuple[float, float, float]]] = {}
+        for line in shown:
+            drawn.setdefault(line.name, {})[" ".join(line.group), line.way] = (line.estimate, line.low, line.high)
+        return forest(drawn)
+
+
+def _written(line: Line) -> str:
+    if line.reason:
+        return f"{line.way:>10}  {line.reason}"
+    name = " ".join((*line.group, line.name))
+    return f"{line.way:>10}  {name:>20}  {line.estimate:10.4g}  {line.low:10.4g}  {line.high:10.4g}"
+
+
+def ways_of(ways: Sequence[str | Imputer], shifts: Mapping[str, Sequence[float]]) -> dict[str, Imputer | None]:
+    """By the name of each way its imputer; None for `aipw`, `ml` and `bounds`.
+
+    Args:
+        ways: names and imputers.
+        shifts: by column, sizes that imputed values of it are shifted by, each a way of `norm`.
+
+    Raises:
+        QueryError: a way is neither an imputer nor a method.
+    """
+    found: dict[str, Imputer | None] = {}
+    for way in (ways,) if isinstance(ways, str) else arguments.listed("ways", ways, example="such as ['tree', 'aipw']"):
+        if isinstance(way, str) and way in METHODS:
+            found[way] = None
+        else:
+            imputer = the_one(way, "a way needs")  # type: ignore[arg-type]
+            found[imputer.name] = imputer
+    for column, sizes in arguments.by_column("shifts", shifts, example="such as {'income': [-1, 1]}").items():
+        for size in sizes:
+            size = arguments.real("a shift", size, example="in the column's units")
+            shifted = the_one("norm", "shifts need")
+            assert isinstance(shifted, Chained)
+            found[f"norm, {column} {size:+g}"] = shifted.with_deltas({column: Shift(add=size)})
+    return found
+
+
+def answers(
+    engine: DuckDB,
+    planner: Planner,
+    text: str,
+    ways: Mapping[str, Imputer | None],
+    m: int,
+    seed: int,
+    interval: Question,
+    level: float,
+) -> Comparison:
+    """The lines of each way of answering a query of a database.
+
+    Raises:
+        QueryError: the text is no SELECT query; nothing has run then.
+    """
+    seed, level = arguments.seed(seed), arguments.share("level", level)
+    arguments.one_of("interval", interval, get_args(Question))
+    respond.check_query(engine, planner, text)
+
+    def ask(imputer: Choice = "tree", m: int = 1, method: str = "imputation") -> Result:
+        asked = Asked(0.0, chosen(imputer), seed, PLANNED, m, interval, level, method=method)
+        return respond.respond(engine, planner, text, asked)
+
+    return compared(lambda wishes: ask(**wishes), ways, m)
+
+
+def compared(ask: Ask, ways: Mapping[str, Imputer | None], m: int) -> Comparison:
+    """The lines of each way; one that does not suit the query says why.
+
+    Args:
+        ask: asks the query.
+        ways: by their names the imputers, as `ways_of` has them.
+        m: draws of each imputer.
+    """
+    m = arguments.draws(m, 2)
+    lines: list[Line] = []
+    for way, imputer in ways.items():
+        wishes = {"method": way} if imputer is None else {"imputer": imputer, "m": m}
+        try:
+            result = ask(wishes)
+        except (SqlSyntaxError, UnknownName):
+            raise
+        except (QueryError, CannotImpute) as error:
+            lines.append(Line(way, (), "", math.nan, math.nan, math.nan, str(error)))
+            continue
+        lines += _bounds(way, result) if way == "bounds" else _estimates(way, result)
+    return Comparison(tuple(lines))
+
+
+def _estimates(way: str, result: Result) -> list[Line]:
+    lines = []
+    for group, known in zip(result.groups, result.estimates, strict=True):
+        for name, one in known.items():
+            low, high = one.interval()
+            lines.append(Line(way, group, name, one.estimate, low, high))
+    return lines
+
+
+def _bounds(way: str, result: Result) -> list[Line]:
+    names = [name.removesuffix("_low") for name in result.columns if name.endswith("_low")]
+    places = {name: place for place, name in enumerate(result.columns)}
+    lines = []
+    for row in result.fetchall():
+        ends = {f"{name}_{end}" for name in names for end in ("low", "high")}
+        group = tuple(str(value) for name, value in zip(result.columns, row, strict=True) if name not in ends)
+        for name in names:
+            low, high = (row[places[f"{name}_{end}"]] for end in ("low", "high"))
+            lines.append(Line(way, group, name, math.nan, _number(low), _number(high)))
+    return lines
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)

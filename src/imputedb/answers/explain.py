@@ -1,0 +1,127 @@
+"""EXPLAIN and EXPLAIN ANALYZE: a plan with what was estimated of it, and what was seen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from imputedb.algebra.relation import Relation
+from imputedb.algebra.render import as_data, dot, drawn
+from imputedb.answers.respond import answer
+from imputedb.answers.run import Asked, Prepared, chosen_plan, written_words
+from imputedb.blocks.block import Written
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.execution.plan import Actual
+from imputedb.planning.candidate import Candidate
+from imputedb.planning.estimate import Estimate, estimates
+from imputedb.result import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A plan with its estimates and, when it was analyzed, what was measured of each operator.
+
+    Attributes:
+        blocks: the plan of each block by the name of its rows, in the order in which they run; words where it is none.
+            Empty when DuckDB runs the text as it stands.
+        alpha: what it was chosen for.
+        estimated: rows, missing counts and time of each operator by its identity.
+        actual: what was seen of each operator, empty unless analyzed.
+        result: the answer of the analyzed run.
+    """
+
+    blocks: Sequence[tuple[str, Candidate | str]]
+    alpha: float
+    estimated: Mapping[int, Estimate]
+    actual: Mapping[int, Actual]
+    result: Result | None = None
+
+    @property
+    def plan(self) -> Candidate | None:
+        """The plan of the outermost block that has one."""
+        return next((plan for _, plan in reversed(self.blocks) if not isinstance(plan, str)), None)
+
+    @property
+    def text(self) -> str:
+        """The drawn plans with their notes."""
+        if not self.blocks:
+            return "DuckDB, the text as it stands: nothing missing is read"
+        return "\n".join(self._drawn(name, plan) for name, plan in self.blocks)
+
+    def _drawn(self, name: str, plan: Candidate | str) -> str:
+        title = f"{name}: " if name else ""
+        if isinstance(plan, str):
+            return title + plan
+        head = f"penalty {plan.penalty:.4f}, {plan.time:.2f} ms estimated, alpha {self.alpha:g}"
+        return f"{title}{head}\n{drawn(plan.relation, self.note)}"
+
+    def note(self, relation: Relation) -> str:
+        """What is known of one operator, in a few words."""
+        estimate, actual = self.estimated.get(id(relation)), self.actual.get(id(relation))
+        parts = []
+        if estimate:
+            parts.append(f"~{estimate.rows:,.0f} rows, ~{estimate.ms:.2f} ms")
+        if actual:
+            parts.append(f"actual {actual.rows:,} rows, {actual.seconds * 1e3:.2f} ms")
+        return f"({'; '.join(parts)})" if parts else ""
+
+    def data(self) -> dict[str, Any]:
+        """The plan as JSON-ready data, those of nested blocks and completed tables under `below`."""
+        if not self.blocks:
+            return {"strategy": "verbatim", "plan": None}
+        *below, (_, last) = self.blocks
+        found = self._data(last)
+        return {**found, "below": {name: self._data(plan) for name, plan in below}} if below else found
+
+    def _data(self, plan: Candidate | str) -> dict[str, Any]:
+        if isinstance(plan, str):
+            return {"plan": None, "written": plan}
+        return {
+            "alpha": self.alpha,
+            "penalty": plan.penalty,
+            "estimated_ms": plan.time,
+            "plan": as_data(plan.relation, self._more),
+        }
+
+    def _more(self, relation: Relation) -> dict[str, Any]:
+        estimate, actual = self.estimated.get(id(relation)), self.actual.get(id(relation))
+        more: dict[str, Any] = {}
+        if estimate:
+            more |= {"estimated_rows": round(estimate.rows, 1), "estimated_ms": round(estimate.ms, 4)}
+        if actual:
+            more |= {"actual_rows": actual.rows, "actual_ms": round(actual.seconds * 1e3, 4)}
+        return more
+
+    def dot(self) -> str:
+        """The plan in the DOT language of Graphviz."""
+        return dot(self.plan.relation, self.note) if self.plan else "digraph plan {\n}"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def explained(engine: DuckDB, prepared: Prepared, asked: Asked, *, analyze: bool) -> Explanation:
+    """The explanation of a prepared query."""
+    found: list[tuple[str, Candidate | str]] = []
+    estimated: dict[int, Estimate] = {}
+    for block in prepared.blocks:
+        if isinstance(block, Written):
+            found.append((block.name, written_words(block)))
+            continue
+        plan = chosen_plan(engine, block, asked)
+        found.append((block.name, plan))
+        estimated |= estimates(plan.relation, block.problem)
+    if not analyze or not found:
+        return Explanation(found, asked.alpha, estimated, {})
+    actual: dict[int, Actual] = {}
+
+    def watch(node: Relation, _: Relation, seen: Actual) -> None:
+        actual[id(node)] = seen
+
+    began = perf_counter()
+    result = answer(engine, prepared, asked, 0.0, watch=watch)
+    below = sum(seen.seconds for seen in actual.values())
+    last = found[-1][1]
+    if not isinstance(last, str):
+        actual[id(last.relation)] = Actual(len(result), max(0.0, perf_counter() - began - below))
+    return Explanation(found, asked.alpha, estimated, actual, result)

@@ -1,0 +1,221 @@
+"""What the outermost block of a statement asks of each draw."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from imputedb.answers.multiple.having import Decided, decided
+from imputedb.answers.multiple.measures import Measures
+from imputedb.answers.multiple.outputs import Output, Sample, columns, counts_all, output
+from imputedb.answers.multiple.repeated import repeated
+from imputedb.answers.multiple.whole import has_window
+from imputedb.answers.run import Prepared, Run
+from imputedb.blocks.block import Block, Completed, Planned, Written
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree, without_place
+from imputedb.sql.flatten import unaliased
+from imputedb.sql.generate import DRAW
+
+_GROUP_BY_ALL = "FORCE_AGGREGATES"
+STANDS, GROUPING = "stands", "grouping"
+"""Whether a draw's HAVING holds, and which of several ways of grouping a row is of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """A key of ORDER BY: the output that it means, and its direction."""
+
+    place: int
+    direction: str
+    nulls: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A block that aggregates.
+
+    Attributes:
+        groups: what it groups by.
+        outputs: what it shows, and beyond that what it is ordered by and what HAVING compares.
+        shown: how many of the outputs are shown.
+        having: which groups stay, decided by the pooled outputs.
+        order: of the pooled answer.
+        limit: likewise, the engine's own modifier.
+        sets: whether it groups in several ways at once.
+        together: whether all draws can be asked at once.
+        units: the rows of the largest table.
+        sizes: the rows of each table whose rows the join repeats, by its alias.
+    """
+
+    groups: Sequence[Tree]
+    outputs: Sequence[Output]
+    shown: int
+    having: Decided | None
+    order: Sequence[Ordering]
+    limit: Tree | None
+    sets: bool
+    together: bool
+    units: int
+    sizes: Mapping[str, int]
+
+    @property
+    def asked(self) -> Mapping[str, Tree]:
+        """The expressions that a draw is asked for, by name."""
+        found = columns(self.outputs)
+        if self.having:
+            found[STANDS] = t.coalesce(t.cast(self.having.asked, t.plain_type("DOUBLE")), t.literal(0.0))
+        if self.sets:
+            found[GROUPING] = t.cast(t.operator("GROUPING_FUNCTION", *self.groups), t.plain_type("DOUBLE"))
+        return found
+
+    @property
+    def names(self) -> list[str]:
+        """The columns of the rows that draws give: the number, the groups, what is asked."""
+        return [DRAW, *(f"g{place}" for place in range(len(self.groups))), *self.asked]
+
+    @property
+    def numeric(self) -> list[str]:
+        """Those of the asked expressions that are numbers."""
+        return [name for name in self.asked if name[0] != "e" or self.outputs[int(name[1:])].is_number]
+
+
+def asking(engine: DuckDB, prepared: Prepared, run: Run) -> Asking | None:
+    """What the statement's last block asks; None where it does not aggregate, or in a way that cannot be pooled."""
+    (*before, last), measures = prepared.blocks, run.asked.measures
+    sizes = repeated(last.problem) if isinstance(last, Planned) else {}
+    sample = Sample(_units(prepared.blocks), sizes)
+    reader = _Reader(engine, engine.functions.aggregates, measures, sample, lambda: run.again((0,)).stage(before))
+    match last:
+        case Planned():
+            return _of_planned(last, prepared, reader)
+        case Written():
+            return _of_written(last, prepared, reader)
+        case Completed():
+            return None
+
+
+def _units(blocks: Sequence[Block]) -> int:
+    """The rows of the largest table that is read."""
+    problems = [block.problem for block in blocks if not isinstance(block, Written)]
+    return max((int(one.rows) for problem in problems for one in problem.statistics.values()), default=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    engine: DuckDB
+    aggregates: frozenset[str]
+    measures: Measures
+    sample: Sample
+    stage: Callable[[], None]
+    conditions: frozenset[str] = frozenset()
+    whole: bool = False
+
+    def output(self, name: str, kind: str, tree: Tree) -> Output:
+        one = output(name, kind, tree, self.aggregates, self.measures, self.sample, self.conditions)
+        return replace(one, form=None) if self.whole and counts_all(tree) else one
+
+    def hidden(self, trees: Sequence[Tree], node: Tree) -> list[Output]:
+        """What is only ordered by, or compared by HAVING; its types are those in a block of a SELECT."""
+        if not trees:
+            return []
+        self.stage()
+        items = [t.named(tree, f"h{place}") for place, tree in enumerate(trees)]
+        bare = {**node, "select_list": items, "modifiers": [], "having": None, "qualify": None}
+        _, types = self.engine.texts.outputs(self.engine.text(bare))
+        found = [self.output("", kind, tree) for tree, kind in zip(trees, types, strict=True)]
+        return [
+            replace(one, aggregates=one.aggregates or _asks(one.tree), within=None, form=None, skewness=None)
+            for one in found
+        ]
+
+
+def _asks(tree: Tree) -> bool:
+    """Whether an expression holds a subquery, whose rows may differ by draw."""
+    return any(node["class"] == "SUBQUERY" for node in t.expressions(tree))
+
+
+def _of_planned(last: Planned, prepared: Prepared, reader: _Reader) -> Asking | None:
+    query = last.problem.query
+    if query.groups is None or query.qualify or query.distinct:
+        return None
+    if query.having and any(has_window(one.tree) for one in query.outputs):
+        return None  # its windows see the groups that HAVING leaves
+    conditions = frozenset(alias for scalar in query.filters for alias in scalar.relations)
+    reader = replace(reader, conditions=conditions, whole=not query.filters and not query.groups)
+    pairs = zip(query.outputs, prepared.types, strict=True)
+    outputs = [reader.output(scalar.name, kind, scalar.tree) for scalar, kind in pairs]
+    shown = len(outputs)
+    source = None
+    for scan in query.sources:
+        item = reader.engine.source(scan.table, scan.alias)
+        source = item if source is None else t.cross(source, item)
+    plain = query.grouping["aggregate_handling"] != _GROUP_BY_ALL
+    spelled = {"group_expressions": [group.tree for group in query.groups]} if plain else {}
+    node = {**t.select([], source), **query.grouping, **spelled}
+    meant = [(key, query.shown(key.scalar)) for key in query.order]
+    outputs += reader.hidden([key.scalar.tree for key, places in meant if not places], node)
+    order, free = [], iter(range(shown, len(outputs)))
+    for key, places in meant:
+        order += [Ordering(place, key.direction, key.nulls) for place in places or [next(free)]]
+    groups = _groups([group.tree for group in query.groups], outputs[:shown], query.grouping)
+    aliases = {str(one.tree["alias"]).lower(): one.tree for one in query.outputs if one.tree.get("alias")}
+    clause = unaliased(query.having.tree, aliases) if query.having else None
+    having = decided(clause, [one.tree for one in outputs]) if clause else None
+    outputs += reader.hidden(having.sides if having else [], node)
+    limit = query.limit[1] if query.limit else None
+    sets = len(query.grouping["group_sets"]) > 1
+    return Asking(groups, outputs, shown, having, order, limit, sets, not sets, *reader.sample)
+
+
+def _groups(given: Sequence[Tree], outputs: Sequence[Output], grouping: Mapping[str, Any]) -> list[Tree]:
+    if grouping["aggregate_handling"] == _GROUP_BY_ALL:
+        return [one.tree for one in outputs if not one.aggregates]
+    return list(given)
+
+
+def _of_written(last: Written, prepared: Prepared, reader: _Reader) -> Asking | None:
+    """A block that DuckDB runs as it is written: names in it may be positions or aliases of outputs."""
+    node = last.node
+    if node["type"] != "SELECT_NODE" or len(node["select_list"]) != len(prepared.columns) or node["qualify"]:
+        return None
+    modifiers = {modifier["type"]: modifier for modifier in node["modifiers"]}
+    if "DISTINCT_MODIFIER" in modifiers:
+        return None
+    items = node["select_list"]
+    if node["having"] and any(map(has_window, items)):
+        return None  # its windows see the groups that HAVING leaves
+    reader = replace(reader, whole=not node["where_clause"] and not node["group_expressions"])
+    aliases = {str(item["alias"]).lower(): item for item in items if item.get("alias")}
+    outputs = [
+        reader.output(name, kind, item)
+        for name, kind, item in zip(prepared.columns, prepared.types, items, strict=True)
+    ]
+    if not any(one.aggregates for one in outputs) and not node["group_expressions"]:
+        return None
+    groups = _groups([_spelled_out(tree, items, aliases) for tree in node["group_expressions"]], outputs, node)
+    spelled = node if node["aggregate_handling"] == _GROUP_BY_ALL else {**node, "group_expressions": groups}
+    order: list[Ordering] = []
+    keys = modifiers.get("ORDER_MODIFIER", {"orders": []})["orders"]
+    for key in keys:
+        if key["expression"]["class"] == "STAR":
+            order += [Ordering(place, key["type"], key["null_order"]) for place in range(len(items))]
+            continue
+        tree = _spelled_out(key["expression"], items, aliases)
+        same = [n for n, item in enumerate(items) if without_place(item) == without_place(tree)]
+        outputs += [] if same else reader.hidden([tree], spelled)
+        order.append(Ordering(same[0] if same else len(outputs) - 1, key["type"], key["null_order"]))
+    clause = _spelled_out(node["having"], items, aliases) if node["having"] else None
+    having = decided(clause, [one.tree for one in outputs]) if clause else None
+    outputs += reader.hidden(having.sides if having else [], spelled)
+    limit = next((one for kind, one in modifiers.items() if kind.startswith("LIMIT")), None)
+    sets = len(node["group_sets"]) > 1
+    return Asking(groups, outputs, len(items), having, order, limit, sets, False, *reader.sample)
+
+
+def _spelled_out(tree: Tree, items: Sequence[Tree], aliases: Mapping[str, Tree]) -> Tree:
+    """A clause whose positions and aliases of outputs are replaced by what they stand for."""
+    if tree["class"] == "CONSTANT" and str(tree["literal"]["text"]).isdigit():
+        return items[int(tree["literal"]["text"]) - 1]
+    result: Tree = unaliased(tree, aliases)
+    return result

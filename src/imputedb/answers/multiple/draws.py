@@ -1,0 +1,369 @@
+"""The draws of the outermost block: a table of them in the engine, a row a group and draw."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import Column
+from imputedb.algebra.relation import Aggregate, Project, Relation
+from imputedb.algebra.scalar import Scalar
+from imputedb.algebra.walk import bottom_up
+from imputedb.answers.multiple.aggregation import GROUPING, Asking
+from imputedb.answers.multiple.delta import referring
+from imputedb.answers.multiple.influence import GROUP, Influence
+from imputedb.answers.run import Prepared, Run, translated
+from imputedb.blocks.block import Planned, Written
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.execution.plan import Execution
+from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree
+from imputedb.sql.bind import aggregate_calls
+from imputedb.sql.combine import BUCKETS, bundled, resampled
+from imputedb.sql.generate import DRAW, ROW, Rows
+from imputedb.sql.influenced import ANSWERS, ROWS, WIDTH, Influenced, squared
+
+CELLS = 20_000_000
+"""Imputed cells that are held at once, in all draws; of more, draws run one after the other."""
+
+_RESAMPLED_DRAWS = 5
+_REPLICATES = 50
+_ROWS = 10_000_000  # of all bootstrap samples together
+
+Numbers = NDArray[np.float64]
+
+
+class Draws:
+    """As many draws as were asked for so far.
+
+    Attributes:
+        m: how many.
+    """
+
+    def __init__(self, engine: DuckDB, prepared: Prepared, run: Run, asking: Asking) -> None:
+        self.m = 0
+        self._engine, self._run, self._asking = engine, run, asking
+        *self._before, self._last = prepared.blocks
+        self._places = {name: place for place, name in enumerate(asking.names)}
+        self._table: str | None = None
+        self._bootstrap: str | None = None
+        self._squares: dict[tuple[str, ...], list[NDArray[np.float64]]] = {}
+        self._counted: int | None = None
+        self._read_numbers: dict[str, Numbers] | None = None
+
+    # -- running ------------------------------------------------------------------------------------------------------
+
+    def add(self, numbers: range) -> None:
+        """Runs more draws."""
+        self._read_numbers = None
+        for chunk in self._chunks(numbers):
+            run = replace(self._run, numbers=chunk) if self._table is None else self._run.again(chunk)
+            kept = run.kept
+            run.stage(self._before)
+            if isinstance(self._last, Planned):
+                execution, relation = run.ready(self._last)
+                below = next(node for node in bottom_up(relation) if isinstance(node, Aggregate))
+                self._insert(execution, below, chunk, run)
+            elif isinstance(self._last, Written):
+                self._insert_written(run.written(self._last), chunk[0], run)
+            run.release(kept)
+        self.m += len(numbers)
+
+    def _chunks(self, numbers: range) -> Iterator[tuple[int, ...]]:
+        """Draws that run together: all, unless blocks below differ by draw or there are too many cells."""
+        size = 1
+        if isinstance(self._last, Planned) and not self._before:
+            problem = self._last.problem
+            cells = sum(problem.statistics[c.relation].columns[c.name].missing for c in problem.columns)
+            size = max(1, min(len(numbers), CELLS // max(cells, 1)))
+        for begin in range(0, len(numbers), size):
+            yield tuple(numbers[begin : begin + size])
+
+    def _insert(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...], run: Run) -> None:
+        together = self._together(execution, below, numbers, run) if self._asking.together else None
+        if together:
+            self._put([together])
+            self._put_empty(execution, below, numbers)
+        else:
+            self._put([self._one(execution, below, number) for number in numbers])
+        rows = execution.generator.rows(below.input)
+        named = run.keep({DRAW: np.array(numbers, np.int32)})
+        for units, places in self._by_units().items():
+            self._add_squares(self._influencing(rows, units, places), named, units, places)
+        if self._bootstrap is None and any(one.bootstrapped for one in self._asking.outputs):
+            self._bootstrap = self._resample(execution, below, numbers[:_RESAMPLED_DRAWS], run)
+
+    def _put_empty(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...]) -> None:
+        """Adds the one row that an aggregation of no rows has where nothing is grouped by."""
+        if self._asking.groups:
+            return
+        (found,) = self._engine.session.numbers(f"SELECT c0 FROM temp.{self._table}")
+        self._put([self._one(execution, below, number) for number in numbers if number not in set(found)])
+
+    def _put(self, texts: Sequence[str]) -> None:
+        if not texts:
+            return
+        before, self._counted = self._count, None
+        united = " UNION ALL ".join(f"({one})" for one in texts)
+        text = f"SELECT *, row_number() OVER () + {before - 1} FROM ({united})"
+        if self._table is None:
+            self._table = self._run.gathered(text, len(self._places) + 1)
+        else:
+            with translated():
+                self._engine.temporary.extend(self._table, text)
+
+    def _together(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...], run: Run) -> str | None:
+        named = run.keep({DRAW: np.array(numbers, np.int32)})
+        asking, rows = self._asking, execution.generator.rows(below.input)
+        outputs = {f"g{place}": tree for place, tree in enumerate(asking.groups)} | dict(asking.asked)
+        calls = aggregate_calls([*outputs.values()], self._engine.functions.aggregates)
+        if not self._engine.texts.combines([rows.expression(call) for call in calls], rows.source):
+            return None
+        node = bundled(rows, asking.groups, outputs, named, calls)
+        return self._engine.text(node) if node else None
+
+    def _one(self, execution: Execution, below: Aggregate, number: int) -> str:
+        """The statement of one draw."""
+        outputs = [Scalar("", frozenset(), tree, name=name) for name, tree in self._items(number).items()]
+        grouping = below.grouping
+        if grouping["aggregate_handling"] != "FORCE_AGGREGATES":  # positions and aliases mean other outputs here
+            grouping = {**grouping, "group_expressions": self._asking.groups}
+        relation: Relation = Project(replace(below, grouping=grouping, having=None), tuple(outputs))
+        return self._engine.text(execution.generator.answer(relation, number))
+
+    def _asked_of(self, node: Tree, number: int) -> Tree:
+        """A block that is not planned, asked for what is pooled."""
+        items = [t.named(tree, name) for name, tree in self._items(number).items()]
+        groups = {} if node["aggregate_handling"] == "FORCE_AGGREGATES" else {"group_expressions": self._asking.groups}
+        return {**node, "select_list": items, "having": None, "modifiers": [], **groups}
+
+    def _items(self, number: int) -> dict[str, Tree]:
+        groups = {f"g{place}": tree for place, tree in enumerate(self._asking.groups)}
+        return {DRAW: t.cast(t.number(number), t.plain_type("INTEGER")), **groups, **self._asking.asked}
+
+    def _resample(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...], run: Run) -> str:
+        """A table of bootstrap samples, a row a group, draw and replicate."""
+        asking, rows = self._asking, execution.generator.rows(below.input)
+        size = max(1, execution.count(below.input))
+        replicates = max(20, min(_REPLICATES, _ROWS // (size * len(numbers))))
+        numbers = numbers if size * len(numbers) * replicates <= 2 * _ROWS else numbers[:1]
+        units = {alias for one in asking.outputs if one.bootstrapped and one.within for alias in one.within.units}
+        sources = [rows.value(Column(alias, ROW)) for alias in execution.ranked(units or rows.columns)]
+        outputs = {f"g{place}": tree for place, tree in enumerate(asking.groups)}
+        outputs |= {f"e{n}": asking.asked[f"e{n}"] for n, one in enumerate(asking.outputs) if one.bootstrapped}
+        drawn = run.keep({DRAW: np.array(numbers, np.int32)})
+        many = run.keep({"replicate": np.arange(replicates, dtype=np.int64)})
+        copies = run.keep({"bucket": _copies()})
+        node = resampled(rows, sources, asking.groups, outputs, drawn, many, copies)
+        return run.gathered(self._engine.text(node), 2 + len(outputs))
+
+    # -- influences ---------------------------------------------------------------------------------------------------
+
+    def _insert_written(self, node: Tree, number: int, run: Run) -> None:
+        """A draw of a block that is not planned."""
+        self._put([self._engine.text(self._asked_of(node, number))])
+        named = run.keep({DRAW: np.array([number], np.int32)})
+        for units, places in self._by_units().items():
+            items = {DRAW: t.cast(t.number(number), t.plain_type("INTEGER"))} | self._read(places, lambda tree: tree)
+            shown = [t.named(tree, name) for name, tree in items.items()]
+            plain = {"group_expressions": [], "group_sets": [], "aggregate_handling": "STANDARD_HANDLING"}
+            rows = {**node, "select_list": shown, "having": None, "modifiers": [], **plain}
+            self._add_squares(rows, named, units, places)
+
+    def _by_units(self) -> dict[tuple[str, ...], list[int]]:
+        """The outputs that influences tell the variance of, by what is a sampled unit."""
+        found: dict[tuple[str, ...], list[int]] = {}
+        for place, one in enumerate(self._asking.outputs):
+            if one.within and one.within.influence:
+                for units in ways(one.within.units):
+                    found.setdefault(units, []).append(place)
+        return found
+
+    def _influencing(self, rows: Rows, units: tuple[str, ...], places: Sequence[int]) -> Tree:
+        """A SELECT of what influences read of each row, and of the ids of its units."""
+        items = {DRAW: rows.draw or t.cast(t.number(-1), t.plain_type("INTEGER"))}
+        items |= self._read(places, rows.expression)
+        items |= {f"u{n}": rows.value(Column(alias, ROW)) for n, alias in enumerate(units)}
+        return t.select([t.named(tree, name) for name, tree in items.items()], rows.source, t.all_of(rows.conditions))
+
+    def _read(self, places: Sequence[int], over: Callable[[Tree], Tree]) -> dict[str, Tree]:
+        items = {f"g{n}": over(tree) for n, tree in enumerate(self._asking.groups)}
+        for place in places:
+            one = self._influence(place)
+            items |= {f"r{place}_{name}": over(tree) for name, tree in one.rows.items()}
+            items[f"h{place}"] = over(one.held or t.literal(True))
+        return items
+
+    def _influence(self, place: int) -> Influence:
+        within = self._asking.outputs[place].within
+        assert within
+        assert within.influence
+        return within.influence
+
+    def _add_squares(self, rows: Tree, named: str, units: tuple[str, ...], places: Sequence[int]) -> None:
+        """Notes the sums of squares of the draws that were put last."""
+        assert self._table
+        outputs = [self._influenced(place) for place in places]
+        ids, keys = [f"u{n}" for n in range(len(units))], [*map(self._same, range(len(self._asking.groups)))]
+        node = squared(rows, self._table, len(self._places), named, keys, ids, outputs)
+        with translated():
+            columns = self._engine.session.numbers(self._engine.text(node))
+        self._squares.setdefault(units, []).append(np.column_stack(columns))
+
+    def _influenced(self, place: int) -> Influenced:
+        def change(at: str, name: str) -> Tree:
+            if at == GROUP:
+                return t.reference(ANSWERS, f"c{self._places[f'p{place}_{name}']}")
+            return t.reference(ROWS, f"r{place}_{name}")
+
+        one, held = self._influence(place), t.coalesce(t.reference(ROWS, f"h{place}"), t.literal(False))
+        weight = referring(one.weight, change) if one.weight else t.literal(0.0)
+        return Influenced(str(place), referring(one.value, change), held, weight)
+
+    def _same(self, group: int) -> Tree:
+        """Whether a row is of an answer's group, in one of the keys."""
+        answer = t.reference(ANSWERS, f"c{group + 1}")
+        same = t.compared("COMPARE_NOT_DISTINCT_FROM", answer, t.reference(ROWS, f"g{group}"))
+        if not self._asking.sets:
+            return same
+        bit = t.literal(float(2 ** (len(self._asking.groups) - 1 - group)))
+        mask = t.call("floor", t.arithmetic("/", t.reference(ANSWERS, f"c{self._places[GROUPING]}"), bit))
+        rolled = t.compared("COMPARE_EQUAL", t.arithmetic("%", mask, t.literal(2.0)), t.literal(1.0))
+        either = t.any_of([rolled, same])
+        assert either
+        return either
+
+    def influences(self, place: int) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+        """Variances, degrees of freedom, skewness and units of an output whose influences were added up, by draw's row.
+
+        Of rows that belong to units of two kinds it is the sum of both variances less that of the pairs (Cameron,
+        Gelbach & Miller 2011, equation 2.11); of more kinds the sum alone, which is too large.
+        """
+        within = self._asking.outputs[place].within
+        assert within
+        kinds = within.units
+        variance, least, skewness, units = (np.full(self._count, np.nan) for _ in range(4))
+        for kind in ways(kinds):
+            table = np.concatenate(self._squares[kind])
+            mine = 1 + WIDTH * self._by_units()[kind].index(place)
+            at, (n, total, square, cube, weight) = table[:, 0].astype(np.intp), table[:, mine : mine + WIDTH].T
+            one = self._variance(place, kind, n, total, square)
+            sign = -1.0 if len(kinds) == 2 == len(kind) else 1.0
+            variance[at] = np.where(np.isnan(variance[at]), 0.0, variance[at]) + sign * one
+            least[at] = np.fmin(least[at], self._freedom(place, kind, n, weight))
+            skewness[at] = np.fmax(skewness[at], self._skewness(place, n, square, cube))
+            units[at] = np.fmin(units[at], n)
+        return np.maximum(variance, 0.0), least, skewness, units
+
+    def _skewness(self, place: int, n: Numbers, square: Numbers, cube: Numbers) -> Numbers:
+        """By size the skewness of influences that add up to nothing; NaN of others, and where they do not vary."""
+        if not self._influence(place).centred:
+            return np.full(len(n), np.nan)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            return np.asarray(np.abs(cube) * np.sqrt(n) / square**1.5, np.float64)
+
+    def _freedom(self, place: int, kind: tuple[str, ...], n: Numbers, weight: Numbers) -> Numbers:
+        if not self._influence(place).centred:
+            return np.full(len(n), self._size(kind) - 1.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.minimum(n - self._influence(place).taken, np.where(weight > 0, 1 / weight, np.inf))
+
+    def _size(self, kind: tuple[str, ...]) -> int:
+        return max([self._asking.sizes[alias] for alias in kind], default=self._asking.units)
+
+    def _variance(self, place: int, kind: tuple[str, ...], n: Numbers, total: Numbers, square: Numbers) -> Numbers:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if self._influence(place).centred:
+                return square * n / (n - 1) if kind else np.where(n > 1, square, np.nan)
+            size = self._size(kind)
+            factor = size / (size - 1) if size > 1 else np.nan
+            return factor * np.maximum(square - total**2 / size, 0.0)
+
+    @property
+    def _count(self) -> int:
+        """The rows that draws have given so far; the last column numbers them."""
+        if self._table is None:
+            return 0
+        if self._counted is None:
+            ((count,),) = self._engine.session.rows(f"SELECT count(*) FROM temp.{self._table}")
+            self._counted = int(count)
+        return self._counted
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def numbers(self) -> dict[str, Numbers]:
+        """The numbers of all draws by name; under `group` the number of each one's group, counted from 1."""
+        if self._read_numbers is not None:
+            return self._read_numbers
+        names = [DRAW, *self._asking.numeric]
+        items = ", ".join(f"c{self._places[name]}" for name in names)
+        values = self._engine.session.numbers(
+            f"SELECT {items}, {self._group} FROM temp.{self._table} ORDER BY c{len(self._places)}"
+        )
+        found = dict(zip([*names, "group"], values, strict=True))
+        for place, one in enumerate(self._asking.outputs):
+            if one.within and one.within.influence:
+                parts = [f"{part}{place}" for part in "vfju"]
+                found |= dict(zip(parts, self.influences(place), strict=True))
+        self._read_numbers = found
+        return found
+
+    @property
+    def _group(self) -> str:
+        sets = [f"c{self._places[GROUPING]}"] if self._asking.sets else []
+        keys = ", ".join([*(f"c{place + 1}" for place in range(len(self._asking.groups))), *sets])
+        return f"dense_rank() OVER (ORDER BY {keys})" if keys else "1"
+
+    def keys(self) -> str:
+        """A SELECT of outputs that are no numbers, `k0` and so on, by the number of the `place` of their group.
+
+        What tells groups is the same in all draws; of the others the most frequent value is taken, of several the
+        least.
+        """
+        chosen = ["place"]
+        for place, one in enumerate(self._asking.outputs):
+            if not one.is_number:
+                value = f"c{self._places[f'e{place}']}"
+                choice = f"mode({value} ORDER BY {value})" if one.aggregates else f"first({value})"
+                choice = f"quantile_disc({value}, 0.5)" if one.aggregates and one.in_order else choice
+                chosen.append(f"{choice} AS k{place}")
+        rows = f"SELECT *, {self._group} AS place FROM temp.{self._table}"
+        return f"SELECT {', '.join(chosen)} FROM ({rows}) GROUP BY place"
+
+    def bootstrapped(self) -> dict[int, dict[int, float]]:
+        """By group and output the variance of its bootstrap replicates, the mean over draws."""
+        if self._bootstrap is None:
+            return {}
+        wide = len(self._asking.groups)
+        places = [place for place, one in enumerate(self._asking.outputs) if one.bootstrapped]
+        keys = [f"c{place + 2}" for place in range(wide)]
+        shown = ", ".join(f"avg(v{n}) AS v{n}" for n in range(len(places)))
+        within = ", ".join(f"var_samp(c{2 + wide + n}) AS v{n}" for n in range(len(places)))
+        listed = "".join(f", {key}" for key in keys)
+        same = " AND ".join(f"b.{key} IS NOT DISTINCT FROM d.c{n + 1}" for n, key in enumerate(keys)) or "true"
+        found = ", ".join([f"{self._group} AS place", *(f"c{n + 1}" for n in range(wide))])
+        groups, *variances = self._engine.session.numbers(
+            f"WITH d AS (SELECT DISTINCT {found} FROM temp.{self._table}), "
+            f"w AS (SELECT c0{listed}, {within} FROM temp.{self._bootstrap} GROUP BY c0{listed}), "
+            f"b AS (SELECT {shown}{listed} FROM w GROUP BY {', '.join(keys) or 'true'}) "
+            f"SELECT d.place, {', '.join(f'b.v{n}' for n in range(len(places)))} FROM d JOIN b ON {same}"
+        )
+        rows = zip(*variances, strict=True)
+        return {
+            int(group) - 1: dict(zip(places, map(float, row), strict=True))
+            for group, row in zip(groups, rows, strict=True)
+        }
+
+
+def ways(units: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The kinds of units that influences are added up by: each, and pairs of two."""
+    return [()] if not units else [*((one,) for one in units), *([units] if len(units) == 2 else [])]
+
+
+def _copies() -> NDArray[np.int64]:
+    """Each bucket as often as a Poisson variable of mean 1 says at the bucket's middle."""
+    middles = (np.arange(BUCKETS) + 0.5) / BUCKETS
+    steps = np.cumsum(np.exp(-1.0) / np.array([math.factorial(n) for n in range(12)]))
+    return np.repeat(np.arange(BUCKETS, dtype=np.int64), np.searchsorted(steps, middles))

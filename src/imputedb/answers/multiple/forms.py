@@ -1,0 +1,123 @@
+"""Totals and shares among the expressions of a query: multiples of a sum, a count or a mean."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from imputedb.answers.multiple.calls import Call, double
+from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree
+from imputedb.sql.functions import ALL_COUNTS, MEANS, SUMS
+
+ANY, POSITIVE, ONES = 0, 1, 2
+"""What the values are that a number adds up: any, none below 0, or 0 and 1 only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A multiple of a total or of a share.
+
+    Attributes:
+        kind: `total`, a sum or count; `share`, a mean of values or a ratio of totals.
+        factor: what it is multiplied by, such as 100 of per cents.
+        flag: an aggregate that says of which values it is: ANY, POSITIVE or ONES; None where those are ONES.
+    """
+
+    kind: Literal["total", "share"]
+    factor: float
+    flag: Tree | None
+
+
+def form(tree: Tree) -> Form | None:
+    """The form of an expression of aggregates; None where it is no multiple of one total, mean or ratio."""
+    factor, core = peeled(tree)
+    if not factor > 0 or core["class"] != "FUNCTION" or core.get("distinct"):
+        return None
+    name = str(core["function_name"]).lower()
+    if name in ALL_COUNTS:
+        return Form("total", factor, None)
+    if name in SUMS:
+        return Form("total", factor, _flag(Call(core, t.number(1))))
+    if name in MEANS:
+        call = Call(core, t.number(1))
+        return Form("share", factor, _either(_is_ones(call), ONES, t.number(ANY)))
+    if name in ("/", "fdiv"):
+        return _ratio(factor, *[part["expression"] for part in core["arguments"]])
+    return None
+
+
+def _ratio(factor: float, above: Tree, below: Tree) -> Form | None:
+    """A share, where what is above counts some of the rows that are counted below."""
+    (times, part), (per, whole) = peeled(above), peeled(below)
+    if not (_is_total(part) and _is_total(whole) and times > 0 and per > 0):
+        return None
+    one, all_ = value_of(part), value_of(whole)
+    inside = t.all_of([_is_one(one), _is_one(all_), t.compared("COMPARE_LESSTHANOREQUALTO", one, all_)])
+    assert inside
+    return Form("share", factor * times / per, _either(t.call("bool_and", inside), ONES, t.number(ANY)))
+
+
+def _flag(call: Call) -> Tree:
+    least = t.compared("COMPARE_GREATERTHANOREQUALTO", call.of("min", call.argument(0)), t.number(0))
+    return _either(_is_ones(call), ONES, _either(least, POSITIVE, t.number(ANY)))
+
+
+def _either(condition: Tree, then: int, otherwise: Tree) -> Tree:
+    return t.where(condition, t.number(then), otherwise)
+
+
+def _is_ones(call: Call) -> Tree:
+    return call.of("bool_and", _is_one(call.argument(0)))
+
+
+def _is_one(value: Tree) -> Tree:
+    equal = [t.compared("COMPARE_EQUAL", value, t.literal(float(end))) for end in (0, 1)]
+    either = t.any_of(equal)
+    assert either
+    return either
+
+
+def _is_total(tree: Tree) -> bool:
+    if tree["class"] != "FUNCTION" or tree.get("distinct"):
+        return False
+    return str(tree["function_name"]).lower() in ALL_COUNTS | SUMS
+
+
+def value_of(tree: Tree) -> Tree:
+    """What a row adds to a total."""
+    call = Call(tree, t.number(1))
+    value = double(t.number(1)) if str(tree["function_name"]).lower() in ALL_COUNTS else call.argument(0)
+    return double(t.where(call.held, value, t.number(0))) if call.held else value
+
+
+def peeled(tree: Tree) -> tuple[float, Tree]:
+    """A constant factor and what it multiplies, inside casts and rounding."""
+    if tree["class"] == "CAST":
+        return peeled(tree["child"])
+    if tree["class"] != "FUNCTION":
+        return 1.0, tree
+    name, given = str(tree["function_name"]).lower(), [part["expression"] for part in tree["arguments"]]
+    if name in ("round", "nullif") and given:
+        return peeled(given[0])
+    if name in ("*", "/", "fdiv") and len(given) == 2:
+        left, right = given
+        number = constant(right)
+        if number:
+            factor, inner = peeled(left)
+            return (factor * number if name == "*" else factor / number), inner
+        number = constant(left) if name == "*" else None
+        if number:
+            factor, inner = peeled(right)
+            return factor * number, inner
+    return 1.0, tree
+
+
+def constant(tree: Tree) -> float | None:
+    """The number that an expression is; None where it is none."""
+    while tree["class"] == "CAST":
+        tree = tree["child"]
+    if tree["class"] != "CONSTANT":
+        return None
+    try:
+        return float(str(tree["literal"]["text"]))
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,272 @@
+"""The outputs of a query that aggregates: what tells groups apart, and what is pooled over draws."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from imputedb.answers.multiple import delta, whole
+from imputedb.answers.multiple.calls import Call, double, minus, sampled, times
+from imputedb.answers.multiple.forms import Form, form
+from imputedb.answers.multiple.influence import Influence
+from imputedb.answers.multiple.measures import PICKED, Measures, influence_of, is_robust
+from imputedb.inference.scale import IDENTITY, Scale
+from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree
+from imputedb.sql.bind import aggregate_calls
+from imputedb.sql.functions import ALL_COUNTS, MEANS, SUMS
+
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+_NUMBERS = (*_WHOLE, "FLOAT", "DOUBLE", "DECIMAL")
+_IN_TIME = ("DATE", "TIMESTAMP", "TIME", "INTERVAL")
+_NO_NUMBER = "no number, so nothing to average: the most frequent of the draws' values"
+_IN_ORDER = "no number, so nothing to average: the middle one of the draws' values"
+_A_CODE = "a value of one of the rows, perhaps a code, so not averaged: the most frequent of the draws' values"
+_UNKNOWN = "no variance within draws is known for this aggregate: ask interval='answer', or add a measure"
+
+
+class Within(NamedTuple):
+    """What is known of the variance within a draw.
+
+    Attributes:
+        freedom: degrees of freedom of complete data.
+        variance: an expression of aggregates; None where influences or a bootstrap give it.
+        influence: of a row, where the variance is that of influences added up by sampled unit.
+        units: the relations whose stored rows are the units, where the join repeats them; none for joined rows.
+    """
+
+    freedom: Tree
+    variance: Tree | None = None
+    influence: Influence | None = None
+    units: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output.
+
+    Attributes:
+        name: as it is shown.
+        type: DuckDB's.
+        tree: the bound expression.
+        aggregates: whether it is of aggregates; another one tells groups.
+        scale: that it is pooled on.
+        within: None where there is nothing to know of it within a draw.
+        reason: why there is no interval for a population, or none at all.
+        form: whether it is a total or a share, whose interval has ends of its own.
+        empty: whether it is 0 of no rows, as totals are.
+        is_code: whether its numbers may be codes, of which no mean is taken.
+        skewness: of what it averages or adds up, an aggregate; None where that is not asked.
+    """
+
+    name: str
+    type: str
+    tree: Tree
+    aggregates: bool
+    scale: Scale = IDENTITY
+    within: Within | None = None
+    reason: str | None = None
+    form: Form | None = None
+    empty: bool = False
+    is_code: bool = False
+    skewness: Tree | None = None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is pooled as a number."""
+        return self.aggregates and is_number(self.type) and not self.is_code
+
+    @property
+    def in_order(self) -> bool:
+        """Whether its values lie in time, so that there is a middle one."""
+        return self.type.partition(" ")[0].partition("_")[0].rstrip("]") in _IN_TIME
+
+    @property
+    def bootstrapped(self) -> bool:
+        """Whether its variance within a draw is to be found by a bootstrap."""
+        return self.within is not None and self.within.variance is None and self.within.influence is None
+
+
+def is_number(type_name: str) -> bool:
+    """Whether values of a type are numbers."""
+    return "[" not in type_name and type_name.partition("(")[0].removeprefix("U") in _NUMBERS
+
+
+class Sample(NamedTuple):
+    """What was sampled.
+
+    Attributes:
+        units: how many rows the largest table has.
+        sizes: how many rows a relation has that the join repeats, by its alias.
+    """
+
+    units: int
+    sizes: Mapping[str, int]
+
+    def repeated(self, reads: frozenset[str]) -> tuple[str, ...]:
+        """Those of some relations whose rows the join repeats."""
+        return tuple(sorted(reads & self.sizes.keys()))
+
+
+def output(
+    name: str,
+    kind: str,
+    tree: Tree,
+    aggregates: frozenset[str],
+    measures: Measures,
+    sample: Sample,
+    conditions: frozenset[str] = frozenset(),
+) -> Output:
+    """What is to be known of an output.
+
+    Args:
+        kind: its type.
+        tree: its bound expression.
+        aggregates: names of aggregate functions.
+        measures: those that are known.
+        sample: what was sampled.
+        conditions: the aliases of the relations that WHERE reads.
+    """
+    calls = aggregate_calls([tree], aggregates)
+    plain = Output(name, kind, tree, bool(calls), empty=_is_total(tree))
+    if not calls:
+        return plain
+    if not plain.is_number:
+        return replace(plain, reason=_IN_ORDER if plain.in_order else _NO_NUMBER)
+    if whole.has_window(tree):
+        return _with_window(plain, calls, sample, conditions)
+    if kind.removeprefix("U") in _WHOLE and any(str(call["function_name"]).lower() in PICKED for call in calls):
+        return replace(plain, is_code=True, reason=_A_CODE)
+    odd = [call for call in calls if call.get("distinct") or call["class"] != "FUNCTION" or measures.of(call) is None]
+    if odd:
+        return replace(plain, reason=_UNKNOWN)
+    reason = next((one.reason for call in calls if (one := measures.of(call)) and one.reason), None)
+    if reason:
+        return replace(plain, reason=reason)
+    return _with_spread(plain, calls, measures, sample, conditions)
+
+
+def _with_window(plain: Output, calls: Sequence[Tree], sample: Sample, conditions: frozenset[str]) -> Output:
+    """The output with what is known of a window over aggregates: the variance of a share of a whole."""
+    share = whole.share_of_whole(plain.tree)
+    if share is None or sample.repeated(_reads(calls, conditions)):
+        return replace(plain, reason=_UNKNOWN)
+    return replace(plain, within=Within(share.freedom, share.variance), form=share.form, empty=True)
+
+
+def _with_spread(
+    plain: Output, calls: Sequence[Tree], measures: Measures, sample: Sample, conditions: frozenset[str]
+) -> Output:
+    """The output with what is known of its variance."""
+    tree, alone = plain.tree, len(calls) == 1 and _bare(plain.tree) is calls[0]
+    known = replace(plain, form=form(tree))
+    measure = measures.of(calls[0])
+    assert measure
+    if alone:
+        known = replace(known, scale=measure.scale(calls[0]), skewness=_skewness(calls[0]))
+    rest = minus(t.call("count_star"), t.number(1))
+    one = influence_of(measure, calls[0]) if alone else delta.influence(tree, measures)
+    units = sample.repeated(_reads(calls, conditions))
+    if one and (units or (alone and is_robust(measure))):
+        freedom = measure.freedom(calls[0]) if alone else rest
+        return replace(known, within=Within(freedom, influence=one, units=units))
+    if alone:
+        total = str(calls[0]["function_name"]).lower() in ALL_COUNTS | SUMS
+        freedom = minus(sampled(t.number(sample.units)), t.number(1)) if total else measure.freedom(calls[0])
+        return replace(known, within=Within(freedom, measure.variance(calls[0], t.number(sample.units)), units=units))
+    spread = delta.spread(tree, t.number(sample.units))
+    if spread:
+        return replace(known, within=Within(spread.freedom, spread.variance))
+    return replace(known, within=Within(rest, influence=one, units=units))
+
+
+def _skewness(call: Tree) -> Tree | None:
+    """The skewness of what a call averages or adds up; NULL, rather than an error, where a cube is no number."""
+    if str(call["function_name"]).lower() not in MEANS | SUMS:
+        return None
+    one = Call(call, t.number(1))
+    x = one.argument(0)
+    tame = t.call("isfinite", times(x, x, x))
+    return t.where(one.of("bool_and", tame), one.of("skewness", t.where(tame, x, t.literal(None))), t.literal(None))
+
+
+def _reads(calls: Sequence[Tree], conditions: frozenset[str]) -> frozenset[str]:
+    """The relations whose rows are what calls are of: of totals and counts, those of the conditions too."""
+    found: set[str] = set()
+    for call in calls:
+        of = [part["expression"] for part in call["arguments"]]
+        if str(call["function_name"]).lower() in ALL_COUNTS | SUMS:
+            found |= conditions
+            of += [call["filter"]] if call.get("filter") else []
+        found |= {node["column_names"][0] for tree in map(_value, of) for node in t.expressions(tree) if _bound(node)}
+    return frozenset(found)
+
+
+def _value(tree: Tree) -> Tree:
+    """What is averaged where a CASE leaves out the other rows."""
+    if tree["class"] == "CASE" and len(tree["case_checks"]) == 1 and _is_null(tree["else_expr"]):
+        then: Tree = tree["case_checks"][0]["then_expr"]
+        return then
+    return tree
+
+
+def _is_null(tree: Tree) -> bool:
+    return bool(tree["class"] == "CONSTANT" and tree["literal"]["kind"] == "NULL_LITERAL")
+
+
+def _bound(node: Tree) -> bool:
+    return t.is_reference(node) and "stored" in node
+
+
+def _is_total(tree: Tree) -> bool:
+    """Whether an expression is 0 of no rows: sums, counts, their multiples and what adds those up."""
+    tree = _bare(tree)
+    if tree["class"] != "FUNCTION":
+        return False
+    name, given = str(tree["function_name"]).lower(), [part["expression"] for part in tree["arguments"]]
+    if name in ALL_COUNTS | SUMS | {"approx_count_distinct"}:
+        return True
+    match name, given:
+        case (("+" | "-"), [_, *_]):
+            return all(map(_is_total, given))
+        case (("*" | "/"), [left, right]):
+            return (_is_total(left) and right["class"] == "CONSTANT") or (name == "*" and _is_total(right))
+        case ("coalesce", [first, *_]):
+            return _is_total(first)
+        case _:
+            return False
+
+
+def counts_all(tree: Tree) -> bool:
+    """Whether an expression counts rows without a condition of its own: of a whole table that is no estimate."""
+    tree = _bare(tree)
+    return bool(tree["class"] == "FUNCTION" and tree["function_name"] == "count_star" and not tree.get("filter"))
+
+
+def _bare(tree: Tree) -> Tree:
+    """What is inside casts and rounding."""
+    while True:
+        if tree["class"] == "CAST":
+            tree = tree["child"]
+        elif tree["class"] == "FUNCTION" and str(tree["function_name"]).lower() == "round":
+            tree = tree["arguments"][0]["expression"]
+        else:
+            return tree
+
+
+def columns(outputs: Sequence[Output]) -> dict[str, Tree]:
+    """The expressions that a draw is asked for, by name: `e0`, its variance `v0` and degrees of freedom `f0`, its form
+    `t0`, the skewness `k0` of what it is of, and the numbers that its influences read, `p0_...`."""
+    asked: dict[str, Tree] = {}
+    for place, one in enumerate(outputs):
+        asked[f"e{place}"] = double(one.tree) if one.is_number else t.named(one.tree, "")
+        if one.within and one.within.variance:
+            asked[f"v{place}"] = double(one.within.variance)
+        if one.within and one.within.influence:
+            asked |= {f"p{place}_{name}": double(tree) for name, tree in one.within.influence.numbers.items()}
+        if one.within and not one.within.influence:
+            asked[f"f{place}"] = double(one.within.freedom)
+        if one.skewness:
+            asked[f"k{place}"] = double(one.skewness)
+        if one.within and one.form and one.form.flag:
+            asked[f"t{place}"] = double(one.form.flag)
+    return asked

@@ -1,0 +1,248 @@
+"""The answer of many draws: each aggregate as one estimate with its error, its interval and what is missing of it."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.answers.multiple.aggregation import STANDS, Asking, asking
+from imputedb.answers.multiple.draws import Draws, Numbers
+from imputedb.answers.multiple.forms import ANY, ONES, POSITIVE
+from imputedb.answers.multiple.suspects import suspects
+from imputedb.answers.run import Asked, Prepared, Run, answered, joins
+from imputedb.arguments import MOST_DRAWS
+from imputedb.blocks.block import Planned, Written
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.session import Held
+from imputedb.inference.estimate import Estimate, estimated, unbounded
+from imputedb.inference.number_of_draws import enough
+from imputedb.inference.scale import Scale
+from imputedb.inference.score_interval import Score
+from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree
+
+UNPOOLED = "no intervals: the outermost block is no aggregation whose draws can be pooled; these are single best values"
+
+PILOT = 20
+"""Draws that tell how many are needed (von Hippel 2020)."""
+
+_PARTS = ("se", "low", "high", "fmi")
+_KEYS = "imputedb_pooled_keys"
+_UNPLANNED = "no variance within a draw is looked for in a block that is not planned: ask interval='answer'"
+_REPEATED = "where the join repeats rows, each counts as sampled on its own here: the interval may be too narrow"
+_NESTED = "intervals for a population take the rows of the inner block as the sample"
+
+Flags = NDArray[np.bool_]
+
+Row = Mapping[int, Estimate]
+"""What is known of the numbers of a group, by their places among the outputs."""
+
+
+class Pooled(NamedTuple):
+    """An answer that was pooled.
+
+    Attributes:
+        held: its rows.
+        columns: their names.
+        types: DuckDB's.
+        estimates: row by row, by the name of the output.
+        m: draws.
+        warnings: sentences a reader must know.
+    """
+
+    held: Held
+    columns: list[str]
+    types: list[str]
+    estimates: Sequence[Mapping[str, Estimate]]
+    m: int
+    warnings: tuple[str, ...] = ()
+
+
+def pooled(engine: DuckDB, prepared: Prepared, run: Run) -> Pooled | None:
+    """The pooled answer; None where the outermost block is not one whose draws could be pooled."""
+    asked, about = run.asked, asking(engine, prepared, run)
+    if about is None:
+        return None
+    draws = Draws(engine, prepared, run, about)
+    draws.add(range(asked.m or PILOT))
+    found = _estimates(draws, about, asked)
+    warnings = list(_remarks(about, prepared, asked))
+    if asked.m is None:
+        need = _needed(found, asked)
+        if need > MOST_DRAWS:
+            warnings.append(
+                f"{need:,} draws would be needed for standard errors within {asked.precision:.0%}; "
+                f"{MOST_DRAWS:,} were made"
+            )
+        if need > PILOT:
+            draws.add(range(PILOT, min(need, MOST_DRAWS)))
+            found = _estimates(draws, about, asked)
+    warnings += suspects(draws.numbers(), about, found, asked.question)
+    return _answer(engine, run, draws, about, found, tuple(warnings))
+
+
+def _needed(found: Sequence[Row], asked: Asked) -> int:
+    """Draws for standard errors of the precision that is asked for (von Hippel 2020)."""
+    known = [one.fmi for row in found for one in row.values() if one.fmi > 0]
+    return enough(known or [0.0], PILOT, cv=asked.precision).m
+
+
+def _remarks(about: Asking, prepared: Prepared, asked: Asked) -> Iterator[str]:
+    for out in about.outputs[: about.shown]:
+        if out.reason and (asked.question == "population" or not out.is_number):
+            yield f"{out.name}: {out.reason}"
+        if out.bootstrapped and asked.question == "population" and not isinstance(prepared.blocks[-1], Planned):
+            yield f"{out.name}: {_UNPLANNED}"
+    last = prepared.blocks[-1]
+    if asked.question == "population" and isinstance(last, Written) and joins(last.node):
+        yield _REPEATED
+    if asked.question == "population" and any(block.name for block in prepared.blocks if isinstance(block, Planned)):
+        yield _NESTED
+
+
+# -- pooling ----------------------------------------------------------------------------------------------------------
+
+
+def _estimates(draws: Draws, about: Asking, asked: Asked) -> list[Row]:
+    """Group by group, in the order of what they are grouped by, each number that is pooled."""
+    numbers, bootstrapped = draws.numbers(), draws.bootstrapped()
+    groups = numbers["group"].astype(np.intp)
+    order = np.lexsort((numbers[next(iter(numbers))], groups))
+    count = int(groups.max()) if len(groups) else 0
+    bounds = np.searchsorted(groups[order], np.arange(1, count + 2))
+    found: list[Row] = []
+    for group in range(count):
+        mine = {name: column[order[bounds[group] : bounds[group + 1]]] for name, column in numbers.items()}
+        row = {
+            place: _estimate(about, place, mine, bootstrapped.get(group, {}), asked, draws.m)
+            for place, out in enumerate(about.outputs)
+            if out.is_number
+        }
+        found.append({place: one for place, one in row.items() if one})
+    return found
+
+
+def _estimate(
+    about: Asking, place: int, mine: Mapping[str, Numbers], bootstrapped: Mapping[int, float], asked: Asked, m: int
+) -> Estimate | None:
+    out, numbers = about.outputs[place], mine[f"e{place}"]
+    has = ~np.isnan(numbers)
+    if not has.any():
+        return None
+    share = float(has.sum()) / m
+    if np.isinf(numbers).any():
+        return unbounded(numbers[has], asked.question, asked.level, share)
+    variances, df = _within(about, place, mine, bootstrapped, has)
+    values, spread = numbers[has], variances if variances is None else variances[has]
+    if out.empty and share < 1:  # a total of no rows is 0
+        nothing = np.zeros(m - int(has.sum()))
+        values = np.concatenate([values, nothing])
+        spread = spread if spread is None else np.concatenate([spread, nothing])
+    scale = _scale(about, place, mine, has, df)
+    return estimated(values, spread, df, scale, asked.question, asked.level, share, out.reason)
+
+
+def _within(
+    about: Asking, place: int, mine: Mapping[str, Numbers], bootstrapped: Mapping[int, float], has: Flags
+) -> tuple[Numbers | None, float]:
+    """Variances within draws, None where not known, and degrees of freedom of complete data."""
+    within = about.outputs[place].within
+    if within is None:
+        return None, math.inf
+    df = _mean(mine[f"f{place}"][has])
+    if within.influence:
+        alone = not within.influence.centred and df > 0  # no rows, none that add anything
+        return np.nan_to_num(mine[f"v{place}"]) if alone else mine[f"v{place}"], df
+    if within.variance:
+        return mine[f"v{place}"], df
+    if place in bootstrapped:
+        return np.full(len(has), bootstrapped[place]), df
+    return None, df
+
+
+def _mean(values: Numbers) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
+def _scale(about: Asking, place: int, mine: Mapping[str, Numbers], has: Flags, df: float) -> Scale | Score:
+    """Where an output is pooled, and what its interval keeps inside of."""
+    out = about.outputs[place]
+    if out.form is None or out.within is None or not df > 0:
+        return out.scale
+    flags = mine[f"t{place}"][has] if out.form.flag else np.array([ONES])
+    least, factor = float(np.nanmin(flags)) if not np.isnan(flags).all() else ANY, out.form.factor
+    if out.form.kind == "share":
+        return Score(factor, factor / (df + 1)) if least == ONES else out.scale
+    if least == ONES and not out.within.units:
+        return Score(factor * (df + 1), factor)
+    return Score(math.inf, factor) if least >= POSITIVE else out.scale
+
+
+# -- answering --------------------------------------------------------------------------------------------------------
+
+
+def _answer(
+    engine: DuckDB, run: Run, draws: Draws, about: Asking, found: Sequence[Row], warnings: tuple[str, ...]
+) -> Pooled:
+    """The rows of the answer, pooled, in the order and up to the limit that the query asks for."""
+    shown: list[tuple[Tree, str, str]] = []
+    for place, out in enumerate(about.outputs[: about.shown]):
+        shown.append((_item(about, place), out.name, "DOUBLE" if out.is_number else out.type))
+        if out.is_number:
+            shown += [(t.reference("r", f"{part}{place}"), f"{out.name}_{part}", "DOUBLE") for part in _PARTS]
+    if about.groups or about.having:
+        shown.append((t.reference("r", "share"), "in_draws", "DOUBLE"))
+    group = t.reference("r", "group")
+    named = run.keep(_columns(draws, about, found))
+    same = t.compared("COMPARE_EQUAL", t.reference("k", "place"), group)
+    source = t.inner(t.table((_KEYS,), "k"), t.table((named,), "r"), same)
+    kept = about.having.over(lambda place: _item(about, place)) if about.having else None
+    node = t.select([*(item for item, _, _ in shown), group], source, kept, modifiers=_modifiers(about, group))
+    text = f"WITH {_KEYS} AS ({draws.keys()}) {engine.text(node)}"
+    held = answered(engine, text)
+    (groups,) = engine.session.numbers(f"SELECT c{len(shown)} FROM {held.source}")
+    estimates = [
+        {about.outputs[place].name: one for place, one in found[int(row) - 1].items() if place < about.shown}
+        for row in groups
+    ]
+    return Pooled(held, [one for _, one, _ in shown], [kind for _, _, kind in shown], estimates, draws.m, warnings)
+
+
+def _item(about: Asking, place: int) -> Tree:
+    return t.reference("r", f"e{place}") if about.outputs[place].is_number else t.reference("k", f"k{place}")
+
+
+def _modifiers(about: Asking, group: Tree) -> list[Tree]:
+    orders = [
+        {"type": key.direction, "null_order": key.nulls, "expression": _item(about, key.place)} for key in about.order
+    ]
+    orders.append({"type": "ASCENDING", "null_order": "ORDER_DEFAULT", "expression": group})
+    return [{"type": "ORDER_MODIFIER", "orders": orders}, *([about.limit] if about.limit else [])]
+
+
+def _columns(draws: Draws, about: Asking, found: Sequence[Row]) -> dict[str, NDArray[np.generic]]:
+    """What is known of each group, a column a part."""
+    numbers = draws.numbers()
+    groups = numbers["group"].astype(np.intp)
+    stands = numbers[STANDS] if about.having else None
+    made: dict[str, NDArray[np.generic]] = {"group": np.arange(1, len(found) + 1)}
+    made["share"] = np.bincount(groups, stands, minlength=len(found) + 1)[1:] / draws.m
+    for place, out in enumerate(about.outputs):
+        if out.is_number:
+            cells = [row.get(place) for row in found]
+            intervals = [one.interval() if one else (math.nan, math.nan) for one in cells]
+            made[f"e{place}"] = _column([one.estimate if one else math.nan for one in cells])
+            made[f"se{place}"] = _column([one.se if one else math.nan for one in cells])
+            made[f"low{place}"] = _column([low for low, _ in intervals])
+            made[f"high{place}"] = _column([high for _, high in intervals])
+            made[f"fmi{place}"] = _column([one.fmi if one else math.nan for one in cells])
+    return made
+
+
+def _column(values: Sequence[float]) -> Numbers:
+    """Numbers as a column, NULL where there is none."""
+    array = np.array(values, np.float64)
+    return np.ma.masked_array(array, np.isnan(array))

@@ -1,0 +1,89 @@
+"""A group's share of a whole that a window adds up, as in `count(*) / sum(count(*)) OVER ()`."""
+
+from typing import NamedTuple
+
+from imputedb.answers.multiple.calls import Call, double, minus, over, plus, square, times
+from imputedb.answers.multiple.forms import Form, peeled, value_of
+from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree
+from imputedb.sql.functions import ALL_COUNTS, SUMS
+
+_TOTALS = ALL_COUNTS | SUMS
+
+
+class Share(NamedTuple):
+    """A share of a whole.
+
+    Attributes:
+        variance: of the share, an expression of aggregates and windows.
+        freedom: degrees of freedom of complete data: the rows of the whole, less 1.
+        form: its ends; None where it has none: its values are not only 0 and 1, or its rows none of the whole's.
+    """
+
+    variance: Tree
+    freedom: Tree
+    form: Form | None
+
+
+def has_window(tree: Tree) -> bool:
+    """Whether an expression has a window."""
+    return any(node["class"] == "WINDOW" for node in t.expressions(tree))
+
+
+def share_of_whole(tree: Tree) -> Share | None:
+    """The share that an expression is; None where it is no multiple of a total over a window's sum of totals.
+
+    Of R = sum a / sum b, a the values of the group's rows and b those of all rows that the window covers, the variance
+    is n / (n - 1) sum (a - R b)^2 / (sum b)^2, n the rows of the whole (Cochran 1977, equation 6.13). Of counts that is
+    R (1 - R) / (n - 1).
+    """
+    factor, core = peeled(tree)
+    if core["class"] != "FUNCTION" or str(core["function_name"]).lower() not in ("/", "fdiv"):
+        return None
+    (above, part), (below, window) = (peeled(one["expression"]) for one in core["arguments"])
+    if not _is_total(part) or not _covers_all(window):
+        return None
+    inner, summed = peeled(window["arguments"][0]["expression"])
+    if not _is_total(summed):
+        return None
+    a, b = double(value_of(part)), double(value_of(summed))
+    whole, share = double(_over(window, summed)), over(part, _over(window, summed))
+    own = minus(t.call("sum", square(a)), times(t.number(2), share, t.call("sum", times(a, b))))
+    squares = plus(own, times(square(share), _over(window, t.call("sum", square(b)))))
+    rows = double(_over(window, Call(summed, t.number(1)).count))
+    scale = factor * above / (below * inner)
+    spread = over(times(rows, squares), times(minus(rows, t.number(1)), square(whole)))
+    variance = times(t.literal(scale**2), t.call("greatest", spread, t.literal(0.0)))
+    return Share(
+        variance, minus(rows, t.number(1)), Form("share", scale, None) if _within(part, summed, scale) else None
+    )
+
+
+def _within(part: Tree, summed: Tree, scale: float) -> bool:
+    """Whether the rows that are counted above are some of those below, so that the ratio has an end."""
+    if scale <= 0 or not {str(one["function_name"]).lower() for one in (part, summed)} <= ALL_COUNTS:
+        return False
+    every = str(summed["function_name"]).lower() == "count_star" and not summed.get("filter")
+    return every or t.without_place(part) == t.without_place(summed)
+
+
+def _is_total(tree: Tree) -> bool:
+    name = str(tree.get("function_name", "")).lower()
+    return tree["class"] == "FUNCTION" and name in _TOTALS and not tree.get("distinct")
+
+
+def _covers_all(tree: Tree) -> bool:
+    """Whether it is a window that adds up all rows of a partition."""
+    return (
+        tree["class"] == "WINDOW"
+        and str(tree["function_name"]).lower() in SUMS
+        and not (tree["orders"] or tree["filter_expr"] or tree["distinct"])
+        and tree["start"] == "UNBOUNDED_PRECEDING"
+        and tree["end"] in ("CURRENT_ROW_RANGE", "UNBOUNDED_FOLLOWING")
+        and tree["exclude_clause"] == "NO_OTHER"
+    )
+
+
+def _over(window: Tree, total: Tree) -> Tree:
+    """The same window over another aggregate."""
+    return {**window, "arguments": [{**window["arguments"][0], "expression": total}]}

@@ -1,0 +1,142 @@
+"""Imputation policies as users state and read them."""
+
+from imputedb import arguments
+from imputedb.algebra.relation import Table
+from imputedb.engines.duckdb import declarations
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.errors import DataError, QueryError
+from imputedb.imputers.registry import chosen
+from imputedb.sql.policy_statement import PolicyStatement
+from imputedb.statistics.policy import ACTIONS, DEFAULT, MEASURES, Policy
+
+
+def follow(engine: DuckDB, statement: PolicyStatement) -> list[tuple[str, str, str]]:
+    """Does what a statement says; the policies that SHOW asks for, or that were made.
+
+    Raises:
+        UnknownName: a table, column or imputer is not there.
+        DataError: ALTER of one that is not there.
+        QueryError: DuckDB rejects a condition.
+    """
+    if statement.verb == "show":
+        return listed(engine, statement.table)
+    assert statement.table is not None
+    table = engine.tables.named(statement.table)
+    if statement.verb == "drop":
+        for column in statement.columns or list(engine.store.policies(table)):
+            declarations.forget(engine, table, column)
+        return []
+    for column in statement.columns:
+        known = {name.lower(): policy for name, policy in engine.tables.shape(table).policies.items()}.get(
+            column.lower()
+        )
+        if statement.verb == "alter" and known is None:
+            raise DataError(f"{table.name}.{column} has no imputation policy to alter: create one")
+        before = known if known and statement.verb == "alter" else DEFAULT
+        decide(engine, table, column, before.changed(statement.options))
+    return listed(engine, statement.table)
+
+
+def decide(engine: DuckDB, table: Table, column: str, policy: Policy) -> None:
+    """Sets a column's policy.
+
+    Raises: as `checked`.
+    """
+    declarations.decide(engine, table, column, checked(engine, table, column, policy))
+
+
+def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy:
+    """A policy, once it is sure that it can be followed.
+
+    Raises:
+        UnknownName: the table has no such column, or there is no such imputer.
+        DataError: a bound or a value that the column cannot hold, or a condition that is wanting.
+        QueryError: no action of that name, or a condition that DuckDB rejects.
+    """
+    policy = _checked(policy)
+    if policy.action != "structural":
+        policy = policy.changed({"when": None})
+    elif policy.when is None:
+        raise DataError("structural needs a condition: where is the value not applicable?")
+    if policy.imputer is not None and not chosen(policy.imputer):
+        raise QueryError(f"{policy.imputer!r} fills nothing in: give the column the policy DROP")
+    return declarations.checked(engine, table, declarations.own_name(engine, table, column), policy)
+
+
+_TEXTS = {
+    "when": "a condition in SQL",
+    "before": "a column",
+    "weight": "a column",
+    "order": "a column",
+    "cluster": "a column",
+    "imputer": "its name",
+    "derived": "an expression in SQL, such as 'w1 - w0'",
+}
+"""What the clauses that are a text have, as an example says it."""
+
+
+def _checked(policy: Policy) -> Policy:
+    """The policy in plain values."""
+    arguments.one_of("action", policy.action, ACTIONS)
+    if policy.measure is not None:
+        arguments.one_of("measure", policy.measure, MEASURES)
+    found: dict[str, object] = {"refuse": arguments.flag("refuse", policy.refuse)}
+    for name, example in _TEXTS.items():
+        if (given := getattr(policy, name)) is not None:
+            found[name] = arguments.text(name, given, example=example)
+    for name in ("predictors", "exclude", "partition"):
+        found[name] = arguments.names(name, getattr(policy, name))
+    found |= _numbers(policy)
+    if bool(policy.partition) != (policy.order is not None):
+        raise QueryError("rows stand in an order within groups: say both, PARTITION BY groups ORDER BY a column")
+    if policy.before and policy.order and policy.before.lower() != policy.order.lower():
+        raise QueryError(
+            "BEFORE and ORDER BY have to name one column: rows that are earlier by one may be later by another"
+        )
+    if policy.below and policy.before:
+        raise QueryError(
+            "MISSING BELOW measures values on hidden cells of all rows, of later ones too: it goes without BEFORE"
+        )
+    if policy.derived is not None and policy != DEFAULT.changed({"derived": policy.derived}):
+        raise QueryError("a derived column is computed, not imputed: say the other clauses of what it is derived from")
+    return policy.changed(found)
+
+
+def _numbers(policy: Policy) -> dict[str, object]:
+    """The numbers of a policy, plain."""
+    found: dict[str, object] = {}
+    for name in ("low", "high"):
+        given = getattr(policy, name)
+        if given is not None and not isinstance(given, str):
+            found[name] = arguments.real(name, given, example="or the text of a date")
+    if policy.above is not None:
+        share = arguments.real("above", policy.above, example="a share in percent")
+        if not 0 <= share <= 100:
+            raise QueryError(f"the share is {policy.above}; it goes from 0 to 100 %")
+        found["above"] = share
+    if policy.below is not None:
+        found["below"] = arguments.real("missing below", policy.below, example="a precision such as 0.8")
+        if not 0 <= policy.below <= 1:
+            raise QueryError(f"the precision is {policy.below:g}; it goes from 0 (not known) to 1 (known exactly)")
+    return found
+
+
+def listed(engine: DuckDB, table: str | None = None) -> list[tuple[str, str, str]]:
+    """Table, column and policy, of one table or of all."""
+    tables = [engine.tables.named(table)] if table else list(engine.shapes())
+    return [
+        (engine.tables.called(found), column, str(policy))
+        for found in tables
+        for column, policy in sorted(engine.tables.shape(found).policies.items())
+    ]
+
+
+def declared(engine: DuckDB, table: str | None = None) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Table, column and the values that are declared missing, of one table or of all."""
+    tables = [engine.tables.named(table)] if table else list(engine.shapes())
+    return [
+        (engine.tables.called(found), column, tuple(sorted(codes)))
+        for found in tables
+        for column, codes in sorted(engine.tables.shape(found).missing.items())
+        if codes
+    ]

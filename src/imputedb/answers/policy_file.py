@@ -1,0 +1,325 @@
+"""Policies and declared values as a TOML file: written, compared with a database, and applied to it.
+
+The file has one entry a column, and an entry says everything that is said of its column.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from imputedb import arguments
+from imputedb.algebra.relation import Table
+from imputedb.answers import policies
+from imputedb.engines.duckdb import declarations
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Shape
+from imputedb.errors import DataError, Error, StorageError, UnknownName
+from imputedb.files import published
+from imputedb.statistics.policy import ACTIONS, LISTS, Policy, as_bound, as_text
+
+FORMAT = 1
+
+_HEAD = "# How missing values are dealt with, by column. `imputedb policy apply DB FILE` puts it into a database.\n"
+_PLACE = ("database", "schema", "table", "column")
+_POLICY = tuple(field.name for field in fields(Policy))
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is said about one column.
+
+    Attributes:
+        table: its table.
+        column: its name.
+        policy: None where nothing is said.
+        codes: sorted, the values that are declared missing.
+    """
+
+    table: Table
+    column: str
+    policy: Policy | None
+    codes: tuple[str, ...]
+
+    @property
+    def words(self) -> list[str]:
+        """What is said, a line each."""
+        policy = [] if self.policy is None else [str(self.policy)]
+        return [*policy, *([f"MISSING {_value(list(self.codes))}"] if self.codes else [])]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What differs about one column.
+
+    Attributes:
+        table: its table, as a person writes it.
+        column: its name.
+        before: what the database says, a line each.
+        after: what the file says.
+    """
+
+    table: str
+    column: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Lines that go, with a minus before them, and lines that come, with a plus."""
+        gone = [f"- {self.table}.{self.column} {line}" for line in self.before if line not in self.after]
+        come = [f"+ {self.table}.{self.column} {line}" for line in self.after if line not in self.before]
+        return "\n".join([*gone, *come])
+
+
+def exported(engine: DuckDB) -> str:
+    """Everything that is said of the tables at hand, as TOML."""
+    parts = [f"{_HEAD}format = {FORMAT}\n"]
+    for said in _all(engine):
+        place = {**_place(engine, said.table), "column": said.column}
+        codes = {"missing": list(said.codes)} if said.codes else {}
+        policy = {} if said.policy is None else {"action": said.policy.action, **said.policy.data()}
+        lines = [f"{name} = {_value(value)}" for name, value in {**place, **codes, **policy}.items()]
+        parts.append("\n".join(["[[column]]", *lines]) + "\n")
+    return "\n".join(parts)
+
+
+def written(engine: DuckDB, path: Path) -> str:
+    """The same, in a file that appears whole or not at all.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    text = exported(engine)
+    with published(str(path)) as temporary:
+        Path(temporary).write_text(text, encoding="utf-8")
+    return text
+
+
+def read(path: Path) -> str:
+    """The text of such a file.
+
+    Raises:
+        StorageError: there is none, or it is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise StorageError(f"{path} is no text in UTF-8") from error
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def applied(engine: DuckDB, text: str, source: str, *, dry_run: bool, exact: bool) -> list[Change]:
+    """Makes a database say what a file says; what changed, or with `dry_run` would change.
+
+    Everything is checked before anything is changed. What is changed in one database file is so wholly or not at all.
+
+    Args:
+        engine: of the database.
+        text: the TOML.
+        source: how messages call it.
+        dry_run: whether to change nothing.
+        exact: whether columns that the file does not name lose what was said of them.
+
+    Raises:
+        DataError: the file says something that a column cannot hold, or that there is not.
+        UnknownName: a table, column or imputer is not there.
+        StorageError: the database cannot be written.
+    """
+    wanted = _checked(engine, text, source)
+    known = {(said.table, said.column): said for said in _all(engine)}
+    if exact:
+        for table, column in sorted(known.keys() - wanted.keys(), key=lambda key: (key[0].path, key[1])):
+            wanted[table, column] = Said(table, column, None, ())
+    changed = [(known.get(key, _nothing(said)), said) for key, said in wanted.items()]
+    changed = [(before, after) for before, after in changed if before != after]
+    if not dry_run:
+        _put(engine, changed)
+    return [_change(engine, before, after) for before, after in changed]
+
+
+def _put(engine: DuckDB, changed: Sequence[tuple[Said, Said]]) -> None:
+    """Says what is to be said instead, in a transaction a database file."""
+    catalogs = sorted({after.table.catalog for _, after in changed})
+    for catalog in catalogs:
+        engine.store.check_writable(catalog)
+    for catalog in catalogs:
+        with engine.snapshot():
+            for before, after in changed:
+                if after.table.catalog == catalog and before.codes != after.codes:
+                    declarations.declare(engine, after.table, after.column, after.codes)
+                if after.table.catalog == catalog and before.policy != after.policy:
+                    declarations.decide(engine, after.table, after.column, after.policy)
+
+
+def _nothing(said: Said) -> Said:
+    return Said(said.table, said.column, None, ())
+
+
+def _change(engine: DuckDB, before: Said, after: Said) -> Change:
+    return Change(engine.tables.called(after.table), after.column, tuple(before.words), tuple(after.words))
+
+
+def _all(engine: DuckDB) -> list[Said]:
+    """What is said of every column: of the database's own tables, of temporary ones, of those of attached databases."""
+    home = engine.session.home
+
+    def rank(pair: tuple[Table, Shape]) -> tuple[bool, bool, tuple[str, ...]]:
+        catalog = pair[0].catalog
+        return catalog != home, catalog != "temp", pair[0].path
+
+    found = []
+    for table, shape in sorted(engine.shapes().items(), key=rank):
+        for column in shape.types:
+            policy, codes = shape.policies.get(column), tuple(sorted(shape.missing.get(column, ())))
+            if policy is not None or codes:
+                found.append(Said(table, column, policy, codes))
+    return found
+
+
+# -- names of tables --------------------------------------------------------------------------------------------------
+
+
+def _place(engine: DuckDB, table: Table) -> dict[str, str]:
+    """A table in the words of the file: whatever another session's default schema is, they mean it."""
+    home = engine.session.home
+    bare = {"table": table.name}
+    if table.catalog == "temp":
+        return bare
+    if table.catalog != home:
+        return {"database": table.catalog, "schema": table.schema, **bare}
+    hidden = Table("temp", "main", table.name) in engine.shapes()
+    return {"schema": table.schema, **bare} if table.schema != "main" or hidden else bare
+
+
+def _meant(engine: DuckDB, entry: Mapping[str, Any]) -> Table:
+    home, name = engine.session.home, entry["table"]
+    if "database" in entry:
+        paths = [(entry["database"], entry.get("schema", "main"), name)]
+    elif "schema" in entry:
+        paths = [(home, entry["schema"], name)]
+    else:
+        paths = [("temp", "main", name), (home, "main", name)]
+    for path in paths:
+        found = engine.tables.meant(path)
+        if isinstance(found, Table) and found in engine.shapes():
+            return found
+    raise UnknownName(f"no table {'.'.join(paths[-1][0 if 'database' in entry else 1 :])!r}")
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def _checked(engine: DuckDB, text: str, source: str) -> dict[tuple[Table, str], Said]:
+    """What a file says by column, each checked against the column."""
+    found: dict[tuple[Table, str], Said] = {}
+    for number, entry in enumerate(_entries(text, source)):
+        try:
+            said = _said(engine, entry)
+            if (said.table, said.column) in found:
+                raise DataError("there is an entry of this column before")
+        except Error as error:
+            called = ".".join(str(entry[key]) for key in _PLACE if key in entry)
+            raise type(error)(f"{source}, line {_line(text, number)} ({called}): {error}") from error
+        found[said.table, said.column] = said
+    return found
+
+
+def _entries(text: str, source: str) -> list[dict[str, Any]]:
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"{source} is no TOML: {error}") from error
+    if data.pop("format", None) != FORMAT:
+        raise DataError(f"{source} does not begin with `format = {FORMAT}`: it is no file of policies of this version")
+    entries = data.pop("column", [])
+    if data or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise DataError(f"{source} holds {', '.join(data) or 'column'}: below the format are [[column]] entries only")
+    return entries
+
+
+def _line(text: str, number: int) -> int:
+    """The line at which an entry begins: the first whose text up to there is TOML with one entry more."""
+    lines = text.splitlines()
+    for place, line in enumerate(lines, 1):
+        if re.match(r"\s*\[\[\s*[\"']?column", line):
+            try:
+                found = tomllib.loads("\n".join(lines[:place])).get("column", [])
+            except tomllib.TOMLDecodeError:  # inside a text of several lines
+                continue
+            if len(found) == number + 1:
+                return place
+    return 1
+
+
+def _said(engine: DuckDB, entry: Mapping[str, Any]) -> Said:
+    """What an entry says.
+
+    Raises:
+        DataError: it says something that there is not, or that the column cannot hold.
+        UnknownName: of a table, a column or an imputer that is not there.
+    """
+    known = (*_PLACE, "missing", *_POLICY)
+    for name in entry.keys() - known:
+        raise DataError(f"{name!r} is none of {', '.join(known)}")
+    for name in ("table", "column"):
+        if name not in entry:
+            raise DataError(f"{name!r} is missing")
+    for name in entry.keys() & set(_PLACE):
+        _text(name, entry[name])
+    table = _meant(engine, entry)
+    codes = _texts("missing", entry.get("missing", []))
+    column = declarations.checked_codes(engine, table, entry["column"], codes)
+    options = {name: _option(name, entry[name]) for name in _POLICY if name in entry}
+    policy = policies.checked(engine, table, column, Policy.of(options)) if options else None
+    return Said(table, column, policy, tuple(sorted(set(codes))))
+
+
+def _option(name: str, value: object) -> object:
+    unset = asdict(Policy())[name]
+    if name in LISTS:
+        return _texts(name, value)
+    if name == "action":
+        return arguments.one_of(name, value, ACTIONS)
+    if name in ("low", "high"):
+        return as_bound(value)
+    if name in ("above", "below"):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise DataError(f"{name} is {value!r}; it is a number")
+        return value
+    if isinstance(unset, bool):
+        if not isinstance(value, bool):
+            raise DataError(f"{name} is {value!r}; it is true or false")
+        return value
+    return _text(name, value)
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise DataError(f"{name} is {value!r}; it is a text")
+    return value
+
+
+def _texts(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise DataError(f"{name} is {value!r}; it is a list")
+    return tuple(map(as_text, value))
+
+
+# -- writing ----------------------------------------------------------------------------------------------------------
+
+
+def _value(value: object) -> str:
+    """A value in TOML 1.0; whose basic strings are those of JSON, but for the character 127."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return repr(value)
+        case list() | tuple():
+            return f"[{', '.join(map(_value, value))}]"
+        case _:
+            return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

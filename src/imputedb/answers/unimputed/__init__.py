@@ -1,0 +1,1 @@
+"""Answers without imputed cells: doubly robust estimates, maximum likelihood, and bounds."""

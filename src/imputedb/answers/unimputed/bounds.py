@@ -1,0 +1,171 @@
+"""The least and the largest answer that the missing values of a query allow, whatever the reason why they miss."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import Column, Columns
+from imputedb.answers.unimputed.rows import Aggregate, Quantities
+from imputedb.engines.engine import Engine
+from imputedb.errors import QueryError
+from imputedb.inference.bounds import Reach, limits
+from imputedb.inference.rubin import Interval
+from imputedb.planning.problem import Problem
+from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree
+from imputedb.sql.bind import columns_in
+from imputedb.statistics.policy import number
+from imputedb.statistics.table import Kind
+
+KINDS = ("avg", "sum", "count", "min", "max")
+
+MOST = 256
+"""Ways to fill in the columns of one aggregate, at most."""
+
+_MONOTONE = {"+", "-", "*", "/", "exp", "ln", "log", "log2", "log10", "sqrt", "round", "floor", "ceil", "greatest"}
+_MONOTONE |= {"least", "sum_no_overflow", "trunc"}
+_STEPS = {"COMPARE_LESSTHAN", "COMPARE_GREATERTHAN", "COMPARE_LESSTHANOREQUALTO", "COMPARE_GREATERTHANOREQUALTO"}
+
+Keys = list[tuple[str | None, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class WorstCase:
+    """Bounds on AVG, SUM, COUNT, MIN and MAX (`inference.bounds`).
+
+    An aggregate is evaluated with its missing cells at both ends of what they may hold, of categories at every level;
+    so it must move one way with each number. A row belongs certainly or possibly by SQL's own logic of unknowns.
+
+    Warning: where an aggregate and a condition read the same incomplete column, the bounds hold but are wider than need
+    be: each takes the worst of it.
+
+    Attributes:
+        engine: where rows live.
+        problem: the query with its statistics.
+        deviations: what cells may hold: the mean -+ so many standard deviations; None for the range observed. A range
+            that a policy declares holds in any case.
+    """
+
+    engine: Engine
+    problem: Problem
+    deviations: float | None = None
+
+    def bounds(self) -> tuple[Keys, list[list[Interval | None]]]:
+        """The groups, and for each output of each its bounds; None for a key.
+
+        Raises:
+            QueryError: the query is none that this suits; the message says why.
+            DataError: nothing is observed of a column, and no range is declared.
+        """
+        found = Quantities(self.engine, self.problem, KINDS)
+        found.check_rows_stand_alone()
+        keys, codes, grouped = found.keys
+        unknown = np.zeros(len(codes), bool) if grouped is None else ~grouped.observed
+        table: list[list[Interval | None]] = [[None] * len(found.outputs) for _ in keys]
+        for place, output in enumerate(found.outputs):
+            if not isinstance(output, Aggregate):
+                continue
+            low, high = self._ends(found, place, output)
+            certain, possible = found.membership(place)
+            for group in range(len(keys)):
+                mine = (codes == group) & ~unknown
+                maybe = (possible & mine) | ((certain | possible) & unknown)
+                table[group][place] = _bounds(output.kind, Reach(low, high, certain & mine, maybe))
+        return keys, table
+
+    def _ends(self, found: Quantities, place: int, output: Aggregate) -> tuple[NDArray[np.float64], ...]:
+        value = found.value(place)
+        if value is None or output.kind == "count":
+            nothing = np.zeros(found.count)
+            return nothing, nothing
+        assert output.argument is not None
+        if not value.reads:
+            return value.values, value.values
+        self._check_monotone(output, value.reads)
+        low, high = np.full(found.count, np.inf), np.full(found.count, -np.inf)
+        for filled in self._fillings(found, output, value.reads):
+            values = found.filled(place, filled)
+            if np.isnan(values).any():
+                raise QueryError(f"no bounds of {output.text}: for some of its missing values it is NULL")
+            low, high = np.minimum(low, values), np.maximum(high, values)
+        return low, high
+
+    def _fillings(self, found: Quantities, output: Aggregate, reads: Columns) -> Iterator[Mapping[Column, Tree]]:
+        columns = sorted(reads)
+        choices = [self._choices(found, column) for column in columns]
+        ways = int(np.prod([len(choice) for choice in choices]))
+        if ways > MOST:
+            raise QueryError(f"no bounds of {output.text}: its columns can be filled in {ways} ways, more than {MOST}")
+        for chosen in itertools.product(*choices):
+            yield dict(zip(columns, chosen, strict=True))
+
+    def _choices(self, found: Quantities, column: Column) -> Sequence[Tree]:
+        """What a missing cell of a column is taken to be: both ends, or every level."""
+        known, cells = self.problem.statistics[column.relation].columns[column.name], found.cells(column).numbers()
+        policy = self.problem.statistics[column.relation].policy(column.name)
+        if known.kind is Kind.CATEGORY:
+            levels = policy.values or [str(level) for level in cells.levels]
+            return [self.engine.cast(t.literal(level), known.type) for level in levels]
+        if known.kind is Kind.BOOLEAN:
+            return [t.literal(False), t.literal(True)]
+        seen = cells.values[~cells.missing].astype(np.float64)
+        low, high = (None if end is None else number(end, known.kind) for end in (policy.low, policy.high))
+        if policy.values:
+            permitted = [number(value, known.kind) for value in policy.values]
+            low, high = (
+                max(min(permitted), -np.inf if low is None else low),
+                min(max(permitted), np.inf if high is None else high),
+            )
+        ends = limits(seen, self.deviations, low, high)
+        return [self.engine.decoded(t.literal(end), known.type) for end in ends]
+
+    def _check_monotone(self, output: Aggregate, reads: Columns) -> None:
+        numbers = {
+            column
+            for column in reads
+            if self.problem.statistics[column.relation].columns[column.name].kind not in (Kind.CATEGORY, Kind.BOOLEAN)
+        }
+        assert output.argument is not None
+        for column in sorted(numbers):
+            if not _moves_one_way(output.argument, column):
+                raise QueryError(f"no bounds of {output.text}: it may not move one way with {column}")
+
+
+def _bounds(kind: str, reach: Reach) -> Interval:
+    match kind:
+        case "count":
+            return reach.count()
+        case "sum":
+            return reach.total()
+        case "min":
+            return reach.least()
+        case "max":
+            return reach.largest()
+        case _:
+            return reach.average()
+
+
+def _moves_one_way(tree: Tree, column: Column) -> bool:
+    """Whether an expression reads a column in one place, through nothing but what never turns."""
+    if t.is_reference(tree):
+        return True
+    reading = [part for part in t.parts(tree) if column in columns_in(part)]
+    if len(reading) != 1:
+        return not reading
+    (inner,) = reading
+    match tree["class"]:
+        case "CAST" | "CASE" | "CONJUNCTION":
+            steady = True
+        case "OPERATOR":
+            steady = tree["type"] == "OPERATOR_NOT"
+        case "COMPARISON":
+            steady = tree["type"] in _STEPS
+        case "FUNCTION":
+            name = str(tree["function_name"]).lower()
+            steady = name in _MONOTONE and not (name == "/" and tree["arguments"][-1]["expression"] is inner)
+        case _:
+            steady = False
+    return steady and _moves_one_way(inner, column)

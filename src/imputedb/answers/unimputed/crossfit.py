@@ -1,0 +1,146 @@
+"""What models say of rows that they have not seen: fold by fold, each learnt from the others."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import Column
+from imputedb.answers.unimputed.curves import classification, features, regression
+from imputedb.errors import CannotImpute
+from imputedb.imputers import checked
+from imputedb.imputers.chained.blas import one_thread
+from imputedb.imputers.chained.column_model import LEARN_ROWS, Matrix
+from imputedb.imputers.chained.logistic import logistic
+from imputedb.imputers.protocol import Cells, Imputer, Rows
+from imputedb.imputers.random import keyed
+from imputedb.inference.doubly_robust import Flags, Part, Vector
+from imputedb.statistics.table import Kind
+
+FOLDS = 5
+
+LEAST = 0.01
+"""Chances of being observed are no less: an observed row then speaks for a hundred at most."""
+
+GONE_TOO = 0.5
+"""Share of the rows where a quantity is missing; a predictor that is missing in more of them is left out."""
+
+TARGET = Column("", "imputedb target")
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFit:
+    """Models of quantities, cross-fitted (Chernozhukov et al. 2018): no row is judged by a model that has seen it.
+
+    Attributes:
+        rows: what may predict: no column that a quantity is computed from, unless it is complete.
+        imputer: says what values are expected, beside a regression on curves; None for that alone.
+        seed: what the folds and the imputer are keyed by.
+        clipped: how many chances were raised to `LEAST`, a number a set of observed rows.
+    """
+
+    rows: Rows
+    imputer: Imputer | None
+    seed: int = 0
+    clipped: list[int] = field(default_factory=list)
+    _chances: dict[bytes, Vector] = field(default_factory=dict)
+    _matrices: dict[frozenset[Column], Matrix] = field(default_factory=dict)
+
+    @cached_property
+    def folds(self) -> NDArray[np.int64]:
+        """(n,) the fold of each row, by a hash of its key."""
+        return (keyed(self.rows.keys, self.seed, "fold") % np.uint64(FOLDS)).astype(np.int64)
+
+    def part(self, values: Vector, observed: Flags) -> Part:
+        """The quantity with both models of it.
+
+        Raises:
+            CannotImpute: it is observed in no row.
+        """
+        if observed.all():
+            return Part(values, observed, values, np.ones(len(values)))
+        if not observed.any():
+            raise CannotImpute("the quantity is observed in no row: nothing to learn from")
+        rows = self._telling(observed)
+        with one_thread():
+            x = self._features(rows)
+            return Part(values, observed, self._expected(rows, x, values, observed), self._chance(x, observed))
+
+    def _telling(self, observed: Flags) -> Rows:
+        """The rows without the predictors that are missing too in most rows where the quantity is.
+
+        What is learnt from such a column does not help where it is wanted, and of one that is a copy of the quantity
+        the errors look like none.
+        """
+        columns = {c: cells for c, cells in self.rows.columns.items() if cells.missing[~observed].mean() <= GONE_TOO}
+        return Rows(columns, self.rows.keys)
+
+    def _features(self, rows: Rows) -> Matrix:
+        found = self._matrices.get(frozenset(rows.columns))
+        if found is None:
+            found = self._matrices[frozenset(rows.columns)] = features(rows)
+        return found
+
+    def _expected(self, rows: Rows, x: Matrix, values: Vector, observed: Flags) -> Vector:
+        """(n,) what is expected of each row: the imputer's value and the regression's, averaged by how well they do.
+
+        Their shares minimise the squared error of observed rows in the other folds (stacking; Wolpert 1992; van der
+        Laan, Polley & Hubbard 2007), none negative. What nobody has observed is not expected.
+        """
+        by_curves = self._by_curves(x, values, observed)
+        by_imputer = by_curves if self.imputer is None else self._by_imputer(self.imputer, rows, values, observed)
+        apart, wrong = by_curves - by_imputer, values - by_imputer
+        found = np.empty(len(values))
+        for fold in range(FOLDS):
+            unseen = self.folds == fold
+            taught = observed & ~unseen
+            square = float(apart[taught] @ apart[taught])
+            share = float(np.clip(apart[taught] @ wrong[taught] / square, 0, 1)) if square > 0 else 0.0
+            found[unseen] = (by_imputer + share * apart)[unseen]
+        return np.clip(found, values[observed].min(), values[observed].max())
+
+    def _by_curves(self, x: Matrix, values: Vector, observed: Flags) -> Vector:
+        found = np.full(len(values), float(values[observed].mean()))
+        for fold in range(FOLDS):
+            unseen = self.folds == fold
+            taught = self._sample(observed & ~unseen)
+            if len(taught):
+                found[unseen] = x[unseen] @ regression(x[taught], values[taught])
+        return found
+
+    def _by_imputer(self, imputer: Imputer, rows: Rows, values: Vector, observed: Flags) -> Vector:
+        found = np.full(len(values), float(values[observed].mean()))
+        for fold in range(FOLDS):
+            unseen = self.folds == fold
+            hidden = unseen | ~observed
+            taught = values[~hidden]
+            if not unseen.any() or not len(taught) or (taught == taught[0]).all():
+                found[unseen] = taught.mean() if len(taught) else found[unseen]
+                continue
+            target = Cells(np.where(hidden, taught[0], values), hidden, Kind.NUMBER)
+            given = Rows({**rows.columns, TARGET: target}, rows.keys)
+            filled = checked.imputed(imputer, given, [TARGET], self.seed)[0][TARGET]
+            found[unseen] = filled.astype(np.float64)[unseen[hidden]]
+        return found
+
+    def _chance(self, x: Matrix, observed: Flags) -> Vector:
+        """(n,) the probability of being observed, at least `LEAST`."""
+        key = np.packbits(observed).tobytes()
+        if key not in self._chances:
+            found = np.ones(len(observed))
+            for fold in range(FOLDS):
+                unseen = self.folds == fold
+                taught = self._sample(~unseen)
+                told = observed[taught].astype(np.float64)
+                found[unseen] = logistic(x[unseen] @ classification(x[taught], told))
+            self.clipped.append(int(np.count_nonzero(found < LEAST)))
+            self._chances[key] = np.maximum(found, LEAST)
+        return self._chances[key]
+
+    def _sample(self, rows: Flags) -> NDArray[np.intp]:
+        """Places of some rows, a fair sample of them where they are many."""
+        places = np.flatnonzero(rows)
+        if len(places) <= LEARN_ROWS:
+            return places
+        return np.sort(places[np.argpartition(keyed(self.rows.keys[places], "taught"), LEARN_ROWS)[:LEARN_ROWS]])

@@ -1,0 +1,146 @@
+"""Doubly robust answers to aggregating queries: a cross-fitted model of values and one of what is observed."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from imputedb.algebra.column import Columns
+from imputedb.answers.unimputed.crossfit import LEAST, CrossFit
+from imputedb.answers.unimputed.rows import Aggregate, Quantities, Quantity
+from imputedb.engines.engine import Engine
+from imputedb.errors import QueryError
+from imputedb.imputers.protocol import Imputer
+from imputedb.imputers.registry import the_one
+from imputedb.inference.doubly_robust import Flags, Part, Robust, average, known, total
+from imputedb.inference.estimate import Question
+from imputedb.planning.problem import Problem
+
+KINDS = ("avg", "sum", "count")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The groups of a query, and an estimate for each aggregate.
+
+    Attributes:
+        keys: of the groups, as texts; one empty key where nothing is grouped.
+        estimates: by group and output; None where the output is a key.
+        warnings: sentences that a reader of the answer must know.
+    """
+
+    keys: list[tuple[str | None, ...]]
+    estimates: list[list[Robust | None]]
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class DoublyRobust:
+    """AVG, SUM and COUNT by augmented inverse probability weighting (`inference.doubly_robust`).
+
+    Warning: what is missing must depend on nothing but the columns that predict, those which the aggregate itself reads
+    and which miss values not among them.
+
+    Attributes:
+        engine: where rows live.
+        problem: the query with its statistics.
+        imputer: that says, beside a regression on curves, what values are expected.
+        question: what the intervals are about.
+        level: of their confidence.
+        seed: what folds are keyed by.
+    """
+
+    engine: Engine
+    problem: Problem
+    imputer: Imputer | None
+    question: Question = "population"
+    level: float = 0.95
+    seed: int = 0
+    _fits: dict[Columns, CrossFit] = field(default_factory=dict)
+    _parts: dict[tuple[int, int, str], Part] = field(default_factory=dict)
+
+    def answered(self) -> Answered:
+        """The estimates.
+
+        Raises:
+            QueryError: the query is none that this suits; the message says why.
+            CannotImpute: nothing of a quantity is observed.
+        """
+        found = Quantities(self.engine, self.problem, KINDS)
+        found.check_rows_stand_alone()
+        keys, codes, grouped = found.keys
+        table: list[list[Robust | None]] = [[None] * len(found.outputs) for _ in keys]
+        for place, output in enumerate(found.outputs):
+            if not isinstance(output, Aggregate):
+                continue
+            value = found.value(place)
+            value = None if output.kind == "count" else value  # it was looked at for NULLs of its own
+            sure, unsure = found.conditions(place)
+            for group in range(len(keys)):
+                mine = codes == group
+                if grouped is None:
+                    one = self._estimate(found, (place, -1), output.kind, value, sure & mine, unsure)
+                else:
+                    maybe = _product(unsure, _belongs(grouped, mine))
+                    one = self._estimate(found, (place, group), output.kind, value, sure, maybe)
+                table[group][place] = one
+        return Answered(keys, table, list(self._warnings()))
+
+    def _estimate(
+        self,
+        found: Quantities,
+        name: tuple[int, int],
+        kind: str,
+        value: Quantity | None,
+        inside: Flags,
+        maybe: Quantity | None,
+    ) -> Robust:
+        """An aggregate over rows that lie inside, and of which a condition may not be known; its models by a name."""
+        both = _product(maybe, value)
+        members = known(inside.astype(np.float64))
+        if maybe is not None and both is not None:
+            members = self._part(found, (*name, "members"), replace(both, values=maybe.values)).within(inside)
+        if value is None or both is None:
+            return total(members, self.question, self.level)
+        part = self._part(found, (*name, "values"), both).within(inside)
+        if kind == "sum":
+            return total(part, self.question, self.level)
+        return average(part, members, self.question, self.level)
+
+    def _part(self, found: Quantities, name: tuple[int, int, str], of: Quantity) -> Part:
+        if name not in self._parts:
+            self._parts[name] = self._fit(found, of.reads).part(of.values, of.observed)
+        return self._parts[name]
+
+    def _fit(self, found: Quantities, without: Columns) -> CrossFit:
+        if without not in self._fits:
+            self._fits[without] = CrossFit(found.predictors(without), self._filler(found, without), self.seed)
+        return self._fits[without]
+
+    def _filler(self, found: Quantities, of: Columns) -> Imputer | None:
+        """The imputer that policies of some columns agree on; the query's where they name none."""
+        names = found.fillers(of)
+        if len(names) > 1:
+            raise QueryError(
+                f"policies fill {', '.join(map(str, sorted(of)))} by different imputers: name one for both"
+            )
+        return the_one(names.pop(), "a column needs") if names else self.imputer
+
+    def _warnings(self) -> list[str]:
+        clipped = max((count for fit in self._fits.values() for count in fit.clipped), default=0)
+        if not clipped:
+            return []
+        return [
+            f"{clipped} rows had less than a chance of {LEAST} of being observed: rows like them are hardly ever, and "
+            "what is said of those stands on the imputer"
+        ]
+
+
+def _product(one: Quantity | None, other: Quantity | None) -> Quantity | None:
+    if one is None or other is None:
+        return one or other
+    return one.times(other)
+
+
+def _belongs(grouped: Quantity, mine: Flags) -> Quantity:
+    """Whether a row belongs to a group."""
+    return Quantity(mine.astype(np.float64), grouped.observed, grouped.reads)

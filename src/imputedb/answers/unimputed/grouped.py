@@ -1,0 +1,74 @@
+"""Numbers by group as rows that the engine holds, in the order and up to the limit that a query asks for."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.query import Query
+from imputedb.algebra.scalar import Scalar
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.session import Held
+from imputedb.errors import QueryError
+from imputedb.sql import ast as t
+
+Vector = NDArray[np.float64]
+Keys = Sequence[tuple[str | None, ...]]
+
+
+class Shown(NamedTuple):
+    """A column of the answer.
+
+    Attributes:
+        name: as it is shown.
+        type: DuckDB's.
+        output: the place of the output of the query that it belongs to.
+        values: (groups,) numbers, NaN for NULL; or the place of a group's key.
+    """
+
+    name: str
+    type: str
+    output: int
+    values: Vector | int
+
+
+def kept(engine: DuckDB, query: Query, shown: Sequence[Shown], keys: Keys) -> tuple[Held, list[int]]:
+    """The rows, and which group each of them is.
+
+    Raises:
+        QueryError: the query orders by what it does not show.
+    """
+    arrays: dict[str, NDArray[np.generic]] = {"group": np.arange(len(keys))}
+    for place, one in enumerate(shown):
+        if isinstance(one.values, int):
+            arrays[f"c{place}"] = np.array([key[one.values] for key in keys], dtype=object)
+        else:
+            arrays[f"c{place}"] = np.ma.masked_array(one.values, ~np.isfinite(one.values))
+    name = engine.register(arrays)
+    items = [engine.cast(t.reference(name, f"c{place}"), one.type) for place, one in enumerate(shown)]
+    orders = [
+        {"type": key.direction, "null_order": key.nulls, "expression": items[column]}
+        for key in query.order
+        for column in _columns(key.scalar, query, shown)
+    ]
+    own = [place for place, one in enumerate(shown) if isinstance(one.values, int)]
+    plain = {"type": "ASCENDING", "null_order": "ORDER_DEFAULT"}
+    orders += [{**plain, "expression": items[place]} for place in own]
+    modifiers = [{"type": "ORDER_MODIFIER", "orders": orders}] if orders else []
+    modifiers += [dict(query.limit[1])] if query.limit else []
+    node = t.select([*items, t.reference(name, "group")], t.table((name,), ""), modifiers=modifiers)
+    try:
+        held = engine.session.held(engine.text(node))
+    finally:
+        engine.forget([name])
+    places = engine.session.rows(f"SELECT c{len(items)} FROM {held.source}")
+    return held, [int(place) for (place,) in places]
+
+
+def _columns(key: Scalar, query: Query, shown: Sequence[Shown]) -> list[int]:
+    """The first columns of the outputs that an ORDER BY key means."""
+    outputs = query.shown(key)
+    if not outputs:
+        raise QueryError(f"no such answer to this query: it is ordered by {key.text}, which it does not show")
+    return [next(place for place, one in enumerate(shown) if one.output == output) for output in outputs]

@@ -1,0 +1,196 @@
+"""Means, variances, correlations and lines of a query by maximum likelihood: no cell is imputed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import NO_COLUMNS
+from imputedb.answers.unimputed.rows import Aggregate, Quantities
+from imputedb.diagnostics.likelihood import Likelihood, Likely, likelihood
+from imputedb.engines.engine import Engine
+from imputedb.errors import DataError, QueryError
+from imputedb.inference.estimate import Question
+from imputedb.planning.problem import Problem
+from imputedb.sql import ast as t
+from imputedb.statistics.table import Kind
+
+KINDS = (
+    *("avg", "var_samp", "var_pop", "stddev_samp", "stddev_pop"),
+    *("corr", "covar_samp", "covar_pop", "regr_slope", "regr_intercept"),
+)
+
+MOST = 8
+"""Columns that are normal together, those that a query names among them: moments grow by the square of their number."""
+
+_NORMAL = (Kind.INTEGER, Kind.NUMBER)
+
+Vector = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The groups of a query, and an estimate for each aggregate.
+
+    Attributes:
+        keys: of the groups, as texts; one empty key where nothing is grouped.
+        estimates: by group and output; None where the output is a key.
+        notes: what is assumed, and of which columns.
+    """
+
+    keys: list[tuple[str | None, ...]]
+    estimates: list[list[Likely | None]]
+    notes: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class Likeliest:
+    """An aggregating query by the normal distribution that makes what is observed likeliest (FIML).
+
+    1. What aggregates are of, and further columns of numbers that are correlated with it, at most `MOST`, are taken to
+       be normal together; in each group by itself.
+    2. Their means and covariances are found by EM, errors by the observed information (`diagnostics.likelihood`).
+    3. Aggregates are functions of these: a mean, a line, a correlation.
+
+    Warning: values are missing at random given these columns. Means and lines bear other distributions; the errors of
+    variances and correlations do not.
+
+    Attributes:
+        engine: where rows live.
+        problem: the query with its statistics.
+        level: of the intervals' confidence.
+    """
+
+    engine: Engine
+    problem: Problem
+    level: float = 0.95
+    _named: dict[str, Vector] = field(default_factory=dict)
+
+    def answered(self) -> Answered:
+        """The estimates.
+
+        Raises:
+            QueryError: the query is none that this suits; the message says why.
+        """
+        found = Quantities(self.engine, self.problem, KINDS)
+        found.check_rows_stand_alone()
+        keys, codes, unsure = found.keys
+        _refuse(unsure is not None, "it groups by a column that misses values")
+        aggregates = {p: one for p, one in enumerate(found.outputs) if isinstance(one, Aggregate)}
+        for place in aggregates:
+            for text, values in zip(self._texts(aggregates[place]), self._arguments(found, place), strict=True):
+                self._named[text] = values
+        columns = self._beside(found)
+        table: list[list[Likely | None]] = [[None] * len(found.outputs) for _ in keys]
+        fits: dict[tuple[int, bytes], Likelihood] = {}
+        for place, output in aggregates.items():
+            inside, maybe = found.conditions(place)
+            _refuse(maybe is not None, f"a condition of {output.text} reads a column that misses values")
+            for group, key in enumerate(keys):
+                rows = inside & (codes == group)
+                name = (group, np.packbits(rows).tobytes())
+                if name not in fits:
+                    fits[name] = self._fit(columns, rows, key)
+                table[group][place] = _of(output.kind, self._texts(output), fits[name])
+        return Answered(keys, table, self._notes(columns))
+
+    def _arguments(self, found: Quantities, place: int) -> Sequence[Vector]:
+        """By argument its numbers, NaN where they are missing."""
+        output = found.outputs[place]
+        assert isinstance(output, Aggregate)
+        numbers = []
+        for text, one in zip(self._texts(output), found.values(place), strict=True):
+            values = np.where(one.observed, one.values, np.nan)
+            seen = np.unique(values[~np.isnan(values)])
+            _refuse(bool(one.reads) and len(seen) <= 2, f"{text} has {len(seen)} values, which are no normal numbers")
+            numbers.append(values)
+        return numbers
+
+    def _texts(self, output: Aggregate) -> list[str]:
+        """The arguments as they are written, of which each is one of the normal columns."""
+        texts = [self.engine.text(t.select([{**one, "alias": ""}], None)) for one in output.arguments]
+        return [text.removeprefix("SELECT ") for text in texts]
+
+    def _beside(self, found: Quantities) -> Mapping[str, Vector]:
+        """The named numbers, and further columns, those first that are most correlated with one of them."""
+        rows = found.predictors(NO_COLUMNS)
+        several = len({column.relation for column in rows.columns}) > 1
+        others: dict[str, Vector] = {}
+        for column, cells in rows.columns.items():
+            name = str(column) if several else column.name
+            values = np.where(cells.missing, np.nan, cells.values.astype(np.float64)) if cells.kind in _NORMAL else None
+            if values is not None and not any(_same(values, one) for one in self._named.values()):
+                others[name] = values
+        related = sorted(others, key=lambda name: (-self._related(others[name]), name))
+        few = [name for name in related if self._related(others[name]) < 1 - 1e-9]
+        return {**self._named, **{name: others[name] for name in few[: max(0, MOST - len(self._named))]}}
+
+    def _related(self, values: Vector) -> float:
+        """The largest correlation with a named number, by size, where both are observed."""
+        return max((abs(_correlation(values, one)) for one in self._named.values()), default=0.0)
+
+    def _fit(self, columns: Mapping[str, Vector], rows: Flags, key: Sequence[str | None]) -> Likelihood:
+        of = f" in group {', '.join(map(str, key))}" if key else ""
+        _refuse(bool(rows.sum() < 3), f"there are {rows.sum()} rows{of}")
+        varying = {name: values[rows] for name, values in columns.items()}
+        kept = [name for name, values in varying.items() if name in self._named or _varies(values)]
+        try:
+            return likelihood(np.column_stack([varying[name] for name in kept]), kept, self.level)
+        except DataError as error:
+            raise QueryError(f"no likeliest answer{of} of {', '.join(kept)}: {error}") from error
+
+    def _notes(self, columns: Mapping[str, Vector]) -> tuple[str, ...]:
+        return (
+            f"maximum likelihood, no draws: {', '.join(columns)} are taken to be normal together and missing at random "
+            "given one another; errors are by the observed information",
+        )
+
+
+def answerable(question: Question) -> None:
+    """Refuses what maximum likelihood has no interval for.
+
+    Raises:
+        QueryError: the interval is about the answer.
+    """
+    _refuse(question != "population", "method 'ml' has intervals for a population alone")
+
+
+def _of(kind: str, names: Sequence[str], fit: Likelihood) -> Likely:
+    one, *others = names
+    count = fit.rows
+    formulas: Mapping[str, Callable[[], Likely]] = {
+        "avg": lambda: fit.average(one),
+        "var_pop": lambda: fit.covary(one, one),
+        "var_samp": lambda: fit.covary(one, one).times(count / (count - 1)),
+        "stddev_pop": lambda: fit.deviation(one),
+        "stddev_samp": lambda: fit.deviation(one).times((count / (count - 1)) ** 0.5),
+        "corr": lambda: fit.correlation(one, *others),
+        "covar_pop": lambda: fit.covary(one, *others),
+        "covar_samp": lambda: fit.covary(one, *others).times(count / (count - 1)),
+        "regr_slope": lambda: fit.regression(one, others)[others[0]],
+        "regr_intercept": lambda: fit.regression(one, others)["(Intercept)"],
+    }
+    return formulas[kind]()
+
+
+def _varies(values: Vector) -> bool:
+    seen = values[~np.isnan(values)]
+    return len(seen) > 2 and bool(np.ptp(seen) > 0)
+
+
+def _same(a: Vector, b: Vector) -> bool:
+    return bool(np.array_equal(a, b, equal_nan=True))
+
+
+def _correlation(a: Vector, b: Vector) -> float:
+    both = ~np.isnan(a) & ~np.isnan(b)
+    if both.sum() < 3 or not np.ptp(a[both]) or not np.ptp(b[both]):
+        return 0.0
+    return float(np.corrcoef(a[both], b[both])[0, 1])
+
+
+def _refuse(wrong: bool, why: str) -> None:
+    if wrong:
+        raise QueryError(f"no such answer to this query: {why}")

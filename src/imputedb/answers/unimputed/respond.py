@@ -1,0 +1,154 @@
+"""Answers that no imputed cell makes: doubly robust ones, those by maximum likelihood, and bounds."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from imputedb.answers.multiple.outputs import is_number
+from imputedb.answers.run import AIPW, BOUNDS, ML, Asked, Prepared
+from imputedb.answers.unimputed.bounds import WorstCase
+from imputedb.answers.unimputed.doubly_robust import DoublyRobust
+from imputedb.answers.unimputed.grouped import Keys, Shown, kept
+from imputedb.answers.unimputed.likelihood import Likeliest, answerable
+from imputedb.answers.unimputed.rows import groups_of
+from imputedb.blocks.block import Planned
+from imputedb.diagnostics.likelihood import Likely
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.session import Held
+from imputedb.errors import QueryError
+from imputedb.inference.doubly_robust import Robust
+
+Number = TypeVar("Number", Robust, Likely)
+
+NO_INTERVALS = "no intervals: bounds assume nothing of why values are missing, so they are no estimates with an error"
+
+WORDS = {
+    AIPW: "doubly robust: models of values and of what is observed, fold by fold; no cell is imputed",
+    ML: "maximum likelihood: one normal distribution of what is observed; no cell is imputed",
+    BOUNDS: "bounds: missing cells at the ends of what they may hold; no cell is imputed",
+}
+"""How an answer is found, in place of a plan."""
+
+_PARTS: Mapping[str, Callable[[Robust | Likely], float]] = {
+    "se": lambda one: one.se,
+    "low": lambda one: one.interval().low,
+    "high": lambda one: one.interval().high,
+    "fmi": lambda one: one.fmi,
+}
+
+
+class Unimputed(NamedTuple):
+    """An answer.
+
+    Attributes:
+        held: its rows.
+        columns: their names.
+        types: DuckDB's.
+        estimates: row by row, by the name of the output; None of bounds.
+        warnings: sentences that a reader must know.
+        notes: likewise, of how it was found.
+    """
+
+    held: Held
+    columns: list[str]
+    types: list[str]
+    estimates: Sequence[Mapping[str, Robust]] | Sequence[Mapping[str, Likely]] | None
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def unimputed(engine: DuckDB, prepared: Prepared, asked: Asked) -> Unimputed:
+    """The answer by the method that is asked for.
+
+    Raises:
+        QueryError: the query is none that the method suits; the message says why.
+    """
+    block = _block(prepared, asked.method)
+    match asked.method:
+        case "aipw":
+            return _robust(engine, prepared, block, asked)
+        case "ml":
+            return _likeliest(engine, prepared, block, asked)
+        case _:
+            return _bounds(engine, prepared, block, asked)
+
+
+def _block(prepared: Prepared, method: str) -> Planned:
+    (*before, last) = prepared.blocks or (None,)
+    if before or not isinstance(last, Planned):
+        reason = getattr(last, "reason", "") or "it reads no table, or a query inside it"
+        raise QueryError(
+            f"method {method!r} answers one SELECT over tables and inner joins, which this is not: {reason}"
+        )
+    calls = {call.text for call in last.problem.query.aggregates}
+    for scalar, type_name in zip(last.problem.query.outputs, prepared.types, strict=True):
+        if scalar.text in calls and not is_number(type_name):
+            raise QueryError(f"no such answer to this query: {scalar.text} is of type {type_name}, which is no number")
+    return last
+
+
+def _robust(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked) -> Unimputed:
+    if len(asked.imputers) > 1:
+        raise QueryError("method 'aipw' takes one imputer, or 'drop' for its own regression alone")
+    imputer = asked.imputers[0] if asked.imputers else None
+    found = DoublyRobust(engine, block.problem, imputer, asked.question, asked.level, asked.seed).answered()
+    shown, held, rows = _estimated(engine, prepared, block, found.keys, found.estimates)
+    names, types = [one.name for one in shown], [one.type for one in shown]
+    return Unimputed(held, names, types, rows, (*found.warnings, *_reasons(rows)))
+
+
+def _likeliest(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked) -> Unimputed:
+    answerable(asked.question)
+    found = Likeliest(engine, block.problem, asked.level).answered()
+    shown, held, rows = _estimated(engine, prepared, block, found.keys, found.estimates)
+    names, types = [one.name for one in shown], [one.type for one in shown]
+    return Unimputed(held, names, types, rows, notes=found.notes)
+
+
+def _estimated(
+    engine: DuckDB, prepared: Prepared, block: Planned, groups: Keys, estimates: Sequence[Sequence[Number | None]]
+) -> tuple[list[Shown], Held, list[dict[str, Number]]]:
+    """The columns of an answer of estimates, its rows, and the estimates row by row."""
+    keys = _keys(block)
+    shown: list[Shown] = []
+    for place, (name, type_name) in enumerate(zip(prepared.columns, prepared.types, strict=True)):
+        if place in keys:
+            shown.append(Shown(name, type_name, place, keys[place]))
+            continue
+        mine = [one for row in estimates if (one := row[place])]
+        shown.append(Shown(name, "DOUBLE", place, np.array([one.estimate for one in mine])))
+        shown += [
+            Shown(f"{name}_{part}", "DOUBLE", place, np.array([of(one) for one in mine])) for part, of in _PARTS.items()
+        ]
+    held, order = kept(engine, block.problem.query, shown, groups)
+    rows = [{name: one for name, one in zip(prepared.columns, estimates[group], strict=True) if one} for group in order]
+    return shown, held, rows
+
+
+def _bounds(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked) -> Unimputed:
+    groups: Keys
+    groups, found = WorstCase(engine, block.problem, asked.deviations).bounds()
+    keys = _keys(block)
+    shown: list[Shown] = []
+    for place, (name, type_name) in enumerate(zip(prepared.columns, prepared.types, strict=True)):
+        if place in keys:
+            shown.append(Shown(name, type_name, place, keys[place]))
+            continue
+        mine = [one for row in found if (one := row[place])]
+        shown.append(Shown(f"{name}_low", "DOUBLE", place, np.array([one.low for one in mine], np.float64)))
+        shown.append(Shown(f"{name}_high", "DOUBLE", place, np.array([one.high for one in mine], np.float64)))
+    held, _ = kept(engine, block.problem.query, shown, groups)
+    names, types = [one.name for one in shown], [one.type for one in shown]
+    return Unimputed(held, names, types, None, notes=(NO_INTERVALS,))
+
+
+def _keys(block: Planned) -> Mapping[int, int]:
+    """By output that tells groups apart, which of the groups' keys it shows."""
+    groups = [group.text for group in groups_of(block.problem.query)]
+    outputs = enumerate(block.problem.query.outputs)
+    return {place: groups.index(scalar.text) for place, scalar in outputs if scalar.text in groups}
+
+
+def _reasons(rows: Sequence[Mapping[str, Robust]]) -> list[str]:
+    return sorted({f"{name}: {one.reason}" for row in rows for name, one in row.items() if one.reason})

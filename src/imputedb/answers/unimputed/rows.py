@@ -1,0 +1,349 @@
+"""What the aggregates of a query are made of, row by row, with what is missing of it: for answers without imputing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import NO_COLUMNS, Column, Columns
+from imputedb.algebra.query import Query
+from imputedb.algebra.relation import Impute, Join, Relation, Scan
+from imputedb.algebra.scalar import Scalar
+from imputedb.engines.engine import Engine
+from imputedb.errors import QueryError
+from imputedb.execution.columns import Shelf, combined, computed_from
+from imputedb.imputers.protocol import Cells, Rows
+from imputedb.imputers.request import barred
+from imputedb.planning.problem import Problem
+from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree
+from imputedb.sql.bind import columns_in
+from imputedb.sql.functions import COUNTS, MEANS, SUMS
+from imputedb.sql.generate import ROW, Generator
+from imputedb.statistics.table import MANY_LEVELS, Kind, Statistics
+
+Vector = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+_KINDS = {
+    **dict.fromkeys(COUNTS, "count"),
+    **dict.fromkeys(MEANS, "avg"),
+    **dict.fromkeys(SUMS, "sum"),
+    "variance": "var_samp",
+    "stddev": "stddev_samp",
+    **{name: name for name in ("min", "max", "var_samp", "var_pop", "stddev_samp", "stddev_pop")},
+    **{name: name for name in ("corr", "covar_samp", "covar_pop", "regr_slope", "regr_intercept")},
+}
+"""By the name of a function the kind of aggregate that it is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantity:
+    """A number, or a condition as 0 and 1, of every row.
+
+    Attributes:
+        values: (n,) anything where it is not observed.
+        observed: (n,) whether every column that it reads is.
+        reads: the incomplete columns among those.
+    """
+
+    values: Vector
+    observed: Flags
+    reads: Columns = NO_COLUMNS
+
+    def times(self, other: "Quantity") -> "Quantity":
+        """The product: of conditions, both."""
+        return Quantity(self.values * other.values, self.observed & other.observed, self.reads | other.reads)
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One output of a query: an aggregate of something, maybe of some rows.
+
+    Attributes:
+        kind: its name in lower case, `count` for COUNT(*) too.
+        arguments: what it is of; none of COUNT(*), two of a correlation.
+        condition: of FILTER (WHERE ...); None of none.
+        text: as it was written.
+    """
+
+    kind: str
+    arguments: tuple[Tree, ...]
+    condition: Tree | None
+    text: str
+
+    @property
+    def argument(self) -> Tree | None:
+        """The first argument."""
+        return self.arguments[0] if self.arguments else None
+
+
+@dataclass(frozen=True)
+class Quantities:
+    """An aggregating query over stored rows.
+
+    Attributes:
+        engine: where rows live.
+        problem: the query with its statistics.
+        kinds: the aggregates that can be answered.
+        outputs: an aggregate, or the place of a group's key, an output.
+    """
+
+    engine: Engine
+    problem: Problem
+    kinds: Sequence[str]
+    outputs: tuple[Aggregate | int, ...] = field(default=(), init=False)
+
+    def __post_init__(self) -> None:
+        query = self.problem.query
+        for clause, name in ((query.having, "HAVING"), (query.qualify, "QUALIFY"), (query.distinct, "DISTINCT")):
+            _refuse(clause is not None, f"{name} chooses among answers")
+        _refuse(query.groups is None, "rows are not aggregated")
+        _refuse(len(query.grouping.get("group_sets", ())) > 1, "there are several grouping sets")
+        for scalar in query.joins:
+            _refuse(bool(self._dirty(scalar.tree)), f"the join {scalar.text} reads a column that misses values")
+        for column in self.problem.columns:
+            action = self.problem.statistics[column.relation].policy(column.name).action
+            _refuse(action != "impute", f"the policy of {column} is {action.upper()}")
+            left = bool(self.problem.statistics[column.relation].policy(column.name).below)
+            _refuse(left, f"the policy of {column} is MISSING BELOW, of which only imputers tell: leave method out")
+        object.__setattr__(self, "outputs", tuple(self._output(scalar) for scalar in query.outputs))
+
+    def _output(self, scalar: Scalar) -> Aggregate | int:
+        groups = [group.text for group in groups_of(self.problem.query)]
+        if scalar.text in groups:
+            return groups.index(scalar.text)
+        tree, name = scalar.tree, str(scalar.tree.get("function_name", "")).lower()
+        kind = _KINDS.get(name, "")
+        said = ", ".join(one.upper() for one in self.kinds)
+        _refuse(tree["class"] != "FUNCTION" or kind not in self.kinds, f"{scalar.text} is none of {said}, nor a group")
+        _refuse(bool(tree["distinct"]), f"{scalar.text} counts different values")
+        return Aggregate(kind, tuple(part["expression"] for part in tree["arguments"]), tree["filter"], scalar.text)
+
+    # -- rows -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _relation(self) -> Relation:
+        first, *others = self.problem.query.sources
+        relation: Relation = first
+        at_hand, waiting = {first.alias}, list(self.problem.query.joins)
+        for scan in others:
+            at_hand.add(scan.alias)
+            ready = tuple(scalar for scalar in waiting if scalar.relations <= at_hand)
+            waiting = [scalar for scalar in waiting if scalar not in ready]
+            relation = Join(relation, scan, ready)
+        return relation
+
+    def _fetched(
+        self, trees: Mapping[str, Tree], fill: Mapping[Column, Tree] | None = None
+    ) -> Mapping[str, NDArray[Any]]:
+        """Expressions of every row, in an order that is always the same."""
+        rows = {f"row of {s.alias}": {**t.reference(s.alias, ROW), "stored": False} for s in self.problem.query.sources}
+        generator = Generator(
+            lambda scan: self.engine.source(scan.table, scan.alias),
+            lambda scan, column: self.engine.reading(scan.table, column.name, scan.alias),
+            lambda _, column: (fill or {})[column],
+            lambda _: None,
+        )
+        relation = Impute(self._relation, frozenset(fill), "") if fill else self._relation
+        found = self.engine.arrays(generator.columns(relation, {**rows, **trees}))
+        order = np.lexsort([np.ma.getdata(found[name]) for name in rows])
+        return {name: array[order] for name, array in found.items()}
+
+    @cached_property
+    def _stored(self) -> Mapping[str, NDArray[Any]]:
+        query = self.problem.query
+        trees: dict[str, Tree] = {f"where {n}": _number(scalar.tree) for n, scalar in enumerate(query.filters)}
+        for place, output in enumerate(self.outputs):
+            if isinstance(output, Aggregate):
+                trees |= {f"value {place} {n}": _number(one) for n, one in enumerate(output.arguments)}
+                trees |= {f"filter {place}": _number(output.condition)} if output.condition else {}
+        for place, group in enumerate(groups_of(query)):
+            trees[f"key {place}"] = t.cast(group.tree, t.plain_type("VARCHAR"))
+        return self._fetched(trees)
+
+    @property
+    def count(self) -> int:
+        """n, the rows before WHERE."""
+        return len(self._rows_of(self.problem.query.sources[0]))
+
+    def _rows_of(self, scan: Scan) -> NDArray[np.int64]:
+        return np.ma.getdata(self._stored[f"row of {scan.alias}"]).astype(np.int64, copy=False)
+
+    def _dirty(self, tree: Tree | Sequence[Tree]) -> Columns:
+        return frozenset(c for c in columns_in(tree) if not c.stored and c.name in self._of(c).dirty)
+
+    def _of(self, column: Column) -> Statistics:
+        return self.problem.statistics[column.relation]
+
+    def _missing(self, columns: Columns) -> Flags:
+        """(n,) whether one of some columns is missing."""
+        found = np.zeros(self.count, bool)
+        for scan in self.problem.query.sources:
+            names = [column.name for column in columns if column.relation == scan.alias]
+            for cells in self._shelf(scan).cells(names, self._rows_of(scan)).values() if names else ():
+                found |= cells.missing
+        return found
+
+    def _shelf(self, scan: Scan) -> Shelf:
+        return Shelf(self.engine, scan, self.problem.statistics[scan.alias])
+
+    # -- quantities -----------------------------------------------------------------------------------------------
+
+    def value(self, place: int) -> Quantity | None:
+        """What the aggregate at a place is of; None of COUNT(*).
+
+        Raises:
+            QueryError: it is NULL where nothing that it reads is missing.
+        """
+        output = self.outputs[place]
+        assert isinstance(output, Aggregate)
+        return next(iter(self.values(place)), None)
+
+    def values(self, place: int) -> list[Quantity]:
+        """What the aggregate at a place is of, argument by argument.
+
+        Raises:
+            QueryError: one is NULL where nothing that it reads is missing.
+        """
+        output = self.outputs[place]
+        assert isinstance(output, Aggregate)
+        found = []
+        for n, argument in enumerate(output.arguments):
+            array, reads = self._stored[f"value {place} {n}"], self._dirty(argument)
+            observed = ~self._missing(reads)
+            meant = bool((np.ma.getmaskarray(array) & observed).any())
+            _refuse(meant, f"{output.text} reads a NULL that means something")
+            found.append(Quantity(np.ma.filled(array, np.nan), observed, reads))
+        return found
+
+    def _conditions(self, place: int) -> Mapping[str, Tree]:
+        output = self.outputs[place]
+        assert isinstance(output, Aggregate)
+        named = {f"where {n}": scalar.tree for n, scalar in enumerate(self.problem.query.filters)}
+        return {**named, f"filter {place}": output.condition} if output.condition else named
+
+    def conditions(self, place: int) -> tuple[Flags, Quantity | None]:
+        """Where the conditions that read complete columns hold, and the others, of WHERE and of an output's FILTER."""
+        sure, unsure = np.ones(self.count, bool), None
+        for name, tree in self._conditions(place).items():
+            holds, reads = np.ma.filled(self._stored[name], 0.0), self._dirty(tree)
+            if not reads:
+                sure &= holds > 0
+                continue
+            one = Quantity(holds, ~self._missing(reads), reads)
+            unsure = one if unsure is None else unsure.times(one)
+        return sure, unsure
+
+    def membership(self, place: int) -> tuple[Flags, Flags]:
+        """Rows that meet WHERE and an output's FILTER whatever is missing, and those that may, by SQL's own logic."""
+        certain, denied = np.ones(self.count, bool), np.zeros(self.count, bool)
+        for name, tree in self._conditions(place).items():
+            gone = np.ma.getmaskarray(self._stored[name])
+            holds = np.ma.filled(self._stored[name], 0.0) > 0
+            unknown = gone & self._missing(self._dirty(tree))
+            certain &= holds
+            denied |= ~holds & ~unknown
+        return certain, ~certain & ~denied
+
+    def filled(self, place: int, values: Mapping[Column, Tree]) -> Vector:
+        """(n,) what an aggregate is of, missing cells filled in by constants; NaN where that is NULL."""
+        output = self.outputs[place]
+        assert isinstance(output, Aggregate)
+        assert output.argument
+        found = self._fetched({"value": _number(output.argument)}, values)["value"]
+        return np.ma.filled(found, np.nan)
+
+    def cells(self, column: Column) -> Cells:
+        """A column of all rows of its table."""
+        scan = next(scan for scan in self.problem.query.sources if scan.alias == column.relation)
+        return self._shelf(scan).cells([column.name])[column.name]
+
+    @cached_property
+    def keys(self) -> tuple[list[tuple[str | None, ...]], NDArray[np.intp], Quantity | None]:
+        """The groups as texts of their keys, each row's group, and whether that is known (None: of every row)."""
+        groups = groups_of(self.problem.query)
+        reads = self._dirty([group.tree for group in groups])
+        gone = self._missing(reads)
+        texts = [_texts(self._stored[f"key {place}"]) for place in range(len(groups))]
+        rows: list[tuple[str | None, ...]] = list(zip(*texts, strict=True)) if texts else [()] * self.count
+        seen = {key for key, missing in zip(rows, gone.tolist(), strict=True) if not missing}
+        nothing: list[tuple[str | None, ...]] = [()]
+        found = sorted(seen, key=lambda key: [(part is not None, part or "") for part in key]) if texts else nothing
+        _refuse(self.count > 0 and not found, "what it groups by is observed in no row")
+        places = {key: place for place, key in enumerate(found)}
+        codes = np.array([places.get(key, -1) for key in rows], np.intp)
+        return found, codes, Quantity(np.ones(self.count), ~gone, reads) if reads else None
+
+    def check_rows_stand_alone(self) -> None:
+        """Refuses a join that repeats rows which miss something: what is missing once must count once.
+
+        Raises:
+            QueryError: it does.
+        """
+        for scan in self.problem.query.sources:
+            incomplete = any(column.relation == scan.alias for column in self.problem.columns)
+            rows = self._rows_of(scan)
+            repeated = incomplete and len(np.unique(rows)) < len(rows)
+            _refuse(repeated, f"the join repeats rows of {scan.alias}, which misses values: its rows depend on another")
+
+    # -- what may predict, and what may be ------------------------------------------------------------------------
+
+    def barred(self, column: Column, columns: Sequence[Column]) -> Columns:
+        """The columns that a policy keeps from predicting one, under whatever alias."""
+        tables = {scan.alias: scan.table for scan in self.problem.query.sources}
+        policy = self._of(column).policy(column.name)
+        _refuse(bool(policy.before), f"{column} is predicted from earlier rows only, which this method does not")
+        _refuse(
+            bool(policy.order), f"{column} is PARTITION BY ... ORDER BY, which only imputers follow: leave method out"
+        )
+        _refuse(bool(policy.weight), f"{column} is weighted (WEIGHT), of which only imputers know: leave method out")
+        same = [c for c in columns if tables[c.relation] == tables[column.relation]]
+        derived = [c for c in columns if not self.engine.keeps(tables[c.relation])]
+        return barred(policy, column, same, derived) | computed_from(self._of(column), column, same)
+
+    def predictors(self, without: Columns) -> Rows:
+        """The rows with every column that tells something of others and may, but some."""
+        columns: dict[Column, Cells] = {}
+        for scan in self.problem.query.sources:
+            known = self.problem.statistics[scan.alias]
+            few = [
+                name
+                for name in sorted(known.predictors)
+                if known.columns[name].kind is not Kind.CATEGORY or known.columns[name].distinct <= MANY_LEVELS
+            ]
+            names = [name for name in few if Column(scan.alias, name) not in without]
+            cells = self._shelf(scan).cells(names, self._rows_of(scan)) if names else {}
+            columns |= {Column(scan.alias, name): cells[name] for name in names}
+        keys = combined([self._shelf(scan).keys(self._rows_of(scan)) for scan in self.problem.query.sources])
+        kept_out = NO_COLUMNS.union(*(self.barred(column, list(columns)) for column in without))
+        return Rows({c: cells for c, cells in columns.items() if c not in kept_out}, keys)
+
+    def fillers(self, columns: Columns) -> set[str]:
+        """The names of the imputers that policies give to some columns."""
+        names = [self._of(column).policy(column.name).imputer for column in columns]
+        return {name for name in names if name}
+
+
+def groups_of(query: Query) -> Sequence[Scalar]:
+    """What a query groups by; of GROUP BY ALL the outputs that aggregate nothing."""
+    if query.grouping.get("aggregate_handling") != "FORCE_AGGREGATES":
+        return query.groups or ()
+    return [one for one in query.outputs if not any(call.text in one.text for call in query.aggregates)]
+
+
+def _texts(array: NDArray[Any]) -> list[str | None]:
+    values, gone = np.ma.getdata(array).tolist(), np.ma.getmaskarray(array).tolist()
+    return [None if missing else str(value) for value, missing in zip(values, gone, strict=True)]
+
+
+def _number(tree: Tree) -> Tree:
+    return t.cast(tree, t.plain_type("DOUBLE"))
+
+
+def _refuse(wrong: bool, why: str) -> None:
+    if wrong:
+        raise QueryError(f"no such answer to this query: {why}")

@@ -1,0 +1,117 @@
+"""Tables that are completed at their scans, for what is read of them outside of planned blocks."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from imputedb.algebra.column import Column
+from imputedb.algebra.relation import Scan, Table
+from imputedb.blocks.block import Completed
+from imputedb.blocks.reads import Read, Reads
+from imputedb.blocks.showing import not_imputable
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.imputers.protocol import Imputer
+from imputedb.planning import search
+from imputedb.planning.problem import Problem
+from imputedb.sql import ast as t
+from imputedb.sql import derivation
+from imputedb.sql.ast import Tree
+from imputedb.sql.subqueries import CLAUSES, View, nodes, reading_views
+from imputedb.statistics.table import Statistics
+
+
+class Scans:
+    """The tables of one statement that are completed at their scans."""
+
+    def __init__(self, engine: DuckDB, reads: Reads, imputers: Sequence[Imputer], *, base: bool) -> None:
+        self._engine = engine
+        self._reads = reads
+        self._imputers = imputers
+        self._base = base
+        self._found: dict[str, _Scan] = {}
+
+    def blocks(self) -> list[Completed]:
+        """The blocks that complete them."""
+        return [scan.completed(self._engine, self._imputers) for scan in self._found.values()]
+
+    def lowered(self, tree: Any) -> Any:
+        """A tree in which every table that misses something is read as it is completed at its scan."""
+        shown = {}
+        row_ids = any(part.get("column_names", [""])[-1].lower() == "rowid" for part in nodes(tree))
+        for number, read in self._reads.of(tree).items():
+            if not self._reads.missing(number, read) or not self._reads.inside(tree, number):
+                continue
+            table = self._reads.sources[number].table
+            assert table is not None
+            scan = self._scan(table, read)
+            for other in self._found.values():  # one table, one completion
+                if other.table == table:
+                    other.deciding |= self._reads.deciding(number)
+            scan.row_ids |= row_ids and "rowid" not in map(str.lower, self._engine.tables.shape(table).types)
+            shown[number] = View(scan.name, self._reads.sources[number].alias, scan.asked, scan.row_ids)
+        return reading_views(tree, shown)
+
+    def inside(self, tree: Any) -> Any:
+        """Expressions, in whose subqueries tables are read completed."""
+
+        def change(node: Tree) -> Tree | None:
+            return self.lowered(node) if node["class"] == "SUBQUERY" else None
+
+        return t.rewrite(tree, change)
+
+    def conditions(self, node: Tree) -> Tree:
+        """An item of FROM, in the subqueries of whose conditions tables are read completed."""
+        if node["type"] == "JOIN":
+            left, right = self.conditions(node["left"]), self.conditions(node["right"])
+            return {**node, "left": left, "right": right, "condition": self.inside(node["condition"])}
+        if node["type"] == "SUBQUERY" and "from_table" in node["subquery"]["node"]:
+            inner = node["subquery"]["node"]
+            inner = {**inner, **{key: self.inside(part) for key, part in inner.items() if key in CLAUSES}}
+            inner["from_table"] = self.conditions(inner["from_table"])
+            return {**node, "subquery": {**node["subquery"], "node": inner}}
+        return node
+
+    def _scan(self, table: Table, read: Read) -> "_Scan":
+        statistics = self._engine.statistics(table)
+        dirty = statistics.dirty
+        asked = tuple(sorted(read.asked & dirty))
+        completed = read.completed & dirty
+        if self._base:
+            completed |= {name for name in dirty if not (self._imputers and not_imputable(statistics, name))}
+        completed = _without_derived(statistics, completed)
+        key = repr((table, asked, () if self._imputers else sorted(completed)))
+        if key not in self._found:
+            self._found[key] = _Scan(self._engine.temporary.fresh("view"), table, asked)
+        for scan in self._found.values():  # one table, one completion
+            if scan.table == table and self._imputers:
+                scan.completed_columns |= completed
+        self._found[key].completed_columns |= completed
+        return self._found[key]
+
+
+def _without_derived(statistics: Statistics, names: Collection[str]) -> set[str]:
+    """The columns that have to be completed for some: of derived ones those that they are computed from."""
+    policies, columns = statistics.policies, statistics.columns
+    every = {*names, *derivation.behind(policies, columns, names)}
+    return (every - derivation.derivations(policies, columns).keys()) & statistics.dirty
+
+
+@dataclass(slots=True)
+class _Scan:
+    """A table to be completed: the columns that something examines, those that are asked about, whether row ids are."""
+
+    name: str
+    table: Table
+    asked: tuple[str, ...]
+    row_ids: bool = False
+    completed_columns: set[str] = field(default_factory=set)
+    deciding: set[str] = field(default_factory=set)
+
+    def completed(self, engine: DuckDB, imputers: Sequence[Imputer]) -> Completed:
+        """The block that completes it."""
+        scan = Scan(self.table, self.table.name)
+        columns = frozenset(Column(scan.alias, name) for name in self.completed_columns)
+        decided = frozenset(Column(scan.alias, name) for name in self.deciding)
+        query = replace(search.reading(scan, columns), deciding=decided)
+        problem = Problem(query, {scan.alias: engine.statistics(self.table)}, imputers)
+        return Completed(self.name, problem, search.completing(problem), self.asked, self.row_ids)

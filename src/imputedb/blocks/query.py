@@ -1,0 +1,65 @@
+"""One query made a block: planned, or written with the reason why it is not."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from imputedb.blocks.block import ANSWER, Planned, Written
+from imputedb.blocks.completed import Scans
+from imputedb.blocks.reads import Reads
+from imputedb.engines.duckdb.catalog import functions
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.errors import Unplanned
+from imputedb.imputers.protocol import Imputer
+from imputedb.planning import search
+from imputedb.planning.problem import Problem
+from imputedb.sql.ast import Tree
+from imputedb.sql.bind import bind
+from imputedb.sql.subqueries import CLAUSES
+
+
+class Making:
+    """Makes blocks of the queries of one statement."""
+
+    def __init__(
+        self, engine: DuckDB, reads: Reads, scans: Scans, imputers: Sequence[Imputer], *, base: bool, always: bool
+    ) -> None:
+        self._engine = engine
+        self._reads = reads
+        self._scans = scans
+        self._imputers = imputers
+        self._base = base
+        self._always = always
+
+    def block(self, name: str, node: Tree, columns: Sequence[str]) -> Planned | Written:
+        """The block of a query whose rows go under a name, planned if it can be."""
+        reason = "every table is completed first"
+        if not self._base:
+            asked = self._always and name == ANSWER and node["type"] == "SELECT_NODE"
+            if not self._reads.dirty(node) and not asked:
+                return Written(name, columns, node, "")
+            try:
+                return self._planned(name, node, columns)
+            except Unplanned as error:
+                reason = str(error)
+        return Written(name, columns, self._scans.lowered(node), reason)
+
+    def _planned(self, name: str, node: Tree, columns: Sequence[str]) -> Planned:
+        if node["type"] != "SELECT_NODE":
+            raise Unplanned("a set operation whose parts do not stand on their own")
+        inside = {**node, **{key: self._scans.inside(part) for key, part in node.items() if key in CLAUSES}}
+        inside["from_table"] = self._scans.conditions(node["from_table"])
+        written, known = self._engine.texts.written, functions(self._engine)
+        query = bind(inside, columns, self._reads.sources, written, known, self._reads.deciding)
+        statistics = {scan.alias: self._engine.statistics(scan.table) for scan in query.sources}
+        problem = Problem(query, statistics, self._imputers)
+        twice = _read_twice(problem)
+        if twice and self._imputers:
+            raise Unplanned(f"{twice} of one table are read under two names, and each cell has one value")
+        return Planned(name, columns, problem, search.plan(problem))
+
+
+def _read_twice(problem: Problem) -> str:
+    """The columns, in words, that miss values and are examined of more than one scan of their table."""
+    tables = {scan.alias: scan.table for scan in problem.query.sources}
+    counts = Counter((tables[column.relation], column.name) for column in problem.columns)
+    return ", ".join(sorted({name for (_, name), count in counts.items() if count > 1}))

@@ -1,0 +1,186 @@
+"""The border of imputedb: every call of a user's passes it, and no exception but ours comes out."""
+
+import inspect
+import os
+from collections.abc import Callable, Collection, Mapping
+from functools import wraps
+from traceback import clear_frames, extract_tb
+from types import FunctionType
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+import duckdb
+
+from imputedb import arguments, duckdb_errors
+from imputedb.errors import DataError, Error, InternalError, QueryError, StorageError
+
+Given = TypeVar("Given")
+Parameters = ParamSpec("Parameters")
+Kind = TypeVar("Kind")
+
+_CALLBACKS = ("progress", "watch", "analysis")
+"""Parameters that are functions of the user's: what they raise is the user's too."""
+
+_DUNDERS = ("__iter__", "__len__", "__repr__")
+
+
+class Passage(Protocol):
+    """A way through the border: runs work, and puts things in order where it fails."""
+
+    def __call__(self, work: Callable[[], Any], /) -> Any:
+        """What the work gives."""
+
+
+def public(passage: Callable[[Any], Passage], apart: Collection[str] = ()) -> Callable[[type[Kind]], type[Kind]]:
+    """A decorator of a class whose public methods, but for some, pass the border by the passage of their object."""
+
+    def decorated(kind: type[Kind]) -> type[Kind]:
+        for name, member in list(vars(kind).items()):
+            if isinstance(member, FunctionType) and name not in apart and (name[0] != "_" or name in _DUNDERS):
+                setattr(kind, name, _passing(member, lambda given: passage(given[0]) if given else outside))
+        return kind
+
+    return decorated
+
+
+def bordered(function: Callable[Parameters, Given]) -> Callable[Parameters, Given]:
+    """A function that passes the border, and belongs to no database."""
+    passing: Callable[Parameters, Given] = _passing(function, lambda _: outside)
+    return passing
+
+
+def outside(work: Callable[[], Given], /) -> Given:
+    """The passage of what belongs to no database."""
+    try:
+        return work()
+    except BaseException as error:
+        if not isinstance(error, Error):
+            clear_frames(error.__traceback__)  # what was written beside a file is let go of now
+        raise_ours(error)
+        raise
+
+
+def raise_ours(error: BaseException) -> None:
+    """Raises an error of ours for an exception that is not; a warning stays what it is for who makes errors of them."""
+    if is_interrupted(error):
+        raise KeyboardInterrupt from error
+    if isinstance(error, Exception) and not isinstance(error, Error | Warning):
+        raise ours(error) from error
+
+
+def is_interrupted(error: BaseException) -> bool:
+    """Whether an error is DuckDB's word for a Ctrl-C that it met in a statement on the main thread."""
+    return isinstance(error, RuntimeError) and str(error) == "Query interrupted"
+
+
+def ours(error: Exception) -> Error:
+    """Another's exception as one of ours."""
+    match error:
+        case Error():
+            return error
+        case duckdb.Error():
+            return _of_duckdb(error)
+        case MemoryError():
+            return DataError(f"out of memory: {error or 'an array does not fit'}")
+        case RecursionError():
+            return QueryError("this is nested deeper than can be answered: take it apart")
+        case OSError():
+            return StorageError(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}")
+        case UnicodeError():
+            return QueryError(f"a text is not valid Unicode: {error}")
+        case _:
+            where = extract_tb(error.__traceback__)[-1]
+            place = f"{os.path.basename(where.filename)}, line {where.lineno}"
+            return InternalError(f"{type(error).__name__}: {error} ({place}); please report it")
+
+
+def _of_duckdb(error: duckdb.Error) -> Error:
+    """DuckDB's error: what cannot be read or written, what memory cannot hold, or a refusal."""
+    reason = (str(error).partition(": ")[2] or str(error)).partition("\n")[0]
+    match error:
+        case duckdb.ConnectionException() if "closed" in reason:
+            return StorageError("the database is closed: read results before closing it")
+        case duckdb.OutOfMemoryException():
+            return DataError(f"out of memory: {reason}")
+        case duckdb.IOException() | duckdb.FatalException() | duckdb.InternalException():
+            return StorageError(reason)
+        case _:
+            return duckdb_errors.translated(error)
+
+
+class _Theirs(BaseException):
+    """Carries through the border what a function of the user's raised, or Python when a call was none."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+
+class _Relay:
+    """A function of the user's, and what it has raised."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self.raised: BaseException | None = None
+
+    def __call__(self, *given: Any) -> Any:
+        try:
+            return self._function(*given)
+        except BaseException as error:
+            self.raised = error
+            raise
+
+
+def _passing(function: Callable[..., Any], passage: Callable[[tuple[Any, ...]], Passage]) -> Callable[..., Any]:
+    signature = inspect.signature(function)
+    places = {name: place for place, name in enumerate(signature.parameters) if name in _CALLBACKS}
+
+    @wraps(function)
+    def passing(*given: Any, **named: Any) -> Any:
+        relays: list[_Relay] = []
+        if places:
+            given, named = _relayed(places, given, named, relays)
+
+        def work() -> Any:
+            _check_kinds(signature, given, named)
+            try:
+                return function(*given, **named)
+            except BaseException as error:
+                uncalled = isinstance(error, TypeError) and error.__traceback__ and error.__traceback__.tb_next is None
+                if uncalled or any(relay.raised is error for relay in relays):
+                    raise _Theirs(error) from None
+                raise
+
+        theirs: BaseException
+        try:
+            return passage(given)(work)
+        except _Theirs as carried:
+            theirs = carried.error
+        raise theirs
+
+    return passing
+
+
+def _check_kinds(signature: inspect.Signature, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+    """Refuses arguments that are not of the kind that their parameters say they are."""
+    try:
+        bound = signature.bind(*given, **named).arguments
+    except TypeError:  # Python says so when it is called
+        return
+    for name, value in bound.items():
+        if signature.parameters[name].kind is not inspect.Parameter.VAR_POSITIONAL:
+            arguments.of_kind(name, str(signature.parameters[name].annotation), value)
+
+
+def _relayed(
+    places: Mapping[str, int], given: tuple[Any, ...], named: dict[str, Any], relays: list[_Relay]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments in which functions of the user's are relayed."""
+
+    def relayed(value: Any) -> Any:
+        if not callable(value):
+            return value
+        relays.append(_Relay(value))
+        return relays[-1]
+
+    by_place = [relayed(value) if place in places.values() else value for place, value in enumerate(given)]
+    return tuple(by_place), {name: relayed(value) if name in places else value for name, value in named.items()}

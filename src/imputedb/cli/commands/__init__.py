@@ -1,0 +1,1 @@
+"""The subcommands of `imputedb`, a module a group."""

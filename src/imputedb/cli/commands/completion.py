@@ -1,0 +1,141 @@
+"""Commands about completed data sets: make them, fit to them, report on them, pool estimates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from imputedb.cli.database import opened, shown_progress
+from imputedb.cli.options import listed, number_of_cycles, parameters, trial_imputer, with_params, with_trial
+from imputedb.errors import StorageError
+
+if TYPE_CHECKING:
+    from imputedb.completion.completed import Completed
+
+
+@click.command()
+@click.argument("db")
+@click.argument("source")
+@click.option("--out", required=True, metavar="DIR", help="Where the run appears when it is complete.")
+@click.option("--m", type=int, default=20, show_default=True, help="Completed data sets.")
+@click.option("--imputer", default="pmm", show_default=True, help="pmm, norm, logistic, multinomial, ordered, tree...")
+@click.option("--seed", type=int, default=0, show_default=True, help="One seed gives one run.")
+@click.option("--columns", help="Columns to fill, with commas; all incomplete ones unless given.")
+@click.option("--flags/--no-flags", default=True, help="A boolean COLUMN__imputed beside each filled column.")
+@click.option("--long", is_flag=True, help="One file with .imp and .id, rather than one a data set.")
+@click.option("--cycles", default="auto", show_default=True, help="How often each column is drawn anew, or auto.")
+@with_params
+@with_trial
+def impute(
+    db: str,
+    source: str,
+    out: str,
+    m: int,
+    imputer: str,
+    seed: int,
+    columns: str | None,
+    cycles: str,
+    *,
+    flags: bool,
+    long: bool,
+    params: tuple[str, ...],
+    treatment: str | None,
+    reference: str | None,
+    visits: str,
+    covariates: str,
+) -> None:
+    """Write m completed copies of SOURCE, a table or a SELECT over the database DB, with a manifest.
+
+    All of it or nothing; a run that was killed is taken up where it stopped.
+    """
+    with opened(db) as database, shown_progress() as progress:
+        wanted = None if columns is None else listed(columns)
+        one = trial_imputer(imputer, treatment, reference, visits, covariates) or imputer
+        done = database.impute(
+            source,
+            out,
+            m=m,
+            imputer=one,
+            seed=seed,
+            columns=wanted,
+            flags=flags,
+            long=long,
+            cycles=number_of_cycles(cycles),
+            progress=progress,
+            params=parameters(source, params),
+        )
+    _show(done)
+
+
+@click.command()
+@click.argument("db")
+@click.argument("folder", metavar="DIR")
+@click.option("--cycles", type=int, required=True, help="How many more.")
+def more(db: str, folder: str, cycles: int) -> None:
+    """Run more cycles of the chains of the completed data sets in DIR: what asking for all at once gives."""
+    with opened(db) as database, shown_progress() as progress:
+        _show(database.more(folder, cycles, progress=progress))
+
+
+def _show(done: Completed) -> None:
+    from imputedb.cli.output.tables import printed, rows_table
+    from imputedb.completion.completed import described
+
+    click.echo(printed(rows_table(["column", "method", "imputed", "R-hat", "notes"], described(done))), err=True)
+    for said in done.chains:
+        click.echo(f"note: {said}", err=True)
+    for name, reason in done.manifest["left"].items():
+        click.echo(f"warning: {name} is left as it is: {reason}", err=True)
+    for warning in done.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    for file in done.files:
+        click.echo(str(file))
+
+
+@click.command()
+@click.argument("folder", metavar="DIR")
+@click.argument("formula")
+@click.option("--model", default="ols", show_default=True, help="ols, logit, probit, poisson, mnlogit, quantreg...")
+@click.option("--df-complete", type=float, help="Degrees of freedom of the complete data; the fits' own unless given.")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
+def analyze(folder: str, formula: str, model: str, df_complete: float | None, form: str) -> None:
+    """Fit FORMULA to each completed data set in DIR, and pool the fits."""
+    from imputedb.cli.output.answers import write_pool
+    from imputedb.completion.completed import opened as opened_run
+
+    write_pool(opened_run(folder).analyze(formula, model, df_complete=df_complete), form)
+
+
+@click.command()
+@click.argument("folder", metavar="DIR")
+@click.option("--out", required=True, metavar="FILE", help="The page, all of it in one file.")
+@click.option("--pictures", metavar="DIR", help="Where its pictures go one by one.")
+@click.option("--format", "form", type=click.Choice(["png", "svg"]), default="png", help="Of these pictures.")
+def report(folder: str, out: str, pictures: str | None, form: str) -> None:
+    """Write an HTML page about the completed data sets in DIR: patterns, densities, chains, Little's test."""
+    from imputedb.completion.completed import opened as opened_run
+
+    opened_run(folder).report(out, pictures, form)
+    click.echo(out)
+
+
+@click.command()
+@click.argument("file")
+@click.option("--df-complete", type=float, help="Degrees of freedom of the complete data; infinite unless given.")
+@click.option("--df", "rule", default="barnard-rubin", show_default=True, help="barnard-rubin, rubin1987 or normal.")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
+def pool(file: str, df_complete: float | None, rule: str, form: str) -> None:
+    """Pool the estimates in FILE, a CSV or Parquet table with columns term, estimate and std.error."""
+    import duckdb
+
+    from imputedb.cli.output.answers import write_pool
+    from imputedb.inference.pooling import pool as pooled
+
+    try:
+        with duckdb.connect() as reader:
+            columns = reader.execute("SELECT * FROM query_table([?])", [file]).fetchnumpy()
+    except duckdb.Error as error:
+        reason = str(error).partition(": ")[2] or str(error)
+        raise StorageError(f"cannot read {file}: {reason.splitlines()[0]}") from error
+    write_pool(pooled(columns, df_complete=df_complete, df=rule), form)

@@ -1,0 +1,85 @@
+"""Commands that judge imputers: how wrong they are where the truth is known, and which rows a value comes from."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+import click
+
+from imputedb.cli.database import opened, shown_progress
+from imputedb.cli.options import listed
+
+
+@click.command()
+@click.argument("db")
+@click.argument("table")
+@click.option("--imputer", default="tree,knn,mean,hotdeck", show_default=True, help="Those to compare, with commas.")
+@click.option("--share", type=float, default=0.1, show_default=True, help="Of the cells (own: of the rows) to hide.")
+@click.option("--pattern", type=click.Choice(["mcar", "own"]), default="mcar", help="own: as they go missing together.")
+@click.option("--by", metavar="COLUMN", help="Error and bias for each value of this column.")
+@click.option("--column", "columns", multiple=True, help="Judge by this column; repeatable.")
+@click.option("--seed", type=int, default=0, show_default=True, help="One seed hides the same cells.")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
+@click.option("--chart", metavar="FILE", help="Also draw the errors, into a .png or .svg file.")
+def evaluate(
+    db: str,
+    table: str,
+    imputer: str,
+    share: float,
+    pattern: Literal["mcar", "own"],
+    by: str | None,
+    columns: tuple[str, ...],
+    seed: int,
+    form: str,
+    chart: str | None,
+) -> None:
+    """Hide observed cells of TABLE, fill them with imputers, and show how wrong each is."""
+    from imputedb.cli.output import evaluation
+
+    if chart:
+        evaluation.check_chart(chart)
+    with opened(db) as database, shown_progress() as progress:
+        found = database.evaluate(
+            table,
+            imputer=listed(imputer),
+            share=share,
+            pattern=pattern,
+            by=by,
+            columns=columns,
+            seed=seed,
+            progress=progress,
+        )
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
+    written = {"table": evaluation.as_table, "csv": evaluation.as_csv, "json": evaluation.as_json}
+    click.echo(written[form](found), nl=False)
+    if chart:
+        evaluation.draw(found, chart)
+
+
+@click.command()
+@click.argument("db")
+@click.argument("table")
+@click.argument("column")
+@click.argument("row")
+@click.option("-k", "k", type=int, default=20, show_default=True, help="Neighbours.")
+@click.option("--metric", default="gower", show_default=True, help="gower, euclidean, manhattan or cosine.")
+@click.option("--weights", type=click.Choice(["learnt", "equal"]), default="learnt", help="Of the columns.")
+@click.option("--salt", metavar="SECRET", help="Name rows by hashes that only who knows it can resolve.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def why(
+    db: str, table: str, column: str, row: str, k: int, metric: str, weights: str, salt: str | None, form: str
+) -> None:
+    """Show which rows the imputer knn takes the value of a cell from: COLUMN of TABLE where its key is ROW."""
+    from imputedb.cli.output.why import as_text
+    from imputedb.imputers.knn import KNN
+
+    learnt: Literal["learnt"] | None = "learnt" if weights == "learnt" else None
+    with opened(db) as database:
+        imputer = KNN(k=k, metric=metric, weights=learnt)  # type: ignore[arg-type]
+        found = database.why(table, column, row, imputer=imputer, salt=salt)
+    if form == "json":
+        click.echo(json.dumps(found.data(), indent=2, ensure_ascii=False))
+    else:
+        click.echo(as_text(found), nl=False)

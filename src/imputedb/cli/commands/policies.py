@@ -1,0 +1,69 @@
+"""Commands about policies: show them, write them to a file, put those of a file into a database."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from imputedb.cli.database import opened
+
+
+@click.group()
+def policy() -> None:
+    """How missing values are dealt with, by column: show it, export it, apply it."""
+
+
+@policy.command()
+@click.argument("db")
+@click.argument("table", required=False)
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
+def show(db: str, table: str | None, form: str) -> None:
+    """Show the policies and declared missing values of one TABLE or of all."""
+    from imputedb.cli.output.tables import printed, rows_table
+
+    with opened(db) as database:
+        said = {(name, column): words for name, column, words in database.policies(table)}
+        codes = {(name, column): list(values) for name, column, values in database.declared(table)}
+    names = ["table", "column", "policy", "missing"]
+    rows = [(*place, said.get(place), codes.get(place, [])) for place in sorted(said.keys() | codes.keys())]
+    if form == "json":
+        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2, ensure_ascii=False))
+        return
+    texts = [(*row[:2], row[2] or "", ", ".join(row[3])) for row in rows]
+    if form == "csv":
+        csv.writer(sys.stdout, lineterminator="\n").writerows([names, *texts])
+    else:
+        click.echo(printed(rows_table(names, texts)))
+
+
+@policy.command()
+@click.argument("db")
+@click.option("--out", metavar="FILE", help="Write to a file, all of it or nothing; standard output unless given.")
+def export(db: str, out: str | None) -> None:
+    """Write all policies and declared missing values of the database DB as TOML."""
+    with opened(db) as database:
+        text = database.export_policies(out)
+    if out is None:
+        click.echo(text, nl=False)
+
+
+@policy.command()
+@click.argument("db")
+@click.argument("file")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--exact", is_flag=True, help="Forget what is said of columns that FILE does not name.")
+def apply(db: str, file: str, *, dry_run: bool, exact: bool) -> None:
+    """Make the database DB say of columns what FILE says; everything is checked before anything is changed.
+
+    What changes is shown: lines that go with a minus, lines that come with a plus.
+    """
+    with opened(db) as database:
+        changes = database.apply_policies(Path(file), dry_run=dry_run, exact=exact)
+    for change in changes:
+        click.echo(str(change))
+    done = "would change" if dry_run else "changed"
+    click.echo(f"{len(changes)} column{'s' * (len(changes) != 1)} {done}", err=True)

@@ -1,0 +1,192 @@
+"""Commands that ask the database: a query, its plan, the plans there are, a prompt."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+from click.core import ParameterSource
+
+from imputedb.cli.database import opened, shown_progress
+from imputedb.cli.options import (
+    listed,
+    number_of_cycles,
+    number_of_draws,
+    parameters,
+    trial_imputer,
+    with_params,
+    with_planning,
+    with_trial,
+)
+from imputedb.errors import QueryError
+
+if TYPE_CHECKING:
+    from imputedb.inference.estimate import Question
+
+
+@click.command()
+@click.argument("db")
+@click.argument("sql")
+@with_planning
+@with_params
+@click.option("--m", "draws", default="1", show_default=True, help="Draws for intervals, or auto; 1: none.")
+@click.option("--interval", type=click.Choice(["population", "answer"]), default="population", help="What it is about.")
+@click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals' confidence.")
+@click.option(
+    "--method", type=click.Choice(["imputation", "aipw", "ml", "bounds"]), default="imputation", help="Of answering."
+)
+@click.option("--cycles", default="auto", show_default=True, help="How often columns are drawn anew, or auto.")
+@click.option("--measure", "measures", multiple=True, metavar="NAME", help="An installed package's; repeatable.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json", "parquet"]),
+    help="Of the rows; by the end of FILE unless given, else a table.",
+)
+@click.option("--output", metavar="FILE", help="Write to a file (.csv, .json, .parquet, .txt), all of it or nothing.")
+@with_trial
+def query(
+    db: str,
+    sql: str,
+    alpha: float,
+    imputer: str,
+    seed: int,
+    strategy: str,
+    draws: str,
+    interval: Question,
+    level: float,
+    method: Literal["imputation", "aipw", "ml", "bounds"],
+    cycles: str,
+    form: str | None,
+    output: str | None,
+    params: tuple[str, ...],
+    measures: tuple[str, ...],
+    treatment: str | None,
+    reference: str | None,
+    visits: str,
+    covariates: str,
+) -> None:
+    """Answer SQL over the database DB as if nothing were missing."""
+    from imputedb.cli.output.answers import write
+    from imputedb.files import check_place
+
+    form = form or _format_of(output)
+    if form == "parquet" and output is None:
+        raise QueryError("parquet is no text: give --output FILE")
+    if output is not None:
+        check_place(output)
+    _check_has_intervals(draws, method)
+    with opened(db) as database, shown_progress() as progress:
+        result = database.sql(
+            sql,
+            parameters(sql, params),
+            alpha=alpha,
+            imputer=trial_imputer(imputer, treatment, reference, visits, covariates) or listed(imputer),
+            seed=seed,
+            strategy=strategy,
+            m=number_of_draws(draws),
+            interval=interval,
+            level=level,
+            method=method,
+            cycles=number_of_cycles(cycles),
+            measures=measures,
+            progress=progress,
+        )
+        write(result, form, output)
+
+
+_FORMATS = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".txt": "table"}
+
+
+def _format_of(output: str | None) -> str:
+    """The format that a file's name asks for.
+
+    Raises:
+        QueryError: it asks for none that there is.
+    """
+    if output is None:
+        return "table"
+    suffix = Path(output).suffix.lower()
+    if suffix not in _FORMATS:
+        raise QueryError(f"{output}: files end in {', '.join(_FORMATS)}; for another name add --format csv, say")
+    return _FORMATS[suffix]
+
+
+def _check_has_intervals(draws: str, method: str) -> None:
+    source = click.get_current_context().get_parameter_source
+    for name in ("interval", "level"):
+        if source(name) is ParameterSource.COMMANDLINE and draws == "1" and method == "imputation":
+            raise QueryError(f"--{name} is of intervals, and one draw has none: add --m 20, or --method aipw")
+
+
+@click.command()
+@click.argument("db")
+@click.argument("sql")
+@with_planning
+@with_params
+@click.option("--analyze", is_flag=True, help="Run it, and show actual rows and times beside the estimates.")
+@click.option("--format", "form", type=click.Choice(["tree", "json", "dot"]), default="tree")
+def explain(
+    db: str,
+    sql: str,
+    alpha: float,
+    imputer: str,
+    seed: int,
+    strategy: str,
+    form: str,
+    params: tuple[str, ...],
+    *,
+    analyze: bool,
+) -> None:
+    """Show the plan that answers SQL over the database DB."""
+    with opened(db) as database:
+        explanation = database.explain(
+            sql,
+            parameters(sql, params),
+            alpha=alpha,
+            imputer=listed(imputer),
+            seed=seed,
+            strategy=strategy,
+            analyze=analyze,
+        )
+        match form:
+            case "json":
+                click.echo(json.dumps(explanation.data(), indent=2, ensure_ascii=False))
+            case "dot":
+                click.echo(explanation.dot())
+            case _:
+                click.echo(explanation.text)
+
+
+@click.command()
+@click.argument("db")
+@click.argument("sql")
+@click.option(
+    "--imputer", default="tree", show_default=True, help="tree, knn, pmm, mean, hotdeck, drop...; several with commas."
+)
+@with_params
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+def frontier(db: str, sql: str, imputer: str, form: str, params: tuple[str, ...]) -> None:
+    """Show every plan that no other beats in both penalty and time, and the alphas that pick it."""
+    from imputedb.cli.output.tables import frontier_table, printed
+
+    with opened(db) as database:
+        found = database.frontier(sql, parameters(sql, params), imputer=listed(imputer))
+        if form == "json":
+            click.echo(json.dumps([point.data() for point in found or ()], indent=2, ensure_ascii=False))
+        elif found is None:
+            click.echo("nothing missing is read: DuckDB runs the text as it stands")
+        else:
+            click.echo(printed(frontier_table(found)))
+
+
+@click.command()
+@click.argument("db")
+def shell(db: str) -> None:
+    """Ask the database DB at a prompt, with history and completion."""
+    from imputedb.cli.shell import Shell
+
+    with opened(db, create=True) as database:
+        Shell(database).loop()

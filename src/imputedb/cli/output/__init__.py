@@ -1,0 +1,1 @@
+"""Results as text at a terminal: tables, answers, evaluations, provenance."""

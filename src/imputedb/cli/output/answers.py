@@ -1,0 +1,181 @@
+"""Answers in the formats of `imputedb query`."""
+
+import csv
+import io
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+import click
+
+from imputedb.cli.output.tables import printed, rows_table
+from imputedb.diagnostics.likelihood import Likely
+from imputedb.inference.doubly_robust import Robust
+from imputedb.inference.estimate import Estimate
+from imputedb.inference.pooling import Pool
+from imputedb.result import Report, Result
+
+
+def write(result: Result, form: str, output: str | None) -> None:
+    """Writes an answer to standard output or to a file, and its warnings to standard error."""
+    remark(result.report)
+    if form == "parquet" and output is not None:
+        result.write(output, form)
+        return
+    text = {"table": as_table, "csv": as_csv, "json": as_json}[form](result)
+    if output is None:
+        sys.stdout.write(text)
+        return
+    from imputedb.files import published
+
+    with published(output) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+
+
+def remark(report: Report) -> None:
+    """What a reader of the answer must know, to standard error."""
+    for warning in report.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    for note in report.notes:
+        click.echo(f"note: {note}", err=True)
+
+
+def write_pool(pool: Pool, form: str) -> None:
+    """Writes pooled estimates to standard output: a table of the main columns, or all columns as CSV or JSON."""
+    if form == "table":
+        click.echo(str(pool))
+        return
+    table = pool.table()
+    if form == "json":
+        click.echo(json.dumps({name: [_plain(cell) for cell in cells] for name, cells in table.items()}))
+        return
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(table)
+    writer.writerows(zip(*table.values(), strict=True))
+
+
+def as_table(result: Result) -> str:
+    """Rows in a drawn table, with a line of what was done."""
+    rows = result.fetchall()
+    if not result.has_estimates:
+        return f"{printed(rows_table(result.columns, rows))}\n\n{summary(result.report, len(rows))}\n"
+    columns, shown = with_intervals(result, rows)
+    return f"{printed(rows_table(columns, shown))}\n\n{summary(result.report, len(rows))}\n{about(result)}\n"
+
+
+def with_intervals(result: Result, rows: Sequence[Sequence[object]]) -> tuple[list[str], list[list[object]]]:
+    """A pooled answer to be looked at: estimates with their interval, and the fraction of missing information."""
+    numbers = {name for row in result.estimates for name in row}
+    parts = {f"{name}_{part}" for name in numbers for part in ("se", "low", "high")}
+    kept = [place for place, name in enumerate(result.columns) if name not in parts]
+    shown = [
+        [_shown(row[place], result.columns[place], known) for place in kept]
+        for row, known in zip(rows, result.estimates, strict=True)
+    ]
+    titles = [result.columns[place] for place in kept]
+    short = [f"fmi {title.removesuffix('_fmi')}" if title.removesuffix("_fmi") in numbers and title.endswith("_fmi")
+             else title for title in titles]  # fmt: skip
+    return short, shown
+
+
+def _shown(value: object, name: str, known: Mapping[str, Estimate | Robust | Likely]) -> object:
+    if name in known:
+        low, high = known[name].interval()
+        at = f"{known[name].estimate:.6g}"
+        return at if math.isnan(low) else f"{at} [{low:.6g}, {high:.6g}]"
+    if isinstance(value, float) and (name.endswith("_fmi") or name == "in_draws"):
+        return f"{value:.0%}"
+    return value
+
+
+def about(result: Result) -> str:
+    """What intervals are about and stand on, in a line."""
+    one = next((one for row in result.estimates for one in row.values()), None)
+    if one is None:
+        return f"pooled of {result.report.m} draws"
+    what = {
+        "population": "for the population that the table is a sample of",
+        "answer": "for the answer if nothing were missing",
+    }[one.question]
+    how = {"aipw": "doubly robust", "ml": "maximum likelihood"}.get(
+        result.report.strategy, f"pooled of {result.report.m} draws"
+    )
+    chains = result.report.convergence
+    moved = f"; R-hat at worst {chains.rhat:.3f} ({chains.statistic})" if chains else ""
+    return f"{how}; {one.level:.0%} intervals {what}, missing at random assumed{moved}"
+
+
+def summary(report: Report, rows: int) -> str:
+    """What was done, in a line."""
+    done = f"{rows:,} row{'' if rows == 1 else 's'} in {report.planning_ms + report.execution_ms:.1f} ms"
+    if report.strategy == "verbatim":
+        return f"{done}; nothing missing was read"
+    if report.strategy in ("aipw", "ml", "bounds"):
+        return f"{done}; nothing was imputed"
+    cells = ", ".join(_filled(report, column, count) for column, count in report.imputed.items() if count) or "nothing"
+    spared = f" ({sum(report.avoided.values()):,} more were not needed)" if report.avoided else ""
+    return f"{done}; penalty {report.penalty:.4f}; imputed {cells}{spared}; dropped {report.dropped:,} rows"
+
+
+def _filled(report: Report, column: str, count: int) -> str:
+    """Cells of a column, with what filled them where that is none of the imputers that were asked for."""
+    method = report.methods.get(column, "")
+    return f"{count:,} of {column}" + ("" if method in report.imputer.split(",") else f" by {method}")
+
+
+def as_csv(result: Result) -> str:
+    """Rows as CSV with a header, NULL as nothing."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(result.columns)
+    writer.writerows(result.fetchall())
+    return text.getvalue()
+
+
+def as_json(result: Result) -> str:
+    """Columns, rows and report."""
+    return json.dumps(as_data(result), ensure_ascii=False) + "\n"
+
+
+def as_data(result: Result) -> dict[str, Any]:
+    """Columns, rows and report as JSON-ready data."""
+    report = result.report
+    wanted = ("alpha", "imputer", "seed", "penalty", "strategy", "planning_ms", "execution_ms")
+    known = asdict(report)
+    return {
+        "columns": result.columns,
+        "rows": [[_plain(value) for value in row] for row in result.fetchall()],
+        "report": {
+            **{name: known[name] for name in wanted},
+            "plan": result.plan,
+            "imputed": dict(report.imputed),
+            "methods": dict(report.methods),
+            "policies": dict(report.policies),
+            "avoided": dict(report.avoided),
+            "dropped": report.dropped,
+            "warnings": list(report.warnings),
+            "notes": list(report.notes),
+            "convergence": _plain(known["convergence"]),
+        },
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: decimals as numbers, NaN and infinities as text, moments in ISO 8601."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case Decimal():
+            return float(value)
+        case list() | tuple():
+            return [_plain(part) for part in value]
+        case dict():
+            return {str(name): _plain(part) for name, part in value.items()}
+        case _:
+            return value.isoformat() if hasattr(value, "isoformat") else str(value)

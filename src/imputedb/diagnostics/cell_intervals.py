@@ -1,0 +1,368 @@
+"""An interval for each imputed cell, or a set of categories, with the coverage that was measured on hidden cells."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb import arguments
+from imputedb.algebra.column import Column
+from imputedb.diagnostics.evaluation import others
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.errors import CannotImpute, DataError
+from imputedb.execution.table import Stored, shown, stored
+from imputedb.imputers.hiding import hidden, own
+from imputedb.imputers.protocol import Array, Cells, Imputer, Progress, Rows
+from imputedb.imputers.random import keyed
+from imputedb.imputers.request import Request
+from imputedb.statistics.conformal import needed, two_sided, upper
+from imputedb.statistics.policy import Policy
+from imputedb.statistics.table import Kind
+
+Flags = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Pattern = tuple[str, ...]
+
+DRAWS = 20
+"""Imputations a cell from which the chances of categories are counted."""
+CATEGORICAL = (Kind.CATEGORY, Kind.BOOLEAN)
+
+
+@dataclass(frozen=True, slots=True)
+class CellInterval:
+    """One imputed cell.
+
+    Attributes:
+        row: the value of the table's key, or its rowid where there is none.
+        value: the single value that the imputer gives; None where the column's policy leaves the cell missing, because
+            it is not known precisely enough (MISSING BELOW).
+        low: the lower end of its interval; None of categories.
+        high: the upper end.
+        categories: that it may be, the likeliest first; empty of numbers.
+        missing: the other columns that its row lacks.
+    """
+
+    row: object
+    value: object
+    low: object | None
+    high: object | None
+    categories: tuple[object, ...]
+    missing: Pattern
+
+
+@dataclass(frozen=True, slots=True)
+class PatternCoverage:
+    """How intervals did on the hidden cells of one pattern of missingness.
+
+    Attributes:
+        missing: the other columns that rows of the pattern lack.
+        cells: imputed ones.
+        calibrated: hidden cells that the threshold was learnt from, of all patterns where `pooled`.
+        checked: further hidden cells that the coverage was measured on.
+        coverage: the share of these whose interval or set holds the truth; NaN where there are none.
+        width: of the intervals; of sets the mean number of categories.
+        pooled: whether the pattern had too few hidden cells, and has the threshold of all patterns together.
+    """
+
+    missing: Pattern
+    cells: int
+    calibrated: int
+    checked: int
+    coverage: float
+    width: float
+    pooled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CellIntervals:
+    """The imputed cells of a column.
+
+    Attributes:
+        table: its name.
+        column: its name.
+        key: the column that `row` is a value of.
+        imputer: what filled the column: the one that was asked for, or that the column's policy names.
+        level: that was asked for.
+        coverage: what was measured, over all patterns.
+        checked: hidden cells that it was measured on; none of them had a part in the intervals.
+        cells: by row.
+        patterns: the largest first.
+        notes: what a reader must know.
+    """
+
+    table: str
+    column: str
+    key: str
+    imputer: str
+    level: float
+    coverage: float
+    checked: int
+    cells: tuple[CellInterval, ...]
+    patterns: tuple[PatternCoverage, ...]
+    notes: tuple[str, ...]
+
+    def data(self) -> dict[str, Any]:
+        """The same as plain data: dictionaries, lists, the values as they are shown."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """The cells of a column, apart: what is asked about, what calibrates, what checks.
+
+    Attributes:
+        patterns: (n,) numbers of the rows' patterns.
+        names: of each pattern, the other columns that are missing.
+        asked: (n,) truly missing.
+        calibrates: (n,) hidden, the half that thresholds are learnt from.
+        checks: (n,) hidden, the other half.
+    """
+
+    patterns: NDArray[np.intp]
+    names: Sequence[Pattern]
+    asked: Flags
+    calibrates: Flags
+    checks: Flags
+
+
+def cell_intervals(
+    engine: DuckDB,
+    name: str,
+    column: str,
+    imputer: Imputer,
+    *,
+    level: float = 0.9,
+    share: float = 0.3,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> CellIntervals:
+    """An interval for each imputed number of a column, a set of categories for each other imputed cell.
+
+    1. A share of the rows gets the missingness of other rows, picked at random from those that lack the column
+       (`own` of `evaluation`), so that hidden cells have neighbours that are missing as those of missing cells are.
+    2. The imputer fills hidden and missing cells alike, and never sees what was hidden.
+    3. Half of the hidden cells give, for each pattern of missingness in the row, how far values are off: of numbers the
+       truth less the value; of categories 1 - the chance of the true one, counted over 20 draws. A pattern with too
+       few cells has the threshold of all patterns together.
+    4. The other half measures the coverage of just these intervals.
+
+    Warning: the coverage holds for cells that are missing as hidden ones are: regardless of values, given the pattern.
+    Where a value goes missing because of what it is, or mostly in rows of another kind, it may be lower than measured.
+
+    Args:
+        engine: where the table lives.
+        name: the table.
+        column: whose missing cells are asked about.
+        imputer: that fills in.
+        level: of the intervals and sets.
+        share: of the rows that are laid over with missingness.
+        seed: what is hidden, how it is halved, and what the imputer draws.
+        progress: told the share that is done.
+
+    Raises:
+        QueryError: no level or share of that kind.
+        UnknownName: no table or column of that name.
+        CannotImpute: the column has no observed value.
+        DataError: nothing is missing, too few cells can be hidden, or a policy is never to fill the column in.
+    """
+    level, seed = arguments.share("level", level), arguments.seed(seed)
+    share = arguments.share("share to hide", share, most=0.5, example="such as 0.3")
+    table = stored(engine, name, [column])
+    target = table.target(column)
+    cells, gaps = table.rows.columns[target], table.gaps(target)
+    if not gaps.any():
+        raise DataError(f"{table.table.name}.{target.name} has no missing value: there is no cell to give an interval")
+    if cells.missing.all():
+        raise CannotImpute(f"{table.table.name}.{target.name} has no observed value: nothing says what it could be")
+    known = {one: table.gaps(one) for one, its in table.rows.columns.items() if not its.missing.all()}
+    dirty = [one for one, gone in known.items() if table.is_imputed(one) and gone.any()]
+    laid = own(table.rows, dirty, share, seed, gaps)
+    flags = {one: flag & ~gaps for one, flag in laid.items()}  # rows that are asked about stay as they are
+    asked = table.request(imputer, hidden(table.rows, flags), dirty, seed)
+    found = asked.best(progress)
+    given = found.values[target]
+    values = asked.rows.columns[target].given(np.ma.getdata(given)).values
+    split = _split(asked.rows, target, gaps, flags[target], _unfilled(asked, target, given), seed)
+    _enough(table, target, split, level, 1 if cells.kind in CATEGORICAL else 2)
+    if cells.kind in CATEGORICAL:
+        intervals, patterns = _sets(table, cells, values, _chances(asked, target, progress), split, level)
+    else:
+        intervals, patterns = _intervals(table, cells, values, split, level, table.statistics.policy(target.name))
+    intervals, said = _left(table, table.request(imputer, table.rows, [target], seed), target, intervals)
+    return _together(table, asked, target, level, intervals, patterns, [*found.said, *others(asked), *said])
+
+
+def _left(
+    table: Stored, asked: Request, target: Column, intervals: list[CellInterval]
+) -> tuple[list[CellInterval], list[str]]:
+    """The cells, without a value where a policy leaves them missing, and how many these are."""
+    places = np.flatnonzero(asked.rows.columns[target].missing)[asked.left(target)]
+    rows = set(table.identities[places].tolist())
+    stay = [replace(one, value=None) if one.row in rows else one for one in intervals]
+    count = sum(one.value is None for one in stay)
+    return stay, [f"{count:,} cells stay missing: {asked.permit(target).policy.left}"] if count else []
+
+
+def _unfilled(asked: Request, target: Column, given: Array) -> Flags:
+    """(n,) the cells that nothing may be predicted for, as a policy says."""
+    missing = asked.rows.columns[target].missing
+    found = np.zeros(len(missing), bool)
+    found[missing] = np.ma.getmaskarray(given)
+    return found
+
+
+def _split(after: Rows, target: Column, gaps: Flags, flag: Flags, unfilled: Flags, seed: int) -> _Split:
+    """Patterns as the imputer sees them, and hidden cells halved by a hash of their rows' keys."""
+    others = [column for column in after.columns if column != target and after.columns[column].missing.any()]
+    lacking = np.array([after.columns[column].missing for column in others], bool).reshape(len(others), len(flag)).T
+    if others:
+        distinct, patterns = np.unique(lacking, axis=0, return_inverse=True)
+    else:
+        distinct, patterns = np.zeros((1, 0), bool), np.zeros(len(flag), np.intp)
+    names = [tuple(column.name for column, gone in zip(others, row, strict=True) if gone) for row in distinct]
+    half = keyed(after.keys, seed, "half") >> np.uint64(63) == 0
+    asked, flag = gaps & ~unfilled, flag & ~unfilled
+    return _Split(np.ravel(patterns), names, asked, flag & half, flag & ~half)
+
+
+def _enough(table: Stored, target: Column, split: _Split, level: float, sides: int) -> None:
+    least, there = needed(level, sides), int(split.calibrates.sum())
+    if there < least or not split.checks.any():
+        raise DataError(
+            f"{there} hidden cells of {table.table.name}.{target.name} are too few for a level of {level:g}, "
+            f"which needs {least}: ask for a lower level, a larger share, or have more rows"
+        )
+
+
+def _chances(asked: Request, target: Column, progress: Progress | None) -> Floats:
+    """(n, levels) how often each category is drawn for a cell; its share in the column counts as one more draw."""
+    cells = asked.rows.columns[target]
+    places = np.flatnonzero(cells.missing)
+    count = max(len(cells.levels), 2)
+    observed = cells.values[~cells.missing].astype(np.intp)
+    found = np.tile(np.bincount(observed, minlength=count) / len(observed), (len(cells.missing), 1))
+    for draw in asked.drawn(range(1, DRAWS + 1), progress):
+        found[places, np.ma.getdata(draw[target]).astype(np.intp)] += 1
+    return np.asarray(found / (DRAWS + 1))
+
+
+def _thresholds(split: _Split, least: int) -> Iterable[tuple[int, Flags, bool]]:
+    """Of each pattern with a missing or a checking cell: its number, the cells that calibrate it, whether pooled."""
+    for number in np.unique(split.patterns[split.asked | split.checks]):
+        mine = split.calibrates & (split.patterns == number)
+        pooled = int(mine.sum()) < least
+        yield int(number), split.calibrates if pooled else mine, pooled
+
+
+def _intervals(
+    table: Stored, cells: Cells, values: Array, split: _Split, level: float, policy: Policy
+) -> tuple[list[CellInterval], list[PatternCoverage]]:
+    single, truth = values.astype(np.float64), cells.values.astype(np.float64)
+    errors = np.zeros(len(truth))
+    np.subtract(truth, single, out=errors, where=truth != single)  # also of infinities
+    low, high = np.empty(len(truth)), np.empty(len(truth))
+    patterns = []
+    for number, calibrating, pooled in _thresholds(split, needed(level, 2)):
+        mine = split.patterns == number
+        below, above = two_sided(errors[calibrating], level)
+        low[mine], high[mine] = single[mine] + below, single[mine] + above
+        holds = (low <= truth) & (truth <= high)
+        width = above - below
+        patterns.append(_coverage(split, number, calibrating, pooled, holds, width))
+    low, high = _bounded(low, high, cells.kind, policy)
+    found = [
+        CellInterval(row, shown(values[place], cells), shown(low[place], cells), shown(high[place], cells), (), lacking)
+        for place, row, lacking in _asked(table, split)
+    ]
+    return found, patterns
+
+
+def _bounded(low: Floats, high: Floats, kind: Kind, policy: Policy) -> tuple[Floats, Floats]:
+    """Ends that are values of the column: whole numbers of integers and times, inside the range of a policy."""
+    if kind in (Kind.INTEGER, Kind.DATE, Kind.TIMESTAMP):
+        low, high = np.ceil(low), np.floor(high)
+    if isinstance(policy.low, int | float):
+        low, high = np.maximum(low, policy.low), np.maximum(high, policy.low)
+    if isinstance(policy.high, int | float):
+        low, high = np.minimum(low, policy.high), np.minimum(high, policy.high)
+    return low, np.maximum(low, high)
+
+
+def _sets(
+    table: Stored, cells: Cells, values: Array, chances: Floats, split: _Split, level: float
+) -> tuple[list[CellInterval], list[PatternCoverage]]:
+    truth = np.where(cells.missing, 0, cells.values).astype(np.intp)
+    scores = 1 - chances[np.arange(len(truth)), truth]
+    member = np.zeros(chances.shape, bool)
+    patterns = []
+    for number, calibrating, pooled in _thresholds(split, needed(level, 1)):
+        mine = split.patterns == number
+        member[mine] = 1 - chances[mine] <= upper(scores[calibrating], level)
+        member[mine, values[mine].astype(np.intp)] = True  # an empty set would say nothing
+        size = float(member[mine & (split.asked | split.checks)].sum(axis=1).mean())
+        holds = member[np.arange(len(truth)), truth]
+        patterns.append(_coverage(split, number, calibrating, pooled, holds, size))
+    found = []
+    for place, row, lacking in _asked(table, split):
+        ranked = np.argsort(-chances[place], kind="stable")
+        mine = tuple(shown(one, cells) for one in ranked if member[place, one])
+        found.append(CellInterval(row, shown(values[place], cells), None, None, mine, lacking))
+    return found, patterns
+
+
+def _coverage(
+    split: _Split, number: int, calibrating: Flags, pooled: bool, holds: Flags, width: float
+) -> PatternCoverage:
+    mine = split.patterns == number
+    checked = mine & split.checks
+    coverage = float(holds[checked].mean()) if checked.any() else float("nan")
+    asked = int((mine & split.asked).sum())
+    return PatternCoverage(
+        split.names[number], asked, int(calibrating.sum()), int(checked.sum()), coverage, width, pooled
+    )
+
+
+def _asked(table: Stored, split: _Split) -> Iterable[tuple[int, object, Pattern]]:
+    """Places of the missing cells, the values of the table's key there, and what else their rows lack, by key."""
+    places = np.flatnonzero(split.asked)
+    identities = table.identities[places]
+    order = np.argsort(identities, kind="stable")
+    for place, row in zip(places[order].tolist(), identities[order].tolist(), strict=True):
+        yield place, row, split.names[split.patterns[place]]
+
+
+def _together(
+    table: Stored,
+    asked: Request,
+    target: Column,
+    level: float,
+    cells: Sequence[CellInterval],
+    patterns: Sequence[PatternCoverage],
+    notes: Sequence[str],
+) -> CellIntervals:
+    checked = sum(one.checked for one in patterns)
+    coverage = sum(one.coverage * one.checked for one in patterns if one.checked) / checked
+    said = [f"{asked.imputer.name}: {note}" for note in notes]
+    if pooled := sum(one.cells for one in patterns if one.pooled):
+        said.append(
+            f"{pooled} of {len(cells)} cells have a pattern of missingness with too few hidden cells, and so the "
+            "threshold of all patterns together"
+        )
+    if coverage < level - 3 * np.sqrt(level * (1 - level) / checked):
+        said.append(f"measured on {checked} hidden cells, {coverage:.1%} were covered, not {level:.0%}")
+    ranked = tuple(sorted(patterns, key=lambda one: (-one.cells, one.missing)))
+    name = table.table.name
+    return CellIntervals(
+        name,
+        target.name,
+        table.key,
+        asked.method(target),
+        level,
+        coverage,
+        checked,
+        tuple(cells),
+        ranked,
+        tuple(said),
+    )

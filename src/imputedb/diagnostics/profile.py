@@ -1,0 +1,79 @@
+"""What is missing where in a table: counts, shares, patterns."""
+
+from dataclasses import dataclass
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.sql import ast as t
+from imputedb.statistics.measure import measured
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProfile:
+    """One column: its type, how many values are missing and distinct, what stands for missing, what they are taken as.
+
+    `taken` is `numbers`, `categories`, `ordered categories`, or the kind of other values.
+    """
+
+    name: str
+    type: str
+    missing: int
+    share: float
+    distinct: int
+    codes: tuple[str, ...]
+    taken: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Rows with the same columns missing."""
+
+    rows: int
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One table: its rows, its columns, and its patterns of missingness, the most frequent first."""
+
+    table: str
+    rows: int
+    columns: tuple[ColumnProfile, ...]
+    patterns: tuple[Pattern, ...]
+
+
+def profiled(engine: DuckDB, name: str | None) -> list[Profile]:
+    """The profiles of one table or of all."""
+    with engine.lock:
+        tables = [engine.tables.named(name)] if name else list(engine.shapes())
+        return [_profile(engine, table) for table in tables]
+
+
+def _profile(engine: DuckDB, table: Table) -> Profile:
+    statistics, shape = engine.statistics(table), engine.tables.shape(table)
+    columns = tuple(
+        ColumnProfile(
+            column,
+            known.type,
+            known.missing,
+            statistics.missing_share(column),
+            known.distinct,
+            shape.missing.get(column, ()),
+            str(measured(known, statistics.policy(column))),
+        )
+        for column, known in statistics.columns.items()
+    )
+    dirty = [column for column in shape.types if column in statistics.dirty]
+    return Profile(engine.tables.called(table), statistics.rows, columns, _patterns(engine, table, dirty))
+
+
+def _patterns(engine: DuckDB, table: Table, dirty: list[str]) -> tuple[Pattern, ...]:
+    if not dirty:
+        return ()
+    flags = [t.is_missing(engine.reading(table, column, "t")) for column in dirty]
+    rows = engine.rows(t.select([t.call("count_star"), *flags], t.table(table.path, "t"), groups=flags))
+    found = [
+        Pattern(int(count), tuple(c for c, gone in zip(dirty, missing, strict=True) if gone))
+        for count, *missing in rows
+    ]
+    return tuple(sorted(found, key=lambda pattern: (-pattern.rows, pattern.missing)))

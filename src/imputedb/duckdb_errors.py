@@ -1,0 +1,103 @@
+"""DuckDB's refusals as errors of ours: of a query the reason and the place, of a file its name and the line."""
+
+import re
+
+import duckdb
+
+from imputedb.errors import DataError, QueryError, SqlSyntaxError, StorageError, UnknownName
+
+_PLACE = re.compile(r"LINE \d+: ")
+_BAD_LINE = re.compile(r"CSV Error on Line: (\d+)\n(?:Original Line: (.*)\n)?(.*)")
+_FILE = re.compile(r"^ *file = (.*)$", re.MULTILINE)
+_UNKNOWN_FORM = re.compile(r'Error when sniffing file "(.*?)"\.')
+_DIFFERENT = re.compile(r'Main file schema: (.*)\nCurrent file: (.*)\nColumn with name: "(.*)" is missing')
+_NOT_THERE = re.compile(
+    r'file "(.*?)": schema mismatch in glob: column "(.*?)" was read from the original file "(.*?)"'
+)
+_KIND = re.compile(r"^[A-Z][A-Za-z ]* (?:Error|Exception): ")
+_OTHERS = (
+    "Failed to read file",
+    "Malformed JSON in file",
+    "Footer length error in file",
+    "No magic bytes found at end of file",
+    "Schema mismatch between globbed files",
+)
+
+
+def reason(message: str) -> str:
+    """What DuckDB says, without the name of its class of errors."""
+    return _KIND.sub("", message, count=1)
+
+
+def of_file(message: str) -> str | None:
+    """The sentence, given what DuckDB says; None where it is not of a file."""
+    said = reason(message)
+    if line := _BAD_LINE.search(said):
+        return _of_line(said, line)
+    if form := _UNKNOWN_FORM.search(said):
+        return (
+            f"{form[1]} has no form of CSV that fits all its lines: mend it, or say in read_csv(...) what it is, such "
+            "as delim, quote, skip or columns, with ignore_errors = true to leave out lines that do not fit"
+        )
+    if absent := _NOT_THERE.search(said):
+        return _of_column(absent[1], absent[2], absent[3])
+    if other := _DIFFERENT.search(said):
+        return _of_column(other[2], other[3], other[1])
+    if any(said.startswith(begin) for begin in _OTHERS):
+        return "; ".join(line for line in said.splitlines()[:2] if not line.startswith("LINE ") and line.strip())
+    return None
+
+
+def _of_column(file: str, column: str, other: str) -> str:
+    return f'{file} has no column "{column}", which {other} has: union_by_name = true reads both'
+
+
+def _of_line(said: str, line: re.Match[str]) -> str:
+    file = _FILE.search(said)
+    where = f"{file[1] if file else 'a file'}, line {line[1]}"
+    what = line[3].strip().rstrip(".")
+    shown = f" (the line is {line[2].strip()[:200]!r})" if line[2] is not None else ""
+    way_out = "mend the line, or say in read_csv(...) the column's type or ignore_errors = true"
+    if "not utf-8 encoded" in what:
+        way_out = "say its encoding in read_csv(...), such as encoding='latin-1'"
+    return f"{where}: {what}{shown}; {way_out}"
+
+
+def translated(error: duckdb.Error) -> QueryError | DataError:
+    """DuckDB's refusal as one of ours: of a query its reason and the place, of a file its name and the line."""
+    file = of_file(str(error))
+    if file:
+        return DataError(file)
+    message = _tidy(reason(str(error)))
+    locked = _LOCKED.search(message)
+    if locked:
+        return StorageError(f"database {locked[1]} is open for reading only: nothing can be written into it")
+    match error:
+        case duckdb.ParserException():
+            return SqlSyntaxError(message)
+        case duckdb.CatalogException():
+            return UnknownName(message)
+        case duckdb.BinderException() if "not found" in message or "does not have a column" in message:
+            return UnknownName(message)
+        case _:
+            return QueryError(message)
+
+
+def _tidy(message: str) -> str:
+    """The reason, the nearest right name as a question, and the place in the text."""
+    lines = [line.rstrip() for line in message.splitlines() if line.strip() and not line.startswith("\t")]
+    place = next((number for number, line in enumerate(lines) if _PLACE.match(line)), len(lines))
+    said = "\n".join(line for line in lines[:place] if not line.strip().startswith("Candidate functions"))
+    for hint in ("Candidate bindings", "Candidate tables"):
+        before, found, names = said.partition(f"{hint}: ")
+        if found:
+            nearest = names.lstrip(": ").split(", ")[0].splitlines()[0]
+            said = f"{before.rstrip().rstrip('!')}; did you mean {nearest}?"
+    said = _HIDDEN.sub("", said.replace("!\nDid you mean", "; did you mean"))
+    shown = [line[len("LINE 1: ") :] for line in lines[place : place + 2]]
+    return "\n".join([said, *shown])
+
+
+_LOCKED = re.compile('on database "([^"]*)" which is attached in read-only mode')
+_HIDDEN = re.compile(r"""; did you mean "?(imputedb|pg_|duckdb_|sqlite_|information_schema|__duckdb)[^?]*\?""")
+"""Hints at tables that are ours, or DuckDB's own, and no user has heard of."""

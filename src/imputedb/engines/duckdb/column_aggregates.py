@@ -1,0 +1,111 @@
+"""Aggregates of many columns of a table: side by side, or, where columns are many and rows few, one below the other."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree
+from imputedb.statistics.kind import Kind
+
+TOGETHER = 200
+"""Columns whose aggregates stand side by side in one statement; what it costs grows faster than its columns."""
+BELOW = 1000
+"""Columns of one type that are put below each other in one statement."""
+FEW_ROWS = 4096
+"""Up to so many rows a statement costs what its expressions cost to plan, and values below each other cost less."""
+MANY_COLUMNS = 50
+"""So many columns of one type are worth a statement of their own."""
+
+Query = Callable[[Tree], list[tuple[Any, ...]]]
+"""Runs a SELECT node."""
+
+Calls = Callable[[Tree, str], Mapping[str, Tree]]
+"""The aggregates, by labels, of the values of a column, given them and their type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a column is read, NULL where it is missing, and what its values are."""
+
+    tree: Tree
+    type: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A table in FROM with the number of its rows, and a sample of them, None where all are read."""
+
+    source: Tree
+    count: int
+    sample: Tree | None = None
+
+
+def measured(query: Query, rows: Rows, columns: Mapping[str, Reading], calls: Calls) -> dict[str, dict[str, Any]]:
+    """The aggregates of each column, by their labels."""
+    found: dict[str, dict[str, Any]] = {name: {} for name in columns}
+    stacked = _stacked(rows, columns)
+    for names in stacked:
+        found |= _below(query, rows.source, {name: columns[name] for name in names}, calls)
+    done = {name for names in stacked for name in names}
+    for names in portions([name for name in columns if name not in done], TOGETHER):
+        found |= _beside(query, rows, {name: columns[name] for name in names}, calls)
+    return found
+
+
+def portions(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """The names in portions."""
+    for begin in range(0, len(names), size):
+        yield names[begin : begin + size]
+
+
+def _stacked(rows: Rows, columns: Mapping[str, Reading]) -> list[Sequence[str]]:
+    """Columns of one type that are measured below each other, by statement."""
+    if rows.sample is not None or not 0 < rows.count <= FEW_ROWS:
+        return []
+    types: dict[str, list[str]] = {}
+    for name, column in columns.items():
+        if column.kind is not Kind.OPAQUE:
+            types.setdefault(column.type, []).append(name)
+    return [part for names in types.values() if len(names) >= MANY_COLUMNS for part in portions(names, BELOW)]
+
+
+def _beside(query: Query, rows: Rows, columns: Mapping[str, Reading], calls: Calls) -> dict[str, dict[str, Any]]:
+    asked = [(name, *call) for name, one in columns.items() for call in calls(_clean(name), one.type).items()]
+    if not asked:
+        return {}
+    clean = t.subquery(t.select([t.named(one.tree, name) for name, one in columns.items()], rows.source), "clean")
+    if rows.sample is not None:
+        clean = t.subquery(t.select([_EVERYTHING], clean, sample=rows.sample), "clean")
+    values = query(t.select([call for _, _, call in asked], clean))[0]
+    return _by_column((name, label, value) for (name, label, _), value in zip(asked, values, strict=True))
+
+
+def _below(query: Query, source: Tree, columns: Mapping[str, Reading], calls: Calls) -> dict[str, dict[str, Any]]:
+    """The values of all columns, which are of one type, in one, grouped by their columns."""
+    names = list(columns)
+    values = t.call("unnest", t.call("list_value", *(one.tree for one in columns.values())))
+    places = t.call("unnest", t.call("range", t.number(len(names))))
+    clean = t.subquery(t.select([t.named(values, "value"), t.named(places, "place")], source), "clean")
+    asked = calls(_clean("value"), next(iter(columns.values())).type)
+    if not asked:
+        return {}
+    found = query(t.select([_clean("place"), *asked.values()], clean, groups=[_clean("place")]))
+    return _by_column(
+        (names[place], label, value) for place, *row in found for label, value in zip(asked, row, strict=True)
+    )
+
+
+def _by_column(values: Iterable[tuple[str, str, Any]]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, label, value in values:
+        found.setdefault(name, {})[label] = value
+    return found
+
+
+def _clean(name: str) -> Tree:
+    return t.reference("clean", name)
+
+
+_EVERYTHING: Tree = {"class": "STAR", "type": "STAR", "alias": ""}

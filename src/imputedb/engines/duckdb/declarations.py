@@ -1,0 +1,337 @@
+"""What users say about columns, checked against what the columns can hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.duckdb import derived, profile
+from imputedb.engines.engine import Shape
+from imputedb.errors import DataError, QueryError, UnknownName
+from imputedb.sql import ast as t
+from imputedb.sql import parse
+from imputedb.sql.ast import Tree
+from imputedb.statistics import measure
+from imputedb.statistics.policy import Policy, as_text, number
+from imputedb.statistics.table import Kind
+
+if TYPE_CHECKING:
+    from imputedb.engines.duckdb.engine import DuckDB
+
+
+def declare(engine: DuckDB, table: Table, column: str, values: Sequence[object]) -> None:
+    """Declares values of a column to mean a missing one.
+
+    Raises:
+        UnknownName: the table has no such column.
+        DataError: a value is none that the column can hold.
+    """
+    with engine.lock:
+        name = checked_codes(engine, table, column, values)
+        engine.store.declare(table, name, list(dict.fromkeys(map(as_text, values))))
+        engine.session.changed()
+
+
+def checked_codes(engine: DuckDB, table: Table, column: str, values: Sequence[object]) -> str:
+    """The column's own name, once it is sure that it can hold values which are to mean a missing one.
+
+    Raises:
+        UnknownName: the table has no such column.
+        DataError: a value is none that the column can hold.
+    """
+    name = own_name(engine, table, column)
+    for value in values:
+        _check_value(engine, table, name, value)
+    return name
+
+
+def decide(engine: DuckDB, table: Table, column: str, policy: Policy | None) -> None:
+    """Keeps what is said about a column; forgets it with None.
+
+    Raises:
+        UnknownName: the table has no such column.
+        QueryError: a condition that DuckDB rejects.
+        DataError: a bound or a value that the column cannot hold.
+    """
+    with engine.lock:
+        name = own_name(engine, table, column)
+        engine.store.decide(table, name, policy and checked(engine, table, name, policy))
+        engine.session.changed()
+
+
+def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy:
+    """A policy with the names that its columns have, once it is sure that it suits its own.
+
+    Raises:
+        UnknownName: the table has no such column.
+        QueryError: a condition that DuckDB rejects.
+        DataError: a bound or a value that the column cannot hold.
+    """
+    _check(engine, table, column, policy)
+    return replace(
+        policy,
+        predictors=tuple(own_name(engine, table, other) for other in policy.predictors),
+        exclude=tuple(own_name(engine, table, other) for other in policy.exclude),
+        before=policy.before and own_name(engine, table, policy.before),
+        weight=policy.weight and own_name(engine, table, policy.weight),
+        partition=tuple(own_name(engine, table, other) for other in policy.partition),
+        order=policy.order and own_name(engine, table, policy.order),
+        cluster=policy.cluster and own_name(engine, table, policy.cluster),
+    )
+
+
+def forget(engine: DuckDB, table: Table, column: str) -> None:
+    """Lets go of what is said about a column, whether or not the table still has it."""
+    with engine.lock:
+        for name in [known for known in engine.store.policies(table) if known.lower() == column.lower()]:
+            engine.store.decide(table, name, None)
+        engine.session.changed()
+
+
+def prune(engine: DuckDB, table: Table, *, replaced: bool = True) -> None:
+    """Lets go of what was said about columns that a table no longer has, or that no longer suits them.
+
+    What is gone is said in the session's remarks, and of a table that replaces another what is kept.
+    """
+    types, kept, gone = engine.tables.shape(table).types, set[str](), dict[str, str]()
+    for column, policy in list(engine.store.policies(table).items()):
+        try:
+            decide(engine, table, column, policy)
+            kept.add(column)
+        except (DataError, QueryError) as error:
+            engine.store.decide(table, column, None)
+            gone[column] = str(error).partition("\n")[0]
+    for column, codes in list(engine.store.missing(table).items()):
+        if codes and (column not in types or not all(_holds(engine, types[column], code) for code in codes)):
+            engine.store.declare(table, column, ())
+            gone.setdefault(column, f"it cannot hold {', '.join(codes)}" if column in types else "it is not there")
+        elif codes:
+            kept.add(column)
+    engine.session.changed()
+    if kept and replaced:
+        engine.session.remarks.append(
+            f"{table.name} is replaced, and keeps the policies and declared values of {', '.join(sorted(kept))}"
+        )
+    engine.session.remarks += [
+        f"{table.name} has changed, and what was said of {column} is forgotten: {why}"
+        for column, why in sorted(gone.items())
+    ]
+
+
+def meaning(connection: duckdb.DuckDBPyConnection, shape: Shape, column: str, alias: str) -> Tree | None:
+    """The condition, bound, under which a NULL of a column means something of its own; None where it never does."""
+    said = shape.policies.get(column)
+    if said is None or said.action not in ("keep", "structural"):
+        return None
+    if said.when is None:
+        return t.literal(True)
+    names = {name.lower(): name for name in shape.types}
+    condition = parse.parse(connection, f"SELECT ({said.when})")["select_list"][0]
+
+    def bound(node: Tree) -> Tree | None:
+        if not t.is_reference(node):
+            return None
+        own = [names[part.lower()] for part in node["column_names"] if part.lower() in names]
+        return {**t.reference(alias, own[0]), "stored": True} if own else None
+
+    return t.coalesce(t.rewrite(condition, bound), t.literal(False))
+
+
+def own_name(engine: DuckDB, table: Table, column: str) -> str:
+    """The name of a column as its table has it.
+
+    Raises:
+        UnknownName: the table has no such column.
+    """
+    types = engine.tables.shape(table).types
+    name = next((known for known in types if known.lower() == column.lower()), None)
+    if name is None:
+        raise UnknownName(f"no column {column!r} in {table.name}; there are {', '.join(types)}")
+    return name
+
+
+def _check(engine: DuckDB, table: Table, column: str, said: Policy) -> None:
+    if said.when is not None:
+        _check_condition(engine, table, said.when)
+    if said.derived is not None:
+        _check_derived(engine, table, column, said.derived)
+    type_name = engine.tables.shape(table).types[column]
+    kind, place = profile.kind_of(type_name), f"{table.name}.{column}"
+    measure.check(place, type_name, kind, said)
+    if (said.low is not None or said.high is not None) and not measure.levels_of(type_name):
+        _check_range(place, type_name, kind, said)
+    for value in said.values:
+        _check_value(engine, table, column, value)
+    numbers = [number(value, kind) for value in said.values] if kind in _ORDERED else []
+    low, high = _ends(kind, said) if numbers else (0.0, 0.0)
+    if numbers and not any(low <= one <= high for one in numbers):
+        raise DataError(f"none of the values of {place} is in its range")
+    if said.order is not None:
+        _check_series(engine, table, column, said)
+    if said.cluster is not None:
+        _check_cluster(engine, table, column, said.cluster)
+    if said.weight is not None:
+        _check_weight(engine, table, column, said.weight)
+    if said.before is not None:
+        clock = own_name(engine, table, said.before)
+        if profile.kind_of(engine.tables.shape(table).types[clock]) not in _ORDERED:
+            raise DataError(
+                f"{table.name}.{clock} does not put rows in order: BEFORE needs numbers, dates or timestamps"
+            )
+        if clock == column:
+            raise DataError(f"{place} cannot be predicted from rows that it is missing in the order of: BEFORE itself")
+
+
+def _check_weight(engine: DuckDB, table: Table, column: str, weight: str) -> None:
+    """Refuses weights that say of some row not how many it stands for."""
+    name = own_name(engine, table, weight)
+    place, kind = f"{table.name}.{name}", engine.tables.shape(table).types[name]
+    if name == column:
+        raise DataError(f"{place} cannot be its own weight")
+    if profile.kind_of(kind) not in (Kind.INTEGER, Kind.NUMBER):
+        raise DataError(f"{place} is {kind}: weights are numbers")
+    value = engine.reading(table, name, "t")
+    endless = t.call("isinf", t.cast(value, t.plain_type("DOUBLE")))
+    wrong = t.any_of([t.is_missing(value), t.compared("COMPARE_LESSTHAN", value, t.number(0)), endless])
+    counts = [t.call("count_star", where=wrong), t.coalesce(t.call("max", value), t.number(1))]
+    rows, largest = engine.rows(t.select(counts, engine.source(table, "t")))[0]
+    if rows:
+        raise DataError(
+            f"{place} is NULL, negative or infinite in {rows} rows: each stands for so many others, or for 0"
+        )
+    if float(str(largest)) <= 0:
+        raise DataError(f"{place} is 0 in every row, so that nothing is learnt from: take another column")
+
+
+def _check_series(engine: DuckDB, table: Table, column: str, said: Policy) -> None:
+    """Refuses groups that a row may not be of, and an order that there is none of."""
+    types = engine.tables.shape(table).types
+    clock, groups = own_name(engine, table, str(said.order)), [own_name(engine, table, one) for one in said.partition]
+    if column in (clock, *groups):
+        raise DataError(f"{table.name}.{column} cannot be filled in in the order of itself, nor in groups of its own")
+    if profile.kind_of(types[clock]) not in _ORDERED:
+        raise DataError(f"{table.name}.{clock} does not put rows in order: ORDER BY needs numbers, dates or timestamps")
+    for name in groups:
+        if profile.kind_of(types[name]) is Kind.OPAQUE:
+            raise DataError(f"{table.name}.{name} is {types[name]}, which makes no groups")
+        gone = t.call("count_star", where=t.is_missing(engine.reading(table, name, "t")))
+        ((rows,),) = engine.rows(t.select([gone], engine.source(table, "t")))
+        if rows:
+            raise DataError(
+                f"{table.name}.{name} is missing in {rows} rows, of which nobody knows the group: "
+                "PARTITION BY a column that is complete"
+            )
+
+
+def _check_cluster(engine: DuckDB, table: Table, column: str, cluster: str) -> None:
+    """Refuses clusters that tell nothing apart, or that a row may not be of."""
+    name = own_name(engine, table, cluster)
+    place, kind = f"{table.name}.{name}", engine.tables.shape(table).types[name]
+    if name == column or profile.kind_of(kind) is Kind.OPAQUE:
+        raise DataError(f"{place}, which is {kind}, makes no clusters of the rows of {table.name}.{column}")
+    value = engine.reading(table, name, "t")
+    distinct = {**t.call("count", value), "distinct": True}
+    gone = t.call("count_star", where=t.is_missing(value))
+    node = t.select([t.call("count_star"), gone, distinct], engine.source(table, "t"))
+    rows, missing, clusters = (int(str(one)) for one in engine.rows(node)[0])
+    if missing:
+        raise DataError(f"{place} is missing in {missing} rows, of unknown clusters: take a complete column")
+    if rows > 1 and clusters < 2:
+        raise DataError(f"all rows are of one cluster by {place}: there is nothing that clusters differ in")
+    if rows > 1 and clusters == rows:
+        raise DataError(f"each row is a cluster of its own by {place}: take a column that several rows share")
+
+
+_ORDERED = (Kind.INTEGER, Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP)
+
+
+def _ends(kind: Kind, said: Policy) -> tuple[float, float]:
+    low = -math.inf if said.low is None else number(said.low, kind)
+    high = math.inf if said.high is None else number(said.high, kind)
+    return (math.ceil(low), math.floor(high)) if kind is Kind.INTEGER and math.isfinite(low + high) else (low, high)
+
+
+def _check_range(place: str, type_name: str, kind: Kind, said: Policy) -> None:
+    if kind not in _ORDERED:
+        raise DataError(f"a range is for numbers, dates and timestamps; {place} is {type_name}")
+    for end in (said.low, said.high):
+        try:
+            fits = end is None or not math.isnan(number(end, kind))
+        except (ValueError, TypeError):
+            fits = False
+        if not fits or (kind in (Kind.DATE, Kind.TIMESTAMP) and isinstance(end, int | float)):
+            raise DataError(f"{end!r} is no bound of {place}, which is {type_name}")
+    low, high = _ends(kind, said)
+    if low > high:
+        raise DataError(f"no value of {place} is in the range from {said.low} to {said.high}")
+
+
+def _check_condition(engine: DuckDB, table: Table, when: str) -> None:
+    """Refuses a condition that WHERE would not take of each row by itself, time after time."""
+    types = _types_of(engine, table, when, "condition")
+    if types != ["BOOLEAN"]:
+        raise QueryError(f"a policy's condition is true or false; {when!r} is {', '.join(types)}")
+
+
+def _check_derived(engine: DuckDB, table: Table, column: str, text: str) -> None:
+    """Refuses what a column cannot be computed as, row by row."""
+    shape = engine.tables.shape(table)
+    kind = shape.types[column]
+    if profile.kind_of(kind) is Kind.OPAQUE:
+        raise DataError(f"{table.name}.{column} is {kind}, which nothing is filled in of: it cannot be derived")
+    (found,) = _types_of(engine, table, text, "expression")
+    if profile.kind_of(found) is not profile.kind_of(kind) and {profile.kind_of(found), profile.kind_of(kind)} != {
+        Kind.INTEGER,
+        Kind.NUMBER,
+    }:
+        raise DataError(f"{text!r} is {found}, and {table.name}.{column} is {kind}")
+    derived.check(shape, table, column, text)
+
+
+def _types_of(engine: DuckDB, table: Table, text: str, what: str) -> list[str]:
+    """The types of what a policy computes, once it is sure that it can be of each row by itself, time after time."""
+    node = parse.parse(engine.connection, f"SELECT ({text})")
+    for tree in _nodes(node["select_list"]):
+        name = str(tree.get("function_name", "")).lower()
+        if tree["class"] in ("SUBQUERY", "WINDOW", "STAR", "PARAMETER"):
+            raise QueryError(f"a policy's {what} is about one row; {text!r} holds a {tree['class'].lower()}")
+        if name in engine.functions.aggregates or name in ("unnest", "unlist"):
+            raise QueryError(f"a policy's {what} is about one row; {text!r} calls {name}")
+        if name and _is_volatile(engine, name):
+            raise QueryError(f"a policy's {what} says the same every time; {text!r} calls {name}")
+    return parse.shape(engine.connection, engine.text({**node, "from_table": t.table(table.path, "t")}))[1]
+
+
+def _nodes(tree: Any) -> Iterator[Tree]:
+    if isinstance(tree, list | tuple):
+        for part in tree:
+            yield from _nodes(part)
+    elif isinstance(tree, dict):
+        if "class" in tree:
+            yield tree
+        for part in tree.values():
+            yield from _nodes(part)
+
+
+def _is_volatile(engine: DuckDB, name: str) -> bool:
+    text = "SELECT count(*) FROM duckdb_functions() WHERE lower(function_name) = ? AND stability = 'VOLATILE'"
+    return bool(engine.session.rows(text, [name])[0][0])
+
+
+def _check_value(engine: DuckDB, table: Table, column: str, value: object) -> None:
+    kind = engine.tables.shape(table).types[column]
+    text = as_text(value)
+    tried = t.try_cast(t.literal(text), engine.texts.type_tree(kind))
+    found = engine.rows(t.select([t.cast(tried, t.plain_type("VARCHAR"))], None))[0][0]
+    if found is None or (profile.kind_of(kind) is Kind.INTEGER and float(text) != float(str(found))):
+        raise DataError(f"{value!r} is no value of {table.name}.{column}, which is {kind}")
+
+
+def _holds(engine: DuckDB, type_name: str, value: str) -> bool:
+    tried = t.try_cast(t.literal(value), engine.texts.type_tree(type_name))
+    return engine.rows(t.select([tried], None))[0][0] is not None

@@ -1,0 +1,229 @@
+"""What was said about tables follows them: through ALTER, DROP and CREATE OR REPLACE, and through transactions."""
+
+from collections.abc import Callable, Sequence
+
+import duckdb
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.duckdb.metadata import Store
+from imputedb.engines.duckdb.session import Session
+from imputedb.engines.duckdb.tables import Tables
+from imputedb.errors import Error
+from imputedb.sql import derivation
+from imputedb.sql.tokens import Token, tokens
+
+Action = Callable[[], None]
+
+Prune = Callable[[Table, bool], None]
+"""Lets go of what no longer suits a table that has changed, or been replaced."""
+
+_WORDS = ("replace", "alter", "drop", "begin", "start", "commit", "end", "rollback", "abort", "detach")
+
+
+def followed(session: Session, store: Store, tables: Tables, text: str, prune: Prune) -> Action:
+    """What is to be done once a statement has run, which has not run yet."""
+    lowered = text.lower()
+    if not any(word in lowered for word in _WORDS):
+        return _nothing
+    try:
+        found = [token for token in tokens(text) if token.text != ";"]
+    except (duckdb.Error, UnicodeError):
+        return _nothing
+    return _one(session, store, tables, found, prune) if found else _nothing
+
+
+def _nothing() -> None:
+    pass
+
+
+def _one(session: Session, store: Store, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:
+    words = [token.word for token in found]
+    match words[0]:
+        case "begin" | "start":
+            return store.begun
+        case "commit" | "end":
+            return _committed(session, store)
+        case "rollback" | "abort":
+            return lambda: store.ended(kept=False)
+        case "create" if words[1:3] == ["or", "replace"]:
+            return _replaced(session, store, tables, found, prune)
+        case "alter" if words[1:2] == ["table"]:
+            return _altered(session, store, tables, found, prune)
+        case "drop":
+            return _dropped(store, tables, found)
+        case "detach":
+            return _detached(store, found)
+        case _:
+            return _nothing
+
+
+def _committed(session: Session, store: Store) -> Action:
+    """What was said in a transaction is kept with it; DuckDB undoes one that an error has aborted, and is silent."""
+    if session.is_sound():
+        return lambda: store.ended(kept=True)
+
+    def undone() -> None:
+        store.ended(kept=False)
+        session.remarks.append("an error had aborted the transaction: COMMIT has kept nothing of it")
+
+    return undone
+
+
+def _replaced(session: Session, store: Store, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:
+    words = [token.word for token in found[:5]]
+    temporary = words[3:4] in (["temp"], ["temporary"])
+    if words[3 + temporary : 4 + temporary] != ["table"]:
+        return _nothing
+    path, _ = _path(found, 4 + temporary)
+    if len(path) == 1:  # another table of the name may hide the one that is replaced
+        catalog, schema = session.rows("SELECT current_database(), current_schema()")[0]
+        path = ["temp", "main", *path] if temporary else [catalog, schema, *path]
+    table = _meant(tables, path)
+    if table is None or not (store.policies(table) or store.missing(table)):
+        return _nothing
+    return lambda: prune(table, True)
+
+
+def _detached(store: Store, found: Sequence[Token]) -> Action:
+    """What is said of a database in memory is forgotten: one that is attached under its name later is another one."""
+    words = [token.word for token in found]
+    path, _ = _path(found, 2 if words[1:2] == ["database"] and len(words) > 2 else 1)
+    return lambda: store.detached(path[-1])
+
+
+def _dropped(store: Store, tables: Tables, found: Sequence[Token]) -> Action:
+    """What is said of tables that are dropped, one by one or with their schema, is forgotten."""
+    gone: list[Table] = []
+    if found[1].word == "table":
+        at = 1
+        while at < len(found) and (at == 1 or found[at].text == ","):
+            table, at = _table(tables, found, at + 1)
+            gone += [table] if table else []
+    elif found[1].word == "schema":
+        path, _ = _path(found, 2)
+        gone = [table for table in store.tables() if _is_in(tables, table, path)]
+
+    def forget() -> None:
+        for table in gone:
+            store.undeclare(table)
+
+    return forget if gone else _nothing
+
+
+def _is_in(tables: Tables, table: Table, schema: Sequence[str]) -> bool:
+    """Whether a table is in the schema of a name, which may have its database before it."""
+    *catalog, name = (part.lower() for part in schema)
+    if table.schema.lower() != name or (catalog and [table.catalog.lower()] != catalog):
+        return False
+    return bool(catalog) or tables.meant((table.schema, table.name)) == table
+
+
+def _altered(session: Session, store: Store, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:
+    table, at = _table(tables, found, 2)
+    rest = [token.word for token in found[at:]]
+    if table is None:
+        return _nothing
+    if rest[:2] == ["rename", "to"]:
+        after = Table(table.catalog, table.schema, _name(found[at + 2]))
+        return lambda: store.renamed(table, after)
+    if rest[:1] == ["rename"] and "to" in rest:
+        column, at = _column(found, at + 1)
+        if len(column) > 1:  # a field of a struct
+            return _nothing
+        return _column_renamed(store, table, _own(tables, table, column[0]), _name(found[at + 1]))
+    if rest[:1] == ["drop"] and rest[1:2] != ["constraint"]:
+        column, _ = _column(found, at + 1)
+        return _nothing if len(column) > 1 else _column_dropped(session, store, table, _own(tables, table, column[0]))
+    if rest[:1] == ["alter"] and (store.policies(table) or store.missing(table)):
+        return lambda: prune(table, False)
+    return _nothing
+
+
+def _column(found: Sequence[Token], at: int) -> tuple[list[str], int]:
+    """The name of a column behind RENAME or DROP, with the fields that follow it, and the place behind it."""
+    return _path(
+        found, at + 1 if found[at].word == "column" and len(found) > at + 1 and found[at + 1].word != "to" else at
+    )
+
+
+def _column_renamed(store: Store, table: Table, before: str, after: str) -> Action:
+    def follow() -> None:
+        for column, policy in dict(store.policies(table)).items():
+            texts = {name: text for name in ("when", "derived") if (text := getattr(policy, name))}
+            told = {name: _reworded(text, before, after) for name, text in texts.items()}
+            if told != texts:
+                store.decide(table, column, policy.changed(told))
+        store.column_renamed(table, before, after)
+
+    return follow
+
+
+def _column_dropped(session: Session, store: Store, table: Table, column: str) -> Action:
+    """What is said of a column goes with it, and so does what cannot be said of others without it."""
+
+    def follow() -> None:
+        store.declare(table, column, ())
+        for name, policy in dict(store.policies(table)).items():
+            left = policy.without(column)
+            if name == column:
+                store.decide(table, name, None)
+            elif left is None or any(_mentions(text or "", column) for text in policy.texts):
+                store.decide(table, name, None)
+                session.remarks.append(
+                    f"{table.name} has changed, and what was said of {name} is forgotten: it rests on {column}, "
+                    "which is dropped"
+                )
+            elif left != policy:
+                store.decide(table, name, left)
+
+    return follow
+
+
+def _mentions(condition: str, column: str) -> bool:
+    return bool(condition) and bool(derivation.parts(condition, [column]))
+
+
+def _reworded(condition: str, before: str, after: str) -> str:
+    """A condition in which a column has another name."""
+    if not _mentions(condition, before):  # the same word may be a type there, or a keyword
+        return condition
+    data, quoted, end, parts = condition.encode(), '"' + after.replace('"', '""') + '"', 0, []
+    for token in tokens(condition):
+        if _name(token).lower() == before.lower():
+            parts += [data[end : token.begin], quoted.encode()]
+            end = token.end
+    return b"".join([*parts, data[end:]]).decode()
+
+
+def _table(tables: Tables, found: Sequence[Token], at: int) -> tuple[Table | None, int]:
+    """The table that a name at a place means, and the place behind it."""
+    path, at = _path(found, at)
+    return _meant(tables, path), at
+
+
+def _meant(tables: Tables, path: Sequence[str]) -> Table | None:
+    try:
+        found = tables.meant(path)
+    except (Error, duckdb.Error):
+        return None
+    return found if isinstance(found, Table) else None
+
+
+def _path(found: Sequence[Token], at: int) -> tuple[list[str], int]:
+    """The parts of a name at a place, and the place behind it."""
+    if [token.word for token in found[at : at + 2]] == ["if", "exists"]:
+        at += 2
+    path = [_name(token) for token in found[at : at + 1]]
+    at += 1
+    while at + 1 < len(found) and found[at].text == ".":
+        path.append(_name(found[at + 1]))
+        at += 2
+    return path, at
+
+
+def _name(token: Token) -> str:
+    return token.text[1:-1].replace('""', '"') if token.text[:1] == '"' else token.text
+
+
+def _own(tables: Tables, table: Table, name: str) -> str:
+    return next((known for known in tables.shape(table).types if known.lower() == name.lower()), name)

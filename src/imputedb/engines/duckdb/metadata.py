@@ -1,0 +1,254 @@
+"""What imputedb keeps inside a database, in a schema of its own: declared missing values, policies and statistics."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+
+import duckdb
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.duckdb import profile
+from imputedb.errors import StorageError
+from imputedb.statistics.policy import Policy
+from imputedb.statistics.table import Statistics
+
+SCHEMA = "imputedb"
+
+_TABLES = {
+    "missing_values": "(schema_name VARCHAR, table_name VARCHAR, column_name VARCHAR, value VARCHAR)",
+    "policies": "(schema_name VARCHAR, table_name VARCHAR, column_name VARCHAR, policy VARCHAR)",
+    "statistics": "(schema_name VARCHAR, table_name VARCHAR, fingerprint VARCHAR, statistics VARCHAR)",
+}
+
+_NAMED = "WHERE schema_name = ? AND table_name = ?"
+
+Said = dict[Table, tuple[dict[str, tuple[str, ...]], dict[str, Policy]]]
+"""By table, the values declared missing and the policies, each by column."""
+
+
+class Store:
+    """What is said about tables, kept in the database that each is in.
+
+    What is said of temporary tables, and of databases in memory, lives as long as the connection, under its
+    transactions.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, state: Callable[[], object]) -> None:
+        self._connection = connection
+        self._state = state
+        self._memory: Said = {}
+        self._before: Said | None = None
+        self._read: dict[str, tuple[object, Said]] = {}
+        self._kinds: dict[str, tuple[object, str]] = {}
+
+    # -- what is said -------------------------------------------------------------------------------------------------
+
+    def missing(self, table: Table) -> Mapping[str, tuple[str, ...]]:
+        """The values declared missing, by column."""
+        return self._said(table).get(table, ({}, {}))[0]
+
+    def policies(self, table: Table) -> Mapping[str, Policy]:
+        """What was said about columns."""
+        return self._said(table).get(table, ({}, {}))[1]
+
+    def tables(self) -> list[Table]:
+        """The tables of which something is said, in all databases at hand."""
+        rows = self._connection.execute("SELECT database_name FROM duckdb_databases() WHERE NOT internal").fetchall()
+        kept = [list(self._said(Table(name, "", ""))) for (name,) in rows if self._kind(name) != "memory"]
+        return [*self._memory, *(table for tables in kept for table in tables)]
+
+    def declare(self, table: Table, column: str, values: Sequence[str]) -> None:
+        """Replaces the values declared missing of a column.
+
+        Raises:
+            StorageError: the database is open for reading only.
+        """
+        rows = [(*table.path[1:], column, value) for value in values]
+        if self._written(table, "missing_values", f"{_NAMED} AND column_name = ?", [*table.path[1:], column], rows):
+            return
+        known = self._memory.setdefault(table, ({}, {}))[0]
+        known.pop(column, None)
+        if values:
+            known[column] = tuple(values)
+
+    def decide(self, table: Table, column: str, policy: Policy | None) -> None:
+        """Keeps what was said about a column; forgets it with None.
+
+        Raises:
+            StorageError: the database is open for reading only.
+        """
+        rows = [] if policy is None else [(*table.path[1:], column, json.dumps(policy.data()))]
+        if self._written(table, "policies", f"{_NAMED} AND column_name = ?", [*table.path[1:], column], rows):
+            return
+        known = self._memory.setdefault(table, ({}, {}))[1]
+        known.pop(column, None)
+        if policy is not None:
+            known[column] = policy
+
+    def undeclare(self, table: Table) -> None:
+        """Forgets what was said of a table."""
+        for column in list(self.missing(table)):
+            self.declare(table, column, ())
+        for column in list(self.policies(table)):
+            self.decide(table, column, None)
+
+    def detached(self, catalog: str) -> None:
+        """Forgets what was said of tables in a database that is detached, and was in memory."""
+        for table in [table for table in self._memory if table.catalog.lower() == catalog.lower()]:
+            del self._memory[table]
+
+    def renamed(self, table: Table, after: Table) -> None:
+        """Follows a table to another name."""
+        for column, codes in dict(self.missing(table)).items():
+            self.declare(after, column, codes)
+        for column, policy in dict(self.policies(table)).items():
+            self.decide(after, column, policy)
+        self.undeclare(table)
+
+    def column_renamed(self, table: Table, before: str, after: str) -> None:
+        """Follows a column to another name, in the policies of others too."""
+        for column, codes in dict(self.missing(table)).items():
+            if column == before:
+                self.declare(table, column, ())
+                self.declare(table, after, codes)
+        for column, policy in dict(self.policies(table)).items():
+            if column == before or before in policy.columns:
+                self.decide(table, column, None)
+                self.decide(table, after if column == before else column, policy.renamed(before, after))
+
+    def _said(self, table: Table) -> Said:
+        if self._kind(table.catalog) == "memory":
+            return self._memory
+        known = self._read.get(table.catalog)
+        if known is None or known[0] != self._state():
+            known = self._read[table.catalog] = (self._state(), self._load(table.catalog))
+        return known[1]
+
+    # -- transactions -------------------------------------------------------------------------------------------------
+
+    def begun(self) -> None:
+        """A transaction of the user's begins."""
+        self._before = deepcopy(self._memory)
+
+    def ended(self, *, kept: bool) -> None:
+        """It ends; what was said in it is kept, or forgotten."""
+        if self._before is not None and not kept:
+            self._memory = self._before
+        self._before = None
+        self.reread()
+
+    def reread(self) -> None:
+        """Takes what is said from the databases again."""
+        self._read.clear()
+
+    # -- the database -------------------------------------------------------------------------------------------------
+
+    def _kind(self, catalog: str) -> str:
+        """`file`, `read only` or `memory`."""
+        known = self._kinds.get(catalog)
+        if known is None or known[0] != self._state():
+            text = "SELECT path, readonly FROM duckdb_databases() WHERE database_name = ?"
+            rows = self._connection.execute(text, [catalog]).fetchall()
+            path, read_only = rows[0] if rows else (None, False)
+            kind = "memory" if catalog == "temp" or path is None else "read only" if read_only else "file"
+            known = self._kinds[catalog] = (self._state(), kind)
+        return known[1]
+
+    def check_writable(self, catalog: str) -> None:
+        """Refuses to say anything of tables in a database that nothing can be written to.
+
+        Raises:
+            StorageError: it is open for reading only.
+        """
+        if self._kind(catalog) == "read only":
+            raise StorageError(f"database {catalog} is open for reading only: nothing said of it can be kept")
+
+    def _written(
+        self, table: Table, name: str, where: str, values: Sequence[str], rows: Sequence[Sequence[str]]
+    ) -> bool:
+        """Replaces rows of a table of ours; False where the database is in memory, and nothing is written."""
+        if self._kind(table.catalog) == "memory":
+            return False
+        self.check_writable(table.catalog)
+        place = self._place(table.catalog, name)
+        self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(table.catalog)}.{SCHEMA}")
+        self._connection.execute(f"CREATE TABLE IF NOT EXISTS {place} {_TABLES[name]}")
+        self._connection.execute(f"DELETE FROM {place} {where}", list(values))
+        for row in rows:
+            self._connection.execute(f"INSERT INTO {place} VALUES ({', '.join('?' * len(row))})", list(row))
+        self.reread()
+        return True
+
+    def _place(self, catalog: str, name: str) -> str:
+        return f"{_quoted(catalog)}.{SCHEMA}.{name}"
+
+    def _has(self, catalog: str, name: str) -> bool:
+        text = "SELECT count(*) FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?"
+        return bool(self._connection.execute(text, [catalog, SCHEMA, name]).fetchall()[0][0])
+
+    def _load(self, catalog: str) -> Said:
+        said: Said = {}
+        for schema, name, column, value in self._rows(catalog, "missing_values"):
+            declared = said.setdefault(Table(catalog, schema, name), ({}, {}))[0]
+            declared[column] = (*declared.get(column, ()), value)
+        for schema, name, column, text in self._rows(catalog, "policies"):
+            try:
+                policy = Policy.of(json.loads(text))
+            except (ValueError, TypeError, AttributeError, RecursionError) as error:
+                raise self._damaged(catalog, "policies") from error
+            said.setdefault(Table(catalog, schema, name), ({}, {}))[1][column] = policy
+        return said
+
+    def _rows(self, catalog: str, name: str) -> list[tuple[str, str, str, str]]:
+        if not self._has(catalog, name):
+            return []
+        last = {"missing_values": "value", "policies": "policy"}[name]
+        text = f"SELECT schema_name, table_name, column_name, {last} FROM {self._place(catalog, name)} ORDER BY ALL"
+        try:
+            rows = self._connection.execute(text).fetchall()
+        except (duckdb.BinderException, duckdb.CatalogException, duckdb.ConversionException) as error:
+            raise self._damaged(catalog, name) from error
+        if not all(isinstance(value, str) for row in rows for value in row):
+            raise self._damaged(catalog, name)
+        return rows
+
+    def _damaged(self, catalog: str, name: str) -> StorageError:
+        place = self._place(catalog, name)
+        return StorageError(f"{place} is damaged: DROP TABLE {place} by `execute`, and say anew what it held")
+
+    # -- statistics ---------------------------------------------------------------------------------------------------
+
+    def statistics(self, table: Table, fingerprint: str) -> Statistics | None:
+        """The kept statistics of a table, None where there are none of this fingerprint that can be read."""
+        if table.catalog == "temp" or not self._has(table.catalog, "statistics"):
+            return None
+        place = self._place(table.catalog, "statistics")
+        try:
+            rows = self._connection.execute(
+                f"SELECT statistics FROM {place} {_NAMED} AND fingerprint = ?", [*table.path[1:], fingerprint]
+            ).fetchall()
+            return profile.loaded(rows[0][0]) if rows else None
+        except (duckdb.BinderException, duckdb.ConversionException, ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+    def keep(self, table: Table, fingerprint: str, statistics: Statistics) -> None:
+        """Keeps statistics beside the table they describe, where that is a file which can be written."""
+        if self._kind(table.catalog) != "file":
+            return
+        row = (*table.path[1:], fingerprint, profile.dumped(statistics))
+        self._written(table, "statistics", _NAMED, table.path[1:], [row])
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def fingerprint_of(
+    contents: Sequence[object],
+    types: Mapping[str, str],
+    missing: Mapping[str, Sequence[str]],
+    policies: Mapping[str, Policy],
+) -> str:
+    """What tells one state of a table from another: its rows' hash, its columns, what was said about missing values."""
+    said = sorted((name, policy.data()) for name, policy in policies.items())
+    return json.dumps([2, [str(part) for part in contents], list(types.items()), sorted(missing.items()), said])

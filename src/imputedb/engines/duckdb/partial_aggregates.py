@@ -1,0 +1,49 @@
+"""Whether what an aggregate knows of some rows can be combined with what it knows of others."""
+
+from collections.abc import Iterator, Sequence
+
+from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree
+
+_ROWS = "given"
+
+
+def needs_all(call: Tree) -> bool:
+    """Whether an aggregate must see its rows together: what is distinct, or the first, in a part is not so in all."""
+    return bool(call["distinct"] or call["order_bys"]["orders"])
+
+
+def operands(calls: Sequence[Tree]) -> Iterator[Tree]:
+    """What aggregates read of each row."""
+    for call in calls:
+        for part in call["arguments"]:
+            if _reads(part["expression"]):
+                yield part["expression"]
+
+
+def probe(calls: Sequence[Tree], types: Sequence[Tree]) -> Tree:
+    """A SELECT that exports and combines states of the aggregates, of one row of NULLs.
+
+    Args:
+        calls: their trees.
+        types: of their operands.
+    """
+    names = iter([t.reference(_ROWS, f"a{place}") for place in range(len(types))])
+    given = [t.named(t.cast(t.literal(None), kind), f"a{place}") for place, kind in enumerate(types)]
+    rows = t.subquery(t.select(given or [t.number(0)], None), _ROWS)
+    states = [{**_over(call, names), "export_state": True, "alias": f"s{place}"} for place, call in enumerate(calls)]
+    parts = t.subquery(t.select(states, rows), _ROWS)
+    ends = [t.call("combine_aggr", t.reference(_ROWS, f"s{place}")) for place in range(len(calls))]
+    return t.select([t.call("finalize", end) for end in ends], parts)
+
+
+def _over(call: Tree, names: Iterator[Tree]) -> Tree:
+    given = [
+        {**part, "expression": next(names) if _reads(part["expression"]) else part["expression"]}
+        for part in call["arguments"]
+    ]
+    return {**call, "arguments": given, "filter": None}
+
+
+def _reads(tree: Tree) -> bool:
+    return any(map(t.is_reference, t.expressions(tree)))

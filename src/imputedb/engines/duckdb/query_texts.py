@@ -1,0 +1,107 @@
+"""What texts in FROM say, `query('SELECT ...')` and `query_table('t')`, as the queries that they are."""
+
+from collections.abc import Collection
+from typing import Any
+
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.resolution import parts_of, quoted
+from imputedb.errors import InternalError, QueryError, Unplanned
+from imputedb.sql import ast as t
+from imputedb.sql import parse
+from imputedb.sql.ast import Tree, expressions, is_reference
+from imputedb.sql.subqueries import nodes
+
+_TEXTS = ("query", "query_table")
+
+
+def opened(engine: DuckDB, tree: Tree) -> Tree:
+    """A statement in which the query that a text in FROM states stands in the text's place.
+
+    Raises:
+        Unplanned: such a text is computed, so that nobody knows what is read before DuckDB reads it.
+        QueryError: it is no query.
+    """
+    if not any(_name(part) for part in nodes(tree)):
+        return tree
+    found: Tree = _opened(engine, tree)
+    return found
+
+
+def told(query: Tree, further: Collection[str] = ()) -> set[str]:
+    """The names that say what is read in the FROM of a macro's query: its parameters.
+
+    Args:
+        query: of the macro.
+        further: names of functions in FROM that may read what their arguments say, beside DuckDB's.
+    """
+    calls = [part["function"] for part in nodes(query) if part.get("type") == "TABLE_FUNCTION"]
+    reading = [call for call in calls if (name := str(call["function_name"]).lower()) in further or is_told(name)]
+    given = [_value(one["expression"]) for call in reading for one in call["arguments"]]
+    return {str(part["column_names"][0]).lower() for part in expressions(given) if is_reference(part)}
+
+
+def _value(argument: Tree) -> Tree:
+    """What is given by an argument, which the texts of macros may have as `name = value`."""
+    value: Tree = argument["right"] if argument["type"] == "COMPARE_EQUAL" else argument
+    return value
+
+
+def is_told(name: str) -> bool:
+    """Whether the arguments of a function in FROM say what file, table or query is read."""
+    return name in _TEXTS or name.startswith("read_") or name.endswith("_scan")
+
+
+def _opened(engine: DuckDB, tree: Any) -> Any:
+    if isinstance(tree, list):
+        return [_opened(engine, part) for part in tree]
+    if not isinstance(tree, dict):
+        return tree
+    if name := _name(tree):
+        kept = {key: tree[key] for key in ("column_name_alias", "sample") if key in tree}
+        query = parse.parse(engine.connection, _text(engine, name, tree["function"]["arguments"]))
+        return {**t.subquery(_opened(engine, query), tree["alias"]), **kept}
+    return {key: _opened(engine, part) if isinstance(part, (dict, list)) else part for key, part in tree.items()}
+
+
+def _name(item: Tree) -> str:
+    """The name of the function, if an item of FROM is one whose argument says what is read."""
+    name = str(item["function"]["function_name"]).lower() if item.get("type") == "TABLE_FUNCTION" else ""
+    return name if name in _TEXTS else ""
+
+
+def _text(engine: DuckDB, name: str, arguments: list[Tree]) -> str:
+    given = [one["expression"] for one in arguments]
+    if name == "query":
+        return _constant(name, given[0])
+    listed = given[0].get("function_name") == "list_value"
+    tables = [one["expression"] for one in given[0]["arguments"]] if listed else given[:1]
+    by_name = len(given) > 1 and _constant(name, given[1]).lower() in ("true", "t", "1")
+    between = " UNION ALL BY NAME " if by_name else " UNION ALL "
+    return between.join(f"FROM {_table(engine, one)}" for one in tables)
+
+
+def _table(engine: DuckDB, tree: Tree) -> str:
+    """A table as it is written in FROM: of a text with points it is the path, or else a file."""
+    if is_reference(tree):
+        return quoted([str(part) for part in tree["column_names"]])
+    text = _constant("query_table", tree)
+    parts = parts_of(text)
+    is_file = len(parts) > 1 and engine.tables.meant(parts) is None and is_there(engine, text)
+    return quoted([text]) if is_file else quoted(parts)
+
+
+def is_there(engine: DuckDB, name: str) -> bool:
+    """Whether DuckDB reads something, such as a file, under one name."""
+    try:
+        parse.shape(engine.connection, f"FROM {quoted([name])}")
+    except (QueryError, InternalError):
+        return False
+    return True
+
+
+def _constant(name: str, tree: Tree) -> str:
+    while tree["class"] == "CAST":
+        tree = tree["child"]
+    if tree["class"] != "CONSTANT":
+        raise Unplanned(f"{name}(...) of a text that is computed: write the text itself, or the query in its place")
+    return str(tree["literal"]["text"])

@@ -1,0 +1,180 @@
+"""What the name of a table means: asked of DuckDB, which binds a query that reads it."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.duckdb.metadata import SCHEMA
+from imputedb.engines.duckdb.session import Session
+from imputedb.engines.duckdb.temporary import is_ours
+from imputedb.errors import StorageError
+
+_PART = re.compile(r'"((?:[^"]|"")*)"|([^."]+)')
+
+_PLAN = "SELECT json_serialize_plan(?::VARCHAR)"
+
+_VIEWS = """
+    SELECT database_name, schema_name, view_name, sql FROM duckdb_views()
+    WHERE NOT internal AND lower(view_name) = lower(?)
+"""
+
+_ENTRIES = """
+    SELECT 1 FROM duckdb_tables() WHERE lower(table_name) = lower(?)
+    UNION ALL SELECT 1 FROM duckdb_views() WHERE lower(view_name) = lower(?)
+"""
+
+
+DAMAGED = (duckdb.FatalException, duckdb.IOException)
+"""What DuckDB raises when it is asked what there is, and one of the attached databases cannot say."""
+
+
+def damaged(error: duckdb.Error) -> StorageError:
+    """Its refusal as one of ours."""
+    reason = str(error).splitlines()[0].partition(": ")[2]
+    return StorageError(f"an attached database is damaged: detach it. {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view: its path, and the statement that made it."""
+
+    catalog: str
+    schema: str
+    name: str
+    sql: str
+
+    @property
+    def path(self) -> tuple[str, str, str]:
+        """Catalog, schema and name."""
+        return (self.catalog, self.schema, self.name)
+
+
+class Resolution:
+    """The tables and views that paths mean on one connection, remembered until something is written or set."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._state: object = None
+        self._known: dict[tuple[str, ...], Table | View | None] = {}
+
+    def meant(self, path: Sequence[str], within: View | None = None) -> Table | View | None:
+        """The user's table or view that a path means; None where it is neither, such as a file.
+
+        Inside the query of a view, DuckDB looks among temporary tables first, and then where the view is.
+        """
+        for one in _paths(path, within):
+            found = self._entry(one)
+            if found is not None:
+                return found
+        return None
+
+    def binds(self, name: str) -> bool:
+        """Whether DuckDB reads anything under a name without a schema; that it does not ends no transaction."""
+        with self._session.lock:
+            plan = self._plan(f"SELECT 1 FROM {quoted((name,))}")
+        return not _does_not_bind(plan)
+
+    def same_in(self, after: object, before: object) -> None:
+        """Says that paths mean in one state what they meant in another."""
+        if self._state == before:
+            self._state = after
+
+    def _entry(self, path: tuple[str, ...]) -> Table | View | None:
+        state = self._session.state()
+        if state != self._state:
+            self._state, self._known = state, {}
+        if path not in self._known:
+            with self._session.lock:
+                self._known[path] = self._asked(path)
+        return self._known[path]
+
+    def _asked(self, path: tuple[str, ...]) -> Table | View | None:
+        if len(path) == 1 and "." in path[0] and not self._is_entry(path[0]):
+            return None  # to bind it would read a file
+        plan = self._plan(f"SELECT 1 FROM {quoted(path)}")
+        table = _table_read(plan)
+        if table is not None:
+            ours = table.schema == SCHEMA or is_ours(table)
+            return None if ours else table
+        if _does_not_bind(plan):
+            return None
+        return self._view(path)
+
+    def _view(self, path: tuple[str, ...]) -> View | None:
+        """The view of this name whose plan is the path's own: two that have one plan mean the same."""
+        views = [View(*row) for row in self._rows(_VIEWS, [path[-1]])]
+        if not views:
+            return None
+        wanted = self._words(path)
+        return next((view for view in views if self._words(view.path) == wanted), None)
+
+    def _words(self, path: Sequence[str]) -> object:
+        """What tells the meaning of one path from that of another: its plan, or its drawing where it has no text."""
+        plan = self._plan(f"FROM {quoted(path)}")
+        if not plan.get("error"):
+            return plan
+        try:
+            return self._session.connection.execute(f"EXPLAIN FROM {quoted(path)}").fetchall()
+        except duckdb.Error as error:
+            return str(error)
+
+    def _plan(self, text: str) -> dict[str, Any]:
+        plan: dict[str, Any] = json.loads(self._session.connection.execute(_PLAN, [text]).fetchall()[0][0])
+        return plan
+
+    def _is_entry(self, name: str) -> bool:
+        return bool(self._rows(_ENTRIES, [name, name]))
+
+    def _rows(self, text: str, values: list[str]) -> list[tuple[Any, ...]]:
+        try:
+            return self._session.connection.execute(text, values).fetchall()
+        except DAMAGED as error:
+            raise damaged(error) from error
+
+
+def _paths(path: Sequence[str], within: View | None) -> Iterator[tuple[str, ...]]:
+    given = tuple(path)
+    if within is not None and len(given) == 1:
+        yield ("temp", "main", *given)
+        yield (within.catalog, within.schema, *given)
+    if within is not None and len(given) == 2:
+        yield ("temp", *given)
+        yield (within.catalog, *given)
+    yield given
+
+
+def _does_not_bind(plan: dict[str, Any]) -> bool:
+    """Whether DuckDB refuses a statement, and not only to write its plan: readers of files have none in text."""
+    unwritten = plan.get("error_type") == "not implemented" or "serializ" in str(plan.get("error_message")).lower()
+    return bool(plan.get("error")) and not unwritten
+
+
+def _table_read(plan: dict[str, Any]) -> Table | None:
+    """The table that a plan of `SELECT 1 FROM path` reads itself; a view's plan has a projection of its own in it."""
+    if plan.get("error"):
+        return None
+    (below,) = plan["plans"][0]["children"]
+    read = below.get("function_data") or {}
+    path = read.get("qualified_name", {}).get("path", ())
+    return Table(*path) if below["type"] == "LOGICAL_GET" and len(path) == 3 else None
+
+
+def quoted(path: Sequence[str]) -> str:
+    """A path as SQL has it, every part of it quoted."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in path)
+
+
+def parts_of(name: str) -> tuple[str, ...]:
+    """The parts of a table's name as a person writes it: separated by dots, quoted where they hold any."""
+    parts, place = [], 0
+    while found := _PART.match(name, place):
+        parts.append(found[1].replace('""', '"') if found[1] is not None else found[2])
+        place = found.end() + 1
+        if name[found.end() : place] not in ("", "."):
+            break
+    return tuple(parts) if place == len(name) + 1 and 0 < len(parts) < 4 else (name,)

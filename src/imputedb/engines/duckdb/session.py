@@ -1,0 +1,392 @@
+"""One connection to one database: statements by turns, transactions, and when something may have been written."""
+
+import atexit
+import os
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from traceback import clear_frames
+from typing import Any, TypeVar
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.border import ours, raise_ours
+from imputedb.engines.duckdb.interrupt import Runner, Turns
+from imputedb.engines.duckdb.opening import opened
+from imputedb.engines.engine import Array
+from imputedb.engines.signals import Signals, is_main
+from imputedb.errors import Error, QueryError, StorageError
+from imputedb.sql.deep import ROOM
+from imputedb.sql.statements import split
+from imputedb.sql.tokens import first_word
+
+Read = TypeVar("Read")
+Values = Mapping[str, object] | Sequence[object] | None
+
+_TRANSACTIONS = ("begin", "start", "commit", "end", "rollback", "abort")
+"""The words that statements about transactions begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Rows in memory, outside of all catalogs and transactions, that live as long as this does.
+
+    Attributes:
+        relation: DuckDB's own, over the rows.
+        source: an item of FROM that reads them, its columns named c0, c1, ...
+    """
+
+    relation: duckdb.DuckDBPyRelation
+    source: str
+
+
+class Session:
+    """A connection that threads take turns with.
+
+    Attributes:
+        path: of the database.
+        read_only: whether nothing can be written to it.
+        connection: DuckDB's own.
+        home: the name of the database that it was opened with.
+        lock: held by the thread whose turn it is.
+        signals: what comes in the middle of a call.
+        remarks: what is to be said of tables that a call has replaced.
+        following: told of every statement of the user's before it runs; what it gives is called once it has.
+        undone: called when a COMMIT has failed, and undone its transaction.
+        tidying: called after a call that failed: each lets go of what the call may have left.
+    """
+
+    def __init__(self, path: str, *, read_only: bool) -> None:
+        self.path = path
+        self.read_only = read_only
+        self.connection = opened(path, read_only=read_only)
+        self.home: str = self.connection.execute("SELECT current_database()").fetchall()[0][0]
+        self.lock = Turns()
+        self.signals = Signals()
+        self._process = os.getpid()
+        self._runner = Runner(self.connection, self.signals)
+        self._version = 0
+        self._in_transaction = False
+        self.following: Callable[[str], Callable[[], None]] | None = None
+        self.undone: Callable[[], None] | None = None
+        self.remarks: list[str] = []
+        self.tidying: list[Callable[[], None]] = []
+        atexit.register(_close_quietly, weakref.ref(self))
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=partial(_never_freed, weakref.ref(self)))
+
+    def close(self) -> None:
+        """Lets go of the database."""
+        with self.lock:
+            self._runner.close()
+            self.connection.close()
+
+    # -- the border ---------------------------------------------------------------------------------------------------
+
+    def call(self, work: Callable[[], Read], /) -> Read:
+        """What a call of the user's gives, in a turn of its own. Where it fails nothing of it is left.
+
+        Raises:
+            QueryError: this thread is in the middle of another call: its progress asks, or its imputer.
+            StorageError: this process was forked from the one that opened the database.
+        """
+        self._check_process()
+        if self.lock.is_mine:
+            raise QueryError("the database is in the middle of a call: a function that the call uses cannot ask it")
+        return self._alone(work)
+
+    def reading(self, work: Callable[[], Read], /) -> Read:
+        """What a call of the user's gives that reads rows which are held; possible in the middle of another call.
+
+        Raises:
+            StorageError: as `call`.
+        """
+        self._check_process()
+        if not self.lock.is_mine:
+            return self._alone(work)
+        try:
+            return work()
+        except BaseException as error:
+            raise_ours(error)
+            raise
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is this process that has opened the database, and none that was forked from it."""
+        return os.getpid() == self._process
+
+    def _check_process(self) -> None:
+        if not self.is_own:
+            raise StorageError(f"{self.path} was opened before this process was forked from another: open it anew here")
+
+    def _alone(self, work: Callable[[], Read]) -> Read:
+        """Work in a turn of its own, tidied up after; on the main thread signals may interrupt the work alone."""
+        signals = self.signals if is_main() else None
+        ROOM.take()
+        try:
+            if signals:
+                signals.take()
+            self.lock.take(signals)
+            if signals:
+                signals.shut = False
+            found = work()
+            self._over(signals)
+            return found
+        except BaseException as error:
+            self._over(signals, error)
+            if signals is None or error is not signals.raised:
+                raise_ours(error)
+            raise
+        finally:
+            if signals:
+                signals.shut = True
+            self.lock.end()
+            ROOM.give_back()
+            if signals:
+                signals.give_back()
+
+    def _over(self, signals: Signals | None, error: BaseException | None = None) -> None:
+        """Tidies up after a call; raises what a signal has ended it by, unless that is the error."""
+        if signals:
+            signals.shut = True
+        raised = signals and signals.raised
+        if self.lock.is_mine:
+            if raised or not isinstance(error, Error | duckdb.Error | None):  # it may have come between any two steps
+                clear_frames(
+                    error.__traceback__ if error else None
+                )  # blocks that were being entered or left are ended now
+                self._rolled_back()
+            for tidy in self.tidying:
+                tidy()
+        if raised and error is not raised:
+            raise raised
+
+    def _rolled_back(self) -> None:
+        """Ends a transaction of ours that a call has left; the user's own stays."""
+        if not self._in_transaction:
+            with suppress(duckdb.Error):
+                self.connection.execute("ROLLBACK")
+        self.changed()
+
+    def state(self) -> object:
+        """A token that differs whenever something may have been written, by this connection or by another one."""
+        if self.path == ":memory:":
+            return self._version
+        return (self._version, _stamp(self.path), _stamp(self.path + ".wal"))
+
+    def changed(self) -> None:
+        """Says that this connection may have written."""
+        self._version += 1
+
+    # -- statements ---------------------------------------------------------------------------------------------------
+
+    def rows(self, text: str, values: Values = None) -> list[tuple[Any, ...]]:
+        """The rows of a statement."""
+        with self.lock:
+            return self._runner.do(lambda connection: connection.execute(text, values or None).fetchall())
+
+    def arrays(self, text: str) -> Mapping[str, Array]:
+        """The columns of a SELECT as plain or masked arrays, in order."""
+        with self.lock:
+            return self._runner.run(text, _arrays)
+
+    def numbers(self, text: str) -> list[NDArray[np.float64]]:
+        """The columns of a SELECT of numbers as doubles, in order, NaN for NULL."""
+        arrays = self.arrays(text)
+        return [np.ma.filled(np.ma.asarray(one).astype(np.float64), np.nan) for one in arrays.values()]
+
+    def held(self, text: str) -> Held:
+        """The rows of a statement, which runs once, held in memory."""
+        with self.lock:
+            return self._runner.do(lambda connection: _held(connection, text))
+
+    def read(self, work: Callable[[duckdb.DuckDBPyConnection], Read]) -> Read:
+        """What work gives that reads rows which are held; on another connection where this one's transaction was
+        aborted."""
+        with self.lock:
+            try:
+                return self._runner.do(work)
+            except duckdb.TransactionException:
+                with self.connection.cursor() as connection:
+                    return work(connection)
+
+    def verbatim(self, text: str) -> str:
+        """The one statement of a text, without what separates statements."""
+        return self.connection.extract_statements(text)[0].query
+
+    def streamed(self, text: str, schema: object) -> object:
+        """A stream of Arrow's C interface of rows that are held.
+
+        It is read on a connection of its own, and asked for without a turn: a statement of this one may ask for it.
+        """
+        stream: Any = self.connection.cursor().sql(text)
+        return stream.__arrow_c_stream__(schema)
+
+    def execute(self, text: str, values: Values = None) -> list[tuple[Any, ...]]:
+        """Runs any statement as it stands; of several the rows of the last.
+
+        Raises:
+            QueryError: DuckDB rejects it, with its reason.
+            StorageError: it cannot be written.
+        """
+        with self.lock:
+            *before, last = self._apart(text)
+            for statement in before:  # each is followed before the next runs, which may mean something else by a name
+                self._ran(statement, partial(_fetched, text=statement, values=None))
+            return self._ran(last, partial(_fetched, text=last, values=values))
+
+    def _apart(self, text: str) -> list[str]:
+        """The statements of a text; none of them runs where one does not parse."""
+        try:
+            found = [statement.query for statement in self.connection.extract_statements(text)]
+        except ValueError:  # a kind of statement that the client has no name for
+            found = split(text)
+        except duckdb.Error as error:
+            raise ours(error) from error
+        except TypeError as error:  # no text of Unicode
+            raise QueryError("a text is not valid Unicode") from error
+        if not found:
+            raise QueryError("there is no statement to run")
+        return found if len(found) > 1 else [text]
+
+    def answered(self, text: str, values: Values = None) -> tuple[Held, list[str], list[str]]:
+        """Runs any one statement as it stands: its rows, and the names and types of their columns.
+
+        Raises:
+            QueryError: DuckDB rejects it, with its reason.
+            StorageError: it cannot be written.
+        """
+        return self._ran(text, lambda connection: _answered(connection, text, values))
+
+    def _ran(self, text: str, work: Callable[[duckdb.DuckDBPyConnection], Read]) -> Read:
+        with self.lock:
+            follow = self.following(text) if self.following else None
+            try:
+                with self.signals.held():  # once it has run, what is known of it is noted
+                    found = self._runner.do(work)
+                    self._note_transaction(text)
+                    if follow:
+                        self.changed()
+                        follow()
+                return found
+            except duckdb.Error as error:
+                self._note_failure(text)
+                raise ours(error) from error
+            finally:
+                self.changed()
+
+    def taken(self) -> tuple[str, ...]:
+        """The remarks, which are then made."""
+        found, self.remarks = tuple(dict.fromkeys(self.remarks)), []
+        return found
+
+    # -- transactions -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Several statements that see one state of the data; what was made meanwhile is gone if they fail."""
+        with self.lock:
+            began = self._begin()
+            try:
+                yield
+            except BaseException:
+                if began:
+                    with suppress(duckdb.Error):
+                        self.connection.execute("ROLLBACK")
+                raise
+            if began:
+                self.connection.execute("COMMIT")
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the user is in a transaction of his own."""
+        return self._in_transaction
+
+    def _begin(self) -> bool:
+        if self._in_transaction:
+            return False
+        self.connection.execute("BEGIN")
+        return True
+
+    def _note_transaction(self, text: str) -> None:
+        """Whether the user is in a transaction of his own: another BEGIN would abort it."""
+        if (word := first_word(text)) in _TRANSACTIONS:
+            self._in_transaction = word in ("begin", "start")
+
+    def _note_failure(self, text: str) -> None:
+        """The same of a statement about transactions that failed: DuckDB is asked, and a COMMIT has undone its own."""
+        if first_word(text) not in _TRANSACTIONS:
+            return
+        before, self._in_transaction = self._in_transaction, self._is_open()
+        if before and not self._in_transaction and self.undone:
+            self.undone()
+
+    def _is_open(self) -> bool:
+        try:
+            self.connection.execute("BEGIN; ROLLBACK")
+        except duckdb.TransactionException:
+            return True
+        return False
+
+    def is_sound(self) -> bool:
+        """Whether statements can run: in a transaction that was aborted none can, and COMMIT undoes it."""
+        try:
+            self.connection.execute("SELECT 1").fetchall()
+        except duckdb.TransactionException:
+            return False
+        return True
+
+
+def _fetched(connection: duckdb.DuckDBPyConnection, text: str, values: Values) -> list[tuple[Any, ...]]:
+    return connection.execute(text, values or None).fetchall()
+
+
+def _held(connection: duckdb.DuckDBPyConnection, text: str) -> Held:
+    return _kept(connection.sql(text))
+
+
+def _answered(connection: duckdb.DuckDBPyConnection, text: str, values: Values) -> tuple[Held, list[str], list[str]]:
+    relation = connection.sql(text, params=values or None)
+    names, types = relation.columns, [str(kind) for kind in relation.types]
+    return _kept(relation), names, types
+
+
+def _kept(relation: duckdb.DuckDBPyRelation) -> Held:
+    relation = relation.materialize()
+    names = ", ".join(f"c{place}" for place in range(len(relation.columns)))
+    return Held(relation, f"({relation.sql_query()}) AS held({names})")
+
+
+def _arrays(ran: duckdb.DuckDBPyConnection) -> Mapping[str, Array]:
+    return ran.fetchnumpy()
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # asked for often
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _never_freed(reference: "weakref.ref[Session]") -> None:
+    """Keeps the connection of a process from being let go of in one that was forked from it, where its threads are not.
+
+    There it would end the process by a signal, or write what only the other one may.
+    """
+    session = reference()
+    if session is not None:
+        import ctypes
+
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(session.connection))
+
+
+def _close_quietly(reference: "weakref.ref[Session]") -> None:
+    session = reference()
+    if session is not None and session.is_own:
+        with suppress(duckdb.Error):
+            session.connection.close()

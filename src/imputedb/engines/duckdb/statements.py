@@ -1,0 +1,182 @@
+"""Texts of syntax trees, and what DuckDB says of texts, remembered for those that come again."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import assert_never
+
+import duckdb
+
+from imputedb import duckdb_errors
+from imputedb.engines.cache import Memory
+from imputedb.engines.duckdb import partial_aggregates
+from imputedb.engines.duckdb.session import Session
+from imputedb.engines.recent import Recent
+from imputedb.errors import UnknownName
+from imputedb.sql import ast as t
+from imputedb.sql import parameters, parse
+from imputedb.sql.ast import Tree
+from imputedb.sql.statements import Keeps, Query, Statement, classify, placed
+
+_KEPT = 512
+
+
+class Texts:
+    """Texts to trees and back on one session."""
+
+    def __init__(self, session: Session, memory: Memory) -> None:
+        self._session = session
+        self._memory = memory
+        self._texts: Recent[str, str] = Recent(_KEPT)
+        self._types: Recent[str, Tree] = Recent(_KEPT)
+        self._statements: Recent[str, Statement] = Recent(_KEPT)
+        self._combined: Recent[str, bool] = Recent(_KEPT)
+
+    def text(self, node: Tree) -> str:
+        """The SQL of a SELECT node."""
+        key = json.dumps(node)
+        with self._session.lock:
+            known = self._texts.recall(key)
+            return self._texts.keep(key, parse.deparse(self._session.connection, node)) if known is None else known
+
+    def written(self, trees: Sequence[Tree]) -> list[str]:
+        """The texts of expressions."""
+        keys = [json.dumps(tree) for tree in trees]
+        with self._session.lock:
+            known = [self._texts.recall(key) for key in keys]
+            if all(text is not None for text in known):
+                return [text for text in known if text is not None]
+            found = parse.expression_texts(self._session.connection, trees)
+            return [self._texts.keep(key, text) for key, text in zip(keys, found, strict=True)]
+
+    def tree(self, text: str) -> Tree:
+        """The syntax tree of a query, remembered until something is written, settings among it.
+
+        Raises:
+            SqlSyntaxError: the text does not parse.
+            Unplanned: it is more than one statement, or one that does not select.
+        """
+        with self._session.lock:
+            known: str | None = self._memory.recall(("tree", text))
+            if known is None:
+                known = json.dumps(parse.parse(self._session.connection, text))
+                self._memory.keep(("tree", text), known, len(known))
+            node: Tree = json.loads(known)
+            return node
+
+    def statement(self, text: str) -> Statement:
+        """What kind of statement a text holds, remembered.
+
+        Raises:
+            QueryError: it is not one statement that parses.
+        """
+        with self._session.lock:
+            known = self._statements.recall(text)
+            return self._statements.keep(text, classify(self._session.connection, text)) if known is None else known
+
+    def constants(self, values: Mapping[str, object]) -> dict[str, Tree]:
+        """The values of parameters, as trees."""
+        return self.evaluated({name: f"${name}" for name in values}, values)
+
+    def evaluated(self, expressions: Mapping[str, str], values: Mapping[str, object] | None = None) -> dict[str, Tree]:
+        """What expressions without columns are, as trees of constants.
+
+        Raises:
+            QueryError: DuckDB cannot hold a value.
+        """
+        if not expressions:
+            return {}
+        inner = ", ".join(f"{text} AS v{place}" for place, text in enumerate(expressions.values()))
+        outer = ", ".join(f"typeof(v{n}), CAST(v{n} AS VARCHAR)" for n in range(len(expressions)))
+        try:
+            (row,) = self._session.rows(f"SELECT {outer} FROM (SELECT {inner})", values)
+        except duckdb.Error as error:
+            raise duckdb_errors.translated(error) from error
+        return {name: self._constant(row[2 * place], row[2 * place + 1]) for place, name in enumerate(expressions)}
+
+    def _constant(self, kind: str, text: str | None) -> Tree:
+        if text is None or kind == "VARCHAR":
+            return t.literal(text)
+        return t.cast(t.literal(text), self.type_tree(kind))
+
+    def filled(self, statement: Query | Keeps, values: Mapping[str, Tree]) -> Query | Keeps:
+        """A statement with values in place of its parameters.
+
+        Raises:
+            QueryError: a parameter has no value, or a value no parameter.
+        """
+        parameters.check(statement.parameters, values)
+        if not values:
+            return statement
+        match statement:
+            case Query(text):
+                return Query(self._filled(text, values))
+            case Keeps(before, query, after, target):
+                texts = dict(zip(values, self.written(list(values.values())), strict=True))
+                end = (target[0], placed(target[1], texts)) if target else None
+                return Keeps(placed(before, texts), f"{self._filled(query, values)}\n", placed(after, texts), end)
+            case _:
+                assert_never(statement)
+
+    def _filled(self, text: str, values: Mapping[str, Tree]) -> str:
+        with self._session.lock:
+            names = partial(parse.titles, self._session.connection)
+            return self.text(parameters.filled(self.tree(text), values, names))
+
+    def prepared(self, name: str) -> str:
+        """The statement that was prepared under a name.
+
+        Raises:
+            UnknownName: there is none.
+        """
+        found = self._session.rows(
+            "SELECT statement FROM duckdb_prepared_statements() WHERE lower(name) = lower(?)", [name]
+        )
+        if not found:
+            raise UnknownName(f"no prepared statement {name!r}: PREPARE {name} AS ... makes one")
+        return str(found[0][0])
+
+    def outputs(self, text: str) -> tuple[list[str], list[str]]:
+        """The names and types of a query's output columns, remembered like its tree.
+
+        Raises:
+            QueryError: DuckDB rejects the query, with its reason.
+        """
+        with self._session.lock:
+            known: tuple[list[str], list[str]] | None = self._memory.recall(("outputs", text))
+            if known is None:
+                known = parse.shape(self._session.connection, text)
+                self._memory.keep(("outputs", text), known, len(text))
+            return known
+
+    def forget_outputs(self, text: str) -> None:
+        """Lets go of what was remembered of a query's output columns: it reads files, which change without notice."""
+        self._memory.keep(("outputs", text), None)
+
+    def type_tree(self, name: str) -> Tree:
+        """The tree of a type from its text."""
+        with self._session.lock:
+            known = self._types.recall(name)
+            return self._types.keep(name, parse.type_tree(self._session.connection, name)) if known is None else known
+
+    def combines(self, calls: Sequence[Tree], source: Tree) -> bool:
+        """Whether aggregates over the rows of a source can be combined from their states over parts of them.
+
+        A connection of its own is asked: that a state cannot be exported would end the transaction of this one.
+        """
+        if not calls or any(map(partial_aggregates.needs_all, calls)):
+            return not calls
+        with self._session.lock:
+            read = [t.named(tree, "") for tree in partial_aggregates.operands(calls)]
+            _, types = parse.shape(self._session.connection, self.text(t.select([*read, t.number(0)], source)))
+            text = self.text(partial_aggregates.probe(calls, [self.type_tree(kind) for kind in types[:-1]]))
+            known = self._combined.recall(text)
+            return self._combined.keep(text, self._runs_apart(text)) if known is None else known
+
+    def _runs_apart(self, text: str) -> bool:
+        try:
+            with self._session.connection.cursor() as connection:
+                connection.execute(text)
+        except duckdb.Error:
+            return False
+        return True

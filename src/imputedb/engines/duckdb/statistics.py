@@ -1,0 +1,124 @@
+"""Statistics of tables: gathered once, kept in the database, gathered anew when a table's rows have changed."""
+
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+import duckdb
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.duckdb import declarations, derived, profile
+from imputedb.engines.duckdb.metadata import Store, fingerprint_of
+from imputedb.engines.duckdb.session import Session
+from imputedb.engines.duckdb.statements import Texts
+from imputedb.engines.duckdb.tables import Tables
+from imputedb.engines.engine import Shape
+from imputedb.engines.recent import Recent
+from imputedb.sql import ast as t
+from imputedb.sql import parse
+from imputedb.sql.ast import Tree
+from imputedb.statistics.table import Statistics
+
+_SAMPLE = f"SELECT * FROM t USING SAMPLE reservoir({profile.SAMPLE} ROWS) REPEATABLE (7)"
+
+
+_KEPT = 4096
+"""Tables of which something is remembered."""
+
+
+class Gathering:
+    """What is known of the tables of one session."""
+
+    def __init__(self, session: Session, store: Store, tables: Tables, texts: Texts) -> None:
+        self._session = session
+        self._store = store
+        self._tables = tables
+        self._texts = texts
+        self._known: Recent[Table, tuple[object, str, Statistics]] = Recent(_KEPT)
+        self._missing: Recent[Table, tuple[object, dict[str, bool]]] = Recent(_KEPT)
+
+    def statistics(self, table: Table) -> Statistics:
+        """What is known of a table, gathered anew when its contents have changed."""
+        if table in self._tables.adopted:
+            return self._tables.adopted[table][1]
+        known = self._known.recall(table)
+        if known and known[0] == self._session.state():
+            return known[2]
+        with self._session.lock:
+            shape = self._tables.shape(table)
+            fingerprint = self._fingerprint(table, shape)
+            if known and known[1] == fingerprint:
+                statistics = known[2]
+            else:
+                statistics = self._store.statistics(table, fingerprint) or self._gathered(table, shape, fingerprint)
+            statistics = replace(statistics, policies=shape.policies)
+            if any(policy.before for policy in shape.policies.values()):
+                statistics = replace(statistics, content=profile.named(table.path[1:], shape.types))
+            self._known.keep(table, (self._session.state(), fingerprint, statistics))
+            return statistics
+
+    def dirty(self, table: Table, names: Collection[str]) -> set[str]:
+        """Those of some columns that miss a value; where nothing is known of a table, its others are not looked at."""
+        known = self._known.recall(table)
+        if table in self._tables.adopted or (known and known[0] == self._session.state()):
+            return {name for name in names if name in self.statistics(table).dirty}
+        with self._session.lock:
+            state, seen = self._missing.recall(table) or (None, {})
+            if state != self._session.state():
+                seen = {}
+            new = [name for name in names if name not in seen]
+            if new:
+                seen |= profile.missing(self._rows, *self._readings(table, self._tables.shape(table), new))
+            self._missing.keep(table, (self._session.state(), seen))
+            return {name for name in names if seen[name]}
+
+    def fingerprint(self, table: Table) -> str:
+        """What tells this state of a table's contents from any other."""
+        self.statistics(table)
+        known = self._known.recall(table)
+        return known[1] if known else ""
+
+    def profiled(self, table: Table, shape: Shape) -> Statistics:
+        """The statistics of a table's rows as they are now."""
+        source, names, meanings = self._readings(table, shape, list(shape.types))
+        return profile.gather(self._rows, source, names, shape.types, self._sample(), meanings)
+
+    def _readings(
+        self, table: Table, shape: Shape, names: Sequence[str]
+    ) -> tuple[Tree, dict[str, Tree], dict[str, Tree | None]]:
+        """A table in FROM, how some of its columns are read, and what their NULLs may mean."""
+        connection, types = self._session.connection, self._texts.type_tree
+        read = {name: derived.known(connection, shape, name, "t", types) for name in names}
+        said = [name for name in shape.policies if name in read]
+        meanings = {name: declarations.meaning(self._session.connection, shape, name, "t") for name in said}
+        return t.table(table.path, "t"), read, meanings
+
+    def _fingerprint(self, table: Table, shape: Shape) -> str:
+        everything = t.call("hash", *(t.reference("t", name) for name in shape.types))
+        total = t.call("sum", t.cast(everything, t.plain_type("HUGEINT")))
+        rows = self._rows(t.select([t.call("count_star"), total], t.table(table.path, "t")))
+        return fingerprint_of(rows[0], shape.types, shape.missing, shape.policies)
+
+    def _gathered(self, table: Table, shape: Shape, fingerprint: str) -> Statistics:
+        statistics = self.profiled(table, shape)
+        before = self._session.state()
+        with suppress(duckdb.Error):  # statistics are a cache: a full disk must not stop a query
+            self._store.keep(table, fingerprint, statistics)
+        if self._session.state() != before:
+            self._rebase(before)
+        return statistics
+
+    def _rebase(self, before: object) -> None:
+        """Keeping statistics writes to the file, but to none of the user's tables."""
+        after = self._session.state()
+        self._tables.same_in(after, before)
+        for table, (state, fingerprint, statistics) in self._known.items():
+            if state == before:
+                self._known.keep(table, (after, fingerprint, statistics))
+
+    def _sample(self) -> Tree:
+        sample: Tree = parse.parse(self._session.connection, _SAMPLE)["from_table"]["sample"]
+        return sample
+
+    def _rows(self, node: Tree) -> list[tuple[object, ...]]:
+        return self._session.rows(self._texts.text(node))

@@ -1,0 +1,144 @@
+"""What tables there are: the user's, and those that are made while a statement is answered."""
+
+from collections.abc import Mapping, Sequence
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.duckdb.metadata import SCHEMA, Store
+from imputedb.engines.duckdb.resolution import DAMAGED, Resolution, View, damaged, parts_of, quoted
+from imputedb.engines.duckdb.session import Session
+from imputedb.engines.duckdb.temporary import OURS
+from imputedb.engines.engine import Shape
+from imputedb.errors import UnknownName
+from imputedb.sql import parse
+from imputedb.statistics.table import Statistics
+
+_COLUMNS = """
+    SELECT database_name, schema_name, table_name, column_name, data_type FROM duckdb_columns()
+    JOIN duckdb_tables() USING (database_name, schema_name, table_name)
+    WHERE NOT duckdb_tables.internal AND schema_name <> ?
+    AND NOT (database_name = 'temp' AND regexp_full_match(table_name, ?))
+    ORDER BY database_name = 'temp', schema_name, table_name, column_index
+"""
+
+
+class Tables:
+    """The tables of one session, by path and by name.
+
+    Attributes:
+        adopted: columns and statistics of the tables that are made while a statement is answered.
+        virtual: those of their columns that a star does not show.
+        resolution: what paths mean.
+    """
+
+    def __init__(self, session: Session, store: Store) -> None:
+        self.adopted: dict[Table, tuple[Shape, Statistics]] = {}
+        self.virtual: dict[Table, frozenset[str]] = {}
+        self.resolution = Resolution(session)
+        self._session = session
+        self._store = store
+        self._shapes: tuple[object, dict[Table, Shape]] | None = None
+        self._single: tuple[object, dict[Table, Shape]] | None = None
+
+    def shapes(self) -> Mapping[Table, Shape]:
+        """The user's tables, the database's own before temporary ones."""
+        state = self._session.state()
+        if self._shapes is None or self._shapes[0] != state:
+            self._shapes = (state, self._read())
+        return self._shapes[1]
+
+    def _read(self) -> dict[Table, Shape]:
+        types: dict[Table, dict[str, str]] = {}
+        try:
+            rows = self._session.connection.execute(_COLUMNS, [SCHEMA, OURS]).fetchall()
+        except DAMAGED as error:
+            raise damaged(error) from error
+        for *path, column, kind in rows:
+            types.setdefault(Table(*path), {})[column] = kind
+        return {table: self._said(table, columns) for table, columns in types.items()}
+
+    def _said(self, table: Table, columns: Mapping[str, str]) -> Shape:
+        missing, policies = self._store.missing(table), self._store.policies(table)
+        return Shape(
+            columns,
+            {column: codes for column, codes in missing.items() if column in columns},
+            {column: policy for column, policy in policies.items() if {column, *policy.needed} <= columns.keys()},
+        )
+
+    def same_in(self, after: object, before: object) -> None:
+        """Says that the user's tables are in one state what they were in another."""
+        if self._shapes and self._shapes[0] == before:
+            self._shapes = (after, self._shapes[1])
+        if self._single and self._single[0] == before:
+            self._single = (after, self._single[1])
+        self.resolution.same_in(after, before)
+
+    def shape(self, table: Table) -> Shape:
+        """The columns of a table of either kind; of one of the user's without a look at any other."""
+        if table in self.adopted:
+            return self.adopted[table][0]
+        state = self._session.state()
+        if self._single is None or self._single[0] != state:
+            self._single = (state, {})
+        known = self._single[1]
+        if table not in known:
+            names, types = parse.shape(self._session.connection, f"FROM {quoted(table.path)}")
+            known[table] = self._said(table, dict(zip(names, types, strict=True)))
+        return known[table]
+
+    def meant(self, path: Sequence[str], within: View | None = None) -> Table | View | None:
+        """The user's table or view that a path means to DuckDB, in the query of a view if need be."""
+        return self.resolution.meant(path, within)
+
+    def found(self, name: str) -> Table | View | None:
+        """The user's table or view of a name as a person writes it: its parts between dots, or all of it one."""
+        return self.meant(parts_of(name)) or self.meant((name,))
+
+    def called(self, table: Table) -> str:
+        """The shortest name by which a table is meant now: bare, with its schema, or with its database too."""
+        for path in (table.path[2:], table.path[1:]):
+            if self.meant(path) == table:
+                return path[0] if len(path) == 1 else _written(path)
+        return _written(table.path)
+
+    def named(self, name: str) -> Table:
+        """The user's table of a name.
+
+        Raises:
+            UnknownName: there is none, and the message has the nearest; or it is a view.
+        """
+        found = self.found(name)
+        if isinstance(found, View):
+            raise UnknownName(f"{name!r} is a view, not a table: name a table that it reads")
+        if found is None:
+            raise self._unknown(name)
+        return found
+
+    def _unknown(self, name: str) -> UnknownName:
+        from difflib import get_close_matches
+
+        called = sorted(self.called(table) for table in self.shapes())
+        near = get_close_matches(name, called, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(called) or 'no tables yet'}"
+        return UnknownName(f"no table {name!r}; {hint}")
+
+    def adopt(
+        self, table: Table, types: Mapping[str, str], statistics: Statistics, virtual: Sequence[str] = ()
+    ) -> None:
+        """Takes note of a table that will be made while a statement is answered."""
+        self.adopted[table] = (Shape(types), statistics)
+        self.virtual[table] = frozenset(virtual)
+
+    def adopted_as(self, name: str) -> Table | None:
+        """Such a table by its name."""
+        return next((table for table in self.adopted if table.name == name), None)
+
+    def disown(self, name: str) -> None:
+        """Forgets such a table, by its name."""
+        for table in [table for table in self.adopted if table.name == name]:
+            del self.adopted[table]
+            del self.virtual[table]
+
+
+def _written(path: Sequence[str]) -> str:
+    """A path as a person writes it, quoted where a part holds a dot or a quote."""
+    return ".".join(quoted((part,)) if {".", '"'} & set(part) else part for part in path)

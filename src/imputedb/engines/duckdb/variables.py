@@ -1,0 +1,150 @@
+"""Data frames in variables of whoever calls, read by their names as DuckDB reads them."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from types import FrameType
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from imputedb.engines.duckdb import load
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.resolution import quoted
+from imputedb.errors import Error
+from imputedb.sql.ast import Tree
+from imputedb.sql.statements import Apart, Keeps, Query, unquoted
+from imputedb.sql.tokens import tokens
+
+_OURS = __name__.partition(".")[0]
+
+
+_READS = ("from", "join", "pivot", "pivot_wider", "unpivot", "(", ",")
+"""What stands before the name of a table that is read."""
+
+
+@dataclass(slots=True)
+class Frames:
+    """The data frames that a statement reads, as temporary tables of their names.
+
+    Attributes:
+        paths: of the tables, as SQL has them.
+    """
+
+    engine: DuckDB
+    paths: list[str]
+
+    def drop(self) -> None:
+        """Drops the tables, so that a statement may make others of their names."""
+        paths, self.paths = self.paths, []
+        with suppress(duckdb.Error):  # a transaction that was undone has taken them already
+            for path in paths:
+                self.engine.session.rows(f"DROP TABLE IF EXISTS {path}")
+        if paths:
+            self.engine.session.changed()
+
+
+@contextmanager
+def callers_frames(engine: DuckDB, text: str, *, statement: bool = False) -> Iterator[Frames]:
+    """Makes frames readable that a statement, or the name of a table, means by variables of whoever calls.
+
+    A single word is such a name unless it is said to be a `statement`, such as ROLLBACK.
+
+    A name means a variable where it means no table, view or query of WITH: a local one of the nearest function outside
+    of this package, else a global one. Each frame is a temporary table of that name for as long as this lasts.
+    """
+    frames = Frames(engine, [])
+    if not engine.reads_variables:
+        yield frames
+        return
+    found = {name: frame for name in _unknown(engine, text, statement) if (frame := _variable(name)) is not None}
+    try:
+        for name, frame in found.items():
+            load.register(engine, name, frame, {}, replace=False)
+            frames.paths.append(quoted(("temp", "main", name)))
+        yield frames
+    finally:
+        frames.drop()
+
+
+def _unknown(engine: DuckDB, text: str, statement: bool) -> Sequence[str]:
+    """The names in a statement that mean nothing in the database, remembered until something is written."""
+    if not isinstance(text, str):
+        return ()
+    known: Sequence[str] | None = engine.recall(("unknown", text, statement))
+    if known is None:
+        named = [text] if text.isidentifier() and not statement else _names(engine, text)
+        known = [name for name in named if "." not in name and not engine.tables.resolution.binds(name)]
+        engine.keep(("unknown", text, statement), known, len(text))
+    return known
+
+
+def _names(engine: DuckDB, text: str) -> list[str]:
+    try:
+        match engine.texts.statement(text):
+            case Query(query) | Keeps(_, query):
+                return _read(engine.texts.tree(query))
+            case Apart(whole):  # it has no tree before the values are known that name its columns
+                pairs = pairwise(tokens(whole))
+                return sorted({unquoted(name.text) for before, name in pairs if before.word in _READS})
+            case _:
+                return []
+    except Error:  # whoever answers the statement says what is wrong with it
+        return []
+
+
+def _read(tree: Tree) -> list[str]:
+    """The names without a schema that a statement reads from, but for queries of WITH where those are known."""
+    found: set[str] = set()
+    waiting: list[tuple[Any, frozenset[str]]] = [(tree, frozenset())]
+    while waiting:  # deep trees have more levels than Python has
+        part, known = waiting.pop()
+        if isinstance(part, dict):
+            for entry in part.get("cte_map", {}).get("map", ()):
+                name, query = str(entry["key"]).lower(), entry["value"]["query_node"]
+                inside = {name} if query["type"] == "RECURSIVE_CTE_NODE" else set()
+                waiting.append((query, known | inside))
+                known |= {name}
+            if part.get("type") == "BASE_TABLE":
+                path = [step for step in part["qualified_name"]["path"] if step]
+                found |= {path[0]} if len(path) == 1 and path[0].lower() not in known else set()
+            part = [below for key, below in part.items() if key != "cte_map"]
+        if isinstance(part, list):
+            waiting += [(below, known) for below in part if isinstance(below, dict | list)]
+    return sorted(found)
+
+
+def _variable(name: str) -> Any:
+    """The frame that a variable of whoever calls holds; None where there is none."""
+    frame = _outside(sys._getframe())
+    if frame is None:
+        return None
+    for scope in (frame.f_locals, frame.f_globals):
+        if name in scope:
+            return scope[name] if _is_frame(scope[name]) else None
+    return None
+
+
+def _outside(frame: FrameType | None) -> FrameType | None:
+    """The nearest frame of the stack that is neither of this package nor of the library's context managers."""
+    while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] in (_OURS, "contextlib"):
+        frame = frame.f_back
+    return frame
+
+
+def _is_frame(value: Any) -> bool:
+    """Whether a value is a table in memory: a data frame, Arrow, a relation, an answer, a dictionary of columns."""
+    kind = type(value)
+    if isinstance(value, Mapping):
+        return bool(value) and all(map(_is_column, value.values()))
+    library = kind.__module__.partition(".")[0]
+    if library == "pandas":
+        return hasattr(value, "columns")
+    return hasattr(kind, "__arrow_c_stream__") or (library == "polars" and hasattr(value, "collect"))
+
+
+def _is_column(value: Any) -> bool:
+    return isinstance(value, np.ndarray | list | tuple) or hasattr(value, "to_numpy")

@@ -1,0 +1,311 @@
+"""One Impute at work in many draws: each sees the values that the Imputes below it gave in the same draw."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import Column
+from imputedb.errors import CannotImpute
+from imputedb.execution.bundle import Drawn
+from imputedb.execution.impute import CENTRE, Filling, Hand, Outcome
+from imputedb.imputers import conversion
+from imputedb.imputers.doubts import doubts
+from imputedb.imputers.hidden import misfits
+from imputedb.imputers.protocol import EVERY, Array, Cells, Imputer, Rows, Stretches, doubt, reads_whole_tables
+from imputedb.statistics.table import Kind
+
+Places = NDArray[np.intp]
+Flags = NDArray[np.bool_]
+
+
+WHOLE = 50_000
+"""Rows of a table that all of them are drawn for, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """An Impute at work.
+
+    Attributes:
+        filling: reads the rows and knows the imputer.
+        numbers: of the m draws.
+        known: what Imputes below have drawn.
+    """
+
+    filling: Filling
+    numbers: tuple[int, ...]
+    known: Mapping[Column, Drawn]
+
+    def drawn(self, hand: Hand, targets: Sequence[Column], columns: Sequence[Column]) -> dict[Column, Drawn]:
+        """What is drawn for the targets' missing cells; nothing for targets without one.
+
+        All draws learn from the same rows, so that they share what is prepared: those that are the same in every
+        draw, or of one table all that are stored. A row of a single draw is predicted from that draw's values.
+
+        Args:
+            hand: the rows.
+            targets: one of the filling's `groups`.
+            columns: that are read, the targets among them.
+        """
+        cells = self.filling.cells(hand, targets)
+        gaps = {column: self.filling.gaps(hand, column, cells[column]) for column in targets}
+        wanted = [column for column in targets if gaps[column].any()]
+        made = {c: _Making(hand.rows[c.relation][gaps[c]], len(self.numbers)) for c in wanted}
+        for column in wanted:
+            self.filling.noted(hand, column, gaps[column])
+            self.filling.outcome.imputed[column] = self.filling.outcome.imputed.get(column, 0) + made[column].count
+            lacks = cells[column].missing.all() and self._home_lacks(hand, column)
+            if lacks and not self.filling.policy(column).before:
+                made[column].centred(self._centre(column, hand.count))
+        centred = [column for column in wanted if made[column].values is not None]
+        if len(centred) < len(wanted):
+            # what Imputes below have drawn decides which rows are at hand, and is not to decide what is modelled
+            modelled = wanted if hand.draws is None else targets
+            self._draw(hand, {column: gaps[column] for column in modelled if column not in centred}, columns, made)
+        for column in wanted:
+            self.filling.stays(column, made[column].lacking)
+        return {column: made[column].done(self.numbers) for column in wanted}
+
+    def _home_lacks(self, hand: Hand, column: Column) -> bool:
+        home = self.filling.home(hand, [column])
+        return home is None or bool(self.filling.cells(home[0], [column])[column].missing.all())
+
+    def _draw(
+        self, hand: Hand, gaps: Mapping[Column, Flags], columns: Sequence[Column], made: Mapping[Column, "_Making"]
+    ) -> None:
+        taught = self._taught(hand, gaps)
+        if taught is not None:
+            base, at, places = taught
+            own = np.flatnonzero(self._once(hand, np.logical_or.reduce(list(gaps.values())) & ~hand.shared, gaps))
+            turns = np.concatenate([np.full(len(at), EVERY), self._turns(hand, own)])
+            settled = {c: np.isin(base.rows[c.relation][at], _settled(hand, c, gap)) for c, gap in gaps.items()}
+            wanted = {c: np.concatenate([settled[c], gap[own]]) for c, gap in gaps.items()}
+            asked = self._asked(base, np.concatenate([at, places[own]]), turns, wanted, columns)
+            self._misfits(base, asked)
+            self._fill(base, asked, range(len(self.numbers)), made)
+            return
+        for turn in range(len(self.numbers)):
+            some = hand.shared | (self._turns(hand) == turn)
+            mine = np.flatnonzero(self._once(hand, some, [column for column in gaps if gaps[column][some].any()]))
+            wanted = {column: gap[mine] for column, gap in gaps.items() if gap[mine].any()}
+            if not wanted:
+                continue
+            for column in self._lacking(hand, list(wanted), mine):
+                raise CannotImpute(
+                    f"no value of {column} is observed in the rows of a draw: take m = 1, or imputer 'mean'"
+                )
+            asked = self._asked(hand, mine, np.full(len(mine), turn), wanted, columns)
+            self._fill(hand, asked, range(turn, turn + 1), made)
+
+    def _misfits(self, hand: Hand, asked: "_Asked") -> None:
+        """Says what draws get wrong of cells that are hidden, measured once until something is written."""
+        filling = self.filling
+        request = filling.request(hand, asked.rows, list(asked.wanted), asked.places)
+        rows = int(np.bitwise_xor.reduce(asked.rows.keys)) if len(asked.rows.keys) else 0
+        fillers = tuple((str(column), repr(request.filler(column))) for column in request.targets)
+        name = ("misfits", fillers, tuple(map(str, sorted(asked.rows.columns))), rows, filling.seed)
+        said = filling.engine.recall(name)
+        if said is None:
+            said = [sentence for sentences in misfits(request).values() for sentence in sentences]
+            filling.engine.keep(name, said)
+        filling.outcome.warnings += [one for one in said if one not in filling.outcome.warnings]
+
+    def _turns(self, hand: Hand, places: Places | None = None) -> Places:
+        """By row the position of its draw among the numbers; what is said of a row that all have means nothing."""
+        if hand.draws is None:
+            return np.zeros(hand.count if places is None else len(places), np.intp)
+        return np.searchsorted(np.array(self.numbers), hand.draws if places is None else hand.draws[places])
+
+    def _taught(self, hand: Hand, gaps: Mapping[Column, Flags]) -> tuple[Hand, Places, Places] | None:
+        """The rows that all draws learn from: of which hand, where, and where those of this hand stand in it.
+
+        None where they observe nothing of a target. Rows that miss all targets teach little of them, what others say of
+        one another, and are left out of large tables unless they are to be filled; of others not, so that a question
+        has the same draws however its rows are chosen, by WHERE or by FILTER.
+        """
+        home = self.filling.home(hand, gaps)
+        if home is not None:
+            whole, places = home
+            if whole.count <= WHOLE or reads_whole_tables(self.filling.imputer):
+                return whole, np.arange(whole.count), places
+            cells = self.filling.cells(whole, list(gaps))
+            useful = [~cells[c].missing | np.isin(whole.rows[c.relation], _settled(hand, c, gaps[c])) for c in gaps]
+            return whole, np.flatnonzero(np.logical_or.reduce(useful)), places
+        shared = np.flatnonzero(self._once(hand, hand.shared, gaps))
+        return None if self._lacking(hand, list(gaps), shared) else (hand, shared, np.arange(hand.count))
+
+    def _once(self, hand: Hand, rows: Flags, targets: Iterable[Column]) -> Flags:
+        """Some rows, of those that a join repeats one for each stored row and draw."""
+        once = self.filling.once(hand, targets)
+        return rows if once is None else rows & once
+
+    def _lacking(self, hand: Hand, targets: Sequence[Column], rows: Places) -> list[Column]:
+        """The targets of which some rows observe nothing."""
+        cells = self.filling.cells(hand, targets, rows)
+        return [c for c in targets if cells[c].missing.all() and not self.filling.policy(c).before]
+
+    def _asked(
+        self, hand: Hand, places: Places, turns: Places, wanted: Mapping[Column, Flags], columns: Sequence[Column]
+    ) -> "_Asked":
+        """Some rows in the order of their keys, those that all draws learn from first.
+
+        Args:
+            hand: that they are of.
+            places: (n,) where they stand in it.
+            turns: (n,) the position of the draw that each is of, `EVERY` where of all.
+            wanted: by target (n,) which are to be filled.
+            columns: that are read; of rows of a draw with its values.
+        """
+        keys = self.filling.keys(hand, places)
+        own = turns != EVERY
+        together = own.any() and not own.all()
+        order = np.lexsort((keys, own)) if together else np.argsort(keys, kind="stable")
+        places, turns, own = places[order], turns[order], own[order]
+        cells = self.filling.cells(hand, columns, places)
+        ids = {alias: rows[places] for alias, rows in hand.rows.items()}
+        known = {} if reads_whole_tables(self.filling.imputer) else self.known
+        for column, one in known.items():
+            if column in cells and own.any():
+                cells[column] = one.patched(cells[column], np.where(own, one.places(ids[column.relation]), -1), turns)
+        draws = np.where(own, np.array(self.numbers)[turns], EVERY) if together else None
+        rows = Rows(cells, keys[order], ~own if together else None, draws)
+        return _Asked(rows, places, turns, ids, {column: flags[order] for column, flags in wanted.items()})
+
+    def _fill(self, hand: Hand, asked: "_Asked", turns: range, made: Mapping[Column, "_Making"]) -> None:
+        """The values of some draws, to where they belong."""
+        filling, numbers = self.filling, [self.numbers[turn] for turn in turns]
+        request = filling.request(hand, asked.rows, list(asked.wanted), asked.places)
+        for part in request.parts():
+            warned(part.imputer, filling.outcome)
+            if part.imputer.uses_predictors:
+                said = filling.outcome.warnings
+                said += [one for one in doubts(part.imputer, part.rows, part.targets) if one not in said]
+            if isinstance(part.imputer, Stretches):
+                for column, scale in part.imputer.stretched(part.rows, part.targets).items():
+                    filling.outcome.notes.append(f"{column} is drawn on the scale of its {scale}, by held-out cells")
+            filling.assumed(part.imputer)
+            for column in part.targets:
+                filling.outcome.filled(column, part.imputer.name)
+        places = {c: asked.cells(c, made[c].rows) for c in asked.wanted if c in made}
+        for turn, values in zip(turns, request.draws(numbers, filling.progress, filling.outcome.heard), strict=True):
+            for column in places:
+                cells = asked.rows.columns[column]
+                for chosen, at in (places[column].of(turn), places[column].of(EVERY)):
+                    given = values[column][chosen]
+                    there = ~np.ma.getmaskarray(given)
+                    made[column].put(turn, at[there], _named(np.ma.getdata(given)[there], cells))
+
+    def _centre(self, column: Column, count: int) -> str | None:
+        self.filling.outcome.warnings.append(
+            f"no value of {column} is observed among the {count} rows at hand: "
+            f"the missing ones take the centre of the whole column in every draw"
+        )
+        self.filling.outcome.filled(column, CENTRE)
+        return self.filling.centre(column)
+
+
+def warned(imputer: Imputer, outcome: Outcome) -> None:
+    """Says of an imputer that its intervals are too short, or that its draws know nothing of other columns."""
+    said = doubt(imputer)
+    if said is not None and said not in outcome.warnings:
+        outcome.warnings.append(said)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Rows that some draws learn from and fill in.
+
+    Attributes:
+        rows: n of them.
+        places: (n,) where they stand among those at hand.
+        turns: (n,) the position of the draw that each is of, `EVERY` where of all.
+        ids: (n,) of the stored rows, by alias.
+        wanted: by target (n,) where a value is wanted.
+    """
+
+    rows: Rows
+    places: Places
+    turns: Places
+    ids: Mapping[str, NDArray[np.int64]]
+    wanted: Mapping[Column, Flags]
+
+    def cells(self, column: Column, rows: NDArray[np.int64]) -> "_Cells":
+        """Which missing cells are wanted, of stored rows that stand there often the first."""
+        missing = np.flatnonzero(self.rows.columns[column].missing)
+        wanted = np.flatnonzero(self.wanted[column][missing])
+        at = np.searchsorted(rows, self.ids[column.relation][missing[wanted]])
+        found, first = np.unique((self.turns[missing[wanted]] - EVERY) * len(rows) + at, return_index=True)
+        return _Cells(wanted[first], found, len(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """Missing cells of one column that are wanted, draw by draw, those of every draw first.
+
+    Attributes:
+        chosen: (c,) which they are of all that are missing.
+        found: (c,) where their values go; `count` more for each draw.
+        count: how many values a draw has.
+    """
+
+    chosen: Places
+    found: Places
+    count: int
+
+    def of(self, turn: int) -> tuple[Places, Places]:
+        """Those that one draw alone, or `EVERY` one, has: which, and where their values go."""
+        start = (turn - EVERY) * self.count
+        begin, end = np.searchsorted(self.found, [start, start + self.count])
+        return self.chosen[begin:end], self.found[begin:end] - start
+
+
+class _Making:
+    """The values of one column, draw by draw."""
+
+    def __init__(self, rows: NDArray[np.int64], m: int) -> None:
+        self.rows = np.unique(rows)
+        self.m = m
+        self.values: Array | None = None
+        self._known = np.zeros((m, len(self.rows)), bool)
+
+    @property
+    def count(self) -> int:
+        """How many cells are drawn."""
+        return len(self.rows)
+
+    def centred(self, centre: str | None) -> None:
+        """The same text in every cell."""
+        self.values = np.full((self.m, self.count), centre, dtype=object)
+        self._known[:] = True
+
+    def put(self, turn: int, at: Places, values: Array) -> None:
+        """The values of some of the rows in one draw."""
+        if self.values is None:
+            self.values = np.zeros((self.m, self.count), values.dtype)
+        self.values[turn, at] = values
+        self._known[turn, at] = True
+
+    @property
+    def lacking(self) -> int:
+        """How many cells no draw has."""
+        return int(np.count_nonzero(~self._known.any(axis=0)))
+
+    def done(self, numbers: tuple[int, ...]) -> Drawn:
+        """All of them."""
+        if self.values is None:
+            self.values = np.full((self.m, self.count), None, dtype=object)
+        return Drawn(self.rows, numbers, self.values, None if self._known.all() else self._known)
+
+
+def _settled(hand: Hand, column: Column, gap: Flags) -> NDArray[np.int64]:
+    """The stored rows whose gap is to be filled in all draws."""
+    return hand.rows[column.relation][gap & hand.shared]
+
+
+def _named(values: Array, cells: Cells) -> Array:
+    """Values as the engine takes them: of categories the levels."""
+    if cells.kind is not Kind.CATEGORY:
+        return values
+    return conversion.named(values, cells)

@@ -1,0 +1,41 @@
+"""Augmentation against separation: a few weighted rows keep the likelihood of categorical models finite."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from imputedb.imputers.chained.column_model import Matrix, Vector
+
+
+class Augmented(NamedTuple):
+    """Rows with weights."""
+
+    features: Matrix
+    codes: Vector
+    weights: Vector
+
+
+def augmented(features: Matrix, codes: Vector, classes: int, everyone: Matrix | None = None) -> Augmented:
+    """The rows, and beside them for each predictor and class two at its mean +- half its deviation.
+
+    All other predictors of such a row are at their means; the added weights sum to p + 1 (White, Daniel & Royston 2010,
+    section 3). Means and deviations are those of `everyone`, the rows to fill among them, and added rows stay within
+    their range. The first column of ones is none of the p predictors.
+    """
+    whole = features if everyone is None else everyone
+    p = features.shape[1] - 1
+    if p == 0:
+        return Augmented(features, codes, np.ones(len(codes)))
+    mean, half = whole.mean(axis=0), 0.5 * whole.std(axis=0, ddof=1)
+    added = np.tile(mean, (2 * p * classes, 1))
+    labels = np.empty(len(added))
+    row = 0
+    for predictor in range(1, p + 1):
+        for code in range(classes):
+            for sign in (1, -1):
+                added[row, predictor] += sign * half[predictor]
+                labels[row] = code
+                row += 1
+    added = np.clip(added, whole.min(axis=0), whole.max(axis=0))
+    weights = np.concatenate([np.ones(len(codes)), np.full(len(added), (p + 1) / len(added))])
+    return Augmented(np.vstack([features, added]), np.concatenate([codes, labels]), weights)

@@ -1,0 +1,119 @@
+"""Multinomial regression of a column of several unordered values."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from imputedb.imputers.chained.augmentation import augmented
+from imputedb.imputers.chained.column_model import Matrix, Observed, Randomness, Vector
+
+PARAMETERS = 300
+"""Coefficients at most; a column with more takes the next model that suits it."""
+
+LEARN_ROWS = 10_000
+STEPS = 60
+CONVERGED = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Multinomial:
+    """Bayesian multinomial regression (baseline-category logits; mice's `polyreg`, with parameters drawn).
+
+    1. The rows are augmented against separation (White, Daniel & Royston 2010).
+    2. Coefficients of all classes but the first by Newton's method, V the inverse of the information.
+    3. B* is drawn from Normal(B, V): mice draws no parameters here, so its draws are not proper.
+    4. A class is drawn by its probability.
+
+    Warning: a class seen a few times has coefficients that the augmentation makes up.
+    """
+
+    name = "multinomial"
+    parameters = PARAMETERS
+
+    def suits(self, observed: Observed) -> bool:
+        """Two categories or more."""
+        return observed.classes >= 2
+
+    def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
+        """Classes by probability, from drawn coefficients."""
+        beta, root = _fitted(observed, features, unknown, rng.fits)
+        noise = root @ rng.generator().standard_normal(root.shape[1])
+        return picked(chances(unknown, beta + noise.reshape(beta.shape), observed.log_odds), rng.uniform())
+
+    def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
+        """The most probable class."""
+        beta, _ = _fitted(observed, features, unknown)
+        return np.asarray(chances(unknown, beta, observed.log_odds).argmax(axis=1), np.float64)
+
+
+def picked(probabilities: Matrix, uniform: Vector) -> Vector:
+    """(n,) a class by its probability."""
+    shares = np.cumsum(probabilities, axis=1)
+    place = (shares < uniform[:, None] * shares[:, -1:]).sum(axis=1)
+    return np.asarray(np.minimum(place, probabilities.shape[1] - 1), np.float64)
+
+
+def _fitted(
+    observed: Observed, features: Matrix, unknown: Matrix, fits: dict[str, Vector] | None = None
+) -> tuple[Matrix, Matrix]:
+    rows, place = observed.sample(LEARN_ROWS), f"multinomial {features.shape[1]}"
+    data = augmented(features[rows], observed.values[rows], observed.classes, observed.everyone(features, unknown))
+    found = fitted(*data, observed.classes, None if fits is None else fits.get(place))
+    if fits is not None:
+        fits[place] = found[0]
+    return found
+
+
+def chances(features: Matrix, beta: Matrix, log_odds: Matrix | None = None) -> Matrix:
+    """(n, classes) probabilities, given (classes - 1, p) coefficients."""
+    score = np.concatenate([np.zeros((len(features), 1)), features @ beta.T], axis=1)
+    if log_odds is not None:
+        score = score + log_odds
+    score -= score.max(axis=1, keepdims=True)
+    weight = np.exp(score)
+    return np.asarray(weight / weight.sum(axis=1, keepdims=True))
+
+
+def fitted(
+    features: Matrix, codes: Vector, weights: Vector, classes: int, start: Matrix | None = None
+) -> tuple[Matrix, Matrix]:
+    """Coefficients (classes - 1, p) and a root of their covariance, by Newton's method with halved steps."""
+    p = features.shape[1]
+    told = (codes[:, None] == np.arange(1, classes)).astype(np.float64)
+    beta = np.zeros((classes - 1, p)) if start is None else start
+    best = _loglik(features, codes, weights, beta)
+    for _ in range(STEPS):
+        chance = chances(features, beta)[:, 1:]
+        slope = ((told - chance) * weights[:, None]).T @ features
+        step = np.linalg.solve(_information(features, chance, weights), slope.ravel()).reshape(beta.shape)
+        size = 1.0
+        while size > 1e-4:
+            found = _loglik(features, codes, weights, beta + size * step)
+            if found >= best:
+                break
+            size /= 2
+        gained, best, beta = found - best, max(found, best), beta + size * step * (found >= best)
+        if gained < CONVERGED * (abs(best) + 1):
+            break
+    lower = np.linalg.cholesky(_information(features, chances(features, beta)[:, 1:], weights))
+    return beta, np.linalg.inv(lower).T
+
+
+def _loglik(features: Matrix, codes: Vector, weights: Vector, beta: Matrix) -> float:
+    chance = chances(features, beta)[np.arange(len(codes)), codes.astype(np.intp)]
+    return float(weights @ np.log(np.maximum(chance, 1e-300)))
+
+
+def _information(features: Matrix, chance: Matrix, weights: Vector) -> Matrix:
+    """((classes - 1) p, (classes - 1) p), block by block."""
+    k, p = chance.shape[1], features.shape[1]
+    found = np.empty((k, p, k, p))
+    for a in range(k):
+        for b in range(a, k):
+            curvature = weights * chance[:, a] * ((a == b) - chance[:, b])
+            block = features.T @ (features * curvature[:, None])
+            found[a, :, b, :] = block
+            found[b, :, a, :] = block.T
+    whole = found.reshape(k * p, k * p)
+    whole[np.diag_indices_from(whole)] += 1e-10 * max(float(np.trace(whole)), 1e-10)
+    return whole

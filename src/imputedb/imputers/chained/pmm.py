@@ -1,0 +1,190 @@
+"""Predictive mean matching: values of donors whose predictions are near."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb import arguments
+from imputedb.imputers import random
+from imputedb.imputers.chained.column_model import Keys, Matrix, Observed, Randomness, Vector
+from imputedb.imputers.chained.regression import of_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Pmm:
+    """Predictive mean matching of type 1 (Little 1988; Morris, White & Royston 2014), as mice's `pmm` has it.
+
+    1. A linear model is fitted where the column is observed, and its coefficients beta* are drawn.
+    2. The prediction x beta* of a missing value is compared with x beta of the observed ones.
+    3. The value of one of the `donors` nearest is taken, each as probable; ties are broken by a hash.
+
+    With `bootstrap` it is `pmmboot`: donors are a bootstrap of the observed rows (Rubin & Schenker 1986), and beta*
+    predicts them too. Its draws differ more where few rows are like the missing ones; else all find the same donors.
+
+    Only observed values occur. Warning: beyond the observed range it cannot go, so slopes come out flat where the
+    largest values are missing; without `bootstrap`, of few rows, or of few that are like the missing ones, all draws
+    find the same donors, and intervals are too short.
+
+    Attributes:
+        donors: how many.
+        bootstrap: whether donors are a bootstrap.
+    """
+
+    donors: int = 5
+    bootstrap: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it is asked for by."""
+        return "pmmboot" if self.bootstrap else "pmm"
+
+    def __post_init__(self) -> None:
+        arguments.whole("donors", self.donors, 1, 1000, example=" donors")
+        arguments.flag("bootstrap", self.bootstrap)
+
+    def suits(self, observed: Observed) -> bool:
+        """Numbers of any kind."""
+        return observed.classes == 0
+
+    def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
+        """Donors' values."""
+        model = of_rows(features, observed.values)
+        beta, _ = model.drawn(rng.generator())
+        if self.bootstrap:
+            return _of_bootstrap(observed, features, unknown, beta, self.donors, rng)
+        return taken(observed, features @ model.beta, unknown @ beta, self.donors, rng)
+
+    def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
+        """The nearest donor's value."""
+        return _nearest_values(observed, observed.values, features, unknown, 1)[:, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class Quantified:
+    """Matching of categories by one number, for those of more levels than a multinomial regression can tell apart.
+
+    1. Categories become numbers by the first canonical variate of their indicators against X.
+    2. A linear model of these is fitted where the column is observed, and its coefficients beta* are drawn.
+    3. Donors are a bootstrap of the rows where it is observed (Rubin & Schenker 1986): where predictors say next to
+       nothing, all rows would find the same few otherwise, and draws differ more than they should.
+    4. The value of one of the `donors` nearest is taken, by x beta* of both, each as probable.
+
+    Warning: one number tells at most two groups of levels apart.
+    """
+
+    donors: int = 5
+
+    name = "quantified"
+
+    def suits(self, observed: Observed) -> bool:
+        """Categories."""
+        return observed.classes > 0
+
+    def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
+        """Donors' values."""
+        beta, _ = of_rows(features, _numbers(observed, features)).drawn(rng.generator())
+        return _of_bootstrap(observed, features, unknown, beta, self.donors, rng)
+
+    def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
+        """The nearest donor's value; under stated odds the most probable of the `donors` nearest."""
+        donors = 1 if observed.log_odds is None else self.donors
+        values = _nearest_values(observed, _numbers(observed, features), features, unknown, donors)
+        return values[:, 0] if observed.log_odds is None else _likeliest(values, observed.log_odds)
+
+
+def taken(observed: Observed, known: Vector, wanted: Vector, donors: int, rng: Randomness) -> Vector:
+    """Values of rows whose predictions, `known`, are near the wanted ones."""
+    ties = random.uniform(observed.keys, *rng.what, "ties")
+    values = observed.values[nearest(known, wanted, donors, ties)]
+    return np.asarray(values[np.arange(len(values)), _pick(values, observed.log_odds, rng.uniform())])
+
+
+def _of_bootstrap(
+    observed: Observed, features: Matrix, unknown: Matrix, beta: Vector, donors: int, rng: Randomness
+) -> Vector:
+    """Values of a bootstrap of the observed rows."""
+    times = random.poisson(observed.keys, *rng.what, "bootstrap")
+    lot = np.repeat(np.arange(len(times)), times) if times.any() else np.arange(len(times))
+    some = replace(observed, values=observed.values[lot], keys=observed.keys[lot])
+    return taken(some, features[lot] @ beta, unknown @ beta, donors, rng)
+
+
+def _nearest_values(observed: Observed, numbers: Vector, features: Matrix, unknown: Matrix, donors: int) -> Matrix:
+    """(n, donors) the values of the nearest donors, the nearest first."""
+    beta = of_rows(features, numbers).beta
+    near = nearest(features @ beta, unknown @ beta, donors, _hashed(observed.keys))
+    return np.asarray(observed.values[near])
+
+
+def _likeliest(values: Matrix, log_odds: Matrix) -> Vector:
+    """(n,) of each row's (n, donors) categories that of the largest sum of odds; of equal ones the nearest."""
+    weights = _weights(values, log_odds)
+    sums = np.stack([(weights * (values == values[:, [k]])).sum(axis=1) for k in range(values.shape[1])], axis=1)
+    return np.asarray(values[np.arange(len(values)), sums.argmax(axis=1)])
+
+
+def _weights(values: Matrix, log_odds: Matrix) -> Matrix:
+    """The odds of categories, row by row."""
+    codes = values.astype(np.intp)
+    return np.asarray(np.exp(log_odds[0][codes] if len(log_odds) == 1 else np.take_along_axis(log_odds, codes, axis=1)))
+
+
+def _hashed(keys: Keys) -> Vector:
+    return random.uniform(keys, "ties")
+
+
+def _pick(values: Matrix, log_odds: Matrix | None, uniform: Vector) -> NDArray[np.intp]:
+    if log_odds is None:
+        return np.asarray(uniform * values.shape[1]).astype(np.intp)
+    weights = _weights(values, log_odds)
+    shares = np.cumsum(weights, axis=1) / weights.sum(axis=1, keepdims=True)
+    places = np.minimum((shares < uniform[:, None]).sum(axis=1), values.shape[1] - 1)
+    return np.asarray(places, np.intp)
+
+
+def nearest(observed: Vector, unknown: Vector, donors: int, ties: Vector) -> NDArray[np.intp]:
+    """(n, donors) places of the observed predictions that are nearest to each unknown one."""
+    # a billionth of the values breaks ties, in one sort
+    tied = observed + 1e-9 * (np.abs(observed).max() or 1.0) * ties
+    order = np.argsort(tied)
+    line = tied[order]
+    k = min(donors, len(line))
+    right = np.searchsorted(line, unknown)
+    left = right - 1
+    found = np.empty((len(unknown), k), np.intp)
+    last = len(line) - 1
+    for place in range(k):
+        below = np.where(left >= 0, unknown - line[np.maximum(left, 0)], np.inf)
+        above = np.where(right <= last, line[np.minimum(right, last)] - unknown, np.inf)
+        go_left = below <= above
+        found[:, place] = np.where(go_left, left, right)
+        left = left - go_left
+        right = right + ~go_left
+    return np.asarray(order[found])
+
+
+def _numbers(observed: Observed, features: Matrix) -> Vector:
+    return quantified(observed.values, observed.classes, features)
+
+
+def quantified(codes: Vector, classes: int, features: Matrix) -> Vector:
+    """(n,) categories as numbers: the first canonical variate of their indicators against X, standardised.
+
+    The canonical correlations of indicators D against X are the eigenvalues of N^-1/2 D'P D N^-1/2, P the projection on
+    X and N the class counts; the first is the constant's, 1, and is left out.
+    """
+    places = codes.astype(np.intp)
+    counts = np.bincount(places, minlength=classes).astype(np.float64)
+    sums = np.stack([np.bincount(places, weights=column, minlength=classes) for column in features.T], axis=1)
+    weight = np.where(counts > 0, 1 / np.sqrt(np.maximum(counts, 1)), 0.0)
+    gram_root = np.linalg.pinv(features.T @ features, hermitian=True)
+    related = (sums @ gram_root @ sums.T) * np.outer(weight, weight)
+    constant = np.sqrt(counts / counts.sum())
+    related -= np.outer(constant, constant)
+    scores = (np.linalg.eigh(related)[1][:, -1] * weight)[places]
+    spread = scores.std(ddof=1) if len(scores) > 1 else 0.0
+    centred = scores - scores.mean()
+    # an eigenvector has no sign of its own: the largest class is the positive one
+    sign = np.sign(scores[places == np.argmax(counts)][0] - scores.mean()) or 1.0
+    return np.asarray(sign * centred / spread if spread > 0 else centred)

@@ -1,0 +1,294 @@
+"""Models of targets that need rows: each drawn given what is drawn of all other columns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import Column
+from imputedb.errors import CannotImpute
+from imputedb.imputers import random
+from imputedb.imputers.chained.column_model import ColumnModel, Keys, Matrix, Observed, Randomness, Vector
+from imputedb.imputers.chained.crossproducts import Delta
+from imputedb.imputers.chained.design import Design, Part, closed
+from imputedb.imputers.chained.normal import Normal
+from imputedb.imputers.chained.pmm import Pmm
+from imputedb.imputers.chained.shift import UNSHIFTED, Shift
+from imputedb.imputers.chained.trace import WATCHED, Trace
+from imputedb.imputers.order import labels
+from imputedb.imputers.protocol import Array, Cells, Rows
+from imputedb.kernel import _kernel
+
+Places = NDArray[np.intp] | slice
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Modelled:
+    """A target that misses values, and its model.
+
+    Attributes:
+        column: which.
+        cells: all of it.
+        part: its columns of the matrix.
+        model: what suits it.
+        observed: its values that are learnt from.
+        stored: the same as they are stored.
+        known: those that differ, sorted.
+        seen: places of those rows.
+        gone: places of the rows where it is missing.
+        present: codes of the categories that are observed: models number them from 0, and no other is ever imputed.
+        shift: a departure from missing at random.
+        delta: the same of a number, in the units of the matrix.
+        late: whether it is missing in rows alone that are not learnt from: it says nothing of the models of others, and
+            comes after them.
+    """
+
+    column: Column
+    cells: Cells
+    part: Part
+    model: ColumnModel
+    observed: Observed
+    stored: Array
+    known: Array
+    seen: Places
+    gone: Places
+    present: NDArray[np.intp]
+    shift: Shift | None
+    late: bool
+    delta: Delta | None = None
+
+    @property
+    def count(self) -> int:
+        """How many values are missing."""
+        return int(np.count_nonzero(self.cells.missing))
+
+    def closed(self, block: Matrix, bounded: bool) -> Array:
+        """The missing values, in their own type, that (n, width) columns of the matrix stand for."""
+        return self.typed(block[self.gone], bounded)
+
+    def typed(self, missing: Matrix, bounded: bool) -> Array:
+        """Values in their own type, given (k, width) columns of the matrix of nothing but missing ones."""
+        return closed(self.part.decoded(missing), self.stored, bounded=bounded)
+
+    def donors(self, standardised: Vector) -> Array:
+        """The observed values that standardised ones stand for, to the last bit."""
+        line = self.part.encoded(self.known.astype(np.float64))[:, 0]
+        return self.known[np.minimum(np.searchsorted(line, standardised), len(line) - 1)]
+
+
+def modelled(
+    model: ColumnModel,
+    others: Sequence[ColumnModel],
+    rows: Rows,
+    made: Design,
+    column: Column,
+    shift: Shift | None,
+    clusters: NDArray[np.intp] | None = None,
+) -> Modelled:
+    """A target with the first model that suits it.
+
+    Raises:
+        CannotImpute: none does.
+    """
+    cells, part = rows.columns[column], made.parts[column]
+    learnt = rows.taught(column)
+    stored = cells.values[learnt]
+    values, keys = stored.astype(np.float64), rows.keys[learnt]
+    present = np.empty(0, np.intp)
+    if part.classes:
+        odds = (shift or UNSHIFTED).log_odds(column, rows, part.classes)
+        present, codes = np.unique(values.astype(np.intp), return_inverse=True)
+        wanted = None if odds is None else odds[:, present][cells.missing if len(odds) > 1 else [0]]
+        alike = None if rows.learn is None else rows.learn[cells.missing]
+        observed = Observed(codes.astype(np.float64), cells.kind, len(present), keys, cells.ordered, wanted, alike)
+    else:
+        apart = None if clusters is None else (clusters[learnt], clusters[cells.missing])
+        observed = Observed((values - part.centre) / part.scale, cells.kind, 0, keys, clusters=apart)
+    width = made.x.shape[1] - (part.places.stop - part.places.start)
+    for one in (model, *others):
+        if one.suits(observed) and _affordable(one, observed, width):
+            seen, gone = _places(learnt), _places(cells.missing)
+            known = np.unique(stored)
+            delta = shift.delta(column, rows, made) if shift and not part.classes else None
+            late = rows.learn is not None and not bool((cells.missing & rows.learn).any())
+            return Modelled(column, cells, part, one, observed, stored, known, seen, gone, present, shift, late, delta)
+    raise CannotImpute(f"no model of {model.name} suits {column}: name another imputer for it")
+
+
+def _affordable(model: ColumnModel, observed: Observed, width: int) -> bool:
+    limit = getattr(model, "parameters", None)
+    return limit is None or (observed.classes - 1) * width <= limit
+
+
+def _places(flags: NDArray[np.bool_]) -> Places:
+    """Where flags are set; a slice, which copies nothing, where they are set without a gap."""
+    found = np.flatnonzero(flags)
+    if len(found) and found[-1] - found[0] + 1 == len(found):
+        return slice(int(found[0]), int(found[-1]) + 1)
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sheet:
+    """The rows that all imputations share, sorted by what is missing in them.
+
+    Attributes:
+        x: (n, q) ones first; 0 where a value is missing.
+        starts: (P + 1,) where each pattern begins.
+        taught: (P,) rows of each that are learnt from.
+        gone: (P, q) columns of the matrix that are missing.
+        keys: (n,) of the rows.
+        columns: of the matrix, those that are missing somewhere.
+    """
+
+    x: Matrix
+    starts: NDArray[np.int64]
+    taught: NDArray[np.int64]
+    gone: NDArray[np.uint8]
+    keys: Keys
+    columns: Sequence[int]
+
+    def nested(self, columns: Sequence[int]) -> bool:
+        """Whether rows that are learnt from and miss one of some columns of the matrix miss all later ones."""
+        gone = self.gone[self.taught > 0][:, list(columns)]
+        gone = gone[:, gone.any(axis=0)]
+        return not bool((gone[:, :-1] > gone[:, 1:]).any())
+
+
+class Imputation:
+    """One imputation, column after column: what is drawn for one is seen by the models of all others.
+
+    It starts from the complete columns: each column's first draw is given these and the columns before it alone, so
+    that what misses together is drawn together. Where missing values are nested that is a draw of all.
+
+    Attributes:
+        x: (n, q) the matrix as it stands.
+    """
+
+    def __init__(
+        self, sheet: Sheet, columns: Sequence[Modelled], x: Matrix, seed: int, draw: int, trace: Trace
+    ) -> None:
+        self.sheet, self.columns, self.x = sheet, columns, x
+        self.seed, self.draw, self.trace = seed, draw, trace
+        self.called = labels(one.column for one in columns)
+        self.found: dict[Column, Array] = {}
+        self._fits: dict[Column, dict[str, Vector]] = {one.column: {} for one in columns}
+        self._rows = _kernel.Imputation(
+            sheet.x.ravel(), sheet.starts, sheet.gone.ravel(), sheet.taught, sheet.keys, list(sheet.columns), x.ravel()
+        )
+
+    def run(self, cycles: int) -> Mapping[Column, Array]:
+        """The missing values in their own types, in the order of the rows."""
+        barred = np.zeros(self.x.shape[1], np.uint8)
+        for one in self.columns:
+            barred[one.part.places] = not one.late
+        for one in self.columns:
+            barred[one.part.places] = 0
+            self._fill(one, 0, barred)
+        if cycles:
+            self._watch()
+        for cycle in range(1, cycles + 1):
+            for one in self.columns:
+                self._fill(one, cycle, barred)
+            self._watch()
+        return self.found
+
+    def _watch(self) -> None:
+        """The moments of the columns that are watched, after a cycle."""
+        found = np.empty(self.x.shape[1] ** 2)
+        self._rows.gram(found)
+        places = [0, *watched(self.columns)]
+        gram = found.reshape(self.x.shape[1], -1)[np.ix_(places, places)]
+        self.trace.moments.append(gram / max(gram[0, 0], 1.0))
+
+    def _fill(self, one: Modelled, cycle: int, barred: NDArray[np.uint8]) -> None:
+        what = (self.seed, self.draw, cycle, self.called[one.column])
+        match one.model:
+            case Pmm(donors, bootstrap):
+                rows = np.empty(one.count, np.int64)
+                self._rows.match(one.part.places.start, random.stream(*what), donors, bootstrap, barred, rows)
+                self._shift(one)
+                self.found[one.column] = one.cells.values[rows] if one.shift is None else self._closed(one)
+            case Normal():
+                self._rows.regress(one.part.places.start, random.stream(*what), barred)
+                self._shift(one)
+                self.found[one.column] = self._closed(one)
+            case _:
+                self.found[one.column] = self._modelled(one, what, barred)
+        self._tell(one)
+
+    def _modelled(self, one: Modelled, what: tuple[int | str, ...], barred: NDArray[np.uint8]) -> Array:
+        """By a model of one column that is given arrays."""
+        shown = barred == 0
+        shown[one.part.places] = False
+        features, unknown = (self.x[rows][:, shown] for rows in (one.seen, one.gone))
+        rng = Randomness(self.sheet.keys[one.gone], what, self._fits[one.column])
+        values = one.model.draw(one.observed, features, unknown, rng)
+        if not one.part.classes:
+            self._rows.put(one.part.places.start, np.ascontiguousarray(values, np.float64))
+            self._shift(one)
+            return self._closed(one)
+        codes = one.present[values.astype(np.intp)].astype(np.float64)
+        block = one.part.encoded(codes)
+        for k, place in enumerate(range(one.part.places.start, one.part.places.stop)):
+            self._rows.put(place, np.ascontiguousarray(block[:, k]))
+        return closed(codes, one.stored, bounded=True)
+
+    def _shift(self, one: Modelled) -> None:
+        if one.shift:
+            assert one.delta is not None
+            place = one.part.places.start
+            moved = one.delta.scale * self.x[one.gone, place] + self.x[one.gone] @ one.delta.shift
+            self._rows.put(place, np.ascontiguousarray(moved))
+
+    def _closed(self, one: Modelled) -> Array:
+        return one.closed(self.x[:, one.part.places], bounded=False)
+
+    def _tell(self, one: Modelled) -> None:
+        places, part = one.part.places, one.part
+        if places.stop > places.start:
+            values = self.x[one.gone, places.start] * part.scale + part.centre
+            self.trace.add(one.column, float(values.mean()), float(values.std()))
+
+
+def watched(columns: Sequence[Modelled]) -> list[int]:
+    """Columns of the matrix whose moments are kept, those that miss most."""
+    places = [one.part.places for one in columns if not one.late]
+    found = [j for one in places for j in range(one.start, one.stop)]
+    return found[-WATCHED:]
+
+
+def predicted(columns: Sequence[Modelled], x: Matrix) -> Mapping[Column, Array]:
+    """The single best values, given what the linear chain expects of other columns in the matrix, which is changed."""
+    rough = [one for one in columns if not isinstance(one.model, Normal)]
+    for one in rough:
+        settle(one.part, x, one.gone)
+    found: dict[Column, Array] = {}
+    for one in columns:
+        if one in rough:
+            shown = np.ones(x.shape[1], bool)
+            shown[one.part.places] = False
+            values = one.model.predict(one.observed, x[one.seen][:, shown], x[one.gone][:, shown])
+            if one.part.classes:
+                values = one.present[values.astype(np.intp)].astype(np.float64)
+                found[one.column] = closed(values, one.stored, bounded=True)
+            elif one.shift:
+                assert one.delta is not None
+                values = one.delta.scale * values + x[one.gone] @ one.delta.shift
+            x[one.gone, one.part.places] = one.part.encoded(values) if one.part.classes else values[:, None]
+        if one.column not in found:
+            found[one.column] = _single(one, x)
+    return found
+
+
+def _single(one: Modelled, x: Matrix) -> Array:
+    if isinstance(one.model, Pmm) and not one.shift:
+        return one.donors(x[one.gone, one.part.places.start])
+    return one.closed(x[:, one.part.places], bounded=True)
+
+
+def settle(part: Part, x: Matrix, gone: Places) -> None:
+    """Indicators that were numbers in the linear chain become zeros and ones."""
+    if part.classes:
+        x[gone, part.places] = part.encoded(part.decoded(x[gone, part.places]))

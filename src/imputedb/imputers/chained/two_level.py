@@ -1,0 +1,178 @@
+"""Random intercepts: models of a column whose rows come in clusters (CLUSTER)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb import arguments
+from imputedb.algebra.column import Column
+from imputedb.errors import CannotImpute
+from imputedb.imputers.chained.column_model import Matrix, Observed, Randomness, Vector
+from imputedb.imputers.chained.pmm import taken
+from imputedb.imputers.chained.regression import Regression, regression
+
+CLUSTERS = Column("", "imputedb clusters")
+"""Stands among the columns of rows for their clusters; no imputer is shown it but those that mind them."""
+
+SWEEPS = 40
+"""Of the Gibbs sampler in a cycle; it starts where the column's last cycle left it."""
+
+EXPECTED = 60
+"""Steps of EM for single values."""
+
+Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Level:
+    """The observed rows of a two-level regression, summed up.
+
+    Attributes:
+        x: (n, p) features, ones first.
+        y: (n,) values.
+        cluster: (n,) numbers of clusters from 0.
+        sizes: (J,) observed rows of each; 0 of those with none.
+        sums: (J, p) of features over clusters.
+        totals: (J,) of values.
+    """
+
+    x: Matrix
+    y: Vector
+    cluster: Places
+    sizes: Vector
+    sums: Matrix
+    totals: Vector
+
+    def fit(self, sigma2: float, tau2: float) -> Regression:
+        """Generalised least squares of y on x, given both variances: intercepts of clusters are integrated out."""
+        k = tau2 / (sigma2 + self.sizes * tau2)
+        gram = self.x.T @ self.x - (self.sums.T * k) @ self.sums
+        cross = self.x.T @ self.y - self.sums.T @ (k * self.totals)
+        return regression(gram, cross, float(self.y @ self.y - k @ self.totals**2), len(self.y))
+
+    def over(self, values: Vector) -> Vector:
+        """(J,) sums of values over clusters."""
+        return np.asarray(np.bincount(self.cluster, values, len(self.sizes)), np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    beta: Vector
+    u: Vector
+    sigma2: float
+    tau2: float
+
+
+@dataclass(frozen=True, slots=True)
+class TwoLevel:
+    """y = x beta + u_j + e: a normal intercept of each cluster, and residuals of one variance (miceadds'
+    `2l.continuous`, `2l.pan`; mice's `2l.norm` lets the residual variance differ by cluster).
+
+    1. A Gibbs sampler draws beta (flat prior, intercepts integrated out), u_j given beta, sigma^2 from RSS /
+       chi-square(n), tau^2 from (sum u^2 + b) / chi-square(J + 1), b a tenth of the residual variance, so that few
+       clusters leave it proper.
+    2. Missing values are x beta* + u_j* + e*; of clusters without an observed row u_j* is drawn from N(0, tau*^2).
+    3. With `match` (`2l.pmm`) the values of `donors` observed rows whose expected values are nearest are taken instead.
+
+    Warning: slopes are the same in all clusters. Predictors that are themselves means of clusters are not made.
+
+    Attributes:
+        match: whether donors' values are taken.
+        donors: how many, each as probable.
+    """
+
+    match: bool = False
+    donors: int = 5
+
+    def __post_init__(self) -> None:
+        arguments.flag("match", self.match)
+        arguments.whole("donors", self.donors, 1, 1000, example=" donors")
+
+    @property
+    def name(self) -> str:
+        """What it is asked for by."""
+        return "2l.pmm" if self.match else "2l.norm"
+
+    def suits(self, observed: Observed) -> bool:
+        """Numbers of any kind."""
+        return observed.classes == 0
+
+    def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
+        """Values, or donors' values, all parameters drawn."""
+        level, gone = _level(observed, features)
+        generator = rng.generator()
+        state = _started(level)
+        for _ in range(SWEEPS):
+            state = _swept(level, state, generator)
+        if not self.match:
+            return np.asarray(unknown @ state.beta + state.u[gone] + np.sqrt(state.sigma2) * rng.normal())
+        fit = _expected(level)
+        return taken(observed, features @ fit.beta + fit.u[level.cluster], unknown @ state.beta + state.u[gone],
+                     self.donors, rng)  # fmt: skip
+
+    def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
+        """Best linear unbiased predictions, with variances by EM (Laird & Ware 1982)."""
+        level, gone = _level(observed, features)
+        fit = _expected(level)
+        return np.asarray(unknown @ fit.beta + fit.u[gone])
+
+
+def minds_clusters(imputer: object) -> bool:
+    """Whether an imputer's model gives clusters intercepts, and is shown which rows are of which."""
+    return isinstance(getattr(imputer, "model", None), TwoLevel)
+
+
+def _level(observed: Observed, features: Matrix) -> tuple[_Level, Places]:
+    """The observed rows, and the clusters of those to fill.
+
+    Raises:
+        CannotImpute: nobody says which cluster rows are of, or all rows are of one.
+    """
+    if observed.clusters is None:
+        raise CannotImpute("2l.norm and 2l.pmm need to know the clusters of rows: say CLUSTER in the column's policy")
+    seen, gone = observed.clusters
+    count = int(max(seen.max(initial=-1), gone.max(initial=-1))) + 1
+    sizes = np.bincount(seen, minlength=count).astype(np.float64)
+    if np.count_nonzero(sizes) < 2:
+        raise CannotImpute("all observed rows are of one cluster, so nothing tells how they differ: leave CLUSTER out")
+    sums = np.stack([np.bincount(seen, column, count).astype(np.float64) for column in features.T], axis=1)
+    totals = np.bincount(seen, observed.values, count).astype(np.float64)
+    return _Level(features, observed.values, seen, sizes, sums, totals), gone
+
+
+def _started(level: _Level) -> _State:
+    """Least squares, half of what is left given to clusters."""
+    fit = regression(level.x.T @ level.x, level.x.T @ level.y, float(level.y @ level.y), len(level.y))
+    half = max(fit.rss / fit.df / 2, 1e-12)
+    return _State(fit.beta, np.zeros(len(level.sizes)), half, half)
+
+
+def _swept(level: _Level, state: _State, generator: np.random.Generator) -> _State:
+    """One sweep of the Gibbs sampler."""
+    n, count = len(level.y), len(level.sizes)
+    fit = level.fit(state.sigma2, state.tau2)
+    beta = fit.beta + np.sqrt(state.sigma2) * (fit.root @ generator.standard_normal(len(fit.beta)))
+    left = level.y - level.x @ beta
+    precision = level.sizes / state.sigma2 + 1 / state.tau2
+    u = level.over(left) / state.sigma2 / precision + generator.standard_normal(count) / np.sqrt(precision)
+    errors = left - u[level.cluster]
+    sigma2 = float(errors @ errors) / generator.chisquare(n)
+    tau2 = (float(u @ u) + 0.1 * sigma2) / generator.chisquare(count + 1)
+    return _State(beta, u, max(sigma2, 1e-12), max(tau2, 1e-12))
+
+
+def _expected(level: _Level) -> _State:
+    """Variances by EM, and what is expected given them."""
+    state = _started(level)
+    n, count = len(level.y), len(level.sizes)
+    for _ in range(EXPECTED):
+        beta = level.fit(state.sigma2, state.tau2).beta
+        precision = level.sizes / state.sigma2 + 1 / state.tau2
+        left = level.y - level.x @ beta
+        u = level.over(left) / state.sigma2 / precision
+        errors = left - u[level.cluster]
+        sigma2 = (float(errors @ errors) + float((level.sizes / precision).sum())) / n
+        tau2 = float((u @ u + (1 / precision).sum()) / count)
+        state = _State(beta, u, max(sigma2, 1e-12), max(tau2, 1e-12))
+    return state

@@ -1,0 +1,375 @@
+#include "linear/equations.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "shared/random.hpp"
+
+namespace imputedb {
+namespace {
+
+constexpr double kForgotten = 1e-9;  // weight of a missing value below which what was before does not matter
+constexpr double kExact = 1e-10;     // of a column's square: less than that is rounding
+
+double remembered(const Effect& found, std::span<const std::uint8_t> gone) {
+  double most = 0;
+  for (std::size_t i = 0; i < found.weights.size(); ++i)
+    if (gone[i % gone.size()]) most = std::max(most, std::abs(found.weights[i]));
+  return most;
+}
+
+// Follows one path backwards; false once nothing before it matters.
+IMPUTEDB_WIDE bool followed(const Path& path, std::span<const std::uint8_t> gone, Effect& found) {
+  const std::size_t q = gone.size(), r = found.weights.size() / q;
+  std::vector<double> by(r);
+  for (std::size_t i = path.sigma.size(); i-- > 0;) {
+    const auto j = static_cast<std::size_t>(path.columns[i % path.columns.size()]);
+    if ((i + 1) % path.columns.size() == 0 && remembered(found, gone) < kForgotten) return false;
+    if (!gone[j]) continue;
+    const double variance = path.sigma[i] * path.sigma[i];
+    for (std::size_t t = 0; t < r; ++t) {
+      by[t] = found.weights[t * q + j];
+      found.weights[t * q + j] = 0;
+      if (by[t] != 0) add(by[t], path.b.data() + i * q, found.weights.data() + t * q, q);
+    }
+    for (std::size_t t = 0; t < r; ++t)
+      for (std::size_t u = t; u < r; ++u) found.root[t * r + u] += variance * by[t] * by[u];
+  }
+  return true;
+}
+
+}  // namespace
+
+Effect effect(std::span<const Path> paths, std::span<const std::uint8_t> gone, std::span<const std::size_t> wanted) {
+  std::vector<std::size_t> columns;
+  for (std::size_t column : wanted)
+    if (gone[column]) columns.push_back(column);
+  std::vector<double> weights(columns.size() * gone.size());
+  for (std::size_t t = 0; t < columns.size(); ++t) weights[t * gone.size() + columns[t]] = 1;
+  Effect found = effect_on(paths, gone, std::move(weights));
+  found.columns = std::move(columns);
+  return found;
+}
+
+Effect effect_on(std::span<const Path> paths, std::span<const std::uint8_t> gone, std::vector<double> weights) {
+  const std::size_t q = gone.size(), r = weights.size() / q;
+  Effect found{{}, std::move(weights), std::vector<double>(r * r)};
+  for (std::size_t p = paths.size(); r > 0 && p-- > 0;)
+    if (!followed(paths[p], gone, found)) break;
+  for (std::size_t i = 0; i < found.weights.size(); ++i)
+    if (gone[i % q]) found.weights[i] = 0;
+  factor(found.root.data(), r, 0, kExact);
+  return found;
+}
+
+void Equations::add(double rows, std::span<const std::uint8_t> missing, std::span<const double> gram) {
+  Many one{rows, {missing.begin(), missing.end()}, {}, {}, {}, {}, {}, {}, {}};
+  for (std::size_t j = 0; j < q_; ++j) (missing[j] ? one.gone : one.seen).push_back(j);
+  const std::size_t n = one.seen.size(), k = one.gone.size();
+  one.root.assign(n * n, 0.0);
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = i; j < n; ++j) one.root[i * n + j] = gram[one.seen[i] * q_ + one.seen[j]];
+  factor(one.root.data(), n, 0, kExact);
+  one.within.assign(k * n, 0.0);
+  one.beyond.assign(k * k, 0.0);
+  one.lines.assign(k * q_, 0.0);
+  many_.push_back(std::move(one));
+  patterns_.insert(patterns_.end(), gram.begin(), gram.end());
+}
+
+void Equations::keep(std::span<const double> rows, std::span<const std::uint8_t> missing) {
+  const std::size_t begin = rows_.size() / q_;
+  rows_.insert(rows_.end(), rows.begin(), rows.end());
+  few_.push_back({begin, rows_.size() / q_, {missing.begin(), missing.end()}, {}, {}});
+}
+
+void Equations::tell_kinds() {
+  for (int step : steps_) {
+    const auto j = static_cast<std::size_t>(step);
+    const auto together = [&](std::size_t other) {
+      const auto same = [&](const auto& one) { return one.missing[j] == one.missing[other]; };
+      return std::all_of(many_.begin(), many_.end(), same) && std::all_of(few_.begin(), few_.end(), same);
+    };
+    std::size_t kind = 0;
+    while (kind < first_.size() && !together(first_[kind])) ++kind;
+    if (kind == first_.size()) first_.push_back(j);
+    kinds_.push_back(kind);
+  }
+  const auto tell = [&](auto& one) {
+    for (std::size_t kind = 0; kind < first_.size(); ++kind)
+      if (!one.missing[first_[kind]]) one.sees.push_back(kind);
+    one.sees.push_back(first_.size());
+  };
+  std::for_each(many_.begin(), many_.end(), tell);
+  std::for_each(few_.begin(), few_.end(), tell);
+}
+
+// The kinds' cross-products from those of the patterns as they stand.
+void Equations::add_up() {
+  const std::size_t size = q_ * q_;
+  grams_.assign((first_.size() + 1) * size, 0.0);
+  for (std::size_t p = 0; p < many_.size(); ++p) {
+    const Many& one = many_[p];
+    double* gram = patterns_.data() + p * size;
+    for (std::size_t c = 0; c < one.gone.size(); ++c)
+      for (std::size_t i = 0; i < q_; ++i)
+        gram[one.gone[c] * q_ + i] = gram[i * q_ + one.gone[c]] = one.lines[c * q_ + i];
+    for (std::size_t kind : one.sees) imputedb::add(1.0, gram, grams_.data() + kind * size, size);
+  }
+}
+
+// Cycles as they run: with chance a draw, without the expectations.
+class Run {
+ public:
+  Run(const Equations& shared, Chance* chance)
+      : shared_(shared),
+        q_(shared.q_),
+        chance_(chance),
+        posterior_(q_),
+        grams_(shared.grams_),
+        line_(q_),
+        new_(q_),
+        z_(q_) {
+    for (const Many& one : shared.many_) state_.push_back({one.within, one.beyond, one.lines});
+    if (!chance) return;
+    start();
+    rows_ = shared.rows_;
+    for (const Few& one : shared.few_) start(one);
+  }
+
+  void take(Chance& chance) { chance_ = &chance; }
+
+  // One regression, and what it does to the cross-products.
+  Traced step(std::size_t place, double* b, double& sigma) {
+    const auto j = static_cast<std::size_t>(shared_.steps_[place]);
+    if (turn_ < starts_.size()) {
+      sigma = starts_[turn_].sigma;
+      std::copy_n(starts_[turn_].b.data(), q_, b);
+    } else {
+      sigma = posterior_.fit(gram_of(place), j, chance_, b);
+    }
+    ++turn_;
+    for (std::size_t i = 0; i < q_; ++i) b[i] *= shared_.scale_[place];
+    add(1.0, shared_.shift_.data() + place * q_, b, q_);
+    sigma *= shared_.scale_[place];
+    Traced traced{0, 0, 0};
+    for (std::size_t p = 0; p < shared_.many_.size(); ++p) {
+      if (!shared_.many_[p].missing[j]) continue;
+      impute(p, j, b, sigma, traced);
+      changed(shared_.many_[p].sees, j);
+    }
+    for (std::size_t g = 0; chance_ && g < shared_.few_.size(); ++g) {
+      if (!shared_.few_[g].missing[j]) continue;
+      impute_rows(shared_.few_[g], j, b, sigma, traced);
+      changed(shared_.few_[g].sees, j);
+    }
+    for (std::size_t kind = 0; kind <= shared_.first_.size(); ++kind) {
+      double* gram = grams_.data() + kind * q_ * q_;
+      for (std::size_t i = 0; i < q_; ++i) gram[i * q_ + j] = gram[j * q_ + i];
+    }
+    return traced;
+  }
+
+  int left_out() const { return posterior_.left_out(); }
+
+  // Mean products of some columns, over all rows that are learnt from.
+  void moments(std::span<const std::size_t> watched, double* out) const {
+    const double* gram = grams_.data() + shared_.first_.size() * q_ * q_;
+    const double rows = std::max(gram[0], 1.0);
+    for (std::size_t i : watched)
+      for (std::size_t j : watched) *out++ = gram[i * q_ + j] / rows;
+  }
+
+  // Makes what has been come to the start of other runs.
+  void handed(std::vector<Many>& many) {
+    for (std::size_t p = 0; p < many.size(); ++p) {
+      many[p].within = std::move(state_[p].within);
+      many[p].beyond = std::move(state_[p].beyond);
+      many[p].lines = std::move(state_[p].lines);
+    }
+  }
+
+ private:
+  struct State {
+    std::vector<double> within, beyond, lines;
+  };
+
+  struct Start {
+    double sigma;
+    std::vector<double> b;
+  };
+
+  const double* gram_of(std::size_t place) const { return grams_.data() + shared_.kinds_[place] * q_ * q_; }
+
+  // The first cycle: each column from the complete ones and those before it, so that columns which are missing together
+  // are drawn jointly however much one says of another. Learnt from what the expectations have come to.
+  void start() {
+    std::vector<std::uint8_t> barred(q_);
+    for (std::size_t s = 0; s < shared_.leading_; ++s) barred[static_cast<std::size_t>(shared_.steps_[s])] = 1;
+    for (std::size_t s = 0; s < shared_.leading_; ++s) {
+      const auto j = static_cast<std::size_t>(shared_.steps_[s]);
+      starts_.push_back({0, std::vector<double>(q_)});
+      starts_[s].sigma = posterior_.fit(gram_of(s), j, chance_, starts_[s].b.data(), barred.data());
+      barred[j] = 0;
+    }
+  }
+
+  double normal() { return chance_ ? chance_->normal() : 0.0; }
+
+  IMPUTEDB_WIDE void changed(const std::vector<std::size_t>& sees, std::size_t j) {
+    for (std::size_t kind : sees) add(1.0, line_.data(), grams_.data() + (kind * q_ + j) * q_, q_);
+  }
+
+  // Rows of a rare pattern start with drawn values, and are added to the cross-products.
+  IMPUTEDB_WIDE void start(const Few& one) {
+    const std::size_t r = one.start.columns.size();
+    std::vector<double> gram(q_ * q_);
+    for (std::size_t row = one.begin; row < one.end; ++row) {
+      double* x = rows_.data() + row * q_;
+      for (std::size_t t = 0; t < r; ++t) z_[t] = normal();
+      for (std::size_t t = 0; t < r; ++t) {
+        double value = dot(one.start.weights.data() + t * q_, shared_.rows_.data() + row * q_, q_);
+        for (std::size_t u = 0; u <= t; ++u) value += one.start.root[u * r + t] * z_[u];
+        x[one.start.columns[t]] = value;
+      }
+      for (std::size_t i = 0; i < q_; ++i) add(x[i], x, gram.data() + i * q_, q_);
+    }
+    for (std::size_t kind : one.sees) add(1.0, gram.data(), grams_.data() + kind * q_ * q_, q_ * q_);
+  }
+
+  // New values y of a pattern's column: y'x becomes that of x b + sigma e. In the basis Q of the observed columns e is
+  // standard normal; beyond it, its products with other missing columns are Normal(0, their cross-products), and the
+  // rest of e'e is chi-square. line_ is left with the change of y'x.
+  IMPUTEDB_WIDE void impute(std::size_t p, std::size_t j, const double* b, double sigma, Traced& traced) {
+    const Many& one = shared_.many_[p];
+    State& now = state_[p];
+    const std::size_t n = one.seen.size(), k = one.gone.size();
+    const auto mine = static_cast<std::size_t>(std::find(one.gone.begin(), one.gone.end(), j) - one.gone.begin());
+    double* within = now.within.data() + mine * n;
+    for (std::size_t i = 0; i < n; ++i) new_[i] = sigma * normal();
+    for (std::size_t i = 0; i < n; ++i) z_[i] = b[one.seen[i]];
+    for (std::size_t i = 0; i < n; ++i) new_[i] += dot(one.root.data() + i * n + i, z_.data() + i, n - i);
+    for (std::size_t c = 0; c < k; ++c)
+      if (c != mine) add(b[one.gone[c]], now.within.data() + c * n, new_.data(), n);
+    std::copy_n(new_.begin(), n, within);
+    const double square = dot(within, within, n) + beyond(one, now, mine, b, sigma);
+    double* line = now.lines.data() + mine * q_;
+    for (std::size_t i = 0; i < q_; ++i) line_[i] = -line[i];
+    std::fill(new_.begin(), new_.begin() + static_cast<std::ptrdiff_t>(n), 0.0);
+    for (std::size_t i = 0; i < n; ++i) add(within[i], one.root.data() + i * n + i, new_.data() + i, n - i);
+    for (std::size_t i = 0; i < n; ++i) line[one.seen[i]] = new_[i];
+    for (std::size_t c = 0; c < k; ++c) {
+      const double product = c == mine ? square : dot(now.within.data() + c * n, within, n) + now.beyond[mine * k + c];
+      line[one.gone[c]] = product;
+      now.lines[c * q_ + j] = product;
+    }
+    for (std::size_t i = 0; i < q_; ++i) line_[i] += line[i];
+    traced.count += one.rows, traced.sum += line[0], traced.square += square;
+  }
+
+  // The part of the new column that the observed ones do not say: its products with the others', and with itself.
+  double beyond(const Many& one, State& now, std::size_t mine, const double* b, double sigma) {
+    const std::size_t k = one.gone.size(), m = k - 1;
+    const auto other = [mine](std::size_t c) { return c < mine ? c : c + 1; };
+    error_.assign(m, 0.0);
+    double product = sigma * sigma * (chance_ ? noise(one, now, mine) : one.rows);
+    for (std::size_t c = 0; c < m; ++c) {
+      const double weight = b[one.gone[other(c)]];
+      double said = 0;
+      for (std::size_t d = 0; d < m; ++d) said += now.beyond[other(c) * k + other(d)] * b[one.gone[other(d)]];
+      product += weight * (said + 2 * sigma * error_[c]);
+      error_[c] = said + sigma * error_[c];
+    }
+    for (std::size_t c = 0; c < m; ++c) now.beyond[mine * k + other(c)] = now.beyond[other(c) * k + mine] = error_[c];
+    return now.beyond[mine * k + mine] = product;
+  }
+
+  // Products of noise with what the other missing columns have beyond the observed ones, into error_; its own square.
+  double noise(const Many& one, const State& now, std::size_t mine) {
+    const std::size_t k = one.gone.size(), m = k - 1;
+    others_.assign(m * m, 0.0);
+    for (std::size_t c = 0; c < m; ++c)
+      for (std::size_t d = c; d < m; ++d)
+        others_[c * m + d] = now.beyond[(c < mine ? c : c + 1) * k + (d < mine ? d : d + 1)];
+    factor(others_.data(), m, 0, kExact);
+    double square = chance_->chi_square(std::max(one.rows - static_cast<double>(one.seen.size() + m), 1.0));
+    for (std::size_t c = 0; c < m; ++c) {
+      const double z = chance_->normal();
+      square += z * z;
+      add(z, others_.data() + c * m + c, error_.data() + c, m - c);
+    }
+    return square;
+  }
+
+  IMPUTEDB_WIDE void impute_rows(const Few& one, std::size_t j, const double* b, double sigma, Traced& traced) {
+    std::fill(line_.begin(), line_.end(), 0.0);
+    double squares = 0;
+    for (std::size_t row = one.begin; row < one.end; ++row) {
+      double* x = rows_.data() + row * q_;
+      const double before = x[j], value = dot(x, b, q_) + sigma * normal();
+      add(value - before, x, line_.data(), q_);
+      squares += value * value - before * before;
+      x[j] = value;
+      traced.count += 1, traced.sum += value, traced.square += value * value;
+    }
+    line_[j] = squares;
+  }
+
+  const Equations& shared_;
+  const std::size_t q_;
+  Chance* chance_;
+  Posterior posterior_;
+  std::vector<Start> starts_;
+  std::size_t turn_ = 0;
+  std::vector<double> grams_, rows_, line_, new_, z_, others_, error_;
+  std::vector<State> state_;
+};
+
+Expected Equations::expect(std::size_t cycles, double still, std::size_t many, std::span<double> b,
+                           std::span<double> sigma) {
+  tell_kinds();
+  add_up();
+  Expected found;
+  const std::size_t count = steps_.size();
+  {
+    Run run(*this, nullptr);
+    while (found.cycles < cycles && (found.changes.empty() || found.changes.back() >= still)) {
+      double change = 0;
+      for (std::size_t s = 0; s < count; ++s) {
+        const std::size_t i = found.cycles * count + s;
+        run.step(s, b.data() + i * q_, sigma[i]);
+        for (std::size_t c = 0; c < q_; ++c)
+          if (s < leading_)
+            change = std::max(change, std::abs(b[i * q_ + c] - (found.cycles ? b[(i - count) * q_ + c] : 0.0)));
+        if (!found.cycles) found.left_out.push_back(run.left_out());
+      }
+      found.changes.push_back(change);
+      ++found.cycles;
+    }
+    run.handed(many_);
+  }
+  many_.resize(many);
+  add_up();
+  patterns_.clear();
+  patterns_.shrink_to_fit();
+  std::vector<std::size_t> all(q_);
+  for (std::size_t j = 0; j < q_; ++j) all[j] = j;
+  const Path path{steps_, b.first(found.cycles * count * q_), sigma.first(found.cycles * count)};
+  for (Few& one : few_) one.start = effect(std::span(&path, 1), one.missing, all);
+  return found;
+}
+
+void Equations::draw(std::uint64_t key, std::size_t cycles, std::span<const std::size_t> watched, std::span<double> b,
+                     std::span<double> sigma, std::span<Traced> traced, std::span<double> moments) const {
+  Chance chance(key);
+  Run run(*this, &chance);
+  const std::size_t count = steps_.size();
+  for (std::size_t i = 0; i < cycles * count; ++i) {
+    Chance own(mixed(key ^ mixed(i / count * q_ + static_cast<std::size_t>(steps_[i % count]))));
+    run.take(i % count < leading_ ? chance : own);
+    traced[i] = run.step(i % count, b.data() + i * q_, sigma[i]);
+    if (i % count == count - 1) run.moments(watched, moments.data() + i / count * watched.size() * watched.size());
+  }
+}
+
+}  // namespace imputedb

@@ -1,0 +1,204 @@
+// Chained equations on cross-products as a Python class: buffers in, buffers filled, the interpreter's lock released.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "shared/arrays.hpp"
+#include "shared/caller.hpp"
+#include "linear/imputation.hpp"
+#include "shared/pool.hpp"
+#include "linear/pattern_matrix.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace imputedb {
+namespace {
+
+void check(bool fits) {
+  if (!fits) throw nb::value_error("arrays of lengths that do not fit each other");
+}
+
+void construct(Equations* self, std::size_t q, const std::vector<int>& steps, std::size_t leading,
+               const std::vector<double>& scale, const std::vector<double>& shift) {
+  check(scale.size() == steps.size() && shift.size() == steps.size() * q && leading <= steps.size());
+  new (self) Equations(q, steps, leading, scale, shift);
+}
+
+void add_pattern(Equations& self, double rows, const Array<std::uint8_t>& missing, const Array<double>& gram) {
+  check(missing.shape(0) == self.width() && gram.shape(0) == self.width() * self.width());
+  self.add(rows, read(missing), read(gram));
+}
+
+void keep(Equations& self, const Array<double>& rows, const Array<std::uint8_t>& missing) {
+  check(missing.shape(0) == self.width() && rows.shape(0) % self.width() == 0);
+  self.keep(read(rows), read(missing));
+}
+
+nb::tuple expect(Equations& self, std::size_t cycles, double still, std::size_t many, const Place<double>& b,
+                 const Place<double>& sigma) {
+  check(sigma.shape(0) == cycles * self.steps().size() && b.shape(0) == sigma.shape(0) * self.width());
+  Expected found;
+  {
+    const nb::gil_scoped_release unlocked;
+    found = self.expect(cycles, still, many, {b.data(), b.shape(0)}, {sigma.data(), sigma.shape(0)});
+  }
+  return nb::make_tuple(found.changes, found.left_out);
+}
+
+// Tasks on threads; false when it was stopped.
+bool shared_out(std::size_t tasks, int threads, Caller& caller, const std::function<void(std::size_t)>& task) {
+  std::atomic<std::size_t> done{0};
+  std::atomic<bool> stop{false};
+  Pool pool(static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(threads), tasks)));
+  pool.run(
+      tasks,
+      [&](std::size_t i) {
+        if (!stop) task(i);
+        ++done;
+      },
+      [&] {
+        if (!stop && caller(static_cast<double>(done) / static_cast<double>(tasks))) stop = true;
+      });
+  return !stop;
+}
+
+void draw(const Equations& self, const Array<std::uint64_t>& keys, std::size_t cycles,
+          const std::vector<std::size_t>& watched, const Place<double>& b, const Place<double>& sigma,
+          const Place<double>& traced, const Place<double>& moments, int threads, nb::object progress) {
+  const std::size_t q = self.width(), count = cycles * self.steps().size(), m = keys.shape(0);
+  const std::size_t size = cycles * watched.size() * watched.size();
+  check(sigma.shape(0) == m * count && b.shape(0) == m * count * q && traced.shape(0) == m * count * 3 &&
+        moments.shape(0) == m * size &&
+        std::all_of(watched.begin(), watched.end(), [q](std::size_t column) { return column < q; }));
+  Caller caller(std::move(progress));
+  bool finished = false;
+  {
+    const nb::gil_scoped_release unlocked;
+    finished = shared_out(m, threads, caller, [&](std::size_t i) {
+      std::vector<Traced> told(count);
+      self.draw(keys.data()[i], cycles, watched, {b.data() + i * count * q, count * q},
+                {sigma.data() + i * count, count}, told, {moments.data() + i * size, size});
+      for (std::size_t t = 0; t < count; ++t) {
+        double* at = traced.data() + (i * count + t) * 3;
+        at[0] = told[t].count, at[1] = told[t].sum, at[2] = told[t].square;
+      }
+    });
+  }
+  if (!finished) throw nb::python_error();
+}
+
+// One path all share, then one a draw; no keys: expected values.
+void filled(const Array<double>& x, const Array<std::int64_t>& starts, const Array<std::uint8_t>& gone,
+            const Array<std::uint64_t>& keys, const std::vector<int>& steps, const Array<double>& start_b,
+            const Array<double>& start_sigma, const Array<double>& b, const Array<double>& sigma,
+            const Array<std::uint64_t>& draws, const std::vector<std::size_t>& wanted,
+            const std::vector<std::size_t>& places, const Place<double>& out, int threads) {
+  const std::size_t patterns = starts.shape(0) - 1, n = keys.shape(0), q = n ? x.shape(0) / n : 0;
+  const bool drawn = draws.shape(0) > 0;
+  const std::size_t m = drawn ? draws.shape(0) : 1, count = sigma.shape(0) / m;
+  check(x.shape(0) == n * q && gone.shape(0) == patterns * q && b.shape(0) == m * count * q &&
+        start_b.shape(0) == start_sigma.shape(0) * q && wanted.size() == places.size() &&
+        (n == 0 || out.shape(0) % (m * n) == 0));
+  if (n == 0) return;
+  const std::size_t width = out.shape(0) / (m * n);
+  const Sheet sheet{q, read(x), read(starts), read(gone), read(keys)};
+  Caller caller{nb::none()};
+  bool finished = false;
+  {
+    const nb::gil_scoped_release unlocked;
+    finished = shared_out(m * patterns, threads, caller, [&](std::size_t i) {
+      const std::size_t d = i / patterns;
+      const Path paths[] = {{steps, read(start_b), read(start_sigma)},
+                            {steps, read(b).subspan(d * count * q, count * q), read(sigma).subspan(d * count, count)}};
+      fill(sheet, i % patterns, paths, {wanted, places, width}, drawn ? draws.data() + d : nullptr,
+           out.data() + d * n * width);
+    });
+  }
+  if (!finished) throw nb::python_error();
+}
+
+// An imputation and the buffers that it reads and changes.
+struct Held {
+  Array<double> x;
+  Array<std::int64_t> starts, taught;
+  Array<std::uint8_t> gone;
+  Array<std::uint64_t> keys;
+  Place<double> now;
+  std::size_t q;
+  std::vector<std::size_t> columns;
+  Imputation one;
+
+  bool fills(std::size_t column) const { return std::find(columns.begin(), columns.end(), column) != columns.end(); }
+};
+
+bool learnable(const Sheet& sheet, const Array<std::int64_t>& taught) {
+  bool fits = taught.shape(0) == sheet.patterns();
+  for (std::size_t p = 0; fits && p < sheet.patterns(); ++p)
+    fits = taught.data()[p] >= 0 && taught.data()[p] <= sheet.starts[p + 1] - sheet.starts[p];
+  return fits;
+}
+
+void hold(Held* self, const Array<double>& x, const Array<std::int64_t>& starts, const Array<std::uint8_t>& gone,
+          const Array<std::int64_t>& taught, const Array<std::uint64_t>& keys, const std::vector<std::size_t>& columns,
+          const Place<double>& now) {
+  check(starts.shape(0) > 0 && keys.shape(0) > 0);
+  const std::size_t patterns = starts.shape(0) - 1, n = keys.shape(0), q = x.shape(0) / n;
+  check(x.shape(0) == n * q && gone.shape(0) == patterns * q && now.shape(0) == n * q &&
+        std::all_of(columns.begin(), columns.end(), [&](std::size_t column) { return column < q; }));
+  const Sheet sheet{q, read(x), read(starts), read(gone), read(keys)};
+  check(learnable(sheet, taught));
+  const nb::gil_scoped_release unlocked;
+  new (self) Held{x,       starts,  taught, gone, keys, now, q,
+                  columns, Imputation(sheet, read(taught), columns, {now.data(), n * q})};
+}
+
+void match(Held& self, std::size_t column, std::uint64_t key, std::size_t donors, bool bootstrap,
+           const Array<std::uint8_t>& barred, const Place<std::int64_t>& out) {
+  check(self.fills(column) && barred.shape(0) == self.q && donors > 0 && out.shape(0) == self.one.missing(column));
+  const nb::gil_scoped_release unlocked;
+  if (!self.one.match(column, key, donors, bootstrap, read(barred), {out.data(), out.shape(0)})) check(false);
+}
+
+void regress(Held& self, std::size_t column, std::uint64_t key, const Array<std::uint8_t>& barred) {
+  check(self.fills(column) && barred.shape(0) == self.q);
+  const nb::gil_scoped_release unlocked;
+  self.one.regress(column, key, read(barred));
+}
+
+void put(Held& self, std::size_t column, const Array<double>& values) {
+  check(self.fills(column) && values.shape(0) == self.one.missing(column));
+  const nb::gil_scoped_release unlocked;
+  self.one.put(column, read(values));
+}
+
+void gram(const Held& self, const Place<double>& out) {
+  const std::span<const double> found = self.one.gram();
+  check(out.shape(0) == found.size());
+  std::copy(found.begin(), found.end(), out.data());
+}
+
+}  // namespace
+
+void bind_equations(nb::module_& m) {
+  nb::class_<Equations>(m, "Equations")
+      .def("__init__", &construct, "q"_a, "steps"_a, "leading"_a, "scale"_a, "shift"_a)
+      .def("add", &add_pattern, "rows"_a, "missing"_a, "gram"_a)
+      .def("keep", &keep, "rows"_a, "missing"_a)
+      .def("expect", &expect, "cycles"_a, "still"_a, "many"_a, "b"_a, "sigma"_a)
+      .def("draw", &draw, "keys"_a, "cycles"_a, "watched"_a, "b"_a, "sigma"_a, "traced"_a, "moments"_a,
+           "threads"_a, "progress"_a.none());
+  nb::class_<Held>(m, "Imputation")
+      .def("__init__", &hold, "x"_a, "starts"_a, "gone"_a, "taught"_a, "keys"_a, "columns"_a, "now"_a)
+      .def("match", &match, "column"_a, "key"_a, "donors"_a, "bootstrap"_a, "barred"_a, "out"_a)
+      .def("regress", &regress, "column"_a, "key"_a, "barred"_a)
+      .def("put", &put, "column"_a, "values"_a)
+      .def("gram", &gram, "out"_a);
+  m.def("fill_sheet", &filled, "x"_a, "starts"_a, "gone"_a, "keys"_a, "steps"_a, "start_b"_a, "start_sigma"_a, "b"_a,
+        "sigma"_a, "draws"_a, "wanted"_a, "places"_a, "out"_a, "threads"_a);
+}
+
+}  // namespace imputedb

@@ -1,0 +1,71 @@
+// Rows on their way down a tree, many abreast.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <numeric>
+#include <span>
+
+#include "trees/tree.hpp"
+
+namespace imputedb {
+
+using Order = std::array<std::uint8_t, 256>;  // per code, the one that trees see
+
+inline constexpr Order kAsItIs = [] {
+  Order order{};
+  std::iota(order.begin(), order.end(), std::uint8_t{0});
+  return order;
+}();
+
+// A predictor of a tree: where the codes of the rows begin, and their order.
+struct Feature {
+  const std::uint8_t* codes;
+  const std::uint8_t* order;
+};
+
+// Per row the node that it ends in; codes of successive rows are `apart` bytes from each other. With `stops`, a row ends
+// at the first node whose split says nothing of it, because hardly any row that it was grown on missed the feature.
+void descended(const Tree& tree, std::span<const Feature> features, std::size_t apart,
+               std::span<const std::uint32_t> rows, std::span<std::uint16_t> out, bool stops = false);
+
+// The share of the rows of a split that went right.
+inline double right_share(const Tree& tree, const Node& node) {
+  const double left = tree.nodes[static_cast<std::size_t>(node.left)].rows;
+  const double right = tree.nodes[static_cast<std::size_t>(node.right)].rows;
+  return right / (left + right);
+}
+
+// The leaf of one row, on from a node where it stopped: right where chance(node) is below the share of rows there.
+template <class Chance>
+std::size_t lost(const Tree& tree, std::span<const Feature> features, std::uint32_t row, std::size_t at,
+                 Chance&& chance) {
+  while (tree.nodes[at].feature >= 0) {
+    const Node& node = tree.nodes[at];
+    const Feature& feature = features[static_cast<std::size_t>(node.feature)];
+    const std::uint8_t code = feature.order[feature.codes[row]];
+    const bool left = code != 0 ? code <= node.threshold
+                                : (node.gapless ? chance(at) >= right_share(tree, node) : node.missing_left);
+    at = static_cast<std::size_t>(left ? node.left : node.right);
+  }
+  return at;
+}
+
+// Calls told(leaf, share) for every leaf that one row may end in, on from a node, by the shares of the rows there.
+template <class Told>
+void spread(const Tree& tree, std::span<const Feature> features, std::uint32_t row, std::size_t at, double share,
+            const Told& told) {
+  const Node& node = tree.nodes[at];
+  if (node.feature < 0) return told(at, share);
+  const Feature& feature = features[static_cast<std::size_t>(node.feature)];
+  const std::uint8_t code = feature.order[feature.codes[row]];
+  if (code != 0 || !node.gapless) {
+    const bool left = code != 0 ? code <= node.threshold : node.missing_left;
+    return spread(tree, features, row, static_cast<std::size_t>(left ? node.left : node.right), share, told);
+  }
+  const double right = right_share(tree, node);
+  spread(tree, features, row, static_cast<std::size_t>(node.left), share * (1 - right), told);
+  spread(tree, features, row, static_cast<std::size_t>(node.right), share * right, told);
+}
+
+}  // namespace imputedb

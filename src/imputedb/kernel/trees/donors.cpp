@@ -1,0 +1,158 @@
+#include "trees/donors.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace imputedb {
+namespace {
+
+constexpr int kFewestDonors = 5;
+constexpr std::size_t kRowsPerSlope = 5;  // rows a coefficient without which gaps count as means
+
+void learn_from(const Lesson& lesson, Numbers numbers, Ground& out) {
+  out.rows = std::move(numbers.rows);
+  if (numbers.scale > 0) out.y = std::move(numbers.y);
+  out.sample.y = out.y;
+  out.sample.y.resize(out.rows.size());
+  if (out.rows.size() >= kFewestRows && !out.y.empty()) out.features = predictors(lesson, out.rows, out.y);
+}
+
+void learn_from(const Lesson& lesson, Classes classes, Ground& out) {
+  out.y = classes.indicator(0);
+  out.rows = std::move(classes.rows);
+  out.sample.classes = classes.count();
+  out.sample.k = std::move(classes.k);
+  if (out.rows.size() >= kFewestRows && classes.count() > 1) out.features = predictors(lesson, out.rows, out.y);
+}
+
+// Rows of the sample that are in a bootstrap, and how often each of all is; all once, if none is.
+struct Picked {
+  std::vector<std::uint32_t> rows;
+  std::vector<std::uint8_t> times;
+  std::size_t count = 0;
+};
+
+Picked picked(const Ground& ground, const Stream& bootstrap) {
+  Picked out{std::vector<std::uint32_t>(ground.rows.size()), std::vector<std::uint8_t>(ground.rows.size())};
+  std::size_t some = 0;
+  for (std::uint32_t i = 0; i < out.rows.size(); ++i) {
+    out.times[i] = poisson_one(bootstrap.uniform_of(ground.keys[i]));
+    out.rows[some] = i;
+    some += out.times[i] > 0;
+    out.count += out.times[i];
+  }
+  out.rows.resize(some);
+  if (some > 0 || ground.rows.empty()) return out;
+  out.rows.resize(ground.rows.size());
+  std::iota(out.rows.begin(), out.rows.end(), 0U);
+  std::fill(out.times.begin(), out.times.end(), std::uint8_t{1});
+  out.count = out.rows.size();
+  return out;
+}
+
+// The sample with the codes that features have in this draw, of which it puts the orders.
+Sample redrawn(const Ground& ground, const std::vector<Binned>& columns, const Codes& codes,
+               std::vector<Order>& orders) {
+  Sample out = ground.sample;
+  for (std::size_t place = 0; place < ground.features.size(); ++place) {
+    const auto c = static_cast<std::size_t>(ground.features[place]);
+    if (!codes.drawn[c] || !codes.known[c]) continue;
+    orders[place] = order_of(columns[c], codes.now[c], ground.rows, ground.y);
+    put({codes.now[c], orders[place].data()}, place, ground.rows, out);
+  }
+  return out;
+}
+
+void fill_leaves(Donors& out, const Ground& ground, const Picked& picked) {
+  constexpr std::size_t kUsual = 4;  // times that are written at once; a row is hardly ever in a bootstrap more often
+  out.rows.resize(picked.count + kUsual);
+  std::uint32_t* to = out.rows.data();
+  for (const Node& node : out.tree.nodes) {
+    if (node.feature >= 0) continue;
+    out.begins.push_back(static_cast<std::uint32_t>(to - out.rows.data()));
+    for (const std::uint32_t i : std::span(picked.rows).subspan(node.begin, node.rows)) {
+      std::fill_n(to, kUsual, ground.rows[i]);
+      if (picked.times[i] > kUsual) std::fill_n(to, picked.times[i], ground.rows[i]);
+      to += picked.times[i];
+    }
+  }
+  out.begins.push_back(static_cast<std::uint32_t>(picked.count));
+  out.rows.resize(picked.count);
+}
+
+// Places of the rows that miss no feature, or of all where those are few.
+std::vector<std::uint32_t> complete(const Ground& ground) {
+  std::vector<std::uint32_t> out;
+  const std::size_t width = ground.sample.width();
+  for (std::uint32_t i = 0; i < ground.rows.size(); ++i) {
+    const std::uint8_t* codes = ground.sample.row(i);
+    if (std::find(codes, codes + width, std::uint8_t{0}) == codes + width) out.push_back(i);
+  }
+  if (out.size() >= kRowsPerSlope * (width + 1)) return out;
+  out.resize(ground.rows.size());
+  std::iota(out.begin(), out.end(), 0U);
+  return out;
+}
+
+// What a linear prediction of y needs.
+void line_up(const Lesson& lesson, Ground& out) {
+  std::vector<Regressor> regressors;
+  for (const int f : out.features) {
+    const Binned& column = lesson.column(f);
+    Table by_code = column.nominal ? level_means(column.codes.data(), column.bins(), out.rows, out.y) : column.centre;
+    regressors.push_back({column.codes, standardised(std::move(by_code), column, out.rows)});
+  }
+  out.products.emplace(regressors.size(), std::size_t{1});
+  accumulate(regressors, out.rows, std::span(&out.y, 1), complete(out), *out.products);
+  for (Regressor& one : regressors) out.z.push_back(std::move(one.z));
+}
+
+// The linear prediction of the features that are not barred.
+void predict(Donors& out, const Ground& ground, std::span<const std::uint8_t> barred) {
+  std::vector<std::uint8_t> used;
+  for (const std::uint8_t one : barred) used.push_back(one == 0);
+  const auto found = ground.products->solve(penalty_of(ground.rows.size()), used);
+  if (found.empty()) return;
+  for (std::size_t f = 0; f < ground.z.size(); ++f) {
+    out.slopes.push_back(barred[f] ? Table{} : ground.z[f]);
+    for (float& value : out.slopes[f]) value = static_cast<float>(value * found[0][f]);
+  }
+}
+
+}  // namespace
+
+Ground ground(const Lesson& lesson) {
+  Ground out;
+  if (lesson.target.nominal)
+    learn_from(lesson, classes(lesson), out);
+  else
+    learn_from(lesson, numbers(lesson), out);
+  out.orders = gather(lesson, out.features, out.rows, out.y, out.sample);
+  if (!lesson.target.nominal && !out.features.empty()) line_up(lesson, out);
+  for (const std::uint32_t row : out.rows) out.keys.push_back(mixed(lesson.key(row)));
+  return out;
+}
+
+Donors donors(const Ground& ground, const std::vector<Binned>& columns, const Codes& codes, const Stream& bootstrap,
+              const Settings& settings) {
+  Donors out;
+  Picked some = picked(ground, bootstrap);
+  if (some.rows.empty()) return out;
+  out.orders = ground.orders;
+  std::vector<std::uint8_t> barred;
+  for (const int f : ground.features) barred.push_back(!codes.known[static_cast<std::size_t>(f)]);
+  const bool differs =
+      std::ranges::any_of(ground.features, [&](int f) { return codes.drawn[static_cast<std::size_t>(f)]; });
+  const Sample own = differs ? redrawn(ground, columns, codes, out.orders) : Sample{};
+  const Growth growth{settings.leaves, std::min(settings.min_leaf, kFewestDonors), ground.sample.classes ? 1.0 : 3.0,
+                      barred};
+  out.tree = grown(differs ? own : ground.sample, some.rows, growth, some.times);
+  fill_leaves(out, ground, some);
+  if (ground.products) predict(out, ground, barred);
+  for (std::size_t f = 0; f < ground.features.size(); ++f)
+    out.features.push_back({codes.now[static_cast<std::size_t>(ground.features[f])], nullptr});
+  for (std::size_t f = 0; f < out.features.size(); ++f) out.features[f].order = out.orders[f].data();
+  return out;
+}
+
+}  // namespace imputedb

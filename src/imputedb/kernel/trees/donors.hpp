@@ -1,0 +1,96 @@
+// Draws of one column: a tree on a bootstrap of the rows where it is observed, whose leaves have the values to draw
+// from.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "trees/lesson.hpp"
+#include "trees/leaf_model.hpp"
+#include "shared/random.hpp"
+
+namespace imputedb {
+
+// What all draws of a column learn from.
+struct Ground {
+  std::vector<std::uint32_t> rows;
+  std::vector<std::uint64_t> keys;  // of the rows, hashed
+  std::vector<float> y;             // by whose means categories are ordered
+  std::vector<int> features;        // none where the column's observed values are all that is known
+  std::vector<Order> orders;        // per feature
+  Sample sample;
+  std::vector<Table> z;  // of numbers: per feature and code, standardised
+  std::optional<CrossProducts> products;  // of these and y, where no feature is missing or, of few such rows, in all
+};
+Ground ground(const Lesson& lesson);
+
+// Observed rows by the leaves of a tree, and a linear prediction of them.
+struct Donors {
+  Tree tree;
+  std::vector<Order> orders;
+  std::vector<std::uint32_t> rows;    // leaf after leaf, as often as they are in the bootstrap
+  std::vector<std::uint32_t> begins;  // per leaf, and where the last one ends
+  std::vector<Feature> features;      // with the codes of this draw
+  std::vector<Table> slopes;          // per feature and code; none where any row of a leaf is as good as another
+  std::vector<float> line;            // predictions of the rows; empty where only those that are looked at are worked out
+
+  bool known() const { return !rows.empty(); }
+
+  // A donor for a row that comes to a leaf: of a few random ones of the leaf the one whose prediction is nearest, so that
+  // values follow their predictors within a leaf too. The larger the leaf, the more are looked at. `below` gives random
+  // numbers below its argument, by turn.
+  template <class Below>
+  std::uint32_t of(std::size_t node, std::uint32_t row, Below&& below) const {
+    const auto leaf = static_cast<std::size_t>(tree.nodes[node].leaf);
+    const std::uint32_t first = begins[leaf], count = begins[leaf + 1] - first;
+    std::uint32_t best = first + below(0, count);
+    const std::uint32_t looks = slopes.empty() ? 1 : std::min(count / kAlike, kLooks);
+    if (looks < 2) return rows[best];
+    const float wanted = prediction(row);
+    float least = std::abs(predicted(best) - wanted);
+    for (std::uint32_t turn = 1; turn < looks; ++turn) {
+      const std::uint32_t other = first + below(turn, count);
+      const float away = std::abs(predicted(other) - wanted);
+      if (away < least) least = away, best = other;
+    }
+    return rows[best];
+  }
+
+  // Works out all predictions, if so many rows are to be given donors that it pays.
+  void expect(std::size_t wanted) {
+    if (slopes.empty() || wanted * kLooks < rows.size()) return;
+    line.assign(rows.size(), 0.0F);
+    for (std::size_t f = 0; f < slopes.size(); ++f)
+      for (std::size_t i = 0; !slopes[f].empty() && i < rows.size(); ++i) line[i] += slopes[f][features[f].codes[rows[i]]];
+  }
+
+ private:
+  static constexpr std::uint32_t kAlike = 5;  // rows of a leaf for each that is looked at
+  static constexpr std::uint32_t kLooks = 8;
+
+  float predicted(std::size_t place) const { return line.empty() ? prediction(rows[place]) : line[place]; }
+
+  float prediction(std::uint32_t row) const {
+    float sum = 0;
+    for (std::size_t f = 0; f < slopes.size(); ++f)
+      if (!slopes[f].empty()) sum += slopes[f][features[f].codes[row]];
+    return sum;
+  }
+};
+
+// The columns as a draw has them: by column of the table its codes, and whether other draws have others.
+struct Codes {
+  std::vector<const std::uint8_t*> now;
+  std::vector<bool> drawn;
+  std::vector<bool> known;  // false while nothing has been drawn of a column that will be: no model may use it
+};
+
+// Proper in Rubin's sense as far as the tree is (Burgette & Reiter 2010; approximate Bayesian bootstrap within leaves).
+Donors donors(const Ground& ground, const std::vector<Binned>& columns, const Codes& codes, const Stream& bootstrap,
+              const Settings& settings);
+
+}  // namespace imputedb

@@ -1,0 +1,307 @@
+#include "trees/drawing.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+#include <numeric>
+
+namespace imputedb {
+namespace {
+
+constexpr double kLeft = 0.005;     // share of what the start gets wrong that may be left
+constexpr double kSlowest = 0.95;
+constexpr std::array<int, 2> kCycles{1, 20};
+constexpr std::size_t kWatched = 20;        // columns whose moments are kept, those that miss most
+constexpr std::size_t kWatchedRows = 4096;  // rows that they are of
+constexpr double kSettled = 0.002;  // share of imputed cells below which a cycle has changed nothing
+
+enum Use : std::uint64_t { kBootstrap = 3, kStart = 11, kDonor = 12, kSide = 13 };
+
+// A run of gaps.
+struct Run {
+  std::size_t deck, begin, end;
+};
+
+// The gaps of a deck in rows that are learnt from: others say nothing of when to end.
+std::span<const std::uint32_t> told(const Deck& deck, const Settings& settings) {
+  const std::span<const std::uint32_t> every = std::span(deck.gaps).first(deck.ends[0]);
+  const auto end = std::lower_bound(every.begin(), every.end(), settings.taught);
+  return every.first(static_cast<std::size_t>(end - every.begin()));
+}
+
+// Whether a row that misses a target misses all later ones, so that the start is a draw of all (Rubin 1987, page 171).
+bool monotone(std::span<const Deck> decks, const Settings& settings) {
+  std::span<const std::uint32_t> before;
+  for (const Deck& deck : decks) {
+    const std::span<const std::uint32_t> now = told(deck, settings);
+    if (now.empty()) break;
+    if (!std::includes(now.begin(), now.end(), before.begin(), before.end())) return false;
+    before = now;
+  }
+  return true;
+}
+
+class Draw {
+ public:
+  Draw(const Job& job, std::span<const Deck> decks, std::size_t position, std::span<void* const> outputs,
+       const Settings& settings, Tasks& tasks, Report& report, State& state)
+      : job_(job), decks_(decks), outputs_(outputs), settings_(settings), tasks_(tasks), report_(report),
+        codes_(state.codes), own_(state.own) {
+    for (std::size_t d = 0; d < decks.size(); ++d) {
+      own_.push_back(job.codes(target(d)).codes);
+      codes_.now[place(d)] = own_[d].data();
+      codes_.drawn[place(d)] = true;
+      codes_.known[place(d)] = told(decks[d], settings).empty();
+      cut(d, 0, decks[d].ends[0]);
+      cut(d, decks[d].ends[position], decks[d].ends[position + 1]);
+      cells_ += told(decks[d], settings).size();
+    }
+    grounds_.resize(decks.size());
+    rests_.resize(decks.size());
+  }
+
+  void run() {
+    for (std::size_t d = 0; d < decks_.size() && !tasks_.stop(); ++d) start(d);
+    const int most = cycles_of(job_, decks_, settings_);
+    if (most > 0) watch();
+    for (int cycle = 1; cycle <= most && !tasks_.stop(); ++cycle) {
+      report_.cycles = cycle;
+      changed_ = 0;
+      for (std::size_t d = 0; d < decks_.size() && !tasks_.stop(); ++d) learn(cycle, d);
+      watch();
+      if (static_cast<double>(changed_) <= kSettled * static_cast<double>(cells_)) break;
+    }
+  }
+
+ private:
+  // Notes the moments of the columns as they stand, those of the first rows: their order is random.
+  void watch() {
+    std::vector<const std::uint8_t*> columns;
+    report_.moved.watched.clear();
+    for (std::size_t d = decks_.size() - std::min(decks_.size(), kWatched); d < decks_.size(); ++d) {
+      if (told(decks_[d], settings_).empty()) continue;
+      columns.push_back(own_[d].data());
+      report_.moved.watched.push_back(target(d).place);
+    }
+    const std::size_t wide = columns.size() + 1, n = std::min({kWatchedRows, settings_.taught, job_.rows()});
+    std::vector<double> sums(wide * wide), row(wide, 1.0);
+    for (std::size_t i = 0; i < n; ++i) {
+      for (std::size_t c = 1; c < wide; ++c) row[c] = columns[c - 1][i];
+      for (std::size_t a = 0; a < wide; ++a)
+        for (std::size_t b = a; b < wide; ++b) sums[a * wide + b] += row[a] * row[b];
+    }
+    for (std::size_t a = 0; a < wide; ++a)
+      for (std::size_t b = 0; b < wide; ++b)
+        report_.moved.moments.push_back(sums[std::min(a, b) * wide + std::max(a, b)] / static_cast<double>(n));
+  }
+
+  const Target& target(std::size_t d) const { return job_.targets[decks_[d].target]; }
+  std::size_t place(std::size_t d) const { return static_cast<std::size_t>(target(d).place); }
+
+  Stream stream(int cycle, std::size_t d, Use use) const {
+    return {settings_.seed, settings_.draw_number, static_cast<std::uint64_t>(cycle), place(d), use};
+  }
+
+  void cut(std::size_t d, std::size_t begin, std::size_t end) {
+    for (; begin < end; begin += kChunk) runs_.push_back({d, begin, std::min(begin + kChunk, end)});
+  }
+
+  // Of complete columns, and targets that were drawn before; a random observed value where they say nothing.
+  void start(std::size_t d) {
+    if (!learn(0, d))
+      each(d, [&](const Run& run) {
+        const std::vector<std::uint32_t>& observed = decks_[d].observed;
+        const Stream pick = stream(0, d, kStart);
+        return take(run, [&](std::size_t i) {
+          return observed[pick.below(job_.marks.key(rows(run)[i]), static_cast<std::uint32_t>(observed.size()))];
+        });
+      });
+    codes_.known[place(d)] = true;
+  }
+
+  // Whether anything could be learnt.
+  bool learn(int cycle, std::size_t d) {
+    const std::size_t gaps = decks_[d].ends[0];
+    const Stream bootstrap = stream(cycle, d, kBootstrap);
+    Known known;
+    known.whole = donors(ground(d), job_.binned, codes_, bootstrap, settings_);
+    known.whole.expect(gaps);
+    if (const Ground* rest = rest_of(d)) {
+      known.together = decks_[d].together.some;
+      known.rest = donors(*rest, job_.binned, codes_, bootstrap, settings_);
+      known.rest.expect(gaps);
+    }
+    if (known.whole.known()) each(d, [&](const Run& run) { return drawn(run, known, cycle); });
+    report_.targets[decks_[d].target] = {ground(d).features.empty() ? Kind::centre : Kind::tree, 1, ground(d).features};
+    tasks_.advance(1);
+    return known.whole.known();
+  }
+
+  // New values for the gaps of a target, whose codes are given by run.
+  template <class Values>
+  void each(std::size_t d, Values&& values) {
+    const auto [begin, end] = std::pair(run_of(d), run_of(d + 1));
+    std::vector<std::vector<std::uint8_t>> codes(end - begin);
+    tasks_.each(codes.size(), [&](std::size_t i) { codes[i] = values(runs_[begin + i]); });
+    if (tasks_.stop()) return;
+    for (std::size_t i = 0; i < codes.size(); ++i) changed_ += put(runs_[begin + i], codes[i]);
+  }
+
+  // Donors by all columns, and for rows that miss one of those that miss together with the target, by the others.
+  struct Known {
+    Donors whole, rest;
+    std::span<const std::uint8_t> together;
+  };
+
+  // None where no column misses together with a target.
+  const Ground* rest_of(std::size_t d) {
+    if (decks_[d].together.some.empty()) return nullptr;
+    if (decks_[d].rest) return &*decks_[d].rest;
+    if (!rests_[d])
+      rests_[d] = imputedb::ground(job_.lesson(target(d), settings_, tasks_.stop(), decks_[d].together.some));
+    return &*rests_[d];
+  }
+
+  const Ground& ground(std::size_t d) {
+    if (decks_[d].ground) return *decks_[d].ground;
+    if (!grounds_[d]) grounds_[d] = imputedb::ground(job_.lesson(target(d), settings_, tasks_.stop(), decks_[d].together.barred));
+    return *grounds_[d];
+  }
+
+  std::size_t run_of(std::size_t d) const {
+    const auto before = [](const Run& run, std::size_t deck) { return run.deck < deck; };
+    return static_cast<std::size_t>(std::lower_bound(runs_.begin(), runs_.end(), d, before) - runs_.begin());
+  }
+
+  std::span<const std::uint32_t> rows(const Run& run) const {
+    return std::span(decks_[run.deck].gaps).subspan(run.begin, run.end - run.begin);
+  }
+
+  std::vector<std::uint8_t> drawn(const Run& run, const Known& known, int cycle) const {
+    const Donors& whole = known.whole;
+    std::vector<std::uint16_t> nodes(run.end - run.begin);
+    descended(whole.tree, whole.features, 1, rows(run), nodes, true);
+    const Stream pick = stream(cycle, run.deck, kDonor), side = stream(cycle, run.deck, kSide);
+    return take(run, [&](std::size_t i) {
+      const std::uint32_t row = rows(run)[i];
+      const std::uint64_t key = job_.marks.key(row);
+      const auto chance = [&](std::size_t node) { return side.uniform(key ^ mixed(node)); };
+      const auto below = [&](std::uint32_t turn, std::uint32_t n) { return pick.below(key, n, turn); };
+      const bool apart = known.rest.known() && misses(codes_.now, known.together, row);
+      const Donors& from = apart ? known.rest : whole;
+      return from.of(lost(from.tree, from.features, row, apart ? 0 : nodes[i], chance), row, below);
+    });
+  }
+
+  // Values of donors, rows where the target is observed, to the outputs; their codes.
+  template <class Choice>
+  std::vector<std::uint8_t> take(const Run& run, Choice&& choice) const {
+    const Deck& deck = decks_[run.deck];
+    const std::vector<std::uint8_t>& codes = job_.codes(target(run.deck)).codes;
+    std::vector<std::uint8_t> out(run.end - run.begin);
+    job_.column(target(run.deck)).visit([&](const auto* values) {
+      using Value = std::remove_cvref_t<decltype(*values)>;
+      Value* filled = static_cast<Value*>(outputs_[deck.target]);
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        const std::uint32_t donor = choice(i);
+        filled[deck.outputs[run.begin + i]] = values[donor];
+        out[i] = codes[donor];
+      }
+    });
+    return out;
+  }
+
+  // Codes of gaps as they are from now on; how many have changed in the rows that are learnt from.
+  std::size_t put(const Run& run, std::span<const std::uint8_t> codes) {
+    std::uint8_t* now = own_[run.deck].data();
+    std::size_t changed = 0;
+    for (std::size_t i = 0; i < codes.size(); ++i) {
+      std::uint8_t& cell = now[rows(run)[i]];
+      changed += rows(run)[i] < settings_.taught && cell != codes[i];
+      cell = codes[i];
+    }
+    return changed;
+  }
+
+  const Job& job_;
+  const std::span<const Deck> decks_;
+  const std::span<void* const> outputs_;
+  const Settings& settings_;
+  Tasks& tasks_;
+  Report& report_;
+  Codes& codes_;
+  std::vector<std::vector<std::uint8_t>>& own_;  // by deck, of all rows
+  std::vector<std::optional<Ground>> grounds_, rests_;
+  std::vector<Run> runs_;
+  std::size_t changed_ = 0, cells_ = 0;  // of rows that are learnt from: others say nothing of when to end
+};
+
+// 0 for a row of every draw, else one more than its draw's position; beyond them all if none of these has it.
+std::size_t turn_of(std::int64_t number, std::span<const std::uint64_t> draws) {
+  if (number == Marks::kEvery) return 0;
+  const auto found = std::find(draws.begin(), draws.end(), static_cast<std::uint64_t>(number));
+  return static_cast<std::size_t>(found - draws.begin()) + 1;
+}
+
+}  // namespace
+
+int cycles_of(const Job& job, std::span<const Deck> decks, const Settings& settings) {
+  if (settings.cycles >= 0 || monotone(decks, settings)) return std::max(settings.cycles, 0);
+  std::vector<double> shares{0, 0};
+  for (const Deck& deck : decks) {
+    const auto gaps = static_cast<double>(told(deck, settings).size());
+    shares.push_back(gaps / static_cast<double>(std::min(settings.taught, job.rows())));
+  }
+  std::nth_element(shares.begin(), shares.begin() + 1, shares.end(), std::greater<>());
+  const double wanted = std::log(kLeft) / std::log(std::min(shares[1], kSlowest)) - 2;
+  return std::clamp(static_cast<int>(std::ceil(wanted)), kCycles[0], kCycles[1]);
+}
+
+State stored(const Job& job) {
+  State out;
+  for (const Binned& binned : job.binned) out.codes.now.push_back(binned.codes.data());
+  out.codes.drawn.resize(job.columns.size());
+  out.codes.known.assign(job.columns.size(), true);
+  return out;
+}
+
+Deck deck(const Job& job, std::size_t target, std::span<const std::uint64_t> draws, const Settings& settings,
+          const std::atomic<bool>& stop) {
+  Deck out{target, {}, {}, {}, std::vector<std::size_t>(draws.size() + 1), std::nullopt,
+           job.together(job.targets[target], settings), std::nullopt};
+  const Column& column = job.column(job.targets[target]);
+  std::vector<std::vector<std::pair<std::uint32_t, std::uint32_t>>> gaps(draws.size() + 1);
+  std::uint32_t place = 0;
+  for (std::uint32_t row = 0; row < column.rows; ++row) {
+    if (!column.is_missing(row)) {
+      if (row < settings.taught) out.observed.push_back(row);
+      continue;
+    }
+    const std::size_t turn = turn_of(job.marks.draw(row), draws);
+    if (turn < gaps.size()) gaps[turn].emplace_back(row, place);
+    ++place;
+  }
+  for (std::size_t d = 0; d < gaps.size(); ++d) {
+    for (const auto& [row, to] : gaps[d]) {
+      out.gaps.push_back(row);
+      out.outputs.push_back(to);
+    }
+    out.ends[d] = out.gaps.size();
+  }
+  if (draws.size() == 1 || out.observed.size() <= job.targets[target].train_rows) {
+    const auto made = [&](const std::vector<std::uint8_t>& barred) {
+      return ground(job.lesson(job.targets[target], settings, stop, barred));
+    };
+    out.ground = made(out.together.barred);
+    if (!out.together.some.empty()) out.rest = made(out.together.some);
+  }
+  return out;
+}
+
+void draw(const Job& job, std::span<const Deck> decks, std::size_t position, std::span<void* const> outputs,
+          const Settings& settings, Tasks& tasks, Report& report, State& state) {
+  Draw(job, decks, position, outputs, settings, tasks, report, state).run();
+}
+
+}  // namespace imputedb

@@ -1,0 +1,211 @@
+#include "trees/lesson.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "shared/random.hpp"
+
+namespace imputedb {
+namespace {
+
+constexpr std::size_t kScreened = 32;      // predictors kept when there are many more
+constexpr std::size_t kScreenRows = 4096;  // rows they are ranked on
+constexpr double kLevelPrior = 4;          // rows of the overall mean that a category's mean is shrunk by
+constexpr double kHeld = 0.25;
+
+enum Use : std::uint64_t { kSampling = 1, kHolding = 2 };
+
+std::vector<int> informative(const Lesson& lesson) {
+  std::vector<int> out;
+  for (int f = 0; f < static_cast<int>(lesson.columns.size()); ++f) {
+    const Binned& column = lesson.column(f);
+    const bool varies = column.distinct > 1 || column.observed < column.taught;
+    if (!lesson.barred.empty() && lesson.barred[static_cast<std::size_t>(f)] != 0) continue;
+    if (f != lesson.place && !column.key && varies && column.distinct > 0) out.push_back(f);
+  }
+  return out;
+}
+
+// Squared covariance with y over the variance: what a line through the bins' centres would explain.
+double explained(const Binned& column, const std::vector<std::uint32_t>& rows, const std::vector<float>& y) {
+  const std::size_t step = std::max<std::size_t>(1, rows.size() / kScreenRows);
+  const std::vector<float> by_code =
+      column.nominal ? level_means(column.codes.data(), column.bins(), rows, y) : column.centre;
+  double n = 0, sx = 0, sy = 0, sxx = 0, sxy = 0;
+  for (std::size_t i = 0; i < rows.size(); i += step) {
+    const double x = by_code[column.codes[rows[i]]];
+    ++n, sx += x, sy += y[i], sxx += x * x, sxy += x * y[i];
+  }
+  const double variance = sxx - sx * sx / n, covariance = sxy - sx * sy / n;
+  return variance > 0 ? covariance * covariance / variance : 0.0;
+}
+
+// Per code of categories that stand in an order its level; of rarer ones that share a code more than any.
+std::vector<float> steps_of(const Binned& column) {
+  std::vector<float> out(static_cast<std::size_t>(column.bins()), std::numeric_limits<float>::infinity());
+  for (std::size_t b = 0; b < column.levels.size(); ++b) out[b + 1] = static_cast<float>(column.levels[b]);
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::uint32_t> training_rows(const Lesson& lesson) {
+  const Binned& target = lesson.column(lesson.place);
+  std::size_t usable = 0;
+  for (std::size_t row = 0; row < target.taught; ++row) usable += !lesson.target.is_missing(row);
+  const double most = static_cast<double>(lesson.most);
+  const double share = most / static_cast<double>(std::max<std::size_t>(usable, 1));
+  const Stream stream(lesson.settings.seed, lesson.settings.draw_number, 0, static_cast<std::uint64_t>(lesson.place),
+                      kSampling);
+  std::vector<std::uint32_t> rows;
+  rows.reserve(static_cast<std::size_t>(std::min<double>(static_cast<double>(usable), 1.1 * most + 64)));
+  for (std::size_t row = 0; row < target.taught; ++row) {
+    if (lesson.target.is_missing(row)) continue;
+    if (share >= 1 || stream.uniform(lesson.key(row)) < share) rows.push_back(static_cast<std::uint32_t>(row));
+  }
+  return rows;
+}
+
+// By their largest distance from the centre first, so that no square overflows.
+Numbers numbers(const Lesson& lesson) {
+  Numbers out;
+  out.rows = training_rows(lesson);
+  const double centre = lesson.column(lesson.place).mean;
+  double farthest = 0;
+  std::erase_if(out.rows, [&](std::uint32_t row) {
+    const double distance = std::abs(lesson.target.at(row) - centre);
+    if (!std::isfinite(distance)) return true;
+    farthest = std::max(farthest, distance);
+    return false;
+  });
+  double sum = 0, squares = 0;
+  out.y.reserve(out.rows.size());
+  for (std::uint32_t row : out.rows) {
+    const double y = farthest > 0 ? (lesson.target.at(row) - centre) / farthest : 0;
+    out.y.push_back(static_cast<float>(y));
+    sum += y;
+    squares += y * y;
+  }
+  const double n = static_cast<double>(std::max<std::size_t>(out.rows.size(), 1)), offset = sum / n;
+  const double deviation = std::sqrt(std::max(0.0, squares / n - offset * offset));
+  out.mean = centre + offset * farthest;
+  out.scale = deviation * farthest;
+  for (float& y : out.y) y = deviation > 0 ? static_cast<float>((y - offset) / deviation) : 0.0F;
+  return out;
+}
+
+// Codes are numbered by falling frequency too, so class 0 is the most frequent.
+Classes classes(const Lesson& lesson) {
+  const Binned& target = lesson.column(lesson.place);
+  Classes out;
+  out.rows = training_rows(lesson);
+  const int count = std::min(target.bins() - 1, kMaxClasses);
+  out.shares.assign(static_cast<std::size_t>(count), 0);
+  out.k.reserve(out.rows.size());
+  for (std::uint32_t row : out.rows) {
+    out.k.push_back(static_cast<std::uint8_t>(std::min(target.codes[row] - 1, count - 1)));
+    ++out.shares[out.k.back()];
+  }
+  for (double& share : out.shares) share /= static_cast<double>(std::max<std::size_t>(out.rows.size(), 1));
+  return out;
+}
+
+std::vector<float> Classes::indicator(std::size_t of_class) const {
+  std::vector<float> out(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    out[i] = static_cast<float>((k[i] == of_class ? 1.0 : 0.0) - shares[of_class]);
+  return out;
+}
+
+std::vector<int> predictors(const Lesson& lesson, const std::vector<std::uint32_t>& rows, const std::vector<float>& y) {
+  const std::vector<int> all = informative(lesson);
+  if (all.size() <= kScreened + kScreened / 2) return all;
+  std::vector<std::pair<double, int>> ranked;
+  for (int f : all) ranked.emplace_back(-explained(lesson.column(f), rows, y), f);
+  std::sort(ranked.begin(), ranked.end());
+  std::vector<int> best;
+  for (std::size_t i = 0; i < kScreened; ++i) best.push_back(ranked[i].second);
+  std::sort(best.begin(), best.end());
+  return best;
+}
+
+std::vector<float> level_means(const std::uint8_t* codes, int bins, const std::vector<std::uint32_t>& rows,
+                               const std::vector<float>& y) {
+  std::vector<double> sum(static_cast<std::size_t>(bins)), count(sum.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    sum[codes[rows[i]]] += y[i];
+    ++count[codes[rows[i]]];
+  }
+  std::vector<float> out(sum.size());
+  for (std::size_t b = 0; b < sum.size(); ++b) out[b] = static_cast<float>(sum[b] / (count[b] + kLevelPrior));
+  return out;
+}
+
+Order order_of(const Binned& column, const std::uint8_t* codes, const std::vector<std::uint32_t>& rows,
+               const std::vector<float>& y) {
+  if (!column.nominal) return kAsItIs;
+  const std::vector<float> means =
+      column.graded ? steps_of(column) : level_means(codes, column.bins(), rows, y);
+  std::vector<std::uint8_t> places(means.size() - 1);
+  std::iota(places.begin(), places.end(), std::uint8_t{1});
+  std::stable_sort(places.begin(), places.end(), [&](std::uint8_t a, std::uint8_t b) { return means[a] < means[b]; });
+  Order order{};
+  for (std::size_t rank = 0; rank < places.size(); ++rank) order[places[rank]] = static_cast<std::uint8_t>(rank + 1);
+  return order;
+}
+
+void put(const Feature& feature, std::size_t place, const std::vector<std::uint32_t>& rows, Sample& sample) {
+  const std::size_t width = sample.width();
+  for (std::size_t i = 0; i < rows.size(); ++i) sample.codes[i * width + place] = feature.order[feature.codes[rows[i]]];
+}
+
+std::vector<Order> gather(const Lesson& lesson, const std::vector<int>& features,
+                          const std::vector<std::uint32_t>& rows, const std::vector<float>& y, Sample& sample) {
+  std::vector<Order> orders;
+  for (int f : features) {
+    const Binned& column = lesson.column(f);
+    orders.push_back(order_of(column, column.codes.data(), rows, y));
+    sample.bins.push_back(column.bins());
+  }
+  sample.codes.resize(rows.size() * features.size());
+  for (std::size_t place = 0; place < features.size(); ++place)
+    put({lesson.column(features[place]).codes.data(), orders[place].data()}, place, rows, sample);
+  return orders;
+}
+
+std::vector<float> standardised(std::vector<float> by_code, const Binned& column,
+                                const std::vector<std::uint32_t>& rows) {
+  std::array<std::vector<std::uint32_t>, 2> counts;  // by turns, so that one addition does not wait for the other
+  counts.fill(std::vector<std::uint32_t>(by_code.size()));
+  for (std::size_t i = 0; i + 1 < rows.size(); i += 2) {
+    ++counts[0][column.codes[rows[i]]];
+    ++counts[1][column.codes[rows[i + 1]]];
+  }
+  if (rows.size() % 2 == 1) ++counts[0][column.codes[rows.back()]];
+  std::vector<std::uint32_t>& count = counts[0];
+  for (std::size_t b = 0; b < count.size(); ++b) count[b] += counts[1][b];
+  double n = 0, sum = 0, squares = 0;
+  for (std::size_t b = 1; b < by_code.size(); ++b) n += count[b], sum += static_cast<double>(count[b]) * by_code[b];
+  const double mean = n > 0 ? sum / n : 0;
+  for (std::size_t b = 1; b < by_code.size(); ++b) squares += count[b] * (by_code[b] - mean) * (by_code[b] - mean);
+  const double deviation = n > 0 ? std::sqrt(squares / n) : 0;
+  const bool usable = deviation > 0 && std::isfinite(deviation);
+  for (float& value : by_code) value = usable ? static_cast<float>((value - mean) / deviation) : 0.0F;
+  by_code[0] = 0;
+  return by_code;
+}
+
+Split split(const Lesson& lesson, const std::vector<std::uint32_t>& rows) {
+  constexpr std::uint64_t kCycle = 1;  // predictions depend on no other target's values: one cycle says it all
+  const Stream stream(lesson.settings.seed, lesson.settings.draw_number, kCycle,
+                      static_cast<std::uint64_t>(lesson.place), kHolding);
+  Split out;
+  for (std::uint32_t i = 0; i < rows.size(); ++i)
+    (stream.uniform(lesson.key(rows[i])) < kHeld ? out.hold : out.grow).push_back(i);
+  return out;
+}
+
+}  // namespace imputedb

@@ -1,0 +1,169 @@
+"""How many neighbours, and by which metric: chosen by cells that are known and were hidden."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from imputedb.neighbours.column import Attribute, placed, space_of
+from imputedb.neighbours.condition import condition
+from imputedb.neighbours.impute import answers
+from imputedb.neighbours.index import Index
+from imputedb.neighbours.metric import Floats, MetricName
+from imputedb.neighbours.search import Cells, Ints
+from imputedb.neighbours.settings import Settings
+from imputedb.neighbours.votes import shares
+from imputedb.neighbours.weights import Learner
+
+KS = (1, 3, 5, 10, 20, 40)
+CELLS = 400
+"""Hidden cells a target; the standard error of a difference is then a few hundredths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Errors of hidden cells.
+
+    Attributes:
+        errors: by metric and k, the mean over targets of the root mean square error / standard deviation, or of
+            categories of the share that is wrong.
+        metric: the best one.
+        k: the best one with it.
+    """
+
+    errors: Mapping[tuple[MetricName, int], float]
+    metric: MetricName
+    k: int
+
+
+Folds = Callable[[int, Ints], Iterable[tuple[Ints, Ints]]]
+"""Of a target and its hidden rows, part by part: the rows that are learnt from and the hidden ones, by number."""
+
+
+def scanned(
+    attributes: Sequence[Attribute],
+    targets: Sequence[int],
+    settings: Settings,
+    order: Ints,
+    *,
+    ks: Sequence[int] = KS,
+    metrics: Sequence[MetricName] | None = None,
+    groups: Ints | None = None,
+    times: Floats | None = None,
+    folds: Folds | None = None,
+) -> Scan:
+    """The errors of every k and metric: up to 400 observed cells of each target are hidden, one search a metric.
+
+    Args:
+        attributes: the columns.
+        targets: the columns to judge by.
+        settings: everything else that neighbours are found by.
+        order: (n,) row numbers in a random order.
+        ks: the numbers of neighbours to try.
+        metrics: the metrics to try; the one of the settings unless given.
+        groups: as `fill` has it.
+        times: as `fill` has it.
+        folds: what hidden cells are predicted from, scales and weights of columns too; all other rows unless given.
+    """
+    errors: dict[tuple[MetricName, int], float] = {}
+    largest = max(replace(settings, k=k).k for k in ks)  # each is checked
+    known = [target for target in targets if attributes[target].observed.any()]
+    everything = _Search(attributes, settings, order, groups, times)
+    for metric in metrics or (settings.metric,):
+        way = replace(settings, metric=metric, k=largest)
+        found = []
+        for target in known:
+            hidden = _hidden(attributes[target], order)
+            if folds is None:
+                parts = [everything.said(way, target, hidden, hidden, ks)]
+            else:
+                rows = folds(target, hidden)
+                parts = [_apart(attributes, settings, taught, way, target, asked, hidden, ks) for taught, asked in rows]
+            found.append(_errors(attributes[target], parts, len(ks)))
+        for place, k in enumerate(ks):
+            errors[metric, k] = float(np.mean([one[place] for one in found])) if found else np.nan
+    metric, k = min(errors, key=lambda pair: (errors[pair], pair[1]))
+    return Scan(errors, metric, k)
+
+
+def _hidden(attribute: Attribute, order: Ints) -> Ints:
+    """Observed rows, at most half of them, so that donors stay."""
+    observed = attribute.observed
+    return np.sort(order[observed[order]][: max(1, min(CELLS, int(observed.sum()) // 2))])
+
+
+def _apart(
+    attributes: Sequence[Attribute],
+    settings: Settings,
+    taught: Ints,
+    way: Settings,
+    target: int,
+    asked: Ints,
+    hidden: Ints,
+    ks: Sequence[int],
+) -> tuple[Floats, Floats]:
+    """What neighbours among some rows, which are all that is looked at, say of others."""
+    places = np.concatenate([taught, asked])
+    some = [replace(one, values=one.values[places], missing=one.missing[places]) for one in attributes]
+    search = _Search(some, settings, np.arange(len(taught)), None, None)
+    rows = np.arange(len(taught), len(places))
+    return search.said(way, target, rows, np.concatenate([np.flatnonzero(np.isin(taught, hidden)), rows]), ks)
+
+
+class _Search:
+    """Rows in which hidden cells are looked for; scales and weights of columns are learnt from `order` alone."""
+
+    def __init__(
+        self,
+        attributes: Sequence[Attribute],
+        settings: Settings,
+        order: Ints,
+        groups: Ints | None,
+        times: Floats | None,
+    ) -> None:
+        self._attributes, self._settings, self._order = attributes, settings, order
+        self._learner = Learner(attributes, order)
+        self._limits = condition(len(order), groups, times) if groups is not None or times is not None else None
+        self._indexes: dict[MetricName, Index] = {}
+
+    def _index(self, way: Settings) -> Index:
+        if way.metric not in self._indexes:
+            space = space_of(self._attributes, way.metric, way.scaling, way.lacking, np.sort(self._order))
+            self._indexes[way.metric] = Index(self._attributes, way, condition=self._limits, space=space)
+        return self._indexes[way.metric]
+
+    def said(self, way: Settings, target: int, rows: Ints, hidden: Ints, ks: Sequence[int]) -> tuple[Floats, Floats]:
+        """By k what neighbours say of rows' cells that have one, and the truth: (k, c) and (c,)."""
+        index, attribute = self._index(way), self._attributes[target]
+        points = placed(index.space, index.attributes, rows)
+        points[:, target] = np.nan
+        donors = attribute.observed.copy()
+        donors[hidden] = False
+        if not donors.any():
+            return np.zeros((len(ks), 0)), np.zeros(0)
+        numbers = np.arange(len(rows) + 1, dtype=np.int64)
+        cells = Cells(rows, numbers, np.zeros(len(rows), np.int32))
+        weights = _weights(self._learner, len(self._attributes), target, self._settings)
+        found = index.nearest(cells, [index.arranged(donors.astype(np.uint8))], way.k, weights, queries=points)
+        there = found.rows[:, 0] >= 0
+        near, apart = found.rows[there], found.distances[there]
+        given = [answers(attribute, near[:, :k], shares(apart[:, :k], way.weighting), way) for k in ks]
+        return np.array(given, np.float64).reshape(len(ks), int(there.sum())), attribute.located(rows)[there]
+
+
+def _errors(attribute: Attribute, parts: Sequence[tuple[Floats, Floats]], count: int) -> list[float]:
+    """By k the error of what was said, of some parts together; 1 where nothing was."""
+    true = np.concatenate([truth for _, truth in parts]) if parts else np.zeros(0)
+    if not len(true):
+        return [1.0] * count
+    off = np.concatenate([given for given, _ in parts], axis=1) - true
+    if not attribute.averages:
+        return [float(share) for share in np.mean(off != 0, axis=1)]
+    deviation = float(np.std(attribute.located()[attribute.observed])) or 1.0
+    return [float(error) / deviation for error in np.sqrt(np.mean(off**2, axis=1))]
+
+
+def _weights(learner: Learner, width: int, target: int, settings: Settings) -> Floats:
+    if settings.weights == "learnt":
+        return learner.weights(target)
+    return np.ones(width) if settings.weights is None else np.array(settings.weights)

@@ -1,0 +1,140 @@
+"""Joint search over join orders and placements: the second half of the paper's Algorithm 2."""
+
+from collections.abc import Iterator
+
+from imputedb.algebra.column import Column, Columns
+from imputedb.algebra.query import Query
+from imputedb.algebra.relation import Drop, Impute, Scan
+from imputedb.algebra.scalar import Scalar
+from imputedb.imputers.protocol import Imputer
+from imputedb.planning import cost
+from imputedb.planning.candidate import Candidate, scanned
+from imputedb.planning.frontier import Frontier, Pareto
+from imputedb.planning.placement import placements
+from imputedb.planning.problem import JoinPredicate, Problem, Source
+
+EXACT_TABLES = 5
+"""Up to so many tables the search is exact."""
+SLACK = 0.1
+"""How close to a kept sub-plan one need not be kept, with more tables."""
+
+
+def plan(problem: Problem, slack: float | None = None) -> Frontier:
+    """Every plan of the query that no other beats in both penalty and time.
+
+    Args:
+        problem: the query, its statistics and the imputers.
+        slack: see `Pareto`; exact up to `EXACT_TABLES` tables unless given.
+    """
+    if slack is None:
+        slack = 0.0 if len(problem.sources) <= EXACT_TABLES else SLACK
+    joined = _joined(problem, slack)
+    return Frontier(
+        clean.answered(problem) for candidate in joined for clean in placements(candidate, problem.answering, problem)
+    )
+
+
+def accesses(source: Source, problem: Problem) -> Iterator[Candidate]:
+    """The ways to read one source: its filters pushed down, placements below them."""
+    scan = scanned(source)
+    if not source.filters:
+        yield scan
+        return
+    for clean in placements(scan, source.examined, problem):
+        yield clean.filtered(source)
+
+
+def _joined(problem: Problem, slack: float) -> Pareto:
+    """System R's dynamic programming over sets of tables, left-deep."""
+    best: dict[int, Pareto] = {}
+    for place, source in enumerate(problem.sources):
+        best[1 << place] = Pareto(slack)
+        for candidate in accesses(source, problem):
+            best[1 << place].add(candidate)
+    singles = list(best)
+    layer = singles
+    for _ in range(len(singles) - 1):
+        following: dict[int, Pareto] = {}
+        for tables in layer:
+            for single in extensions(tables, singles, problem):
+                kept = following.setdefault(tables | single, Pareto(slack))
+                _join(best[tables], best[single], applicable(tables, single, problem), problem, kept)
+        best |= following
+        layer = list(following)
+    return best[layer[0]]
+
+
+def extensions(tables: int, singles: list[int], problem: Problem) -> list[int]:
+    """The tables to join next: those that a predicate connects, any others only where there are none."""
+    others = [single for single in singles if not single & tables]
+    connected = [single for single in others if applicable(tables, single, problem)]
+    return connected or others
+
+
+def applicable(tables: int, single: int, problem: Problem) -> tuple[JoinPredicate, ...]:
+    """The predicates that can be judged once `single` has joined `tables`."""
+    both = tables | single
+    return tuple(
+        predicate
+        for predicate in problem.joins
+        if predicate.sources & single and predicate.sources & tables and not predicate.sources & ~both
+    )
+
+
+def _join(lefts: Pareto, rights: Pareto, predicates: tuple[JoinPredicate, ...], problem: Problem, out: Pareto) -> None:
+    examined = 0
+    for predicate in predicates:
+        examined |= predicate.examined
+    clean_rights = [clean for right in rights for clean in placements(right, examined, problem)]
+    for left in lefts:
+        for clean_left in placements(left, examined, problem):
+            for clean_right in clean_rights:
+                out.add(clean_left.joined(clean_right, predicates))
+
+
+def base(problem: Problem) -> Frontier:
+    """The baseline: every dirty column of every table imputed at its scan (or dropped), then the query."""
+    imputer = problem.imputers[0] if problem.imputers else None
+    accessed = [_complete_and_filter(source, problem, imputer) for source in problem.sources]
+    singles = [1 << place for place in range(len(accessed))]
+    tables, candidate = 1, accessed[0]
+    while tables != (1 << len(accessed)) - 1:
+        single = extensions(tables, singles, problem)[0]
+        candidate = candidate.joined(accessed[single.bit_length() - 1], applicable(tables, single, problem))
+        tables |= single
+    return Frontier(iter([candidate.answered(problem)]))
+
+
+def _complete_and_filter(source: Source, problem: Problem, imputer: Imputer | None) -> Candidate:
+    dirty = frozenset(Column(source.scan.alias, name) for name in problem.statistics[source.scan.alias].dirty)
+    candidate = _completed(source, problem, dirty, imputer)
+    return candidate.filtered(source) if source.filters else candidate
+
+
+def reading(scan: Scan, columns: Columns) -> Query:
+    """The query that reads some columns of a table."""
+    return Query((scan,), (), (), tuple(Scalar(column.name, frozenset((column,)), {}) for column in sorted(columns)))
+
+
+def completing(problem: Problem) -> Frontier:
+    """The ways to complete the columns that are read of a single table."""
+    (source,) = problem.sources
+    imputers: list[Imputer | None] = [*problem.imputers] if problem.imputers else [None]
+    return Frontier(_completed(source, problem, frozenset(problem.columns), imputer) for imputer in imputers)
+
+
+def _completed(source: Source, problem: Problem, columns: Columns, imputer: Imputer | None) -> Candidate:
+    statistics = problem.statistics[source.scan.alias]
+    gone = frozenset(c for c in columns if imputer is None or statistics.policy(c.name).action == "drop")
+    candidate = scanned(source)
+    if gone:
+        rows = source.rows * (1 - max(statistics.missing_share(column.name) for column in gone))
+        time = cost.filtering(source.rows, len(gone))
+        candidate = Candidate(Drop(source.scan, gone), rows, 0, source.attributes, 1.0, 1, time)
+    rest = columns - gone
+    if rest and imputer is not None:
+        penalty, time = problem.priced(imputer, rest, candidate.rows, source.attributes)
+        relation = Impute(candidate.relation, rest, imputer.name, problem.own(rest))
+        loss, placements = candidate.loss + penalty, candidate.placements + 1
+        candidate = Candidate(relation, candidate.rows, 0, source.attributes, loss, placements, candidate.time + time)
+    return candidate

@@ -1,0 +1,251 @@
+"""Neighbours of single cells, from indexes that stay warm while the table stands still."""
+
+import json
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import Column
+from imputedb.algebra.relation import Table
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.errors import UnknownName
+from imputedb.execution.table import Stored, stored
+from imputedb.imputers.knn import KNN, chance
+from imputedb.imputers.order import by_name
+from imputedb.imputers.protocol import Array
+from imputedb.imputers.random import keyed
+from imputedb.neighbours import index_file, votes
+from imputedb.neighbours.column import placed
+from imputedb.neighbours.condition import condition
+from imputedb.neighbours.fallback import stand_ins
+from imputedb.neighbours.impute import answers
+from imputedb.neighbours.index import Index, built
+from imputedb.neighbours.metric import Floats
+from imputedb.neighbours.search import Cells, Copies, Ints
+from imputedb.neighbours.settings import Settings
+from imputedb.neighbours.weights import Learner
+
+Rows32 = NDArray[np.int32]
+KEPT = 4
+"""Indexes that stay in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What neighbours say of cells of one column.
+
+    Attributes:
+        rows: (c, k) the neighbours, -1 where there are no more.
+        distances: (c, k) infinite where there are no more.
+        shares: (c, k) their weights, which sum to 1 where there is a neighbour.
+        values: (c,) the cells' values, of the column's own type.
+        fallback: per cell, what stood in where there was no neighbour; `left` where nothing did.
+        effective: (c,) effective number of neighbours.
+        variance: (c,) of the neighbours' values.
+        entropy: (c,) of their votes.
+    """
+
+    rows: Rows32
+    distances: Floats
+    shares: Floats
+    values: Array
+    fallback: list[str | None]
+    effective: Floats
+    variance: Floats
+    entropy: Floats
+
+
+class Lookup:
+    """One table, indexed for one way of finding neighbours."""
+
+    def __init__(self, table: Stored, imputer: KNN, home: str | None, fingerprint: str) -> None:
+        self.stored, self.imputer = table, imputer
+        self.order = by_name(table.rows.columns)
+        self.attributes = [imputer.attribute(column, table.rows.columns[column]) for column in self.order]
+        self.settings: Settings = imputer.settings(self.order)
+        self.groups, times = imputer.groups(table.rows), imputer.times(table.rows)
+        self.condition = condition(len(table.rows.keys), self.groups, times)
+        self.made: float | None = None
+        self._sorted: tuple[Array, Ints] | None = None
+        self._uniform = chance(table.rows, 0)
+        self._copies: dict[Column, Copies] = {}
+        self._weights: dict[Column, Floats] = {}
+        self._random: Ints = np.argsort(self._uniform("order"), kind="stable")
+        self._learner = Learner(self.attributes, self._random)
+        self.index = self._indexed(home, fingerprint)
+
+    def _indexed(self, home: str | None, fingerprint: str) -> Index:
+        """The index as it was kept, if it is of these rows; else a new one, kept where the database is a file."""
+        kept = index_file.taken(home, fingerprint) if home and not self.condition else None
+        if kept:
+            self.made = kept.made
+            return Index(self.attributes, self.settings, partition=kept.partition)
+        targets = [p for p, a in enumerate(self.attributes) if not a.observed.all()] or [0]
+        index = built(
+            self.attributes,
+            targets,
+            self.settings,
+            [self._weighing(self.order[target], target) for target in targets],
+            self._random,
+            condition=self.condition,
+            often=True,
+        )
+        if index.partition:
+            self.made = time()
+            if home:
+                index_file.keep(home, fingerprint, index.partition, self.made)
+        return index
+
+    def _even(self) -> Floats:
+        given = self.settings.weights
+        return np.array(given, np.float64) if isinstance(given, tuple) else np.ones(len(self.attributes))
+
+    @property
+    def recall(self) -> float | None:
+        """Of an approximate search, the measured share of exact neighbours."""
+        return self.index.partition.recall if self.index.partition else None
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the lists of an approximate search were learnt."""
+        return None if self.made is None else max(0.0, time() - self.made)
+
+    def place(self, row: object) -> int:
+        """Where the row with a value of the key is.
+
+        Raises:
+            UnknownName: there is none.
+        """
+        if self._sorted is None:
+            names = self.stored.identities
+            names = names if names.dtype.kind in "iu" else names.astype(str)
+            order = np.argsort(names, kind="stable")
+            self._sorted = (names[order], order)
+        names, places = self._sorted
+        try:
+            wanted = int(str(row)) if names.dtype.kind in "iu" else str(row)
+            at = int(np.searchsorted(names, wanted))
+        except (ValueError, OverflowError):
+            at = len(names)
+        if at == len(names) or names[at] != wanted:
+            raise UnknownName(f"no row of {self.stored.table.name} has {self.stored.key} {row}")
+        return int(places[at])
+
+    def graded(self, column: Column) -> bool:
+        """Whether the column is of numbers."""
+        return self.attributes[self.order.index(column)].averages
+
+    def chance(self, what: str, seed: int) -> Floats:
+        """(n,) uniform numbers by row."""
+        return np.asarray((keyed(self.stored.rows.keys, seed, what) >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+
+    def told(self, column: Column, places: Sequence[int]) -> Told:
+        """What neighbours say of some rows' cells of a column; their own values take no part."""
+        target = self.order.index(column)
+        attribute = self.attributes[target]
+        rows = np.array(places, np.int64)
+        numbers = np.arange(len(rows) + 1, dtype=np.int64)
+        points = placed(self.index.space, self.attributes, rows)
+        points[:, target] = np.nan
+        # one more than k, for an observed cell finds its own row, which then is taken out
+        extra = int(not np.isnan(attribute.located(rows)).all())
+        found = self.index.nearest(
+            Cells(rows, numbers, np.zeros(len(rows), np.int32)),
+            [self._donors(column, target)],
+            self.settings.k + extra,
+            self._weighing(column, target),
+            queries=points,
+        )
+        near, distances = _without(found.rows, found.distances, rows, self.settings.k)
+        weights = votes.shares(distances, self.settings.weighting)
+        values = answers(attribute, near, weights, self.settings)
+        fallback = self._fall_back(target, rows, near, values)
+        said = attribute.values[np.where(near < 0, near[:, :1], near)].astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            shares = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
+        return Told(
+            near,
+            distances,
+            shares,
+            values,
+            fallback,
+            votes.effective(weights),
+            votes.variance(said, weights),
+            votes.entropy(said, weights),
+        )
+
+    def _fall_back(self, target: int, rows: Ints, near: Rows32, values: Array) -> list[str | None]:
+        lost = np.flatnonzero(near[:, 0] < 0)
+        fallback: list[str | None] = [None] * len(rows)
+        for place in lost:
+            fallback[place] = "left"
+        if len(lost):
+            for stage, here, stand_in in stand_ins(self.attributes[target], rows[lost], self.settings, self.groups):
+                values[lost[here]] = stand_in
+                for place in lost[here]:
+                    fallback[place] = stage
+        return fallback
+
+    def _donors(self, column: Column, target: int) -> Copies:
+        if column not in self._copies:
+            self._copies[column] = self.index.arranged(self.attributes[target].observed.astype(np.uint8))
+        return self._copies[column]
+
+    def _weighing(self, column: Column, target: int) -> Floats:
+        if column not in self._weights:
+            learn = self.settings.weights == "learnt"
+            self._weights[column] = self._learner.weights(target) if learn else self._even()
+        return self._weights[column]
+
+
+def _without(rows: Rows32, distances: Floats, own: Ints, k: int) -> tuple[Rows32, Floats]:
+    """The first k neighbours that are not the row itself."""
+    if rows.shape[1] == k:
+        return rows, distances
+    order = np.argsort(rows == own[:, None], axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(distances, order, axis=1)
+
+
+class Lookups:
+    """The indexes of one database that stay warm, until something is written or too many others are asked."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[object, tuple[object, str, Lookup]] = OrderedDict()
+
+    def of(
+        self, engine: DuckDB, table: str, imputer: KNN, wanted: Sequence[str], barred: frozenset[str] = frozenset()
+    ) -> Lookup:
+        """The index of a table, as it is now, over its columns but those that may not be looked at."""
+        name = (barred, engine.tables.named(table), imputer, tuple(sorted(column.lower() for column in wanted)))
+        state = engine.session.state()
+        kept = self._kept.get(name)
+        if kept is None or kept[0] != state:
+            fingerprint = json.dumps([engine.gathering.fingerprint(name[1]), repr(imputer), name[3], sorted(barred)])
+            same = kept[2] if kept and kept[1] == fingerprint else None
+            lookup = same or self._made(
+                engine, name[1], imputer, [*wanted, *imputer.named_columns()], fingerprint, barred
+            )
+            kept = (engine.session.state(), fingerprint, lookup)
+        self._kept[name] = kept
+        self._kept.move_to_end(name)
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return kept[2]
+
+    def _made(
+        self,
+        engine: DuckDB,
+        table: Table,
+        imputer: KNN,
+        wanted: Sequence[str],
+        fingerprint: str,
+        barred: frozenset[str],
+    ) -> Lookup:
+        found = stored(engine, ".".join(table.path), wanted)
+        found = found.at(np.arange(len(found.rows.keys)), frozenset(c for c in found.rows.columns if c.name in barred))
+        lasting = engine.session.path != ":memory:" and not engine.session.read_only and table.catalog != "temp"
+        return Lookup(found, imputer, engine.session.path if lasting else None, fingerprint)
