@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
+from imputedb.imputers import truncated
 from imputedb.imputers.protocol import Array, Cells, Rows
 from imputedb.imputers.registry import chosen
 from imputedb.imputers.request import Permit, Request
@@ -159,3 +160,29 @@ def test_neighbours_are_searched_twice_at_most_for_predictions_within_a_range(mo
             some = found[truth[0][gone] >= 0]
             assert found.min() >= 0
             assert abs(some.mean() - expected) < 0.15
+
+
+@pytest.mark.parametrize("name", ["norm", "tree"])
+def test_draws_within_a_range_go_by_row_and_seed_whatever_is_beside_them(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few of the draws are permitted, for some rows none: these are drawn from truncated distributions."""
+    monkeypatch.setattr(truncated, "MOST", 2000)  # so that not all rows are drawn again at once
+    given, _, gone = rows(300)
+    permits = {A: Permit(Policy(low=2.5))}
+
+    def drawn(some: Rows, numbers: list[int], seed: int = 0) -> list[NDArray[np.float64]]:
+        request = Request(some, (A, B), chosen(name)[0], permits, seed)
+        return [one[A] for one in request.draws(numbers)]
+
+    together, alone = drawn(given, [1, 2, 3]), drawn(given, [3])[0]
+    np.testing.assert_array_equal(together[2], alone)
+    turn = np.random.default_rng(3).permutation(300)
+    whole = np.full(300, np.nan)
+    whole[turn[gone[turn]]] = drawn(given.at(turn), [3])[0]
+    np.testing.assert_allclose(whole[gone], alone)
+    again = drawn(given, [3], seed=1)[0]
+    assert alone.min() >= 2.5
+    assert again.min() >= 2.5
+    if name == "norm":
+        assert abs(np.corrcoef(np.argsort(np.argsort(alone)), np.argsort(np.argsort(again)))[0, 1]) < 0.5

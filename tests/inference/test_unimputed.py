@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -213,3 +213,79 @@ def test_order_by_all_and_by_a_quoted_name(db: imputedb.Database, method: str) -
     query = 'SELECT school, count(*) AS "the ""many""" FROM t GROUP BY school ORDER BY "the ""many"""'
     numbers = [row[1] for row in db.sql(query, method=method).fetchall()]
     assert numbers == sorted(numbers)
+
+
+def test_a_range_holds_for_what_is_missing_in_doubly_robust_answers() -> None:
+    """Values miss only between -1 and 1: who takes them for values like all observed ones is far off."""
+    rng = np.random.default_rng(8)
+    z = rng.normal(size=4000)
+    x = 1.5 + z + rng.normal(size=4000)
+    gone = (np.abs(x) < 1) & (rng.random(4000) < 1 / (1 + np.exp(-1 - z)))
+    with imputedb.connect() as db:
+        db.register("t", {"z": z, "x": np.where(gone, np.nan, x), "g": np.where(gone, None, np.rint(x).astype(str))})
+        text = "SELECT avg(x) AS a, count(*) FILTER (WHERE x > 0) AS n FROM t"
+        truth = {"a": x.mean(), "n": (x > 0).sum()}
+        free = db.sql(text, method="aipw", interval="answer").estimates[0]
+        db.policy("t", "x", low=-1, high=1)
+        held = db.sql(text, method="aipw", interval="answer").estimates[0]
+        for name, right in truth.items():
+            assert abs(held[name].estimate - right) < 3 * held[name].se
+            assert abs(free[name].estimate - right) > 5 * free[name].se
+        total = held["a"].estimate * len(x) - x[~gone].sum()
+        assert abs(total / gone.sum()) < 1
+        with pytest.raises(QueryError, match="leave method out"):
+            db.sql("SELECT avg(x) AS a FROM t WHERE g = '2'", method="aipw")
+        db.policy("t", "x", low=50, high=60)
+        with pytest.raises(CannotImpute, match="permits"):
+            db.sql(text, method="aipw")
+
+
+def test_bounds_keep_to_what_policies_permit() -> None:
+    """Levels, codes and whole numbers within a RANGE, in aggregates, conditions and groups; by trying all fillings."""
+    grades = ["low", "mid", "high", "top"]
+    with imputedb.connect() as db:
+        db.execute(f"CREATE TYPE grade AS ENUM ({', '.join(map(repr, grades))})")
+        db.execute(
+            "CREATE TABLE t AS SELECT i AS id, (CASE WHEN i % 3 = 0 THEN NULL ELSE ['low', 'mid', 'high', 'top']"
+            "[1 + i % 4] END)::grade AS g, CASE WHEN i % 4 = 0 THEN NULL ELSE i % 5 END AS k FROM range(24) r(i)"
+        )
+        rows = db.execute("SELECT g::VARCHAR, k FROM t")
+        text = (
+            "SELECT count(*) FILTER (WHERE g = 'top') AS top, count(*) FILTER (WHERE g >= 'mid'::grade) AS mid, "
+            "avg((g = 'low')::INT) AS low, count(*) FILTER (WHERE k > 3) AS k, sum(k) AS s, max(k) AS m FROM t"
+        )
+
+        def expected(levels: list[str], numbers: list[int]) -> list[float]:
+            def reach(score: Callable[[str, int], float]) -> tuple[float, float]:
+                by_row = [
+                    [score(a, b) for a in (levels if g is None else [g]) for b in (numbers if k is None else [k])]
+                    for g, k in rows
+                ]
+                return sum(map(min, by_row)), sum(map(max, by_row))
+
+            observed = max(k for _, k in rows if k is not None)
+            return [
+                *reach(lambda g, _: g == "top"),
+                *reach(lambda g, _: grades.index(g) >= 1),
+                *(one / len(rows) for one in reach(lambda g, _: g == "low")),
+                *reach(lambda _, k: k > 3),
+                *reach(lambda _, k: k),
+                *(max(observed, end) for end in (min(numbers), max(numbers))),
+            ]
+
+        for said, levels, numbers in (
+            ({}, grades, [0, 1, 2, 3, 4]),
+            ({"g": {"low": "mid", "high": "high"}, "k": {"low": 0.5, "high": 2.5}}, ["mid", "high"], [1, 2]),
+            ({"g": {"values": ["low", "top"], "low": "mid"}, "k": {"values": [1, 4, 9], "high": 8}}, ["top"], [1, 4]),
+            ({"g": {"high": "low"}, "k": {"low": 5, "high": 7}}, ["low"], [5, 6, 7]),
+        ):
+            for column in ("g", "k"):
+                db.policy("t", column, **said.get(column, {}))
+            found = db.sql(text, method="bounds").fetchall()[0]
+            assert found == pytest.approx(expected(levels, numbers)), said
+        groups = db.sql("SELECT g, count(*) AS n FROM t GROUP BY g ORDER BY g", method="bounds").fetchall()
+        missing = sum(g is None for g, _ in rows)
+        assert [high - low for _, low, high in groups] == [missing, 0, 0, 0]
+        db.policy("t", "k", low=50)
+        with pytest.raises(DataError, match="other end"):
+            db.sql(text, method="bounds")

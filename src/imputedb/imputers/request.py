@@ -20,12 +20,13 @@ from imputedb.imputers import checked
 from imputedb.imputers.chained.two_level import CLUSTERS, minds_clusters
 from imputedb.imputers.earlier import CLOCK, earlier
 from imputedb.imputers.order import by_name, labels
+from imputedb.imputers.permitted import Bounds, bounds
 from imputedb.imputers.precision import imprecise
 from imputedb.imputers.protocol import Array, Cells, Imputer, Progress, Rows, averages_donors, follows_order
 from imputedb.imputers.random import seed_of
 from imputedb.imputers.registry import the_one
 from imputedb.imputers.series import Series, lags
-from imputedb.imputers.truncated import Bounds, bounds, expected, within
+from imputedb.imputers.truncated import expected, within
 from imputedb.imputers.weighing import WEIGHTS, weighed
 from imputedb.statistics.policy import DEFAULT, Policy
 
@@ -436,14 +437,14 @@ class Part:
         predicted = {c: limit for c, limit in limits.items() if c not in drawn}
         if chosen:
             mine = [column for column in targets if column in drawn]
-            (kept,) = within(rows, [0], [{c: values[c] for c in mine}], self._drawing(mine), chosen, said)
+            (kept,) = within(rows, [0], [{c: values[c] for c in mine}], self._drawing(mine), chosen, said, self.seed)
             values |= kept
         if predicted and averages_donors(self.imputer):
             values |= {c: self._by_donors(rows, c, values[c], limit, said) for c, limit in predicted.items()}
         elif predicted:
             only = {column: values[column] for column in targets if column in predicted}
             always = self.times is not None  # whether one cell is near a bound must not hang on a later one
-            values |= expected(rows, only, self._drawing(list(only)), predicted, said, always=always)
+            values |= expected(rows, only, self._drawing(list(only)), predicted, said, self.seed, always=always)
         return values
 
     def _by_donors(self, rows: Rows, column: Column, values: Array, limit: Bounds, said: list[str]) -> Array:
@@ -479,7 +480,7 @@ class Part:
                 return iter([{} for _ in numbers])
             draw, limits = self._drawing(targets), self._bounds(rows, targets)
             found = replace(draw, heard=heard)(rows, numbers, progress)
-            return iter(within(rows, numbers, list(found), draw, limits, [])) if limits else found
+            return iter(within(rows, numbers, list(found), draw, limits, [], self.seed)) if limits else found
 
         return earlier(self.rows, self.targets, each, len(numbers))
 

@@ -1,156 +1,28 @@
 """Values within what a policy permits: draws of the distribution that is left when all others are ruled out."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.errors import CannotImpute
 from imputedb.imputers.order import labels
-from imputedb.imputers.protocol import EVERY, Array, Cells, Rows
+from imputedb.imputers.permitted import Bounds
+from imputedb.imputers.protocol import EVERY, Array, Rows
 from imputedb.imputers.random import mixed, uniform
-from imputedb.statistics.measure import ends
-from imputedb.statistics.policy import Bound, Policy
-from imputedb.statistics.policy import number as as_number
-from imputedb.statistics.table import Kind
 
 COPIES = (4, 16, 64)
 """Further draws of a row that has one which is ruled out, time after time."""
 
 MOST = 200_000
-"""Rows drawn again at a time."""
+"""Copies of rows drawn again at a time."""
 
-Flags = NDArray[np.bool_]
 Places = NDArray[np.intp]
+Tried = dict[Column, list[tuple[Places, Array]]]
+"""By column rows, part by part, and (r, copies) what was drawn for them in vain."""
+
 Draw = Callable[[Rows, Sequence[int]], Iterator[Mapping[Column, Array]]]
 """The draws of some numbers of any rows."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Bounds:
-    """What may be filled in of one column.
-
-    Attributes:
-        name: of the column, for those who read of it.
-        cells: all of it.
-        low: the least number; -infinity for none.
-        high: the largest.
-        known: sorted, the only numbers; None for all.
-        usable: by category whether it may; None of numbers.
-    """
-
-    name: str
-    cells: Cells
-    low: float
-    high: float
-    known: NDArray[np.float64] | None = None
-    usable: Flags | None = None
-
-    def permits(self, values: Array) -> Flags:
-        """Which values may be filled in; of numbers that are rounded to known ones, those that are near enough."""
-        if self.usable is not None:
-            found: Flags = self.usable[values.astype(np.intp)]
-            return found
-        numbers = values.astype(np.float64)
-        return np.asarray((numbers >= self.low) & (numbers <= self.high))
-
-    def rounded(self, values: Array) -> Array:
-        """The nearest of the known numbers."""
-        if self.known is None:
-            return values
-        at = np.clip(np.searchsorted(self.known, values.astype(np.float64)), 1, max(1, len(self.known) - 1))
-        if len(self.known) == 1:
-            nearest = np.full(len(values), self.known[0])
-        else:
-            below, above = self.known[at - 1], self.known[at]
-            numbers = values.astype(np.float64)
-            nearest = np.where(numbers - below <= above - numbers, below, above)
-        typed = nearest.astype(values.dtype)
-        return np.ma.masked_array(typed, values.mask) if isinstance(values, np.ma.MaskedArray) else typed
-
-    def nearest(self, values: Array) -> Array:
-        """Values, those that are ruled out replaced by the nearest number or the most frequent category."""
-        good = self.permits(values)
-        if self.usable is None:
-            return self.rounded(np.where(good, values, np.clip(values, self.low, self.high)).astype(values.dtype))
-        levels, counts = np.unique(self.observed, return_counts=True)
-        return np.where(good, values, levels[counts.argmax()]).astype(values.dtype)
-
-    @property
-    def observed(self) -> Array:
-        """The observed values that may be filled in."""
-        values = self.cells.values[~self.cells.missing]
-        return values[self.permits(values)]
-
-
-def bounds(name: str, policy: Policy, cells: Cells) -> Bounds:
-    """What a policy permits of a column.
-
-    Raises:
-        CannotImpute: none of the categories that it permits is observed.
-    """
-    if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN):
-        levels = cells.levels if cells.kind is Kind.CATEGORY else ("false", "true")
-        usable = np.array(_usable(levels, policy), bool)
-        seen = cells.values[~cells.missing].astype(np.intp)
-        if not usable[seen].any():
-            wanted = f"of the values {', '.join(policy.values)}" if policy.values else "in its range"
-            numeric = (
-                ", or say AS NUMERIC to take the nearest"
-                if cells.levels and not isinstance(cells.levels[0], str)
-                else ""
-            )
-            raise CannotImpute(f"{name}: none {wanted} is observed: allow others{numeric}")
-        return Bounds(name, cells, -np.inf, np.inf, usable=usable)
-    low = -np.inf if policy.low is None else as_number(policy.low, cells.kind)
-    high = np.inf if policy.high is None else as_number(policy.high, cells.kind)
-    if np.issubdtype(cells.values.dtype, np.integer):
-        low, high = np.ceil(low), np.floor(high)
-    if not policy.values:
-        return Bounds(name, cells, low, high)
-    known = np.unique([as_number(value, cells.kind) for value in policy.values])
-    known = known[(known >= low) & (known <= high)]
-    if not len(known):
-        raise CannotImpute(f"{name}: none of the values {', '.join(policy.values)} is in its range")
-    gaps = np.diff(known) / 2 if len(known) > 1 else np.array([np.inf])
-    return Bounds(name, cells, known[0] - gaps[0], known[-1] + gaps[-1], known=known)
-
-
-def _usable(levels: Sequence[object], policy: Policy) -> list[bool]:
-    """Which categories are among the values of a policy and in its range: of their numbers, or of their order."""
-    if levels and not isinstance(levels[0], str):
-        numbers = [float(str(level)) for level in levels]
-        lows, highs = (_numbers(end) if end is not None else () for end in (policy.low, policy.high))
-        listed = [one for value in policy.values for one in _numbers(value)]
-        return [
-            (not policy.values or any(_is_near(level, one) for one in listed))
-            and (not lows or any(low <= number for low in lows))
-            and (not highs or any(number <= high for high in highs))
-            for level, number in zip(levels, numbers, strict=True)
-        ]
-    first, last = ends(tuple(levels), policy)
-    return [
-        (not policy.values or level in policy.values) and first <= place <= last for place, level in enumerate(levels)
-    ]
-
-
-def _numbers(bound: Bound) -> tuple[Decimal | float, ...]:
-    """What a bound may be as a number: itself, or of the text of a moment its days or its microseconds since 1970."""
-    try:
-        return (Decimal(str(bound)),)
-    except InvalidOperation:
-        return as_number(bound, Kind.DATE), as_number(bound, Kind.TIMESTAMP)
-
-
-def _is_near(level: object, value: Decimal | float) -> bool:
-    """Whether a level is a value: whole numbers exactly, others but for what a FLOAT rounds."""
-    if isinstance(level, int):
-        return level == value
-    return math.isclose(float(str(level)), value, rel_tol=1e-6)
 
 
 def within(
@@ -160,6 +32,7 @@ def within(
     draw: Draw,
     limits: Mapping[Column, Bounds],
     said: list[str],
+    seed: int,
 ) -> list[Mapping[Column, Array]]:
     """Draws of rows given that all they hold is permitted, by rejection.
 
@@ -169,6 +42,9 @@ def within(
     2. Cells for which none was: of imputers that give observed values one of the nearest that are permitted; else a
        normal distribution with the mean and deviation of what was drawn, truncated.
 
+    What a cell is given goes by the seed, the number of the draw, its column and its row's key, whichever rows and
+    draws there are beside it and in whatever order.
+
     Args:
         rows: n of them.
         numbers: of the draws.
@@ -176,22 +52,31 @@ def within(
         draw: draws again.
         limits: by column.
         said: sentences are added to it.
+        seed: of the draws.
     """
     kept = [dict(one) for one in found]
-    tried: list[dict[Column, tuple[Places, Array]]] = [{} for _ in numbers]
     for copies in COPIES:
         outside = [_outside(rows, number, one, limits) for number, one in zip(numbers, kept, strict=True)]
-        total = sum(len(places) for places in outside)
-        if not total:
+        if not sum(map(len, outside)):
             break
-        again = max(1, min(copies, MOST // total))
-        more, starts = _copied(rows, numbers, outside, again)
-        for turn, one in enumerate(draw(more, numbers)):
-            if len(outside[turn]):
-                _taken(rows, more, starts[turn], outside[turn], again, one, kept[turn], tried[turn], limits)
+        tried: list[Tried] = [{} for _ in numbers]
+        for batch in _batches(outside, max(1, MOST // copies)):
+            turns = [turn for turn, places in enumerate(batch) if len(places)]
+            some, these = [batch[turn] for turn in turns], [numbers[turn] for turn in turns]
+            more, starts = _copied(rows, these, some, copies)
+            for turn, start, places, one in zip(turns, starts, some, draw(more, these), strict=True):
+                _taken(rows, more, start, places, copies, one, kept[turn], tried[turn], limits)
     else:
-        _forced(rows, numbers, kept, tried, limits, said)
+        _forced(rows, numbers, kept, tried, limits, said, seed)
     return [{c: limits[c].rounded(v) if c in limits else v for c, v in one.items()} for one in kept]
+
+
+def _batches(outside: Sequence[Places], most: int) -> Iterator[list[Places]]:
+    """Some of the rows of each draw at a time, so many in all at most."""
+    ends = np.cumsum([0, *map(len, outside)])
+    for start in range(0, int(ends[-1]), most):
+        cuts = np.clip(np.array([start, start + most]) - ends[:-1, None], 0, None)
+        yield [places[first:last] for places, (first, last) in zip(outside, cuts.tolist(), strict=True)]
 
 
 def _outside(rows: Rows, number: int, values: Mapping[Column, Array], limits: Mapping[Column, Bounds]) -> Places:
@@ -231,7 +116,7 @@ def _taken(
     copies: int,
     drawn: Mapping[Column, Array],
     kept: dict[Column, Array],
-    tried: dict[Column, tuple[Places, Array]],
+    tried: Tried,
     limits: Mapping[Column, Bounds],
 ) -> None:
     """Rows take the first of their copies that is permitted."""
@@ -244,7 +129,7 @@ def _taken(
         blocks[column] = here, block
         if column in limits:
             fine[here] &= limits[column].permits(block.ravel()).reshape(block.shape)
-            tried[column] = places[here], block
+            tried.setdefault(column, []).append((places[here], block))
     chosen = np.where(fine.any(axis=1), fine.argmax(axis=1), -1)
     for column, (here, block) in blocks.items():
         some = chosen[here] >= 0
@@ -257,9 +142,10 @@ def _forced(
     rows: Rows,
     numbers: Sequence[int],
     kept: Sequence[dict[Column, Array]],
-    tried: Sequence[Mapping[Column, tuple[Places, Array]]],
+    tried: Sequence[Tried],
     limits: Mapping[Column, Bounds],
     said: list[str],
+    seed: int,
 ) -> None:
     """Cells that are still ruled out take the nearest there is to a draw."""
     at_bound: dict[str, int] = {}
@@ -270,13 +156,13 @@ def _forced(
             if column not in blocks:
                 continue
             gone = rows.columns[column].missing
-            places, block = blocks[column]
+            places, block = map(np.concatenate, zip(*blocks[column], strict=True))
             values = one[column].copy()
             index = (np.cumsum(gone) - 1)[places]
             still = np.isin(places, wrong) & ~limit.permits(np.ma.getdata(values)[index])
             if not still.any():
                 continue
-            uniforms = uniform(rows.keys[places[still]], number, called[column], "truncated")
+            uniforms = uniform(rows.keys[places[still]], seed, number, called[column], "truncated")
             values[index[still]], stuck = _nearest(limit, block[still], uniforms)
             at_bound[limit.name] = at_bound.get(limit.name, 0) + stuck
             one[column] = values
@@ -330,6 +216,7 @@ def expected(
     draw: Draw,
     limits: Mapping[Column, Bounds],
     said: list[str],
+    seed: int,
     *,
     always: bool = False,
 ) -> dict[Column, Array]:
@@ -346,7 +233,7 @@ def expected(
     cells = max(len(values[c]) for c in needed)
     numbers = list(range(1, 1 + (20 if cells <= 2000 or always else 8)))
     plain = list(draw(rows, numbers))
-    kept = within(rows, numbers, plain, draw, needed, said)
+    kept = within(rows, numbers, plain, draw, needed, said, seed)
     for column, limit in needed.items():
         after = np.stack([np.ma.getdata(one[column]) for one in kept])
         if limit.usable is not None:

@@ -102,4 +102,7 @@ def limits(
     else:
         half = deviations * float(observed.std(ddof=1)) if len(observed) > 1 else 0.0
         found = Interval(float(observed.mean()) - half, float(observed.mean()) + half)
-    return Interval(found.low if low is None else low, found.high if high is None else high)
+    reach = Interval(found.low if low is None else low, found.high if high is None else high)
+    if reach.low > reach.high:
+        raise DataError("no value is observed within the range that is declared: declare its other end too")
+    return reach

@@ -2,22 +2,25 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column, Columns
-from imputedb.answers.unimputed.rows import Aggregate, Quantities
+from imputedb.answers.unimputed.rows import Aggregate, Quantities, groups_of
 from imputedb.engines.engine import Engine
-from imputedb.errors import QueryError
+from imputedb.errors import CannotImpute, DataError, QueryError
+from imputedb.imputers.permitted import bounds
 from imputedb.inference.bounds import Reach, limits
 from imputedb.inference.rubin import Interval
 from imputedb.planning.problem import Problem
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.bind import columns_in
-from imputedb.statistics.policy import number
+from imputedb.statistics.measure import ends
+from imputedb.statistics.policy import Policy, number
 from imputedb.statistics.table import Kind
 
 KINDS = ("avg", "sum", "count", "min", "max")
@@ -30,6 +33,7 @@ _MONOTONE |= {"least", "sum_no_overflow", "trunc"}
 _STEPS = {"COMPARE_LESSTHAN", "COMPARE_GREATERTHAN", "COMPARE_LESSTHANOREQUALTO", "COMPARE_GREATERTHANOREQUALTO"}
 
 Keys = list[tuple[str | None, ...]]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +69,50 @@ class WorstCase:
         keys, codes, grouped = found.keys
         unknown = np.zeros(len(codes), bool) if grouped is None else ~grouped.observed
         table: list[list[Interval | None]] = [[None] * len(found.outputs) for _ in keys]
+        reachable = self._reachable(found, codes, len(keys))
         for place, output in enumerate(found.outputs):
             if not isinstance(output, Aggregate):
                 continue
             low, high = self._ends(found, place, output)
-            certain, possible = found.membership(place)
+            certain, possible = found.membership(place, lambda tree: self._settled(found, tree))
             for group in range(len(keys)):
                 mine = (codes == group) & ~unknown
-                maybe = (possible & mine) | ((certain | possible) & unknown)
+                maybe = (possible & mine) | ((certain | possible) & unknown & bool(reachable[group]))
                 table[group][place] = _bounds(output.kind, Reach(low, high, certain & mine, maybe))
         return keys, table
+
+    def _reachable(self, found: Quantities, codes: NDArray[np.intp], count: int) -> Flags:
+        """By group whether a row whose key is missing may belong to it, by RANGE and VALUES of the key."""
+        fine = np.ones(count, bool)
+        for tree in (group.tree for group in groups_of(self.problem.query)):
+            for column in found.dirty(tree) if t.is_reference(tree) else ():
+                policy = self._policy(column)
+                if not policy.bounds:
+                    continue
+                cells = found.cells(column, joined=True)
+                permitted = np.zeros(found.count, bool)
+                with suppress(CannotImpute):
+                    permitted = bounds(str(column), policy, cells).permits(cells.values) & ~cells.missing
+                fine &= np.bincount(codes[permitted & (codes >= 0)], minlength=count) > 0
+        return fine
+
+    def _settled(self, found: Quantities, tree: Tree) -> tuple[Flags, Flags]:
+        """(n,) where a condition holds whatever its missing cells are, and where it cannot, by RANGE and VALUES."""
+        always, never = np.ones(found.count, bool), np.ones(found.count, bool)
+        reads = found.dirty(tree)
+        told = any(self._policy(column).bounds for column in reads)
+        if not told or not all(_moves_one_way(tree, column) for column in self._numbers(reads)):
+            return ~always, ~never
+        choices = [self._choices(found, column) for column in sorted(reads)]
+        if np.prod([float(len(choice)) for choice in choices]) > MOST:
+            return ~always, ~never
+        for chosen in itertools.product(*choices):
+            holds = found.filled(tree, dict(zip(sorted(reads), chosen, strict=True))) > 0
+            always, never = always & holds, never & ~holds
+        return always, never
+
+    def _policy(self, column: Column) -> Policy:
+        return self.problem.statistics[column.relation].policy(column.name)
 
     def _ends(self, found: Quantities, place: int, output: Aggregate) -> tuple[NDArray[np.float64], ...]:
         value = found.value(place)
@@ -87,7 +125,7 @@ class WorstCase:
         self._check_monotone(output, value.reads)
         low, high = np.full(found.count, np.inf), np.full(found.count, -np.inf)
         for filled in self._fillings(found, output, value.reads):
-            values = found.filled(place, filled)
+            values = found.filled(output.argument, filled)
             if np.isnan(values).any():
                 raise QueryError(f"no bounds of {output.text}: for some of its missing values it is NULL")
             low, high = np.minimum(low, values), np.maximum(high, values)
@@ -105,31 +143,42 @@ class WorstCase:
     def _choices(self, found: Quantities, column: Column) -> Sequence[Tree]:
         """What a missing cell of a column is taken to be: both ends, or every level."""
         known, cells = self.problem.statistics[column.relation].columns[column.name], found.cells(column).numbers()
-        policy = self.problem.statistics[column.relation].policy(column.name)
+        policy = self._policy(column)
         if known.kind is Kind.CATEGORY:
-            levels = policy.values or [str(level) for level in cells.levels]
+            levels = self._levels(policy, [str(level) for level in cells.levels])
             return [self.engine.cast(t.literal(level), known.type) for level in levels]
         if known.kind is Kind.BOOLEAN:
             return [t.literal(False), t.literal(True)]
         seen = cells.values[~cells.missing].astype(np.float64)
         low, high = (None if end is None else number(end, known.kind) for end in (policy.low, policy.high))
+        if known.kind is Kind.INTEGER:
+            low = None if low is None else float(np.ceil(low))
+            high = None if high is None else float(np.floor(high))
         if policy.values:
-            permitted = [number(value, known.kind) for value in policy.values]
-            low, high = (
-                max(min(permitted), -np.inf if low is None else low),
-                min(max(permitted), np.inf if high is None else high),
-            )
-        ends = limits(seen, self.deviations, low, high)
-        return [self.engine.decoded(t.literal(end), known.type) for end in ends]
+            least, largest = -np.inf if low is None else low, np.inf if high is None else high
+            permitted = [one for value in policy.values if least <= (one := number(value, known.kind)) <= largest]
+            if not permitted:
+                raise DataError(f"{column}: none of the values {', '.join(policy.values)} is in its range")
+            low, high = min(permitted), max(permitted)
+        reach = limits(seen, self.deviations, low, high)
+        return [self.engine.decoded(t.literal(end), known.type) for end in reach]
+
+    @staticmethod
+    def _levels(policy: Policy, levels: Sequence[str]) -> Sequence[str]:
+        """The categories that a policy permits: those that it lists, or all, within a range of levels in order."""
+        if policy.low is None and policy.high is None:
+            return policy.values or levels
+        first, last = ends(tuple(levels), policy)
+        return [level for level in levels[first : last + 1] if not policy.values or level in policy.values]
+
+    def _numbers(self, columns: Columns) -> list[Column]:
+        """Those of some columns that are neither categories nor conditions."""
+        known = {column: self.problem.statistics[column.relation].columns[column.name] for column in columns}
+        return [column for column in sorted(columns) if known[column].kind not in (Kind.CATEGORY, Kind.BOOLEAN)]
 
     def _check_monotone(self, output: Aggregate, reads: Columns) -> None:
-        numbers = {
-            column
-            for column in reads
-            if self.problem.statistics[column.relation].columns[column.name].kind not in (Kind.CATEGORY, Kind.BOOLEAN)
-        }
         assert output.argument is not None
-        for column in sorted(numbers):
+        for column in self._numbers(reads):
             if not _moves_one_way(output.argument, column):
                 raise QueryError(f"no bounds of {output.text}: it may not move one way with {column}")
 

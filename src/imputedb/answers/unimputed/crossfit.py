@@ -52,20 +52,30 @@ class CrossFit:
         """(n,) the fold of each row, by a hash of its key."""
         return (keyed(self.rows.keys, self.seed, "fold") % np.uint64(FOLDS)).astype(np.int64)
 
-    def part(self, values: Vector, observed: Flags) -> Part:
+    def part(self, values: Vector, observed: Flags, permitted: Flags | None = None) -> Part:
         """The quantity with both models of it.
 
+        Args:
+            values: the quantity.
+            observed: (n,) where it is.
+            permitted: (n,) where it is such that a missing one may be. Observed rows of other values speak for
+                themselves alone: neither model learns from them.
+
         Raises:
-            CannotImpute: it is observed in no row.
+            CannotImpute: it is observed in no row that is permitted.
         """
         if observed.all():
             return Part(values, observed, values, np.ones(len(values)))
-        if not observed.any():
-            raise CannotImpute("the quantity is observed in no row: nothing to learn from")
+        alone = np.zeros(len(values), bool) if permitted is None else observed & ~permitted
+        taught = observed & ~alone
+        if not taught.any():
+            more = " with a value that its policy permits" if alone.any() else ""
+            raise CannotImpute(f"the quantity is observed in no row{more}: nothing to learn from")
         rows = self._telling(observed)
         with one_thread():
             x = self._features(rows)
-            return Part(values, observed, self._expected(rows, x, values, observed), self._chance(x, observed))
+            expected, chance = self._expected(rows, x, values, taught), self._chance(x, taught, alone)
+            return Part(values, observed, np.where(alone, values, expected), np.where(alone, 1.0, chance))
 
     def _telling(self, observed: Flags) -> Rows:
         """The rows without the predictors that are missing too in most rows where the quantity is.
@@ -124,17 +134,17 @@ class CrossFit:
             found[unseen] = filled.astype(np.float64)[unseen[hidden]]
         return found
 
-    def _chance(self, x: Matrix, observed: Flags) -> Vector:
-        """(n,) the probability of being observed, at least `LEAST`."""
-        key = np.packbits(observed).tobytes()
+    def _chance(self, x: Matrix, observed: Flags, alone: Flags) -> Vector:
+        """(n,) the probability of being observed, at least `LEAST`, among the rows that do not stand alone."""
+        key = np.packbits(observed).tobytes() + np.packbits(alone).tobytes()
         if key not in self._chances:
             found = np.ones(len(observed))
             for fold in range(FOLDS):
                 unseen = self.folds == fold
-                taught = self._sample(~unseen)
+                taught = self._sample(~unseen & ~alone)
                 told = observed[taught].astype(np.float64)
                 found[unseen] = logistic(x[unseen] @ classification(x[taught], told))
-            self.clipped.append(int(np.count_nonzero(found < LEAST)))
+            self.clipped.append(int(np.count_nonzero((found < LEAST) & ~alone)))
             self._chances[key] = np.maximum(found, LEAST)
         return self._chances[key]
 

@@ -9,6 +9,7 @@ from imputedb.answers.unimputed.crossfit import LEAST, CrossFit
 from imputedb.answers.unimputed.rows import Aggregate, Quantities, Quantity
 from imputedb.engines.engine import Engine
 from imputedb.errors import QueryError
+from imputedb.imputers.permitted import bounds
 from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.registry import the_one
 from imputedb.inference.doubly_robust import Flags, Part, Robust, average, known, total
@@ -36,6 +37,9 @@ class Answered:
 @dataclass(eq=False)
 class DoublyRobust:
     """AVG, SUM and COUNT by augmented inverse probability weighting (`inference.doubly_robust`).
+
+    A missing value is one that the column's policy permits (RANGE, VALUES): it is like those observed values that are,
+    given the columns that predict; other observed ones count as they are, and teach nothing of it.
 
     Warning: what is missing must depend on nothing but the columns that predict, those which the aggregate itself reads
     and which miss values not among them.
@@ -108,8 +112,25 @@ class DoublyRobust:
 
     def _part(self, found: Quantities, name: tuple[int, int, str], of: Quantity) -> Part:
         if name not in self._parts:
-            self._parts[name] = self._fit(found, of.reads).part(of.values, of.observed)
+            self._parts[name] = self._fit(found, of.reads).part(of.values, of.observed, self._permitted(found, of))
         return self._parts[name]
+
+    def _permitted(self, found: Quantities, of: Quantity) -> Flags:
+        """(n,) where a quantity is one that a missing one may be, by RANGE and VALUES of what it reads."""
+        fine = np.ones(found.count, bool)
+        for column in sorted(of.reads):
+            policy = self.problem.statistics[column.relation].policy(column.name)
+            if not policy.bounds:
+                continue
+            cells = found.cells(column, joined=True)
+            fine &= cells.missing | bounds(str(column), policy, cells).permits(cells.values)
+        if len(of.reads) > 1 and not fine[of.observed].all():
+            names = ", ".join(map(str, sorted(of.reads)))
+            raise QueryError(
+                f"no such answer to this query: a number is made of {names}, and RANGE or VALUES rule some out that "
+                "are observed: leave method out"
+            )
+        return fine
 
     def _fit(self, found: Quantities, without: Columns) -> CrossFit:
         if without not in self._fits:

@@ -1,6 +1,6 @@
 """What the aggregates of a query are made of, row by row, with what is missing of it: for answers without imputing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -104,7 +104,7 @@ class Quantities:
         _refuse(query.groups is None, "rows are not aggregated")
         _refuse(len(query.grouping.get("group_sets", ())) > 1, "there are several grouping sets")
         for scalar in query.joins:
-            _refuse(bool(self._dirty(scalar.tree)), f"the join {scalar.text} reads a column that misses values")
+            _refuse(bool(self.dirty(scalar.tree)), f"the join {scalar.text} reads a column that misses values")
         for column in self.problem.columns:
             action = self.problem.statistics[column.relation].policy(column.name).action
             _refuse(action != "impute", f"the policy of {column} is {action.upper()}")
@@ -173,7 +173,8 @@ class Quantities:
     def _rows_of(self, scan: Scan) -> NDArray[np.int64]:
         return np.ma.getdata(self._stored[f"row of {scan.alias}"]).astype(np.int64, copy=False)
 
-    def _dirty(self, tree: Tree | Sequence[Tree]) -> Columns:
+    def dirty(self, tree: Tree | Sequence[Tree]) -> Columns:
+        """The columns that miss values among those that an expression reads."""
         return frozenset(c for c in columns_in(tree) if not c.stored and c.name in self._of(c).dirty)
 
     def _of(self, column: Column) -> Statistics:
@@ -213,7 +214,7 @@ class Quantities:
         assert isinstance(output, Aggregate)
         found = []
         for n, argument in enumerate(output.arguments):
-            array, reads = self._stored[f"value {place} {n}"], self._dirty(argument)
+            array, reads = self._stored[f"value {place} {n}"], self.dirty(argument)
             observed = ~self._missing(reads)
             meant = bool((np.ma.getmaskarray(array) & observed).any())
             _refuse(meant, f"{output.text} reads a NULL that means something")
@@ -230,7 +231,7 @@ class Quantities:
         """Where the conditions that read complete columns hold, and the others, of WHERE and of an output's FILTER."""
         sure, unsure = np.ones(self.count, bool), None
         for name, tree in self._conditions(place).items():
-            holds, reads = np.ma.filled(self._stored[name], 0.0), self._dirty(tree)
+            holds, reads = np.ma.filled(self._stored[name], 0.0), self.dirty(tree)
             if not reads:
                 sure &= holds > 0
                 continue
@@ -238,35 +239,36 @@ class Quantities:
             unsure = one if unsure is None else unsure.times(one)
         return sure, unsure
 
-    def membership(self, place: int) -> tuple[Flags, Flags]:
-        """Rows that meet WHERE and an output's FILTER whatever is missing, and those that may, by SQL's own logic."""
+    def membership(self, place: int, settled: Callable[[Tree], tuple[Flags, Flags]]) -> tuple[Flags, Flags]:
+        """Rows that meet WHERE and an output's FILTER whatever is missing, and those that may, by SQL's own logic.
+
+        Of a condition that reads what is missing `settled` tells where it always holds, and where never.
+        """
         certain, denied = np.ones(self.count, bool), np.zeros(self.count, bool)
         for name, tree in self._conditions(place).items():
             gone = np.ma.getmaskarray(self._stored[name])
             holds = np.ma.filled(self._stored[name], 0.0) > 0
-            unknown = gone & self._missing(self._dirty(tree))
-            certain &= holds
-            denied |= ~holds & ~unknown
+            unknown = gone & self._missing(self.dirty(tree))
+            always, never = settled(tree)
+            certain &= holds | (unknown & always)
+            denied |= ~holds & (~unknown | never)
         return certain, ~certain & ~denied
 
-    def filled(self, place: int, values: Mapping[Column, Tree]) -> Vector:
-        """(n,) what an aggregate is of, missing cells filled in by constants; NaN where that is NULL."""
-        output = self.outputs[place]
-        assert isinstance(output, Aggregate)
-        assert output.argument
-        found = self._fetched({"value": _number(output.argument)}, values)["value"]
+    def filled(self, tree: Tree, values: Mapping[Column, Tree]) -> Vector:
+        """(n,) an expression, missing cells filled in by constants; NaN where that is NULL."""
+        found = self._fetched({"value": _number(tree)}, values)["value"]
         return np.ma.filled(found, np.nan)
 
-    def cells(self, column: Column) -> Cells:
-        """A column of all rows of its table."""
+    def cells(self, column: Column, *, joined: bool = False) -> Cells:
+        """A column of all rows of its table, or of every row of the query before WHERE."""
         scan = next(scan for scan in self.problem.query.sources if scan.alias == column.relation)
-        return self._shelf(scan).cells([column.name])[column.name]
+        return self._shelf(scan).cells([column.name], self._rows_of(scan) if joined else None)[column.name]
 
     @cached_property
     def keys(self) -> tuple[list[tuple[str | None, ...]], NDArray[np.intp], Quantity | None]:
         """The groups as texts of their keys, each row's group, and whether that is known (None: of every row)."""
         groups = groups_of(self.problem.query)
-        reads = self._dirty([group.tree for group in groups])
+        reads = self.dirty([group.tree for group in groups])
         gone = self._missing(reads)
         texts = [_texts(self._stored[f"key {place}"]) for place in range(len(groups))]
         rows: list[tuple[str | None, ...]] = list(zip(*texts, strict=True)) if texts else [()] * self.count

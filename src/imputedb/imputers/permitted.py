@@ -1,0 +1,141 @@
+"""What policies permit of a column: its bounds, and the values that lie within them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.errors import CannotImpute
+from imputedb.imputers.protocol import Array, Cells
+from imputedb.statistics.measure import ends
+from imputedb.statistics.policy import Bound, Policy
+from imputedb.statistics.policy import number as as_number
+from imputedb.statistics.table import Kind
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bounds:
+    """What may be filled in of one column.
+
+    Attributes:
+        name: of the column, for those who read of it.
+        cells: all of it.
+        low: the least number; -infinity for none.
+        high: the largest.
+        known: sorted, the only numbers; None for all.
+        usable: by category whether it may; None of numbers.
+    """
+
+    name: str
+    cells: Cells
+    low: float
+    high: float
+    known: NDArray[np.float64] | None = None
+    usable: Flags | None = None
+
+    def permits(self, values: Array) -> Flags:
+        """Which values may be filled in; of numbers that are rounded to known ones, those that are near enough."""
+        if self.usable is not None:
+            found: Flags = self.usable[values.astype(np.intp)]
+            return found
+        numbers = values.astype(np.float64)
+        return np.asarray((numbers >= self.low) & (numbers <= self.high))
+
+    def rounded(self, values: Array) -> Array:
+        """The nearest of the known numbers."""
+        if self.known is None:
+            return values
+        at = np.clip(np.searchsorted(self.known, values.astype(np.float64)), 1, max(1, len(self.known) - 1))
+        if len(self.known) == 1:
+            nearest = np.full(len(values), self.known[0])
+        else:
+            below, above = self.known[at - 1], self.known[at]
+            numbers = values.astype(np.float64)
+            nearest = np.where(numbers - below <= above - numbers, below, above)
+        typed = nearest.astype(values.dtype)
+        return np.ma.masked_array(typed, values.mask) if isinstance(values, np.ma.MaskedArray) else typed
+
+    def nearest(self, values: Array) -> Array:
+        """Values, those that are ruled out replaced by the nearest number or the most frequent category."""
+        good = self.permits(values)
+        if self.usable is None:
+            return self.rounded(np.where(good, values, np.clip(values, self.low, self.high)).astype(values.dtype))
+        levels, counts = np.unique(self.observed, return_counts=True)
+        return np.where(good, values, levels[counts.argmax()]).astype(values.dtype)
+
+    @property
+    def observed(self) -> Array:
+        """The observed values that may be filled in."""
+        values = self.cells.values[~self.cells.missing]
+        return values[self.permits(values)]
+
+
+def bounds(name: str, policy: Policy, cells: Cells) -> Bounds:
+    """What a policy permits of a column.
+
+    Raises:
+        CannotImpute: none of the categories that it permits is observed.
+    """
+    if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN):
+        levels = cells.levels if cells.kind is Kind.CATEGORY else ("false", "true")
+        usable = np.array(_usable(levels, policy), bool)
+        seen = cells.values[~cells.missing].astype(np.intp)
+        if not usable[seen].any():
+            wanted = f"of the values {', '.join(policy.values)}" if policy.values else "in its range"
+            numeric = (
+                ", or say AS NUMERIC to take the nearest"
+                if cells.levels and not isinstance(cells.levels[0], str)
+                else ""
+            )
+            raise CannotImpute(f"{name}: none {wanted} is observed: allow others{numeric}")
+        return Bounds(name, cells, -np.inf, np.inf, usable=usable)
+    low = -np.inf if policy.low is None else as_number(policy.low, cells.kind)
+    high = np.inf if policy.high is None else as_number(policy.high, cells.kind)
+    if np.issubdtype(cells.values.dtype, np.integer):
+        low, high = np.ceil(low), np.floor(high)
+    if not policy.values:
+        return Bounds(name, cells, low, high)
+    known = np.unique([as_number(value, cells.kind) for value in policy.values])
+    known = known[(known >= low) & (known <= high)]
+    if not len(known):
+        raise CannotImpute(f"{name}: none of the values {', '.join(policy.values)} is in its range")
+    gaps = np.diff(known) / 2 if len(known) > 1 else np.array([np.inf])
+    return Bounds(name, cells, known[0] - gaps[0], known[-1] + gaps[-1], known=known)
+
+
+def _usable(levels: Sequence[object], policy: Policy) -> list[bool]:
+    """Which categories are among the values of a policy and in its range: of their numbers, or of their order."""
+    if levels and not isinstance(levels[0], str):
+        numbers = [float(str(level)) for level in levels]
+        lows, highs = (_numbers(end) if end is not None else () for end in (policy.low, policy.high))
+        listed = [one for value in policy.values for one in _numbers(value)]
+        return [
+            (not policy.values or any(_is_near(level, one) for one in listed))
+            and (not lows or any(low <= number for low in lows))
+            and (not highs or any(number <= high for high in highs))
+            for level, number in zip(levels, numbers, strict=True)
+        ]
+    first, last = ends(tuple(levels), policy)
+    return [
+        (not policy.values or level in policy.values) and first <= place <= last for place, level in enumerate(levels)
+    ]
+
+
+def _numbers(bound: Bound) -> tuple[Decimal | float, ...]:
+    """What a bound may be as a number: itself, or of the text of a moment its days or its microseconds since 1970."""
+    try:
+        return (Decimal(str(bound)),)
+    except InvalidOperation:
+        return as_number(bound, Kind.DATE), as_number(bound, Kind.TIMESTAMP)
+
+
+def _is_near(level: object, value: Decimal | float) -> bool:
+    """Whether a level is a value: whole numbers exactly, others but for what a FLOAT rounds."""
+    if isinstance(level, int):
+        return level == value
+    return math.isclose(float(str(level)), value, rel_tol=1e-6)
