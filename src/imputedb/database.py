@@ -23,6 +23,7 @@ from imputedb.diagnostics.cell_intervals import CellIntervals, cell_intervals
 from imputedb.diagnostics.departures import Departures
 from imputedb.diagnostics.evaluation import Evaluation, Pattern, evaluate, scan
 from imputedb.diagnostics.profile import Profile, profiled
+from imputedb.engines.cache import CacheUse
 from imputedb.engines.duckdb import declarations, load
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.engines.duckdb.variables import callers_frames
@@ -77,6 +78,7 @@ class Database:
         self._planner = Planner(engine)
         engine.session.tidying.append(self._planner.release)
         self._lookups = Lookups()
+        engine.further_caches += [self._planner.cache, self._lookups.cache]
 
     def load(
         self,
@@ -743,6 +745,13 @@ class Database:
         """What is missing where: of one table, or of all."""
         with callers_frames(self._engine, table or ""):
             return profiled(self._engine, table)
+
+    def caches(self) -> list[CacheUse]:
+        """What is cached of this database: what each cache holds, how much of it, and what makes it stale.
+
+        A write to one table, by INSERT, UPDATE, DELETE, MERGE or COPY, leaves standing what rests on others.
+        """
+        return self._engine.caches()
 
     def tables(self) -> dict[str, dict[str, str]]:
         """Columns and their types by table, under the shortest name that means it."""

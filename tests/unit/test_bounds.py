@@ -8,13 +8,13 @@ import imputedb
 from imputedb import Database
 from imputedb.answers import respond
 from imputedb.engines import cache
-from imputedb.engines.cache import Memory
+from imputedb.engines.cache import Memory, Recent
 from imputedb.engines.duckdb import statements, statistics
-from imputedb.engines.recent import Recent
 
 
 def test_the_one_asked_for_longest_ago_goes() -> None:
-    kept: Recent[str, int] = Recent(2)
+    gone: list[int] = []
+    kept: Recent[str, int] = Recent("numbers", "letter", "nothing", 2, gone.append)
     assert kept.keep("a", 1) == 1
     kept.keep("b", 2)
     assert kept.recall("a") == 1
@@ -22,12 +22,16 @@ def test_the_one_asked_for_longest_ago_goes() -> None:
     assert kept.items() == [("a", 1), ("c", 3)]
     assert kept.recall("b") is None
     assert len(kept) == 2
+    kept.keep("c", 4)
+    assert gone == [2, 3]
+    (use,) = kept.uses()
+    assert (use.name, use.entries, use.bound, use.hits, use.misses) == ("numbers", 2, 2, 1, 1)
 
 
 def test_memory_counts_bytes_and_values_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "BOUND", 100)
     monkeypatch.setattr(cache, "MOST", 3)
-    kept = Memory(lambda: 0)
+    kept = Memory(lambda _: 0)
     for _ in range(10):
         kept.keep("a", "x", 60)
     kept.keep("b", "y", 40)
@@ -63,6 +67,7 @@ def _sizes(db: Database) -> int:
     """How many values the parts of a connection have together."""
     engine = db._engine
     parts = (engine, engine.texts, engine.tables, engine.tables.resolution, engine.gathering, engine.store)
-    more = (engine.slots, engine.temporary, engine.session, engine._memory, db._planner)
+    more = (engine.slots, engine.temporary, engine.session, engine._memory, db._planner, engine.session.changes)
     held = [value for part in (*parts, *more) for value in vars(part).values()]
+    held += [db._planner.cache, db._lookups.cache]
     return sum(len(one) for one in held if hasattr(one, "__len__") and not isinstance(one, str))

@@ -1,7 +1,6 @@
 """The life of a query: text to plan, kept while the data stands still; plan to rows."""
 
 import os
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
@@ -32,6 +31,7 @@ from imputedb.answers.unimputed.respond import WORDS, unimputed
 from imputedb.blocks.block import ANSWER
 from imputedb.blocks.statement import blocks
 from imputedb.diagnostics.departures import Departures, Key, swept
+from imputedb.engines.cache import STRUCTURAL, Recent
 from imputedb.engines.duckdb.catalog import written_out
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.engines.duckdb.variables import Frames, callers_frames
@@ -56,11 +56,21 @@ _PLANS_KEPT = 256
 
 
 class Planner:
-    """Prepares queries on an engine, and remembers those it has prepared until something is written."""
+    """Prepares queries on an engine, and remembers those it has prepared until something is written.
+
+    Attributes:
+        cache: what holds them.
+    """
 
     def __init__(self, engine: DuckDB) -> None:
         self._engine = engine
-        self._kept: OrderedDict[object, Prepared] = OrderedDict()
+        self.cache: Recent[object, tuple[object, Prepared]] = Recent(
+            "plans",
+            "text, imputers, strategy and weights",
+            f"a write to any table; {STRUCTURAL}",
+            _PLANS_KEPT,
+            lambda kept: self._forget(kept[1]),
+        )
         self._copies: list[Table] = []
 
     def prepare(self, text: str, asked: Asked) -> Prepared:
@@ -70,17 +80,14 @@ class Planner:
             QueryError: DuckDB rejects the query, or it is not planned yet.
         """
         wishes = (text, asked.imputers, asked.strategy, asked.always, asked.weights)
-        key = (*wishes, self._engine.session.state())
-        found = self._kept.get(key)
-        if found is None:
-            self.release()
-            found, lasting = self._prepared(text, asked)
-            if not lasting:
-                return found
-            # statistics may have been gathered, and kept in the database, on the way
-            self._kept[(*wishes, self._engine.session.state())] = found
-            if len(self._kept) > _PLANS_KEPT:
-                self._forget(self._kept.popitem(last=False)[1])
+        state = self._engine.session.state()
+        known = self.cache.recall(wishes)
+        if known and known[0] == state:
+            return known[1]
+        self.release()
+        found, lasting = self._prepared(text, asked)
+        if lasting:
+            self.cache.keep(wishes, (state, found))
         return found
 
     def release(self) -> None:
@@ -91,7 +98,7 @@ class Planner:
         self._copies = []
         adopted = self._engine.tables.adopted
         if len(adopted) > _PLANS_KEPT:  # some are of plans that were not kept
-            kept = {block.name for prepared in self._kept.values() for block in prepared.blocks}
+            kept = {block.name for _, (_, prepared) in self.cache.items() for block in prepared.blocks}
             for name in {table.name for table in adopted} - kept:
                 self._engine.tables.disown(name)
 

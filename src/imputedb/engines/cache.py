@@ -1,43 +1,202 @@
-"""What was computed from the data and may be asked for again, until something is written."""
+"""Caches of a database: what each holds, how much of it, and what makes it stale.
 
+All values that outlive a call are in one of these. A write makes stale what rests on the rows of the table that was
+written; everything else that happens to a database, such as ALTER or SET, makes stale whatever rests on any of it.
+"""
+
+import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Any
+from collections.abc import Callable, Collection, Hashable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from imputedb.algebra.relation import Table
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+State = Callable[[Collection[Table] | None], object]
+"""A token that differs whenever one of some tables may have been written, or with None any table."""
 
 BOUND = 256 << 20
-"""Bytes kept at most; those asked for longest ago go first."""
+"""Bytes that values which rest on data take at most; those used longest ago go first."""
 
 MOST = 4096
-"""Values kept at most: small ones take more than their bytes."""
+"""Values at most: small ones take more than their bytes."""
+
+OF_STRUCTURE: tuple[Table, ...] = ()
+"""What values rest on that rest on no rows: tables, views, types, settings."""
+
+
+STRUCTURAL = "ALTER, DROP, SET and the like"
+"""What makes values stale that rest on no rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUse:
+    """What is in a cache.
+
+    Attributes:
+        name: what it holds.
+        key: what its values are found by.
+        invalidated: what makes them stale.
+        entries: how many values there are, stale ones that nobody has asked for among them.
+        bound: how many there are at most; those used longest ago go first.
+        bytes: how much memory they take, about; None where it is not counted.
+        hits: how often a value was there when it was asked for.
+        misses: how often it was not.
+    """
+
+    name: str
+    key: str
+    invalidated: str
+    entries: int
+    bound: int
+    bytes: int | None
+    hits: int
+    misses: int
+
+
+class Recent(Generic[Key, Value]):
+    """A cache of the values used last; the one used longest ago goes when there are more than `bound`.
+
+    Attributes:
+        name, key, invalidated, bound: as of `CacheUse`.
+
+    Of a value that goes, or is replaced, `gone` is told.
+    """
+
+    def __init__(
+        self, name: str, key: str, invalidated: str, bound: int, gone: Callable[[Value], object] | None = None
+    ) -> None:
+        self.name, self.key, self.invalidated, self.bound = name, key, invalidated, bound
+        self._gone = gone
+        self._values: OrderedDict[Key, Value] = OrderedDict()
+        self._lock = threading.Lock()
+        self._hits = self._misses = 0
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def items(self) -> list[tuple[Key, Value]]:
+        """All of them, the one used longest ago first."""
+        with self._lock:
+            return list(self._values.items())
+
+    def recall(self, key: Key) -> Value | None:
+        """The value of a key, None where there is none."""
+        with self._lock:
+            found = self._values.get(key)
+            if found is None:
+                self._misses += 1
+            else:
+                self._hits += 1
+                self._values.move_to_end(key)
+            return found
+
+    def keep(self, key: Key, value: Value) -> Value:
+        """Keeps a value, and gives it."""
+        with self._lock:
+            lost = [self._values.pop(key)] if key in self._values else []
+            self._values[key] = value
+            while len(self._values) > self.bound:
+                lost.append(self._values.popitem(last=False)[1])
+        for other in lost if self._gone else ():
+            if other is not value and self._gone:
+                self._gone(other)
+        return value
+
+    def uses(self) -> list[CacheUse]:
+        """What is in it."""
+        return [CacheUse(self.name, self.key, self.invalidated, len(self), self.bound, None, self._hits, self._misses)]
+
+
+@dataclass(slots=True)
+class _Entry:
+    value: Any
+    size: int
+    tables: tuple[Table, ...] | None
+    state: object
+
+
+_ABOUT = {
+    "cells": ("columns of stored tables, as imputers read them", "table and column"),
+    "counts": ("counts of rows and missing values", "relation"),
+    "misfits": ("what draws get wrong of hidden cells", "imputers, columns, rows and seed"),
+    "tree": ("syntax trees", "text of a query"),
+    "outputs": ("names and types of output columns", "text of a query"),
+    "unknown": ("names that mean no table", "text of a statement"),
+}
 
 
 class Memory:
-    """Values by name, all of one state of the data."""
+    """A cache of what was computed from a database, by name, as long as what it rests on stands as it was.
 
-    def __init__(self, state: Callable[[], object]) -> None:
+    A name is a tuple whose first part is the kind of the value, or that kind alone.
+    """
+
+    def __init__(self, state: State) -> None:
         self._now = state
-        self._state: object = None
-        self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._structure: object = None
+        self._values: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._bytes = 0
+        self._asked: dict[str, list[int]] = {}
 
     def recall(self, name: Hashable) -> Any:
-        """The value of a name; None where there is none, or only one of another state."""
-        if self._now() != self._state or name not in self._values:
-            return None
-        self._values.move_to_end(name)
-        return self._values[name][0]
+        """The value of a name; None where there is none, or what it rests on has changed."""
+        with self._lock:
+            asked = self._asked.setdefault(_kind(name), [0, 0])
+            entry = self._values.get(name)
+            if entry is None or entry.state != self._now(entry.tables):
+                asked[1] += 1
+                if entry:
+                    self._bytes -= self._values.pop(name).size
+                return None
+            asked[0] += 1
+            self._values.move_to_end(name)
+            return entry.value
 
-    def keep(self, name: Hashable, value: Any, size: int = 64) -> None:
-        """Keeps a value of so many bytes, if need be in place of others."""
-        state = self._now()
-        if state != self._state:
-            self._state, self._bytes = state, 0
-            self._values.clear()
-        if name in self._values:
-            self._bytes -= self._values.pop(name)[1]
-        if size > BOUND:
-            return
-        self._values[name] = (value, size)
-        self._bytes += size
-        while self._bytes > BOUND or len(self._values) > MOST:
-            self._bytes -= self._values.popitem(last=False)[1][1]
+    def keep(self, name: Hashable, value: Any, size: int = 64, tables: Collection[Table] | None = None) -> None:
+        """Keeps a value of so many bytes, if need be in place of others.
+
+        It rests on the rows of some tables; on any there are unless these are given.
+        """
+        with self._lock:
+            structure = self._now(OF_STRUCTURE)
+            if structure != self._structure:  # all there is is stale
+                self._structure, self._bytes = structure, 0
+                self._values.clear()
+            if name in self._values:
+                self._bytes -= self._values.pop(name).size
+            if size > BOUND:
+                return
+            rest = None if tables is None else tuple(tables)
+            self._values[name] = _Entry(value, size, rest, self._now(rest))
+            self._bytes += size
+            while self._bytes > BOUND or len(self._values) > MOST:
+                self._bytes -= self._values.popitem(last=False)[1].size
+
+    def uses(self) -> list[CacheUse]:
+        """What is in it, a line a kind of value."""
+        with self._lock:
+            entries = list(self._values.items())
+            asked = {kind: tuple(counts) for kind, counts in self._asked.items()}
+        found = []
+        for kind in sorted({*asked, *(_kind(name) for name, _ in entries)}):
+            mine = [entry for name, entry in entries if _kind(name) == kind]
+            about, key = _ABOUT.get(kind, (kind, "name"))
+            rests = {entry.tables for entry in mine}
+            written = "a write to any table" if None in rests else "a write to the tables read"
+            stale = (
+                "ALTER, DROP, SET and the like"
+                if rests == {OF_STRUCTURE}
+                else f"{written}; ALTER, DROP, SET and the like"
+            )
+            hits, misses = asked.get(kind, (0, 0))
+            found.append(CacheUse(about, key, stale, len(mine), MOST, sum(e.size for e in mine), hits, misses))
+        return found
+
+
+def _kind(name: Hashable) -> str:
+    return str(name[0] if isinstance(name, tuple) else name)

@@ -1,6 +1,6 @@
 """What an engine must do: hold tables, describe them, and run one statement at a time."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -58,10 +58,10 @@ class Engine(Protocol):
         """Whether a table is one of the user's, which is the same until something is written."""
 
     def recall(self, name: Hashable) -> Any:
-        """What was kept under a name since something was written last, or None."""
+        """What is kept under a name, or None."""
 
-    def keep(self, name: Hashable, value: Any, size: int = 64) -> None:
-        """Keeps what was computed from the data, a value of so many bytes, until something is written."""
+    def keep(self, name: Hashable, value: Any, size: int = 64, tables: Collection[Table] | None = None) -> None:
+        """Keeps what was computed from some tables, of any unless they are given, until one of them is written."""
 
     def arrays(self, node: Tree) -> Mapping[str, Array]:
         """The columns of a SELECT as plain or masked arrays, in order."""

@@ -83,7 +83,7 @@ class Shelf:
                 found[name] = self._read(name, arrays[f"c{place}"])
                 if self.is_kept and self.engine.keeps(self.scan.table):
                     found[name].lasting = True
-                    self.engine.keep(self._named(name), found[name], _CELL * self.statistics.rows)
+                    self.engine.keep(self._named(name), found[name], _CELL * self.statistics.rows, (self.scan.table,))
         return found
 
     def _named(self, name: str) -> tuple[object, ...]:

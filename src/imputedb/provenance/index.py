@@ -1,7 +1,6 @@
 """Neighbours of single cells, from indexes that stay warm while the table stands still."""
 
 import json
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import time
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Table
+from imputedb.engines.cache import STRUCTURAL, Recent
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.errors import UnknownName
 from imputedb.execution.table import Stored, stored
@@ -211,30 +211,35 @@ def _without(rows: Rows32, distances: Floats, own: Ints, k: int) -> tuple[Rows32
 
 
 class Lookups:
-    """The indexes of one database that stay warm, until something is written or too many others are asked."""
+    """The indexes of one database that stay warm, until their table is written or too many others are asked.
+
+    Attributes:
+        cache: what holds them.
+    """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[object, tuple[object, str, Lookup]] = OrderedDict()
+        self.cache: Recent[object, tuple[object, str, Lookup]] = Recent(
+            "neighbour indexes",
+            "table, columns and imputer",
+            f"a write to the table, unless its rows are the same after all; {STRUCTURAL}",
+            KEPT,
+        )
 
     def of(
         self, engine: DuckDB, table: str, imputer: KNN, wanted: Sequence[str], barred: frozenset[str] = frozenset()
     ) -> Lookup:
         """The index of a table, as it is now, over its columns but those that may not be looked at."""
         name = (barred, engine.tables.named(table), imputer, tuple(sorted(column.lower() for column in wanted)))
-        state = engine.session.state()
-        kept = self._kept.get(name)
+        state = engine.session.state((name[1],))
+        kept = self.cache.recall(name)
         if kept is None or kept[0] != state:
             fingerprint = json.dumps([engine.gathering.fingerprint(name[1]), repr(imputer), name[3], sorted(barred)])
             same = kept[2] if kept and kept[1] == fingerprint else None
             lookup = same or self._made(
                 engine, name[1], imputer, [*wanted, *imputer.named_columns()], fingerprint, barred
             )
-            kept = (engine.session.state(), fingerprint, lookup)
-        self._kept[name] = kept
-        self._kept.move_to_end(name)
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-        return kept[2]
+            kept = (engine.session.state((name[1],)), fingerprint, lookup)
+        return self.cache.keep(name, kept)[2]
 
     def _made(
         self,

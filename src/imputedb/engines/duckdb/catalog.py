@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from imputedb.algebra.relation import Table
+from imputedb.engines.cache import OF_STRUCTURE
 from imputedb.engines.duckdb import derived
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.engines.duckdb.query_texts import opened, told
@@ -122,7 +123,7 @@ def macros(engine: DuckDB, called: Collection[str] = ()) -> dict[str, Tree]:
     if known is None:
         found = _definitions(engine, called)
         known = {one.name: _standing_for(engine, one.text) for one in found if not one.internal}
-        engine.keep("macros", known)
+        engine.keep("macros", known, tables=OF_STRUCTURE)
     return known
 
 
@@ -145,7 +146,7 @@ def _with_macros(engine: DuckDB, names: frozenset[str]) -> frozenset[str]:
         while found != known:
             known = found
             found = known | {one.name for one in _definitions(engine, ()) if _calls(engine, one, known)}
-        engine.keep(key, known)
+        engine.keep(key, known, tables=OF_STRUCTURE)
     return known
 
 
@@ -250,7 +251,7 @@ def _definitions(engine: DuckDB, called: Collection[str]) -> list[_Definition]:
             if set(called) <= engine.functions.built_in:
                 return []
             raise damaged(error) from error
-        engine.keep("macro definitions", known)
+        engine.keep("macro definitions", known, tables=OF_STRUCTURE)
     return known
 
 
@@ -268,7 +269,7 @@ def _macro(engine: DuckDB, defined: _Definition) -> Macro | None:
         )
         whole = not nested and (aggregates or not internal)
         known = [Macro(parameters, body, internal) if whole else None]
-        engine.keep(key, known)
+        engine.keep(key, known, tables=OF_STRUCTURE)
     return known[0]
 
 

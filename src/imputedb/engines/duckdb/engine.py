@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.cache import Memory
+from imputedb.engines.cache import CacheUse, Memory, Recent
 from imputedb.engines.duckdb import columns, declarations, derived, encoding, following
 from imputedb.engines.duckdb.arrays import Slots
 from imputedb.engines.duckdb.functions import functions
@@ -43,6 +43,7 @@ class DuckDB:
         temporary: tables and views of ours.
         slots: arrays that statements read.
         functions: what is to be known of DuckDB's functions.
+        further_caches: those of whoever answers by this engine.
         reads_variables: whether names that mean no table may mean data frames of whoever calls.
     """
 
@@ -59,8 +60,10 @@ class DuckDB:
         self.temporary = Temporary(self.session)
         self.slots = Slots(self.connection)
         self.functions = functions(self.connection)
+        self.further_caches: list[Recent[Any, Any]] = []
         self.session.tidying += [self.temporary.tidy, self.slots.tidy]
         self.session.undone = lambda: self.store.ended(kept=False)
+        self.session.target = lambda text: following.written(self.tables, self.session.home, text)
         self.session.following = lambda text: following.followed(
             self.session,
             self.store,
@@ -180,9 +183,14 @@ class DuckDB:
         """What was kept under a name since something was written last, or None."""
         return self._memory.recall(name)
 
-    def keep(self, name: Hashable, value: Any, size: int = 64) -> None:
-        """Keeps what was computed from the data, a value of so many bytes, until something is written."""
-        self._memory.keep(name, value, size)
+    def keep(self, name: Hashable, value: Any, size: int = 64, tables: Collection[Table] | None = None) -> None:
+        """Keeps what was computed from some tables, of any unless they are given, until one of them is written."""
+        self._memory.keep(name, value, size, tables)
+
+    def caches(self) -> list[CacheUse]:
+        """What is cached of this database."""
+        bounded = [*self.texts.caches, *self.gathering.caches, *self.further_caches]
+        return [*self._memory.uses(), *[use for cache in bounded for use in cache.uses()]]
 
     # -- values -------------------------------------------------------------------------------------------------------
 

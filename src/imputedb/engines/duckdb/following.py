@@ -1,10 +1,12 @@
 """What was said about tables follows them: through ALTER, DROP and CREATE OR REPLACE, and through transactions."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import duckdb
 
 from imputedb.algebra.relation import Table
+from imputedb.engines.duckdb.changes import Target, Written
 from imputedb.engines.duckdb.metadata import Store
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.tables import Tables
@@ -227,3 +229,35 @@ def _name(token: Token) -> str:
 
 def _own(tables: Tables, table: Table, name: str) -> str:
     return next((known for known in tables.shape(table).types if known.lower() == name.lower()), name)
+
+
+_WRITING = {"insert": "into", "update": "", "delete": "from", "merge": "into", "copy": ""}
+"""The words that statements begin with which write the rows of one table, and the word before its name."""
+
+_READING = ("select", "from", "with", "values", "table", "describe", "desc", "show", "summarize", "explain")
+
+_ELSEWHERE = ("_execute", "_query")
+"""How functions of extensions end that run statements of their own."""
+
+
+def written(tables: Tables, home: str, text: str) -> Target:
+    """What a statement writes."""
+    try:
+        found = [token for token in tokens(text) if token.text != ";"]
+    except (duckdb.Error, UnicodeError):
+        return Written.ANYTHING
+    words = [token.word for token in found]
+    if not words or any(word.endswith(_ELSEWHERE) for word in words):
+        return Written.ANYTHING
+    inside = [word for before, word in pairwise(words) if word in _WRITING and before not in ("do", "then")]
+    if words[0] in _READING:
+        return Written.ANYTHING if inside else Written.NOTHING
+    if words[0] not in _WRITING or inside:
+        return Written.ANYTHING
+    at = words.index(_WRITING[words[0]]) + 1 if _WRITING[words[0]] in words else 1
+    table, end = _table(tables, found, at)
+    if words[0] == "copy" and "from" not in words[end:]:
+        return Written.ANYTHING
+    if table is None or table.catalog not in (home, "temp"):  # others may have triggers
+        return Written.ANYTHING
+    return table

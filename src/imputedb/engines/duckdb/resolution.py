@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from imputedb.algebra.relation import Table
+from imputedb.engines.cache import OF_STRUCTURE
 from imputedb.engines.duckdb.metadata import SCHEMA
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.temporary import is_ours
@@ -55,7 +56,7 @@ class View:
 
 
 class Resolution:
-    """The tables and views that paths mean on one connection, remembered until something is written or set."""
+    """The tables and views that paths mean on one connection, remembered until something but rows may have changed."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -79,13 +80,8 @@ class Resolution:
             plan = self._plan(f"SELECT 1 FROM {quoted((name,))}")
         return not _does_not_bind(plan)
 
-    def same_in(self, after: object, before: object) -> None:
-        """Says that paths mean in one state what they meant in another."""
-        if self._state == before:
-            self._state = after
-
     def _entry(self, path: tuple[str, ...]) -> Table | View | None:
-        state = self._session.state()
+        state = self._session.state(OF_STRUCTURE)
         if state != self._state:
             self._state, self._known = state, {}
         if path not in self._known:

@@ -3,7 +3,7 @@
 import atexit
 import os
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,9 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from imputedb.algebra.relation import Table
 from imputedb.border import ours, raise_ours
+from imputedb.engines.duckdb.changes import Changes, Target, Written
 from imputedb.engines.duckdb.interrupt import Runner, Turns
 from imputedb.engines.duckdb.opening import opened
 from imputedb.engines.engine import Array
@@ -55,6 +57,8 @@ class Session:
         lock: held by the thread whose turn it is.
         signals: what comes in the middle of a call.
         remarks: what is to be said of tables that a call has replaced.
+        changes: what has been written to the database.
+        target: what a statement of the user's writes, asked before it runs.
         following: told of every statement of the user's before it runs; what it gives is called once it has.
         undone: called when a COMMIT has failed, and undone its transaction.
         tidying: called after a call that failed: each lets go of what the call may have left.
@@ -69,8 +73,9 @@ class Session:
         self.signals = Signals()
         self._process = os.getpid()
         self._runner = Runner(self.connection, self.signals)
-        self._version = 0
+        self.changes = Changes(path)
         self._in_transaction = False
+        self.target: Callable[[str], Target] | None = None
         self.following: Callable[[str], Callable[[], None]] | None = None
         self.undone: Callable[[], None] | None = None
         self.remarks: list[str] = []
@@ -172,15 +177,16 @@ class Session:
                 self.connection.execute("ROLLBACK")
         self.changed()
 
-    def state(self) -> object:
-        """A token that differs whenever something may have been written, by this connection or by another one."""
-        if self.path == ":memory:":
-            return self._version
-        return (self._version, _stamp(self.path), _stamp(self.path + ".wal"))
+    def state(self, tables: Collection[Table] | None = None) -> object:
+        """A token that differs whenever one of some tables, or any, may have been written, by whatever connection.
 
-    def changed(self) -> None:
-        """Says that this connection may have written."""
-        self._version += 1
+        With no tables at all it differs when anything but rows may have changed.
+        """
+        return self.changes.state(tables)
+
+    def changed(self, table: Table | None = None) -> None:
+        """Says that this connection may have written rows of a table, or unless it is given anything there is."""
+        self.changes.written(table)
 
     # -- statements ---------------------------------------------------------------------------------------------------
 
@@ -264,20 +270,40 @@ class Session:
 
     def _ran(self, text: str, work: Callable[[duckdb.DuckDBPyConnection], Read]) -> Read:
         with self.lock:
+            target = self.target(text) if self.target else Written.ANYTHING
             follow = self.following(text) if self.following else None
+            self.state()  # takes note of what others have written
             try:
                 with self.signals.held():  # once it has run, what is known of it is noted
                     found = self._runner.do(work)
                     self._note_transaction(text)
                     if follow:
-                        self.changed()
+                        self._wrote(target)
                         follow()
                 return found
             except duckdb.Error as error:
                 self._note_failure(text)
                 raise ours(error) from error
             finally:
-                self.changed()
+                self._wrote(target)
+
+    def _wrote(self, target: Target) -> None:
+        """Takes note of what a statement has written."""
+        if target is Written.ANYTHING:
+            self.changed()
+        elif isinstance(target, Table):
+            self.changed(target)
+            if self._is_alone():
+                self.changes.ours()
+
+    def _is_alone(self) -> bool:
+        """Whether no other connection can have written to the file meanwhile."""
+        if self.path == ":memory:":
+            return True
+        try:
+            return bool(self.connection.execute("SELECT count = 1 FROM duckdb_connection_count()").fetchall()[0][0])
+        except duckdb.Error:
+            return False
 
     def taken(self) -> tuple[str, ...]:
         """The remarks, which are then made."""
@@ -363,14 +389,6 @@ def _kept(relation: duckdb.DuckDBPyRelation) -> Held:
 
 def _arrays(ran: duckdb.DuckDBPyConnection) -> Mapping[str, Array]:
     return ran.fetchnumpy()
-
-
-def _stamp(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)  # asked for often
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns
 
 
 def _never_freed(reference: "weakref.ref[Session]") -> None:

@@ -3,15 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import assert_never
+from typing import Any, assert_never
 
 import duckdb
 
 from imputedb import duckdb_errors
-from imputedb.engines.cache import Memory
+from imputedb.engines.cache import OF_STRUCTURE, Memory, Recent
 from imputedb.engines.duckdb import partial_aggregates
 from imputedb.engines.duckdb.session import Session
-from imputedb.engines.recent import Recent
 from imputedb.errors import UnknownName
 from imputedb.sql import ast as t
 from imputedb.sql import parameters, parse
@@ -22,15 +21,21 @@ _KEPT = 512
 
 
 class Texts:
-    """Texts to trees and back on one session."""
+    """Texts to trees and back on one session.
+
+    Attributes:
+        caches: what is remembered for as long as the session.
+    """
 
     def __init__(self, session: Session, memory: Memory) -> None:
         self._session = session
         self._memory = memory
-        self._texts: Recent[str, str] = Recent(_KEPT)
-        self._types: Recent[str, Tree] = Recent(_KEPT)
-        self._statements: Recent[str, Statement] = Recent(_KEPT)
-        self._combined: Recent[str, bool] = Recent(_KEPT)
+        never = "nothing: it follows from the key alone"
+        self._texts: Recent[str, str] = Recent("texts of syntax trees", "syntax tree", never, _KEPT)
+        self._types: Recent[str, Tree] = Recent("syntax trees of types", "name of a type", never, _KEPT)
+        self._statements: Recent[str, Statement] = Recent("kinds of statements", "text", never, _KEPT)
+        self._combined: Recent[str, bool] = Recent("which aggregates combine over parts", "aggregates", never, _KEPT)
+        self.caches: list[Recent[Any, Any]] = [self._texts, self._types, self._statements, self._combined]
 
     def text(self, node: Tree) -> str:
         """The SQL of a SELECT node."""
@@ -60,7 +65,7 @@ class Texts:
             known: str | None = self._memory.recall(("tree", text))
             if known is None:
                 known = json.dumps(parse.parse(self._session.connection, text))
-                self._memory.keep(("tree", text), known, len(known))
+                self._memory.keep(("tree", text), known, len(known), OF_STRUCTURE)
             node: Tree = json.loads(known)
             return node
 

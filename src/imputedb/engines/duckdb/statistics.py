@@ -3,17 +3,18 @@
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import duckdb
 
 from imputedb.algebra.relation import Table
+from imputedb.engines.cache import STRUCTURAL, Recent
 from imputedb.engines.duckdb import declarations, derived, profile
 from imputedb.engines.duckdb.metadata import Store, fingerprint_of
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.statements import Texts
 from imputedb.engines.duckdb.tables import Tables
 from imputedb.engines.engine import Shape
-from imputedb.engines.recent import Recent
 from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree
@@ -27,22 +28,30 @@ _KEPT = 4096
 
 
 class Gathering:
-    """What is known of the tables of one session."""
+    """What is known of the tables of one session.
+
+    Attributes:
+        caches: what is remembered of them.
+    """
 
     def __init__(self, session: Session, store: Store, tables: Tables, texts: Texts) -> None:
         self._session = session
         self._store = store
         self._tables = tables
         self._texts = texts
-        self._known: Recent[Table, tuple[object, str, Statistics]] = Recent(_KEPT)
-        self._missing: Recent[Table, tuple[object, dict[str, bool]]] = Recent(_KEPT)
+        stale = f"a write to the table; {STRUCTURAL}"
+        self._known: Recent[Table, tuple[object, str, Statistics]] = Recent("statistics", "table", stale, _KEPT)
+        self._missing: Recent[Table, tuple[object, dict[str, bool]]] = Recent(
+            "which columns miss values", "table", stale, _KEPT
+        )
+        self.caches: list[Recent[Any, Any]] = [self._known, self._missing]
 
     def statistics(self, table: Table) -> Statistics:
         """What is known of a table, gathered anew when its contents have changed."""
         if table in self._tables.adopted:
             return self._tables.adopted[table][1]
         known = self._known.recall(table)
-        if known and known[0] == self._session.state():
+        if known and known[0] == self._session.state((table,)):
             return known[2]
         with self._session.lock:
             shape = self._tables.shape(table)
@@ -54,22 +63,22 @@ class Gathering:
             statistics = replace(statistics, policies=shape.policies)
             if any(policy.before for policy in shape.policies.values()):
                 statistics = replace(statistics, content=profile.named(table.path[1:], shape.types))
-            self._known.keep(table, (self._session.state(), fingerprint, statistics))
+            self._known.keep(table, (self._session.state((table,)), fingerprint, statistics))
             return statistics
 
     def dirty(self, table: Table, names: Collection[str]) -> set[str]:
         """Those of some columns that miss a value; where nothing is known of a table, its others are not looked at."""
         known = self._known.recall(table)
-        if table in self._tables.adopted or (known and known[0] == self._session.state()):
+        if table in self._tables.adopted or (known and known[0] == self._session.state((table,))):
             return {name for name in names if name in self.statistics(table).dirty}
         with self._session.lock:
             state, seen = self._missing.recall(table) or (None, {})
-            if state != self._session.state():
+            if state != self._session.state((table,)):
                 seen = {}
             new = [name for name in names if name not in seen]
             if new:
                 seen |= profile.missing(self._rows, *self._readings(table, self._tables.shape(table), new))
-            self._missing.keep(table, (self._session.state(), seen))
+            self._missing.keep(table, (self._session.state((table,)), seen))
             return {name for name in names if seen[name]}
 
     def fingerprint(self, table: Table) -> str:
@@ -101,20 +110,11 @@ class Gathering:
 
     def _gathered(self, table: Table, shape: Shape, fingerprint: str) -> Statistics:
         statistics = self.profiled(table, shape)
-        before = self._session.state()
+        self._session.state()  # takes note of what others have written
         with suppress(duckdb.Error):  # statistics are a cache: a full disk must not stop a query
             self._store.keep(table, fingerprint, statistics)
-        if self._session.state() != before:
-            self._rebase(before)
+        self._session.changes.ours()  # it writes to the file, but to none of the user's tables
         return statistics
-
-    def _rebase(self, before: object) -> None:
-        """Keeping statistics writes to the file, but to none of the user's tables."""
-        after = self._session.state()
-        self._tables.same_in(after, before)
-        for table, (state, fingerprint, statistics) in self._known.items():
-            if state == before:
-                self._known.keep(table, (after, fingerprint, statistics))
 
     def _sample(self) -> Tree:
         sample: Tree = parse.parse(self._session.connection, _SAMPLE)["from_table"]["sample"]

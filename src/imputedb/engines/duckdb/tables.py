@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from imputedb.algebra.relation import Table
+from imputedb.engines.cache import OF_STRUCTURE
 from imputedb.engines.duckdb.metadata import SCHEMA, Store
 from imputedb.engines.duckdb.resolution import DAMAGED, Resolution, View, damaged, parts_of, quoted
 from imputedb.engines.duckdb.session import Session
@@ -41,7 +42,7 @@ class Tables:
 
     def shapes(self) -> Mapping[Table, Shape]:
         """The user's tables, the database's own before temporary ones."""
-        state = self._session.state()
+        state = self._session.state(OF_STRUCTURE)
         if self._shapes is None or self._shapes[0] != state:
             self._shapes = (state, self._read())
         return self._shapes[1]
@@ -64,19 +65,11 @@ class Tables:
             {column: policy for column, policy in policies.items() if {column, *policy.needed} <= columns.keys()},
         )
 
-    def same_in(self, after: object, before: object) -> None:
-        """Says that the user's tables are in one state what they were in another."""
-        if self._shapes and self._shapes[0] == before:
-            self._shapes = (after, self._shapes[1])
-        if self._single and self._single[0] == before:
-            self._single = (after, self._single[1])
-        self.resolution.same_in(after, before)
-
     def shape(self, table: Table) -> Shape:
         """The columns of a table of either kind; of one of the user's without a look at any other."""
         if table in self.adopted:
             return self.adopted[table][0]
-        state = self._session.state()
+        state = self._session.state(OF_STRUCTURE)
         if self._single is None or self._single[0] != state:
             self._single = (state, {})
         known = self._single[1]

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from imputedb.engines.cache import OF_STRUCTURE
 from imputedb.engines.duckdb import load
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.engines.duckdb.resolution import quoted
@@ -78,7 +79,7 @@ def _unknown(engine: DuckDB, text: str, statement: bool) -> Sequence[str]:
     if known is None:
         named = [text] if text.isidentifier() and not statement else _names(engine, text)
         known = [name for name in named if "." not in name and not engine.tables.resolution.binds(name)]
-        engine.keep(("unknown", text, statement), known, len(text))
+        engine.keep(("unknown", text, statement), known, len(text), OF_STRUCTURE)
     return known
 
 
