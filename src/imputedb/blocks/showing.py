@@ -1,12 +1,13 @@
 """Columns that a statement merely shows: what cannot be imputed of them stays NULL."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.sql.ast import Tree, expressions
 from imputedb.sql.flatten import is_bare
+from imputedb.sql.passing import Unseen
 from imputedb.sql.scope import Definition, Source
 from imputedb.sql.subqueries import CLAUSES, nodes
 from imputedb.statistics.table import Statistics
@@ -34,6 +35,17 @@ def as_stored(engine: DuckDB, whole: Tree, sources: Mapping[int, Source]) -> lis
             if is_shown:
                 found[f"{table.name}.{name}"] = f"{reason}: what is missing of it is shown as NULL"
     return [f"{column}: {words}" for column, words in found.items()]
+
+
+def unanswered(engine: DuckDB, unseen: Iterable[Unseen]) -> list[str]:
+    """Warnings of questions about missingness that see completed values."""
+
+    def completed(table: Table, name: str) -> bool:
+        return name in engine.dirty(table, {name}) and not not_imputable(engine.statistics(table), name)
+
+    words = "its values are completed and count as observed: ask below it, of the rows as they are stored"
+    found = [one for one in unseen if any(completed(table, name) for table, name in one.behind)]
+    return list(dict.fromkeys(f"{one.column} is asked about through {one.where}, where {words}" for one in found))
 
 
 def not_imputable(statistics: Statistics, name: str) -> str | None:

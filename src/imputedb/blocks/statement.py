@@ -12,7 +12,7 @@ from imputedb.blocks.files import Files, check_asking, check_macros, is_file
 from imputedb.blocks.nested import Nested
 from imputedb.blocks.query import Making
 from imputedb.blocks.reads import Reads
-from imputedb.blocks.showing import as_stored
+from imputedb.blocks.showing import as_stored, unanswered
 from imputedb.engines.duckdb.catalog import catalog, functions, macros, multiplying
 from imputedb.engines.duckdb.derived import undetermined
 from imputedb.engines.duckdb.engine import DuckDB
@@ -71,13 +71,15 @@ def blocks(
         always: whether a block is planned even where nothing is missing.
     """
     check_macros(engine, node)
-    whole, sources, files = _resolved(engine, node, in_place=True)
+    whole, resolver, files = _resolved(engine, node, in_place=True)
+    sources = resolver.sources
     items = [part for part in nodes(whole) if is_file(engine, part)]
     if items:
         reads = Reads(engine, sources, examined(whole, sources, _facts(engine, sources)))
         if not always and in_place.complete(engine, reads, whole, items):
             return Blocks([], [], [], _policies(engine, sources), None, in_place=True)
-        whole, sources, files = _resolved(engine, node, in_place=False)
+        whole, resolver, files = _resolved(engine, node, in_place=False)
+        sources = resolver.sources
     itself = None if any(map(engine.tables.virtual.get, files.copies)) else files.statement
     warnings = as_stored(engine, whole, sources) if imputers else []
     said = _policies(engine, sources)
@@ -90,6 +92,7 @@ def blocks(
         return Blocks([], files.copies, warnings, said, itself)
     tables = dict.fromkeys(source.table for source in reads.sources.values() if source.table is not None)
     warnings = [*warnings, *(sentence for table in tables for sentence in undetermined(engine, table))]
+    warnings += unanswered(engine, resolver.passing.unseen) if imputers else []
     check_asking(engine, reads, whole)
     scans = Scans(engine, reads, imputers, base=base)
     making = Making(engine, reads, scans, imputers, base=base, always=always)
@@ -98,12 +101,12 @@ def blocks(
     return Blocks([*scans.blocks(), *nested.found, last], files.copies, warnings, said, itself)
 
 
-def _resolved(engine: DuckDB, node: Tree, *, in_place: bool) -> tuple[Tree, Mapping[int, Source], Files]:
+def _resolved(engine: DuckDB, node: Tree, *, in_place: bool) -> tuple[Tree, Resolver, Files]:
     """A statement whose names are told, what they mean, and the files that it reads."""
     files, known = Files(engine, node, in_place=in_place), catalog(engine)
     resolver = Resolver(replace(known, meant=lambda path, within: files.meant(path, within, known.meant)))
     whole = resolver.statement(files.statement).node
-    return whole, resolver.sources, files
+    return whole, resolver, files
 
 
 def _policies(engine: DuckDB, sources: Mapping[int, Source]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """What asks about missingness, and so reads what is stored: IS NULL, COALESCE, and functions of our own."""
 
-from imputedb.sql.ast import Tree, is_missing, is_reference, rewrite
+from imputedb.sql.ast import Tree, expressions, is_missing, is_reference, rewrite
 
 IMPUTED, COUNT_OBSERVED = "imputed", "count_observed"
 
@@ -40,6 +40,22 @@ def asks(node: Tree) -> bool:
         return _is_null(node["left"]) or _is_null(node["right"])
     asking = node["class"] == "FUNCTION" and str(node["function_name"]).lower() in _ASKING_FUNCTIONS
     return asking or node["type"] in _ASKING_OPERATORS
+
+
+def asks_of_elements(node: Tree) -> bool:
+    """Whether a call asks, in a lambda, about the missingness of what it gives to it: the elements of a list."""
+    lambdas = [one["expression"] for one in node["arguments"] if one["expression"]["class"] == "LAMBDA"]
+    return any(names_in(one["lhs"]) & _asked(one["expr"]) for one in lambdas)
+
+
+def _asked(tree: Tree) -> set[str]:
+    """The names without a table that an expression asks about."""
+    return {name for node in expressions(tree) if asks(node) for name in names_in(node)}
+
+
+def names_in(tree: Tree) -> set[str]:
+    """The first names of all references in an expression, in lower case."""
+    return {str(node["column_names"][0]).lower() for node in expressions(tree) if is_reference(node)}
 
 
 def _is_null(tree: Tree) -> bool:

@@ -5,14 +5,17 @@ its missingness is asked about, the name's place in the path), and an item of FR
 star is written out wherever the columns are known; otherwise it has the numbers of the sources it `reads_all` of.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, assert_never
 
 from imputedb.algebra.relation import Table
 from imputedb.sql import ast as t
 from imputedb.sql import derivation
+from imputedb.sql.asked import asked_columns, asked_keys, grouped
 from imputedb.sql.ast import Tree, expressions, is_reference, parts, reference, rewrite, without_place
-from imputedb.sql.missingness import asks
+from imputedb.sql.by_name import alias_of, can_be_reordered, reorder, state_names, united
+from imputedb.sql.missingness import asks, asks_of_elements
+from imputedb.sql.passing import Passing, is_by_values
 from imputedb.sql.scope import Catalog, Ctes, Definition, Frame, Source, Viewed, found_in, renamed, starred, told_apart
 from imputedb.sql.subqueries import standing
 
@@ -21,8 +24,6 @@ _NAMING = {"struct_pack"}
 
 _ASKED = ("children", "arguments", "left", "right")
 
-_PASSING_MODIFIERS = {"ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER"}
-
 
 class Resolver:
     """Resolves the names of one statement; `sources` are all it has met, by number."""
@@ -30,6 +31,7 @@ class Resolver:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self.sources: dict[int, Source] = {}
+        self.passing = Passing(self.sources, catalog, self._told)
         self._reached: list[int] = []
         self._explicit = False
         self._within: object = None  # the view whose query is being resolved
@@ -80,7 +82,7 @@ class Resolver:
             found.columns = None if shown is None else tuple(shown)
         else:
             found.columns = tuple(told_apart(found.columns))
-            _name(found.node, found.columns)
+            state_names(found.node, found.columns)
         return found
 
     def _set_operation(self, node: Tree, parent: Frame | None, ctes: Ctes) -> Definition:
@@ -89,19 +91,20 @@ class Resolver:
         if "BY_NAME" in node["setop_type"]:
             for child in children:
                 if child.columns is not None:
-                    _name(child.node, child.columns)
-            columns = _united([child.columns for child in children])
-            if columns is not None and all(map(_can_be_reordered, children)):
+                    state_names(child.node, child.columns)
+            columns = united([child.columns for child in children])
+            if columns is not None and all(map(can_be_reordered, children)):
                 for child in children:
-                    _reorder(child, columns)
+                    reorder(child, columns)
                 node = {**node, "setop_type": "UNION"}
+            elif columns is not None:
+                node = {**node, "united": list(columns)}
             written = node["children"][:1]  # the others' items stand elsewhere in the whole
         else:
             written = node["children"]
         modifiers = [self._by_place(modifier, written, children) for modifier in node["modifiers"]]
         done = {**node, "children": [child.node for child in children], "modifiers": modifiers}
-        united = node["setop_type"] == "UNION" and node["setop_all"]
-        return Definition(done, columns, parts=tuple(children) if united else ())
+        return Definition(done, columns, children=tuple(children))
 
     def _by_place(self, modifier: Tree, written: Sequence[Tree], children: Sequence[Definition]) -> Tree:
         """ORDER BY of a set operation, whose keys may be written as an item of one of its queries: its place."""
@@ -136,37 +139,44 @@ class Resolver:
         itself = Definition({}, columns, closed=False)
         right = self._query(node["right"], parent, {**ctes, node["cte_name"].lower(): itself})
         self._reached[reached:] = [number for number in self._reached[reached:] if number >= 0]
-        return Definition({**node, "left": left.node, "right": right.node}, columns)
+        return Definition({**node, "left": left.node, "right": right.node}, columns, children=(left, right))
 
     def _select(self, node: Tree, parent: Frame | None, ctes: Ctes) -> Definition:
         frame = Frame(parent)
         source = self._from(node["from_table"], frame, ctes)
-        frame.aliases = {str(item["alias"]).lower() for item in node["select_list"] if item.get("alias")}
+        frame.aliases = {str(item["alias"]).lower(): None for item in node["select_list"] if item.get("alias")}
 
         def bound(tree: Any) -> Any:
             return self._expression(tree, frame, ctes)
 
-        shown = [(part, item) for item in node["select_list"] for part in self._items(item, frame, ctes)]
-        items = [part for part, _ in shown]
-        done = {
+        shown = []
+        for item in node["select_list"]:
+            shown += [(part, item) for part in self._items(item, frame, ctes)]
+            if item.get("alias"):
+                frame.aliases[str(item["alias"]).lower()] = shown[-1][0]
+        items, where = [part for part, _ in shown], node["where_clause"]
+        done: Tree = {
             **node,
             "from_table": source,
             "select_list": items,
-            **{key: bound(node[key]) for key in ("where_clause", "group_expressions", "qualify")},
+            "where_clause": bound(t.all_of(asked_columns(where, frame, self._catalog) or [where]) if where else where),
+            **{key: bound(node[key]) for key in ("group_expressions", "qualify")},
             "having": self._expression(node["having"], frame, ctes, self._answers(items)),
             "modifiers": [self._modifier(modifier, frame, ctes) for modifier in node["modifiers"]],
         }
+        done = asked_keys(done, self.passing, self._aggregates) if grouped(done) else done
+        items = done["select_list"]
         columns = (
             None if any(_spreads(item, self._catalog.multiplying) for item in items) else tuple(self._titles(shown))
         )
-        return Definition(done, columns, self._passed(done, items, columns))
+        return Definition(dict(done), columns, by_row=self._is_by_row(done, items))
 
     def _titles(self, shown: Sequence[tuple[Tree, Tree]]) -> Iterator[str]:
         """The names of items of a select list, those without one as DuckDB names what was written."""
-        unnamed = [written for part, written in shown if not _alias_of(part)]
+        unnamed = [written for part, written in shown if not alias_of(part)]
         texts = iter(self._catalog.titles(unnamed) if unnamed else ())
         for part, _ in shown:
-            yield _alias_of(part) or next(texts)
+            yield alias_of(part) or next(texts)
 
     def _modifier(self, modifier: Tree, frame: Frame, ctes: Ctes) -> Tree:
         """ORDER BY, LIMIT or DISTINCT; a name that is an output's means the output, a star all of them."""
@@ -186,14 +196,10 @@ class Resolver:
         found: Tree = self._expression(modifier, frame, ctes)
         return found
 
-    def _passed(self, node: Tree, items: Sequence[Tree], columns: Sequence[str] | None) -> dict[str, Tree]:
-        """The columns that come out as they go in, row by row."""
-        grouped = node["group_expressions"] or node["having"] or node["aggregate_handling"] == "FORCE_AGGREGATES"
-        others = {modifier["type"] for modifier in node["modifiers"]} - _PASSING_MODIFIERS
-        if columns is None or grouped or others or any(self._aggregates(item) for item in items):
-            return {}
-        pairs = zip(told_apart(columns), items, strict=True)
-        return {name.lower(): item for name, item in pairs if "origin" in item and _is_whole(item)}
+    def _is_by_row(self, node: Tree, items: Sequence[Tree]) -> bool:
+        """Whether a query gives its outputs row by row: to each row that it shows belongs one of its FROM."""
+        others = node["having"] or any(is_by_values(modifier) for modifier in node["modifiers"])
+        return not (grouped(node) or others or any(self._aggregates(item) for item in items))
 
     def _answers(self, items: Sequence[Tree]) -> frozenset[str]:
         """The aliases of aggregates, which HAVING means by their names rather than columns."""
@@ -225,6 +231,7 @@ class Resolver:
             case "PIVOT":
                 inside = Frame(frame.parent)
                 source = self._from(node["source"], inside, ctes)
+                self.passing.note_names([node["aggregates"], node["pivots"]], inside.sources, "PIVOT")
                 everything = {"reads_all": [found.number for found in inside.sources]}
                 return self._added({**node, "source": source, **everything}, frame, self._catalog.described(node))
             case "EMPTY":
@@ -284,6 +291,7 @@ class Resolver:
         alias = node["alias"] or (node["table_name"] if node["type"] == "BASE_TABLE" else "")
         source = Source(number, alias, names, table, definition)
         source.virtual = self._catalog.virtual(table) if table else frozenset()
+        source.item = {} if table or definition else node
         self.sources[number] = source
         frame.sources.append(source)
         return {**node, "number": number}
@@ -322,6 +330,9 @@ class Resolver:
     def _items(self, item: Tree, frame: Frame, ctes: Ctes) -> Iterator[Tree]:
         """What an item of the select list stands for: a star for every column it shows."""
         plain = item["class"] == "STAR" and not (item["columns"] or item["expr"])
+        if not plain and (several := asked_columns(item, frame, self._catalog)) is not None:
+            yield from (self._expression(one, frame, ctes) for one in several)
+            return
         only = str(item.get("relation_name", "")).lower()
         of_struct = only and all(source.alias.lower() != only for source in frame.sources)
         unknown = of_struct or not frame.known or (frame.outer and frame.merged)
@@ -357,24 +368,41 @@ class Resolver:
                     return {**node, "expr": below(node["expr"], names=local | names)}
                 case "SUBQUERY":
                     inside = self._query(node["subquery"]["node"], frame, ctes)
+                    self._ask_inside(node, inside, stored=stored)
                     child = below(node["child"]) if node.get("child") else None
                     return {**node, "subquery": {**node["subquery"], "node": inside.node}, "child": child}
                 case "STAR":
                     inner = {key: below(value) for key, value in node.items() if key in ("expr", "replace_list")}
+                    self._note_all(frame, stored=stored)
                     return {**node, **inner, "reads_all": [source.number for source in frame.sources]}
-            if not stored and asks(node):
-                around, self._explicit = self._explicit, bool(node.get("asks"))
-                asking = {k: below(v, asks=True) if k in _ASKED else v for k, v in node.items()}
-                self._explicit = around
-                return asking
             if (stored or local) and self._computes(node):
                 return {
                     k: below(v, asks=False, names=frozenset()) if isinstance(v, (list, dict)) else v
                     for k, v in node.items()
                 }
-            return None
+            return None if stored else self._asking(node, below)
 
         return rewrite(tree, change)
+
+    def _asking(self, node: Tree, below: Callable[..., Any]) -> Tree | None:
+        """A node that asks about missingness, whose arguments are what is stored; None where it does not."""
+        if node["class"] == "FUNCTION" and asks_of_elements(node):
+            given = [(one, one["expression"]["class"] != "LAMBDA") for one in node["arguments"]]
+            told = [{**one, "expression": below(one["expression"], asks=asked)} for one, asked in given]
+            return {**node, "arguments": told}
+        if not asks(node):
+            return None
+        around, self._explicit = self._explicit, bool(node.get("asks"))
+        asking = {k: below(v, asks=True) if k in _ASKED else v for k, v in node.items()}
+        self._explicit = around
+        return asking
+
+    def _ask_inside(self, node: Tree, inside: Definition, *, stored: bool) -> None:
+        """Puts a question about a query's one value to what is stored; of rows that it looks up, only IMPUTED does."""
+        passed_on = stored and inside.by_row and node["subquery_type"] == "SCALAR"
+        if passed_on and (self._explicit or inside.node["from_table"]["type"] == "EMPTY"):
+            items = inside.node["select_list"]
+            items[:] = [self.passing.asked(item, explicit=self._explicit) for item in items]
 
     def _computes(self, node: Tree) -> bool:
         """Whether a node examines its arguments: an aggregate or a window answers, it passes no missingness on."""
@@ -396,13 +424,27 @@ class Resolver:
                 source, name, place = found
                 return self._told(node, source, name, stored=stored, place=place)
             if len(path) == 1 and path[0].lower() in around.aliases:
-                return node
+                return self._alias(node, around.aliases[path[0].lower()], stored=stored)
             row = next((s for s in around.sources if len(path) == 1 and s.alias.lower() == path[0].lower()), None)
             if row is not None:
                 self._reached.append(row.number)
                 return {**node, "reads_all": [row.number]}
             around = around.parent
+        for source in frame.sources:
+            if stored and source.names is None:
+                self.passing.note(source, path[-1])
         return node
+
+    def _note_all(self, frame: Frame, *, stored: bool) -> None:
+        """Notes what a star, whose columns only DuckDB tells, asks about."""
+        for source in frame.sources if stored else ():
+            for name in source.names or ():
+                self.passing.note(source, (source.column(name) or (name, name))[1])
+
+    def _alias(self, node: Tree, meant: Tree | None, *, stored: bool) -> Tree:
+        """The name of an output, or what it stands for over what is stored where it is asked about."""
+        asked = self.passing.asked(meant, explicit=self._explicit) if stored and meant is not None else meant
+        return node if asked is meant or asked is None else {**asked, "alias": node.get("alias", "")}
 
     def _placed(self, node: Tree, frame: Frame, *, stored: bool) -> Tree:
         """A column by its place among all in FROM, such as `#1`; as it stands where a join has merged some."""
@@ -423,7 +465,7 @@ class Resolver:
         stored = stored and (self._explicit or not source.nullable)  # there NULL says that nothing matched
         if not stored or source.table is not None:
             return {**node, "origin": [source.number, own, stored, place]}
-        extra = self._passed_stored(source.definition, own)
+        extra = self.passing.extra(source, own, explicit=self._explicit)
         if extra is None:
             return {**node, "origin": [source.number, own, False, place]}
         path = [*node["column_names"][:place], extra, *node["column_names"][place + 1 :]]
@@ -442,96 +484,7 @@ class Resolver:
 
         meant = {part: told(part, stored=False) for part in derivation.references(expression)}
         value = t.coalesce(told(own, stored=True), derivation.with_columns(expression, meant))
-        return {**value, "alias": node.get("alias", "")}
-
-    def _passed_stored(self, definition: Definition | None, column: str) -> str | None:
-        """The column of a nested query that has another one's stored values; None where it computes them anew."""
-        if definition is None or definition.columns is None:
-            return None
-        name, place = f"{column} (stored)", [one.lower() for one in definition.columns].index(column.lower())
-        if not self._passes(definition, place):
-            return None
-        if name not in definition.columns:
-            self._pass(definition, place, name)
-        return name
-
-    def _passes(self, definition: Definition, place: int) -> bool:
-        """Whether an output of a query has stored values: of UNION ALL, whether one part's has, beside any others."""
-        if definition.parts:
-            can = all(self._passes(part, place) or _is_plain(part, place) for part in definition.parts)
-            return can and any(self._passes(part, place) for part in definition.parts)
-        item = definition.passed(place)
-        return item is not None and (self._explicit or not self.sources[item["origin"][0]].nullable)
-
-    def _pass(self, definition: Definition, place: int, name: str) -> None:
-        """Adds an output with the stored values of another; of a part that computes its own, with those."""
-        for part in definition.parts:
-            self._pass(part, place, name)
-        if not definition.parts:
-            added = definition.node["select_list"][place]
-            if self._passes(definition, place):
-                item = definition.passed(place)
-                assert item
-                number, own, _, at = item["origin"]
-                added = self._told({**item, "alias": ""}, self.sources[number], own, stored=True, place=at)
-            definition.node["select_list"].append({**added, "alias": name})
-        assert definition.columns is not None
-        definition.columns = (*definition.columns, name)
-
-
-def _united(every: Sequence[tuple[str, ...] | None]) -> tuple[str, ...] | None:
-    """The columns of a UNION BY NAME: those of the first query, and of each further one those that are new."""
-    found: dict[str, str] = {}
-    for columns in every:
-        if columns is None:
-            return None
-        for name in columns:
-            found.setdefault(name.lower(), name)
-    return tuple(found.values())
-
-
-def _can_be_reordered(found: Definition) -> bool:
-    """Whether the columns of a query may stand in another order: they have different names, and no key is a place."""
-    columns = found.columns or ()
-    return len(columns) == len({name.lower() for name in columns}) and _has_no_places(found)
-
-
-def _has_no_places(found: Definition) -> bool:
-    node = found.node
-    keys = [one["expression"] for modifier in node["modifiers"] for one in modifier.get("orders", ())]
-    if any(key["class"] in ("CONSTANT", "STAR") for key in [*keys, *node.get("group_expressions", ())]):
-        return False
-    if found.parts:
-        return all(map(_has_no_places, found.parts))
-    return node["type"] == "SELECT_NODE" and len(node["select_list"]) == len(found.columns or ())
-
-
-def _reorder(found: Definition, columns: Sequence[str]) -> None:
-    """Puts the columns of a query of UNION BY NAME into the order of the whole, NULL where it has none of a name."""
-    own = [name.lower() for name in found.columns or ()]
-    _placed(found, [own.index(name.lower()) if name.lower() in own else None for name in columns], columns)
-
-
-def _placed(found: Definition, places: Sequence[int | None], columns: Sequence[str]) -> None:
-    own = found.columns or ()
-    taken = {name.lower() for name in own}
-    absent = [f"{name} (none)" if name.lower() in taken else name for name in columns]
-    for part in found.parts:
-        _placed(part, places, columns)
-    if not found.parts:
-        items = found.node["select_list"]
-        found.node["select_list"] = [
-            t.named(t.literal(None), name) if place is None else items[place]
-            for place, name in zip(places, absent, strict=True)
-        ]
-    found.columns = tuple(name if place is None else own[place] for place, name in zip(places, absent, strict=True))
-
-
-def _is_plain(part: Definition, place: int) -> bool:
-    """Whether an output of a SELECT can be written twice."""
-    if part.columns is None or part.node["type"] != "SELECT_NODE":
-        return False
-    return all(node["class"] != "SUBQUERY" for node in expressions(part.node["select_list"][place]))
+        return {**value, "alias": node.get("alias", ""), "derives": True}
 
 
 def _by_path(node: Tree, table: Table) -> Tree:
@@ -562,11 +515,6 @@ def _having(name: str, sources: Sequence[Source], frame: Frame) -> list[Source]:
     return merged or [source for source in sources if source.column(name)][:1]
 
 
-def _alias_of(item: Tree) -> str:
-    """The name that an item of a select list states; empty where it states none."""
-    return str(item.get("alias") or (item["column_names"][-1] if is_reference(item) else ""))
-
-
 def _spreads(item: Tree, multiplying: frozenset[str]) -> bool:
     """Whether an item of a select list may give several columns: COLUMNS(...), or a struct that is unnested."""
     if item["class"] == "FUNCTION" and str(item["function_name"]).lower() in multiplying:
@@ -574,18 +522,6 @@ def _spreads(item: Tree, multiplying: frozenset[str]) -> bool:
     if item["class"] == "SUBQUERY":
         return False
     return item["class"] == "STAR" or any(_spreads(part, multiplying) for part in parts(item))
-
-
-def _name(node: Tree, columns: Sequence[str]) -> None:
-    """States the names of the columns in the query itself, so that they stay when what they name is rewritten."""
-    if node["type"] == "SET_OPERATION_NODE" and "BY_NAME" not in node["setop_type"]:
-        _name(node["children"][0], columns)
-    if node["type"] == "SELECT_NODE":
-        items = node["select_list"]
-        same = [_alias_of(item) == name for item, name in zip(items, columns, strict=True)]
-        items[:] = [
-            item if kept else {**item, "alias": name} for item, name, kept in zip(items, columns, same, strict=True)
-        ]
 
 
 def _selects(nodes: Sequence[Tree]) -> Iterator[Tree]:

@@ -1,7 +1,7 @@
 """What the names of a statement can mean: tables, nested queries, and the frames in which they are looked up."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from imputedb.algebra.relation import Table
@@ -10,24 +10,44 @@ from imputedb.sql.ast import Tree
 
 @dataclass(slots=True)
 class Definition:
-    """A nested query: its tree, the names of its columns (None: nobody knows), and those that it only passes on.
+    """A nested query.
 
-    Of a query of WITH, `entry` is its place there, resolved. Of UNION ALL, `parts` are the queries whose rows it passes
-    on.
+    Attributes:
+        node: its tree.
+        columns: their names; None: nobody knows.
+        closed: whether it reads nothing of the queries around it.
+        entry: of a query of WITH, its place there, resolved.
+        by_row: whether to each row that it shows belongs one of its FROM.
+        children: of a set operation, or a recursive query, the queries that it puts together.
+        extra: the outputs that were added with the stored values of others, by the place of these, and whether they
+            were asked for by IMPUTED.
+        passes: whether an output can be added so, by the same.
     """
 
     node: dict[str, Any]
     columns: tuple[str, ...] | None
-    passes: dict[str, Tree] = field(default_factory=dict)
     closed: bool = True
     entry: Tree | None = None
-    parts: "tuple[Definition, ...]" = ()
+    by_row: bool = False
+    children: "tuple[Definition, ...]" = ()
+    extra: dict[tuple[int, bool], str] = field(default_factory=dict)
+    passes: dict[tuple[int, bool], bool] = field(default_factory=dict)
 
-    def passed(self, place: int) -> Tree | None:
-        """The column of a source that an output, by its place, passes on; None where it computes something."""
-        if self.columns is None or place >= len(self.columns):
-            return None
-        return self.passes.get(tuple(told_apart(self.columns))[place].lower())
+    @property
+    def parts(self) -> "tuple[Definition, ...]":
+        """Of UNION ALL, the queries whose rows it passes on."""
+        united = str(self.node.get("setop_type", "")).startswith("UNION") and self.node["setop_all"]
+        return self.children if united else ()
+
+    def place(self, column: str) -> int | None:
+        """The place of an output by its name."""
+        names = [one.lower() for one in self.columns or ()]
+        return names.index(column.lower()) if column.lower() in names else None
+
+    def item(self, place: int) -> Tree | None:
+        """What a SELECT gives at a place; None where items and columns are not the same in number."""
+        items = self.node.get("select_list", ())
+        return items[place] if len(items) == len(self.columns or ()) else None
 
 
 @dataclass(slots=True)
@@ -40,6 +60,7 @@ class Source:
         visible: whether a star shows it, which it does not of the right side of a SEMI or ANTI JOIN.
         nullable: whether an outer join may put NULLs in place of its rows.
         virtual: columns that a star does not show.
+        item: of what is neither a table nor a query, the item of FROM itself.
     """
 
     number: int
@@ -50,6 +71,7 @@ class Source:
     visible: bool = True
     nullable: bool = False
     virtual: frozenset[str] = frozenset()
+    item: Tree = field(default_factory=dict)
     _spelled: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
 
     def column(self, name: str) -> tuple[str, str] | None:
@@ -61,14 +83,14 @@ class Source:
 
 @dataclass(slots=True)
 class Frame:
-    """The sources of one block, those of the blocks around it behind it."""
+    """The sources of one block, those of the blocks around it behind it; what its outputs' names stand for so far."""
 
     parent: "Frame | None"
     sources: list[Source] = field(default_factory=list)
     merged: dict[str, list[Source]] = field(default_factory=dict)
     hidden: set[tuple[int, str]] = field(default_factory=set)
     outer: bool = False
-    aliases: set[str] = field(default_factory=set)
+    aliases: dict[str, Tree | None] = field(default_factory=dict)
 
     @property
     def known(self) -> bool:
@@ -97,6 +119,7 @@ class Catalog:
         titles: the names that the engine gives to expressions without one.
         aggregates: names of aggregate functions.
         multiplying: names of functions that give any number of rows for one, and may give several columns.
+        single: names of functions that must be called once a row, where the statement says so.
         derived: the columns of a table that are computed from others, each as an expression of these by bare names.
     """
 
@@ -107,6 +130,7 @@ class Catalog:
     titles: Callable[[Sequence[Tree]], Sequence[str]]
     aggregates: frozenset[str]
     multiplying: frozenset[str]
+    single: frozenset[str]
     derived: Callable[[Table], Mapping[str, Tree]]
 
 
@@ -117,10 +141,7 @@ def renamed(found: Definition, aliases: Sequence[str]) -> Definition:
     """A nested query with other names for its first columns."""
     if not aliases or found.columns is None:
         return found
-    columns = tuple(told_apart([*aliases, *found.columns[len(aliases) :]]))
-    by_own = {own.lower(): shown for shown, own in zip(columns, found.columns, strict=True)}
-    passes = {by_own[name].lower(): item for name, item in found.passes.items() if name in by_own}
-    return Definition(found.node, columns, passes, found.closed, found.entry, found.parts)
+    return replace(found, columns=tuple(told_apart([*aliases, *found.columns[len(aliases) :]])))
 
 
 def found_in(path: Sequence[str], frame: Frame) -> tuple[Source, str, int] | list[Source] | None:

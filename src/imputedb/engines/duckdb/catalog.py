@@ -35,6 +35,7 @@ def catalog(engine: DuckDB) -> Catalog:
         lambda trees: parse.titles(engine.connection, trees),
         engine.functions.aggregates,
         multiplying(engine),
+        functions(engine).single,
         lambda table: _derived(engine, table),
     )
 

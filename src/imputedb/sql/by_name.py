@@ -1,0 +1,72 @@
+"""Columns by their names: those of UNION BY NAME put into one order, and names stated in the queries themselves."""
+
+from collections.abc import Sequence
+
+from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree, is_reference
+from imputedb.sql.scope import Definition
+
+
+def united(every: Sequence[tuple[str, ...] | None]) -> tuple[str, ...] | None:
+    """The columns of a UNION BY NAME: those of the first query, and of each further one those that are new."""
+    found: dict[str, str] = {}
+    for columns in every:
+        if columns is None:
+            return None
+        for name in columns:
+            found.setdefault(name.lower(), name)
+    return tuple(found.values())
+
+
+def can_be_reordered(found: Definition) -> bool:
+    """Whether the columns of a query may stand in another order: they have different names, and no key is a place."""
+    columns = found.columns or ()
+    return len(columns) == len({name.lower() for name in columns}) and _has_no_places(found)
+
+
+def _has_no_places(found: Definition) -> bool:
+    node = found.node
+    keys = [one["expression"] for modifier in node["modifiers"] for one in modifier.get("orders", ())]
+    if any(key["class"] in ("CONSTANT", "STAR") for key in [*keys, *node.get("group_expressions", ())]):
+        return False
+    if found.parts:
+        return all(map(_has_no_places, found.parts))
+    return node["type"] == "SELECT_NODE" and len(node["select_list"]) == len(found.columns or ())
+
+
+def reorder(found: Definition, columns: Sequence[str]) -> None:
+    """Puts the columns of a query of UNION BY NAME into the order of the whole, NULL where it has none of a name."""
+    own = [name.lower() for name in found.columns or ()]
+    _placed(found, [own.index(name.lower()) if name.lower() in own else None for name in columns], columns)
+
+
+def _placed(found: Definition, places: Sequence[int | None], columns: Sequence[str]) -> None:
+    own = found.columns or ()
+    taken = {name.lower() for name in own}
+    absent = [f"{name} (none)" if name.lower() in taken else name for name in columns]
+    for part in found.parts:
+        _placed(part, places, columns)
+    if not found.parts:
+        items = found.node["select_list"]
+        found.node["select_list"] = [
+            t.named(t.literal(None), name) if place is None else items[place]
+            for place, name in zip(places, absent, strict=True)
+        ]
+    found.columns = tuple(name if place is None else own[place] for place, name in zip(places, absent, strict=True))
+
+
+def state_names(node: Tree, columns: Sequence[str]) -> None:
+    """States the names of the columns in the query itself, so that they stay when what they name is rewritten."""
+    if node["type"] == "SET_OPERATION_NODE" and "BY_NAME" not in node["setop_type"]:
+        state_names(node["children"][0], columns)
+    if node["type"] == "SELECT_NODE":
+        items = node["select_list"]
+        same = [alias_of(item) == name for item, name in zip(items, columns, strict=True)]
+        items[:] = [
+            item if kept else {**item, "alias": name} for item, name, kept in zip(items, columns, same, strict=True)
+        ]
+
+
+def alias_of(item: Tree) -> str:
+    """The name that an item of a select list states; empty where it states none."""
+    return str(item.get("alias") or (item["column_names"][-1] if is_reference(item) else ""))

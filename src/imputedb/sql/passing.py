@@ -1,0 +1,304 @@
+"""Questions about missingness that reach into nested queries: outputs with the stored values of other outputs."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from imputedb.algebra.relation import Table
+from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree, expressions, rewrite
+from imputedb.sql.flatten import mentions
+from imputedb.sql.missingness import asks, names_in
+from imputedb.sql.scope import Catalog, Definition, Source
+
+Told = Callable[..., Tree]
+"""A reference to a column of a source, told where it comes from."""
+
+Seen = set[tuple[int, int]]
+"""The outputs of queries that were looked at, each by the identity of its query and its place."""
+
+_ONCE = "unnest, random or the like"
+
+_PASSING_MODIFIERS = {"ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER"}
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A question that is put to completed values, because what is stored of them cannot be passed on.
+
+    Attributes:
+        column: that is asked about, as it is called where it is asked.
+        where: what has put rows together, in SQL's words.
+        behind: the columns of tables whose values it shows.
+    """
+
+    column: str
+    where: str
+    behind: frozenset[tuple[Table, str]]
+
+
+class Passing:
+    """Passes on stored values to the questions of one statement; `unseen` are the questions for which there are none.
+
+    Args:
+        sources: of the statement, by number.
+        catalog: what names mean.
+        told: tells a reference where it comes from.
+    """
+
+    def __init__(self, sources: Mapping[int, Source], catalog: Catalog, told: Told) -> None:
+        self.unseen: dict[Unseen, None] = {}
+        self._sources = sources
+        self._catalog = catalog
+        self._told = told
+
+    def extra(self, source: Source, own: str, *, explicit: bool) -> str | None:
+        """The output of a query with the stored values of another; None where it has none.
+
+        Args:
+            source: that the query stands behind.
+            own: the query's own name of the output that is asked about.
+            explicit: whether IMPUTED or COUNT_OBSERVED asks, to which an outer join's NULLs are none.
+        """
+        definition = source.definition
+        place = definition.place(own) if definition else None
+        if definition is None or place is None:
+            self.note(source, own)
+            return None
+        if (place, explicit) not in definition.extra:
+            if not self._passes(definition, place, explicit):
+                self.note(source, own)
+                return None
+            shown = own.rsplit(" (stored)", 1)[0]
+            name, count = f"{shown} (stored)", 1
+            while name.lower() in _names(definition):
+                name, count = f"{shown} (stored {count})", count + 1
+            self._pass(definition, place, name, explicit)
+            definition.extra[place, explicit] = name
+        return definition.extra[place, explicit]
+
+    def stored(self, tree: Any, *, explicit: bool) -> Any:
+        """An expression over what is stored; what aggregates, windows and queries in it give stays as it is."""
+
+        def change(node: Tree) -> Tree | None:
+            if node.get("derives"):
+                return {**node["children"][0], "alias": node.get("alias", "")}
+            if node["class"] in ("SUBQUERY", "WINDOW") or self._is_aggregate(node):
+                return node
+            if not self._changes(node, explicit):
+                self._note_reference(node)
+                return None
+            number, _, _, place = node["origin"]
+            bare = {key: part for key, part in node.items() if key != "origin"}
+            return self._told(bare, self._sources[number], node["column_names"][place], stored=True, place=place)
+
+        return rewrite(tree, change)
+
+    def asked(self, tree: Tree, *, explicit: bool) -> Tree:
+        """An expression that is asked about: over what is stored, or as it is where that cannot be."""
+        if self.can_be_stored(tree, explicit=explicit):
+            found: Tree = self.stored(tree, explicit=explicit)
+            return found
+        for node in self.by_row(tree):
+            self._note_reference(node)
+        return tree
+
+    def _note_reference(self, node: Tree) -> None:
+        if "origin" in node and not node["origin"][2] and not self._sources[node["origin"][0]].nullable:
+            source = self._sources[node["origin"][0]]
+            self.note(source, node["origin"][1], _ONCE if source.table else "")
+
+    def completed(self, tree: Tree) -> Tree:
+        """An expression over completed values, whatever in it asks about what is stored."""
+
+        def change(node: Tree) -> Tree | None:
+            if "origin" not in node:
+                return None
+            number, own, stored, place = node["origin"]
+            source, bare = self._sources[number], {key: part for key, part in node.items() if key != "origin"}
+            if stored:
+                return self._told(bare, source, node["column_names"][place], stored=False, place=place)
+            definition = source.definition
+            added = {name: at for (at, _), name in definition.extra.items()} if definition else {}
+            if own not in added or definition is None or definition.columns is None:
+                return None
+            shown = definition.columns[added[own]]
+            path = [*node["column_names"][:place], shown, *node["column_names"][place + 1 :]]
+            return {**node, "column_names": path, "origin": [number, shown, False, place]}
+
+        found: Tree = rewrite(tree, change)
+        return found
+
+    def can_be_stored(self, tree: Tree, *, explicit: bool) -> bool:
+        """Whether an expression has another value over what is stored, and may be written a second time."""
+        if tree["class"] == "STAR" or mentions(tree, self._catalog.single):
+            return False
+        return any(node.get("derives") or self._changes(node, explicit) for node in self.by_row(tree))
+
+    def note(self, source: Source, own: str, where: str = "") -> None:
+        """Notes that a question about a column of a source sees completed values."""
+        behind = frozenset(self._behind(source, own, set()))
+        if behind:
+            self.unseen[Unseen(own, where or _where(source), behind)] = None
+
+    def note_names(self, tree: Any, sources: Sequence[Source], where: str) -> None:
+        """Notes the same of the questions in expressions whose names are not told yet."""
+        names = {str(name) for node in expressions(tree) if asks(node) for name in names_in(node)}
+        for source, name in ((source, name) for source in sources for name in sorted(names)):
+            found = source.column(name)
+            if found:
+                self.note(source, found[1], where)
+
+    def note_expression(self, tree: Tree, where: str) -> None:
+        """Notes that a question about an expression sees completed values."""
+        behind = frozenset(self._behind_expressions(self.by_row(tree), set()))
+        if behind:
+            named = t.is_reference(tree) and str(tree["column_names"][-1])
+            self.unseen[Unseen(named or str(tree.get("alias") or "an expression"), where, behind)] = None
+
+    def by_row(self, tree: Tree) -> Iterator[Tree]:
+        """The expressions in one that are computed row by row."""
+        if tree["class"] in ("SUBQUERY", "WINDOW") or self._is_aggregate(tree):
+            return
+        yield tree
+        for part in t.parts(tree):
+            yield from self.by_row(part)
+
+    def _is_aggregate(self, node: Tree) -> bool:
+        is_function = node["class"] == "FUNCTION" and not node.get("asks")
+        return is_function and str(node["function_name"]).lower() in self._catalog.aggregates
+
+    def _changes(self, node: Tree, explicit: bool) -> bool:
+        """Whether a node is a column of which another value may be stored."""
+        if "origin" not in node or node["origin"][2]:
+            return False
+        number, own, _, _ = node["origin"]
+        source = self._sources[number]
+        if source.nullable and not explicit:  # there NULL says that nothing matched
+            return False
+        if source.table is not None:
+            return True
+        place = source.definition.place(own) if source.definition else None
+        return place is not None and self._passes(source.definition, place, explicit)
+
+    def _passes(self, definition: Definition | None, place: int, explicit: bool) -> bool:
+        """Whether an output of a query has stored values: of UNION ALL, whether one part's has, beside any others."""
+        if definition is None:
+            return False
+        if (place, explicit) not in definition.passes:
+            definition.passes[place, explicit] = self._can_pass(definition, place, explicit)
+        return definition.passes[place, explicit]
+
+    def _can_pass(self, definition: Definition, place: int, explicit: bool) -> bool:
+        if definition.parts:
+            placed = list(_placed(definition, place))
+            can = all(self._passes(part, at, explicit) or _is_plain(part, at) for part, at in placed)
+            return can and any(self._passes(part, at, explicit) for part, at in placed)
+        item = definition.item(place) if definition.by_row else None
+        return item is not None and self.can_be_stored(item, explicit=explicit)
+
+    def _pass(self, definition: Definition, place: int, name: str, explicit: bool) -> None:
+        """Adds an output with the stored values of another; of a part that computes its own, with those."""
+        for part, at in _placed(definition, place):
+            self._pass(part, at, name, explicit)
+        if not definition.parts:
+            added = definition.node["select_list"][place]
+            if self._passes(definition, place, explicit):
+                added = self.stored(added, explicit=explicit)
+            else:
+                self._note_item(definition, place, name)
+            definition.node["select_list"].append({**added, "alias": name})
+        assert definition.columns is not None
+        if "united" in definition.node:
+            definition.node["united"] = [*definition.node["united"], name]
+        definition.columns = (*definition.columns, name)
+
+    def _note_item(self, definition: Definition, place: int, name: str) -> None:
+        behind = frozenset(self._behind_query(definition, place, set()))
+        if behind:
+            self.unseen[Unseen(name.rsplit(" (stored", 1)[0], _putting_together(definition), behind)] = None
+
+    def _behind(self, source: Source, own: str, seen: Seen) -> Iterator[tuple[Table, str]]:
+        """The columns of tables whose values a column of a source may show."""
+        if source.table is not None:
+            yield source.table, own
+        elif source.definition is None:
+            yield from self._behind_item(source, own, seen)
+        elif (place := source.definition.place(own)) is not None:
+            yield from self._behind_query(source.definition, place, seen)
+
+    def _behind_item(self, source: Source, own: str, seen: Seen) -> Iterator[tuple[Table, str]]:
+        """The same of what is neither a table nor a query; of PIVOT those that it groups by, of UNPIVOT all."""
+        inside = [self._sources[number] for number in source.item.get("reads_all", ())]
+        shown = [(one, by) for one in inside for name, by in (one.names or {}).items() if name.lower() == own.lower()]
+        if not shown and source.item.get("unpivot_names"):
+            shown = [(one, by) for one in inside for by in (one.names or {}).values()]
+        for one, by in shown:
+            yield from self._behind(one, by, seen)
+        if not inside:
+            yield from self._behind_expressions(expressions(source.item), seen)
+
+    def _behind_query(self, definition: Definition, place: int, seen: Seen) -> Iterator[tuple[Table, str]]:
+        if (id(definition), place) in seen:
+            return
+        seen.add((id(definition), place))
+        for child, at in _placed(definition, place):
+            yield from self._behind_query(child, at, seen)
+        item = None if definition.children else definition.item(place)
+        if item is not None:
+            yield from self._behind_expressions(self.by_row(item), seen)
+
+    def _behind_expressions(self, found: Iterator[Tree], seen: Seen) -> Iterator[tuple[Table, str]]:
+        for node in found:
+            if "origin" in node and not node["origin"][2] and not self._sources[node["origin"][0]].nullable:
+                yield from self._behind(self._sources[node["origin"][0]], node["origin"][1], seen)
+
+
+def is_by_values(modifier: Tree) -> bool:
+    """Whether a modifier puts rows together by what they show, as DISTINCT does without ON."""
+    if modifier["type"] == "DISTINCT_MODIFIER":
+        return not modifier["distinct_on_targets"]
+    return modifier["type"] not in _PASSING_MODIFIERS
+
+
+def _placed(definition: Definition, place: int) -> Iterator[tuple[Definition, int]]:
+    """The queries that one puts together, with the place that an output of the whole has in each."""
+    united = definition.node.get("united")
+    for child in definition.children:
+        at = child.place(united[place]) if united else place
+        if at is not None and at < len(child.columns or ()):
+            yield child, at
+
+
+def _names(definition: Definition) -> set[str]:
+    """The names of the outputs of a query and of those that it puts together, in lower case."""
+    found = {name.lower() for name in definition.columns or ()}
+    return found.union(*map(_names, definition.children))
+
+
+def _is_plain(part: Definition, place: int) -> bool:
+    """Whether an output of a SELECT can be written twice."""
+    item = part.item(place)
+    return item is not None and all(node["class"] != "SUBQUERY" for node in expressions(item))
+
+
+def _where(source: Source) -> str:
+    """What keeps a question from what is stored of a source, in SQL's words."""
+    if source.definition is not None:
+        return _putting_together(source.definition)
+    if source.table is not None:
+        return "COLUMNS(...)"
+    return "UNPIVOT" if source.item.get("unpivot_names") else "PIVOT" if source.item.get("pivots") else "a function"
+
+
+def _putting_together(definition: Definition) -> str:
+    """What puts the rows of a query together."""
+    node = definition.node
+    match node.get("type"):
+        case "SET_OPERATION_NODE":
+            return str(node["setop_type"]).replace("_", " ") + (" ALL" if node["setop_all"] else "")
+        case "RECURSIVE_CTE_NODE":
+            return "a recursive query"
+    grouped = node.get("group_expressions") or node.get("aggregate_handling") == "FORCE_AGGREGATES"
+    distinct = any(map(is_by_values, node.get("modifiers", ())))
+    return "GROUP BY" if grouped else "DISTINCT" if distinct else _ONCE
