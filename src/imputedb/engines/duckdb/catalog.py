@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.cache import OF_STRUCTURE
 from imputedb.engines.duckdb import derived
 from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.functions import built_in_macros, standing_for
 from imputedb.engines.duckdb.query_texts import opened, told
 from imputedb.engines.duckdb.resolution import DAMAGED, View, damaged, quoted
 from imputedb.errors import InternalError, QueryError
@@ -123,7 +125,7 @@ def macros(engine: DuckDB, called: Collection[str] = ()) -> dict[str, Tree]:
     known: dict[str, Tree] | None = engine.recall("macros")
     if known is None:
         found = _definitions(engine, called)
-        known = {one.name: _standing_for(engine, one.text) for one in found if not one.internal}
+        known = {one.name: _standing_for(engine, one) for one in found if not one.internal}
         engine.keep("macros", known, tables=OF_STRUCTURE)
     return known
 
@@ -152,8 +154,15 @@ def _with_macros(engine: DuckDB, names: frozenset[str]) -> frozenset[str]:
 
 
 def _calls(engine: DuckDB, defined: _Definition, names: frozenset[str]) -> bool:
+    if defined.internal and defined.text in built_in_macros():
+        return _built_in_calls(defined.text, names)
     text = defined.text.lower()
-    return any(name in text for name in names) and mentions(_standing_for(engine, defined.text), names)
+    return any(name in text for name in names) and mentions(_standing_for(engine, defined), names)
+
+
+@lru_cache(maxsize=1 << 13)
+def _built_in_calls(text: str, names: frozenset[str]) -> bool:
+    return mentions(built_in_macros()[text], names)
 
 
 def written_out(engine: DuckDB, node: Tree) -> Tree:
@@ -213,7 +222,7 @@ def _rows_of(engine: DuckDB, item: Tree) -> _Definition | None:
     if len(named) != 1 or named[0].typed or any(part["class"] in _OPEN for part in t.expressions(given)):
         return None
     further = {one.name for one in _definitions(engine, ()) if not one.scalar and not one.internal}
-    return None if told(_standing_for(engine, named[0].text), further).isdisjoint(named[0].parameters) else named[0]
+    return None if told(_standing_for(engine, named[0]), further).isdisjoint(named[0].parameters) else named[0]
 
 
 def _meant_by(engine: DuckDB, call: Call, known: Sequence[_Definition]) -> Macro | None:
@@ -234,7 +243,7 @@ def has_macro(engine: DuckDB, name: str) -> bool:
 def asking(engine: DuckDB, called: Collection[str]) -> frozenset[str]:
     """Those of some functions that are the user's macros, and ask about the missingness of an argument."""
     found = [one for one in _definitions(engine, called) if one.name in called and not one.internal and one.scalar]
-    return frozenset(one.name for one in found if _asks(_standing_for(engine, one.text), one.parameters))
+    return frozenset(one.name for one in found if _asks(_standing_for(engine, one), one.parameters))
 
 
 def _asks(body: Tree, parameters: Sequence[str]) -> bool:
@@ -286,11 +295,9 @@ def _aggregates(engine: DuckDB, name: str) -> bool:
     )
 
 
-def _standing_for(engine: DuckDB, text: str) -> Tree:
-    try:
-        return parse.parse(engine.connection, text)
-    except QueryError:
-        return parse.parse(engine.connection, f"SELECT {text}")
+def _standing_for(engine: DuckDB, defined: _Definition) -> Tree:
+    known = built_in_macros().get(defined.text) if defined.internal else None
+    return known or standing_for(engine.connection, defined.text)
 
 
 def _meant(engine: DuckDB, path: Sequence[str], within: object) -> Table | Viewed | None:

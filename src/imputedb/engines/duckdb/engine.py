@@ -59,7 +59,7 @@ class DuckDB:
         self.gathering = Gathering(self.session, self.store, self.tables, self.texts)
         self.temporary = Temporary(self.session)
         self.slots = Slots(self.connection)
-        self.functions = functions(self.connection)
+        self.functions = functions()
         self.further_caches: list[Recent[Any, Any]] = []
         self.session.tidying += [self.temporary.tidy, self.slots.tidy]
         self.session.undone = lambda: self.store.ended(kept=False)

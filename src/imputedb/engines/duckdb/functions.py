@@ -1,17 +1,44 @@
-"""What is to be known of DuckDB's functions."""
+"""What is to be known of DuckDB's own functions: the same in every database, so asked once a process."""
+
+from collections.abc import Mapping
+from functools import cache
 
 import duckdb
 
+from imputedb.engines.duckdb.opening import opened
+from imputedb.errors import QueryError
+from imputedb.sql import parse
+from imputedb.sql.ast import Tree
 from imputedb.sql.bind import Functions
 from imputedb.sql.missingness import COUNT_OBSERVED
 
+_FUNCTIONS = """
+    SELECT lower(function_name), bool_or(function_type = 'aggregate'), bool_or(stability = 'VOLATILE'),
+        bool_or(internal)
+    FROM duckdb_functions() GROUP BY ALL
+"""
 
-def functions(connection: duckdb.DuckDBPyConnection) -> Functions:
+
+@cache
+def functions() -> Functions:
     """The names of aggregates, of functions that are not the same each time, and of all that are DuckDB's own."""
-    aggregates = _names(connection, "function_type = 'aggregate'") | {COUNT_OBSERVED}
-    return Functions(aggregates, _names(connection, "stability = 'VOLATILE'"), _names(connection, "internal"))
+    with opened(":memory:", read_only=False) as connection:
+        rows = connection.execute(_FUNCTIONS).fetchall()
+    aggregates, volatile, built_in = (frozenset(row[0] for row in rows if row[place]) for place in (1, 2, 3))
+    return Functions(aggregates | {COUNT_OBSERVED}, volatile, built_in)
 
 
-def _names(connection: duckdb.DuckDBPyConnection, which: str) -> frozenset[str]:
-    text = f"SELECT DISTINCT lower(function_name) FROM duckdb_functions() WHERE {which}"
-    return frozenset(name for (name,) in connection.execute(text).fetchall())
+@cache
+def built_in_macros() -> Mapping[str, Tree]:
+    """What DuckDB's own macros stand for, by their texts. They were made under the usual settings, and are read so."""
+    text = "SELECT DISTINCT macro_definition FROM duckdb_functions() WHERE internal AND macro_definition IS NOT NULL"
+    with opened(":memory:", read_only=False) as connection:
+        return {found: standing_for(connection, found) for (found,) in connection.execute(text).fetchall()}
+
+
+def standing_for(connection: duckdb.DuckDBPyConnection, text: str) -> Tree:
+    """The query that the text of a macro is, or the one that shows the expression that it is."""
+    try:
+        return parse.parse(connection, text)
+    except QueryError:
+        return parse.parse(connection, f"SELECT {text}")
