@@ -1,7 +1,8 @@
 """One Impute at work in many draws: each sees the values that the Imputes below it gave in the same draw."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,14 +102,22 @@ class Drawing:
 
     def _misfits(self, hand: Hand, asked: "_Asked") -> None:
         """Says what draws get wrong of cells that are hidden, measured once until something is written."""
-        filling = self.filling
-        request = filling.request(hand, asked.rows, list(asked.wanted), asked.places)
-        rows = int(np.bitwise_xor.reduce(asked.rows.keys)) if len(asked.rows.keys) else 0
+        request = self.filling.request(hand, asked.rows, list(asked.wanted), asked.places)
         fillers = tuple((str(column), repr(request.filler(column))) for column in request.targets)
-        name = ("misfits", fillers, tuple(map(str, sorted(asked.rows.columns))), rows, filling.seed)
+        self._said_of(
+            ("misfits", fillers, self.filling.seed),
+            asked.rows,
+            lambda: [sentence for sentences in misfits(request).values() for sentence in sentences],
+        )
+
+    def _said_of(self, what: tuple[object, ...], rows: Rows, measure: Callable[[], Sequence[str]]) -> None:
+        """Warns of what some rows are measured to make doubtful, once until something is written."""
+        filling = self.filling
+        known = int(np.bitwise_xor.reduce(rows.keys)) if len(rows.keys) else 0
+        name = (*what, tuple(map(str, sorted(rows.columns))), known)
         said = filling.engine.recall(name)
         if said is None:
-            said = [sentence for sentences in misfits(request).values() for sentence in sentences]
+            said = measure()
             filling.engine.keep(name, said)
         filling.outcome.warnings += [one for one in said if one not in filling.outcome.warnings]
 
@@ -180,8 +189,8 @@ class Drawing:
         for part in request.parts():
             warned(part.imputer, filling.outcome)
             if part.imputer.uses_predictors:
-                said = filling.outcome.warnings
-                said += [one for one in doubts(part.imputer, part.rows, part.targets) if one not in said]
+                what = ("doubts", repr(part.imputer), tuple(map(str, part.targets)))
+                self._said_of(what, part.rows, partial(doubts, part.imputer, part.rows, part.targets))
             if isinstance(part.imputer, Stretches):
                 for column, scale in part.imputer.stretched(part.rows, part.targets).items():
                     filling.outcome.notes.append(f"{column} is drawn on the scale of its {scale}, by held-out cells")

@@ -1,11 +1,16 @@
-"""What makes draws doubtful before they are made: few rows, nothing to predict by, columns never seen together."""
+"""What makes draws doubtful before they are made: few rows, nothing to predict by, columns never seen together.
+
+And what a straight line says of donors and of lines (straight.py).
+"""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.protocol import Imputer, Rows, takes_donors
+from imputedb.imputers.protocol import Imputer, Rows, Stretches, takes_donors, takes_lines
+from imputedb.imputers.scales import scales
+from imputedb.imputers.straight import bends, beyond_donors, line, shaped
 
 DONORS = 10
 """Observed values below which draws repeat the same few."""
@@ -23,7 +28,19 @@ def doubts(imputer: Imputer, rows: Rows, targets: Sequence[Column]) -> list[str]
             found += _few(rows, column, donors=takes_donors(imputer))
             found += _alone(rows, column)
             found += _apart(rows, column, targets)
+            found += _by_a_line(imputer, rows, column)
     return found
+
+
+def _by_a_line(imputer: Imputer, rows: Rows, column: Column) -> Iterator[str]:
+    """Where donors cannot follow, on the scale that they are drawn on, or where a line does not."""
+    if takes_donors(imputer):
+        scale = scales(rows, [column]).get(column) if isinstance(imputer, Stretches) else None
+        if (found := line(rows, column, scale)) is not None:
+            yield from beyond_donors(found)
+    elif takes_lines(imputer) and (found := line(rows, column)) is not None:
+        yield from bends(found)
+        yield from shaped(found)
 
 
 def _few(rows: Rows, column: Column, *, donors: bool) -> Iterator[str]:

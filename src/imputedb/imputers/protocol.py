@@ -347,6 +347,11 @@ def takes_donors(imputer: Imputer) -> bool:
     return bool(getattr(imputer, "takes_donors", False))
 
 
+def takes_lines(imputer: Imputer) -> bool:
+    """Whether what an imputer draws lies around a straight line, with normal residuals."""
+    return bool(getattr(imputer, "takes_lines", False))
+
+
 def follows_order(imputer: Imputer) -> bool:
     """Whether an imputer fills in from the rows before and after, and is shown in which order rows stand."""
     return bool(getattr(imputer, "follows_order", False))

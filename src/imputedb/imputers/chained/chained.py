@@ -14,7 +14,7 @@ from imputedb.errors import CannotImpute, QueryError
 from imputedb.imputers import random
 from imputedb.imputers.chained import linear_draws
 from imputedb.imputers.chained.blas import one_thread
-from imputedb.imputers.chained.column_model import LEARN_ROWS, ColumnModel, check
+from imputedb.imputers.chained.column_model import LEARN_ROWS, ColumnModel, Observed, check
 from imputedb.imputers.chained.convergence import PILOT, TRIED_CELLS, Chains, Movement, settled
 from imputedb.imputers.chained.crossproducts import CYCLES, Chain, Delta, Patterns, Told, chain, patterns, threads
 from imputedb.imputers.chained.design import Design, Part, design
@@ -29,6 +29,7 @@ from imputedb.imputers.chained.two_level import CLUSTERS
 from imputedb.imputers.order import by_name
 from imputedb.imputers.protocol import Array, Cells, Imputer, Progress, Rows, Work, apart
 from imputedb.kernel import cost
+from imputedb.statistics.table import Kind
 
 TOGETHER = 32
 """Draws whose regressions are held at a time."""
@@ -98,7 +99,17 @@ class Chained:
     @property
     def takes_donors(self) -> bool:
         """Whether numbers are matched."""
-        return isinstance(self.model, Pmm)
+        return isinstance(self._of_numbers, Pmm)
+
+    @property
+    def takes_lines(self) -> bool:
+        """Whether numbers are drawn around a straight line, with normal residuals."""
+        return isinstance(self._of_numbers, Normal)
+
+    @property
+    def _of_numbers(self) -> ColumnModel | None:
+        number = Observed(np.zeros(1), Kind.NUMBER, 0, np.zeros(1, np.uint64))
+        return next((model for model in (self.model, *self.others) if model.suits(number)), None)
 
     @property
     def assumption(self) -> str:
