@@ -3,6 +3,7 @@
 import contextlib
 from pathlib import Path
 
+import duckdb
 import pytest
 
 import imputedb
@@ -118,3 +119,63 @@ def test_a_text_with_a_statement_that_does_not_parse_runs_none_of_it(db: Databas
         db.execute("CREATE TABLE t (a INT); SELECT FROM")
     assert db.tables() == {}
     assert db.execute("CREATE TABLE t (a INT); SELECT $v + 1; -- end", {"v": 3}) == [(4,)]
+
+
+_YEARS = """
+    CREATE TABLE y AS SELECT i AS id, CASE WHEN i % 4 > 0 THEN i END AS x, i % 2 AS g, i % 3 AS year,
+        DATE '2020-01-01' + i::INTEGER AS d, CASE WHEN i % 5 > 0 THEN 2020 + i % 3 END AS z FROM range(20) r(i)
+"""
+
+
+@pytest.mark.parametrize(
+    ("policy", "alter", "why"),
+    [
+        ("x) STRUCTURAL WHEN (g = 1)", "g TYPE DATE USING DATE '2020-01-01' + g::INTEGER", "cast"),
+        ("x) STRUCTURAL WHEN (g + 1 = 1)", "g TYPE VARCHAR", r"\+\(VARCHAR"),
+        ("x) RANGE 1 TO 10", "x TYPE VARCHAR", "range"),
+        ("x) VALUES (1, 2)", "x TYPE DATE USING DATE '2020-01-01' + x::INTEGER", "value"),
+        ("x) WEIGHT id", "id TYPE VARCHAR", "weight|id is VARCHAR"),
+        ("x) BEFORE id", "id TYPE VARCHAR", "order|id is VARCHAR"),
+        ("z) DERIVED AS (extract(year FROM d) + year)", "d TYPE VARCHAR", "date_part"),
+    ],
+)
+@pytest.mark.parametrize("how", ["at once", "in a transaction", "by others"])
+def test_what_does_not_run_after_a_change_of_type_is_forgotten_or_refused(
+    tmp_path: Path, policy: str, alter: str, why: str, how: str
+) -> None:
+    column = policy[0]
+    with imputedb.connect(tmp_path / "f.db") as db:
+        db.execute(_YEARS)
+        db.sql(f"CREATE IMPUTATION POLICY ON y({policy}")
+        if how != "by others":
+            begin, end = ("BEGIN; ", "; COMMIT") if how == "in a transaction" else ("", "")
+            with pytest.warns(UserWarning, match=f"what was said of {column} is forgotten: .*({why})"):
+                db.execute(f"{begin}ALTER TABLE y ALTER COLUMN {alter}{end}")
+            assert db.policies() == []
+            assert None not in db.sql(f"SELECT min({column}), max({column}) FROM y").fetchall()[0]
+            return
+    with duckdb.connect(tmp_path / "f.db") as other:
+        other.execute(f"ALTER TABLE y ALTER COLUMN {alter}")
+    with imputedb.connect(tmp_path / "f.db") as db:
+        with pytest.raises(imputedb.QueryError, match=rf"policy on y\({column}\).*({why}).*DROP IMPUTATION POLICY"):
+            db.sql(f"SELECT min({column}) FROM y")
+        db.sql(f"DROP IMPUTATION POLICY ON y({column})")
+        assert None not in db.sql(f"SELECT min({column}), max({column}) FROM y").fetchall()[0]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        ("year", "jahr", "extract(year FROM d) + year"),
+        ("d", "date", "extract(year FROM d) + year"),
+        ("year", "a b", "date_part('year', d) + \"year\" + 0 * length('ö year')"),
+        ("year", "k", "extract(year FROM d) + list_sum(list_transform([year], lambda year: year + 0))"),
+    ],
+)
+def test_a_renamed_column_is_no_type_and_no_keyword(db: Database, before: str, after: str, text: str) -> None:
+    db.execute(_YEARS)
+    db.sql(f"CREATE IMPUTATION POLICY ON y(z) DERIVED AS ({text})")
+    expected = db.sql("SELECT sum(z) FROM y").fetchall()
+    db.execute(f'ALTER TABLE y RENAME COLUMN {before} TO "{after}"')
+    assert db.sql("SELECT sum(z) FROM y").fetchall() == expected
+    assert f'"{after}"' in db.policies()[0][2]

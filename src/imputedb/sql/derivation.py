@@ -22,6 +22,9 @@ from imputedb.sql.ast import parts as below
 from imputedb.sql.parse import parse
 from imputedb.sql.strictness import is_strict
 
+_BEFORE = "SELECT ("
+"""What an expression is parsed behind."""
+
 
 class Derives(Protocol):
     """What is said of a column."""
@@ -41,7 +44,16 @@ def parts(text: str, columns: Collection[str]) -> frozenset[str]:
 def _read(text: str) -> frozenset[str]:
     """What an expression reads, in lower case; parsed once, since it is asked for with each question."""
     with duckdb.connect() as parser:
-        return frozenset(references(parse(parser, f"SELECT ({text})")["select_list"]))
+        return frozenset(references(parse(parser, f"{_BEFORE}{text})")["select_list"]))
+
+
+def places(text: str, column: str) -> list[tuple[int, int]]:
+    """Where an expression names a column: the first byte of each reference, and the one behind it."""
+    with duckdb.connect() as parser:
+        items = parse(parser, f"{_BEFORE}{text})")["select_list"]
+    found = [node for node in _nodes(items, frozenset()) if _named(node) == column.lower()]
+    starts = [int(node["query_location"]) - len(_BEFORE) for node in found]
+    return [(start, start + int(node["query_location_length"])) for start, node in zip(starts, found, strict=True)]
 
 
 def derivations(policies: Mapping[str, Derives], columns: Collection[str]) -> dict[str, frozenset[str]]:
@@ -112,17 +124,19 @@ def _replaced(tree: Any, meant: Mapping[str, Tree]) -> Any:
 
 def references(expression: Any) -> list[str]:
     """The columns that an expression reads, each once, in lower case."""
-    return list(dict.fromkeys(_columns(expression, frozenset())))
+    return list(dict.fromkeys(map(_named, _nodes(expression, frozenset()))))
 
 
-def _columns(tree: Any, local: frozenset[str]) -> Iterator[str]:
+def _nodes(tree: Any, local: frozenset[str]) -> Iterator[Tree]:
+    """The references to columns; the parameters of lambdas are none."""
     if is_reference(tree):
-        yield from {_named(tree)} - local
+        if _named(tree) not in local:
+            yield tree
     elif isinstance(tree, dict) and tree.get("class") == "LAMBDA":
-        yield from _columns(tree["expr"], local | _parameters(tree))
+        yield from _nodes(tree["expr"], local | _parameters(tree))
     else:
         for part in below(tree):
-            yield from _columns(part, local)
+            yield from _nodes(part, local)
 
 
 def _parameters(node: Tree) -> frozenset[str]:

@@ -136,6 +136,17 @@ def shape(connection: Connection, text: str) -> tuple[list[str], list[str]]:
     return [str(row[0]) for row in rows], [str(row[1]) for row in rows]
 
 
+def check(connection: Connection, text: str) -> None:
+    """Refuses a query that DuckDB does not bind, without an error of DuckDB's, which would abort a transaction.
+
+    Raises:
+        QueryError: DuckDB rejects the query, with its reason.
+    """
+    found = json.loads(connection.execute("SELECT json_serialize_plan(?)", [text]).fetchall()[0][0])
+    if found["error"]:
+        raise QueryError(str(found["error_message"]).partition("\n")[0])
+
+
 def type_tree(connection: Connection, name: str) -> Tree:
     """The tree of a type from its text, such as DECIMAL(18,2) or ENUM('a', 'b')."""
     node = parse(connection, f"SELECT CAST(NULL AS {name})")

@@ -7,7 +7,7 @@ from typing import Any
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.cache import OF_STRUCTURE
-from imputedb.engines.duckdb import derived
+from imputedb.engines.duckdb import derived, policy_texts
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.engines.duckdb.functions import built_in_macros, standing_for
 from imputedb.engines.duckdb.query_texts import opened, told
@@ -46,10 +46,17 @@ def _derived(engine: DuckDB, table: Table) -> dict[str, Tree]:
     """The derived columns of a table, each as what it is of its parts, in its own type."""
     shape = engine.tables.shape(table)
     return {
-        column: _as(engine, table, derived.expression(engine.connection, policy.derived), shape.types[column])
+        column: _derivation(engine, table, column, policy.derived, shape.types[column])
         for column, policy in shape.policies.items()
         if policy.derived
     }
+
+
+def _derivation(engine: DuckDB, table: Table, column: str, text: str, type_name: str) -> Tree:
+    try:
+        return _as(engine, table, derived.expression(engine.connection, text), type_name)
+    except QueryError as error:
+        raise policy_texts.failed(table, column, text, str(error)) from error
 
 
 def _as(engine: DuckDB, table: Table, value: Tree, type_name: str) -> Tree:

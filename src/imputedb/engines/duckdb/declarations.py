@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.duckdb import derived, profile
+from imputedb.engines.duckdb import policy_texts, profile
 from imputedb.engines.engine import Shape
 from imputedb.errors import DataError, QueryError, UnknownName
 from imputedb.sql import ast as t
@@ -85,6 +85,43 @@ def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy
     )
 
 
+def check_suits(table: Table, shape: Shape) -> None:
+    """Refuses policies that the columns' types do not suit any more: somebody else has altered the table.
+
+    Raises:
+        QueryError: there is one; the message says which, and what to do.
+    """
+    for column, said in shape.policies.items():
+        type_name = shape.types[column]
+        kind, place = profile.kind_of(type_name), f"{table.name}.{column}"
+        gone = [name for name in said.columns if name not in shape.types]
+        try:
+            measure.check(place, type_name, kind, said)
+            if (said.low is not None or said.high is not None) and not measure.levels_of(type_name):
+                _check_range(place, type_name, kind, said)
+            for value in said.values if kind in _ORDERED else ():
+                number(value, kind)
+            why = f"{', '.join(gone)} is not there" if gone else _unsuited(shape, said)
+            if not why:
+                continue
+        except DataError as error:
+            why = str(error)
+        except (ValueError, TypeError):
+            why = f"its values are none of {place}, which is {type_name}"
+        raise QueryError(
+            f"the policy on {table.name}({column}), {said}, does not suit {table.name} any more: {why}; "
+            f"{policy_texts.way_out(table, column)}"
+        )
+
+
+def _unsuited(shape: Shape, said: Policy) -> str:
+    """Why the columns that a policy rests on do not suit it by their types; empty where they do."""
+    clocks = [name for name in (said.before, said.order) if name]
+    wrong = [name for name in clocks if profile.kind_of(shape.types[name]) not in _ORDERED]
+    wrong += [name for name in [said.weight] if name and profile.kind_of(shape.types[name]) not in _NUMBERS]
+    return ", ".join(f"{name} is {shape.types[name]}" for name in wrong)
+
+
 def forget(engine: DuckDB, table: Table, column: str) -> None:
     """Lets go of what is said about a column, whether or not the table still has it."""
     with engine.lock:
@@ -157,9 +194,9 @@ def own_name(engine: DuckDB, table: Table, column: str) -> str:
 
 def _check(engine: DuckDB, table: Table, column: str, said: Policy) -> None:
     if said.when is not None:
-        _check_condition(engine, table, said.when)
+        policy_texts.check_condition(engine, table, said.when)
     if said.derived is not None:
-        _check_derived(engine, table, column, said.derived)
+        policy_texts.check_derived(engine, table, column, said.derived)
     type_name = engine.tables.shape(table).types[column]
     kind, place = profile.kind_of(type_name), f"{table.name}.{column}"
     measure.check(place, type_name, kind, said)
@@ -193,7 +230,7 @@ def _check_weight(engine: DuckDB, table: Table, column: str, weight: str) -> Non
     place, kind = f"{table.name}.{name}", engine.tables.shape(table).types[name]
     if name == column:
         raise DataError(f"{place} cannot be its own weight")
-    if profile.kind_of(kind) not in (Kind.INTEGER, Kind.NUMBER):
+    if profile.kind_of(kind) not in _NUMBERS:
         raise DataError(f"{place} is {kind}: weights are numbers")
     value = engine.reading(table, name, "t")
     endless = t.call("isinf", t.cast(value, t.plain_type("DOUBLE")))
@@ -247,7 +284,8 @@ def _check_cluster(engine: DuckDB, table: Table, column: str, cluster: str) -> N
         raise DataError(f"each row is a cluster of its own by {place}: take a column that several rows share")
 
 
-_ORDERED = (Kind.INTEGER, Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP)
+_NUMBERS = (Kind.INTEGER, Kind.NUMBER)
+_ORDERED = (*_NUMBERS, Kind.DATE, Kind.TIMESTAMP)
 
 
 def _ends(kind: Kind, said: Policy) -> tuple[float, float]:
@@ -269,58 +307,6 @@ def _check_range(place: str, type_name: str, kind: Kind, said: Policy) -> None:
     low, high = _ends(kind, said)
     if low > high:
         raise DataError(f"no value of {place} is in the range from {said.low} to {said.high}")
-
-
-def _check_condition(engine: DuckDB, table: Table, when: str) -> None:
-    """Refuses a condition that WHERE would not take of each row by itself, time after time."""
-    types = _types_of(engine, table, when, "condition")
-    if types != ["BOOLEAN"]:
-        raise QueryError(f"a policy's condition is true or false; {when!r} is {', '.join(types)}")
-
-
-def _check_derived(engine: DuckDB, table: Table, column: str, text: str) -> None:
-    """Refuses what a column cannot be computed as, row by row."""
-    shape = engine.tables.shape(table)
-    kind = shape.types[column]
-    if profile.kind_of(kind) is Kind.OPAQUE:
-        raise DataError(f"{table.name}.{column} is {kind}, which nothing is filled in of: it cannot be derived")
-    (found,) = _types_of(engine, table, text, "expression")
-    if profile.kind_of(found) is not profile.kind_of(kind) and {profile.kind_of(found), profile.kind_of(kind)} != {
-        Kind.INTEGER,
-        Kind.NUMBER,
-    }:
-        raise DataError(f"{text!r} is {found}, and {table.name}.{column} is {kind}")
-    derived.check(shape, table, column, text)
-
-
-def _types_of(engine: DuckDB, table: Table, text: str, what: str) -> list[str]:
-    """The types of what a policy computes, once it is sure that it can be of each row by itself, time after time."""
-    node = parse.parse(engine.connection, f"SELECT ({text})")
-    for tree in _nodes(node["select_list"]):
-        name = str(tree.get("function_name", "")).lower()
-        if tree["class"] in ("SUBQUERY", "WINDOW", "STAR", "PARAMETER"):
-            raise QueryError(f"a policy's {what} is about one row; {text!r} holds a {tree['class'].lower()}")
-        if name in engine.functions.aggregates or name in ("unnest", "unlist"):
-            raise QueryError(f"a policy's {what} is about one row; {text!r} calls {name}")
-        if name and _is_volatile(engine, name):
-            raise QueryError(f"a policy's {what} says the same every time; {text!r} calls {name}")
-    return parse.shape(engine.connection, engine.text({**node, "from_table": t.table(table.path, "t")}))[1]
-
-
-def _nodes(tree: Any) -> Iterator[Tree]:
-    if isinstance(tree, list | tuple):
-        for part in tree:
-            yield from _nodes(part)
-    elif isinstance(tree, dict):
-        if "class" in tree:
-            yield tree
-        for part in tree.values():
-            yield from _nodes(part)
-
-
-def _is_volatile(engine: DuckDB, name: str) -> bool:
-    text = "SELECT count(*) FROM duckdb_functions() WHERE lower(function_name) = ? AND stability = 'VOLATILE'"
-    return bool(engine.session.rows(text, [name])[0][0])
 
 
 def _check_value(engine: DuckDB, table: Table, column: str, value: object) -> None:

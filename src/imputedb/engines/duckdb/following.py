@@ -44,7 +44,7 @@ def _one(session: Session, store: Store, tables: Tables, found: Sequence[Token],
         case "begin" | "start":
             return store.begun
         case "commit" | "end":
-            return _committed(session, store)
+            return _committed(session, store, prune)
         case "rollback" | "abort":
             return lambda: store.ended(kept=False)
         case "create" if words[1:3] == ["or", "replace"]:
@@ -59,16 +59,24 @@ def _one(session: Session, store: Store, tables: Tables, found: Sequence[Token],
             return _nothing
 
 
-def _committed(session: Session, store: Store) -> Action:
+def _committed(session: Session, store: Store, prune: Prune) -> Action:
     """What was said in a transaction is kept with it; DuckDB undoes one that an error has aborted, and is silent."""
-    if session.is_sound():
-        return lambda: store.ended(kept=True)
+    if not session.is_sound():
 
-    def undone() -> None:
-        store.ended(kept=False)
-        session.remarks.append("an error had aborted the transaction: COMMIT has kept nothing of it")
+        def undone() -> None:
+            store.ended(kept=False)
+            session.remarks.append("an error had aborted the transaction: COMMIT has kept nothing of it")
 
-    return undone
+        return undone
+
+    def done() -> None:
+        altered = list(store.altered)
+        store.ended(kept=True)
+        for table in altered:
+            if store.policies(table) or store.missing(table):
+                prune(table, False)  # what a policy computes is run only where its failure aborts nothing
+
+    return done
 
 
 def _replaced(session: Session, store: Store, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:
@@ -137,8 +145,14 @@ def _altered(session: Session, store: Store, tables: Tables, found: Sequence[Tok
         column, _ = _column(found, at + 1)
         return _nothing if len(column) > 1 else _column_dropped(session, store, table, _own(tables, table, column[0]))
     if rest[:1] == ["alter"] and (store.policies(table) or store.missing(table)):
-        return lambda: prune(table, False)
+        return lambda: _retyped(session, store, table, prune)
     return _nothing
+
+
+def _retyped(session: Session, store: Store, table: Table, prune: Prune) -> None:
+    prune(table, False)
+    if session.in_transaction:
+        store.altered.append(table)
 
 
 def _column(found: Sequence[Token], at: int) -> tuple[list[str], int]:
@@ -186,12 +200,12 @@ def _mentions(condition: str, column: str) -> bool:
 
 
 def _reworded(condition: str, before: str, after: str) -> str:
-    """A condition in which a column has another name."""
-    if not _mentions(condition, before):  # the same word may be a type there, or a keyword
-        return condition
+    """A condition in which a column has another name; the same word may be a type there, a keyword or a parameter."""
     data, quoted, end, parts = condition.encode(), '"' + after.replace('"', '""') + '"', 0, []
+    places = derivation.places(condition, before)
     for token in tokens(condition):
-        if _name(token).lower() == before.lower():
+        inside = any(begin <= token.begin < stop for begin, stop in places)
+        if inside and _name(token).lower() == before.lower():
             parts += [data[end : token.begin], quoted.encode()]
             end = token.end
     return b"".join([*parts, data[end:]]).decode()

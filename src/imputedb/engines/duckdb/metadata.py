@@ -31,9 +31,13 @@ class Store:
 
     What is said of temporary tables, and of databases in memory, lives as long as the connection, under its
     transactions.
+
+    Attributes:
+        altered: the tables whose columns the user's transaction has given other types.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, state: Callable[[], object]) -> None:
+        self.altered: list[Table] = []
         self._connection = connection
         self._state = state
         self._memory: Said = {}
@@ -134,7 +138,7 @@ class Store:
         """It ends; what was said in it is kept, or forgotten."""
         if self._before is not None and not kept:
             self._memory = self._before
-        self._before = None
+        self._before, self.altered = None, []
         self.reread()
 
     def reread(self) -> None:

@@ -9,7 +9,7 @@ import duckdb
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.cache import STRUCTURAL, Recent
-from imputedb.engines.duckdb import declarations, derived, profile
+from imputedb.engines.duckdb import declarations, derived, policy_texts, profile
 from imputedb.engines.duckdb.metadata import Store, fingerprint_of
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.statements import Texts
@@ -55,6 +55,7 @@ class Gathering:
             return known[2]
         with self._session.lock:
             shape = self._tables.shape(table)
+            declarations.check_suits(table, shape)
             fingerprint = self._fingerprint(table, shape)
             if known and known[1] == fingerprint:
                 statistics = known[2]
@@ -77,7 +78,9 @@ class Gathering:
                 seen = {}
             new = [name for name in names if name not in seen]
             if new:
-                seen |= profile.missing(self._rows, *self._readings(table, self._tables.shape(table), new))
+                shape = self._tables.shape(table)
+                with policy_texts.blamed(self._session, table, shape):
+                    seen |= profile.missing(self._rows, *self._readings(table, shape, new))
             self._missing.keep(table, (self._session.state((table,)), seen))
             return {name for name in names if seen[name]}
 
@@ -109,7 +112,8 @@ class Gathering:
         return fingerprint_of(rows[0], shape.types, shape.missing, shape.policies)
 
     def _gathered(self, table: Table, shape: Shape, fingerprint: str) -> Statistics:
-        statistics = self.profiled(table, shape)
+        with policy_texts.blamed(self._session, table, shape):
+            statistics = self.profiled(table, shape)
         self._session.state()  # takes note of what others have written
         with suppress(duckdb.Error):  # statistics are a cache: a full disk must not stop a query
             self._store.keep(table, fingerprint, statistics)

@@ -1,0 +1,131 @@
+"""What policies state in SQL: conditions, and what columns are derived as; checked, run and blamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from imputedb.algebra.relation import Table
+from imputedb.duckdb_errors import reason, translated
+from imputedb.engines.duckdb import derived, profile
+from imputedb.engines.duckdb.resolution import quoted
+from imputedb.engines.duckdb.session import Session
+from imputedb.engines.engine import Shape
+from imputedb.errors import DataError, QueryError
+from imputedb.sql import ast as t
+from imputedb.sql import parse
+from imputedb.sql.ast import Tree
+from imputedb.statistics.table import Kind
+
+if TYPE_CHECKING:
+    from imputedb.engines.duckdb.engine import DuckDB
+
+
+def check_condition(engine: DuckDB, table: Table, when: str) -> None:
+    """Refuses a condition that WHERE would not take of each row by itself, time after time."""
+    types = _types_of(engine, table, when, "condition")
+    if types != ["BOOLEAN"]:
+        raise QueryError(f"a policy's condition is true or false; {when!r} is {', '.join(types)}")
+
+
+def check_derived(engine: DuckDB, table: Table, column: str, text: str) -> None:
+    """Refuses what a column cannot be computed as, row by row."""
+    shape = engine.tables.shape(table)
+    kind = shape.types[column]
+    if profile.kind_of(kind) is Kind.OPAQUE:
+        raise DataError(f"{table.name}.{column} is {kind}, which nothing is filled in of: it cannot be derived")
+    (found,) = _types_of(engine, table, text, "expression")
+    if profile.kind_of(found) is not profile.kind_of(kind) and {profile.kind_of(found), profile.kind_of(kind)} != {
+        Kind.INTEGER,
+        Kind.NUMBER,
+    }:
+        raise DataError(f"{text!r} is {found}, and {table.name}.{column} is {kind}")
+    derived.check(shape, table, column, text)
+
+
+def _types_of(engine: DuckDB, table: Table, text: str, what: str) -> list[str]:
+    """The types of what a policy computes, once it is sure that it can be of each row by itself, time after time."""
+    node = parse.parse(engine.connection, f"SELECT ({text})")
+    for tree in _nodes(node["select_list"]):
+        name = str(tree.get("function_name", "")).lower()
+        if tree["class"] in ("SUBQUERY", "WINDOW", "STAR", "PARAMETER"):
+            raise QueryError(f"a policy's {what} is about one row; {text!r} holds a {tree['class'].lower()}")
+        if name in engine.functions.aggregates or name in ("unnest", "unlist"):
+            raise QueryError(f"a policy's {what} is about one row; {text!r} calls {name}")
+        if name and _is_volatile(engine, name):
+            raise QueryError(f"a policy's {what} says the same every time; {text!r} calls {name}")
+    written = engine.text({**node, "from_table": t.table(table.path, "t")})
+    if engine.session.in_transaction:  # which an error would abort
+        parse.check(engine.connection, written)
+    found = parse.shape(engine.connection, written)[1]
+    if not engine.session.in_transaction:
+        _run(engine.session, table, text)
+    return found
+
+
+def _run(session: Session, table: Table, text: str) -> None:
+    """Computes what a policy says of each row, which may fail where DuckDB has bound it."""
+    try:
+        session.rows(f"SELECT count(one) FROM (SELECT ({text}) AS one FROM {quoted(table.path)} AS t)")
+    except duckdb.Error as error:
+        raise translated(error) from error
+
+
+@contextmanager
+def blamed(session: Session, table: Table, shape: Shape) -> Iterator[None]:
+    """Says which policy a statement over a table fails by, if one of them does.
+
+    Raises:
+        QueryError: what a policy computes does not run over the rows as they are now.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        said = {column: text for column, policy in shape.policies.items() for text in policy.texts if text}
+        for column, text in said.items():
+            if why := _failure(session, table, text, error):
+                raise failed(table, column, text, why) from error
+        raise
+
+
+def failed(table: Table, column: str, text: str, why: str) -> QueryError:
+    """The error of a policy whose text does not run over the table as it is now."""
+    cause = why.partition("\n")[0].rstrip(".")
+    return QueryError(
+        f"the policy on {table.name}({column}) does not run any more: ({text}): {cause}; {way_out(table, column)}"
+    )
+
+
+def way_out(table: Table, column: str) -> str:
+    """What to do about a policy that does not suit its table any more."""
+    return f"DROP IMPUTATION POLICY ON {table.name}({column}), or state it anew"
+
+
+def _failure(session: Session, table: Table, text: str, error: duckdb.Error) -> str:
+    """Why what a policy computes fails; empty where it does not. In a transaction that failed nothing can be run."""
+    if session.in_transaction:
+        return reason(str(error)).partition("\n")[0]
+    try:
+        _run(session, table, text)
+    except (QueryError, DataError) as own:
+        return str(own).partition("\n")[0]
+    return ""
+
+
+def _nodes(tree: Any) -> Iterator[Tree]:
+    if isinstance(tree, list | tuple):
+        for part in tree:
+            yield from _nodes(part)
+    elif isinstance(tree, dict):
+        if "class" in tree:
+            yield tree
+        for part in tree.values():
+            yield from _nodes(part)
+
+
+def _is_volatile(engine: DuckDB, name: str) -> bool:
+    text = "SELECT count(*) FROM duckdb_functions() WHERE lower(function_name) = ? AND stability = 'VOLATILE'"
+    return bool(engine.session.rows(text, [name])[0][0])
