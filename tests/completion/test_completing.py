@@ -234,3 +234,14 @@ def test_the_commands(tmp_path: Path) -> None:
     assert wrong.returncode == 1
     assert "error: cannot read" in wrong.stderr
     assert run("analyze", str(tmp_path), "y ~ x").stderr.startswith("error: no completed data sets")
+
+
+def test_a_cell_that_stays_null_is_not_said_to_be_imputed(tmp_path: Path) -> None:
+    db = imputedb.connect()
+    x, z = np.arange(80.0), np.arange(80) % 2
+    gone = np.arange(80) % 4 < 2
+    db.register("t", {"id": np.arange(80), "x": np.ma.masked_array(x, gone), "z": z})
+    db.policy("t", "x", action="structural", when="z = 1")
+    frame = db.impute("t", tmp_path / "run", m=1, imputer="norm").frame(1)
+    assert frame["x__imputed"].tolist() == (gone & (z == 0)).tolist()
+    assert frame["x"].isna().tolist() == (gone & (z == 1)).tolist()

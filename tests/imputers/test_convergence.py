@@ -1,6 +1,7 @@
 """Chains that have not forgotten their start say so, everywhere; others take as many cycles as that needs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from imputedb.imputers.chained.convergence import Chains, Movement, Settled, set
 from imputedb.imputers.checked import draws
 from imputedb.imputers.protocol import Cells, Rows
 from imputedb.imputers.registry import IMPUTERS
+from imputedb.imputers.request import Permit, Request
+from imputedb.statistics.policy import Policy
 from imputedb.statistics.table import Kind
 
 CHAINS = ("tree", "norm", "pmm")
@@ -156,3 +159,12 @@ def test_what_draws_hardly_move_does_not_count() -> None:
     found = Movement(["x"], moments, 10**8).chains
     assert found is not None
     assert found.rhat > 1.1
+
+
+@pytest.mark.parametrize("own", ["norm", "pmm", "tree"])
+def test_a_column_with_an_imputer_of_its_own_takes_the_cycles_that_are_asked_for(own: str) -> None:
+    rows = Rows({Column("t", "a"): Cells(np.zeros(3), np.zeros(3, bool), Kind.NUMBER)}, np.arange(3, dtype=np.uint64))
+    permits = {Column("t", "a"): Permit(Policy(imputer=own))}
+    query = replace(IMPUTERS["pmm" if own != "pmm" else "norm"](), cycles=7)
+    found = Request(rows, [Column("t", "a")], query, permits).filler(Column("t", "a"))
+    assert (found.name, found.cycles) == (own, 7)

@@ -13,7 +13,7 @@ from imputedb.imputers.chained import logistic, multinomial, ordered
 from imputedb.imputers.chained.augmentation import augmented
 from imputedb.imputers.chained.column_model import Observed, Randomness
 from imputedb.imputers.chained.design import design
-from imputedb.imputers.chained.pmm import Pmm, nearest, quantified
+from imputedb.imputers.chained.pmm import Pmm, Quantified, nearest, quantified
 from imputedb.imputers.chained.regression import of_rows
 from imputedb.imputers.chained.shift import Shift
 from imputedb.imputers.protocol import Cells, Rows
@@ -218,3 +218,19 @@ def test_predictive_mean_matching_of_a_real_column(kernels: dict[str, Any], refe
     assert abs(means.mean() - wanted["mean_of_imputed"]) < 4 * wanted["between_rep_sd_of_mean"] / np.sqrt(300)
     assert means.std(ddof=1) == pytest.approx(wanted["between_rep_sd_of_mean"], rel=4 / np.sqrt(600))
     assert np.std(draws) == pytest.approx(wanted["sd_of_imputed"], rel=0.02)
+
+
+def test_the_best_of_donors_that_predictors_do_not_tell_apart_is_in_their_middle() -> None:
+    """A group of a category has one prediction; what one row of it happens to have is not all of its gaps'."""
+    rng = np.random.default_rng(4)
+    group = np.repeat([0.0, 1.0, 2.0], 200)
+    x = np.column_stack([np.ones(600), group == 1, group == 2]).astype(float)
+    y = 10 * group + rng.normal(size=600)
+    observed = Observed(y, Kind.NUMBER, 0, rng.permutation(600).astype(np.uint64))
+    found = Pmm().predict(observed, x, x[::200])
+    assert np.allclose(found, [y[group == k].mean() for k in range(3)], atol=0.05)
+    assert np.isin(found, y).all()
+    codes = rng.choice(3, 600, p=[0.5, 0.3, 0.2]).astype(float)
+    named = Observed(codes, Kind.CATEGORY, 3, observed.keys)
+    modes = [float(np.bincount(codes[group == k].astype(int)).argmax()) for k in range(3)]
+    assert Quantified().predict(named, x, x[::200]).tolist() == modes

@@ -370,3 +370,17 @@ def test_windows_see_the_groups_that_having_leaves(table: Database) -> None:
     answer = table.sql(query, m=5, imputer="norm")
     assert sum(share for _, share in answer.fetchall()) == pytest.approx(1)
     assert any("no intervals" in one for one in answer.report.notes)
+
+
+@pytest.mark.parametrize("column", ["id", "x", "y", "t.y"])
+def test_a_column_without_gaps_counts_as_its_rows_do(table: Database, column: str) -> None:
+    rows, found = one(table, "SELECT count(*) FROM t"), one(table, f"SELECT count({column}) FROM t")
+    assert (found.estimate, found.se, *found.interval(0.95)) == (rows.estimate, rows.se, *rows.interval(0.95))
+
+
+def test_a_column_that_keeps_its_gaps_counts_as_a_share_does() -> None:
+    db = loaded()
+    db.policy("t", "y", action="keep")
+    found = one(db, "SELECT count(y) FROM t")
+    low, high = found.interval(0.95)
+    assert low < found.estimate < high < N

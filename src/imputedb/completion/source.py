@@ -171,20 +171,25 @@ def _storable(value: Tree, kind: str) -> Tree:
 
 
 def completed(engine: DuckDB, source: Source, patch: str, filled: Sequence[Column], *, flags: bool) -> str:
-    """The SELECT of the completed rows: stored values, imputed where missing; with flags, which cells were."""
+    """The SELECT of the completed rows: stored values, imputed where missing; with flags, which cells were.
+
+    A cell that stays NULL is not one of these.
+    """
     outputs: list[Tree] = []
+    flagged: dict[str, Tree] = {}
     names = {column.name for column in filled}
     for name, kind in source.types.items():
         stored = engine.reading(source.table, name, "t")
         if name in names:
             imputed, meaning = engine.decoded(t.reference(patch, name), kind), engine.meaning(source.table, name, "t")
             imputed = imputed if meaning is None else t.null_where(meaning, imputed)
+            filled_in = t.all_of([t.is_missing(stored), t.is_present(imputed)])
+            assert filled_in
+            flagged[name] = filled_in
             stored = t.coalesce(stored, imputed)
         outputs.append(t.named(_storable(stored, kind), name))
     if flags:
-        outputs += [
-            t.named(t.is_missing(engine.reading(source.table, name, "t")), name + FLAG) for name in sorted(names)
-        ]
+        outputs += [t.named(flag, name + FLAG) for name, flag in sorted(flagged.items())]
     rows: Tree = t.table(source.table.path, "t")
     if filled:
         rows = t.positional(rows, t.table((patch,), ""))

@@ -139,6 +139,13 @@ def with_cycles(imputers: tuple[Imputer, ...], cycles: Cycles) -> tuple[Imputer,
     return found
 
 
+def as_long(imputer: Imputer, other: Imputer) -> Imputer:
+    """An imputer that runs its chains for as many cycles as another runs those that it has."""
+    if isinstance(imputer, Chained | Tree) and isinstance(other, Chained | Tree) and other.cycles is not None:
+        return replace(imputer, cycles=other.cycles)
+    return imputer
+
+
 def known_names() -> list[str]:
     """The names of all imputers, those of installed packages among them; none is loaded."""
     own = [*IMPUTERS, *OF_POLICIES, DROP]

@@ -24,7 +24,7 @@ from imputedb.imputers.permitted import Bounds, bounds
 from imputedb.imputers.precision import imprecise
 from imputedb.imputers.protocol import Array, Cells, Imputer, Progress, Rows, averages_donors, follows_order
 from imputedb.imputers.random import seed_of
-from imputedb.imputers.registry import the_one
+from imputedb.imputers.registry import as_long, the_one
 from imputedb.imputers.series import Series, lags
 from imputedb.imputers.truncated import expected, within
 from imputedb.imputers.weighing import WEIGHTS, weighed
@@ -106,7 +106,9 @@ class Request:
     def filler(self, column: Column) -> Imputer:
         """What fills a column."""
         own = self.permit(column).policy.imputer
-        return self.imputer if own is None or own == self.imputer.name else the_one(own, "a column needs")
+        if own is None or own == self.imputer.name:
+            return self.imputer
+        return as_long(the_one(own, "a column needs"), self.imputer)
 
     def method(self, column: Column) -> str:
         """What fills a column, in a word or as it is computed."""

@@ -12,6 +12,7 @@ from imputedb.answers.multiple.whole import has_window
 from imputedb.answers.run import Prepared, Run
 from imputedb.blocks.block import Block, Completed, Planned, Written
 from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.planning.problem import Problem
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree, without_place
 from imputedb.sql.flatten import unaliased
@@ -110,10 +111,11 @@ class _Reader:
     stage: Callable[[], None]
     conditions: frozenset[str] = frozenset()
     whole: bool = False
+    never_null: frozenset[tuple[str, ...]] = frozenset()
 
     def output(self, name: str, kind: str, tree: Tree) -> Output:
         one = output(name, kind, tree, self.aggregates, self.measures, self.sample, self.conditions)
-        return replace(one, form=None) if self.whole and counts_all(tree) else one
+        return replace(one, form=None) if self.whole and counts_all(tree, self.never_null) else one
 
     def hidden(self, trees: Sequence[Tree], node: Tree) -> list[Output]:
         """What is only ordered by, or compared by HAVING; its types are those in a block of a SELECT."""
@@ -142,7 +144,8 @@ def _of_planned(last: Planned, prepared: Prepared, reader: _Reader) -> Asking | 
     if query.having and any(has_window(one.tree) for one in query.outputs):
         return None  # its windows see the groups that HAVING leaves
     conditions = frozenset(alias for scalar in query.filters for alias in scalar.relations)
-    reader = replace(reader, conditions=conditions, whole=not query.filters and not query.groups)
+    whole = not query.filters and not query.groups
+    reader = replace(reader, conditions=conditions, whole=whole, never_null=_never_null(last.problem))
     pairs = zip(query.outputs, prepared.types, strict=True)
     outputs = [reader.output(scalar.name, kind, scalar.tree) for scalar, kind in pairs]
     shown = len(outputs)
@@ -166,6 +169,19 @@ def _of_planned(last: Planned, prepared: Prepared, reader: _Reader) -> Asking | 
     limit = query.limit[1] if query.limit else None
     sets = len(query.grouping["group_sets"]) > 1
     return Asking(groups, outputs, shown, having, order, limit, sets, not sets, *reader.sample)
+
+
+def _never_null(problem: Problem) -> frozenset[tuple[str, ...]]:
+    """The columns that miss nothing once what is missing has been filled in: no policy leaves any of it."""
+    read = {column for scalar in problem.query.outputs for column in scalar.reads if not column.stored}
+    found = set()
+    for column in read:
+        told = problem.statistics[column.relation]
+        policy = told.policy(column.name)
+        left = policy.action != "impute" or policy.below is not None or policy.derived is not None or policy.before
+        if not left or (column.name not in told.dirty and policy.action == "impute"):
+            found.add((column.relation, column.name))
+    return frozenset(found)
 
 
 def _groups(given: Sequence[Tree], outputs: Sequence[Output], grouping: Mapping[str, Any]) -> list[Tree]:

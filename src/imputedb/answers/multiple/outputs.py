@@ -1,6 +1,6 @@
 """The outputs of a query that aggregates: what tells groups apart, and what is pooled over draws."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -236,10 +236,22 @@ def _is_total(tree: Tree) -> bool:
             return False
 
 
-def counts_all(tree: Tree) -> bool:
-    """Whether an expression counts rows without a condition of its own: of a whole table that is no estimate."""
+def counts_all(tree: Tree, never_null: Collection[tuple[str, ...]] = ()) -> bool:
+    """Whether an expression counts rows without a condition of its own: of a whole table that is no estimate.
+
+    Args:
+        tree: the expression.
+        never_null: columns, as they are written, that have a value in every row: counting them is counting rows.
+    """
     tree = _bare(tree)
-    return bool(tree["class"] == "FUNCTION" and tree["function_name"] == "count_star" and not tree.get("filter"))
+    if tree["class"] != "FUNCTION" or tree.get("filter") or tree.get("distinct"):
+        return False
+    if tree["function_name"] == "count_star":
+        return True
+    if tree["function_name"] != "count" or len(tree["arguments"]) != 1:
+        return False
+    counted = tree["arguments"][0]["expression"]
+    return t.is_reference(counted) and tuple(counted["column_names"]) in never_null
 
 
 def _bare(tree: Tree) -> Tree:

@@ -10,6 +10,9 @@ from imputedb.imputers import random
 from imputedb.imputers.chained.column_model import Keys, Matrix, Observed, Randomness, Vector
 from imputedb.imputers.chained.regression import of_rows
 
+TIED = 1e-9
+"""Of the largest prediction: what two may differ by and be taken for one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pmm:
@@ -56,7 +59,7 @@ class Pmm:
         return taken(observed, features @ model.beta, unknown @ beta, self.donors, rng)
 
     def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
-        """The nearest donor's value."""
+        """The nearest donor's value; of donors that predictors do not tell apart the one in their middle."""
         return _nearest_values(observed, observed.values, features, unknown, 1)[:, 0]
 
 
@@ -113,8 +116,29 @@ def _of_bootstrap(
 def _nearest_values(observed: Observed, numbers: Vector, features: Matrix, unknown: Matrix, donors: int) -> Matrix:
     """(n, donors) the values of the nearest donors, the nearest first."""
     beta = of_rows(features, numbers).beta
-    near = nearest(features @ beta, unknown @ beta, donors, _hashed(observed.keys))
-    return np.asarray(observed.values[near])
+    known = features @ beta
+    near = nearest(known, unknown @ beta, donors, _hashed(observed.keys))
+    return np.asarray(observed.values[_central(observed, known)[near] if donors == 1 else near])
+
+
+def _central(observed: Observed, known: Vector) -> NDArray[np.intp]:
+    """(n,) for each row one in the middle of those of its prediction: nearest to their mean, or of their mode.
+
+    Any of them would be as likely; but what one happens to have would then stand for all gaps that are like it.
+    """
+    order = np.argsort(known, kind="stable")
+    line, values = known[order], observed.values[order]
+    starts = np.concatenate([[True], np.diff(line) > TIED * (np.abs(line).max() or 1.0)])
+    group = np.cumsum(starts) - 1
+    if observed.classes:
+        cell = group * observed.classes + values.astype(np.intp)
+        away = -np.bincount(cell)[cell].astype(np.float64)
+    else:
+        away = np.abs(values - (np.bincount(group, values) / np.bincount(group))[group])
+    first = np.lexsort((values, away, group))[starts]
+    found = np.empty(len(order), np.intp)
+    found[order] = order[first[group]]
+    return found
 
 
 def _likeliest(values: Matrix, log_odds: Matrix) -> Vector:
@@ -146,7 +170,7 @@ def _pick(values: Matrix, log_odds: Matrix | None, uniform: Vector) -> NDArray[n
 def nearest(observed: Vector, unknown: Vector, donors: int, ties: Vector) -> NDArray[np.intp]:
     """(n, donors) places of the observed predictions that are nearest to each unknown one."""
     # a billionth of the values breaks ties, in one sort
-    tied = observed + 1e-9 * (np.abs(observed).max() or 1.0) * ties
+    tied = observed + TIED * (np.abs(observed).max() or 1.0) * ties
     order = np.argsort(tied)
     line = tied[order]
     k = min(donors, len(line))
