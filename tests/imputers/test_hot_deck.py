@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+import imputedb
 from imputedb.algebra.column import Column
+from imputedb.errors import QueryError, UnknownName
 from imputedb.imputers.hot_deck import HotDeck
+from imputedb.imputers.order import named
 from imputedb.imputers.protocol import Cells, Rows
 from imputedb.statistics.table import Kind
 
@@ -40,3 +43,30 @@ def test_means_of_a_class_differ_over_draws_as_a_bootstrap_within_it_says(donors
     spread = np.arange(donors).var()
     wanted = spread / donors + spread * (1 - 1 / donors) / 30
     assert np.var(means) == pytest.approx(wanted, rel=0.2)
+
+
+def test_classes_are_named_in_any_case_by_table_or_alias_and_never_in_doubt() -> None:
+    with imputedb.connect() as db:
+        db.execute(
+            "CREATE TABLE people AS SELECT i AS id, i % 2 AS Sex, CASE WHEN i % 5 > 0 THEN i % 2 END AS x "
+            "FROM range(60) r(i)"
+        )
+        db.policy("people", "Sex", measure="nominal")
+        for name in ("sex", "SEX", "people.sex", "p.Sex"):
+            found = db.sql("SELECT p.Sex, p.x FROM people p WHERE x >= 0", imputer=HotDeck(by=(name,))).fetchall()
+            assert len(found) == 60
+            assert all(sex == x for sex, x in found)
+        db.execute("CREATE TABLE pets AS SELECT id, 1 - Sex AS sex FROM people")
+        joined = "SELECT people.Sex, x FROM people JOIN pets USING (id) WHERE x >= 0"
+        assert all(sex == x for sex, x in db.sql(joined, imputer=HotDeck(by=("sex",))).fetchall())
+        db.policy("people", "x", exclude=["Sex"])
+        with pytest.raises(UnknownName, match=r"'sex'.*EXCLUDE"):
+            db.sql("SELECT x FROM people", imputer=HotDeck(by=("sex",))).fetchall()
+
+
+def test_a_name_that_several_columns_have_is_refused() -> None:
+    columns = [Column("p", "sex"), Column("q", "sex")]
+    with pytest.raises(QueryError, match=r"p\.sex or q\.sex"):
+        named("sex", columns)
+    assert named("q.SEX", columns) == columns[1]
+    assert named("sex", columns, [Column("q", "x")]) == columns[1]

@@ -121,5 +121,5 @@ def test_classes_without_a_donor_take_any() -> None:
     rows = Rows(cells, np.arange(5, dtype=np.uint64))
     (values,) = draws(HotDeck(by=("kind",)), rows, [Column("t", "x")], 0, [1])
     assert set(values[Column("t", "x")]) <= {2.0, 3.0}
-    with pytest.raises(UnknownName, match="'sort' for classes"):
+    with pytest.raises(UnknownName, match="'sort' among"):
         list(draws(HotDeck(by=("sort",)), rows, [Column("t", "x")], 0, [1]))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from imputedb import arguments
+from imputedb.completion import remarks
 from imputedb.completion.formula import modelled
 from imputedb.completion.source import Source, completed_columns, read, staged
 from imputedb.engines.duckdb.engine import DuckDB
@@ -49,6 +50,8 @@ class Sweep:
         tipping: shifts at which p crosses 1 - level, nearest to missing at random first; empty where none does.
         level: of confidence.
         hypothesis: the value of the estimate that p is about.
+        notes: what policies want to be said.
+        assumption: what each answer stands on.
     """
 
     column: str
@@ -57,6 +60,7 @@ class Sweep:
     tipping: tuple[float, ...]
     level: float
     hypothesis: float = 0.0
+    notes: tuple[str, ...] = ()
     assumption: str = field(
         default="each answer holds if values of the column that are missing differ by its shift, "
         "and by nothing else, from observed ones alike in all predictors"
@@ -162,7 +166,10 @@ def sweep(
         raise QueryError("a sweep needs shifts, such as [0, -1, -2, -5]")
     names = [column.name for column in source.targets]
     if question.column not in names:
-        raise UnknownName(f"no incomplete column {question.column!r}; there are {', '.join(names) or 'none'}")
+        policy = source.policies.get(question.column)
+        why = f" that is filled in ({policy})" if policy else ""
+        raise UnknownName(f"no incomplete column {question.column!r}{why}; there are {', '.join(names) or 'none'}")
+    said = tuple(remarks.shares(source))
     asked, told = source.request(imputer, question.seed), progress or (lambda _: None)
     own = asked.filler(next(column for column in source.targets if column.name == question.column))
     if own is not imputer:
@@ -181,7 +188,7 @@ def sweep(
     ]
     neutral = 0.0 if question.by == "add" else 1.0
     ordered = tuple(sorted(tips, key=lambda tip: abs(tip - neutral)))
-    return Sweep(question.column, question.by, tuple(points), ordered, question.level, question.hypothesis)
+    return Sweep(question.column, question.by, tuple(points), ordered, question.level, question.hypothesis, notes=said)
 
 
 def _point(source: Source, imputer: Chained, question: Question, size: float) -> Point:

@@ -177,7 +177,7 @@ def swept(ask: Ask, imputers: Sequence[Imputer], departures: Departures) -> Sens
     if all(len({point.estimate for point in points}) == 1 for points in grid.values()):
         raise QueryError(
             f"no number of this answer moves with imputed values of {departures.column!r}: "
-            "name an incomplete column that it depends on"
+            "name an incomplete column that it depends on; policies may leave it NULL, or name another imputer"
         )
     tipping = {key: _tips(at, key, points, departures.crosses) for key, points in grid.items()}
     return Sensitivity(departures, grid, tipping)

@@ -15,6 +15,7 @@ from imputedb.errors import DataError, QueryError
 from imputedb.execution.table import Stored, shown, stored
 from imputedb.imputers.hiding import hidden, own, spared, uniform
 from imputedb.imputers.knn import KNN
+from imputedb.imputers.permitted import only_permitted
 from imputedb.imputers.protocol import Array, Cells, Imputer, Progress, Rows
 from imputedb.imputers.registry import by_neighbours
 from imputedb.imputers.request import Request
@@ -83,8 +84,9 @@ class Evaluation:
     policies: Mapping[str, str] = field(default_factory=dict)
 
     def overall(self, imputer: str) -> float:
-        """The mean error over the columns."""
-        return float(np.mean([s.error for s in self.scores if s.imputer == imputer and s.group is None]))
+        """The mean error over the columns; NaN where all hidden cells stay missing."""
+        errors = [s.error for s in self.scores if s.imputer == imputer and s.group is None]
+        return float(np.mean(errors)) if errors else float("nan")
 
     def data(self) -> dict[str, Any]:
         """The evaluation as JSON-ready data."""
@@ -119,7 +121,8 @@ def evaluate(
        missingness of another row each, picked at random, so that columns go missing together as they do in the table.
     2. Each imputer fills hidden and missing cells alike; it never sees what was hidden.
        Along with a cell of a derived column what it is derived from is hidden, as it is missing in a row that misses
-       both: else it would be known exactly, as truly missing cells are not.
+       both: else it would be known exactly, as truly missing cells are not. Where policies leave that missing (KEEP,
+       DROP, STRUCTURAL) the cell stays missing too, and is no part of a score.
     3. Errors and biases are of the hidden cells alone.
 
     Warning: both ways hide values regardless of what they are. Where a value goes missing because of what it is, the
@@ -190,9 +193,13 @@ def staying(asked: Request, column: Column, values: Array) -> list[str]:
 
 
 def others(asked: Request) -> list[str]:
-    """What is filled by an imputer of its own, whichever is judged."""
+    """What is filled by an imputer of its own, and which cells count alike though weights differ."""
     others = {column.name: asked.filler(column).name for column in asked.imputed}
-    return [f"{c} is filled by {own}, as its policy says" for c, own in others.items() if own != asked.imputer.name]
+    weights = {c.name: weight for c in asked.imputed if (weight := asked.permit(c).policy.weight)}
+    return [
+        *(f"{c} is filled by {own}, as its policy says" for c, own in others.items() if own != asked.imputer.name),
+        *(f"hidden cells of {c} count alike, whatever their WEIGHT {weight}" for c, weight in weights.items()),
+    ]
 
 
 def scan(
@@ -230,8 +237,19 @@ def scan(
     asked = table.request(imputer, table.rows, _targets(table, columns), seed)
     parts = [part for part in asked.parts() if part.imputer is imputer]
     if not parts:
-        raise DataError(f"no column of {name} is filled by neighbours: their policies name other imputers")
-    found = [imputer.scan(part.rows, part.targets, seed, ks=ks, metrics=metrics) for part in parts]
+        told = ", ".join(f"{column.name} is {_filled_by(asked, column)}" for column in asked.targets)
+        raise DataError(f"no column of {name} is filled by neighbours, by its policy: {told}")
+    for part in parts:
+        if weight := part.request.permit(part.targets[0]).policy.weight:
+            names = ", ".join(column.name for column in part.targets)
+            raise DataError(
+                f"{names} of {name} is learnt from rows as often as their weights say (WEIGHT {weight}), which a scan "
+                "does not mind: name other columns, or ask evaluate"
+            )
+    known = [only_permitted(part.rows, part.bounds) for part in parts]
+    found = [
+        imputer.scan(rows, part.targets, seed, ks=ks, metrics=metrics) for rows, part in zip(known, parts, strict=True)
+    ]
     count = sum(len(part.targets) for part in parts)
     errors = {
         key: sum(one.errors[key] * len(part.targets) for one, part in zip(found, parts, strict=True)) / count
@@ -239,6 +257,10 @@ def scan(
     }
     metric, k = min(errors, key=lambda pair: (errors[pair], pair[1]))
     return Scan(errors, metric, k)
+
+
+def _filled_by(asked: Request, column: Column) -> str:
+    return asked.method(column) if asked.permit(column).policy.derived else f"filled by {asked.method(column)}"
 
 
 def _told(progress: Progress | None, number: int, of: int) -> Progress | None:
@@ -261,8 +283,8 @@ def _along(table: Stored, flags: Mapping[Column, Flags], seed: int) -> dict[Colu
     cells, statistics, found = table.rows.columns, table.statistics, dict(flags)
     for column, flag in flags.items():
         names = derivation.behind(statistics.policies, statistics.columns, [column.name])
-        filled = [one for one in cells if one.name in names and table.is_imputed(one)]
-        parts = {one: gaps for one in filled if (gaps := table.gaps(one)).any()}
+        lacks = {c: table.gaps(c) if table.is_imputed(c) else cells[c].missing for c in cells if c.name in names}
+        parts = {one: gaps for one, gaps in lacks.items() if gaps.any()}
         if not parts:
             continue
         known = flag & ~np.logical_or.reduce([found[one] for one in parts if one in found] or [~flag])

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.errors import UnknownName
-from imputedb.imputers.order import labels
+from imputedb.imputers.order import labels, named
 from imputedb.imputers.protocol import Array, Progress, Rows, Work
 from imputedb.imputers.random import keyed
 
@@ -32,7 +31,7 @@ class HotDeck:
     Warning: donors are drawn regardless of all other attributes, so associations with these are pulled towards zero.
 
     Attributes:
-        by: names of columns that make classes, `table.column` where several have one.
+        by: names of columns that make classes, in any case, `table.column` where several have one.
     """
 
     by: tuple[str, ...] = ()
@@ -69,10 +68,11 @@ class HotDeck:
 
         Raises:
             UnknownName: a column that makes classes is not among the rows'.
+            QueryError: several are called so.
         """
         filled = {c: rows.columns[c].values[rows.columns[c].missing].copy() for c in targets}
         called = labels(rows.columns)
-        classes = self._classes(rows)
+        classes = self._classes(rows, targets)
         for some, gone in self._asked(rows, targets):
             label = " ".join(called[column] for column in some)
             chosen = set(some) <= set(drawn)
@@ -98,16 +98,13 @@ class HotDeck:
                 some = [column for column, flag in zip(targets, misses, strict=True) if flag]
                 yield some, np.flatnonzero(which.ravel() == place)
 
-    def _classes(self, rows: Rows) -> NDArray[np.int64] | None:
+    def _classes(self, rows: Rows, targets: Sequence[Column]) -> NDArray[np.int64] | None:
         """(n,) numbers of the rows' classes; None where there are none."""
         if not self.by:
             return None
         codes = []
         for name in self.by:
-            column = next((c for c in rows.columns if name in (str(c), c.name)), None)
-            if column is None:
-                raise UnknownName(f"no column {name!r} for classes among {', '.join(map(str, sorted(rows.columns)))}")
-            cells = rows.columns[column]
+            cells = rows.columns[named(name, rows.columns, targets)]
             codes.append(np.where(cells.missing, -1, np.unique(cells.values, return_inverse=True)[1]))
         return np.unique(np.stack(codes, axis=1), axis=0, return_inverse=True)[1].ravel().astype(np.int64)
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from imputedb import arguments
 from imputedb.algebra.column import Column
-from imputedb.errors import CannotImpute, QueryError, UnknownName
+from imputedb.errors import CannotImpute, QueryError
 from imputedb.imputers.earlier import CLOCK, blocks
-from imputedb.imputers.order import by_key, by_name, taught, turned_back
+from imputedb.imputers.order import by_key, by_name, named, taught, turned_back
 from imputedb.imputers.protocol import Array, Cells, Progress, Rows, Work, apart
 from imputedb.imputers.random import keyed
 from imputedb.neighbours import cost, impute
@@ -219,7 +219,7 @@ class KNN:
         if self.weights == "learnt":
             weights = "learnt"
         elif self.weights and order:
-            given = {_named(name, order): weight for name, weight in self.weights}
+            given = {named(name, order): weight for name, weight in self.weights}
             weights = tuple(given.get(column, 1.0) for column in order)
         return Settings(
             DEFAULT_K if self.k == "chosen" else self.k,
@@ -250,7 +250,7 @@ class KNN:
         """(n,) codes of the rows' groups, negative where unknown; None where donors may be of any."""
         if self.group is None:
             return None
-        cells = rows.columns[_named(self.group, list(rows.columns))]
+        cells = rows.columns[named(self.group, list(rows.columns))]
         codes = np.unique(cells.values, return_inverse=True)[1].astype(np.int64)
         return np.where(cells.missing, -1, codes)
 
@@ -258,7 +258,7 @@ class KNN:
         """(n,) the rows' times, NaN where unknown; None where donors may be of any."""
         if self.before is None:
             return None
-        cells = rows.columns[_named(self.before, list(rows.columns))]
+        cells = rows.columns[named(self.before, list(rows.columns))]
         return np.where(cells.missing, np.nan, cells.values.astype(np.float64))
 
 
@@ -302,11 +302,4 @@ def chance(rows: Rows, seed: int, draw: int = 0) -> Chance:
 
 
 def _matches(name: str, column: Column) -> bool:
-    return name in (str(column), column.name)
-
-
-def _named(name: str, order: Sequence[Column]) -> Column:
-    found = [column for column in order if _matches(name, column)]
-    if not found:
-        raise UnknownName(f"no column {name!r} among {', '.join(map(str, sorted(order)))}")
-    return found[0]
+    return name.lower() in (str(column).lower(), column.name.lower())

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
+from imputedb.errors import QueryError, UnknownName
 from imputedb.imputers.protocol import Array, Rows
 
 
@@ -31,6 +32,43 @@ def labels(columns: Iterable[Column]) -> dict[Column, str]:
         seen[column.name] = seen.get(column.name, 0) + 1
         found[column] = column.name if seen[column.name] == 1 else f"{column.name} {seen[column.name]}"
     return found
+
+
+def named(name: str, columns: Iterable[Column], beside: Iterable[Column] = ()) -> Column:
+    """The column that a setting of an imputer names, in whatever case, `table.column` where several have the name.
+
+    Rows know relations by the aliases of a query; a column of the name is meant where no alias is.
+
+    Args:
+        name: as it is given.
+        columns: that are at hand.
+        beside: of several columns that have the name, the one of these columns' relation is meant.
+
+    Raises:
+        UnknownName: there is none.
+        QueryError: there are several.
+    """
+    at_hand, wanted = list(columns), name.lower()
+    last = wanted.rpartition(".")[2]
+    found: list[Column] = []
+    for matches in (
+        lambda column: name in (str(column), column.name),
+        lambda column: wanted in (str(column).lower(), column.name.lower()),
+        lambda column: column.name.lower() == last,
+    ):
+        found = [column for column in at_hand if matches(column)]
+        own = {column.relation for column in beside}
+        found = [column for column in found if {column.relation} == own] or found
+        if found:
+            break
+    if not found:
+        raise UnknownName(
+            f"no column {name!r} among those that may predict: {', '.join(map(str, sorted(at_hand)))}; policies keep "
+            "others out (EXCLUDE, PREDICTORS), and constants and keys tell nothing"
+        )
+    if len(found) > 1:
+        raise QueryError(f"{name!r} may be {' or '.join(map(str, sorted(found)))}: name one of them")
+    return found[0]
 
 
 def by_key(rows: Rows) -> tuple[Rows, NDArray[np.intp] | None]:

@@ -1,15 +1,16 @@
 """What policies permit of a column: its bounds, and the values that lie within them."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute
-from imputedb.imputers.protocol import Array, Cells
+from imputedb.imputers.protocol import Array, Cells, Rows
 from imputedb.statistics.measure import ends
 from imputedb.statistics.policy import Bound, Policy
 from imputedb.statistics.policy import number as as_number
@@ -106,6 +107,15 @@ def bounds(name: str, policy: Policy, cells: Cells) -> Bounds:
         raise CannotImpute(f"{name}: none of the values {', '.join(policy.values)} is in its range")
     gaps = np.diff(known) / 2 if len(known) > 1 else np.array([np.inf])
     return Bounds(name, cells, known[0] - gaps[0], known[-1] + gaps[-1], known=known)
+
+
+def only_permitted(rows: Rows, limits: Mapping[Column, Bounds]) -> Rows:
+    """The rows, as if observed values that may not be filled in were missing."""
+    told = {}
+    for column, limit in limits.items():
+        cells = rows.columns[column]
+        told[column] = cells.like(cells.values, cells.missing | ~limit.permits(cells.values))
+    return replace(rows, columns={**rows.columns, **told})
 
 
 def _usable(levels: Sequence[object], policy: Policy) -> list[bool]:

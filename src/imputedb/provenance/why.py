@@ -132,9 +132,7 @@ def why(
     lookup = lookups.of(engine, table, knn, [column])
     name = lookup.stored.target(column)
     _check_imputed(lookup, name)
-    if not _by_neighbours(lookup, name):
-        own = lookup.stored.permits[name].policy.imputer
-        raise DataError(f"{table}.{name.name} is filled by {own}, as its policy says: neighbours do not explain it")
+    _check_by_neighbours(lookup, name)
     place = lookup.place(row)
     if lookup.stored.meant.get(name, np.zeros(place + 1, bool))[place]:
         raise DataError(
@@ -166,9 +164,25 @@ def _check_imputed(lookup: Lookup, column: Column) -> None:
 
 
 def _by_neighbours(lookup: Lookup, column: Column) -> bool:
-    """Whether neighbours fill a column: no policy names another imputer, or computes it."""
+    """Whether neighbours, all alike and nothing beside them, fill a column."""
+    return lookup.stored.permits[column].policy.derived is None and _filled_else(lookup, column) is None
+
+
+def _filled_else(lookup: Lookup, column: Column) -> str | None:
+    """What neighbours do not explain of a column, by its policy; None where they explain it."""
     policy = lookup.stored.permits[column].policy
-    return policy.derived is None and policy.imputer in (None, lookup.imputer.name)
+    if policy.imputer not in (None, lookup.imputer.name):
+        return f"is filled by {policy.imputer}, as its policy says"
+    if policy.weight:
+        return f"is learnt from rows as often as their weights say (WEIGHT {policy.weight})"
+    if policy.order:
+        return f"is predicted from the rows before and after too (ORDER BY {policy.order})"
+    return None
+
+
+def _check_by_neighbours(lookup: Lookup, column: Column) -> None:
+    if why := _filled_else(lookup, column):
+        raise DataError(f"{lookup.stored.table.name}.{column.name} {why}: neighbours do not explain it")
 
 
 def _permitted(
@@ -260,7 +274,7 @@ def audit(
         table: the table.
         into: the one that is made, or made anew, with the columns row, column_name, value (as text), neighbours,
             effective, nearest, farthest, variance, entropy, fallback.
-        columns: whose cells; those of all columns with missing values unless given.
+        columns: whose cells; unless given those of all columns with missing values that neighbours explain.
         imputer: how neighbours are found; `KNN()` unless given.
         limit: rows at most.
         salt: when given, rows are told by hashes.
@@ -280,9 +294,7 @@ def audit(
     ]
     for name in names:
         _check_imputed(lookup, name)
-        if not _by_neighbours(lookup, name):
-            own = found.permits[name].policy.imputer
-            raise DataError(f"{table}.{name.name} is filled by {own}, as its policy says: neighbours do not explain it")
+        _check_by_neighbours(lookup, name)
     total = sum(int(found.gaps(name).sum()) for name in names)
     parts = []
     for name in sorted(names):

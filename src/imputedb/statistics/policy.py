@@ -110,11 +110,11 @@ class Policy:
         """Whether some columns may not be looked at."""
         return bool(self.predictors or self.exclude)
 
-    def exceeded(self, column: str, share: float) -> str | None:
+    def exceeded(self, column: str, share: float, what: str = "imputed") -> str | None:
         """A sentence where more of a column is imputed than is allowed without a word; shares in percent."""
         if self.above is None or share <= self.above:
             return None
-        return f"{share:.0f} % of the cells of {column} at hand are imputed; its policy allows {self.above:g} %"
+        return f"{share:.0f} % of the cells of {column} at hand are {what}; its policy allows {self.above:g} %"
 
     @property
     def restricts(self) -> bool:

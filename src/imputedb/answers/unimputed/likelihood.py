@@ -76,6 +76,7 @@ class Likeliest:
         """
         found = Quantities(self.engine, self.problem, KINDS)
         found.check_rows_stand_alone()
+        self._check_policies()
         keys, codes, unsure = found.keys
         _refuse(unsure is not None, "it groups by a column that misses values")
         aggregates = {p: one for p, one in enumerate(found.outputs) if isinstance(one, Aggregate)}
@@ -95,6 +96,28 @@ class Likeliest:
                     fits[name] = self._fit(columns, rows, key)
                 table[group][place] = _of(output.kind, self._texts(output), fits[name])
         return Answered(keys, table, self._notes(columns))
+
+    def _check_policies(self) -> None:
+        """Refuses columns of which a policy says what a normal distribution of all columns does not mind."""
+        for column in sorted(self.problem.columns):
+            policy = self.problem.statistics[column.relation].policy(column.name)
+            said = [
+                clause
+                for clause, given in (
+                    ("RANGE", policy.low is not None or policy.high is not None),
+                    ("VALUES", policy.values),
+                    ("PREDICTORS", policy.predictors),
+                    ("EXCLUDE", policy.exclude),
+                    ("BEFORE", policy.before),
+                    ("WEIGHT", policy.weight),
+                    ("CLUSTER", policy.cluster),
+                    ("PARTITION BY ... ORDER BY", policy.order),
+                    (f"IMPUTER {policy.imputer}", policy.imputer),
+                )
+                if given
+            ]
+            names = ", ".join(said)
+            _refuse(bool(said), f"the policy of {column} says {names}, of which maximum likelihood knows nothing")
 
     def _arguments(self, found: Quantities, place: int) -> Sequence[Vector]:
         """By argument its numbers, NaN where they are missing."""

@@ -16,7 +16,7 @@ from imputedb.blocks.block import Planned
 from imputedb.diagnostics.likelihood import Likely
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.engines.duckdb.session import Held
-from imputedb.errors import QueryError
+from imputedb.errors import CannotImpute, QueryError
 from imputedb.inference.doubly_robust import Robust
 
 Number = TypeVar("Number", Robust, Likely)
@@ -65,13 +65,28 @@ def unimputed(engine: DuckDB, prepared: Prepared, asked: Asked) -> Unimputed:
         QueryError: the query is none that the method suits; the message says why.
     """
     block = _block(prepared, asked.method)
-    match asked.method:
-        case "aipw":
-            return _robust(engine, prepared, block, asked)
-        case "ml":
-            return _likeliest(engine, prepared, block, asked)
-        case _:
-            return _bounds(engine, prepared, block, asked)
+    if asked.method == BOUNDS:  # which hold whatever share is missing
+        return _bounds(engine, prepared, block, asked)
+    said = _shares(block)
+    found = (_robust if asked.method == AIPW else _likeliest)(engine, prepared, block, asked)
+    return found._replace(warnings=(*said, *found.warnings))
+
+
+def _shares(block: Planned) -> list[str]:
+    """What policies want to be said of columns of which more is missing than they allow (WARN ABOVE).
+
+    Raises:
+        CannotImpute: a policy refuses such an answer.
+    """
+    found: list[str] = []
+    for column in sorted(block.problem.columns):
+        known = block.problem.statistics[column.relation]
+        policy, share = known.policy(column.name), 100 * known.columns[column.name].missing / max(known.rows, 1)
+        if said := policy.exceeded(str(column), share, "missing"):
+            if policy.refuse:
+                raise CannotImpute(said)
+            found.append(said)
+    return found
 
 
 def _block(prepared: Prepared, method: str) -> Planned:

@@ -302,7 +302,8 @@ class Quantities:
         _refuse(
             bool(policy.order), f"{column} is PARTITION BY ... ORDER BY, which only imputers follow: leave method out"
         )
-        _refuse(bool(policy.weight), f"{column} is weighted (WEIGHT), of which only imputers know: leave method out")
+        for clause, given in (("weighted (WEIGHT)", policy.weight), ("clustered (CLUSTER)", policy.cluster)):
+            _refuse(bool(given), f"{column} is {clause}, of which only imputers know: leave method out")
         same = [c for c in columns if tables[c.relation] == tables[column.relation]]
         derived = [c for c in columns if not self.engine.keeps(tables[c.relation])]
         return barred(policy, column, same, derived) | computed_from(self._of(column), column, same)

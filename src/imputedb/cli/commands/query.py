@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     "--method", type=click.Choice(["imputation", "aipw", "ml", "bounds"]), default="imputation", help="Of answering."
 )
 @click.option("--cycles", default="auto", show_default=True, help="How often columns are drawn anew, or auto.")
+@click.option("--weights", metavar="COLUMN", help="Of sampling weights: AVG, SUM and COUNT count rows by them.")
 @click.option("--measure", "measures", multiple=True, metavar="NAME", help="An installed package's; repeatable.")
 @click.option(
     "--format",
@@ -59,6 +60,7 @@ def query(
     level: float,
     method: Literal["imputation", "aipw", "ml", "bounds"],
     cycles: str,
+    weights: str | None,
     form: str | None,
     output: str | None,
     params: tuple[str, ...],
@@ -92,6 +94,7 @@ def query(
             method=method,
             cycles=number_of_cycles(cycles),
             measures=measures,
+            weights=weights,
             progress=progress,
         )
         write(result, form, output)
