@@ -72,7 +72,7 @@ def test_the_clauses_above_are_all_there_are() -> None:
     assert {name for said in ALL.values() for name in said} == {field.name for field in fields(Policy)}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     texts=st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8), max_size=4),
     codes=st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8), max_size=4),
