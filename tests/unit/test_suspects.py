@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from imputedb import Database
+from imputedb.answers.multiple.suspects import skewed
 
 
 def warned(db: Database, rare: bool, rows: int, samples: int) -> float:
@@ -52,3 +54,26 @@ def test_shares_have_intervals_of_their_own(db: Database) -> None:
     db.register("u", {"id": np.repeat(np.arange(200), 2)})
     result = db.sql("SELECT avg((y > 0.5)::INT) AS b FROM t JOIN u USING (id)", m=5, imputer="norm")
     assert not any("b: few of its" in one for one in result.report.warnings)
+
+
+def test_few_rows_are_told_of_where_they_are_skewed_by_more_than_chance() -> None:
+    """Three groups, of which the worst is told: means of normal values are covered, of lognormal ones in 81 to 87 %."""
+
+    def told(rows: int, logarithm: float) -> float:
+        found = []
+        for seed in range(200):
+            values = np.random.default_rng(seed).normal(size=(3, rows))
+            one = np.exp(logarithm * values) if logarithm else values
+            skewness = stats.skew(one, axis=1)
+            found.append(bool(list(skewed("a", np.arange(3.0), skewness, np.full(3, rows - 1.0)))))
+        return float(np.mean(found))
+
+    assert told(25, 0) < 0.05
+    assert told(12, 0) < 0.2
+    assert told(12, 1.2) > 0.8
+    assert told(50, 1.2) > 0.9
+
+
+def test_a_draw_that_is_skewed_by_chance_tells_nothing_of_its_group() -> None:
+    skewness = np.array([0.1, -0.2, 0.0, 2.0, 0.1, -0.1])
+    assert not list(skewed("a", np.zeros(6), skewness, np.full(6, 20.0)))
