@@ -11,6 +11,7 @@ from imputedb.algebra.column import Column
 from imputedb.imputers.protocol import Imputer, Rows, Stretches, takes_donors, takes_lines
 from imputedb.imputers.scales import scales
 from imputedb.imputers.straight import bends, beyond_donors, line, shaped
+from imputedb.imputers.stretched import Stretched
 
 DONORS = 10
 """Observed values below which draws repeat the same few."""
@@ -38,9 +39,11 @@ def _by_a_line(imputer: Imputer, rows: Rows, column: Column) -> Iterator[str]:
         scale = scales(rows, [column]).get(column) if isinstance(imputer, Stretches) else None
         if (found := line(rows, column, scale)) is not None:
             yield from beyond_donors(found)
-    elif takes_lines(imputer) and (found := line(rows, column)) is not None:
-        yield from bends(found)
-        yield from shaped(found)
+    elif takes_lines(imputer):
+        stretch = imputer.scale(rows, column) if isinstance(imputer, Stretched) else None
+        if (found := line(rows, column, None if stretch is None else stretch.there)) is not None:
+            yield from bends(found)
+            yield from shaped(found)
 
 
 def _few(rows: Rows, column: Column, *, donors: bool) -> Iterator[str]:

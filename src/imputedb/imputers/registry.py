@@ -21,6 +21,7 @@ from imputedb.imputers.knn import KNN
 from imputedb.imputers.mean import Mean
 from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.series import Carried, Linear, Seasonal
+from imputedb.imputers.stretched import Stretched
 from imputedb.imputers.tree import Tree
 
 _CATEGORIES = (Logistic(), Ordered(declared=True), Multinomial(), Quantified())
@@ -31,6 +32,7 @@ IMPUTERS: Mapping[str, Callable[[], Imputer]] = {
     "mean": Mean,
     "hotdeck": HotDeck,
     "norm": lambda: Chained(Normal(), _CATEGORIES),
+    "normscale": lambda: Stretched(Chained(Normal(), _CATEGORIES)),
     "pmm": lambda: Chained(Pmm(), _CATEGORIES),
     "pmmboot": lambda: Chained(Pmm(bootstrap=True), _CATEGORIES),
     "logistic": lambda: Chained(Logistic(), (Pmm(), *_CATEGORIES)),
@@ -132,8 +134,8 @@ def with_cycles(imputers: tuple[Imputer, ...], cycles: Cycles) -> tuple[Imputer,
         return imputers
     if not isinstance(cycles, Integral) or isinstance(cycles, bool) or not 0 <= cycles <= MOST_CYCLES:
         raise QueryError(f"cycles are {cycles!r}; they go from 0 (the start alone) to {MOST_CYCLES:,}, or are 'auto'")
-    found = tuple(replace(one, cycles=int(cycles)) if isinstance(one, Chained | Tree) else one for one in imputers)
-    if not any(isinstance(one, Chained | Tree) for one in imputers):
+    found = tuple(_with_cycles(one, int(cycles)) for one in imputers)
+    if not any(isinstance(one, Chained | Stretched | Tree) for one in imputers):
         names = ", ".join(one.name for one in imputers) or DROP
         raise QueryError(f"cycles are of chained equations, and {names} runs none: take tree, norm or pmm, or leave it")
     return found
@@ -141,8 +143,16 @@ def with_cycles(imputers: tuple[Imputer, ...], cycles: Cycles) -> tuple[Imputer,
 
 def as_long(imputer: Imputer, other: Imputer) -> Imputer:
     """An imputer that runs its chains for as many cycles as another runs those that it has."""
-    if isinstance(imputer, Chained | Tree) and isinstance(other, Chained | Tree) and other.cycles is not None:
-        return replace(imputer, cycles=other.cycles)
+    cycles = other.cycles if isinstance(other, Chained | Stretched | Tree) else None
+    return imputer if cycles is None else _with_cycles(imputer, cycles)
+
+
+def _with_cycles(imputer: Imputer, cycles: int) -> Imputer:
+    match imputer:
+        case Chained() | Tree():
+            return replace(imputer, cycles=cycles)
+        case Stretched():
+            return replace(imputer, chained=replace(imputer.chained, cycles=cycles))
     return imputer
 
 

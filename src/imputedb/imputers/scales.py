@@ -74,7 +74,7 @@ def scales(rows: Rows, targets: Sequence[Column]) -> Mapping[Column, Scale]:
             continue
         places = _seen(rows, column)
         values = cells.values[places].astype(np.float64)
-        if len(values) < FEWEST or not np.isfinite(values).all() or not _odd(values):
+        if len(values) < FEWEST or not np.isfinite(values).all() or not odd(values):
             continue
         scale = _chosen(rows, column, places, values)
         if scale is not None:
@@ -111,7 +111,7 @@ def _seen(rows: Rows, column: Column) -> NDArray[np.intp]:
     return places
 
 
-def _odd(values: Vector) -> bool:
+def odd(values: Vector) -> bool:
     """Whether numbers are skewed or heavy-tailed."""
     largest = float(np.abs(values).max())
     plain = values / largest if largest > 0 else values
@@ -124,7 +124,7 @@ def _odd(values: Vector) -> bool:
 
 
 def _chosen(rows: Rows, column: Column, places: NDArray[np.intp], values: Vector) -> Scale | None:
-    x = _beside(rows, column, places)
+    x = beside(rows, column, places)
     held = keyed(rows.keys[places], "held") % np.uint64(4) == 0
     judged = held & (values != 0)  # a mass at zero says nothing of a scale
     if np.count_nonzero(judged) < FEWEST // 4 or not (~held).any():
@@ -155,7 +155,7 @@ def _likelihood(x: Vector, y: Vector, slope: Vector, held: NDArray[np.bool_]) ->
     return np.asarray(-0.5 * (left / deviation) ** 2 - np.log(deviation) + slope)
 
 
-def _beside(rows: Rows, column: Column, places: NDArray[np.intp]) -> Vector:
+def beside(rows: Rows, column: Column, places: NDArray[np.intp]) -> Vector:
     """(n, p) ones and normal scores of other columns, of categories whether they are the most frequent."""
     parts = [np.ones(len(places))]
     others = [c for c in rows.columns if c != column and rows.columns[c].kind is not Kind.OPAQUE]

@@ -1,0 +1,175 @@
+"""Chained regressions of numbers on the scales that suit them."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from imputedb.algebra.column import Column
+from imputedb.imputers.chained.chained import Chained
+from imputedb.imputers.chained.convergence import Chains
+from imputedb.imputers.chained.design import closed
+from imputedb.imputers.protocol import Array, Cells, Converges, Draws, Progress, Rows, Work, apart
+from imputedb.imputers.stretch import Stretch, TwoParts, stretches
+from imputedb.statistics.table import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Stretched:
+    """`norm` on the scale that suits each number: `normscale`.
+
+    1. Held-out cells choose the scale of each number: as it is, cube root, logarithm, normal scores of ranks; of one
+       with a mass at zero two parts, whether it is zero and how much it is if not (stretch.py).
+    2. The chain runs on these scales; of two parts each is a column of its own, and zeros have no amount.
+    3. What is drawn is turned back. Single values are predicted on the numbers as they are.
+
+    Warning: on a logarithm a residual too large by little is a number too large by much; residuals are taken to be
+    normal on the scale.
+
+    Attributes:
+        chained: the chain.
+    """
+
+    chained: Chained
+
+    name = "normscale"
+    uses_predictors = True
+    takes_lines = True
+    proper = True
+
+    @property
+    def cycles(self) -> int | None:
+        """The chain's."""
+        return self.chained.cycles
+
+    def time(self, work: Work) -> float:
+        """The chain's, and a millisecond a target for its scale."""
+        return self.chained.time(work) + work.targets
+
+    def penalty(self, work: Work) -> float:
+        """The chain's."""
+        return self.chained.penalty(work)
+
+    def impute(
+        self,
+        rows: Rows,
+        targets: Sequence[Column],
+        seed: int,
+        progress: Progress | None = None,
+        *,
+        drawn: Collection[Column] = (),
+        draw: int = 0,
+    ) -> Mapping[Column, Array]:
+        """One draw on the scales, and the single best values of others given these."""
+        values: dict[Column, Array] = {}
+        for some, draws in apart(targets, drawn):
+            shown = rows.given(values)
+            if draws:
+                values |= next(self.prepared(shown, some).run_many(seed, [draw], progress))
+            else:
+                values |= self.chained.impute(shown, some, seed, progress)
+        return values
+
+    def stretched(self, rows: Rows, targets: Sequence[Column]) -> Mapping[Column, str]:
+        """The scales that draws are learnt on."""
+        return {c: stretch.name for c, stretch in stretches(rows, dict.fromkeys(targets, True)).items()}
+
+    def scale(self, rows: Rows, column: Column) -> Stretch | None:
+        """That on which a column is drawn; None of one that is drawn as it is."""
+        return stretches(rows, {column: True}).get(column)
+
+    def prepared(self, rows: Rows, targets: Sequence[Column]) -> "Prepared":
+        """The rows on their scales, as the chain has them."""
+        found = stretches(rows, {column: column in targets for column in rows.columns})
+        parts = {
+            c: _part(_flag(c, rows) if isinstance(stretch, TwoParts) else None, rows.columns[c], stretch)
+            for c, stretch in found.items()
+        }
+        columns = dict(rows.columns)
+        wanted = list(targets)
+        for column, part in parts.items():
+            columns[column] = part.cells
+            if part.flag is not None:
+                columns[part.flag] = part.flags
+                wanted += [part.flag] if column in targets else []
+        ready = self.chained.prepared(replace(rows, columns=columns), wanted)
+        return Prepared(ready, {c: part for c, part in parts.items() if c in targets}, tuple(targets))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A number on its scale.
+
+    Attributes:
+        stored: its cells.
+        stretch: the scale.
+        cells: the cells on it; of two parts zeros are missing.
+        flag: the column that says whether it is not zero; None of one part.
+    """
+
+    stored: Cells
+    stretch: Stretch
+    cells: Cells
+    flag: Column | None
+
+    @property
+    def flags(self) -> Cells:
+        """Whether the number is not zero."""
+        return Cells(np.asarray(self.stored.values != 0), self.stored.missing, Kind.BOOLEAN)
+
+    def turned_back(self, values: Array, flags: Array | None) -> Array:
+        """The numbers, in their own type, of the missing cells."""
+        places = values.astype(np.float64)[self.stored.missing[self.cells.missing]]
+        numbers = self.stretch.back(places)
+        if flags is not None:
+            numbers = np.where(flags.astype(bool), numbers, 0.0)
+        observed = self.stored.values[~self.stored.missing]
+        return closed(numbers, observed, bounded=False)
+
+
+def _flag(column: Column, rows: Rows) -> Column:
+    """A column that no other is called like."""
+    name = f"{column.name} is not 0"
+    while Column(column.relation, name) in rows.columns:
+        name += "!"
+    return Column(column.relation, name)
+
+
+def _part(flag: Column | None, cells: Cells, stretch: Stretch) -> Part:
+    values = cells.values.astype(np.float64)
+    there = stretch.there(np.where(cells.missing, np.nan, values))
+    gone = cells.missing | ~np.isfinite(there)
+    return Part(cells, stretch, Cells(np.where(gone, 0.0, there), gone, Kind.NUMBER), flag)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """Rows on their scales.
+
+    Attributes:
+        ready: as the chain has them.
+        parts: of targets that have a scale.
+        targets: that are filled.
+    """
+
+    ready: Draws
+    parts: Mapping[Column, Part]
+    targets: tuple[Column, ...]
+
+    def run_many(
+        self, seed: int, numbers: Sequence[int], progress: Progress | None = None
+    ) -> Iterator[Mapping[Column, Array]]:
+        """The draws of these numbers, turned back."""
+        for values in self.ready.run_many(seed, numbers, progress):
+            yield {column: self._turned_back(column, values) for column in self.targets}
+
+    @property
+    def chains(self) -> Chains | None:
+        """How those of the last run moved, on the scales."""
+        return self.ready.chains if isinstance(self.ready, Converges) else None
+
+    def _turned_back(self, column: Column, values: Mapping[Column, Array]) -> Array:
+        part = self.parts.get(column)
+        if part is None:
+            return values[column]
+        return part.turned_back(values[column], None if part.flag is None else values[part.flag])
