@@ -190,3 +190,34 @@ def test_the_command_reads_no_variables(tmp_path) -> None:
     )
     assert done.returncode == 1
     assert "everywhere" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("statement", "rows", "left"),
+    [
+        ("DESCRIBE frame", 2, 3),
+        ("SUMMARIZE frame", 2, 3),
+        ("SUMMARIZE SELECT b FROM frame", 1, 3),
+        ("UPDATE kept SET b = frame.b FROM frame WHERE frame.a = kept.a", 1, 3),
+        ("UPDATE kept SET b = (SELECT max(b) FROM frame)", 1, 3),
+        ("DELETE FROM kept USING frame WHERE frame.a = kept.a", 1, 1),
+        ("DELETE FROM kept WHERE a IN (SELECT a FROM frame)", 1, 1),
+        ("MERGE INTO kept USING frame ON kept.a = frame.a WHEN NOT MATCHED THEN INSERT VALUES (7, 7)", 1, 4),
+        ("EXPLAIN SELECT max(b) FROM frame", 1, 3),
+    ],
+)
+def test_other_statements_read_a_frame_as_duckdb_does(db: imputedb.Database, statement: str, rows: int, left: int):
+    frame = {"a": np.array([1, 2, 9]), "b": np.ma.masked_array([4.0, 5.0, 6.0], [False, True, False])}
+    db.execute("CREATE TABLE kept AS SELECT * FROM (VALUES (1, 0.0), (2, 0.0), (3, 0.0)) AS v(a, b)")
+    assert len(db.sql(statement).fetchall()) == rows
+    assert db.execute("SELECT count(*) FROM kept") == [(left,)]
+    assert len(frame["a"]) == 3
+    assert list(db.tables()) == ["kept"]
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM frame", "UPDATE frame SET a = 1", "INSERT INTO frame VALUES (1)"])
+def test_a_frame_in_a_variable_is_not_written(db: imputedb.Database, statement: str):
+    frame = {"a": np.array([1, 2, 9])}
+    with pytest.raises(imputedb.UnknownName):
+        db.sql(statement)
+    assert len(frame["a"]) == 3

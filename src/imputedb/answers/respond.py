@@ -28,6 +28,7 @@ from imputedb.answers.run import (
     translated,
 )
 from imputedb.answers.unimputed.respond import WORDS, unimputed
+from imputedb.answers.weights import by_weights
 from imputedb.blocks.block import ANSWER
 from imputedb.blocks.statement import blocks
 from imputedb.diagnostics.departures import Departures, Key, swept
@@ -42,15 +43,12 @@ from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.registry import chosen
 from imputedb.inference.estimate import Estimate
 from imputedb.result import Report, Result
-from imputedb.sql import parse
-from imputedb.sql.ast import Tree
 from imputedb.sql.missingness import extended
 from imputedb.sql.parameters import Given, by_name
 from imputedb.sql.pivots import listed, unlisted
 from imputedb.sql.policy_statement import PolicyStatement
 from imputedb.sql.statements import Apart, Execute, Keeps, Other, Query, Statement, Writes, quoted, switched_on
 from imputedb.sql.tokens import first_word
-from imputedb.sql.weights import weighted
 
 _PLANS_KEPT = 256
 
@@ -112,7 +110,7 @@ class Planner:
         node = engine.texts.tree(text)
         further = extended(written_out(engine, node))
         if asked.weights is not None:
-            further = _weighted(engine, further, asked.weights)
+            further = by_weights(engine, further, asked.weights)
         if further != node:
             node, text = further, engine.text(further)
         columns, types = engine.texts.outputs(text)
@@ -125,19 +123,6 @@ class Planner:
             engine.texts.forget_outputs(text)
             text = engine.text(found.itself) if found.itself else text
         return Prepared(text, columns, types, found.blocks, tuple(found.warnings), found.policies), lasting
-
-
-def _weighted(engine: DuckDB, node: Tree, weights: str) -> Tree:
-    """A query whose aggregates count each row as often as its weight says, under the names that it has.
-
-    Raises:
-        QueryError: the weight is no expression, or the query aggregates nothing, or by what weights do not suit.
-    """
-    weight = parse.parse(engine.connection, f"SELECT ({weights})")["select_list"]
-    if len(weight) != 1 or node.get("type") != "SELECT_NODE":
-        raise QueryError("weights are one column or expression, of the aggregates of one SELECT")
-    titles = parse.titles(engine.connection, node["select_list"])
-    return weighted(node, weight[0], engine.functions.aggregates, titles)
 
 
 def respond(

@@ -17,14 +17,19 @@ from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.engines.duckdb.resolution import quoted
 from imputedb.errors import Error
 from imputedb.sql.ast import Tree
-from imputedb.sql.statements import Apart, Keeps, Query, unquoted
-from imputedb.sql.tokens import tokens
+from imputedb.sql.statements import Apart, Keeps, Other, Query, Writes, unquoted
+from imputedb.sql.tokens import Token, tokens
 
 _OURS = __name__.partition(".")[0]
 
 
-_READS = ("from", "join", "pivot", "pivot_wider", "unpivot", "(", ",")
+_READS = ("from", "join", "using", "pivot", "pivot_wider", "unpivot", "(", ",")
 """What stands before the name of a table that is read."""
+
+_DESCRIBING = ("describe", "desc", "summarize")
+
+_READING = (*_DESCRIBING, "update", "delete", "merge", "explain", "copy")
+"""What statements of DuckDB's begin with that read tables, and make nothing that would read them again."""
 
 
 @dataclass(slots=True)
@@ -89,12 +94,22 @@ def _names(engine: DuckDB, text: str) -> list[str]:
             case Query(query) | Keeps(_, query):
                 return _read(engine.texts.tree(query))
             case Apart(whole):  # it has no tree before the values are known that name its columns
-                pairs = pairwise(tokens(whole))
-                return sorted({unquoted(name.text) for before, name in pairs if before.word in _READS})
+                return _named(tokens(whole))
+            case Other(whole) | Writes(whole):
+                found = tokens(whole)
+                return _named(found) if found[0].word in _READING else []
             case _:
                 return []
     except Error:  # whoever answers the statement says what is wrong with it
         return []
+
+
+def _named(found: Sequence[Token]) -> list[str]:
+    """The words of a statement that may be names of tables which it reads, not of one that it writes."""
+    first = found[0].word
+    before = (*_READS, *_DESCRIBING, "copy", *(["table"] if first in _DESCRIBING else []))
+    pairs = list(pairwise(found))[2 if first == "delete" else 0 :]  # DELETE FROM names what it writes
+    return sorted({unquoted(name.text) for one, name in pairs if one.word in before})
 
 
 def _read(tree: Tree) -> list[str]:

@@ -1,0 +1,42 @@
+"""Queries whose rows count as often as sampling weights say."""
+
+import duckdb
+
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.errors import DataError, Error, QueryError
+from imputedb.sql import ast as t
+from imputedb.sql import parse
+from imputedb.sql.ast import Tree
+from imputedb.sql.weights import weighted
+
+
+def by_weights(engine: DuckDB, node: Tree, weights: str) -> Tree:
+    """A query whose aggregates count each row as often as its weight says, under the names that it has.
+
+    Raises:
+        QueryError: the weight is no expression, or the query aggregates nothing, or by what weights do not suit.
+        DataError: a row that counts has a weight that is infinite or negative.
+    """
+    weight = parse.parse(engine.connection, f"SELECT ({weights})")["select_list"]
+    if len(weight) != 1 or node.get("type") != "SELECT_NODE":
+        raise QueryError("weights are one column or expression, of the aggregates of one SELECT")
+    titles = parse.titles(engine.connection, node["select_list"])
+    found = weighted(node, weight[0], engine.functions.aggregates, titles)
+    rows = _impossible(engine, node, weight[0])
+    if rows:
+        raise DataError(
+            f"the weight {weights} is infinite or negative in {rows} rows: each counts as so many others, or as 0"
+        )
+    return found
+
+
+def _impossible(engine: DuckDB, node: Tree, weight: Tree) -> int:
+    """How many rows that a query may count have a weight that is none; 0 where these do not stand on their own."""
+    endless = t.call("isinf", t.try_cast(weight, t.plain_type("DOUBLE")))
+    wrong = t.any_of([endless, t.compared("COMPARE_LESSTHAN", weight, t.number(0))])
+    where = [t.not_refused(node["where_clause"])] if node["where_clause"] else []
+    counted = t.select([t.call("count_star")], node["from_table"], t.all_of([*where, *([wrong] if wrong else [])]))
+    try:
+        return int(engine.rows({**counted, "cte_map": node["cte_map"]})[0][0])
+    except (duckdb.Error, Error):
+        return 0
