@@ -1,5 +1,7 @@
 """Tables of ours are in no list of tables; the user's are, whatever they are called."""
 
+from pathlib import Path
+
 import pytest
 
 import imputedb
@@ -120,3 +122,54 @@ def test_a_transaction_may_begin_behind_a_comment(begins: str, ends: str) -> Non
         assert db.sql("SELECT count(*) FROM t WHERE y > 0", imputer="mean").fetchall() == [(3,)]
         db.execute(ends)
         assert db.sql("SELECT avg(y) FROM t", imputer="mean").fetchall() == [(2,)]
+
+
+KEPT = (
+    *("duckdb_tables()", "duckdb_columns", "duckdb_constraints()", "duckdb_schemas()", "duckdb_indexes()"),
+    *("information_schema.tables", "information_schema.columns", "information_schema.schemata", "sqlite_master"),
+    *("information_schema.table_constraints", "pg_tables", "pg_namespace", "pg_catalog.pg_class", "pg_attribute"),
+    *("pg_constraint", "pg_index", "pg_type", "(SHOW ALL TABLES)", "(SHOW SCHEMAS)"),
+)
+
+
+@pytest.mark.parametrize("source", KEPT)
+def test_what_is_kept_in_a_file_is_listed_nowhere(tmp_path: Path, source: str) -> None:
+    """With policies and statistics kept, each list has just what it has without them, numbers of objects apart."""
+
+    def names(db: imputedb.Database) -> list[tuple[str, ...]]:
+        rows = db.sql(source[1:-1] if "SHOW" in source else f"FROM {source}").fetchall()
+        return sorted(tuple(str(part) for part in row if not isinstance(part, int)) for row in rows)
+
+    made = "CREATE TABLE t (id INT PRIMARY KEY, x DOUBLE); INSERT INTO t VALUES (1, NULL), (2, 3); CREATE SCHEMA s"
+    with imputedb.connect(tmp_path / "f.db") as db:
+        db.execute(made)
+        before = names(db)
+        db.sql("CREATE IMPUTATION POLICY ON t(x) RANGE 1 TO 5")
+        db.sql("SELECT avg(x) FROM t")
+        assert db.execute("SELECT count(*) FROM imputedb.policies") == [(1,)]
+        assert names(db) == before
+
+
+def test_a_query_of_with_may_be_named_like_a_list(tmp_path: Path) -> None:
+    with imputedb.connect(tmp_path / "f.db") as db:
+        db.execute("CREATE TABLE t AS SELECT * FROM (VALUES (1, NULL), (2, 3)) v(id, x)")
+        assert db.sql("WITH pg_class AS (FROM t) SELECT sum(x) FROM pg_class", imputer="mean").fetchall() == [(6,)]
+
+
+def test_an_export_with_policies_goes_into_a_database_without(tmp_path: Path) -> None:
+    made = "CREATE TABLE {} AS SELECT * FROM (VALUES (1, NULL), (2, 3)) v(id, x)"
+    with imputedb.connect(tmp_path / "a.db") as db:
+        db.execute(made.format("t"))
+        db.sql("CREATE IMPUTATION POLICY ON t(x) RANGE 1 TO 5")
+        said = db.policies()
+        db.execute(f"EXPORT DATABASE '{tmp_path / 'out'}'")
+    with imputedb.connect(tmp_path / "b.db") as db:
+        db.execute(f"IMPORT DATABASE '{tmp_path / 'out'}'")
+        assert db.policies() == said
+    with imputedb.connect(tmp_path / "c.db") as db:
+        db.execute(made.format("u"))
+        db.sql("CREATE IMPUTATION POLICY ON u(x) KEEP")
+        for run in (db.execute, db.sql):
+            with pytest.raises(imputedb.QueryError, match=r"policies, and so does this database: .* apply_policies"):
+                run(f"IMPORT DATABASE '{tmp_path / 'out'}'")
+        assert len(db.policies()) == 1

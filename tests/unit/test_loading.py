@@ -301,3 +301,17 @@ def test_words_that_look_like_a_missing_number_are_named(db: Database, tmp_path:
     db.load(str(path), table="b", missing={"v": ["NA", "n/a"]})
     assert db.execute("SELECT v, n FROM b LIMIT 1") == [(1.5, pytest.approx(float("nan"), nan_ok=True))]
     assert db.tables()["b"]["v"] == "DOUBLE"
+
+
+def test_an_enum_of_another_connection_keeps_its_order(db: imputedb.Database) -> None:
+    with duckdb.connect() as other, imputedb.connect() as ours:
+        made = "CREATE TYPE size AS ENUM ('small', 'it''s', 'large');"
+        made += (
+            "CREATE TABLE e AS SELECT i AS id, (['small', 'it''s', 'large'])[1 + i % 3]::size AS z FROM range(6) r(i)"
+        )
+        other.execute(made)
+        ours.execute(made)
+        for place, rows in enumerate([other.sql("FROM e"), ours.sql("FROM e")]):
+            db.register(f"e{place}", rows)
+            ((kind, largest),) = db.execute(f"SELECT DISTINCT typeof(z), (SELECT max(z) FROM e{place}) FROM e{place}")
+            assert (kind, largest) == ("ENUM('small', 'it''s', 'large')", "large")

@@ -379,3 +379,28 @@ def test_kinds_are_told_in_one_look(bare: duckdb.DuckDBPyConnection) -> None:
         "EXECUTE p": "Execute",
     }  # fmt: skip
     assert {text: type(classify(bare, text)).__name__ for text in kinds} == kinds
+
+
+def test_alias_is_the_name_of_a_column(db: Database) -> None:
+    db.execute("CREATE TABLE named AS SELECT * FROM (VALUES (1, 2.5), (2, NULL)) v(id, x)")
+    for query in (
+        "SELECT alias(X), alias(id)",
+        "SELECT alias(q.y) FROM (SELECT x AS y FROM named) q",
+        "SELECT alias(x + 1)",
+    ):
+        query += "" if "FROM" in query else " FROM named"
+        assert db.sql(query, imputer="mean").fetchall() == db.execute(query)
+    both = db.sql("SELECT alias(x) || '!' AS n, x FROM named ORDER BY id", imputer="mean")
+    assert both.fetchall() == [("x!", 2.5), ("x!", 2.5)]
+
+
+@pytest.mark.parametrize("bad", ["inf", "-1"])
+def test_weights_that_no_row_can_have_are_refused_by_name(db: Database, bad: str) -> None:
+    db.execute(
+        "CREATE TABLE w AS SELECT i AS id, CASE WHEN i % 4 > 0 THEN i END AS x,"
+        f" CASE WHEN i = 3 THEN '{bad}'::DOUBLE ELSE 1 END AS k FROM range(20) r(i)"
+    )
+    for query in ("SELECT avg(x) FROM w", "SELECT sum(id), count(*) FROM w WHERE x > 2"):
+        with pytest.raises(imputedb.DataError, match="weight k is infinite or negative in 1 rows"):
+            db.sql(query, weights="k", m=2, imputer="mean")
+    assert db.sql("SELECT sum(id) FROM w WHERE id > 3", weights="k").fetchall()[0][0] == sum(range(4, 20))

@@ -55,6 +55,7 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
         "rd(p := 'g.parquet')",
         "through('g.parquet')",
         "named('t')",
+        "stored()",
     ],
 )
 def test_what_a_text_says_is_completed(db: Database, source: str) -> None:
@@ -68,6 +69,7 @@ def test_names_of_with_and_several_tables_are_told(db: Database) -> None:
     named = "WITH w AS (FROM t) SELECT count(*) FROM query_table('w') AS z(a, b) WHERE b > 15"
     assert db.sql(named, imputer="mean").fetchall() == [(5,)]
     assert db.sql("SELECT count(*) FROM g.csv WHERE g.x > 15", imputer="mean").fetchall() == [(5,)]
+    assert db.sql("SELECT inside('t')", imputer="mean").fetchall() == [(20.0,)]
     assert db.sql("SELECT count(*) FROM fine()").fetchall() == [(2,)]
     assert db.sql("SELECT count(*) FROM headed()").fetchall() == [(2,)]
 
@@ -78,8 +80,6 @@ def test_names_of_with_and_several_tables_are_told(db: Database) -> None:
         ("FROM query('FROM ' || 't')", "query"),
         ("FROM query_table('t' || '')", "query_table"),
         ("FROM by_default()", "by_default"),
-        ("SELECT inside('t')", "inside"),
-        ("FROM stored()", "stored"),
         ("FROM histogram_values(t, x)", "histogram_values"),
     ],
 )

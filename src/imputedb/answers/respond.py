@@ -30,6 +30,7 @@ from imputedb.answers.run import (
 from imputedb.answers.unimputed.respond import WORDS, unimputed
 from imputedb.answers.weights import by_weights
 from imputedb.blocks.block import ANSWER
+from imputedb.blocks.listings import listed_without_ours, showing
 from imputedb.blocks.statement import blocks
 from imputedb.diagnostics.departures import Departures, Key, swept
 from imputedb.engines.cache import STRUCTURAL, Recent
@@ -108,7 +109,7 @@ class Planner:
         """The query, and whether it may be kept: files change without notice."""
         engine = self._engine
         node = engine.texts.tree(text)
-        further = extended(written_out(engine, node))
+        further = extended(listed_without_ours(engine, written_out(engine, node)))
         if asked.weights is not None:
             further = by_weights(engine, further, asked.weights)
         if further != node:
@@ -193,7 +194,7 @@ def _responded(
         case Writes() as writing:
             return _warned_of_stored(engine, writing, _as_it_stands(engine, asked, writing.text, by_name(params)))
         case Execute() | Other() as other:
-            return _as_it_stands(engine, asked, other.text, by_name(params))
+            return _as_it_stands(engine, asked, showing(other.text), by_name(params))
         case _ as never:
             assert_never(never)
 

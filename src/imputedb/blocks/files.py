@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from imputedb.algebra.relation import Table
+from imputedb.blocks.listings import listed_without_ours
 from imputedb.blocks.reads import Reads
-from imputedb.engines.duckdb.catalog import asking, macros
+from imputedb.engines.duckdb.catalog import asking, macros, with_views
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.engines.duckdb.query_texts import is_there, opened, told
 from imputedb.engines.duckdb.resolution import parts_of
-from imputedb.engines.duckdb.temporary import OURS
 from imputedb.errors import Error, Unplanned
 from imputedb.sql import ast as t
 from imputedb.sql import parse
@@ -21,23 +21,6 @@ from imputedb.sql.subqueries import alias_of, nodes
 
 VIRTUAL = ("filename", "file_row_number", "file_index", "file_row_group_number")
 """Columns of files that a star does not show, and that are read where they are named."""
-
-
-_CATALOGS = {
-    "duckdb_tables": ("table_name", "database_name"),
-    "duckdb_columns": ("table_name", "database_name"),
-    "duckdb_constraints": ("table_name", "database_name"),
-    "duckdb_views": ("view_name", "database_name"),
-    "tables": ("table_name", "table_catalog"),
-    "columns": ("table_name", "table_catalog"),
-    "sqlite_master": ("tbl_name", ""),
-    "sqlite_schema": ("tbl_name", ""),
-    "sqlite_temp_master": ("tbl_name", ""),
-    "pg_tables": ("tablename", ""),
-    "pg_views": ("viewname", ""),
-    "pg_class": ("relname", ""),
-}
-"""What lists tables, with the columns that name them and, where there is one, their databases."""
 
 
 Meant = Callable[[Sequence[str], object], "Table | Viewed | None"]
@@ -66,7 +49,7 @@ class Files:
         if not isinstance(found, Viewed):
             return found
         self._named = tuple(dict.fromkeys([*self._named, *_virtual(found.query)]))
-        return replace(found, query=self._copied(found.query))
+        return replace(found, query=self._copied(listed_without_ours(self._engine, found.query)))
 
     def _copied(self, tree: Any) -> Any:
         """A tree with every file and reader replaced by a temporary table of its rows, unless read in place."""
@@ -74,8 +57,6 @@ class Files:
             return [self._copied(part) for part in tree]
         if not isinstance(tree, dict):
             return tree
-        if (columns := self._listing(tree)) is not None:
-            return self._without_ours(tree, *columns)
         if not self._in_place and is_file(self._engine, tree):
             kept = {key: tree[key] for key in ("column_name_alias", "sample") if key in tree}
             return {**t.table(self._copy(tree).path, _alias_of_file(tree)), **kept, "at_clause": None}
@@ -88,31 +69,6 @@ class Files:
             self._known[key] = self._engine.copied(item, [name for name in self._named if self._has(item, name)])
             self.copies.append(self._known[key])
         return self._known[key]
-
-    def _listing(self, item: Tree) -> tuple[str, str] | None:
-        """The columns of an item of FROM that name tables and databases, if it lists what is in the catalog."""
-        if item.get("type") == "TABLE_FUNCTION":
-            return _CATALOGS.get(str(item["function"]["function_name"]).lower())
-        if item.get("type") != "BASE_TABLE":
-            return None
-        path = [part.lower() for part in item["qualified_name"]["path"] if part]
-        known = path[-2:-1] in ([], ["information_schema"], ["pg_catalog"], ["main"])
-        bare = path[-1] in ("tables", "columns") and not path[:-1]  # of information_schema alone
-        if not known or bare or path[-1] not in _CATALOGS or self._engine.tables.meant(path) is not None:
-            return None
-        return _CATALOGS[path[-1]]
-
-    def _without_ours(self, item: Tree, column: str, database: str) -> Tree:
-        """What lists tables without those that the answer is made by."""
-        plain = {**item, "column_name_alias": [], "sample": None}
-        named = t.coalesce(t.cast(t.reference(column), t.plain_type("VARCHAR")), t.literal(""))
-        shown = t.negated(t.call("regexp_full_match", named, t.literal(OURS)))
-        if database:
-            elsewhere = t.compared("COMPARE_NOTEQUAL", t.reference(database), t.literal("temp"))
-            shown = t.any_of([shown, elsewhere]) or shown
-        kept = {key: item[key] for key in ("column_name_alias", "sample") if key in item}
-        query = {**self._engine.texts.tree("SELECT * FROM duckdb_tables()"), "from_table": plain, "where_clause": shown}
-        return {**t.subquery(query, alias_of(item)), **kept}
 
     def _has(self, item: Tree, name: str) -> bool:
         """Whether a file has a column that a star does not show."""
@@ -160,11 +116,10 @@ def check_macros(engine: DuckDB, node: Tree, seen: frozenset[str] = frozenset())
     Raises:
         Unplanned: there is such a macro, or one that reads a file or table which only its arguments name.
     """
-    for part in nodes(node):
+    known = macros(engine, {str(part["function_name"]).lower() for part in nodes(node) if part.get("function_name")})
+    for part in with_views(engine, node) if known else nodes(node):
         if part.get("type") == "TABLE_FUNCTION":
             _check_histogram(engine, part["function"])
-    known = macros(engine, {str(part["function_name"]).lower() for part in nodes(node) if part.get("function_name")})
-    for part in nodes(node) if known else ():
         name = str(part.get("function_name", "")).lower()
         if name not in known or name in seen:
             continue
@@ -173,7 +128,7 @@ def check_macros(engine: DuckDB, node: Tree, seen: frozenset[str] = frozenset())
             raise Unplanned(f"the arguments of the macro {name} say what it reads: {way_out}")
         for called, dirty in _read_by(engine, opened(engine, known[name])):
             if dirty:
-                way_out = "write its query out, or make it a view"
+                way_out = "call it with all of its arguments as constants, or write its query out"
                 raise Unplanned(f"the macro {name} reads {called}, which misses values: {way_out}")
         check_macros(engine, known[name], seen | {name})
 
@@ -209,7 +164,7 @@ def check_asking(engine: DuckDB, reads: Reads, node: Tree) -> None:
 
 def _read_by(engine: DuckDB, node: Tree) -> Iterator[tuple[str, bool]]:
     """The tables and files that a macro's query reads, by name, and whether they miss values."""
-    for part in nodes(node):
+    for part in with_views(engine, node):
         if is_file(engine, part):
             with suppress(Error):
                 table = engine.copied({**part, "alias": "", "column_name_alias": [], "sample": None})

@@ -31,17 +31,22 @@ class Call:
         path: its name, behind those of a database and a schema where they are given, in lower case.
         count: of the arguments without a name, which stand first.
         names: of the others, in lower case.
+        closed: whether the arguments mean the same everywhere: they read no columns, and hold no queries.
     """
 
     path: tuple[str, ...]
     count: int
     names: frozenset[str]
+    closed: bool = False
 
     def gives(self, parameters: Sequence[str]) -> bool:
         """Whether each of a macro's parameters has an argument, and no argument has none."""
         rest = parameters[self.count :]
         return self.count <= len(parameters) and len(rest) == len(self.names) and self.names == set(rest)
 
+
+OPEN = ("COLUMN_REF", "SUBQUERY", "LAMBDA", "STAR")
+"""What an argument that means the same everywhere does not hold."""
 
 Macros = Callable[[Call], Macro | None]
 """The macro that a call means; None where there is none to be written out."""
@@ -104,7 +109,9 @@ def with_arguments(query: Tree, parameters: Sequence[str], call: Tree) -> Tree:
 def call_of(tree: Tree) -> Call:
     """How a node calls a function."""
     names = [str(part["name"]).lower() for part in tree["arguments"] if part["name"]]
-    return Call(path_of(tree), len(tree["arguments"]) - len(names), frozenset(names))
+    given = expressions([part["expression"] for part in tree["arguments"]])
+    closed = all(part["class"] not in OPEN for part in given)
+    return Call(path_of(tree), len(tree["arguments"]) - len(names), frozenset(names), closed)
 
 
 def _on_column(tree: Tree, is_function: Callable[[tuple[str, ...]], bool]) -> Tree | None:

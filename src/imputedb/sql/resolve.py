@@ -363,6 +363,8 @@ class Resolver:
                 case "FUNCTION" if _takes_names(node):
                     named: Tree = below(_named_arguments(node))
                     return named
+                case "FUNCTION" if str(node["function_name"]).lower() == "alias" and len(node["arguments"]) == 1:
+                    return {**self._name_of(below(node["arguments"][0]["expression"])), "alias": node["alias"]}
                 case "LAMBDA":
                     names = {str(n["column_names"][0]) for n in expressions(node["lhs"]) if is_reference(n)}
                     return {**node, "expr": below(node["expr"], names=local | names)}
@@ -383,6 +385,12 @@ class Resolver:
             return None if stored else self._asking(node, below)
 
         return rewrite(tree, change)
+
+    def _name_of(self, tree: Tree) -> Tree:
+        """What `alias(tree)` gives: the name of a column as its table has it, or what an expression is called."""
+        if "origin" in tree and _is_whole(tree):
+            return t.literal(str(tree["origin"][1]))
+        return t.literal(next(iter(self._catalog.titles([tree]))))
 
     def _asking(self, node: Tree, below: Callable[..., Any]) -> Tree | None:
         """A node that asks about missingness, whose arguments are what is stored; None where it does not."""

@@ -1,6 +1,6 @@
 """What names mean in a DuckDB database, for those who resolve a statement."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -10,7 +10,7 @@ from imputedb.engines.cache import OF_STRUCTURE
 from imputedb.engines.duckdb import derived, policy_texts
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.engines.duckdb.functions import built_in_macros, standing_for
-from imputedb.engines.duckdb.query_texts import opened, told
+from imputedb.engines.duckdb.query_texts import opened
 from imputedb.engines.duckdb.resolution import DAMAGED, View, damaged, quoted
 from imputedb.errors import InternalError, QueryError
 from imputedb.sql import ast as t
@@ -24,7 +24,7 @@ from imputedb.sql.macros import written_out as macros_written_out
 from imputedb.sql.missingness import asks
 from imputedb.sql.scope import Catalog, Viewed
 from imputedb.sql.statements import created_query
-from imputedb.sql.subqueries import alias_of
+from imputedb.sql.subqueries import alias_of, nodes
 
 
 def catalog(engine: DuckDB) -> Catalog:
@@ -64,9 +64,6 @@ def _as(engine: DuckDB, table: Table, value: Tree, type_name: str) -> Tree:
     found = parse.shape(engine.connection, engine.text(t.select([value], t.table(table.path, ""))))[1]
     return value if found == [type_name] else engine.cast(value, type_name)
 
-
-_OPEN = ("COLUMN_REF", "SUBQUERY", "LAMBDA", "STAR")
-"""What an argument that means the same everywhere does not hold."""
 
 _MACROS = """
     SELECT lower(database_name), lower(schema_name), lower(function_name),
@@ -175,8 +172,8 @@ def _built_in_calls(text: str, names: frozenset[str]) -> bool:
 def written_out(engine: DuckDB, node: Tree) -> Tree:
     """A statement with the expressions that macros stand for in place of their calls.
 
-    Written out are the user's macros without a query inside, those that stand for rows if their arguments say what is
-    read, and those of DuckDB that aggregate; so are queries that a text in FROM states. What has two macros of
+    Written out are the user's macros, those with a query inside and those that stand for rows if their arguments are
+    constants, and those of DuckDB that aggregate; so are queries that a text in FROM states. What has two macros of
     as many arguments, in two schemas, is left to DuckDB, and so are parameters that have types or go by their defaults.
     """
     node = opened(engine, _with_files(engine, node))
@@ -204,7 +201,7 @@ def written_out(engine: DuckDB, node: Tree) -> Tree:
 
 
 def _with_files(engine: DuckDB, tree: Any, within: frozenset[str] = frozenset()) -> Any:
-    """A statement with the queries of macros whose arguments, which are constants, say what file or table they read."""
+    """A statement with the queries of macros that stand for rows in place of their calls with constants."""
     if isinstance(tree, list):
         return [_with_files(engine, part, within) for part in tree]
     if not isinstance(tree, dict):
@@ -221,15 +218,13 @@ def _with_files(engine: DuckDB, tree: Any, within: frozenset[str] = frozenset())
 
 
 def _rows_of(engine: DuckDB, item: Tree) -> _Definition | None:
-    """The macro that an item of FROM calls, if it is the user's and its arguments say what it reads."""
+    """The macro that an item of FROM calls, if it is the user's and its arguments are constants."""
     call = call_of(item["function"])
-    given = [part["expression"] for part in item["function"]["arguments"]]
     named = [one for one in _definitions(engine, call.path[-1:]) if not one.scalar and not one.internal]
     named = [one for one in named if one.is_called(call.path) and call.gives(one.parameters)]
-    if len(named) != 1 or named[0].typed or any(part["class"] in _OPEN for part in t.expressions(given)):
+    if len(named) != 1 or named[0].typed or not call.closed:
         return None
-    further = {one.name for one in _definitions(engine, ()) if not one.scalar and not one.internal}
-    return None if told(_standing_for(engine, named[0]), further).isdisjoint(named[0].parameters) else named[0]
+    return named[0]
 
 
 def _meant_by(engine: DuckDB, call: Call, known: Sequence[_Definition]) -> Macro | None:
@@ -238,7 +233,7 @@ def _meant_by(engine: DuckDB, call: Call, known: Sequence[_Definition]) -> Macro
     named = [one for one in named if not one.internal] or named
     whole = [one for one in named if call.gives(one.parameters)]
     if len(whole) == 1 and not whole[0].typed:
-        return _macro(engine, whole[0])
+        return _macro(engine, whole[0], closed=call.closed)
     return None
 
 
@@ -272,14 +267,18 @@ def _definitions(engine: DuckDB, called: Collection[str]) -> list[_Definition]:
     return known
 
 
-def _macro(engine: DuckDB, defined: _Definition) -> Macro | None:
-    """The macro of a definition; None where it is not to be written out."""
+def _macro(engine: DuckDB, defined: _Definition, *, closed: bool) -> Macro | None:
+    """The macro of a definition; None where it is not to be written out.
+
+    A query in it may have columns of the names that its arguments read, so that these must be `closed`.
+    """
     text, parameters, internal = defined.text, tuple(defined.parameters), defined.internal
-    key = ("macro", text, parameters)
+    key = ("macro", text, parameters, closed)
     known: list[Macro | None] | None = engine.recall(key)
     if known is None:
         body = parse.parse(engine.connection, f"SELECT {text}")["select_list"][0]
-        nested = any(part.get("class") in ("SUBQUERY", "WINDOW", "LAMBDA") for part in t.expressions(body))
+        capturing = ("WINDOW", "LAMBDA") if closed and not internal else ("SUBQUERY", "WINDOW", "LAMBDA")
+        nested = any(part.get("class") in capturing for part in t.expressions(body))
         aggregates = any(
             part.get("class") == "FUNCTION" and _aggregates(engine, str(part["function_name"]).lower())
             for part in t.expressions(body)
@@ -319,6 +318,21 @@ def _meant(engine: DuckDB, path: Sequence[str], within: object) -> Table | Viewe
         return None
     columns = parse.shape(engine.connection, f"FROM {quoted(found.path)}")[0]
     return Viewed(written_out(engine, parse.parse(engine.connection, query)), columns, found)
+
+
+def with_views(engine: DuckDB, tree: Tree) -> Iterator[Tree]:
+    """Every node of a tree, and of the queries of the views that it reads, each view once."""
+    waiting, seen = [tree], set[str]()
+    while waiting:
+        for part in nodes(waiting.pop()):
+            yield part
+            if part.get("type") != "BASE_TABLE":
+                continue
+            found = engine.tables.meant([step for step in part["qualified_name"]["path"] if step])
+            if isinstance(found, View) and found.sql not in seen:
+                seen.add(found.sql)
+                query = created_query(found.sql)
+                waiting += [written_out(engine, parse.parse(engine.connection, query))] if query else []
 
 
 def _described(engine: DuckDB, item: Tree) -> Sequence[str] | None:

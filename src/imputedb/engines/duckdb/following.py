@@ -1,16 +1,18 @@
 """What was said about tables follows them: through ALTER, DROP and CREATE OR REPLACE, and through transactions."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
 
 import duckdb
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb.changes import Target, Written
-from imputedb.engines.duckdb.metadata import Store
+from imputedb.engines.duckdb.metadata import SCHEMA, Store
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.tables import Tables
-from imputedb.errors import Error
+from imputedb.errors import Error, QueryError
 from imputedb.sql import derivation
 from imputedb.sql.tokens import Token, tokens
 
@@ -19,7 +21,7 @@ Action = Callable[[], None]
 Prune = Callable[[Table, bool], None]
 """Lets go of what no longer suits a table that has changed, or been replaced."""
 
-_WORDS = ("replace", "alter", "drop", "begin", "start", "commit", "end", "rollback", "abort", "detach")
+_WORDS = ("replace", "alter", "drop", "begin", "start", "commit", "end", "rollback", "abort", "detach", "import")
 
 
 def followed(session: Session, store: Store, tables: Tables, text: str, prune: Prune) -> Action:
@@ -55,6 +57,9 @@ def _one(session: Session, store: Store, tables: Tables, found: Sequence[Token],
             return _dropped(store, tables, found)
         case "detach":
             return _detached(store, found)
+        case "import" if words[1:2] == ["database"] and len(words) > 2:
+            _check_import(session, found[2])
+            return store.reread
         case _:
             return _nothing
 
@@ -99,6 +104,22 @@ def _detached(store: Store, found: Sequence[Token]) -> Action:
     words = [token.word for token in found]
     path, _ = _path(found, 2 if words[1:2] == ["database"] and len(words) > 2 else 1)
     return lambda: store.detached(path[-1])
+
+
+def _check_import(session: Session, folder: Token) -> None:
+    """Refuses an export that holds policies where there are some: DuckDB cannot make their schema twice.
+
+    Raises:
+        QueryError: both hold some.
+    """
+    with suppress(OSError, UnicodeError):
+        held = f"CREATE SCHEMA {SCHEMA};" in (Path(folder.text.strip("'")) / "schema.sql").read_text()
+        ours = "SELECT count(*) FROM duckdb_schemas() WHERE schema_name = ? AND database_name = current_database()"
+        if held and session.rows(ours, [SCHEMA])[0][0]:
+            raise QueryError(
+                f"{folder.text} holds imputation policies, and so does this database: import it into a new file, or "
+                f"keep these by export_policies(path), DROP SCHEMA {SCHEMA} CASCADE, import, and apply_policies(path)"
+            )
 
 
 def _dropped(store: Store, tables: Tables, found: Sequence[Token]) -> Action:

@@ -9,13 +9,17 @@ from imputedb.errors import DataError
 
 
 class _Stream:
-    """Rows of another connection, as a stream that this one reads."""
+    """Rows of another connection, as a stream that this one reads.
+
+    Attributes:
+        rows: the relation or the result that has them.
+    """
 
     def __init__(self, rows: Any) -> None:
-        self._rows = rows
+        self.rows = rows
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self._rows.__arrow_c_stream__(requested_schema)
+        return self.rows.__arrow_c_stream__(requested_schema)
 
 
 def readable(what: str, frame: Any) -> Any:

@@ -3,16 +3,20 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from imputedb.statistics.measure import levels_of
+
 Levels = Mapping[str, Sequence[str]]
 
 
 def ordered(frame: Any) -> Levels:
     """By column the levels, in their order, of text that is ordered and that DuckDB reads as mere text.
 
-    These are an Enum of polars, and a dictionary of Arrow that says it is ordered, as an ordered factor of R becomes.
+    These are an ENUM of another connection of DuckDB, an Enum of polars, and a dictionary of Arrow that says it is
+    ordered, as an ordered factor of R becomes.
     Levels of which one is no text, or stands there twice, make no ENUM, and are left as DuckDB reads them.
     """
-    found = dict(_polars(frame) if _library(frame) == "polars" else _arrow(frame))
+    library = _library(frame)
+    found = dict(_polars(frame) if library == "polars" else _duckdb(frame) if library == "imputedb" else _arrow(frame))
     return {name: levels for name, levels in found.items() if _named(levels)}
 
 
@@ -45,6 +49,14 @@ def _library(value: Any) -> str:
 
 def _named(levels: Sequence[Any]) -> bool:
     return bool(levels) and all(isinstance(level, str) for level in levels) and len(set(levels)) == len(levels)
+
+
+def _duckdb(frame: Any) -> Iterator[tuple[str, list[str]]]:
+    """Of a relation or a result, whose rows are read as a stream that has lost them."""
+    rows = getattr(frame, "rows", None)
+    for name, kind in zip(rows.columns, map(str, rows.types), strict=True) if rows is not None else ():
+        if levels := levels_of(kind):
+            yield str(name), list(levels)
 
 
 def _polars(frame: Any) -> Iterator[tuple[str, list[Any]]]:

@@ -1,6 +1,5 @@
 """What texts in FROM say, `query('SELECT ...')` and `query_table('t')`, as the queries that they are."""
 
-from collections.abc import Collection
 from typing import Any
 
 from imputedb.engines.duckdb.engine import DuckDB
@@ -27,15 +26,10 @@ def opened(engine: DuckDB, tree: Tree) -> Tree:
     return found
 
 
-def told(query: Tree, further: Collection[str] = ()) -> set[str]:
-    """The names that say what is read in the FROM of a macro's query: its parameters.
-
-    Args:
-        query: of the macro.
-        further: names of functions in FROM that may read what their arguments say, beside DuckDB's.
-    """
+def told(query: Tree) -> set[str]:
+    """The names that say what is read in the FROM of a macro's query: its parameters."""
     calls = [part["function"] for part in nodes(query) if part.get("type") == "TABLE_FUNCTION"]
-    reading = [call for call in calls if (name := str(call["function_name"]).lower()) in further or is_told(name)]
+    reading = [call for call in calls if is_told(str(call["function_name"]).lower())]
     given = [_value(one["expression"]) for call in reading for one in call["arguments"]]
     return {str(part["column_names"][0]).lower() for part in expressions(given) if is_reference(part)}
 

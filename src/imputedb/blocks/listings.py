@@ -1,0 +1,132 @@
+"""What lists what is in a database, without what is there of ours: kept tables, and temporary ones."""
+
+from typing import Any
+
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.metadata import SCHEMA
+from imputedb.engines.duckdb.temporary import OURS
+from imputedb.sql import ast as t
+from imputedb.sql import parse
+from imputedb.sql.ast import Tree
+from imputedb.sql.subqueries import alias_of, nodes
+from imputedb.sql.tokens import tokens
+
+_NAMED = f"regexp_full_match(coalesce({{name}}, ''), '{OURS}')"
+_KEPT = f"coalesce({{schema}}, '') <> '{SCHEMA}'"
+_TABLES = f"""(
+    SELECT table_oid FROM duckdb_tables()
+    WHERE schema_name = '{SCHEMA}' OR (database_name = 'temp' AND regexp_full_match(table_name, '{OURS}'))
+    UNION ALL SELECT view_oid FROM duckdb_views()
+    WHERE database_name = 'temp' AND regexp_full_match(view_name, '{OURS}')
+)"""
+
+
+def _in(schema: str, name: str, database: str = "") -> str:
+    """The condition under which what has a name is in no schema of ours, and no temporary table of ours."""
+    temporary = _NAMED.format(name=name) + (f" AND {database} = 'temp'" if database else "")
+    return f"{_KEPT.format(schema=schema)} AND NOT ({temporary})"
+
+
+def _of(schema: str) -> str:
+    return _KEPT.format(schema=schema)
+
+
+def _by_number(column: str) -> str:
+    return f"coalesce({column}, -1) NOT IN {_TABLES}"
+
+
+_LISTED = {
+    "duckdb_tables": _in("schema_name", "table_name", "database_name"),
+    "duckdb_columns": _in("schema_name", "table_name", "database_name"),
+    "duckdb_constraints": _in("schema_name", "table_name", "database_name"),
+    "duckdb_indexes": _in("schema_name", "table_name", "database_name"),
+    "duckdb_views": _in("schema_name", "view_name", "database_name"),
+    "duckdb_schemas": _of("schema_name"),
+    "information_schema.tables": _in("table_schema", "table_name", "table_catalog"),
+    "information_schema.columns": _in("table_schema", "table_name", "table_catalog"),
+    "information_schema.table_constraints": _in("table_schema", "table_name", "table_catalog"),
+    "information_schema.key_column_usage": _in("table_schema", "table_name", "table_catalog"),
+    "information_schema.constraint_column_usage": _in("table_schema", "table_name", "table_catalog"),
+    "information_schema.schemata": _of("schema_name"),
+    "sqlite_master": f"{_NAMED.format(name='tbl_name')} IS FALSE AND NOT contains(coalesce(sql, ''), ' {SCHEMA}.')",
+    "pg_tables": _in("schemaname", "tablename"),
+    "pg_views": _in("schemaname", "viewname"),
+    "pg_indexes": _in("schemaname", "tablename"),
+    "pg_namespace": _of("nspname"),
+    "pg_class": _by_number("oid"),
+    "pg_attribute": _by_number("attrelid"),
+    "pg_attrdef": _by_number("adrelid"),
+    "pg_constraint": _by_number("conrelid"),
+    "pg_index": _by_number("indrelid"),
+    "pg_type": _by_number("typrelid"),
+    "pg_depend": _by_number("objid"),
+    "pg_description": _by_number("objoid"),
+}
+_LISTED |= {"sqlite_schema": _LISTED["sqlite_master"], "sqlite_temp_master": _LISTED["sqlite_master"]}
+"""What lists something, with the condition under which a row of it is not ours."""
+
+_SHOWN = {
+    ("show", "all", "tables"): _in('"schema"', "name", "database"),
+    ("show", "schemas"): _of("schema_name"),
+}
+"""Statements that list something of all schemas."""
+
+_PLACES = ("pg_catalog", "main", "system")
+
+
+def listed_without_ours(engine: DuckDB, tree: Any) -> Any:
+    """A statement in which all that lists what is in the database leaves out what is ours."""
+    if not any(_name(part) in _LISTED for part in nodes(tree)):
+        return tree
+    named = {str(entry["key"]).lower() for part in nodes(tree) for entry in part.get("cte_map", {}).get("map", ())}
+
+    def change(part: Any) -> Any:
+        if isinstance(part, list):
+            return [change(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        if _name(part) not in named and (listed := _without_ours(engine, part)) is not None:
+            return listed
+        return {key: change(below) if isinstance(below, (dict, list)) else below for key, below in part.items()}
+
+    return change(tree)
+
+
+def _without_ours(engine: DuckDB, item: Tree) -> Tree | None:
+    """An item of FROM that lists what is in the database, without what is ours; None of any other item."""
+    kept = _LISTED.get(_listed(engine, item))
+    if kept is None:
+        return None
+    where = parse.parse(engine.connection, f"SELECT 1 WHERE {kept}")["where_clause"]
+    plain = {**item, "column_name_alias": [], "sample": None}
+    held = {key: item[key] for key in ("column_name_alias", "sample") if key in item}
+    query = {**engine.texts.tree("SELECT * FROM duckdb_tables()"), "from_table": plain, "where_clause": where}
+    return {**t.subquery(query, alias_of(item)), **held}
+
+
+def showing(text: str) -> str:
+    """A statement that shows what there is in all schemas, without what is ours; any other one as it is."""
+    words = tuple(token.word for token in tokens(text) if token.text != ";")
+    kept = _SHOWN.get(words)
+    return f"SELECT * FROM ({' '.join(words)}) WHERE {kept}" if kept else text
+
+
+def _listed(engine: DuckDB, item: Tree) -> str:
+    """What an item of FROM lists, by the name that it has above; empty where it lists nothing."""
+    if item.get("type") != "BASE_TABLE":
+        return _name(item)
+    path = [part.lower() for part in item["qualified_name"]["path"] if part]
+    known = path[-2:-1] == ["information_schema"] or all(
+        part in _PLACES or part == engine.session.home.lower() for part in path[:-1]
+    )
+    return _name(item) if known and engine.tables.meant(path) is None else ""
+
+
+def _name(item: Tree) -> str:
+    """The name of a table or a function in FROM, with the schema where that is the information schema."""
+    if item.get("type") == "TABLE_FUNCTION":
+        return str(item["function"]["function_name"]).lower()
+    if item.get("type") != "BASE_TABLE":
+        return ""
+    *before, name = [part.lower() for part in item["qualified_name"]["path"] if part]
+    return f"information_schema.{name}" if before[-1:] == ["information_schema"] else name
