@@ -95,6 +95,8 @@ class Result:
         frontier: the plans that were chosen from; None likewise.
         sensitivity: the answer under departures from missing at random; None unless asked for.
         report: what was done.
+        changed: how many rows a statement has inserted, updated, deleted or written; -1 where it does not say, and None
+            of one that gives rows.
     """
 
     def __init__(
@@ -117,6 +119,7 @@ class Result:
         self.frontier = frontier
         self._estimates = estimates
         self.sensitivity: Sensitivity | None = None
+        self.changed: int | None = None
         self._left: Iterator[tuple[Any, ...]] | None = None
 
     @cached_property

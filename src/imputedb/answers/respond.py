@@ -13,6 +13,7 @@ from imputedb.algebra.relation import Table
 from imputedb.answers import policies
 from imputedb.answers.membership import Membership, membership
 from imputedb.answers.multiple import pooled as multiple
+from imputedb.answers.outcome import counted
 from imputedb.answers.run import (
     AIPW,
     BASE,
@@ -139,7 +140,8 @@ def respond(
     one about policies is followed; any other is DuckDB's."""
     try:
         with callers_frames(engine, text, statement=True) as frames:
-            return _pivoted(engine, text, _responded(engine, planner, text, asked, params, progress, watch, frames))
+            found = _responded(engine, planner, text, asked, params, progress, watch, frames)
+            return counted(engine, text, found, _pivoted(engine, text, found))
     finally:
         planner.release()
 

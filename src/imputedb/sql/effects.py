@@ -1,0 +1,35 @@
+"""What a statement gives, told from its words: rows, how many rows it changes, or neither."""
+
+from enum import Enum
+
+from imputedb.sql.tokens import tokens
+
+_QUERIES = ("select", "from", "values", "table", "pivot", "pivot_wider", "unpivot", "pivot_longer", "(")
+_SHOWS = ("show", "describe", "desc", "summarize", "explain")
+_CALLS = ("call", "pragma")
+_CHANGES = ("insert", "update", "delete", "merge")
+_KEEPS = ("truncate", "create", "copy")
+
+
+class Effect(Enum):
+    """What a statement gives."""
+
+    ROWS = "rows"
+    COUNT = "count"
+    NOTHING = "nothing"
+    UNKNOWN = "rows or nothing"
+
+
+def effect(text: str) -> Effect:
+    """What one statement gives; what changes rows gives some itself where it says RETURNING."""
+    words = [token.word for token in tokens(text) if token.depth == 0 and token.text != ";"]
+    verb = words[0] if words else ""
+    if verb == "with":
+        verb = next((word for word in words if word in _QUERIES[:-1] + _CHANGES), "select")
+    if verb in _CHANGES:
+        return Effect.ROWS if "returning" in words else Effect.COUNT
+    if verb in _QUERIES + _SHOWS:
+        return Effect.ROWS
+    if verb in _CALLS:
+        return Effect.UNKNOWN
+    return Effect.COUNT if verb in _KEEPS else Effect.NOTHING
