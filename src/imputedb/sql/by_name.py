@@ -1,6 +1,7 @@
 """Columns by their names: those of UNION BY NAME put into one order, and names stated in the queries themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree, is_reference
@@ -19,19 +20,15 @@ def united(every: Sequence[tuple[str, ...] | None]) -> tuple[str, ...] | None:
 
 
 def can_be_reordered(found: Definition) -> bool:
-    """Whether the columns of a query may stand in another order: they have different names, and no key is a place."""
+    """Whether the columns of a query may stand in another order: they have different names, and are items."""
     columns = found.columns or ()
-    return len(columns) == len({name.lower() for name in columns}) and _has_no_places(found)
+    return len(columns) == len({name.lower() for name in columns}) and _has_items(found)
 
 
-def _has_no_places(found: Definition) -> bool:
-    node = found.node
-    keys = [one["expression"] for modifier in node["modifiers"] for one in modifier.get("orders", ())]
-    if any(key["class"] in ("CONSTANT", "STAR") for key in [*keys, *node.get("group_expressions", ())]):
-        return False
+def _has_items(found: Definition) -> bool:
     if found.parts:
-        return all(map(_has_no_places, found.parts))
-    return node["type"] == "SELECT_NODE" and len(node["select_list"]) == len(found.columns or ())
+        return all(map(_has_items, found.parts))
+    return found.node["type"] == "SELECT_NODE" and len(found.node["select_list"]) == len(found.columns or ())
 
 
 def reorder(found: Definition, columns: Sequence[str]) -> None:
@@ -46,6 +43,7 @@ def _placed(found: Definition, places: Sequence[int | None], columns: Sequence[s
     absent = [f"{name} (none)" if name.lower() in taken else name for name in columns]
     for part in found.parts:
         _placed(part, places, columns)
+    _move_keys(found.node, [places.index(place) + 1 for place in range(len(own))])
     if not found.parts:
         items = found.node["select_list"]
         found.node["select_list"] = [
@@ -53,6 +51,30 @@ def _placed(found: Definition, places: Sequence[int | None], columns: Sequence[s
             for place, name in zip(places, absent, strict=True)
         ]
     found.columns = tuple(name if place is None else own[place] for place, name in zip(places, absent, strict=True))
+
+
+def _move_keys(node: dict[str, Any], moved: Sequence[int]) -> None:
+    """Puts the new places of outputs, counted from 1, where keys of ORDER BY and GROUP BY state the old ones."""
+
+    def key(tree: Tree) -> Tree:
+        text = str(tree.get("literal", {}).get("text", ""))
+        is_place = tree["class"] == "CONSTANT" and text.isdigit() and 0 < int(text) <= len(moved)
+        return t.number(moved[int(text) - 1]) if is_place else tree
+
+    def orders(one: Tree) -> Iterator[Tree]:
+        if one["expression"]["class"] == "STAR":  # ORDER BY ALL, from the left to the right
+            yield from ({**one, "expression": t.number(place)} for place in moved)
+        else:
+            yield {**one, "expression": key(one["expression"])}
+
+    node["modifiers"] = [
+        {**modifier, "orders": [new for one in modifier["orders"] for new in orders(one)]}
+        if modifier["type"] == "ORDER_MODIFIER"
+        else modifier
+        for modifier in node["modifiers"]
+    ]
+    if node.get("group_expressions"):
+        node["group_expressions"] = [key(tree) for tree in node["group_expressions"]]
 
 
 def state_names(node: Tree, columns: Sequence[str]) -> None:
