@@ -1,7 +1,12 @@
 """Turns on a connection, and Ctrl-C."""
 
-import signal
+# ruff: noqa: ARG002
 
+import os
+import signal
+from typing import Any
+
+import numpy as np
 import pytest
 
 import imputedb
@@ -22,6 +27,39 @@ def test_ctrl_c_in_any_statement_is_a_keyboard_interrupt() -> None:
         signal.signal(signal.SIGALRM, before)
     assert engine.connection.execute("SELECT 1").fetchall() == [(1,)]
     engine.session.close()
+
+
+class _Interrupts:
+    """Ctrl-C comes while it is freed, where Python ignores what is raised."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):
+            pass  # steps between which the handler runs
+
+
+class _Interrupted:
+    name = "interrupted"
+    uses_predictors = False
+
+    def time(self, work: Any) -> float:
+        return 1.0
+
+    def penalty(self, work: Any) -> float:
+        return 0.5
+
+    def impute(self, rows: Any, targets: Any, seed: int, progress: Any = None, **_: Any) -> Any:
+        _Interrupts()
+        return {column: np.zeros(int(rows.columns[column].missing.sum())) for column in targets}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_while_an_object_is_freed_stops_the_call_all_the_same(db: Database) -> None:
+    db.register("t", {"x": np.ma.masked_array([1.0, 2.0, 3.0], [False, True, False])})
+    with pytest.raises(KeyboardInterrupt):
+        db.sql("CREATE TABLE kept AS SELECT sum(x) AS s FROM t", imputer=_Interrupted())
+    assert db.execute("SELECT table_name FROM duckdb_tables() WHERE table_name = 'kept'") == []
+    assert db.sql("SELECT count(x) FROM t").fetchall() == [(3,)]
 
 
 def _busy(engine: DuckDB) -> None:

@@ -1,6 +1,7 @@
 """Signals, such as Ctrl-C, that come in the middle of a call: held back where they would leave something half done."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,18 +22,20 @@ class Signals:
     Attributes:
         shut: whether signals have to wait.
         raised: what a handler has raised during this call.
+        over: whether the call is over, but for tidying up.
     """
 
     def __init__(self) -> None:
         self.shut = True
         self.raised: BaseException | None = None
+        self.over = False
         self._before: dict[int, Any] = {}
         self._waiting: list[tuple[int, FrameType | None]] = []
         self._ended_by: int | None = None
 
     def take(self) -> None:
         """Puts itself before every handler that is a function of Python's, signals shut out."""
-        self.shut, self.raised, self._ended_by = True, None, None
+        self.shut, self.over, self.raised, self._ended_by = True, False, None, None
         for number in _KINDS:
             before = signal.getsignal(number)
             if callable(before) and before != self._came:
@@ -69,6 +72,16 @@ class Signals:
         """Tells the handlers what waits; they may raise."""
         while self._waiting and self.raised is None:
             self._tell(*self._waiting.pop(0))
+
+    def raise_again(self) -> None:
+        """Raises what a handler has raised, if it was lost: Python ignores what is raised while it frees an object."""
+        if self.raised is None or self.over:
+            return
+        error = sys.exc_info()[1]
+        while error is not None and error is not self.raised:
+            error = error.__context__
+        if error is None:
+            raise self.raised
 
     def _came(self, number: int, frame: FrameType | None) -> None:
         if self.shut:

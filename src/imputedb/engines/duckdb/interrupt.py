@@ -105,6 +105,7 @@ class Runner:
         if not is_main():
             return work(self._connection)
         signals = self._signals
+        signals.raise_again()
         before, signals.shut = signals.shut, True
         job = _Job(work)
         try:

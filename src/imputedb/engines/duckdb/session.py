@@ -157,7 +157,7 @@ class Session:
     def _over(self, signals: Signals | None, error: BaseException | None = None) -> None:
         """Tidies up after a call; raises what a signal has ended it by, unless that is the error."""
         if signals:
-            signals.shut = True
+            signals.shut = signals.over = True
         raised = signals and signals.raised
         if self.lock.is_mine:
             if raised or not isinstance(error, Error | duckdb.Error | None):  # it may have come between any two steps
