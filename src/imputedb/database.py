@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakSet
 
 from imputedb import arguments
 from imputedb.answers import policies, policy_file, respond
@@ -69,15 +70,21 @@ def connect(path: str | Path = ":memory:", *, read_only: bool = False, variables
     return Database(DuckDB(str(path), read_only=read_only, variables=variables))
 
 
-@public(lambda db: db._engine.session.call, apart=("close",))
+@public(lambda db: db._engine.session.call, apart=("close", "session", "interrupt"))
 class Database:
-    """Tables with missing values, and answers as if there were none. Threads may share it; they take turns."""
+    """Tables with missing values, and answers as if there were none.
 
-    def __init__(self, engine: DuckDB) -> None:
+    Threads may share it; they take turns. With a `session` for each they run side by side.
+    """
+
+    def __init__(self, engine: DuckDB, beside: Database | None = None) -> None:
         self._engine = engine
+        self._sessions: WeakSet[Database] = beside._sessions if beside else WeakSet()
+        self._sessions.add(self)
+        self._is_first = beside is None
         self._planner = Planner(engine)
         engine.session.tidying.append(self._planner.release)
-        self._lookups = Lookups()
+        self._lookups: Lookups = beside._lookups if beside else Lookups()
         engine.further_caches += [self._planner.cache, self._lookups.cache]
 
     def load(
@@ -758,14 +765,35 @@ class Database:
         tables = self._engine.tables
         return {tables.called(table): dict(shape.types) for table, shape in tables.shapes().items()}
 
+    @bordered
+    def session(self) -> Database:
+        """Another session of the same database, which runs side by side with this one: a thread's own, or a client's.
+
+        It has temporary tables, registered frames, settings and transactions of its own, and sees what others have
+        committed. What is cached is shared. It is closed by itself, or with the database that `connect` has given.
+
+        Raises:
+            StorageError: the database is closed.
+        """
+        return Database(self._engine.further(), self)
+
+    @bordered
+    def interrupt(self) -> None:
+        """Ends the statement that another thread runs in this session; the call that has asked for it raises.
+
+        Where no statement of DuckDB runs it does nothing.
+        """
+        self._engine.connection.interrupt()
+
     def close(self) -> None:
-        """Lets go of the database; results can no longer be read.
+        """Lets go of the session, and of all others where it is the first one; their results can no longer be read.
 
         It does nothing where the database is closed already, or was opened before this process was forked.
         """
-        session = self._engine.session
-        if session.is_own:
-            session.call(session.close)
+        for one in list(self._sessions) if self._is_first else [self]:
+            session = one._engine.session
+            if session.is_own:
+                session.call(session.close)
 
     def __enter__(self) -> Database:
         return self

@@ -129,6 +129,7 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "Database.apply_policies": lambda at: at.db.apply_policies(at.folder / "said.toml"),
     "Database.audit": lambda at: at.db.audit("t", "audited", limit=3),
     "Database.cells": lambda at: at.db.cells("t", "x", imputer="mean", level=0.5, share=0.45),
+    "Database.caches": lambda at: at.db.caches(),
     "Database.close": lambda at: imputedb.connect(at.path, read_only=at.read_only).close(),
     "Database.compare": lambda at: at.db.compare(MEAN, ways=("norm", "aipw", "bounds"), m=2),
     "Database.declared": lambda at: at.db.declared(),
@@ -139,6 +140,7 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "Database.frontier": lambda at: at.db.frontier(MEAN),
     "Database.impute": lambda at: at.db.impute("SELECT id, x, y FROM t", at.fresh("run"), m=2, imputer="norm"),
     "Database.in_transaction": lambda at: at.db.in_transaction,
+    "Database.interrupt": lambda at: at.db.interrupt(),
     "Database.likelihood": lambda at: at.db.likelihood("t", columns=("x", "y")),
     "Database.load": lambda at: at.db.load(str(at.folder / "more.csv"), replace=True),
     "Database.more": lambda at: at.db.more(at.run, 2),
@@ -150,6 +152,7 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "Database.register": lambda at: at.db.register("frame", {"a": np.ma.masked_array([1.0, 2.0], [True, False])}),
     "Database.scan": lambda at: at.db.scan("t", ks=(1, 2), metrics=("gower",)),
     "Database.sensitivity": lambda at: at.db.sensitivity("t", "x", [0, 1], mean_of("x"), m=2),
+    "Database.session": lambda at: _session(at),
     "Database.sql": lambda at: at.db.sql(MEAN, m=2, progress=lambda _: None).fetchall(),
     "Database.sql, written": lambda at: at.db.sql(f"COPY (SELECT x FROM t) TO '{at.fresh('x.csv')}'", imputer="mean"),
     "Database.sql, kept": lambda at: at.db.sql("CREATE OR REPLACE TABLE kept AS SELECT id, x FROM t", imputer="knn"),
@@ -230,6 +233,11 @@ OF_TABLES = tuple(
     and not name.endswith((".scan", ".sensitivity", ".cells", ".compare", ".audit"))
 )
 """Those that read what is kept of tables, but for some that read it as others do."""
+
+
+def _session(at: Place) -> object:
+    with at.db.session() as other:
+        return other.sql(MEAN, imputer="mean").fetchall()
 
 
 def _refused(call: Callable[[], object]) -> None:

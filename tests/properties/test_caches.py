@@ -9,6 +9,8 @@ import imputedb
 from imputedb import Database
 from imputedb.engines.cache import CacheUse
 
+COLUMNS = "columns of stored tables, as imputers read them"
+
 QUERIES = (
     "SELECT avg(x), sum(y), count(*) FROM t",
     "SELECT g, avg(y) FROM t WHERE x > 3 GROUP BY g ORDER BY g",
@@ -69,7 +71,7 @@ def test_answers_follow_every_write(tmp_path: Path) -> None:
 
 
 def _use(db: Database, name: str) -> CacheUse:
-    (found,) = [use for use in db.caches() if use.name.startswith(name)]
+    (found,) = [use for use in db.caches() if use.name == name]
     return found
 
 
@@ -80,17 +82,17 @@ def test_a_write_to_another_table_makes_nothing_stale(path: str, tmp_path: Path)
         db.execute("CREATE TABLE t AS SELECT range AS y, CASE WHEN range % 3 > 0 THEN range END AS x FROM range(50)")
         db.execute("CREATE TABLE log(text VARCHAR)")
         db.sql(query)
-        before = [_use(db, name) for name in ("columns of stored", "statistics")]
+        before = [_use(db, name) for name in (COLUMNS, "statistics")]
         db.execute("INSERT INTO log VALUES ('a')")
         db.sql("INSERT INTO log SELECT 'b'")
         first = db.sql(query).fetchall()
-        columns, known = _use(db, "columns of stored"), _use(db, "statistics")
+        columns, known = _use(db, COLUMNS), _use(db, "statistics")
         assert (columns.misses, columns.entries) == (before[0].misses, before[0].entries)
         assert columns.hits > before[0].hits
         assert known.misses == before[1].misses
         db.execute("UPDATE t SET x = 1000 WHERE y = 4")
         assert db.sql(query).fetchall() != first
-        assert _use(db, "columns of stored").misses > columns.misses
+        assert _use(db, COLUMNS).misses > columns.misses
 
 
 def test_caches_say_what_they_hold() -> None:
@@ -101,6 +103,6 @@ def test_caches_say_what_they_hold() -> None:
     plans = found["plans"]
     assert (plans.entries, plans.bound, plans.bytes) == (1, 256, None)
     assert "a write to any table" in plans.invalidated
-    columns = found["columns of stored tables, as imputers read them"]
+    columns = found[COLUMNS]
     assert (columns.bytes or 0) >= 50 * 8
     assert all(use.entries <= use.bound for use in found.values())

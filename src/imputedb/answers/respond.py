@@ -208,9 +208,12 @@ def _answered(
     began = perf_counter()
     with engine.own_statements():
         prepared = planner.prepare(query, asked)
-        planning_ms = (perf_counter() - began) * 1e3
-        with engine.own_statements(query):
-            return answer(engine, prepared, asked, planning_ms, progress, watch)
+        with engine.shared_snapshot() as changed:
+            if changed:  # what it is planned by has to be what it reads
+                prepared = planner.prepare(query, asked)
+            planning_ms = (perf_counter() - began) * 1e3
+            with engine.own_statements(query):
+                return answer(engine, prepared, asked, planning_ms, progress, watch)
 
 
 def _rows(

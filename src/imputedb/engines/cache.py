@@ -120,6 +120,7 @@ class _Entry:
 
 
 _ABOUT = {
+    "statistics": ("statistics of tables, with their fingerprints", "table"),
     "cells": ("columns of stored tables, as imputers read them", "table and column"),
     "counts": ("counts of rows and missing values", "relation"),
     "misfits": ("what draws get wrong of hidden cells", "imputers, columns, rows and seed"),
@@ -143,14 +144,16 @@ class Memory:
         self._bytes = 0
         self._asked: dict[str, list[int]] = {}
 
-    def recall(self, name: Hashable) -> Any:
-        """The value of a name; None where there is none, or what it rests on has changed."""
+    def recall(self, name: Hashable, fit: Callable[[Collection[Table] | None], bool] | None = None) -> Any:
+        """The value of a name; None where there is none, or what it rests on has changed, or does not fit."""
         with self._lock:
             asked = self._asked.setdefault(_kind(name), [0, 0])
             entry = self._values.get(name)
+            if entry is not None and fit is not None and not fit(entry.tables):
+                entry = None
             if entry is None or entry.state != self._now(entry.tables):
                 asked[1] += 1
-                if entry:
+                if entry is not None:
                     self._bytes -= self._values.pop(name).size
                 return None
             asked[0] += 1

@@ -1,6 +1,7 @@
 """What has been written to a database: by table, and of everything else."""
 
 import os
+import threading
 from collections.abc import Collection
 from enum import Enum
 from typing import TypeAlias
@@ -19,52 +20,95 @@ Target: TypeAlias = Table | Written
 
 
 class Changes:
-    """Counts of what may have been written, by this process or another one.
+    """Counts of what may have been written, by the sessions of a database or by other connections.
 
     Attributes:
         path: of the database.
+        connections: how many of DuckDB's connections its sessions have.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.connections = 0
+        self._lock = threading.Lock()
         self._all = 0
         self._count = 0
         self._tables: dict[Table, int] = {}
+        self._underway: list[Target] = []
         self._stamps = self._read()
 
-    def state(self, tables: Collection[Table] | None = None) -> object:
+    def state(self, tables: Collection[Table] | None = None, since: int | None = None) -> object:
         """A token that differs whenever one of some tables may have been written, or with None any table.
 
-        It differs too whenever anything but the rows of tables may have changed.
+        It differs too whenever anything but the rows of tables may have changed. For whoever began to read at a moment
+        that `now` has given, and may not see what was written after that, it is like no other token then; nor is it
+        while a write is under way.
         """
-        self._look()
-        if tables is None:
-            return self._count
-        return (self._all, *[self._tables.get(table, 0) for table in tables])
+        with self._lock:
+            self._look()
+            last = self._count if tables is None else max(self._all, *[self._tables.get(one, 0) for one in tables], 0)
+            if (since is not None and last > since) or any(_meets(target, tables) for target in self._underway):
+                return object()
+            return (last, *[self._tables.get(one, 0) for one in tables or ()])
 
-    def written(self, table: Table | None = None) -> None:
-        """Says that rows of a table may have been written, or unless it is given anything there is."""
+    def now(self) -> int:
+        """The number of the last write."""
+        with self._lock:
+            self._look()
+            return self._count
+
+    def written(self, table: Table | None = None, since: int | None = None) -> int | None:
+        """Says that rows of a table may have been written, or unless it is given anything there is.
+
+        Whoever wrote it sees it: `since` is now, unless others have written since then.
+        """
+        with self._lock:
+            self._look()
+            alone = since is not None and self._count <= since
+            self._written(table)
+            return self._count if alone else since
+
+    def begin(self, target: Target) -> None:
+        """A write is under way: whoever reads meanwhile may see the rows before it or after it."""
+        with self._lock:
+            self._look()
+            self._underway.append(target)
+
+    def end(self, target: Target) -> None:
+        """It is over."""
+        with self._lock:
+            self._underway.remove(target)
+
+    def _written(self, table: Table | None) -> None:
         self._count += 1
         if table is None:
-            self._all += 1
+            self._all = self._count
             self._tables.clear()
         else:
             self._tables[table] = self._count
 
     def ours(self) -> None:
         """Says that whatever the file has changed by just now was written by a statement that is accounted for."""
-        self._stamps = self._read()
+        with self._lock:
+            self._stamps = self._read()
 
     def _look(self) -> None:
         stamps = self._read()
         if stamps != self._stamps:
             self._stamps = stamps
-            self.written()
+            self._written(None)
 
     def _read(self) -> tuple[object, ...]:
         if self.path == ":memory:":
             return ()
         return (_stamp(self.path), _stamp(self.path + ".wal"))
+
+
+def _meets(target: Target, tables: Collection[Table] | None) -> bool:
+    """Whether a write may be to one of some tables, or with None to any."""
+    if target is Written.NOTHING:
+        return False
+    return tables is None or target is Written.ANYTHING or target in tables
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

@@ -8,12 +8,13 @@ from typing import Any
 import duckdb
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.cache import CacheUse, Memory, Recent
+from imputedb.engines.cache import CacheUse, Recent
 from imputedb.engines.duckdb import columns, declarations, derived, encoding, following
 from imputedb.engines.duckdb.arrays import Slots
 from imputedb.engines.duckdb.functions import functions
 from imputedb.engines.duckdb.metadata import Store
 from imputedb.engines.duckdb.session import Session
+from imputedb.engines.duckdb.sharing import Views
 from imputedb.engines.duckdb.statements import Texts
 from imputedb.engines.duckdb.statistics import Gathering
 from imputedb.engines.duckdb.tables import Tables
@@ -30,7 +31,7 @@ _USUAL, _DEEPEST = 1000, 3000
 
 
 class DuckDB:
-    """The engine of one database, for one statement at a time; threads take turns.
+    """The engine of one session, for one statement at a time; threads that share it take turns.
 
     Attributes:
         session: its connection and transactions.
@@ -47,16 +48,18 @@ class DuckDB:
         reads_variables: whether names that mean no table may mean data frames of whoever calls.
     """
 
-    def __init__(self, path: str, *, read_only: bool = False, variables: bool = False) -> None:
+    def __init__(
+        self, path: str, *, read_only: bool = False, variables: bool = False, beside: "DuckDB | None" = None
+    ) -> None:
         self.reads_variables = variables
-        self.session = Session(path, read_only=read_only)
+        self.session: Session = Session(path, read_only=read_only, beside=beside.session if beside else None)
         self.connection = self.session.connection
         self.lock = self.session.lock
-        self.store = Store(self.connection, self.session.state)
-        self._memory = Memory(self.session.state)
+        self.store: Store = Store(self.connection, self.session.state, beside.store if beside else None)
+        self._memory: Views = Views(self.session, beside._memory.shared if beside else None)
         self.texts = Texts(self.session, self._memory)
         self.tables = Tables(self.session, self.store)
-        self.gathering = Gathering(self.session, self.store, self.tables, self.texts)
+        self.gathering = Gathering(self.session, self.store, self.tables, self.texts, self._memory)
         self.temporary = Temporary(self.session)
         self.slots = Slots(self.connection)
         self.functions = functions()
@@ -72,11 +75,30 @@ class DuckDB:
             lambda table, replaced: declarations.prune(self, table, replaced=replaced),
         )
 
+    def further(self) -> "DuckDB":
+        """An engine of the same database, for another session, which runs side by side with this one."""
+        session = self.session
+        session.check_process()
+        return DuckDB(session.path, read_only=session.read_only, variables=self.reads_variables, beside=self)
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Several statements that see one state of the data; what was made meanwhile is gone if they fail."""
         with self.lock, self.session.transaction():
             yield
+
+    @contextmanager
+    def shared_snapshot(self) -> Iterator[bool]:
+        """A snapshot where other sessions may write meanwhile: whether any has written since this call began."""
+        with self.lock:
+            if self.session.changes.connections < 2:
+                yield False
+                return
+            with self.session.transaction():
+                self.session.rows(
+                    "SELECT count(*) FROM duckdb_databases()"
+                )  # a snapshot is taken when it is first read
+                yield self.session.is_behind()
 
     @contextmanager
     def own_statements(self, text: str = "") -> Iterator[None]:

@@ -22,26 +22,32 @@ _TABLES = {
 
 _NAMED = "WHERE schema_name = ? AND table_name = ?"
 
-Said = dict[Table, tuple[dict[str, tuple[str, ...]], dict[str, Policy]]]
-"""By table, the values declared missing and the policies, each by column."""
+Told = tuple[dict[str, tuple[str, ...]], dict[str, Policy]]
+"""The values declared missing and the policies, each by column."""
+
+Said = dict[Table, Told]
+"""What is said, by table."""
 
 
 class Store:
     """What is said about tables, kept in the database that each is in.
 
-    What is said of temporary tables, and of databases in memory, lives as long as the connection, under its
-    transactions.
+    What is said of temporary tables lives as long as the connection, and of databases in memory as long as these, under
+    the transactions of the connection: others see it once it is committed.
 
     Attributes:
         altered: the tables whose columns the user's transaction has given other types.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, state: Callable[[], object]) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, state: Callable[[], object], beside: "Store | None" = None
+    ) -> None:
         self.altered: list[Table] = []
         self._connection = connection
         self._state = state
-        self._memory: Said = {}
-        self._before: Said | None = None
+        self._shared: Said = beside._shared if beside else {}
+        self._temporary: Said = {}
+        self._pending: Said | None = None
         self._read: dict[str, tuple[object, Said]] = {}
         self._kinds: dict[str, tuple[object, str]] = {}
 
@@ -49,17 +55,18 @@ class Store:
 
     def missing(self, table: Table) -> Mapping[str, tuple[str, ...]]:
         """The values declared missing, by column."""
-        return self._said(table).get(table, ({}, {}))[0]
+        return self._said(table)[0]
 
     def policies(self, table: Table) -> Mapping[str, Policy]:
         """What was said about columns."""
-        return self._said(table).get(table, ({}, {}))[1]
+        return self._said(table)[1]
 
     def tables(self) -> list[Table]:
         """The tables of which something is said, in all databases at hand."""
         rows = self._connection.execute("SELECT database_name FROM duckdb_databases() WHERE NOT internal").fetchall()
-        kept = [list(self._said(Table(name, "", ""))) for (name,) in rows if self._kind(name) != "memory"]
-        return [*self._memory, *(table for tables in kept for table in tables)]
+        kept = [list(self._in_database(name)) for (name,) in rows if self._kind(name) != "memory"]
+        memory = dict.fromkeys((*self._shared, *self._temporary, *(self._pending or ())))
+        return [*memory, *(table for tables in kept for table in tables)]
 
     def declare(self, table: Table, column: str, values: Sequence[str]) -> None:
         """Replaces the values declared missing of a column.
@@ -70,7 +77,7 @@ class Store:
         rows = [(*table.path[1:], column, value) for value in values]
         if self._written(table, "missing_values", f"{_NAMED} AND column_name = ?", [*table.path[1:], column], rows):
             return
-        known = self._memory.setdefault(table, ({}, {}))[0]
+        known = self._changed(table)[0]
         known.pop(column, None)
         if values:
             known[column] = tuple(values)
@@ -84,7 +91,7 @@ class Store:
         rows = [] if policy is None else [(*table.path[1:], column, json.dumps(policy.data()))]
         if self._written(table, "policies", f"{_NAMED} AND column_name = ?", [*table.path[1:], column], rows):
             return
-        known = self._memory.setdefault(table, ({}, {}))[1]
+        known = self._changed(table)[1]
         known.pop(column, None)
         if policy is not None:
             known[column] = policy
@@ -98,8 +105,9 @@ class Store:
 
     def detached(self, catalog: str) -> None:
         """Forgets what was said of tables in a database that is detached, and was in memory."""
-        for table in [table for table in self._memory if table.catalog.lower() == catalog.lower()]:
-            del self._memory[table]
+        for said in (self._shared, self._pending or {}):
+            for table in [table for table in said if table.catalog.lower() == catalog.lower()]:
+                del said[table]
 
     def renamed(self, table: Table, after: Table) -> None:
         """Follows a table to another name."""
@@ -120,25 +128,41 @@ class Store:
                 self.decide(table, column, None)
                 self.decide(table, after if column == before else column, policy.renamed(before, after))
 
-    def _said(self, table: Table) -> Said:
-        if self._kind(table.catalog) == "memory":
-            return self._memory
-        known = self._read.get(table.catalog)
+    def _said(self, table: Table) -> Told:
+        if self._kind(table.catalog) != "memory":
+            return self._in_database(table.catalog).get(table, ({}, {}))
+        if self._pending is not None and table in self._pending:
+            return self._pending[table]
+        return self._memory(table).get(table, ({}, {}))
+
+    def _in_database(self, catalog: str) -> Said:
+        known = self._read.get(catalog)
         if known is None or known[0] != self._state():
-            known = self._read[table.catalog] = (self._state(), self._load(table.catalog))
+            known = self._read[catalog] = (self._state(), self._load(catalog))
         return known[1]
+
+    def _memory(self, table: Table) -> Said:
+        return self._temporary if table.catalog == "temp" else self._shared
+
+    def _changed(self, table: Table) -> Told:
+        """What is said of a table in memory, to be changed; in a transaction of the user's, a copy of it."""
+        if self._pending is None:
+            return self._memory(table).setdefault(table, ({}, {}))
+        if table not in self._pending:
+            self._pending[table] = deepcopy(self._memory(table).get(table, ({}, {})))
+        return self._pending[table]
 
     # -- transactions -------------------------------------------------------------------------------------------------
 
     def begun(self) -> None:
         """A transaction of the user's begins."""
-        self._before = deepcopy(self._memory)
+        self._pending = {}
 
     def ended(self, *, kept: bool) -> None:
         """It ends; what was said in it is kept, or forgotten."""
-        if self._before is not None and not kept:
-            self._memory = self._before
-        self._before, self.altered = None, []
+        for table, said in (self._pending or {}).items() if kept else ():
+            self._memory(table)[table] = said
+        self._pending, self.altered = None, []
         self.reread()
 
     def reread(self) -> None:
@@ -174,12 +198,7 @@ class Store:
         if self._kind(table.catalog) == "memory":
             return False
         self.check_writable(table.catalog)
-        place = self._place(table.catalog, name)
-        self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(table.catalog)}.{SCHEMA}")
-        self._connection.execute(f"CREATE TABLE IF NOT EXISTS {place} {_TABLES[name]}")
-        self._connection.execute(f"DELETE FROM {place} {where}", list(values))
-        for row in rows:
-            self._connection.execute(f"INSERT INTO {place} VALUES ({', '.join('?' * len(row))})", list(row))
+        _replace(self._connection, self._place(table.catalog, name), where, values, rows)
         self.reread()
         return True
 
@@ -236,11 +255,31 @@ class Store:
             return None
 
     def keep(self, table: Table, fingerprint: str, statistics: Statistics) -> None:
-        """Keeps statistics beside the table they describe, where that is a file which can be written."""
+        """Keeps statistics beside the table they describe, where that is a file which can be written.
+
+        It is a transaction of its own: that another session keeps some too ends none of the user's.
+        """
         if self._kind(table.catalog) != "file":
             return
         row = (*table.path[1:], fingerprint, profile.dumped(statistics))
-        self._written(table, "statistics", _NAMED, table.path[1:], [row])
+        with self._connection.cursor() as connection:
+            _replace(connection, self._place(table.catalog, "statistics"), _NAMED, table.path[1:], [row])
+
+
+def _replace(
+    connection: duckdb.DuckDBPyConnection,
+    place: str,
+    where: str,
+    values: Sequence[str],
+    rows: Sequence[Sequence[str]],
+) -> None:
+    """Replaces rows of a table of ours, made if there is none."""
+    schema, name = place.rpartition(".")[::2]
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {place} {_TABLES[name]}")
+    connection.execute(f"DELETE FROM {place} {where}", list(values))
+    for row in rows:
+        connection.execute(f"INSERT INTO {place} VALUES ({', '.join('?' * len(row))})", list(row))
 
 
 def _quoted(name: str) -> str:

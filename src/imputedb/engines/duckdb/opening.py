@@ -23,6 +23,15 @@ def opened(path: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(path, read_only=read_only, config=_OFFLINE)
     except duckdb.Error as error:
         raise _refused(path, error) from error
+    return _set(connection)
+
+
+def further(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Another connection to the same database, with temporary tables, settings and transactions of its own."""
+    return _set(connection.cursor())
+
+
+def _set(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     # variables of our own frames are no tables; not as configuration, which other connections would have to share
     connection.execute("SET python_enable_replacements = false")
     connection.execute("SET enable_progress_bar = false")  # it would be drawn into our standard output

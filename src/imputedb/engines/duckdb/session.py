@@ -18,7 +18,7 @@ from imputedb.algebra.relation import Table
 from imputedb.border import ours, raise_ours
 from imputedb.engines.duckdb.changes import Changes, Target, Written
 from imputedb.engines.duckdb.interrupt import Runner, Turns
-from imputedb.engines.duckdb.opening import opened
+from imputedb.engines.duckdb.opening import further, opened
 from imputedb.engines.engine import Array
 from imputedb.engines.signals import Signals, is_main
 from imputedb.errors import Error, QueryError, StorageError
@@ -28,6 +28,9 @@ from imputedb.sql.tokens import first_word
 
 Read = TypeVar("Read")
 Values = Mapping[str, object] | Sequence[object] | None
+
+_SETTINGS = ("set", "reset", "use", "pragma", "load")
+"""The words that statements begin with after which texts may mean something else than in other sessions."""
 
 _TRANSACTIONS = ("begin", "start", "commit", "end", "rollback", "abort")
 """The words that statements about transactions begin with."""
@@ -47,7 +50,7 @@ class Held:
 
 
 class Session:
-    """A connection that threads take turns with.
+    """A connection that threads take turns with; others, of sessions beside it, run side by side with it.
 
     Attributes:
         path: of the database.
@@ -57,23 +60,31 @@ class Session:
         lock: held by the thread whose turn it is.
         signals: what comes in the middle of a call.
         remarks: what is to be said of tables that a call has replaced.
-        changes: what has been written to the database.
+        changes: what has been written to the database, by any of its sessions.
+        since: when the call began that is under way, as `Changes.now` has it; None outside of calls.
         target: what a statement of the user's writes, asked before it runs.
         following: told of every statement of the user's before it runs; what it gives is called once it has.
         undone: called when a COMMIT has failed, and undone its transaction.
         tidying: called after a call that failed: each lets go of what the call may have left.
     """
 
-    def __init__(self, path: str, *, read_only: bool) -> None:
+    def __init__(self, path: str, *, read_only: bool, beside: "Session | None" = None) -> None:
         self.path = path
         self.read_only = read_only
-        self.connection = opened(path, read_only=read_only)
+        self.connection: duckdb.DuckDBPyConnection = (
+            further(beside.connection) if beside else opened(path, read_only=read_only)
+        )
         self.home: str = self.connection.execute("SELECT current_database()").fetchall()[0][0]
         self.lock = Turns()
         self.signals = Signals()
         self._process = os.getpid()
         self._runner = Runner(self.connection, self.signals)
-        self.changes = Changes(path)
+        self.changes: Changes = beside.changes if beside else Changes(path)
+        self.changes.connections += 1
+        self.since: int | None = None
+        self._has_set = False
+        self._is_closed = False
+        self._in_ours = False
         self._in_transaction = False
         self.target: Callable[[str], Target] | None = None
         self.following: Callable[[str], Callable[[], None]] | None = None
@@ -87,8 +98,11 @@ class Session:
     def close(self) -> None:
         """Lets go of the database."""
         with self.lock:
-            self._runner.close()
-            self.connection.close()
+            if not self._is_closed:
+                self._runner.close()
+                self.connection.close()
+                self.changes.connections -= 1
+            self._is_closed = True
 
     # -- the border ---------------------------------------------------------------------------------------------------
 
@@ -99,7 +113,7 @@ class Session:
             QueryError: this thread is in the middle of another call: its progress asks, or its imputer.
             StorageError: this process was forked from the one that opened the database.
         """
-        self._check_process()
+        self.check_process()
         if self.lock.is_mine:
             raise QueryError("the database is in the middle of a call: a function that the call uses cannot ask it")
         return self._alone(work)
@@ -110,7 +124,7 @@ class Session:
         Raises:
             StorageError: as `call`.
         """
-        self._check_process()
+        self.check_process()
         if not self.lock.is_mine:
             return self._alone(work)
         try:
@@ -124,7 +138,12 @@ class Session:
         """Whether it is this process that has opened the database, and none that was forked from it."""
         return os.getpid() == self._process
 
-    def _check_process(self) -> None:
+    def check_process(self) -> None:
+        """Refuses to go on in a process that was forked from the one that opened the database.
+
+        Raises:
+            StorageError: this is one.
+        """
         if not self.is_own:
             raise StorageError(f"{self.path} was opened before this process was forked from another: open it anew here")
 
@@ -138,6 +157,7 @@ class Session:
             self.lock.take(signals)
             if signals:
                 signals.shut = False
+            self.since = self.changes.now()
             found = work()
             self._over(signals)
             return found
@@ -149,6 +169,8 @@ class Session:
         finally:
             if signals:
                 signals.shut = True
+            if self.lock.is_mine:
+                self.since = None
             self.lock.end()
             ROOM.give_back()
             if signals:
@@ -173,6 +195,7 @@ class Session:
     def _rolled_back(self) -> None:
         """Ends a transaction of ours that a call has left; the user's own stays."""
         if not self._in_transaction:
+            self._in_ours = False
             with suppress(duckdb.Error):
                 self.connection.execute("ROLLBACK")
         self.changed()
@@ -180,13 +203,18 @@ class Session:
     def state(self, tables: Collection[Table] | None = None) -> object:
         """A token that differs whenever one of some tables, or any, may have been written, by whatever connection.
 
-        With no tables at all it differs when anything but rows may have changed.
+        With no tables at all it differs when anything but rows may have changed. It is like no other where another
+        session has written since this call began: the call may see the rows before that or after it.
         """
-        return self.changes.state(tables)
+        return self.changes.state(tables, self.since)
+
+    def is_behind(self) -> bool:
+        """Whether another session has written since the call began that is under way, or is writing."""
+        return self.state() != self.changes.state()
 
     def changed(self, table: Table | None = None) -> None:
         """Says that this connection may have written rows of a table, or unless it is given anything there is."""
-        self.changes.written(table)
+        self.since = self.changes.written(table, self.since)
 
     # -- statements ---------------------------------------------------------------------------------------------------
 
@@ -271,37 +299,47 @@ class Session:
     def _ran(self, text: str, work: Callable[[duckdb.DuckDBPyConnection], Read]) -> Read:
         with self.lock:
             target = self.target(text) if self.target else Written.ANYTHING
-            follow = self.following(text) if self.following else None
-            self.state()  # takes note of what others have written
+            follow = self.following(text) if self.following and target is Written.ANYTHING else None
+            self.changes.begin(target)
             try:
-                with self.signals.held():  # once it has run, what is known of it is noted
-                    found = self._runner.do(work)
-                    self._note_transaction(text)
-                    if follow:
-                        self._wrote(target)
-                        follow()
-                return found
+                return self._noted(text, work, follow)
             except duckdb.Error as error:
                 self._note_failure(text)
                 raise ours(error) from error
             finally:
                 self._wrote(target)
+                self.changes.end(target)
 
     def _wrote(self, target: Target) -> None:
-        """Takes note of what a statement has written."""
-        if target is Written.ANYTHING:
-            self.changed()
-        elif isinstance(target, Table):
-            self.changed(target)
+        """Takes note of what a statement may have written."""
+        if isinstance(target, Table):
             if self._is_alone():
                 self.changes.ours()
+            self.changed(target)
+        elif target is Written.ANYTHING:
+            self.changed()
+
+    def _noted(
+        self, text: str, work: Callable[[duckdb.DuckDBPyConnection], Read], follow: Callable[[], None] | None
+    ) -> Read:
+        """What a statement gives; once it has run, what is known of it is noted, whatever signals come."""
+        with self.signals.held():
+            found = self._runner.do(work)
+            self._note_transaction(text)
+            if first_word(text) in _SETTINGS:
+                self._has_set = True
+            if follow:
+                self.changed()
+                follow()
+        return found
 
     def _is_alone(self) -> bool:
-        """Whether no other connection can have written to the file meanwhile."""
+        """Whether no connection but those of sessions can have written to the file meanwhile."""
         if self.path == ":memory:":
             return True
         try:
-            return bool(self.connection.execute("SELECT count = 1 FROM duckdb_connection_count()").fetchall()[0][0])
+            ((count,),) = self.connection.execute("FROM duckdb_connection_count()").fetchall()
+            return bool(count == self.changes.connections)
         except duckdb.Error:
             return False
 
@@ -321,11 +359,18 @@ class Session:
                 yield
             except BaseException:
                 if began:
+                    self._in_ours = False
                     with suppress(duckdb.Error):
                         self.connection.execute("ROLLBACK")
                 raise
             if began:
+                self._in_ours = False
                 self.connection.execute("COMMIT")
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether no setting was changed in it, and no transaction of the user's is open: it reads what others read."""
+        return not (self._has_set or self._in_transaction)
 
     @property
     def in_transaction(self) -> bool:
@@ -333,9 +378,10 @@ class Session:
         return self._in_transaction
 
     def _begin(self) -> bool:
-        if self._in_transaction:
+        if self._in_transaction or self._in_ours:
             return False
         self.connection.execute("BEGIN")
+        self._in_ours = True
         return True
 
     def _note_transaction(self, text: str) -> None:

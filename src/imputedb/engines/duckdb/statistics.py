@@ -12,6 +12,7 @@ from imputedb.engines.cache import STRUCTURAL, Recent
 from imputedb.engines.duckdb import declarations, derived, policy_texts, profile
 from imputedb.engines.duckdb.metadata import Store, fingerprint_of
 from imputedb.engines.duckdb.session import Session
+from imputedb.engines.duckdb.sharing import Views
 from imputedb.engines.duckdb.statements import Texts
 from imputedb.engines.duckdb.tables import Tables
 from imputedb.engines.engine import Shape
@@ -34,7 +35,8 @@ class Gathering:
         caches: what is remembered of them.
     """
 
-    def __init__(self, session: Session, store: Store, tables: Tables, texts: Texts) -> None:
+    def __init__(self, session: Session, store: Store, tables: Tables, texts: Texts, memory: Views) -> None:
+        self._memory = memory
         self._session = session
         self._store = store
         self._tables = tables
@@ -54,18 +56,25 @@ class Gathering:
         if known and known[0] == self._session.state((table,)):
             return known[2]
         with self._session.lock:
-            shape = self._tables.shape(table)
-            declarations.check_suits(table, shape)
-            fingerprint = self._fingerprint(table, shape)
-            if known and known[1] == fingerprint:
-                statistics = known[2]
-            else:
-                statistics = self._store.statistics(table, fingerprint) or self._gathered(table, shape, fingerprint)
-            statistics = replace(statistics, policies=shape.policies)
-            if any(policy.before for policy in shape.policies.values()):
-                statistics = replace(statistics, content=profile.named(table.path[1:], shape.types))
-            self._known.keep(table, (self._session.state((table,)), fingerprint, statistics))
+            declarations.check_suits(table, self._tables.shape(table))
+            state = self._session.state((table,))
+            fingerprint, statistics = self._memory.recall(("statistics", table)) or self._found(table, known)
+            self._memory.keep(("statistics", table), (fingerprint, statistics), tables=(table,))
+            self._known.keep(table, (state, fingerprint, statistics))
             return statistics
+
+    def _found(self, table: Table, known: tuple[object, str, Statistics] | None) -> tuple[str, Statistics]:
+        """The fingerprint of a table and its statistics: those known of it, those kept beside it, or new ones."""
+        shape = self._tables.shape(table)
+        fingerprint = self._fingerprint(table, shape)
+        if known and known[1] == fingerprint:
+            statistics = known[2]
+        else:
+            statistics = self._store.statistics(table, fingerprint) or self._gathered(table, shape, fingerprint)
+        statistics = replace(statistics, policies=shape.policies)
+        if any(policy.before for policy in shape.policies.values()):
+            statistics = replace(statistics, content=profile.named(table.path[1:], shape.types))
+        return fingerprint, statistics
 
     def dirty(self, table: Table, names: Collection[str]) -> set[str]:
         """Those of some columns that miss a value; where nothing is known of a table, its others are not looked at."""
@@ -73,15 +82,14 @@ class Gathering:
         if table in self._tables.adopted or (known and known[0] == self._session.state((table,))):
             return {name for name in names if name in self.statistics(table).dirty}
         with self._session.lock:
+            now = self._session.state((table,))
             state, seen = self._missing.recall(table) or (None, {})
-            if state != self._session.state((table,)):
+            if state != now:
                 seen = {}
             new = [name for name in names if name not in seen]
             if new:
-                shape = self._tables.shape(table)
-                with policy_texts.blamed(self._session, table, shape):
-                    seen |= profile.missing(self._rows, *self._readings(table, shape, new))
-            self._missing.keep(table, (self._session.state((table,)), seen))
+                seen = seen | profile.missing(self._rows, *self._readings(table, self._tables.shape(table), new))
+            self._missing.keep(table, (now, seen))
             return {name for name in names if seen[name]}
 
     def fingerprint(self, table: Table) -> str:
