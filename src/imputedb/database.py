@@ -207,6 +207,9 @@ class Database:
             weights: a column of sampling weights: AVG, SUM and COUNT count each row as often as it says.
             sensitivity: departures from missing at random, of `imputedb.sensitivity`, under which the query is asked
                 again: `result.sensitivity` says how its numbers move and where their intervals reach a stated value.
+            formula: an analysis to come, such as `y ~ x*z + I(x**2)`: its columns are drawn in agreement with it, so
+                that interactions and squares keep their coefficients; other columns by the imputer, given these.
+            model: of the formula, `ols` or `logit`.
             cycles: how often chained equations draw each column anew; `auto` for as often as it takes to forget their
                 start. `report.convergence` says how well they have.
             progress: told the share of an imputer's work that is done.
@@ -375,6 +378,8 @@ class Database:
         flags: bool = True,
         long: bool = False,
         survival: tuple[str, str] | None = None,
+        formula: str | None = None,
+        model: str = "ols",
         cycles: Cycles = "auto",
         progress: Progress | None = None,
         params: Given = None,
@@ -404,12 +409,18 @@ class Database:
             StorageError: the folder cannot be written, or another process is writing into it.
         """
         from imputedb.completion.completing import Request, complete
+        from imputedb.completion.congenial import Substantive
 
-        (one,) = with_cycles((the_one(imputer, "completed data sets need"),), cycles)
+        one, substantive = the_one(imputer, "completed data sets need"), None
+        if formula is not None:
+            substantive = Substantive(formula, model, cycles)
+        else:
+            arguments.one_of("model without a formula", model, ("ols",))
+            (one,) = with_cycles((one,), cycles)
         folder = arguments.path("out", out)
         with callers_frames(self._engine, source):
             source = source if params is None else respond.query_of(self._engine, self._planner, source, params)
-            asked = Request(source, m, one, seed, columns, flags, long, survival)
+            asked = Request(source, m, one, seed, columns, flags, long, survival, substantive)
             return complete(self._engine, asked, folder, progress)
 
     def more(

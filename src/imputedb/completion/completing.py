@@ -4,9 +4,8 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from math import isfinite
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -15,9 +14,10 @@ import numpy as np
 
 from imputedb import arguments
 from imputedb.algebra.column import Column
-from imputedb.completion import remarks
+from imputedb.completion import congenial, remarks
 from imputedb.completion import source as sources
 from imputedb.completion.completed import Completed, opened
+from imputedb.completion.congenial import Substantive
 from imputedb.completion.manifest import FORMAT, sealed
 from imputedb.completion.publication import MANIFEST, Publication, publication
 from imputedb.completion.source import DRAW, ROW, Source
@@ -28,7 +28,7 @@ from imputedb.engines.duckdb.variables import callers_frames
 from imputedb.errors import QueryError
 from imputedb.imputers import conversion
 from imputedb.imputers.chained.chained import Chained, Prepared
-from imputedb.imputers.chained.convergence import Chains, convergence, worst
+from imputedb.imputers.chained.convergence import Chains, worst
 from imputedb.imputers.chained.trace import Trace
 from imputedb.imputers.checked import Heard
 from imputedb.imputers.doubts import doubts
@@ -51,6 +51,7 @@ class Request:
         flags: whether each filled column gets a boolean one beside it, `<column>__imputed`.
         long: one file with `.imp` and `.id` rather than m.
         survival: columns of times and of events, whose cumulative hazard is a further predictor.
+        substantive: the model whose columns are drawn in agreement with it.
     """
 
     text: str
@@ -61,6 +62,7 @@ class Request:
     flags: bool = True
     long: bool = False
     survival: tuple[str, str] | None = None
+    substantive: Substantive | None = None
 
     def __post_init__(self) -> None:
         checked: dict[str, object] = {
@@ -140,6 +142,7 @@ def _told(request: Request, found: Source) -> dict[str, Any]:
         "assumption": assumption_of(request.imputer) or "missing at random given the predictors",
         "versions": _versions(),
         **({"survival": list(request.survival)} if request.survival else {}),
+        **(request.substantive.told if request.substantive else {}),
     }
 
 
@@ -164,10 +167,10 @@ def _draws(
     left = [draw for draw in range(1, request.m + 1) if draw not in done]
     if left:
         chains: list[Chains] = []
-        for draw, values, trace in _drawn(request, found, left, chains.append):
+        for draw, values, trace in _drawn(engine, request, found, left, chains.append):
             record = _record(found, values, trace)
             if draw == left[-1]:
-                record["convergence"] = _told_of(worst(chains))
+                record["convergence"] = remarks.chains_told(worst(chains))
             _write(engine, request, found, writing, draw, values, record)
             done[draw] = writing.finished(str(draw)) or {}
             progress(draw / request.m)
@@ -175,12 +178,15 @@ def _draws(
 
 
 def _drawn(
-    request: Request, found: Source, numbers: Sequence[int], heard: Heard
+    engine: DuckDB, request: Request, found: Source, numbers: Sequence[int], heard: Heard
 ) -> Iterator[tuple[int, Mapping[Column, Array], Trace]]:
     """Some draws with their numbers and what their chains told."""
     traces = [Trace() for _ in numbers]
     if not found.targets:
         yield from ((draw, {}, trace) for draw, trace in zip(numbers, traces, strict=True))
+        return
+    if request.substantive is not None:
+        yield from congenial.drawn(engine, request.substantive, found, request.imputer, numbers, request.seed, heard)
         return
     asked = found.request(request.imputer, request.seed)
     for part in asked.parts():
@@ -202,15 +208,6 @@ def _drawn(
         if ready is not None and place == len(numbers) - 1 and ready.chains:
             heard(ready.chains)
         yield draw, values, traces[place]
-
-
-def _told_of(chains: Chains | None) -> dict[str, Any] | None:
-    """How chains moved, as a manifest has it."""
-    if chains is None:
-        return None
-    told = {name: value if isinstance(value, int | str) or isfinite(value) else None
-            for name, value in asdict(chains).items()}  # fmt: skip
-    return told | {"warning": chains.warning if chains.doubtful else None}
 
 
 def furthered(
@@ -236,6 +233,8 @@ def continued(
         QueryError: the imputer is not the run's, or the rows have changed since.
     """
     known, before = run.manifest, run.manifest.get("convergence")
+    if known.get("formula"):
+        raise QueryError("this run agrees with a formula: ask for all of its cycles at once, impute(..., cycles=)")
     if before is None:
         raise QueryError("this run has no chains that more cycles could move: missing values are nested, or m is 1")
     (plain,) = with_cycles((imputer,), "auto")
@@ -343,7 +342,7 @@ def _columns(request: Request, found: Source, records: Sequence[Mapping[str, Any
             "imputed_share": (found.missing[column] - records[0]["stay"].get(column.name, 0)) / len(found.rows.keys),
             "notes": sorted({note for record in records for note in record["notes"].get(column.name, [])})
             + _staying(found, column, records[0]["stay"].get(column.name, 0)),
-            **_chains([record["means"].get(column.name, []) for record in records]),
+            **remarks.column_told([record["means"].get(column.name, []) for record in records]),
         }
         for column in found.targets
     }
@@ -357,14 +356,3 @@ def _stay(found: Source, column: Column, given: Array) -> int:
 
 def _staying(found: Source, column: Column, count: int) -> list[str]:
     return [f"{count:,} cells stay NULL: {found.permits[column].policy.left}"] if count else []
-
-
-def _chains(means: Sequence[Sequence[float]]) -> dict[str, Any]:
-    if len(means) < 2 or len(means[0]) < 4:
-        return {}
-    values = np.array(means).T
-    told = convergence(values)
-    named = {"rhat": told.rhat, "ess_bulk": told.ess_bulk, "autocorrelation": told.autocorrelation}
-    return {"means": np.asarray(values.T).tolist()} | {
-        name: None if np.isnan(value) else round(value, 6) for name, value in named.items()
-    }

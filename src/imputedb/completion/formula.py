@@ -58,7 +58,7 @@ def check(formula: object, columns: Sequence[str]) -> None:
         raise QueryError(f"the formula is {formula!r}; it is a text such as 'y ~ x + z'")
     if len(formula) > _LONGEST:
         raise QueryError(f"the formula has {len(formula):,} characters; {_LONGEST:,} are the most")
-    tokens = _tokens(formula)
+    tokens = tokenized(formula)
     if not tokens:
         raise QueryError("the formula is empty; it is a text such as 'y ~ x + z'")
     _check_powers(formula, tokens)
@@ -112,7 +112,12 @@ def _environment() -> Any:
     return EvalEnvironment([names])
 
 
-def _tokens(formula: str) -> list[TokenInfo]:
+def tokenized(formula: str) -> list[TokenInfo]:
+    """The words and signs of a formula.
+
+    Raises:
+        QueryError: it is none.
+    """
     ignored = (tokenize.NEWLINE, tokenize.NL, tokenize.ENDMARKER, tokenize.INDENT, tokenize.DEDENT)
     try:
         return list(_read(formula.strip(), ignored))

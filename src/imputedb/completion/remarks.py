@@ -2,13 +2,15 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from imputedb.completion.source import DRAW, FLAG, ROW, Source
 from imputedb.errors import CannotImpute, QueryError
+from imputedb.imputers.chained.convergence import Chains, convergence
 from imputedb.imputers.protocol import Array, Imputer, doubt
 
 
@@ -102,3 +104,24 @@ def settings(imputer: object) -> str:
         return repr(imputer)
     inner = ", ".join(f"{name}={settings(value)}" for name, value in sorted(getattr(imputer, "__dict__", {}).items()))
     return f"{type(imputer).__qualname__}({inner})"
+
+
+def chains_told(chains: Chains | None) -> dict[str, Any] | None:
+    """How chains moved, as a manifest has it."""
+    if chains is None:
+        return None
+    told = {name: value if isinstance(value, int | str) or isfinite(value) else None
+            for name, value in asdict(chains).items()}  # fmt: skip
+    return told | {"warning": chains.warning if chains.doubtful else None}
+
+
+def column_told(means: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """How a column's means moved by draw and cycle, as a manifest has it."""
+    if len(means) < 2 or len(means[0]) < 4:
+        return {}
+    values = np.array(means).T
+    told = convergence(values)
+    named = {"rhat": told.rhat, "ess_bulk": told.ess_bulk, "autocorrelation": told.autocorrelation}
+    return {"means": np.asarray(values.T).tolist()} | {
+        name: None if np.isnan(value) else round(value, 6) for name, value in named.items()
+    }

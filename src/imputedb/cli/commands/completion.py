@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 @click.option("--columns", help="Columns to fill, with commas; all incomplete ones unless given.")
 @click.option("--flags/--no-flags", default=True, help="A boolean COLUMN__imputed beside each filled column.")
 @click.option("--long", is_flag=True, help="One file with .imp and .id, rather than one a data set.")
+@click.option("--formula", help="Of an analysis to come: its columns are drawn in agreement with it.")
+@click.option("--model", default="ols", show_default=True, help="Of the formula: ols or logit.")
 @click.option("--cycles", default="auto", show_default=True, help="How often each column is drawn anew, or auto.")
 @with_params
 @with_trial
@@ -35,6 +37,8 @@ def impute(
     imputer: str,
     seed: int,
     columns: str | None,
+    formula: str | None,
+    model: str,
     cycles: str,
     *,
     flags: bool,
@@ -61,6 +65,8 @@ def impute(
             columns=wanted,
             flags=flags,
             long=long,
+            formula=formula,
+            model=model,
             cycles=number_of_cycles(cycles),
             progress=progress,
             params=parameters(source, params),
