@@ -69,7 +69,7 @@ struct Donors {
   }
 
  private:
-  static constexpr std::uint32_t kAlike = 5;  // rows of a leaf for each that is looked at
+  static constexpr std::uint32_t kAlike = 3;  // rows of a leaf for each that is looked at
   static constexpr std::uint32_t kLooks = 8;
 
   float predicted(std::size_t place) const { return line.empty() ? prediction(rows[place]) : line[place]; }
