@@ -8,8 +8,6 @@ from traceback import clear_frames, extract_tb
 from types import FunctionType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-import duckdb
-
 from imputedb import arguments, duckdb_errors
 from imputedb.errors import DataError, Error, InternalError, QueryError, StorageError
 
@@ -77,8 +75,8 @@ def ours(error: Exception) -> Error:
     match error:
         case Error():
             return error
-        case duckdb.Error():
-            return _of_duckdb(error)
+        case duckdb_errors.Refused():
+            return duckdb_errors.as_ours(error)
         case MemoryError():
             return DataError(f"out of memory: {error or 'an array does not fit'}")
         case RecursionError():
@@ -91,20 +89,6 @@ def ours(error: Exception) -> Error:
             where = extract_tb(error.__traceback__)[-1]
             place = f"{os.path.basename(where.filename)}, line {where.lineno}"
             return InternalError(f"{type(error).__name__}: {error} ({place}); please report it")
-
-
-def _of_duckdb(error: duckdb.Error) -> Error:
-    """DuckDB's error: what cannot be read or written, what memory cannot hold, or a refusal."""
-    reason = (str(error).partition(": ")[2] or str(error)).partition("\n")[0]
-    match error:
-        case duckdb.ConnectionException() if "closed" in reason:
-            return StorageError("the database is closed: read results before closing it")
-        case duckdb.OutOfMemoryException():
-            return DataError(f"out of memory: {reason}")
-        case duckdb.IOException() | duckdb.FatalException() | duckdb.InternalException():
-            return StorageError(reason)
-        case _:
-            return duckdb_errors.translated(error)
 
 
 class _Theirs(BaseException):

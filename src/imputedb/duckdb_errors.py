@@ -4,7 +4,22 @@ import re
 
 import duckdb
 
-from imputedb.errors import DataError, QueryError, SqlSyntaxError, StorageError, UnknownName
+from imputedb.errors import DataError, Error, QueryError, SqlSyntaxError, StorageError, UnknownName
+
+Refused = duckdb.Error
+"""What DuckDB raises, whatever it is."""
+
+OutOfMemory = duckdb.OutOfMemoryException
+Unreadable = duckdb.IOException
+Unconverted = duckdb.InvalidInputException
+Aborted = duckdb.TransactionException
+Violated, Unfit, Unsupported, Failed = (
+    duckdb.IntegrityError,
+    duckdb.DataError,
+    duckdb.NotSupportedError,
+    duckdb.OperationalError,
+)
+"""What DuckDB takes a refusal for, as PEP 249 divides them."""
 
 _PLACE = re.compile(r"LINE \d+: ")
 _BAD_LINE = re.compile(r"CSV Error on Line: (\d+)\n(?:Original Line: (.*)\n)?(.*)")
@@ -61,6 +76,20 @@ def _of_line(said: str, line: re.Match[str]) -> str:
     if "not utf-8 encoded" in what:
         way_out = "say its encoding in read_csv(...), such as encoding='latin-1'"
     return f"{where}: {what}{shown}; {way_out}"
+
+
+def as_ours(error: duckdb.Error) -> Error:
+    """DuckDB's error: what cannot be read or written, what memory cannot hold, or a refusal."""
+    reason = (str(error).partition(": ")[2] or str(error)).partition("\n")[0]
+    match error:
+        case duckdb.ConnectionException() if "closed" in reason:
+            return StorageError("the database is closed: read results before closing it")
+        case duckdb.OutOfMemoryException():
+            return DataError(f"out of memory: {reason}")
+        case duckdb.IOException() | duckdb.FatalException() | duckdb.InternalException():
+            return StorageError(reason)
+        case _:
+            return translated(error)
 
 
 def translated(error: duckdb.Error) -> QueryError | DataError:

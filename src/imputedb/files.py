@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import duckdb
-
+from imputedb import duckdb_errors
 from imputedb.errors import Error, StorageError
 
 
@@ -45,7 +44,7 @@ def published(path: str) -> Iterator[str]:
 def _written(path: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, duckdb.IOException) as error:
+    except (OSError, duckdb_errors.Unreadable) as error:
         raise StorageError(f"cannot write {path}: {_reason(error)}") from error
 
 

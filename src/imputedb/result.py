@@ -10,13 +10,11 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
-from imputedb import arguments
+from imputedb import arguments, duckdb_errors
 from imputedb.algebra.render import drawn
 from imputedb.border import outside, public
 from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.session import Held, Read
+from imputedb.engines.duckdb.session import Held, Read, Rows
 from imputedb.errors import DataError, QueryError
 from imputedb.inference.estimate import Estimate
 
@@ -191,7 +189,7 @@ class Result:
     def _rows(self) -> list[tuple[Any, ...]]:
         return self._engine.session.read(lambda connection: connection.execute(self.selecting).fetchall())
 
-    def _read(self, form: Callable[[duckdb.DuckDBPyRelation], Read]) -> Read:
+    def _read(self, form: Callable[[Rows], Read]) -> Read:
         return self._engine.session.read(lambda connection: form(connection.sql(self.selecting)))
 
     def fetchall(self) -> list[tuple[Any, ...]]:
@@ -270,7 +268,7 @@ def _package(name: str) -> Iterator[None]:
     """Says which package an answer's form needs where it is not installed."""
     try:
         yield
-    except (ImportError, duckdb.InvalidInputException) as error:
+    except (ImportError, duckdb_errors.Unconverted) as error:
         if find_spec(name) is not None:
             raise
         raise DataError(f"this form of an answer needs one more package: pip install {name}") from error

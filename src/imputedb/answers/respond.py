@@ -6,9 +6,9 @@ from dataclasses import replace
 from time import perf_counter
 from typing import assert_never
 
-import duckdb
 import numpy as np
 
+from imputedb import duckdb_errors
 from imputedb.algebra.relation import Table
 from imputedb.answers import policies
 from imputedb.answers.membership import Membership, membership
@@ -291,7 +291,7 @@ def _listed(engine: DuckDB, planner: Planner, text: str) -> str | None:
             unlisted(text),
             lambda query: [str(value) for (value,) in _answered(engine, planner, query, asked, None)],
         )
-    except (Error, duckdb.Error):  # DuckDB's own refusal of the statement says why
+    except (Error, duckdb_errors.Refused):  # DuckDB's own refusal of the statement says why
         return None
 
 

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
-import duckdb
-
 from imputedb import arguments, duckdb_errors
 from imputedb.algebra.column import Column, Columns
 from imputedb.algebra.relation import Drop, Impute, Relation, Scan
@@ -397,9 +395,9 @@ def translated(*, imputed: bool = False) -> Iterator[None]:
     """DuckDB's refusals of a statement that the user never saw as errors of ours, without the place in it."""
     try:
         yield
-    except duckdb.OutOfMemoryException as error:
+    except duckdb_errors.OutOfMemory as error:
         raise DataError(f"out of memory: {str(error).splitlines()[0]}") from error
-    except duckdb.Error as error:
+    except duckdb_errors.Refused as error:
         reason = duckdb_errors.translated(error)
         message = str(reason).splitlines()[0]
         if imputed and message.startswith("More than one row returned by a subquery"):

@@ -1,7 +1,6 @@
 """Queries whose rows count as often as sampling weights say."""
 
-import duckdb
-
+from imputedb import duckdb_errors
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.errors import DataError, Error, QueryError
 from imputedb.sql import ast as t
@@ -38,5 +37,5 @@ def _impossible(engine: DuckDB, node: Tree, weight: Tree) -> int:
     counted = t.select([t.call("count_star")], node["from_table"], t.all_of([*where, *([wrong] if wrong else [])]))
     try:
         return int(engine.rows({**counted, "cte_map": node["cte_map"]})[0][0])
-    except (duckdb.Error, Error):
+    except (duckdb_errors.Refused, Error):
         return 0

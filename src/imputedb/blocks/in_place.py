@@ -6,8 +6,7 @@ Then DuckDB passes over row groups and columns that a query does not need; other
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import duckdb
-
+from imputedb import duckdb_errors
 from imputedb.blocks.files import VIRTUAL
 from imputedb.blocks.reads import Read, Reads
 from imputedb.engines.duckdb.engine import DuckDB
@@ -48,7 +47,7 @@ def _misses_nothing(engine: DuckDB, item: Tree, columns: set[str]) -> bool:
         if not all(found.get(name.lower(), False) for name in wanted):
             return False
         return not _holds_nan(engine, item, wanted)
-    except (Error, duckdb.Error):  # whoever reads the file says what is wrong with it
+    except (Error, duckdb_errors.Refused):  # whoever reads the file says what is wrong with it
         return False
 
 

@@ -8,9 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
-from imputedb import arguments
+from imputedb import arguments, duckdb_errors
 from imputedb.border import bordered, outside, public
 from imputedb.completion.fitting import Model, doubts, fitted, left_out
 from imputedb.completion.manifest import read
@@ -19,6 +17,7 @@ from imputedb.engines.duckdb.paths import one_file
 from imputedb.engines.duckdb.resolution import quoted
 from imputedb.errors import StorageError
 from imputedb.inference.pooling import Pool, pool
+from imputedb.sql.parse import apart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +60,7 @@ class Completed:
         """
         draw = arguments.whole("the draw", draw, 1, self.m)
         self._check(self.manifest["files"][0 if self.manifest["long"] else draw - 1])
-        with _readable(self.folder), duckdb.connect() as reader:
+        with _readable(self.folder), apart() as reader:
             rows = "read_parquet(?, hive_partitioning = false)"
             if self.manifest["long"]:
                 text = f'SELECT * EXCLUDE (".imp", ".id"){self._restored} FROM {rows} WHERE ".imp" = ? ORDER BY ".id"'
@@ -173,7 +172,7 @@ class Completed:
 def _readable(folder: Path) -> Iterator[None]:
     try:
         yield
-    except duckdb.Error as error:
+    except duckdb_errors.Refused as error:
         raise StorageError(f"a file of {folder} cannot be read: {str(error).partition(chr(10))[0]}") from error
 
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import duckdb
-
+from imputedb import duckdb_errors
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.engines.engine import Shape
@@ -65,7 +64,7 @@ def _decides(policy: Policy) -> bool:
 def _mentioned(engine: DuckDB, query: str) -> list[Table]:
     try:
         names = engine.connection.get_table_names(query)
-    except duckdb.Error:
+    except duckdb_errors.Refused:
         return []  # what is wrong with the query is said by those who run it
     found: list[Table] = []
     for name in sorted(names):

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import duckdb
-
-from imputedb import errors
+from imputedb import duckdb_errors, errors
 
 Warning = type("Warning", (Exception,), {"__doc__": "PEP 249: never raised; answers carry their warnings."})  # noqa: A001
 
@@ -72,13 +70,13 @@ def _kind(error: errors.Error) -> type[Error]:
 def _kind_of_duckdb(cause: BaseException | None) -> type[Error]:
     """What DuckDB takes its refusal for; a mistake in the statement where it is ours."""
     match cause:
-        case duckdb.IntegrityError():
+        case duckdb_errors.Violated():
             return IntegrityError
-        case duckdb.DataError():
+        case duckdb_errors.Unfit():
             return DataError
-        case duckdb.NotSupportedError():
+        case duckdb_errors.Unsupported():
             return NotSupportedError
-        case duckdb.OperationalError():
+        case duckdb_errors.Failed():
             return OperationalError
         case _:
             return ProgrammingError

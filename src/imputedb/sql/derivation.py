@@ -4,8 +4,6 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
-import duckdb
-
 from imputedb.sql.ast import (
     Tree,
     any_of,
@@ -19,7 +17,7 @@ from imputedb.sql.ast import (
     rewrite,
 )
 from imputedb.sql.ast import parts as below
-from imputedb.sql.parse import parse
+from imputedb.sql.parse import apart, parse
 from imputedb.sql.strictness import is_strict
 
 _BEFORE = "SELECT ("
@@ -43,13 +41,13 @@ def parts(text: str, columns: Collection[str]) -> frozenset[str]:
 @lru_cache(maxsize=1024)
 def _read(text: str) -> frozenset[str]:
     """What an expression reads, in lower case; parsed once, since it is asked for with each question."""
-    with duckdb.connect() as parser:
+    with apart() as parser:
         return frozenset(references(parse(parser, f"{_BEFORE}{text})")["select_list"]))
 
 
 def places(text: str, column: str) -> list[tuple[int, int]]:
     """Where an expression names a column: the first byte of each reference, and the one behind it."""
-    with duckdb.connect() as parser:
+    with apart() as parser:
         items = parse(parser, f"{_BEFORE}{text})")["select_list"]
     found = [node for node in _nodes(items, frozenset()) if _named(node) == column.lower()]
     starts = [int(node["query_location"]) - len(_BEFORE) for node in found]

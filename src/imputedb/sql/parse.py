@@ -24,6 +24,11 @@ _REFUSALS = (duckdb.SerializationException, duckdb.ProgrammingError, duckdb.Data
 """What DuckDB says of a tree that is none; anything else it says is about the database."""
 
 
+def apart() -> Connection:
+    """A connection to a database in memory, to parse or to read files with where there is no other at hand."""
+    return duckdb.connect()
+
+
 def is_query(connection: Connection, text: str) -> bool:
     """Whether a text is one query, rather than a statement of another kind.
 

@@ -133,15 +133,15 @@ def report(folder: str, out: str, pictures: str | None, form: str) -> None:
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
 def pool(file: str, df_complete: float | None, rule: str, form: str) -> None:
     """Pool the estimates in FILE, a CSV or Parquet table with columns term, estimate and std.error."""
-    import duckdb
-
+    from imputedb import duckdb_errors
     from imputedb.cli.output.answers import write_pool
     from imputedb.inference.pooling import pool as pooled
+    from imputedb.sql.parse import apart
 
     try:
-        with duckdb.connect() as reader:
+        with apart() as reader:
             columns = reader.execute("SELECT * FROM query_table([?])", [file]).fetchnumpy()
-    except duckdb.Error as error:
+    except duckdb_errors.Refused as error:
         reason = str(error).partition(": ")[2] or str(error)
         raise StorageError(f"cannot read {file}: {reason.splitlines()[0]}") from error
     write_pool(pooled(columns, df_complete=df_complete, df=rule), form)

@@ -27,6 +27,7 @@ from imputedb.sql.statements import split
 from imputedb.sql.tokens import first_word
 
 Read = TypeVar("Read")
+Rows = duckdb.DuckDBPyRelation
 Values = Mapping[str, object] | Sequence[object] | None
 
 _SETTINGS = ("set", "reset", "use", "pragma", "load")
