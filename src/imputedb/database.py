@@ -165,6 +165,7 @@ class Database:
         method: Literal["imputation", "aipw", "ml", "bounds"] = "imputation",
         deviations: float | None = None,
         weights: str | None = None,
+        clusters: str | None = None,
         sensitivity: Departures | None = None,
         cycles: Cycles = "auto",
         progress: Progress | None = None,
@@ -205,6 +206,8 @@ class Database:
             deviations: for bounds: missing numbers lie within so many standard deviations of the column's mean, rather
                 than within the range that is observed. A policy's RANGE holds in any case.
             weights: a column of sampling weights: AVG, SUM and COUNT count each row as often as it says.
+            clusters: a column of clusters that were sampled whole, by which intervals go; those that policies name
+                (CLUSTER) unless given.
             sensitivity: departures from missing at random, of `imputedb.sensitivity`, under which the query is asked
                 again: `result.sensitivity` says how its numbers move and where their intervals reach a stated value.
             formula: an analysis to come, such as `y ~ x*z + I(x**2)`: its columns are drawn in agreement with it, so
@@ -224,7 +227,19 @@ class Database:
         many, own = None if isinstance(m, str) and m == "auto" else m, Measures(measures)
         imputers = with_cycles(chosen(imputer), cycles)
         asked = Asked(
-            alpha, imputers, seed, strategy, many, interval, level, precision, own, method, deviations, weights
+            alpha,
+            imputers,
+            seed,
+            strategy,
+            many,
+            interval,
+            level,
+            precision,
+            own,
+            method,
+            deviations,
+            weights,
+            clusters,
         )
         return respond.departing(self._engine, self._planner, text, asked, params, sensitivity, progress, watch)
 

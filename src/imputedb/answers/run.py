@@ -54,6 +54,7 @@ class Asked:
         method: `imputation`; `aipw`, doubly robust; `ml`, maximum likelihood; or `bounds`, by the worst case.
         deviations: what missing cells may hold, for bounds; None for the range that is observed.
         weights: what each row counts as, an expression in SQL; None for 1.
+        clusters: the column of the clusters that were sampled; None for those that policies name.
     """
 
     alpha: float
@@ -68,6 +69,7 @@ class Asked:
     method: str = IMPUTATION
     deviations: float | None = None
     weights: str | None = None
+    clusters: str | None = None
 
     def __post_init__(self) -> None:
         arguments.one_of("method", self.method, (IMPUTATION, AIPW, ML, BOUNDS))
@@ -87,6 +89,10 @@ class Asked:
             checked["deviations"] = self._checked_deviations(self.deviations)
         if self.weights is not None:
             checked["weights"] = arguments.text("weights", self.weights, example="a column")
+        if self.clusters is not None:
+            checked["clusters"] = arguments.text("clusters", self.clusters, example="a column")
+            if self.m == 1:
+                raise QueryError("clusters are of the intervals of draws: ask for some, such as m=20")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from imputedb.answers.multiple.clusters import clusters, count_of
 from imputedb.answers.multiple.having import Decided, decided
 from imputedb.answers.multiple.measures import Measures
 from imputedb.answers.multiple.outputs import Output, Sample, columns, counts_all, output
@@ -46,7 +47,8 @@ class Asking:
         sets: whether it groups in several ways at once.
         together: whether all draws can be asked at once.
         units: the rows of the largest table.
-        sizes: the rows of each table whose rows the join repeats, by its alias.
+        sizes: the rows of each table whose rows the join repeats, or its clusters, by its alias.
+        clusters: the column of the clusters that were sampled, by the alias of the relation.
     """
 
     groups: Sequence[Tree]
@@ -59,6 +61,7 @@ class Asking:
     together: bool
     units: int
     sizes: Mapping[str, int]
+    clusters: Mapping[str, str]
 
     @property
     def asked(self) -> Mapping[str, Tree]:
@@ -84,8 +87,11 @@ class Asking:
 def asking(engine: DuckDB, prepared: Prepared, run: Run) -> Asking | None:
     """What the statement's last block asks; None where it does not aggregate, or in a way that cannot be pooled."""
     (*before, last), measures = prepared.blocks, run.asked.measures
-    sizes = repeated(last.problem) if isinstance(last, Planned) else {}
-    sample = Sample(_units(prepared.blocks), sizes)
+    sizes = dict(repeated(last.problem)) if isinstance(last, Planned) else {}
+    found = clusters(prepared.blocks, run.asked.clusters)
+    if found and isinstance(last, Planned):
+        sizes |= {alias: count_of(last.problem, alias, name) for alias, name in found.items()}
+    sample = Sample(_units(prepared.blocks), sizes, found)
     reader = _Reader(engine, engine.functions.aggregates, measures, sample, lambda: run.again((0,)).stage(before))
     match last:
         case Planned():

@@ -150,7 +150,7 @@ class Draws:
         replicates = max(20, min(_REPLICATES, _ROWS // (size * len(numbers))))
         numbers = numbers if size * len(numbers) * replicates <= 2 * _ROWS else numbers[:1]
         units = {alias for one in asking.outputs if one.bootstrapped and one.within for alias in one.within.units}
-        sources = [rows.value(Column(alias, ROW)) for alias in execution.ranked(units or rows.columns)]
+        sources = [rows.value(self._unit(alias)) for alias in execution.ranked(units or rows.columns)]
         outputs = {f"g{place}": tree for place, tree in enumerate(asking.groups)}
         outputs |= {f"e{n}": asking.asked[f"e{n}"] for n, one in enumerate(asking.outputs) if one.bootstrapped}
         drawn = run.keep({DRAW: np.array(numbers, np.int32)})
@@ -185,8 +185,12 @@ class Draws:
         """A SELECT of what influences read of each row, and of the ids of its units."""
         items = {DRAW: rows.draw or t.cast(t.number(-1), t.plain_type("INTEGER"))}
         items |= self._read(places, rows.expression)
-        items |= {f"u{n}": rows.value(Column(alias, ROW)) for n, alias in enumerate(units)}
+        items |= {f"u{n}": rows.value(self._unit(alias)) for n, alias in enumerate(units)}
         return t.select([t.named(tree, name) for name, tree in items.items()], rows.source, t.all_of(rows.conditions))
+
+    def _unit(self, alias: str) -> Column:
+        """What tells the sampled units of a relation apart: its rows, or their clusters."""
+        return Column(alias, self._asking.clusters.get(alias, ROW))
 
     def _read(self, places: Sequence[int], over: Callable[[Tree], Tree]) -> dict[str, Tree]:
         items = {f"g{n}": over(tree) for n, tree in enumerate(self._asking.groups)}

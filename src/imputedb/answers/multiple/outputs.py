@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 from imputedb.answers.multiple import delta, whole
@@ -96,15 +97,17 @@ class Sample(NamedTuple):
 
     Attributes:
         units: how many rows the largest table has.
-        sizes: how many rows a relation has that the join repeats, by its alias.
+        sizes: how many units a relation has whose rows the join repeats, or that has clusters, by its alias.
+        clusters: the column of the clusters that were sampled, by the alias of the relation.
     """
 
     units: int
     sizes: Mapping[str, int]
+    clusters: Mapping[str, str] = MappingProxyType({})
 
     def repeated(self, reads: frozenset[str]) -> tuple[str, ...]:
-        """Those of some relations whose rows the join repeats."""
-        return tuple(sorted(reads & self.sizes.keys()))
+        """Those of some relations whose rows the join repeats, and all that have clusters."""
+        return tuple(sorted((reads & self.sizes.keys()) | self.clusters.keys()))
 
 
 def output(
@@ -169,6 +172,9 @@ def _with_spread(
     if one and (units or (alone and is_robust(measure))):
         freedom = measure.freedom(calls[0]) if alone else rest
         return replace(known, within=Within(freedom, influence=one, units=units))
+    if sample.clusters:  # what has no influences is resampled by cluster
+        fewest = min(sample.sizes[alias] for alias in sample.clusters)
+        return replace(known, within=Within(t.number(max(fewest - 1, 1)), units=units))
     if alone:
         total = str(calls[0]["function_name"]).lower() in ALL_COUNTS | SUMS
         freedom = minus(sampled(t.number(sample.units)), t.number(1)) if total else measure.freedom(calls[0])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.answers.multiple.aggregation import STANDS, Asking, asking
+from imputedb.answers.multiple.clusters import left_out
 from imputedb.answers.multiple.draws import Draws, Numbers
 from imputedb.answers.multiple.forms import ANY, ONES, POSITIVE
 from imputedb.answers.multiple.suspects import suspects
@@ -69,6 +70,7 @@ def pooled(engine: DuckDB, prepared: Prepared, run: Run) -> Pooled | None:
     draws.add(range(asked.m or PILOT))
     found = _estimates(draws, about, asked)
     warnings = list(_remarks(about, prepared, asked))
+    warnings += left_out(prepared.blocks) if asked.question == "population" else []
     if asked.m is None:
         need = _needed(found, asked)
         if need > MOST_DRAWS:

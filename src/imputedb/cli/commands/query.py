@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option("--cycles", default="auto", show_default=True, help="How often columns are drawn anew, or auto.")
 @click.option("--weights", metavar="COLUMN", help="Of sampling weights: AVG, SUM and COUNT count rows by them.")
+@click.option("--clusters", metavar="COLUMN", help="Of clusters that were sampled: intervals go by them.")
 @click.option("--measure", "measures", multiple=True, metavar="NAME", help="An installed package's; repeatable.")
 @click.option(
     "--format",
@@ -61,6 +62,7 @@ def query(
     method: Literal["imputation", "aipw", "ml", "bounds"],
     cycles: str,
     weights: str | None,
+    clusters: str | None,
     form: str | None,
     output: str | None,
     params: tuple[str, ...],
@@ -95,6 +97,7 @@ def query(
             cycles=number_of_cycles(cycles),
             measures=measures,
             weights=weights,
+            clusters=clusters,
             progress=progress,
         )
         write(result, form, output)

@@ -1,0 +1,84 @@
+"""Clusters that were sampled, and not the rows in them: what their intervals go by."""
+
+from collections.abc import Mapping, Sequence
+
+from imputedb.blocks.block import Block, Planned, Written
+from imputedb.errors import QueryError, UnknownName
+from imputedb.planning.problem import Problem
+
+
+def clusters(blocks: Sequence[Block], wanted: str | None) -> Mapping[str, str]:
+    """By alias of a relation of the last block the column of its clusters.
+
+    Args:
+        blocks: of a statement.
+        wanted: the column that is asked for, maybe with its alias; None for those of the policies of what is read.
+
+    Raises:
+        UnknownName: no relation has the column.
+        QueryError: several have it, or policies differ, or the last block is none over tables and inner joins.
+    """
+    last = blocks[-1]
+    if not isinstance(last, Planned):
+        if wanted is not None:
+            raise QueryError("clusters are of one SELECT over tables and inner joins, which this is not")
+        return {}
+    if wanted is not None:
+        return dict([_named(last.problem, wanted)])
+    found: dict[str, str] = {}
+    for alias, known in last.problem.statistics.items():
+        policies = [policy for name, policy in known.policies.items() if policy.cluster and _reads(last, alias, name)]
+        named = {policy.cluster for policy in policies if policy.cluster}
+        if len(named) > 1:
+            raise QueryError(f"policies name the clusters {', '.join(sorted(named))} of {alias}: say clusters= for one")
+        found |= dict.fromkeys([alias], named.pop()) if named else {}
+    return found
+
+
+def left_out(blocks: Sequence[Block]) -> list[str]:
+    """A sentence where policies name clusters that intervals do not go by."""
+    if blocks and isinstance(blocks[-1], Planned):
+        blocks = blocks[:-1]
+    named = {
+        policy.cluster
+        for block in blocks
+        if not isinstance(block, Written)
+        for known in block.problem.statistics.values()
+        for policy in known.policies.values()
+        if policy.cluster
+    }
+    if not named:
+        return []
+    return [
+        f"intervals take rows for sampled one by one, though policies name clusters ({', '.join(sorted(named))}): "
+        "they go by clusters in one SELECT over tables and inner joins"
+    ]
+
+
+def count_of(problem: Problem, alias: str, name: str) -> int:
+    """How many clusters a relation has; rows of an unknown one are one more."""
+    known = problem.statistics[alias].columns[name]
+    return max(1, int(known.distinct) + (known.missing > 0))
+
+
+def _reads(block: Planned, alias: str, name: str) -> bool:
+    """Whether a query reads a column."""
+    query = block.problem.query
+    scalars = [*query.outputs, *query.filters, *(query.groups or ()), *query.joins]
+    scalars += [query.having] if query.having else []
+    return any(column.relation == alias and column.name == name for scalar in scalars for column in scalar.reads)
+
+
+def _named(problem: Problem, wanted: str) -> tuple[str, str]:
+    said = wanted.lower()
+    found = [
+        (alias, name)
+        for alias, known in problem.statistics.items()
+        for name in known.columns
+        if said in (name.lower(), f"{alias}.{name}".lower())
+    ]
+    if not found:
+        raise UnknownName(f"no column {wanted!r} of clusters in {', '.join(sorted(problem.statistics))}")
+    if len(found) > 1:
+        raise QueryError(f"{wanted!r} may be {' or '.join(f'{a}.{n}' for a, n in sorted(found))}: say which")
+    return found[0]
