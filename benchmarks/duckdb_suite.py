@@ -24,7 +24,7 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,8 @@ import imputedb
 
 VERDICTS = ("equal", "imputed", "empty", "wrong", "refused", "foreign")
 EMPTY = ("cannot be imputed", "no value of it is observed")
-OURS = ("duckdb_settings", "pg_settings", "duckdb_logs", "metrics_output")
-"""Sources that tell of the connection itself, of what ran on it, and how."""
+OURS = ("duckdb_settings", "pg_settings", "duckdb_logs", "metrics_output", "analyze", "pg_type")
+"""What tells of the connection itself, of what ran on it, and how."""
 SECONDS = 60
 CHANCE = ("random", "uuid", "nextval", "sample", "insert", "delete", "update", "now()", "current_")
 TURNS = 20
@@ -124,7 +124,8 @@ def judged(path: Path) -> Iterator[dict[str, str]]:
                 settled = given is not None and again is not None and _same(again, given, twins, theirs)
                 certain = settled and not any(word in record.text.lower() for word in OURS)
                 text = _placed(record.text, ours)
-                verdict, reason = _verdict(db, text, given, ours, theirs, certain=certain)
+                with _inserting(db, text) as imputed:
+                    verdict, reason = _verdict(db, text, given, ours, theirs, imputed, certain=certain)
                 if verdict == "equal" and _keeps(text):
                     _run_again(db, text)
                 if verdict:
@@ -146,8 +147,26 @@ def _asked(plain: duckdb.DuckDBPyConnection, text: str) -> Any:
 
 def _keeps(text: str) -> bool:
     """Whether a statement makes a table or a file of a query's rows, some of which may be imputed."""
-    words = text.lower().split()
-    return words[:1] in (["create"], ["copy"]) and bool({"select", "from", "(select", "(from"} & set(words))
+    words = text.lower().replace("(", " ( ").split()
+    reads = words[:1] == ["create"] or words[:2] == ["copy", "("]  # COPY of a table into itself would repeat its rows
+    return reads and bool({"select", "from"} & set(words))
+
+
+@contextmanager
+def _inserting(db: imputedb.Database, text: str) -> Iterator[list[str]]:
+    """Takes an INSERT back that has kept imputed rows, whose columns are listed here, and runs it as DuckDB does."""
+    imputed: list[str] = []
+    words = text.lower().replace("(", " ( ").split()
+    if words[:1] != ["insert"] or not {"select", "from"} & set(words) or db.in_transaction:
+        yield imputed
+        return
+    db.execute("BEGIN")
+    yield imputed
+    with suppress(imputedb.Error):
+        db.execute("ROLLBACK" if imputed else "COMMIT")
+    if imputed:
+        with suppress(imputedb.Error):
+            db.execute(text)
 
 
 def _run_again(db: imputedb.Database, text: str) -> None:
@@ -155,6 +174,8 @@ def _run_again(db: imputedb.Database, text: str) -> None:
     first, second, *_ = text.split()
     if (first.lower(), second.lower()) == ("create", "table"):
         text = text.replace(first, "CREATE OR REPLACE", 1)
+    if first.lower() == "copy" and "append" in text.lower():
+        return  # its rows would be there twice
     if first.lower() == "copy" or text.lower().split()[:3] == ["create", "or", "replace"]:
         with suppress(imputedb.Error):
             db.execute(text)
@@ -173,9 +194,12 @@ def _given(relation: duckdb.DuckDBPyRelation | None) -> Any:
     return relation.columns, [str(kind) for kind in relation.types], held.fetchall()
 
 
-def _verdict(db: imputedb.Database, text: str, given: Any, ours: str, theirs: str, *, certain: bool) -> tuple[str, str]:
+def _verdict(
+    db: imputedb.Database, text: str, given: Any, ours: str, theirs: str, imputed: list[str], *, certain: bool
+) -> tuple[str, str]:
     try:
         result = db.sql(text, imputer="mean")
+        imputed.extend(result.report.imputed)
         shown = result.columns, result.types, list(result)
     except imputedb.Error as error:
         several = "one statement at a time" in str(error)
@@ -227,7 +251,8 @@ def _completed(db: imputedb.Database, text: str) -> Any:
 
 
 def _same(shown: Any, given: Any, ours: str, theirs: str) -> bool:
-    if [name.lower() for name in shown[0]] != [name.lower() for name in given[0]] or shown[1] != given[1]:
+    names = [[name.lower().replace(ours, theirs) for name in side[0]] for side in (shown, given)]
+    if names[0] != names[1] or shown[1] != given[1]:
         return False
     mine, other = (sorted(repr(_rounded(row)) for row in rows) for rows in (shown[2], given[2]))
     return [row.replace(ours, theirs) for row in mine] == other or mine == other

@@ -78,7 +78,7 @@ def test_a_truncated_normal_is_drawn_where_all_draws_are_ruled_out() -> None:
 
 
 def test_categories_that_are_not_permitted_are_not_drawn() -> None:
-    given, _, _ = rows()
+    given, _, _ = rows(300)
     for name in IMPUTERS:
         request = Request(given, (C,), chosen(name)[0], {C: Permit(Policy(values=("p", "r")))})
         for values in (next(request.draws([1])), request.values().values):
@@ -108,10 +108,10 @@ def timed(times: Array, missing: NDArray[np.bool_] | None = None) -> Permit:
 
 @pytest.mark.parametrize("name", [*IMPUTERS, "mean"])
 def test_nothing_that_comes_later_changes_a_value(name: str) -> None:
-    n = 160
+    n = 80
     given, _, gone = rows(n)
     times = np.random.default_rng(5).permutation(n) // 2  # with ties
-    future = times >= 50
+    future = times >= 28
     rng = np.random.default_rng(6)
     columns = {}
     for column, cells in given.columns.items():

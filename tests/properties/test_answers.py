@@ -102,7 +102,7 @@ class Watcher:
             assert engine.rows(t.select([gone], rows.source)) == [(0,)], (column, staged.origin)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=70, deadline=None, suppress_health_check=SLOW)
 @given(cases(missing=True), st.sampled_from(ALPHAS), st.sampled_from(IMPUTERS))
 def test_no_missing_value_reaches_an_operator(case: Case, alpha: float, imputer: str) -> None:
     if plain(case) is None:
@@ -130,7 +130,7 @@ def test_dropping_everywhere_equals_duckdb_over_complete_rows(case: Case) -> Non
         assert bag(result.fetchall()) == bag(db.execute(case.query))
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=50, deadline=None, suppress_health_check=SLOW)
 @given(cases(missing=True))
 def test_a_pinned_imputer_gives_one_answer_wherever_it_stands(case: Case) -> None:
     """O6: with the mean of the stored table every plan without a Drop equals DuckDB over completed tables."""
@@ -156,7 +156,7 @@ def test_a_pinned_imputer_gives_one_answer_wherever_it_stands(case: Case) -> Non
 
 
 @pytest.mark.parametrize("imputer", ["tree", "mean", "hotdeck"])
-@settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=25, deadline=None, suppress_health_check=SLOW)
 @given(case=cases(missing=True))
 def test_observed_cells_are_untouched_and_values_stay_in_their_domain(imputer: str, case: Case) -> None:
     """O10 and O11."""
