@@ -1,6 +1,7 @@
 """Intervals by sampled clusters: influences are added up by cluster, whichever aggregate, with weights or without."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,3 +100,22 @@ def test_what_no_interval_can_go_by_is_refused(db: Database) -> None:
     db.policy("t", "x", cluster="half")
     with pytest.raises(QueryError, match="clusters="):
         db.sql(TEXT, m=2)
+
+
+def test_models_have_standard_errors_by_cluster(db: Database, tmp_path: Path) -> None:
+    """Against the sandwich by hand, c / (c - 1) (n - 1) / (n - k) of it."""
+    done = db.impute("t", tmp_path, m=2, imputer="norm")
+    found = done.analyze("x ~ w", clusters="school")
+    design = np.column_stack([np.ones(N), W])
+    bread = np.linalg.inv(design.T @ design)
+    scores = design * (X - design @ (bread @ design.T @ X))[:, None]
+    sums = np.stack([np.bincount(SCHOOL, column, SCHOOLS) for column in scores.T], axis=1)
+    variance = bread @ sums.T @ sums @ bread * SCHOOLS / (SCHOOLS - 1) * (N - 1) / (N - 2)
+    assert found["Intercept"].se == pytest.approx(np.sqrt(variance[0, 0]))
+    assert found["Intercept"].df < SCHOOLS
+    assert found["Intercept"].se > 1.3 * done.analyze("x ~ w")["Intercept"].se
+    for clusters, says in (("nobody", "nobody"), (3, "clusters")):
+        with pytest.raises((UnknownName, QueryError), match=says):
+            done.analyze("x ~ w", clusters=clusters)  # type: ignore[arg-type]
+    with pytest.raises(QueryError, match="quantreg"):
+        done.analyze("x ~ w", "quantreg", clusters="school")

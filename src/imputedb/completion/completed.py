@@ -131,14 +131,20 @@ class Completed:
         status: str | None = None,
         family: str | None = None,
         q: float = 0.5,
+        clusters: str | None = None,
     ) -> Pool:
         """The formula fitted to each completed data set (see `fit`), pooled by Rubin's rules.
 
         Rows that still miss a value of the formula's, in columns that the run did not fill, are left out by every fit;
         `notes` says how many, and what the run warns of.
+
+        With `clusters`, a column of those that were sampled, standard errors of `ols`, `logit`, `probit` and `poisson`
+        go by clusters, and degrees of freedom are theirs.
         """
-        one = Model(model, groups, status, family, q)
+        one = Model(model, groups, status, family, q, clusters)
         fits = fitted(self, formula, one)
+        if clusters is not None and df_complete is None:
+            df_complete = float(self.frame(1)[clusters].nunique() - 1)
         found = pool(fits, df_complete=df_complete)
         return replace(
             found, notes=(*self.warnings, *doubts(fits, one), *left_out(self.frame(1), formula, one), *self.chains)

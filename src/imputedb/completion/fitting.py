@@ -12,7 +12,7 @@ import numpy as np
 
 from imputedb import arguments
 from imputedb.completion.formula import modelled
-from imputedb.errors import Error, QueryError, UnknownName
+from imputedb.errors import DataError, Error, QueryError, UnknownName
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 PLAIN = ("ols", "logit", "probit", "poisson", "negativebinomial", "mnlogit", "quantreg", "ordered")
 MODELS = (*PLAIN, "phreg", "mixedlm", "gee")
 """Models of statsmodels that a formula can name."""
+
+CLUSTERED = ("ols", "logit", "probit", "poisson")
+"""Models whose standard errors may go by clusters."""
 
 FAMILIES = {"gaussian": "Gaussian", "binomial": "Binomial", "poisson": "Poisson"}
 
@@ -34,6 +37,7 @@ class Model:
         status: the column that is 1 where the event was seen, of Cox models.
         family: of GEE, `gaussian` unless given.
         q: the quantile of quantile regression.
+        clusters: the column of clusters that were sampled, which standard errors go by; None for rows.
     """
 
     name: str
@@ -41,10 +45,11 @@ class Model:
     status: str | None = None
     family: str | None = None
     q: float = 0.5
+    clusters: str | None = None
 
     def __post_init__(self) -> None:
         arguments.one_of("model", self.name, MODELS)
-        for what, given in (("groups", self.groups), ("status", self.status)):
+        for what, given in (("groups", self.groups), ("status", self.status), ("clusters", self.clusters)):
             if given is not None:
                 arguments.text(what, given, example="the name of a column")
         grouped = self.name in ("mixedlm", "gee")
@@ -54,13 +59,19 @@ class Model:
             raise QueryError("status names the column of events seen: phreg needs it, no other model has it")
         if self.family is not None and (self.name != "gee" or self.family not in list(FAMILIES)):
             raise QueryError(f"no family {self.family!r}; gee has {', '.join(FAMILIES)}")
+        if self.clusters is not None and self.name not in CLUSTERED:
+            raise QueryError(
+                f"clusters are of {', '.join(CLUSTERED)}; {self.name} has groups, or none: leave clusters out"
+            )
         arguments.share("quantile q", self.q, example="such as 0.5")
 
     def fit(self, formula: str, frame: pd.DataFrame) -> Any:
         """The model fitted to one data set."""
-        for column in (self.groups, self.status):
+        for column in (self.groups, self.status, self.clusters):
             if column is not None and column not in frame:
                 raise UnknownName(f"no column {column!r}; there are {', '.join(map(str, frame.columns))}")
+        if self.clusters is not None:
+            return self._by_cluster(formula, frame, self.clusters)
         match self.name:
             case "phreg":
                 return modelled("phreg", formula, frame, status=frame[self.status].to_numpy(float)).fit()
@@ -81,6 +92,18 @@ class Model:
                 return _multinomial(formula, frame)
             case _:
                 return modelled(self.name, formula, frame).fit(disp=0)
+
+    def _by_cluster(self, formula: str, frame: pd.DataFrame, clusters: str) -> Any:
+        """The model with the covariance of scores added up by cluster (Liang & Zeger 1986)."""
+        if frame[clusters].isna().any():
+            raise DataError(f"{clusters} is missing in some rows: each has to be of a known cluster")
+        model = modelled(self.name, formula, frame)
+        kept = frame.loc[model.data.row_labels, clusters] if model.data.row_labels is not None else frame[clusters]
+        groups = kept.astype("category").cat.codes.to_numpy()
+        if len(set(groups.tolist())) < 2:
+            raise DataError(f"{clusters} is one cluster of all rows: that has no standard errors")
+        quiet = {} if self.name == "ols" else {"disp": 0}
+        return model.fit(cov_type="cluster", cov_kwds={"groups": groups}, **quiet)
 
 
 def _multinomial(formula: str, frame: pd.DataFrame) -> Any:

@@ -104,13 +104,14 @@ def _show(done: Completed) -> None:
 @click.argument("formula")
 @click.option("--model", default="ols", show_default=True, help="ols, logit, probit, poisson, mnlogit, quantreg...")
 @click.option("--df-complete", type=float, help="Degrees of freedom of the complete data; the fits' own unless given.")
+@click.option("--clusters", metavar="COLUMN", help="Of clusters that were sampled: standard errors go by them.")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
-def analyze(folder: str, formula: str, model: str, df_complete: float | None, form: str) -> None:
+def analyze(folder: str, formula: str, model: str, df_complete: float | None, clusters: str | None, form: str) -> None:
     """Fit FORMULA to each completed data set in DIR, and pool the fits."""
     from imputedb.cli.output.answers import write_pool
     from imputedb.completion.completed import opened as opened_run
 
-    write_pool(opened_run(folder).analyze(formula, model, df_complete=df_complete), form)
+    write_pool(opened_run(folder).analyze(formula, model, df_complete=df_complete, clusters=clusters), form)
 
 
 @click.command()
