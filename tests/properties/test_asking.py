@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import imputedb
 from imputedb import Database
 
-EXAMPLES = int(os.environ.get("IMPUTEDB_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("IMPUTEDB_EXAMPLES", "30"))
 SLOW = (HealthCheck.too_slow,)
 TABLES = """
     CREATE TABLE t AS SELECT i AS id, CASE WHEN i % 4 > 0 THEN i::DOUBLE END AS x,

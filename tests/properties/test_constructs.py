@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import imputedb
 from imputedb import Database
 
-EXAMPLES = int(os.environ.get("IMPUTEDB_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("IMPUTEDB_EXAMPLES", "25"))
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 SHAPES = {"a": "k INTEGER, v DOUBLE, t VARCHAR, d DATE", "b": "k INTEGER, v DOUBLE, t VARCHAR, d DATE"}
 ROWS = {
