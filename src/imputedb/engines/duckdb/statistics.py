@@ -88,7 +88,9 @@ class Gathering:
                 seen = {}
             new = [name for name in names if name not in seen]
             if new:
-                seen = seen | profile.missing(self._rows, *self._readings(table, self._tables.shape(table), new))
+                shape = self._tables.shape(table)
+                with policy_texts.blamed(self._session, table, shape):
+                    seen = seen | profile.missing(self._rows, *self._readings(table, shape, new))
             self._missing.keep(table, (now, seen))
             return {name for name in names if seen[name]}
 
