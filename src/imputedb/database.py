@@ -84,7 +84,7 @@ class Database:
         self._is_first = beside is None
         self._planner = Planner(engine)
         engine.session.tidying.append(self._planner.release)
-        self._lookups: Lookups = beside._lookups if beside else Lookups()
+        self._lookups = Lookups()
         engine.further_caches += [self._planner.cache, self._lookups.cache]
 
     def load(
@@ -816,7 +816,8 @@ class Database:
 
         It does nothing where the database is closed already, or was opened before this process was forked.
         """
-        for one in list(self._sessions) if self._is_first else [self]:
+        others = [one for one in self._sessions if one is not self] if self._is_first else []
+        for one in (*others, self):
             session = one._engine.session
             if session.is_own:
                 session.call(session.close)

@@ -16,6 +16,7 @@ QUERIES = (
     "SELECT g, avg(y) FROM t WHERE x > 3 GROUP BY g ORDER BY g",
     "SELECT avg(t.x + u.v) FROM t JOIN u USING (g)",
     "SELECT avg(v) FROM u",
+    "SELECT avg(x) FROM t WHERE y < (SELECT max(v) FROM u)",
 )
 
 WRITES = (
@@ -41,6 +42,13 @@ WRITES = (
     "SET threads = 2",
     "PREPARE p AS INSERT INTO u VALUES (1, $1)",
     "PREPARE p AS UPDATE t SET x = $1 WHERE g = 0 AND y IS NULL; EXECUTE p({n})",
+    "EXPLAIN ANALYZE UPDATE t SET x = {n} WHERE g = 2 AND x > {n}",
+    "EXPLAIN ANALYZE CREATE OR REPLACE TABLE u AS SELECT g, v - {n} AS v FROM u",
+    "PREPARE p AS UPDATE u SET v = v + $1; EXPLAIN ANALYZE EXECUTE p({n})",
+    "CREATE OR REPLACE TABLE w AS SELECT 1 AS a; CREATE TRIGGER tr AFTER INSERT ON w FOR EACH STATEMENT "
+    "UPDATE t SET x = x + {n} WHERE g = 0; INSERT INTO w VALUES (2); DROP TABLE w",
+    "SELECT * FROM json_execute_serialized_sql(json_serialize_sql("
+    "'WITH w AS (UPDATE u SET v = v + 1 RETURNING v) SELECT count(*) FROM w'))",
     "CREATE TEMP TABLE IF NOT EXISTS other AS FROM t; INSERT INTO other FROM t",
 )
 
@@ -65,9 +73,11 @@ def test_answers_follow_every_write(tmp_path: Path) -> None:
             else:
                 db.execute(write)
             query = chance.choice(QUERIES)
-            found = db.sql(query, imputer="mean").fetchall()
+            answer = db.sql(query, imputer="mean")
             with imputedb.connect(path) as fresh:
-                assert found == fresh.sql(query, imputer="mean").fetchall(), (turn, write, query)
+                anew = fresh.sql(query, imputer="mean")
+                assert answer.fetchall() == anew.fetchall(), (turn, write, query)
+                assert answer.report.imputed == anew.report.imputed, (turn, write, query)
 
 
 def _use(db: Database, name: str) -> CacheUse:
@@ -106,3 +116,34 @@ def test_caches_say_what_they_hold() -> None:
     columns = found[COLUMNS]
     assert (columns.bytes or 0) >= 50 * 8
     assert all(use.entries <= use.bound for use in found.values())
+
+
+def test_a_policy_may_read_another_table_by_a_macro() -> None:
+    with imputedb.connect() as db:
+        db.execute("CREATE TABLE t AS SELECT range AS y, CASE WHEN range % 3 > 0 THEN range END AS x FROM range(30)")
+        db.execute("CREATE TABLE u AS SELECT 5 AS a")
+        db.execute("CREATE MACRO g(v) AS v < (SELECT max(a) FROM u)")
+        try:
+            db.sql("CREATE IMPUTATION POLICY ON t(x) STRUCTURAL WHEN (g(y))")
+        except imputedb.QueryError:
+            return
+        before = db.sql("SELECT count(x) FROM t", imputer="mean").fetchall()
+        db.execute("UPDATE u SET a = 20")
+        after = db.sql("SELECT count(x) FROM t", imputer="mean").fetchall()
+        assert (before, after) == ([(28,)], [(23,)])
+
+
+def test_other_connections_are_seen_wherever_the_program_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    with imputedb.connect("a.duckdb") as db:
+        db.execute("CREATE TABLE t AS SELECT range AS y, CASE WHEN range % 3 > 0 THEN range END AS x FROM range(30)")
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        query = "SELECT avg(x) FROM t"
+        before = db.sql(query, imputer="mean").fetchall()
+        with imputedb.connect(tmp_path / "a.duckdb") as other:
+            other.execute("UPDATE t SET x = 5000 WHERE y < 5")
+            after = other.sql(query, imputer="mean").fetchall()
+        assert db.sql(query, imputer="mean").fetchall() == after != before

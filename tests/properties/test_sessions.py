@@ -193,3 +193,48 @@ def _steps(db: Database, steps: range) -> None:
 def _step(db: Database, step: int) -> None:
     gap = "NULL" if step % 3 else "7.25"
     db.execute(f"INSERT INTO steps VALUES ({step}, {2**step}, {step % 4}), ({step}, {gap}, 2)")
+
+
+def test_what_a_cell_is_like_is_asked_of_the_sessions_own_rows(db: Database) -> None:
+    rows = "SELECT range AS id, CASE WHEN range % 4 > 0 THEN {} + range END AS x, range AS y FROM range(40)"
+    with db.session() as other:
+        db.execute(f"CREATE TEMP TABLE mine AS {rows.format(0)}")
+        other.execute(f"CREATE TEMP TABLE mine AS {rows.format(1000)}")
+        assert db.why("mine", "x", 8).value < 100
+        assert other.why("mine", "x", 8).value > 1000
+        mine = db.why("t", "x", int(np.flatnonzero(_missing(db))[0])).value
+        other.execute("BEGIN; UPDATE t SET x = x + 5000")
+        assert other.why("t", "x", int(np.flatnonzero(_missing(db))[0])).value > 1000
+        assert db.why("t", "x", int(np.flatnonzero(_missing(db))[0])).value == mine
+    assert db.why("t", "x", int(np.flatnonzero(_missing(db))[0])).value == mine
+
+
+def _missing(db: Database) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    return np.array([x is None for (x,) in db.execute("SELECT x FROM t ORDER BY id")])
+
+
+def test_a_session_of_a_session_outlives_it(db: Database) -> None:
+    one = db.session()
+    two = one.session()
+    one.close()
+    assert two.sql(QUERY).fetchall() == db.sql(QUERY).fetchall()
+    two.close()
+
+
+def test_what_a_call_uses_cannot_ask_another_session(db: Database) -> None:
+    with db.session() as other:
+        with pytest.raises(QueryError, match="in the middle of a call"):
+            db.sql(QUERY, imputer="knn", progress=lambda *_: other.sql("SELECT 1"))
+        assert other.sql("SELECT 1").fetchall() == [(1,)]
+
+
+def test_policies_in_a_transaction_after_a_query(tmp_path: Path) -> None:
+    with imputedb.connect(tmp_path / "f.duckdb") as db:
+        db.execute("CREATE TABLE v AS SELECT CASE WHEN range % 4 > 0 THEN range END AS d FROM range(40)")
+        db.execute("BEGIN")
+        db.execute("INSERT INTO v VALUES (1000)")
+        db.sql("SELECT avg(d) FROM v", imputer="mean")
+        db.policy("v", "d", low=0)
+        db.execute("COMMIT")
+        assert db.execute("SELECT max(d) FROM v") == [(1000,)]
+        assert db.policies()

@@ -213,7 +213,10 @@ def _answered(
                 prepared = planner.prepare(query, asked)
             planning_ms = (perf_counter() - began) * 1e3
             with engine.own_statements(query):
-                return answer(engine, prepared, asked, planning_ms, progress, watch)
+                found = answer(engine, prepared, asked, planning_ms, progress, watch)
+    if "json_execute" in query.lower():  # which may run a statement that writes
+        engine.session.changed()
+    return found
 
 
 def _rows(
@@ -363,9 +366,12 @@ def _kept(
     else:
         began = perf_counter()
         prepared = planner.prepare(around.query, asked)
-        if not prepared.blocks and not frames.paths and asked.method == IMPUTATION:
-            return _published(engine, around, prepared.text, asked)
-        inner = answer(engine, prepared, asked, (perf_counter() - began) * 1e3, progress)
+        with engine.shared_snapshot(writes=True) as changed:
+            if changed:
+                prepared = planner.prepare(around.query, asked)
+            if not prepared.blocks and not frames.paths and asked.method == IMPUTATION:
+                return _published(engine, around, prepared.text, asked)
+            inner = answer(engine, prepared, asked, (perf_counter() - began) * 1e3, progress)
     frames.drop()
     found = _published(engine, around, inner.selecting, asked)
     return _around(found, inner)

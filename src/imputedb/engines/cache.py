@@ -160,10 +160,18 @@ class Memory:
             self._values.move_to_end(name)
             return entry.value
 
-    def keep(self, name: Hashable, value: Any, size: int = 64, tables: Collection[Table] | None = None) -> None:
+    def keep(
+        self,
+        name: Hashable,
+        value: Any,
+        size: int = 64,
+        tables: Collection[Table] | None = None,
+        state: object | None = None,
+    ) -> None:
         """Keeps a value of so many bytes, if need be in place of others.
 
-        It rests on the rows of some tables; on any there are unless these are given.
+        It rests on the rows of some tables, on any there are unless these are given, in a state of theirs: the one
+        that they are in unless it is given.
         """
         with self._lock:
             structure = self._now(OF_STRUCTURE)
@@ -175,7 +183,7 @@ class Memory:
             if size > BOUND:
                 return
             rest = None if tables is None else tuple(tables)
-            self._values[name] = _Entry(value, size, rest, self._now(rest))
+            self._values[name] = _Entry(value, size, rest, self._now(rest) if state is None else state)
             self._bytes += size
             while self._bytes > BOUND or len(self._values) > MOST:
                 self._bytes -= self._values.popitem(last=False)[1].size

@@ -83,7 +83,8 @@ class Shelf:
                 found[name] = self._read(name, arrays[f"c{place}"])
                 if self.is_kept and self.engine.keeps(self.scan.table):
                     found[name].lasting = True
-                    self.engine.keep(self._named(name), found[name], _CELL * self.statistics.rows, (self.scan.table,))
+                    tables = (self.scan.table,) if self.statistics.rests_on_its_rows else None
+                    self.engine.keep(self._named(name), found[name], _CELL * self.statistics.rows, tables)
         return found
 
     def _named(self, name: str) -> tuple[object, ...]:

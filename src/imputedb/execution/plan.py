@@ -330,7 +330,7 @@ class Execution:
         if known is None:
             known = [int(str(count)) for count in self.engine.rows(node())[0]]
             if stored and all(self.engine.keeps(scan.table) for scan in self._scans.values()):
-                self.engine.keep(("counts", what), known, tables=[scan.table for scan in self._scans.values()])
+                self.engine.keep(("counts", what), known)  # a subquery or a macro in it may read any table
         return known
 
     def _seen(self, node: Relation, ready: Relation, wanted: Columns) -> Relation:

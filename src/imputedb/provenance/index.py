@@ -233,12 +233,15 @@ class Lookups:
         state = engine.session.state((name[1],))
         kept = self.cache.recall(name)
         if kept is None or kept[0] != state:
-            fingerprint = json.dumps([engine.gathering.fingerprint(name[1]), repr(imputer), name[3], sorted(barred)])
-            same = kept[2] if kept and kept[1] == fingerprint else None
-            lookup = same or self._made(
-                engine, name[1], imputer, [*wanted, *imputer.named_columns()], fingerprint, barred
-            )
-            kept = (engine.session.state((name[1],)), fingerprint, lookup)
+            with engine.shared_snapshot():  # the fingerprint is of the rows that the index is of
+                fingerprint = json.dumps(
+                    [engine.gathering.fingerprint(name[1]), repr(imputer), name[3], sorted(barred)]
+                )
+                same = kept[2] if kept and kept[1] == fingerprint else None
+                lookup = same or self._made(
+                    engine, name[1], imputer, [*wanted, *imputer.named_columns()], fingerprint, barred
+                )
+            kept = (state, fingerprint, lookup)
         return self.cache.keep(name, kept)[2]
 
     def _made(

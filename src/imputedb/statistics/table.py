@@ -57,6 +57,11 @@ class Statistics:
         """What was said about columns, in words."""
         return {name: str(policy) for name, policy in sorted(self.policies.items())}
 
+    @property
+    def rests_on_its_rows(self) -> bool:
+        """Whether the table's own rows decide what misses in it; a macro in a policy's text may read others."""
+        return not any(text for policy in self.policies.values() for text in policy.texts)
+
     @cached_property
     def dirty(self) -> frozenset[str]:
         """The columns with at least one missing value."""

@@ -23,18 +23,20 @@ class Changes:
     """Counts of what may have been written, by the sessions of a database or by other connections.
 
     Attributes:
-        path: of the database.
         connections: how many of DuckDB's connections its sessions have.
+        callers: the threads that are in the middle of a call.
     """
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, paths: Collection[str] | None) -> None:
+        """Of a database in some files, those attached among them; of one in memory that others may open with None."""
         self.connections = 0
+        self.callers: set[int] = set()
+        self._paths = paths
         self._lock = threading.Lock()
         self._all = 0
         self._count = 0
         self._tables: dict[Table, int] = {}
-        self._underway: list[Target] = []
+        self._underway: dict[object, Target] = {}
         self._stamps = self._read()
 
     def state(self, tables: Collection[Table] | None = None, since: int | None = None) -> object:
@@ -47,7 +49,9 @@ class Changes:
         with self._lock:
             self._look()
             last = self._count if tables is None else max(self._all, *[self._tables.get(one, 0) for one in tables], 0)
-            if (since is not None and last > since) or any(_meets(target, tables) for target in self._underway):
+            if (since is not None and last > since) or any(
+                _meets(target, tables) for target in self._underway.values()
+            ):
                 return object()
             return (last, *[self._tables.get(one, 0) for one in tables or ()])
 
@@ -68,16 +72,24 @@ class Changes:
             self._written(table)
             return self._count if alone else since
 
-    def begin(self, target: Target) -> None:
+    def begin(self, mark: object, target: Target) -> None:
         """A write is under way: whoever reads meanwhile may see the rows before it or after it."""
         with self._lock:
             self._look()
-            self._underway.append(target)
+            self._underway[mark] = target
 
-    def end(self, target: Target) -> None:
+    def end(self, mark: object) -> None:
         """It is over."""
         with self._lock:
-            self._underway.remove(target)
+            self._underway.pop(mark, None)
+
+    def watch(self, paths: Collection[str]) -> None:
+        """Says which files the database is in, those attached to it among them."""
+        with self._lock:
+            self._look()
+            if self._paths is not None:
+                self._paths = paths
+                self._stamps = self._read()
 
     def _written(self, table: Table | None) -> None:
         self._count += 1
@@ -99,9 +111,9 @@ class Changes:
             self._written(None)
 
     def _read(self) -> tuple[object, ...]:
-        if self.path == ":memory:":
-            return ()
-        return (_stamp(self.path), _stamp(self.path + ".wal"))
+        if self._paths is None:
+            return (object(),)
+        return tuple(_stamp(path) for one in self._paths for path in (one, f"{one}.wal"))
 
 
 def _meets(target: Target, tables: Collection[Table] | None) -> bool:

@@ -31,7 +31,7 @@ def declare(engine: DuckDB, table: Table, column: str, values: Sequence[object])
         UnknownName: the table has no such column.
         DataError: a value is none that the column can hold.
     """
-    with engine.lock:
+    with engine.lock, engine.session.writing(), engine.session.transaction():
         name = checked_codes(engine, table, column, values)
         engine.store.declare(table, name, list(dict.fromkeys(map(as_text, values))))
         engine.session.changed()
@@ -58,7 +58,7 @@ def decide(engine: DuckDB, table: Table, column: str, policy: Policy | None) -> 
         QueryError: a condition that DuckDB rejects.
         DataError: a bound or a value that the column cannot hold.
     """
-    with engine.lock:
+    with engine.lock, engine.session.writing(), engine.session.transaction():
         name = own_name(engine, table, column)
         engine.store.decide(table, name, policy and checked(engine, table, name, policy))
         engine.session.changed()

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import duckdb
@@ -88,16 +88,14 @@ class DuckDB:
             yield
 
     @contextmanager
-    def shared_snapshot(self) -> Iterator[bool]:
-        """A snapshot where other sessions may write meanwhile: whether any has written since this call began."""
+    def shared_snapshot(self, *, writes: bool = False) -> Iterator[bool]:
+        """A snapshot where other sessions may write meanwhile: whether any may have written since this call began."""
         with self.lock:
             if self.session.changes.connections < 2:
                 yield False
                 return
-            with self.session.transaction():
-                self.session.rows(
-                    "SELECT count(*) FROM duckdb_databases()"
-                )  # a snapshot is taken when it is first read
+            with self.session.writing() if writes else nullcontext(), self.session.transaction():
+                self.session.rows("SELECT count(*) FROM duckdb_tables()")  # a snapshot is taken when it is first read
                 yield self.session.is_behind()
 
     @contextmanager

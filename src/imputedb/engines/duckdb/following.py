@@ -1,5 +1,6 @@
 """What was said about tables follows them: through ALTER, DROP and CREATE OR REPLACE, and through transactions."""
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import pairwise
@@ -271,8 +272,8 @@ _WRITING = {"insert": "into", "update": "", "delete": "from", "merge": "into", "
 
 _READING = ("select", "from", "with", "values", "table", "describe", "desc", "show", "summarize", "explain")
 
-_ELSEWHERE = ("_execute", "_query")
-"""How functions of extensions end that run statements of their own."""
+_ELSEWHERE = re.compile("execute|_query$")
+"""What functions are called by that run statements of their own."""
 
 
 def written(tables: Tables, home: str, text: str) -> Target:
@@ -282,7 +283,7 @@ def written(tables: Tables, home: str, text: str) -> Target:
     except (duckdb.Error, UnicodeError):
         return Written.ANYTHING
     words = [token.word for token in found]
-    if not words or any(word.endswith(_ELSEWHERE) for word in words):
+    if not words or any(map(_ELSEWHERE.search, words)) or (words[0] == "explain" and "analyze" in words):
         return Written.ANYTHING
     inside = [word for before, word in pairwise(words) if word in _WRITING and before not in ("do", "then")]
     if words[0] in _READING:
@@ -293,6 +294,6 @@ def written(tables: Tables, home: str, text: str) -> Target:
     table, end = _table(tables, found, at)
     if words[0] == "copy" and "from" not in words[end:]:
         return Written.ANYTHING
-    if table is None or table.catalog not in (home, "temp"):  # others may have triggers
+    if table is None or table.catalog not in (home, "temp") or tables.has_triggers():
         return Written.ANYTHING
     return table

@@ -222,7 +222,7 @@ def _sas_column(values: Sequence[Any]) -> Any:
 @contextmanager
 def _whole(engine: DuckDB, what: str) -> Iterator[None]:
     """A transaction around a load; translated errors, and nothing left of it when it fails."""
-    with engine.lock:
+    with engine.lock, engine.session.writing():
         try:
             with engine.session.transaction():  # the user's own where there is one
                 yield

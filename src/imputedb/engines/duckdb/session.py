@@ -2,9 +2,11 @@
 
 import atexit
 import os
+import re
+import threading
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from traceback import clear_frames
@@ -30,8 +32,13 @@ Read = TypeVar("Read")
 Rows = duckdb.DuckDBPyRelation
 Values = Mapping[str, object] | Sequence[object] | None
 
-_SETTINGS = ("set", "reset", "use", "pragma", "load")
+_SETTINGS = ("set", "reset", "use", "pragma", "load", "explain", "execute")
 """The words that statements begin with after which texts may mean something else than in other sessions."""
+
+_TEMPORARY = re.compile(r"\b(temp|temporary)\s+(macro|function|type|view)\b", re.IGNORECASE)
+
+_ATTACHING = ("attach", "detach", "execute", "explain", "import")
+"""The words that statements begin with which may attach databases."""
 
 _TRANSACTIONS = ("begin", "start", "commit", "end", "rollback", "abort")
 """The words that statements about transactions begin with."""
@@ -57,6 +64,7 @@ class Session:
         path: of the database.
         read_only: whether nothing can be written to it.
         connection: DuckDB's own.
+        root: the first session's, which the connections of all others are made of: DuckDB closes them with it.
         home: the name of the database that it was opened with.
         lock: held by the thread whose turn it is.
         signals: what comes in the middle of a call.
@@ -73,15 +81,17 @@ class Session:
         self.path = path
         self.read_only = read_only
         self.connection: duckdb.DuckDBPyConnection = (
-            further(beside.connection) if beside else opened(path, read_only=read_only)
+            further(beside.root) if beside else opened(path, read_only=read_only)
         )
+        self.root: duckdb.DuckDBPyConnection = beside.root if beside else self.connection
         self.home: str = self.connection.execute("SELECT current_database()").fetchall()[0][0]
         self.lock = Turns()
         self.signals = Signals()
         self._process = os.getpid()
         self._runner = Runner(self.connection, self.signals)
-        self.changes: Changes = beside.changes if beside else Changes(path)
+        self.changes: Changes = beside.changes if beside else Changes(_files(self.connection, path))
         self.changes.connections += 1
+        self._counted = weakref.finalize(self, _uncounted, self.changes)
         self.since: int | None = None
         self._has_set = False
         self._is_closed = False
@@ -92,9 +102,7 @@ class Session:
         self.undone: Callable[[], None] | None = None
         self.remarks: list[str] = []
         self.tidying: list[Callable[[], None]] = []
-        atexit.register(_close_quietly, weakref.ref(self))
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=partial(_never_freed, weakref.ref(self)))
+        _SESSIONS.add(self)
 
     def close(self) -> None:
         """Lets go of the database."""
@@ -102,7 +110,8 @@ class Session:
             if not self._is_closed:
                 self._runner.close()
                 self.connection.close()
-                self.changes.connections -= 1
+                self._counted()
+                self.changed()  # what a transaction of the user's has written is undone
             self._is_closed = True
 
     # -- the border ---------------------------------------------------------------------------------------------------
@@ -115,7 +124,7 @@ class Session:
             StorageError: this process was forked from the one that opened the database.
         """
         self.check_process()
-        if self.lock.is_mine:
+        if threading.get_ident() in self.changes.callers:
             raise QueryError("the database is in the middle of a call: a function that the call uses cannot ask it")
         return self._alone(work)
 
@@ -150,7 +159,8 @@ class Session:
 
     def _alone(self, work: Callable[[], Read]) -> Read:
         """Work in a turn of its own, tidied up after; on the main thread signals may interrupt the work alone."""
-        signals = self.signals if is_main() else None
+        signals, me = self.signals if is_main() else None, threading.get_ident()
+        outermost = me not in self.changes.callers
         ROOM.take()
         try:
             if signals:
@@ -159,6 +169,7 @@ class Session:
             if signals:
                 signals.shut = False
             self.since = self.changes.now()
+            self.changes.callers.add(me)
             found = work()
             self._over(signals)
             return found
@@ -172,6 +183,8 @@ class Session:
                 signals.shut = True
             if self.lock.is_mine:
                 self.since = None
+                if outermost:
+                    self.changes.callers.discard(me)
             self.lock.end()
             ROOM.give_back()
             if signals:
@@ -301,24 +314,48 @@ class Session:
         with self.lock:
             target = self.target(text) if self.target else Written.ANYTHING
             follow = self.following(text) if self.following and target is Written.ANYTHING else None
-            self.changes.begin(target)
-            try:
-                return self._noted(text, work, follow)
-            except duckdb.Error as error:
-                self._note_failure(text)
-                raise ours(error) from error
-            finally:
-                self._wrote(target)
-                self.changes.end(target)
+            with self.writing(target):
+                try:
+                    return self._noted(text, work, follow)
+                except duckdb.Error as error:
+                    self._note_failure(text)
+                    raise ours(error) from error
 
-    def _wrote(self, target: Target) -> None:
-        """Takes note of what a statement may have written."""
-        if isinstance(target, Table):
-            if self._is_alone():
-                self.changes.ours()
-            self.changed(target)
-        elif target is Written.ANYTHING:
-            self.changed()
+    @contextmanager
+    def writing(self, target: Target = Written.ANYTHING) -> Iterator[None]:
+        """A write that is under way, and noted when it is over."""
+        mark = object()
+        try:
+            self.changes.begin(mark, target)
+            with self.alone_in_writing() if isinstance(target, Table) else nullcontext():
+                yield
+        finally:
+            with self.signals.held():
+                if target is not Written.NOTHING:
+                    self.changed(target if isinstance(target, Table) else None)
+                self.changes.end(mark)
+
+    @contextmanager
+    def alone_in_writing(self, connections: int = 0) -> Iterator[None]:
+        """Takes what a file changes by for the work of this block, where no connection but those of sessions was there.
+
+        The work opens so many `connections` of its own. DuckDB numbers connections as they are opened.
+        """
+        before = self._last_connection()
+        yield
+        after = self._last_connection()
+        if before is not None and after == before + 1 + connections:
+            self.changes.ours()
+
+    def _last_connection(self) -> int | None:
+        """The number of the connection opened last; None where there are others than those of sessions."""
+        try:
+            with self.connection.cursor() as connection:
+                text = "SELECT current_connection_id(), count FROM duckdb_connection_count()"
+                ((number, count),) = connection.execute(text).fetchall()
+        except (duckdb.Error, ValueError):
+            return None
+        return int(number) if count == self.changes.connections + 1 else None
 
     def _noted(
         self, text: str, work: Callable[[duckdb.DuckDBPyConnection], Read], follow: Callable[[], None] | None
@@ -327,22 +364,11 @@ class Session:
         with self.signals.held():
             found = self._runner.do(work)
             self._note_transaction(text)
-            if first_word(text) in _SETTINGS:
-                self._has_set = True
+            self._note_settings(text)
             if follow:
                 self.changed()
                 follow()
         return found
-
-    def _is_alone(self) -> bool:
-        """Whether no connection but those of sessions can have written to the file meanwhile."""
-        if self.path == ":memory:":
-            return True
-        try:
-            ((count,),) = self.connection.execute("FROM duckdb_connection_count()").fetchall()
-            return bool(count == self.changes.connections)
-        except duckdb.Error:
-            return False
 
     def taken(self) -> tuple[str, ...]:
         """The remarks, which are then made."""
@@ -389,6 +415,16 @@ class Session:
         """Whether the user is in a transaction of his own: another BEGIN would abort it."""
         if (word := first_word(text)) in _TRANSACTIONS:
             self._in_transaction = word in ("begin", "start")
+
+    def _note_settings(self, text: str) -> None:
+        """Whether texts may mean something else here than in other sessions, and which files are attached."""
+        word = first_word(text)
+        if word == "explain":  # EXPLAIN ANALYZE runs what it explains
+            self._in_transaction = self._is_open()
+        if word in _SETTINGS or (word == "create" and _TEMPORARY.search(text)):
+            self._has_set = True
+        if word in _ATTACHING:
+            self.changes.watch(_files(self.connection, self.path) or ())
 
     def _note_failure(self, text: str) -> None:
         """The same of a statement about transactions that failed: DuckDB is asked, and a COMMIT has undone its own."""
@@ -438,20 +474,42 @@ def _arrays(ran: duckdb.DuckDBPyConnection) -> Mapping[str, Array]:
     return ran.fetchnumpy()
 
 
-def _never_freed(reference: "weakref.ref[Session]") -> None:
-    """Keeps the connection of a process from being let go of in one that was forked from it, where its threads are not.
+def _files(connection: duckdb.DuckDBPyConnection, path: str) -> tuple[str, ...] | None:
+    """The files that a database and those attached to it are in; None of one in memory that others may open by name."""
+    if path.startswith(":memory:") and path != ":memory:":
+        return None
+    try:
+        rows = connection.execute("SELECT path FROM duckdb_databases() WHERE path IS NOT NULL").fetchall()
+    except duckdb.Error:
+        return None
+    return tuple(os.path.abspath(str(one)) for (one,) in rows)
 
-    There it would end the process by a signal, or write what only the other one may.
+
+def _uncounted(changes: Changes) -> None:
+    changes.connections -= 1
+
+
+_SESSIONS: "weakref.WeakSet[Session]" = weakref.WeakSet()
+
+
+def _never_freed() -> None:
+    """Keeps the connections of a process from being let go of in one that was forked from it, without their threads.
+
+    There they would end the process by a signal, or write what only the other one may.
     """
-    session = reference()
-    if session is not None:
-        import ctypes
+    import ctypes
 
+    for session in _SESSIONS:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(session.connection))
 
 
-def _close_quietly(reference: "weakref.ref[Session]") -> None:
-    session = reference()
-    if session is not None and session.is_own:
-        with suppress(duckdb.Error):
-            session.connection.close()
+def _close_quietly() -> None:
+    for session in list(_SESSIONS):
+        if session.is_own:
+            with suppress(duckdb.Error):
+                session.connection.close()
+
+
+atexit.register(_close_quietly)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_never_freed)

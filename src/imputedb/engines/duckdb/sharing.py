@@ -30,10 +30,11 @@ class Views:
 
     def keep(self, name: Hashable, value: Any, size: int = 64, tables: Collection[Table] | None = None) -> None:
         """Keeps a value of so many bytes that rests on some tables, on any unless these are given."""
-        if not self._stands(tables):
+        state = self._session.state(tables)
+        if state != self._session.changes.state(tables):
             return
         shared = self._session.is_usual and tables and all(table.catalog != "temp" for table in tables)
-        (self.shared if shared else self._own).keep(name, value, size, tables)
+        (self.shared if shared else self._own).keep(name, value, size, tables, state)
 
     def uses(self) -> list[CacheUse]:
         """What is in them."""

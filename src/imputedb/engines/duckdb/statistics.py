@@ -53,14 +53,15 @@ class Gathering:
         if table in self._tables.adopted:
             return self._tables.adopted[table][1]
         known = self._known.recall(table)
-        if known and known[0] == self._session.state((table,)):
+        if known and known[0] == self._session.state(_rest(table, known[2])):
             return known[2]
         with self._session.lock:
             declarations.check_suits(table, self._tables.shape(table))
-            state = self._session.state((table,))
+            alone, any_ = self._session.state((table,)), self._session.state()
             fingerprint, statistics = self._memory.recall(("statistics", table)) or self._found(table, known)
-            self._memory.keep(("statistics", table), (fingerprint, statistics), tables=(table,))
-            self._known.keep(table, (state, fingerprint, statistics))
+            rest = _rest(table, statistics)
+            self._memory.keep(("statistics", table), (fingerprint, statistics), tables=rest)
+            self._known.keep(table, (any_ if rest is None else alone, fingerprint, statistics))
             return statistics
 
     def _found(self, table: Table, known: tuple[object, str, Statistics] | None) -> tuple[str, Statistics]:
@@ -79,10 +80,10 @@ class Gathering:
     def dirty(self, table: Table, names: Collection[str]) -> set[str]:
         """Those of some columns that miss a value; where nothing is known of a table, its others are not looked at."""
         known = self._known.recall(table)
-        if table in self._tables.adopted or (known and known[0] == self._session.state((table,))):
+        if table in self._tables.adopted or (known and known[0] == self._session.state(_rest(table, known[2]))):
             return {name for name in names if name in self.statistics(table).dirty}
         with self._session.lock:
-            now = self._session.state((table,))
+            now = self._session.state()
             state, seen = self._missing.recall(table) or (None, {})
             if state != now:
                 seen = {}
@@ -124,10 +125,13 @@ class Gathering:
     def _gathered(self, table: Table, shape: Shape, fingerprint: str) -> Statistics:
         with policy_texts.blamed(self._session, table, shape):
             statistics = self.profiled(table, shape)
-        self._session.state()  # takes note of what others have written
-        with suppress(duckdb.Error):  # statistics are a cache: a full disk must not stop a query
+        if self._session.in_transaction:  # which would not see what is made beside it
+            return statistics
+        with (
+            self._session.alone_in_writing(connections=1),  # it writes to the file, but to none of the user's tables
+            suppress(duckdb.Error),  # statistics are a cache: a full disk must not stop a query
+        ):
             self._store.keep(table, fingerprint, statistics)
-        self._session.changes.ours()  # it writes to the file, but to none of the user's tables
         return statistics
 
     def _sample(self) -> Tree:
@@ -136,3 +140,8 @@ class Gathering:
 
     def _rows(self, node: Tree) -> list[tuple[object, ...]]:
         return self._session.rows(self._texts.text(node))
+
+
+def _rest(table: Table, statistics: Statistics) -> tuple[Table, ...] | None:
+    """The tables whose rows decide what misses in one, as `Changes.state` takes them."""
+    return (table,) if statistics.rests_on_its_rows else None

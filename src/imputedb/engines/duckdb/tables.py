@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import duckdb
+
 from imputedb.algebra.relation import Table
 from imputedb.engines.cache import OF_STRUCTURE
 from imputedb.engines.duckdb.metadata import SCHEMA, Store
@@ -39,6 +41,7 @@ class Tables:
         self._store = store
         self._shapes: tuple[object, dict[Table, Shape]] | None = None
         self._single: tuple[object, dict[Table, Shape]] | None = None
+        self._triggers: tuple[object, bool] | None = None
 
     def shapes(self) -> Mapping[Table, Shape]:
         """The user's tables, the database's own before temporary ones."""
@@ -64,6 +67,17 @@ class Tables:
             {column: codes for column, codes in missing.items() if column in columns},
             {column: policy for column, policy in policies.items() if {column, *policy.needed} <= columns.keys()},
         )
+
+    def has_triggers(self) -> bool:
+        """Whether a write to one table may write to others."""
+        state = self._session.state(OF_STRUCTURE)
+        if self._triggers is None or self._triggers[0] != state:
+            try:
+                ((count,),) = self._session.connection.execute("SELECT count(*) FROM duckdb_triggers()").fetchall()
+            except duckdb.Error:  # a version that has none, or a transaction in which nothing runs
+                count = 0
+            self._triggers = (state, bool(count))
+        return self._triggers[1]
 
     def shape(self, table: Table) -> Shape:
         """The columns of a table of either kind; of one of the user's without a look at any other."""
