@@ -215,3 +215,20 @@ def test_the_command_makes_the_same_run(tmp_path: Path) -> None:
     ran = CliRunner().invoke(main, ["impute", path, "t", *options])
     assert ran.exit_code == 0, ran.output
     assert ours.folder.name in {entry.name for entry in (tmp_path / "theirs").iterdir()}
+
+
+def test_a_boolean_outcome_is_drawn_and_fitted_as_a_probability(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=600)
+    b = rng.random(600) < 1 / (1 + np.exp(1 - x))
+    with imputedb.connect() as db:
+        db.register("t", {"x": x, "b": np.ma.masked_array(b, rng.random(600) < 0.3), "whole": b})
+        with pytest.raises(QueryError, match=r"t\.b is true or false.*model='logit'"):
+            db.impute("t", tmp_path / "ols", m=2, formula="b ~ x")
+        done = db.impute("t", tmp_path / "logit", m=3, formula="b ~ x", model="logit")
+        drawn = done.frame(1).loc[lambda frame: frame["b__imputed"], "b"]
+        assert 0.1 < drawn.mean() < 0.6
+        for outcome in ("b", 'Q("b")', "whole"):
+            slope = done.analyze(f"{outcome} ~ x", model="logit")["x"]
+            assert abs(slope.estimate - 1) < 4 * slope.se
+        assert 0 < done.analyze("b ~ x")["x"].estimate < 0.5

@@ -189,7 +189,7 @@ def _outcome(
     """The left-hand side: a column, of complete ones a function.
 
     Raises:
-        QueryError: it is a function and misses values, or not of two values for `logit`.
+        QueryError: it is a function and misses values, or not of two values for `logit`, or a boolean to draw by `ols`.
         DataError: it is of categories, or undefined somewhere.
     """
     incomplete = [name for name in names if cells[name].missing.any()]
@@ -203,6 +203,10 @@ def _outcome(
             raise DataError(
                 f"{found.table.name}.{name} is of categories, and {asked.model} of numbers: AS NUMERIC in its policy"
             )
+    if asked.model == "ols" and any(cells[name].values.dtype == np.bool_ for name in incomplete):
+        raise QueryError(
+            f"{found.table.name}.{incomplete[0]} is true or false, and ols draws numbers: say model='logit'"
+        )
     values = np.asarray(evaluated(tree, {name: _numbers(cells[name]) for name in names}), np.float64)
     values = np.broadcast_to(values, missing.shape).copy()
     if not np.isfinite(values[~missing]).all():

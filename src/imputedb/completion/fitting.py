@@ -135,13 +135,19 @@ def fitted(frames: Iterable[pd.DataFrame], formula: str, model: Model) -> list[A
 
 
 def _modellable(formula: str, model: Model, frame: pd.DataFrame) -> pd.DataFrame:
-    """The data set, once its outcome is sure to be of a type that the model is of.
+    """The data set, once its outcome is sure to be of a type that the model is of; booleans are 1 and 0.
 
     Raises:
         QueryError: it is text or categories, and the model is of numbers.
     """
     outcome = formula.partition("~")[0].strip() if isinstance(formula, str) else ""
-    if outcome not in frame.columns or model.name in ("mnlogit", "ordered"):
+    quoted = re.fullmatch(r"""Q\((['"])(.*)\1\)""", outcome)
+    outcome = quoted[2] if quoted else outcome
+    if outcome not in frame.columns:
+        return frame
+    if _is_boolean(frame[outcome]):
+        return frame.assign(**{outcome: frame[outcome].astype("boolean").astype(float)})
+    if model.name in ("mnlogit", "ordered"):
         return frame
     if frame[outcome].dtype.kind in "iufbmM" or str(frame[outcome].dtype).lower().startswith(("int", "uint", "float")):
         return frame
@@ -152,6 +158,12 @@ def _modellable(formula: str, model: Model, frame: pd.DataFrame) -> pd.DataFrame
         else "mnlogit models categories"
     )
     raise QueryError(f"{outcome} is of {len(values)} categories, and {model.name} models numbers: {way}")
+
+
+def _is_boolean(values: pd.Series) -> bool:
+    """Whether a column is of truth values alone, of which formulas would make categories."""
+    known = values.dropna()
+    return len(known) > 0 and all(isinstance(one, bool | np.bool_) for one in known.unique())
 
 
 _CERTAIN = 1e-8
