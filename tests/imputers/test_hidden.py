@@ -151,3 +151,30 @@ def test_it_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_manifest_has_it(tmp_path: Path) -> None:
     run = world("bent").impute("t", tmp_path / "run", m=2, imputer="norm")
     assert "cells that were hidden" in str(run.manifest["columns"])
+
+
+@pytest.mark.parametrize("kind", ["numbers", "categories"])
+def test_cells_that_no_missing_one_can_be_like_are_not_hidden(kind: str) -> None:
+    """Codes are among what is observed, and may not be filled in."""
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=ROWS)
+        y = np.where(rng.random(ROWS) < 0.3, -9.0, 10 + x + rng.normal(size=ROWS))
+        gone = (rng.random(ROWS) < 0.5) & (y > 0)
+        with imputedb.connect() as db:
+            if kind == "numbers":
+                db.register("t", {"x": x, "y": np.ma.masked_array(y, gone)})
+                db.policy("t", "y", low=0)
+                assert told(db, "tree") == []
+            else:
+                g = np.where(y < 0, "none", np.where(y > 10, "up", "down")).astype(object)
+                db.register("t", {"x": x, "y": np.where(gone, None, g)})
+                db.policy("t", "y", values=["up", "down"])
+                assert told(db, "tree", "SELECT count(*) FILTER (WHERE y = 'up') AS n FROM t") == []
+
+
+def test_of_a_category_its_share_is_told() -> None:
+    misfit = hidden.Misfit(hidden.Column("t", "g"), "mine", 100, 0.2, 5.0, level="a")
+    assert "make the share of 'a' too low" in str(misfit)
+    assert "means" not in str(misfit)
+    assert "how the share of 'a' goes with t.x" in str(hidden.replace(misfit, about="t.x"))

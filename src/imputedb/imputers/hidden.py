@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
+from imputedb.imputers.permitted import bounds
 from imputedb.imputers.protocol import Array, Cells, Rows, is_proper
 from imputedb.imputers.random import keyed, mixed
 from imputedb.imputers.request import Request
@@ -77,6 +78,7 @@ class Misfit:
         sure: its standard errors.
         about: the columns that draws do not follow; none where their mean is off.
         curved: whether it is the square of one, or the product of two.
+        level: the category that it is about; None of numbers.
     """
 
     column: Column
@@ -86,19 +88,21 @@ class Misfit:
     sure: float
     about: str = ""
     curved: bool = False
+    level: str | None = None
 
     def __str__(self) -> str:
         """A sentence for those who read the answer."""
         where = f"{self.column}: on {self.cells:,} cells that were hidden, draws by {self.imputer}"
+        what = "it" if self.level is None else f"the share of {self.level!r}"
         if not self.about:
-            way = "low" if self.size > 0 else "high"
-            return (
-                f"{where} are too {way} by {abs(self.size):.2f} standard deviations: means and totals of it are biased"
-            )
+            way, by = "low" if self.size > 0 else "high", f"by {abs(self.size):.2f} standard deviations"
+            if self.level is None:
+                return f"{where} are too {way} {by}: means and totals of it are biased"
+            return f"{where} make {what} too {way} {by}: shares and counts of it are biased"
         how = "bends or differs with" if self.curved else "goes with"
         return (
-            f"{where} miss some of how it {how} {self.about} (by {abs(self.size):.2f} standard deviations): slopes, "
-            "correlations and differences of groups between these are biased"
+            f"{where} miss some of how {what} {how} {self.about} (by {abs(self.size):.2f} standard deviations): "
+            "slopes, correlations and differences of groups between these are biased"
         )
 
 
@@ -113,7 +117,7 @@ def misfits(request: Request) -> dict[Column, list[str]]:
         return {}
     places = _seen(request.rows)
     rows = replace(request.rows.at(places), learn=None, draws=None)
-    hidden = _hidden(rows, request.targets)
+    hidden = _hidden(rows, {column: _possible(request, column)[places] for column in request.targets})
     wanted = [column for column in proper if np.count_nonzero(hidden[column]) >= FEWEST]
     if not wanted:
         return {}
@@ -151,8 +155,24 @@ def _seen(rows: Rows) -> NDArray[np.intp]:
     return places
 
 
-def _hidden(rows: Rows, targets: Sequence[Column]) -> dict[Column, Flags]:
-    """(n,) by target the observed cells that are hidden: some rows get the missingness of others."""
+def _possible(request: Request, column: Column) -> Flags:
+    """(n,) the observed cells of a target that hold what its policy lets a missing one hold: others tell nothing."""
+    cells, policy = request.rows.columns[column], request.permit(column).policy
+    if not policy.bounds:
+        return ~cells.missing
+    limit = bounds(str(column), policy, cells)
+    found: Flags = ~cells.missing & limit.permits(cells.values) & (limit.rounded(cells.values) == cells.values)
+    return found
+
+
+def _hidden(rows: Rows, possible: Mapping[Column, Flags]) -> dict[Column, Flags]:
+    """(n,) by target the observed cells that are hidden: some rows get the missingness of others.
+
+    Args:
+        rows: n rows.
+        possible: (n,) by target its observed cells that may be hidden, half of which stay.
+    """
+    targets = list(possible)
     gone = np.stack([rows.columns[column].missing for column in targets], axis=1)
     models = np.flatnonzero(gone.any(axis=1))
     if not len(models):
@@ -161,7 +181,7 @@ def _hidden(rows: Rows, targets: Sequence[Column]) -> dict[Column, Flags]:
     laid = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53 < LAID
     picked = models[(mixed(bits) % np.uint64(len(models))).astype(np.intp)]
     found = laid[:, None] & gone[picked] & ~gone
-    return {column: _spared(found[:, place], ~gone[:, place]) for place, column in enumerate(targets)}
+    return {column: _spared(found[:, place] & fine, fine) for place, (column, fine) in enumerate(possible.items())}
 
 
 def _spared(flags: Flags, observed: Flags) -> Flags:
@@ -211,7 +231,11 @@ class _Judged:
         cells, mine = self.rows.columns[self.column], self.versions[self.column][:, self.hidden]
         if not np.isfinite(mine).all():
             return
-        compared = [one for values in _standardised(cells, mine) for one in self._going_with(values)]
+        compared = [
+            replace(one, level=level)
+            for level, values in _standardised(cells, mine)
+            for one in self._going_with(values)
+        ]
         least = sure_enough(columns * len(compared))
         found = [one for one in compared if abs(one.sure) > least and abs(one.size) * weight > MATTERS]
         if found:
@@ -258,7 +282,8 @@ class _Judged:
         values = whole[:, self.hidden] if whole is not None else cells.values[self.hidden].astype(np.float64)[None]
         values = np.broadcast_to(values, (1 + DRAWS, values.shape[1]))[:, there]
         if np.isfinite(values).all():
-            yield from _levels(values) if cells.kind in NAMED else _line(values)
+            named = cells.kind in NAMED
+            yield from ((False, found) for _, found in _levels(values)) if named else _line(values)
 
     def _compared(self, products: Matrix) -> Misfit:
         """By how much a mean is less by draws than it is, and in how many of its standard errors that is."""
@@ -268,24 +293,26 @@ class _Judged:
         return Misfit(self.column, self.imputer, int(np.count_nonzero(self.hidden)), float(apart.mean()), sure)
 
 
-def _standardised(cells: Cells, mine: Matrix) -> Iterator[Matrix]:
-    """(1 + draws, h) numbers, or whether they are each frequent category, in deviations from the truth's mean."""
+def _standardised(cells: Cells, mine: Matrix) -> Iterator[tuple[str | None, Matrix]]:
+    """(1 + draws, h) numbers, or by frequent category whether they are it, in deviations from the truth's mean."""
     if cells.kind in NAMED:
-        for _, found in _levels(mine, fewest=1):
-            yield found
+        for level, found in _levels(mine, fewest=1):
+            named = cells.levels[int(level)] if cells.levels else bool(level)
+            yield str(named) if cells.levels else str(named).lower(), found
         return
     deviation = float(np.std(cells.values[~cells.missing].astype(np.float64)))
     if np.isfinite(deviation) and deviation > 0:
-        yield (mine - mine[0].mean()) / deviation
+        yield None, (mine - mine[0].mean()) / deviation
 
 
-def _levels(values: Matrix, fewest: int = IN_LEVEL) -> Iterator[tuple[bool, Matrix]]:
+def _levels(values: Matrix, fewest: int = IN_LEVEL) -> Iterator[tuple[float, Matrix]]:
+    """Each frequent category, and in deviations whether values are it."""
     levels, counts = np.unique(values[0], return_counts=True)
     for level in levels[np.argsort(-counts, kind="stable")][:LEVELS]:
         here = values == level
         share = float(here[0].mean())
         if fewest <= share * values.shape[1] <= values.shape[1] - fewest:
-            yield False, (here - share) / np.sqrt(share * (1 - share))
+            yield float(level), (here - share) / np.sqrt(share * (1 - share))
 
 
 def _line(values: Matrix) -> Iterator[tuple[bool, Matrix]]:
