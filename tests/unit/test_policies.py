@@ -416,3 +416,23 @@ def test_what_is_said_goes_with_whatever_drops_the_table(table: Database, statem
     assert table.declared() == [("stays", "id", ("1",))]
     table.execute("BEGIN; DROP TABLE stays; ROLLBACK")
     assert table.policies() == [("stays", "x", "KEEP")]
+
+
+@pytest.mark.parametrize(
+    ("said", "match"),
+    [
+        ({"when": "x > 0"}, "structural"),
+        ({"action": "keep", "when": "x > 0"}, "structural"),
+        ({"refuse": True}, "above"),
+    ],
+)
+def test_a_clause_without_the_one_it_goes_with_is_refused(table: Database, said: dict[str, Any], match: str) -> None:
+    with pytest.raises(imputedb.QueryError, match=match):
+        table.policy("t", "x", **said)
+    assert table.policies() == []
+
+
+def test_another_action_takes_the_condition_back(table: Database) -> None:
+    table.sql("CREATE IMPUTATION POLICY ON t(x) STRUCTURAL WHEN (x > 0)")
+    table.sql("ALTER IMPUTATION POLICY ON t(x) KEEP")
+    assert [policy for _, _, policy in table.policies()] == ["KEEP"]

@@ -160,8 +160,10 @@ BAD = {
     "twice": ('[[column]]\ntable = "t"\ncolumn = "ID"', r"line 7 \(t.ID\): there is an entry of this column before"),
     "no column": ('[[column]]\ntable = "t"', r"line 7 \(t\): 'column' is missing"),
     "in a text of several lines": (
-        '[[column]]\ntable = "t"\ncolumn = "f"\nwhen = """\n[[column]]\n"""\n[[column]]\ntable = "t"\ncolumn = "zz"',
-        r"line 13 \(t.zz\)",
+        '[[column]]\ntable = "t"\ncolumn = "f"\naction = "structural"\n'
+        'when = """id > 1 OR \'\n[[column]]\n\' = \'\'"""\n'
+        '[[column]]\ntable = "t"\ncolumn = "zz"',
+        r"line 14 \(t.zz\)",
     ),
     "another part": ("[other]\nx = 1", "other"),
 }

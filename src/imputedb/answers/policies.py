@@ -33,7 +33,8 @@ def follow(engine: DuckDB, statement: PolicyStatement) -> list[tuple[str, str, s
         if statement.verb == "alter" and known is None:
             raise DataError(f"{table.name}.{column} has no imputation policy to alter: create one")
         before = known if known and statement.verb == "alter" else DEFAULT
-        decide(engine, table, column, before.changed(statement.options))
+        anew = {"when": None} if "action" in statement.options else {}  # a condition goes with the action it was of
+        decide(engine, table, column, before.changed({**anew, **statement.options}))
     return listed(engine, statement.table)
 
 
@@ -51,13 +52,15 @@ def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy
     Raises:
         UnknownName: the table has no such column, or there is no such imputer.
         DataError: a bound or a value that the column cannot hold, or a condition that is wanting.
-        QueryError: no action of that name, or a condition that DuckDB rejects.
+        QueryError: no action of that name, a condition that DuckDB rejects, or a clause that goes with another.
     """
     policy = _checked(policy)
-    if policy.action != "structural":
-        policy = policy.changed({"when": None})
-    elif policy.when is None:
+    if policy.action == "structural" and policy.when is None:
         raise DataError("structural needs a condition: where is the value not applicable?")
+    if policy.action != "structural" and policy.when is not None:
+        raise QueryError(f"a condition goes with action='structural', not with {policy.action!r}: leave when out")
+    if policy.refuse and policy.above is None:
+        raise QueryError("refuse goes with above, the share in percent from which answers are refused: say both")
     if policy.imputer is not None and not chosen(policy.imputer):
         raise QueryError(f"{policy.imputer!r} fills nothing in: give the column the policy DROP")
     return declarations.checked(engine, table, declarations.own_name(engine, table, column), policy)
