@@ -289,3 +289,38 @@ def test_bounds_keep_to_what_policies_permit() -> None:
         db.policy("t", "k", low=50)
         with pytest.raises(DataError, match="other end"):
             db.sql(text, method="bounds")
+
+
+def holed(values: str) -> imputedb.Database:
+    db = imputedb.connect()
+    db.execute(f"CREATE TABLE t AS SELECT * FROM (VALUES {values}) AS v(id, x)")
+    return db
+
+
+@pytest.mark.parametrize("kind", ["INTEGER", "DOUBLE"])
+def test_a_range_with_one_end_makes_no_condition_certain_at_the_other(kind: str) -> None:
+    with holed("(1, 5), (2, 6), (3, NULL), (4, 8), (5, 7)") as db:
+        db.execute(f"ALTER TABLE t ALTER x TYPE {kind}")
+        for said, expected in (
+            ({"low": 0}, {"x > 100": (0, 1), "100 < x": (0, 1), "x - 1 >= -1": (5, 5), "x < 0": (0, 0),
+                          "NOT x < 0": (5, 5), "10 - x > 10": (0, 0), "2 * x > -1": (4, 5)}),
+            ({"high": 9}, {"x > 100": (0, 0), "x < -100": (0, 1), "x <= 9": (5, 5), "-x >= -9": (5, 5)}),
+            ({"low": 200}, {"x > 100": (1, 1), "x <= 150": (4, 4), "x < 300": (4, 5)}),
+            ({"low": 2, "high": 100}, {"x <= 100": (5, 5), "CAST(x AS VARCHAR) > '10'": (4, 5)}),
+        ):  # fmt: skip
+            db.policy("t", "x", **said)  # type: ignore[arg-type]
+            for condition, right in expected.items():
+                found = db.sql(f"SELECT count(*) FROM t WHERE {condition}", method="bounds").fetchall()
+                assert found == [right], (said, condition)
+
+
+@pytest.mark.parametrize("kind", ["INTEGER", "VARCHAR"])
+def test_rows_whose_only_permitted_key_is_in_no_group_are_not_lost(kind: str) -> None:
+    with holed("(1, 3), (2, NULL), (3, 7)") as db:
+        db.execute(f"ALTER TABLE t ALTER x TYPE {kind}")
+        db.policy("t", "x", values=[100])
+        text = "SELECT x, count(*) AS n FROM t GROUP BY x"
+        with pytest.raises(QueryError, match=r"no bounds by t\.x"):
+            db.sql(text, method="bounds")
+        db.policy("t", "x", values=[7, 100])
+        assert sorted(db.sql(text, method="bounds").fetchall())[0][1:] == (1, 1)

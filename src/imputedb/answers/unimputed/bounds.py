@@ -30,6 +30,12 @@ MOST = 256
 
 _MONOTONE = {"+", "-", "*", "/", "exp", "ln", "log", "log2", "log10", "sqrt", "round", "floor", "ceil", "greatest"}
 _MONOTONE |= {"least", "sum_no_overflow", "trunc"}
+_TURNING = {"VARCHAR", "TEXT", "STRING", "CHAR", "BPCHAR", "NVARCHAR", "BOOLEAN", "BOOL", "LOGICAL"}
+"""Types that numbers do not keep their order in: of texts 100 comes before 9, and of truth values only 0 is false."""
+
+_KEPT = {"+", "-", "greatest", "least"}
+"""Of these each argument moves the value one way whatever the others are."""
+
 _STEPS = {"COMPARE_LESSTHAN", "COMPARE_GREATERTHAN", "COMPARE_LESSTHANOREQUALTO", "COMPARE_GREATERTHANOREQUALTO"}
 
 Keys = list[tuple[str | None, ...]]
@@ -69,7 +75,7 @@ class WorstCase:
         keys, codes, grouped = found.keys
         unknown = np.zeros(len(codes), bool) if grouped is None else ~grouped.observed
         table: list[list[Interval | None]] = [[None] * len(found.outputs) for _ in keys]
-        reachable = self._reachable(found, codes, len(keys))
+        reachable = self._reachable(found, codes, len(keys), bool(unknown.any()))
         for place, output in enumerate(found.outputs):
             if not isinstance(output, Aggregate):
                 continue
@@ -81,8 +87,12 @@ class WorstCase:
                 table[group][place] = _bounds(output.kind, Reach(low, high, certain & mine, maybe))
         return keys, table
 
-    def _reachable(self, found: Quantities, codes: NDArray[np.intp], count: int) -> Flags:
-        """By group whether a row whose key is missing may belong to it, by RANGE and VALUES of the key."""
+    def _reachable(self, found: Quantities, codes: NDArray[np.intp], count: int, unknown: bool) -> Flags:
+        """By group whether a row whose key is missing may belong to it, by RANGE and VALUES of the key.
+
+        Raises:
+            QueryError: rows have an `unknown` key, and a key permits none that is observed, so that they would be lost.
+        """
         fine = np.ones(count, bool)
         for tree in (group.tree for group in groups_of(self.problem.query)):
             for column in found.dirty(tree) if t.is_reference(tree) else ():
@@ -94,22 +104,54 @@ class WorstCase:
                 with suppress(CannotImpute):
                     permitted = bounds(str(column), policy, cells).permits(cells.values) & ~cells.missing
                 fine &= np.bincount(codes[permitted & (codes >= 0)], minlength=count) > 0
+                if unknown and not fine.any():
+                    raise QueryError(
+                        f"no bounds by {column}: no key that its policy permits ({policy}) is observed, and rows whose "
+                        "key is missing would be in no group; allow others"
+                    )
         return fine
 
     def _settled(self, found: Quantities, tree: Tree) -> tuple[Flags, Flags]:
-        """(n,) where a condition holds whatever its missing cells are, and where it cannot, by RANGE and VALUES."""
-        always, never = np.ones(found.count, bool), np.ones(found.count, bool)
-        reads = found.dirty(tree)
+        """(n,) where a condition holds whatever its missing cells are, and where it cannot, by RANGE and VALUES.
+
+        What was observed ends no range here: a condition is certain only by what was declared.
+        """
+        reads, nowhere = found.dirty(tree), np.zeros(found.count, bool)
         told = any(self._policy(column).bounds for column in reads)
         if not told or not all(_moves_one_way(tree, column) for column in self._numbers(reads)):
-            return ~always, ~never
-        choices = [self._choices(found, column) for column in sorted(reads)]
+            return nowhere, nowhere
+        least, most = self._extremes(found, tree, reads, -1), self._extremes(found, tree, reads, 1)
+        return (nowhere if least is None else least[0]), (nowhere if most is None else ~most[1])
+
+    def _extremes(self, found: Quantities, tree: Tree, reads: Columns, side: int) -> tuple[Flags, Flags] | None:
+        """(n,) where a condition holds for all of what missing cells may be, and where for some.
+
+        Of columns that it rises or falls with, cells are taken at the end where it holds least (-1) or most (1); of
+        others at both. None where such an end is not declared, or where there are too many ways.
+        """
+        columns, numbers, choices = sorted(reads), self._numbers(reads), list[Sequence[Tree]]()
+        for column in columns:
+            if column in numbers:
+                low, high = self._declared(column)
+                way, known = side * _direction(tree, column), self.problem.statistics[column.relation].columns
+                ends = (low, high) if not way else (low,) if way < 0 else (high,)
+                choices.append(
+                    [self.engine.decoded(t.literal(e), known[column.name].type) for e in ends if e is not None]
+                )
+                if len(choices[-1]) < len(ends):
+                    return None
+                continue
+            policy, levels = self._policy(column), found.cells(column).levels
+            if levels and not isinstance(levels[0], str) and not policy.values and None in (policy.low, policy.high):
+                return None  # numbers that are few: others lie beyond
+            choices.append(self._choices(found, column))
         if np.prod([float(len(choice)) for choice in choices]) > MOST:
-            return ~always, ~never
+            return None
+        every, some = np.ones(found.count, bool), np.zeros(found.count, bool)
         for chosen in itertools.product(*choices):
-            holds = found.filled(tree, dict(zip(sorted(reads), chosen, strict=True))) > 0
-            always, never = always & holds, never & ~holds
-        return always, never
+            holds = found.filled(tree, dict(zip(columns, chosen, strict=True))) > 0
+            every, some = every & holds, some | holds
+        return every, some
 
     def _policy(self, column: Column) -> Policy:
         return self.problem.statistics[column.relation].policy(column.name)
@@ -150,6 +192,16 @@ class WorstCase:
         if known.kind is Kind.BOOLEAN:
             return [t.literal(False), t.literal(True)]
         seen = cells.values[~cells.missing].astype(np.float64)
+        reach = limits(seen, self.deviations, *self._declared(column))
+        return [self.engine.decoded(t.literal(end), known.type) for end in reach]
+
+    def _declared(self, column: Column) -> tuple[float | None, float | None]:
+        """The least and the largest number that a policy permits; None for an open end.
+
+        Raises:
+            DataError: none of its values is in its range.
+        """
+        known, policy = self.problem.statistics[column.relation].columns[column.name], self._policy(column)
         low, high = (None if end is None else number(end, known.kind) for end in (policy.low, policy.high))
         if known.kind is Kind.INTEGER:
             low = None if low is None else float(np.ceil(low))
@@ -160,8 +212,7 @@ class WorstCase:
             if not permitted:
                 raise DataError(f"{column}: none of the values {', '.join(policy.values)} is in its range")
             low, high = min(permitted), max(permitted)
-        reach = limits(seen, self.deviations, low, high)
-        return [self.engine.decoded(t.literal(end), known.type) for end in reach]
+        return low, high
 
     @staticmethod
     def _levels(policy: Policy, levels: Sequence[str]) -> Sequence[str]:
@@ -197,6 +248,31 @@ def _bounds(kind: str, reach: Reach) -> Interval:
             return reach.average()
 
 
+def _direction(tree: Tree, column: Column) -> int:
+    """1 where an expression that moves one way with a column rises with it, -1 where it falls, 0 where unknown."""
+    if t.is_reference(tree):
+        return 1
+    reading = [place for place, part in enumerate(t.parts(tree)) if column in columns_in(part)]
+    if len(reading) != 1:
+        return 0
+    inner = list(t.parts(tree))[reading[0]]
+    match tree["class"]:
+        case "COMPARISON":
+            up = "GREATER" in tree["type"]
+            sign = 1 if up == (column in columns_in(tree["left"])) else -1
+        case "OPERATOR":
+            sign = -1
+        case "CONJUNCTION" | "CAST":
+            sign = 1
+        case "FUNCTION":
+            name = str(tree["function_name"]).lower()
+            alone, last = len(tree["arguments"]) == 1, tree["arguments"][-1]["expression"] is inner
+            sign = 0 if not alone and name not in _KEPT else -1 if name == "-" and last else 1
+        case _:
+            sign = 0
+    return sign * _direction(inner, column)
+
+
 def _moves_one_way(tree: Tree, column: Column) -> bool:
     """Whether an expression reads a column in one place, through nothing but what never turns."""
     if t.is_reference(tree):
@@ -206,7 +282,9 @@ def _moves_one_way(tree: Tree, column: Column) -> bool:
         return not reading
     (inner,) = reading
     match tree["class"]:
-        case "CAST" | "CASE" | "CONJUNCTION":
+        case "CAST":
+            steady = str(tree["type_expr"]["qualified_name"]["path"][-1]).upper() not in _TURNING
+        case "CASE" | "CONJUNCTION":
             steady = True
         case "OPERATOR":
             steady = tree["type"] == "OPERATOR_NOT"
