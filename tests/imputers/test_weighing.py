@@ -93,3 +93,19 @@ def test_weights_that_say_nothing_are_refused() -> None:
         db.sql("SELECT avg(y) FROM t")
     with pytest.raises(QueryError, match="WEIGHT"):
         db.sql("SELECT avg(y) FROM t", method="aipw")
+
+
+def test_weights_whose_sum_overflows() -> None:
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=200)
+    y, w, gone = x + rng.normal(size=200), rng.uniform(1, 3, size=200), rng.random(200) < 0.3
+    answers = []
+    for scale in (1.0, 5e307):
+        with imputedb.connect() as db:
+            db.register("t", {"x": x, "w": w * scale, "y": np.ma.masked_array(y, gone)})
+            db.policy("t", "y", weight="w", exclude=["w"])
+            answers.append(db.sql("SELECT avg(y) FROM t", imputer="norm").fetchall()[0][0])
+            if scale > 1:
+                with pytest.raises(DataError, match=r"above 1e\+100 in 200 rows"):
+                    db.sql("SELECT avg(y) FROM t", imputer="norm", weights="w")
+    assert answers[0] == pytest.approx(answers[1], abs=0.2)

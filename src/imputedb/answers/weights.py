@@ -8,13 +8,16 @@ from imputedb.sql import parse
 from imputedb.sql.ast import Tree
 from imputedb.sql.weights import weighted
 
+LARGEST = 1e100
+"""Weights above it, and their squares times values, overflow in sums."""
+
 
 def by_weights(engine: DuckDB, node: Tree, weights: str) -> Tree:
     """A query whose aggregates count each row as often as its weight says, under the names that it has.
 
     Raises:
         QueryError: the weight is no expression, or the query aggregates nothing, or by what weights do not suit.
-        DataError: a row that counts has a weight that is infinite or negative.
+        DataError: a row that counts has a weight that is infinite, negative, or so large that sums overflow.
     """
     weight = parse.parse(engine.connection, f"SELECT ({weights})")["select_list"]
     if len(weight) != 1 or node.get("type") != "SELECT_NODE":
@@ -26,13 +29,26 @@ def by_weights(engine: DuckDB, node: Tree, weights: str) -> Tree:
         raise DataError(
             f"the weight {weights} is infinite or negative in {rows} rows: each counts as so many others, or as 0"
         )
+    if large := _counted(engine, node, _compared_as_number(weight[0])):
+        raise DataError(
+            f"the weight {weights} is above {LARGEST:g} in {large} rows, and sums by it overflow: divide it by a number"
+        )
     return found
 
 
 def _impossible(engine: DuckDB, node: Tree, weight: Tree) -> int:
     """How many rows that a query may count have a weight that is none; 0 where these do not stand on their own."""
     endless = t.call("isinf", t.try_cast(weight, t.plain_type("DOUBLE")))
-    wrong = t.any_of([endless, t.compared("COMPARE_LESSTHAN", weight, t.number(0))])
+    return _counted(engine, node, t.any_of([endless, t.compared("COMPARE_LESSTHAN", weight, t.number(0))]))
+
+
+def _compared_as_number(weight: Tree) -> Tree:
+    """Whether a weight is too large."""
+    return t.compared("COMPARE_GREATERTHAN", t.try_cast(weight, t.plain_type("DOUBLE")), t.literal(LARGEST))
+
+
+def _counted(engine: DuckDB, node: Tree, wrong: Tree | None) -> int:
+    """How many rows that a query may count meet a condition; 0 where these do not stand on their own."""
     where = [t.not_refused(node["where_clause"])] if node["where_clause"] else []
     counted = t.select([t.call("count_star")], node["from_table"], t.all_of([*where, *([wrong] if wrong else [])]))
     try:

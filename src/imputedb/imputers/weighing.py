@@ -58,7 +58,11 @@ def _times(rows: Rows, what: tuple[int, ...]) -> NDArray[np.intp]:
         raise CannotImpute("weights are numbers from 0 on, one of each row and one above 0: mend them, or the policy")
     if rows.learn is not None:
         weights = np.where(rows.learn, weights, 0.0)
-    share = weights / weights.sum()
+    largest = weights.max(initial=0.0)
+    if largest <= 0:
+        raise CannotImpute("the rows that are learnt from have weights of 0 alone: mend them, or the policy")
+    share = weights / largest  # of which no sum overflows
+    share = share / share.sum()
     worth = 1 / float(share @ share)
     chance = random.uniform(rows.keys, *what, "weights")
     return np.asarray(np.floor(worth * share + chance), np.intp)
