@@ -217,3 +217,10 @@ def test_nothing_closed_can_be_used(path: Path) -> None:
     for end in (connection.commit, connection.rollback, connection.cursor):
         with pytest.raises(dbapi.InterfaceError):
             end()
+
+
+def test_a_wish_that_queries_do_not_have_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(dbapi.ProgrammingError, match=r"'nope'; there are .*imputer"):
+        dbapi.connect(tmp_path / "new.duckdb", nope=1)
+    assert not (tmp_path / "new.duckdb").exists()
+    dbapi.connect(m=2, seed=1, imputer="mean").close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from inspect import Parameter, signature
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -27,8 +28,13 @@ def connect(path: str | Path = ":memory:", *, read_only: bool = False, **wishes:
         wishes: what every query is asked with, such as `imputer` or `m` (see `Database.sql`).
 
     Raises:
+        ProgrammingError: queries have no such wish.
         OperationalError: the file cannot be opened.
     """
+    known = [name for name, one in signature(Database.sql).parameters.items() if one.kind is Parameter.KEYWORD_ONLY]
+    for name in wishes:
+        if name not in known:
+            raise ProgrammingError(f"queries have no {name!r}; there are {', '.join(known)}")
     with translated():
         return Connection(opened(path, read_only=read_only), wishes)
 
