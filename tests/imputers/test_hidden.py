@@ -173,6 +173,21 @@ def test_cells_that_no_missing_one_can_be_like_are_not_hidden(kind: str) -> None
                 assert told(db, "tree", "SELECT count(*) FILTER (WHERE y = 'up') AS n FROM t") == []
 
 
+def test_a_permitted_category_that_is_not_among_what_is_looked_at_stops_no_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hidden, "SEEN", 100)
+    monkeypatch.setattr(hidden, "FEWEST", 5)
+    x, g = np.random.default_rng(0).normal(size=ROWS), np.array(["a", "b"] * (ROWS // 2), object)
+    g[::3], g[1] = None, "rare"
+    with imputedb.connect() as db:
+        y = np.ma.masked_array(x + 1, np.arange(ROWS) % 4 == 0)
+        db.register("t", {"x": x, "g": g, "y": y})
+        db.policy("t", "g", values=["rare"])
+        answer = db.sql("SELECT count(*) AS n FROM t WHERE g = 'rare' AND y > -9", imputer="tree", m=2)
+        assert answer.estimates[0]["n"].estimate == 1 + sum(one is None for one in g)
+
+
 def test_of_a_category_its_share_is_told() -> None:
     misfit = hidden.Misfit(hidden.Column("t", "g"), "mine", 100, 0.2, 5.0, level="a")
     assert "make the share of 'a' too low" in str(misfit)

@@ -117,7 +117,10 @@ def misfits(request: Request) -> dict[Column, list[str]]:
         return {}
     places = _seen(request.rows)
     rows = replace(request.rows.at(places), learn=None, draws=None)
-    hidden = _hidden(rows, {column: _possible(request, column)[places] for column in request.targets})
+    possible = {column: _possible(request, column)[places] for column in request.targets}
+    if not all(fine.any() for column, fine in possible.items() if rows.columns[column].kind in NAMED):
+        return {}  # of a category that is as rare as that nothing can be drawn here
+    hidden = _hidden(rows, possible)
     wanted = [column for column in proper if np.count_nonzero(hidden[column]) >= FEWEST]
     if not wanted:
         return {}
