@@ -368,7 +368,8 @@ class Database:
         with callers_frames(self._engine, text, statement=True):
             prepared = self._planner.prepare(respond.query_of(self._engine, self._planner, text, params), asked)
             try:
-                return explained(self._engine, prepared, asked, analyze=analyze)
+                with self._engine.own_statements(prepared.text):
+                    return explained(self._engine, prepared, asked, analyze=analyze)
             finally:
                 self._planner.release()
 

@@ -52,7 +52,7 @@ STORED = [
     ("SELECT n FROM (SELECT total IS NULL AS c, count(*) AS n, avg(total) FROM ord GROUP BY c) WHERE c", (15,)),
     ("SELECT count_observed(total), count(total) FROM cust LEFT JOIN ord ON cust.id = whose", (45, 60)),
     ("SELECT count(*) FROM cust LEFT JOIN ord ON id = whose AND total IS NULL WHERE whose IS NOT NULL", (15,)),
-    ("SELECT count(*) FROM (SELECT total FROM ord UNION ALL SELECT total + 1 FROM ord) WHERE total IS NULL", (15,)),
+    ("SELECT count(*) FROM (SELECT total FROM ord UNION ALL SELECT total + 1 FROM ord) WHERE total IS NULL", (30,)),
     ("SELECT count(*) FROM (SELECT * FROM ord UNION ALL SELECT * FROM ord) WHERE total IS NULL", (30,)),
     (
         "SELECT count_if(v IS NULL), count(v) FROM (SELECT id FROM cust UNION ALL FROM (SELECT total FROM ord)) q(v)",

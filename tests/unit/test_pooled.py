@@ -275,7 +275,7 @@ def test_suspect_intervals_are_told_by_what_is_measured() -> None:
     x = rng.normal(size=n)
     gone = rng.random((2, n)) < 0.3
     with imputedb.connect() as db:
-        y, z = np.exp(x + 1.5 * rng.normal(size=n)), x + rng.normal(size=n)
+        y, z = np.exp(x + 2.5 * rng.normal(size=n)), x + rng.normal(size=n)
         columns = {"x": x, "y": np.ma.masked_array(y, gone[0]), "z": np.ma.masked_array(z, gone[1])}
         db.register("t", {"id": np.arange(n), **columns, "g": np.arange(n) % 40})
         assert warned(db, "SELECT avg(x) AS a, avg(z) AS b, corr(x, z) AS r FROM t") == []

@@ -4,9 +4,9 @@ All values that outlive a call are in one of these. A write makes stale what res
 written; everything else that happens to a database, such as ALTER or SET, makes stale whatever rests on any of it.
 """
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -72,7 +72,6 @@ class Recent(Generic[Key, Value]):
         self.name, self.key, self.invalidated, self.bound = name, key, invalidated, bound
         self._gone = gone
         self._values: OrderedDict[Key, Value] = OrderedDict()
-        self._lock = threading.Lock()
         self._hits = self._misses = 0
 
     def __len__(self) -> int:
@@ -80,27 +79,24 @@ class Recent(Generic[Key, Value]):
 
     def items(self) -> list[tuple[Key, Value]]:
         """All of them, the one used longest ago first."""
-        with self._lock:
-            return list(self._values.items())
+        return list(self._values.items())
 
     def recall(self, key: Key) -> Value | None:
         """The value of a key, None where there is none."""
-        with self._lock:
-            found = self._values.get(key)
-            if found is None:
-                self._misses += 1
-            else:
-                self._hits += 1
-                self._values.move_to_end(key)
-            return found
+        found = self._values.get(key)
+        if found is None:
+            self._misses += 1
+        else:
+            self._hits += 1
+            self._values.move_to_end(key)
+        return found
 
     def keep(self, key: Key, value: Value) -> Value:
         """Keeps a value, and gives it."""
-        with self._lock:
-            lost = [self._values.pop(key)] if key in self._values else []
-            self._values[key] = value
-            while len(self._values) > self.bound:
-                lost.append(self._values.popitem(last=False)[1])
+        lost = [self._values.pop(key)] if key in self._values else []
+        self._values[key] = value
+        while len(self._values) > self.bound:
+            lost.append(self._values.popitem(last=False)[1])
         for other in lost if self._gone else ():
             if other is not value and self._gone:
                 self._gone(other)
@@ -136,9 +132,9 @@ class Memory:
     A name is a tuple whose first part is the kind of the value, or that kind alone.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, lock: AbstractContextManager[object] | None = None) -> None:
         self._now = state
-        self._lock = threading.Lock()
+        self._lock = lock or nullcontext()
         self._structure: object = None
         self._values: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._bytes = 0

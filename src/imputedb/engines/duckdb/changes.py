@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Collection
+from contextlib import suppress
 from enum import Enum
 from typing import TypeAlias
 
@@ -25,6 +26,7 @@ class Changes:
     Attributes:
         connections: how many of DuckDB's connections its sessions have.
         callers: the threads that are in the middle of a call.
+        lock: held for as long as it takes to read or to count.
     """
 
     def __init__(self, paths: Collection[str] | None) -> None:
@@ -32,12 +34,18 @@ class Changes:
         self.connections = 0
         self.callers: set[int] = set()
         self._paths = paths
-        self._lock = threading.Lock()
+        self.lock = threading.RLock()
         self._all = 0
         self._count = 0
         self._tables: dict[Table, int] = {}
         self._underway: dict[object, Target] = {}
         self._stamps = self._read()
+
+    def let_go(self) -> None:
+        """Gives back the lock if this thread has it: a signal may have come just as it was taken."""
+        with suppress(RuntimeError):  # it has none
+            while True:
+                self.lock.release()
 
     def state(self, tables: Collection[Table] | None = None, since: int | None = None) -> object:
         """A token that differs whenever one of some tables may have been written, or with None any table.
@@ -46,7 +54,7 @@ class Changes:
         that `now` has given, and may not see what was written after that, it is like no other token then; nor is it
         while a write is under way.
         """
-        with self._lock:
+        with self.lock:
             self._look()
             last = self._count if tables is None else max(self._all, *[self._tables.get(one, 0) for one in tables], 0)
             if (since is not None and last > since) or any(
@@ -57,7 +65,7 @@ class Changes:
 
     def now(self) -> int:
         """The number of the last write."""
-        with self._lock:
+        with self.lock:
             self._look()
             return self._count
 
@@ -66,7 +74,7 @@ class Changes:
 
         Whoever wrote it sees it: `since` is now, unless others have written since then.
         """
-        with self._lock:
+        with self.lock:
             self._look()
             alone = since is not None and self._count <= since
             self._written(table)
@@ -74,18 +82,18 @@ class Changes:
 
     def begin(self, mark: object, target: Target) -> None:
         """A write is under way: whoever reads meanwhile may see the rows before it or after it."""
-        with self._lock:
+        with self.lock:
             self._look()
             self._underway[mark] = target
 
     def end(self, mark: object) -> None:
         """It is over."""
-        with self._lock:
+        with self.lock:
             self._underway.pop(mark, None)
 
     def watch(self, paths: Collection[str]) -> None:
         """Says which files the database is in, those attached to it among them."""
-        with self._lock:
+        with self.lock:
             self._look()
             if self._paths is not None:
                 self._paths = paths
@@ -101,7 +109,7 @@ class Changes:
 
     def ours(self) -> None:
         """Says that whatever the file has changed by just now was written by a statement that is accounted for."""
-        with self._lock:
+        with self.lock:
             self._stamps = self._read()
 
     def _look(self) -> None:

@@ -194,6 +194,7 @@ class Session:
         """Tidies up after a call; raises what a signal has ended it by, unless that is the error."""
         if signals:
             signals.shut = signals.over = True
+        self.changes.let_go()
         raised = signals and signals.raised
         if self.lock.is_mine:
             if raised or not isinstance(error, Error | duckdb.Error | None):  # it may have come between any two steps

@@ -18,7 +18,7 @@ class Views:
 
     def __init__(self, session: Session, shared: Memory | None = None) -> None:
         self._session = session
-        self.shared = shared or Memory(session.changes.state)
+        self.shared = shared or Memory(session.changes.state, session.changes.lock)
         self._own = Memory(session.changes.state)
 
     def recall(self, name: Hashable) -> Any:
