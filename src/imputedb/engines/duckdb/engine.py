@@ -14,7 +14,7 @@ from imputedb.engines.duckdb.arrays import Slots
 from imputedb.engines.duckdb.functions import functions
 from imputedb.engines.duckdb.metadata import Store
 from imputedb.engines.duckdb.session import Session
-from imputedb.engines.duckdb.sharing import Views
+from imputedb.engines.duckdb.sharing import SessionCache
 from imputedb.engines.duckdb.statements import Texts
 from imputedb.engines.duckdb.statistics import Gathering
 from imputedb.engines.duckdb.tables import Tables
@@ -56,7 +56,7 @@ class DuckDB:
         self.connection = self.session.connection
         self.lock = self.session.lock
         self.store: Store = Store(self.connection, self.session.state, beside.store if beside else None)
-        self._memory: Views = Views(self.session, beside._memory.shared if beside else None)
+        self._memory: SessionCache = SessionCache(self.session, beside._memory.shared if beside else None)
         self.texts = Texts(self.session, self._memory)
         self.tables = Tables(self.session, self.store)
         self.gathering = Gathering(self.session, self.store, self.tables, self.texts, self._memory)

@@ -9,7 +9,7 @@ from imputedb.engines.cache import CacheUse, Memory
 from imputedb.engines.duckdb.session import Session
 
 
-class Views:
+class SessionCache:
     """The cache of a session over that of all sessions.
 
     What rests on the rows of tables is shared. What rests on texts is not: settings, temporary tables and the search

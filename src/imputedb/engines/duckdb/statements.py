@@ -11,7 +11,7 @@ from imputedb import duckdb_errors
 from imputedb.engines.cache import OF_STRUCTURE, Recent
 from imputedb.engines.duckdb import partial_aggregates
 from imputedb.engines.duckdb.session import Session
-from imputedb.engines.duckdb.sharing import Views
+from imputedb.engines.duckdb.sharing import SessionCache
 from imputedb.errors import UnknownName
 from imputedb.sql import ast as t
 from imputedb.sql import parameters, parse
@@ -28,7 +28,7 @@ class Texts:
         caches: what is remembered for as long as the session.
     """
 
-    def __init__(self, session: Session, memory: Views) -> None:
+    def __init__(self, session: Session, memory: SessionCache) -> None:
         self._session = session
         self._memory = memory
         never = "nothing: it follows from the key alone"

@@ -12,7 +12,7 @@ from imputedb.engines.cache import STRUCTURAL, Recent
 from imputedb.engines.duckdb import declarations, derived, policy_texts, profile
 from imputedb.engines.duckdb.metadata import Store, fingerprint_of
 from imputedb.engines.duckdb.session import Session
-from imputedb.engines.duckdb.sharing import Views
+from imputedb.engines.duckdb.sharing import SessionCache
 from imputedb.engines.duckdb.statements import Texts
 from imputedb.engines.duckdb.tables import Tables
 from imputedb.engines.engine import Shape
@@ -35,7 +35,7 @@ class Gathering:
         caches: what is remembered of them.
     """
 
-    def __init__(self, session: Session, store: Store, tables: Tables, texts: Texts, memory: Views) -> None:
+    def __init__(self, session: Session, store: Store, tables: Tables, texts: Texts, memory: SessionCache) -> None:
         self._memory = memory
         self._session = session
         self._store = store
