@@ -239,6 +239,44 @@ def test_parameters_are_imputed_like_any_query(people: Database) -> None:
     assert people.execute("SELECT count(*) FROM kept WHERE id = $id", {"id": -1}) == [(1,)]
 
 
+COLLATED = """WITH RECURSIVE t(k, v) USING KEY (k) AS (
+    VALUES (1, 'a') UNION SELECT CASE ascii(v) WHEN 97 THEN 1 ELSE 2 END, upper(v) FROM t
+) TABLE t"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "setting", "other"),
+    [
+        (COLLATED, "default_collation = 'nocase'", "default_collation = ''"),
+        ("SELECT i / 2 FROM whole ORDER BY i", "integer_division = true", "integer_division = false"),
+        (
+            "INSERT INTO whole SELECT i / 2, 1 FROM whole RETURNING *",
+            "integer_division = true",
+            "integer_division = false",
+        ),
+        ("SELECT i FROM whole WHERE d < 'B' ORDER BY i", "default_order = 'desc'", "default_order = 'asc'"),
+    ],
+)
+def test_execute_means_what_was_prepared(statement: str, setting: str, other: str) -> None:
+    steps = [f"SET {setting}", f"PREPARE one AS {statement}", f"SET {other}"]
+    made = "CREATE TABLE whole AS SELECT * FROM (VALUES (1, 'a'), (3, 'b')) v(i, d)"
+    with imputedb.connect() as db, duckdb.connect() as plain:
+        for text in (made, *steps):
+            db.execute(text)
+            plain.execute(text)
+        assert db.sql("EXECUTE one").fetchall() == plain.execute("EXECUTE one").fetchall()
+
+
+def test_execute_is_refused_where_its_text_would_be_read_otherwise(people: Database) -> None:
+    people.execute('PREPARE "Half" AS SELECT id / 2, age FROM person WHERE id > $1')
+    before = people.sql('EXECUTE "half"(3)', imputer="mean").fetchall()
+    people.execute("SET integer_division = true")
+    with pytest.raises(imputedb.QueryError, match="integer_division was changed after PREPARE half"):
+        people.sql('EXECUTE "half"(3)', imputer="mean")
+    people.execute("SET integer_division = false")
+    assert people.sql('EXECUTE "half"(3)', imputer="mean").fetchall() == before
+
+
 def test_names_of_columns_are_those_of_the_text(people: Database) -> None:
     people.execute("CREATE TABLE IF NOT EXISTS whole AS SELECT 1 AS i")
     for text in (

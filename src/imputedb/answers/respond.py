@@ -179,6 +179,7 @@ def _responded(
     watch: Watch | None,
     frames: Frames,
 ) -> Result:
+    executed = text if isinstance(engine.texts.statement(text), Execute) else None
     match understood(engine, planner, text, params):
         case PolicyStatement() as about:
             return _told(engine, asked, policies.follow(engine, about))
@@ -187,9 +188,9 @@ def _responded(
                 rows = membership(engine, query)
                 if rows is not None:
                     return _rows(engine, planner, rows, asked, progress, watch)
-            return _answered(engine, planner, query, asked, progress, watch)
+            return _answered(engine, planner, query, asked, progress, watch, executed)
         case Keeps() as around:
-            return _kept(engine, planner, around, asked, progress, frames)
+            return _kept(engine, planner, around, asked, progress, frames, executed)
         case Apart() as apart:
             _check_complete(engine, apart)
             return _as_it_stands(engine, asked, apart.text, by_name(params))
@@ -202,21 +203,41 @@ def _responded(
 
 
 def _answered(
-    engine: DuckDB, planner: Planner, query: str, asked: Asked, progress: Progress | None, watch: Watch | None = None
+    engine: DuckDB,
+    planner: Planner,
+    query: str,
+    asked: Asked,
+    progress: Progress | None,
+    watch: Watch | None = None,
+    executed: str | None = None,
 ) -> Result:
-    """The answer to a query."""
+    """The answer to a query; where EXECUTE asks it and nothing is missing, what DuckDB's prepared statement gives."""
     began = perf_counter()
     with engine.own_statements():
         prepared = planner.prepare(query, asked)
         with engine.shared_snapshot() as changed:
             if changed:  # what it is planned by has to be what it reads
                 prepared = planner.prepare(query, asked)
+            if executed and not prepared.blocks:
+                return _as_it_stands(engine, asked, executed)
+            _check_settings(engine, executed)
             planning_ms = (perf_counter() - began) * 1e3
             with engine.own_statements(query):
                 found = answer(engine, prepared, asked, planning_ms, progress, watch)
     if "json_execute" in query.lower():  # which may run a statement that writes
         engine.session.changed()
     return found
+
+
+def _check_settings(engine: DuckDB, executed: str | None) -> None:
+    """Refuses EXECUTE of a statement that would be read otherwise than when it was prepared.
+
+    Raises:
+        QueryError: the setting by which it was read has changed since.
+    """
+    statement = engine.texts.statement(executed) if executed else None
+    if isinstance(statement, Execute) and not engine.session.reads_alike(statement.name):
+        raise QueryError(f"integer_division was changed after PREPARE {statement.name}: prepare it again")
 
 
 def _rows(
@@ -354,7 +375,13 @@ def _as_it_stands(engine: DuckDB, asked: Asked, text: str, values: Mapping[str, 
 
 
 def _kept(
-    engine: DuckDB, planner: Planner, around: Keeps, asked: Asked, progress: Progress | None, frames: Frames
+    engine: DuckDB,
+    planner: Planner,
+    around: Keeps,
+    asked: Asked,
+    progress: Progress | None,
+    frames: Frames,
+    executed: str | None = None,
 ) -> Result:
     """Runs a statement over the answer to its query in place of the query; as it stands where nothing is missing.
 
@@ -370,7 +397,11 @@ def _kept(
             if changed:
                 prepared = planner.prepare(around.query, asked)
             if not prepared.blocks and not frames.paths and asked.method == IMPUTATION:
+                if executed and around.target is None:
+                    return _as_it_stands(engine, asked, executed)
+                _check_settings(engine, executed)
                 return _published(engine, around, prepared.text, asked)
+            _check_settings(engine, executed)
             inner = answer(engine, prepared, asked, (perf_counter() - began) * 1e3, progress)
     frames.drop()
     found = _published(engine, around, inner.selecting, asked)

@@ -25,8 +25,8 @@ from imputedb.engines.engine import Array
 from imputedb.engines.signals import Signals, is_main
 from imputedb.errors import Error, QueryError, StorageError
 from imputedb.sql.deep import ROOM
-from imputedb.sql.statements import split
-from imputedb.sql.tokens import first_word
+from imputedb.sql.statements import split, unquoted
+from imputedb.sql.tokens import first_word, tokens
 
 Read = TypeVar("Read")
 Rows = duckdb.DuckDBPyRelation
@@ -94,6 +94,7 @@ class Session:
         self._counted = weakref.finalize(self, _uncounted, self.changes)
         self.since: int | None = None
         self._has_set = False
+        self._prepared_under: dict[str, object] = {}
         self._is_closed = False
         self._in_ours = False
         self._in_transaction = False
@@ -420,12 +421,22 @@ class Session:
     def _note_settings(self, text: str) -> None:
         """Whether texts may mean something else here than in other sessions, and which files are attached."""
         word = first_word(text)
+        if word == "prepare":
+            self._prepared_under[unquoted(tokens(text)[1].text).lower()] = self._division()
         if word == "explain":  # EXPLAIN ANALYZE runs what it explains
             self._in_transaction = self._is_open()
         if word in _SETTINGS or (word == "create" and _TEMPORARY.search(text)):
             self._has_set = True
         if word in _ATTACHING:
             self.changes.watch(_files(self.connection, self.path) or ())
+
+    def reads_alike(self, name: str) -> bool:
+        """Whether a prepared statement would be parsed as it was when it was prepared; the rest is DuckDB's to bind."""
+        return self._prepared_under.get(name.lower()) in (None, self._division())
+
+    def _division(self) -> object:
+        """The one setting that what a text parses to depends on."""
+        return self.connection.execute("SELECT current_setting('integer_division')").fetchall()[0][0]
 
     def _note_failure(self, text: str) -> None:
         """The same of a statement about transactions that failed: DuckDB is asked, and a COMMIT has undone its own."""
