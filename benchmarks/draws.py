@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.protocol import Cells, Rows, drawn
+from imputedb.imputers.protocol import drawn
 from imputedb.imputers.registry import IMPUTERS
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.statistics.table import Kind
 
 IMPUTED_BY = ("norm", "pmm", "tree", "hotdeck", "logistic")

@@ -11,7 +11,8 @@ import numpy as np
 
 from imputedb.algebra.column import Column
 from imputedb.imputers.knn import KNN
-from imputedb.imputers.protocol import Cells, Rows, Work
+from imputedb.imputers.protocol import Work
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.neighbours import cost
 from imputedb.statistics.table import Kind
 

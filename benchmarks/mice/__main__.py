@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.imputers.chained.chained import Chained
-from imputedb.imputers.protocol import Cells, Rows
 from imputedb.imputers.registry import IMPUTERS
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.inference.rubin import pooled
 from imputedb.statistics.table import Kind
 

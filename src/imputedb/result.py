@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from imputedb.algebra.relation import Relation
     from imputedb.diagnostics.departures import Sensitivity
     from imputedb.diagnostics.likelihood import Likely
-    from imputedb.imputers.chained.convergence import Chains
+    from imputedb.imputers.chained.chains import Chains
     from imputedb.inference.doubly_robust import Robust
     from imputedb.planning.frontier import Frontier
 

@@ -24,7 +24,7 @@ except ImportError as error:
 from imputedb import kernel
 from imputedb.algebra.column import Column
 from imputedb.imputers.earlier import blocks
-from imputedb.imputers.protocol import Cells, Rows
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.neighbours import votes
 from imputedb.neighbours.column import Attribute, Measure
 from imputedb.neighbours.index import Index

@@ -14,8 +14,8 @@ from imputedb.completion.completed import Completed
 from imputedb.diagnostics.overimputation import overimpute
 from imputedb.diagnostics.pictures import IMPUTED, OBSERVED, overimputed_plot
 from imputedb.errors import QueryError
-from imputedb.imputers.protocol import Cells, Rows
 from imputedb.imputers.registry import IMPUTERS
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.statistics.table import Kind
 
 

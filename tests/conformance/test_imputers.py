@@ -13,8 +13,9 @@ from imputedb.imputers.chained.normal import Normal
 from imputedb.imputers.chained.pmm import Pmm
 from imputedb.imputers.checked import draws as drawn
 from imputedb.imputers.knn import KNN
-from imputedb.imputers.protocol import Cells, Imputer, Rows, is_proper
+from imputedb.imputers.protocol import Imputer, is_proper
 from imputedb.imputers.registry import IMPUTERS
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.imputers.tree import Tree
 from imputedb.statistics.table import Kind
 from imputedb.testing import imputer_checks

@@ -10,8 +10,8 @@ import pytest
 from imputedb import ExtensionError
 from imputedb.answers.multiple.calls import Call, over, times
 from imputedb.answers.multiple.measures import Closed
-from imputedb.imputers.protocol import Rows
 from imputedb.imputers.random import uniform
+from imputedb.imputers.rows import Rows
 from imputedb.inference.scale import LOG
 from imputedb.sql import ast as t
 from imputedb.testing import check_imputer, check_measure, imputer_checks, measure_checks

@@ -24,8 +24,8 @@ from imputedb.imputers.chained.convergence import (
     gelman_rubin,
     rhat,
 )
-from imputedb.imputers.protocol import Cells, Rows
 from imputedb.imputers.registry import IMPUTERS
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.statistics.table import Kind
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]

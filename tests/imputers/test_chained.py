@@ -20,8 +20,9 @@ from imputedb.imputers.chained.normal import Normal
 from imputedb.imputers.chained.shift import Shift
 from imputedb.imputers.chained.trace import Trace
 from imputedb.imputers.checked import draws
-from imputedb.imputers.protocol import Cells, Imputer, Rows
+from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.registry import IMPUTERS
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.inference.rubin import pooled
 from imputedb.statistics.table import Kind
 

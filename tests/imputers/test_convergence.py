@@ -11,11 +11,12 @@ import pytest
 import imputedb
 from imputedb import Database, QueryError
 from imputedb.algebra.column import Column
-from imputedb.imputers.chained.convergence import Chains, Movement, Settled, settled
+from imputedb.imputers.chained.chains import Chains, Movement, Settled, settled
 from imputedb.imputers.checked import draws
-from imputedb.imputers.protocol import Cells, Rows
+from imputedb.imputers.permit import Permit
 from imputedb.imputers.registry import IMPUTERS
-from imputedb.imputers.request import Permit, Request
+from imputedb.imputers.request import Request
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.statistics.policy import Policy
 from imputedb.statistics.table import Kind
 

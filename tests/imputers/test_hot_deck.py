@@ -8,7 +8,7 @@ from imputedb.algebra.column import Column
 from imputedb.errors import QueryError, UnknownName
 from imputedb.imputers.hot_deck import HotDeck
 from imputedb.imputers.order import named
-from imputedb.imputers.protocol import Cells, Rows
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.statistics.table import Kind
 
 X, G = Column("t", "x"), Column("t", "g")

@@ -14,8 +14,8 @@ from imputedb import Database
 from imputedb.algebra.column import Column
 from imputedb.errors import Error
 from imputedb.imputers.conversion import cells
-from imputedb.imputers.protocol import Cells, Rows
 from imputedb.imputers.registry import IMPUTERS
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.statistics.measure import measured
 from imputedb.statistics.policy import DEFAULT
 from imputedb.statistics.table import ColumnStatistics, Kind

@@ -16,7 +16,7 @@ from imputedb.imputers.chained.design import design
 from imputedb.imputers.chained.pmm import Pmm, Quantified, nearest, quantified
 from imputedb.imputers.chained.regression import of_rows
 from imputedb.imputers.chained.shift import Shift
-from imputedb.imputers.protocol import Cells, Rows
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.statistics.table import Kind
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]

@@ -6,9 +6,10 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.imputers import truncated
-from imputedb.imputers.protocol import Array, Cells, Rows
+from imputedb.imputers.permit import Permit
 from imputedb.imputers.registry import chosen
-from imputedb.imputers.request import Permit, Request
+from imputedb.imputers.request import Request
+from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.statistics.policy import Policy
 from imputedb.statistics.table import Kind
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import imputedb
 from imputedb.algebra.column import Column
 from imputedb.imputers import tree
-from imputedb.imputers.protocol import Cells, Rows
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.imputers.scales import Scale, distinct, scaled, scales, unscaled
 from imputedb.statistics.table import Kind
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 import imputedb
 from imputedb.algebra.column import Column
-from imputedb.imputers.protocol import Cells, Rows
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.imputers.straight import bends, beyond_donors, line, shaped
 from imputedb.statistics.table import Kind
 

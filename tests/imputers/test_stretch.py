@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 import imputedb
 from imputedb.algebra.column import Column
 from imputedb.imputers.checked import draws
-from imputedb.imputers.protocol import Cells, Rows
 from imputedb.imputers.registry import IMPUTERS, with_cycles
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.imputers.scales import Scale
 from imputedb.imputers.stretch import Powers, Ranks, Stretch, TwoParts, ranks, stretches
 from imputedb.statistics.table import Kind

@@ -11,9 +11,9 @@ from imputedb.answers.unimputed.crossfit import FOLDS, CrossFit
 from imputedb.answers.unimputed.curves import classification, regression
 from imputedb.errors import CannotImpute, DataError, QueryError
 from imputedb.imputers.mean import Mean
-from imputedb.imputers.protocol import Cells, Rows
 from imputedb.imputers.random import mixed
 from imputedb.imputers.registry import chosen
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.inference import doubly_robust as dr
 from imputedb.inference.bounds import Reach, limits
 from imputedb.statistics.table import Kind

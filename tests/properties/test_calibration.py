@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.imputers.checked import draws
-from imputedb.imputers.protocol import Cells, Rows
 from imputedb.imputers.registry import IMPUTERS
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.statistics.table import Kind
 
 N, DRAWS, BINS = 150, 19, 5

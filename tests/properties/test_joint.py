@@ -13,8 +13,9 @@ from imputedb.errors import UnknownName
 from imputedb.imputers.checked import draws
 from imputedb.imputers.hot_deck import HotDeck
 from imputedb.imputers.knn import KNN
-from imputedb.imputers.protocol import Cells, Imputer, Rows
+from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.registry import IMPUTERS
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.statistics.table import Kind
 
 N = 1200

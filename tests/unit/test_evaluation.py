@@ -11,7 +11,7 @@ import imputedb
 from imputedb import CannotImpute, Database, DataError, QueryError, UnknownName
 from imputedb.imputers.knn import KNN
 from imputedb.imputers.mean import Mean
-from imputedb.imputers.protocol import Rows
+from imputedb.imputers.rows import Rows
 from imputedb.neighbours import index_file
 from imputedb.neighbours.column import Attribute
 from imputedb.neighbours.settings import Settings

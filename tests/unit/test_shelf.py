@@ -9,7 +9,7 @@ import imputedb
 from imputedb import kernel
 from imputedb.database import Database
 from imputedb.execution import columns
-from imputedb.imputers.protocol import Cells
+from imputedb.imputers.rows import Cells
 from imputedb.statistics.table import Kind
 
 QUERY = "SELECT a.x, a.g, count(*), avg(b.x) FROM t a JOIN u b ON a.id = b.id WHERE a.x > 2 GROUP BY ALL ORDER BY ALL"

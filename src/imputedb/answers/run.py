@@ -17,9 +17,10 @@ from imputedb.engines.duckdb.session import Held
 from imputedb.errors import CannotImpute, DataError, InternalError, QueryError
 from imputedb.execution.impute import Outcome
 from imputedb.execution.plan import Execution, Watch
-from imputedb.imputers.chained.convergence import worst
+from imputedb.imputers.chained.chains import worst
 from imputedb.imputers.mean import Mean
-from imputedb.imputers.protocol import Array, Imputer, Progress
+from imputedb.imputers.protocol import Imputer, Progress
+from imputedb.imputers.rows import Array
 from imputedb.inference.estimate import Question
 from imputedb.planning import invariant
 from imputedb.planning.candidate import Candidate

@@ -27,15 +27,17 @@ from imputedb.engines.duckdb.paths import one_file
 from imputedb.engines.duckdb.variables import callers_frames
 from imputedb.errors import QueryError
 from imputedb.imputers import conversion
-from imputedb.imputers.chained.chained import Chained, Prepared
-from imputedb.imputers.chained.convergence import Chains, worst
+from imputedb.imputers.chained.chained import Chained
+from imputedb.imputers.chained.chains import Chains, worst
+from imputedb.imputers.chained.prepared import Prepared
 from imputedb.imputers.chained.trace import Trace
 from imputedb.imputers.checked import Heard
 from imputedb.imputers.doubts import doubts
 from imputedb.imputers.hidden import misfits
-from imputedb.imputers.protocol import Array, Imputer, Progress, assumption_of
+from imputedb.imputers.protocol import Imputer, Progress, assumption_of
 from imputedb.imputers.registry import the_one, with_cycles
 from imputedb.imputers.request import Request as Wanted
+from imputedb.imputers.rows import Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,12 +17,13 @@ from imputedb.completion.terms import evaluated, names_of, parsed
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.errors import DataError, QueryError
 from imputedb.execution.columns import Shelf
-from imputedb.imputers.chained.convergence import Movement
+from imputedb.imputers.chained.chains import Movement
 from imputedb.imputers.chained.trace import Trace
 from imputedb.imputers.checked import Heard
-from imputedb.imputers.protocol import Array, Cells, Imputer
+from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.random import seed_of
 from imputedb.imputers.registry import MOST_CYCLES
+from imputedb.imputers.rows import Array, Cells
 from imputedb.statistics.policy import DEFAULT
 from imputedb.statistics.table import Kind
 

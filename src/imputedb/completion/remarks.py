@@ -10,8 +10,10 @@ import numpy as np
 
 from imputedb.completion.source import DRAW, FLAG, ROW, Source
 from imputedb.errors import CannotImpute, QueryError
-from imputedb.imputers.chained.convergence import Chains, convergence
-from imputedb.imputers.protocol import Array, Imputer, doubt
+from imputedb.imputers.chained.chains import Chains
+from imputedb.imputers.chained.convergence import convergence
+from imputedb.imputers.protocol import Imputer, doubt
+from imputedb.imputers.rows import Array
 
 
 def check_names(source: Source, *, flags: bool, long: bool) -> None:

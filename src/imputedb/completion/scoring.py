@@ -16,7 +16,8 @@ from imputedb.completion.source import Source, completed_columns, read, staged
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.errors import DataError, UnknownName
 from imputedb.imputers import random
-from imputedb.imputers.protocol import Array, Cells, Imputer, Progress
+from imputedb.imputers.protocol import Imputer, Progress
+from imputedb.imputers.rows import Array, Cells
 from imputedb.inference.scores import Scores, pool_scores
 from imputedb.statistics.table import Kind
 

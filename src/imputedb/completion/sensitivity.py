@@ -15,7 +15,8 @@ from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.errors import DataError, QueryError, UnknownName
 from imputedb.imputers.chained.chained import Chained
 from imputedb.imputers.chained.shift import Shift
-from imputedb.imputers.protocol import Array, Imputer, Progress
+from imputedb.imputers.protocol import Imputer, Progress
+from imputedb.imputers.rows import Array
 from imputedb.inference.rubin import Pooled, pooled
 
 Analysis = Callable[[Mapping[str, Array]], tuple[float, float]]

@@ -17,9 +17,11 @@ from imputedb.engines.duckdb.resolution import quoted
 from imputedb.errors import UnknownName
 from imputedb.execution.columns import Shelf, permits
 from imputedb.imputers.chained.chained import check_departures
-from imputedb.imputers.protocol import Array, Imputer, Rows
+from imputedb.imputers.permit import Permit
+from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.random import seed_of
-from imputedb.imputers.request import Permit, Request
+from imputedb.imputers.request import Request
+from imputedb.imputers.rows import Array, Rows
 from imputedb.sql import ast as t
 from imputedb.sql import derivation
 from imputedb.sql.ast import Tree

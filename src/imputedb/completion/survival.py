@@ -11,7 +11,7 @@ from imputedb.completion.source import Source
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.errors import DataError, UnknownName
 from imputedb.execution.columns import Shelf
-from imputedb.imputers.protocol import Cells
+from imputedb.imputers.rows import Cells
 from imputedb.statistics.table import Kind
 
 Vector = NDArray[np.float64]

@@ -14,9 +14,10 @@ from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.errors import CannotImpute, DataError
 from imputedb.execution.table import Stored, shown, stored
 from imputedb.imputers.hiding import hidden, own
-from imputedb.imputers.protocol import Array, Cells, Imputer, Progress, Rows
+from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.random import keyed
 from imputedb.imputers.request import Request
+from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.statistics.conformal import needed, two_sided, upper
 from imputedb.statistics.policy import Policy
 from imputedb.statistics.table import Kind

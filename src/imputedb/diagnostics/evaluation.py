@@ -16,9 +16,10 @@ from imputedb.execution.table import Stored, shown, stored
 from imputedb.imputers.hiding import hidden, own, spared, uniform
 from imputedb.imputers.knn import KNN
 from imputedb.imputers.permitted import only_permitted
-from imputedb.imputers.protocol import Array, Cells, Imputer, Progress, Rows
+from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.registry import by_neighbours
 from imputedb.imputers.request import Request
+from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.neighbours.metric import METRICS, MetricName
 from imputedb.neighbours.settings import MOST_K
 from imputedb.neighbours.tuning import KS, Scan

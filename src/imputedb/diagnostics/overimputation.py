@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.imputers import checked
-from imputedb.imputers.protocol import Cells, Imputer, Progress, Rows
+from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.random import keyed
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.inference.distribution import two_sided
 from imputedb.statistics.table import Kind
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.protocol import EVERY, Array, Cells
+from imputedb.imputers.rows import EVERY, Array, Cells
 from imputedb.statistics.table import Kind
 
 

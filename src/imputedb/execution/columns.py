@@ -11,9 +11,9 @@ from imputedb.algebra.relation import Scan
 from imputedb.engines.engine import Array, Engine
 from imputedb.execution.derived import Computed
 from imputedb.imputers import conversion
-from imputedb.imputers.protocol import Cells
+from imputedb.imputers.permit import Permit, barred
 from imputedb.imputers.random import mixed
-from imputedb.imputers.request import Permit, barred
+from imputedb.imputers.rows import Cells
 from imputedb.imputers.series import Series, series
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree

@@ -10,7 +10,7 @@ from imputedb.algebra.relation import Table
 from imputedb.engines.engine import Array, Engine
 from imputedb.errors import CannotImpute
 from imputedb.imputers import conversion
-from imputedb.imputers.protocol import Cells
+from imputedb.imputers.rows import Cells
 from imputedb.sql import ast as t
 from imputedb.sql import derivation
 from imputedb.statistics.measure import measured

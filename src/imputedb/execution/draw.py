@@ -14,7 +14,8 @@ from imputedb.execution.impute import CENTRE, Filling, Hand, Outcome
 from imputedb.imputers import conversion
 from imputedb.imputers.doubts import doubts
 from imputedb.imputers.hidden import misfits
-from imputedb.imputers.protocol import EVERY, Array, Cells, Imputer, Rows, Stretches, doubt, reads_whole_tables
+from imputedb.imputers.protocol import Imputer, Stretches, doubt, reads_whole_tables
+from imputedb.imputers.rows import EVERY, Array, Cells, Rows
 from imputedb.statistics.table import Kind
 
 Places = NDArray[np.intp]

@@ -14,21 +14,13 @@ from imputedb.execution.bundle import Drawn
 from imputedb.execution.columns import Shelf, combined, computed_from, in_order
 from imputedb.imputers import checked, conversion
 from imputedb.imputers.chained.chained import check_departures
-from imputedb.imputers.chained.convergence import Chains
+from imputedb.imputers.chained.chains import Chains
 from imputedb.imputers.order import labels
-from imputedb.imputers.protocol import (
-    EVERY,
-    Array,
-    Cells,
-    Imputer,
-    Progress,
-    Rows,
-    assumption_of,
-    learns_from_sample,
-    reads_whole_tables,
-)
+from imputedb.imputers.permit import Permit, barred
+from imputedb.imputers.protocol import Imputer, Progress, assumption_of, learns_from_sample, reads_whole_tables
 from imputedb.imputers.random import seed_of
-from imputedb.imputers.request import Permit, Request, barred
+from imputedb.imputers.request import Request
+from imputedb.imputers.rows import EVERY, Array, Cells, Rows
 from imputedb.sql import ast as t
 from imputedb.statistics.policy import Policy
 from imputedb.statistics.table import Kind, Statistics

@@ -30,7 +30,8 @@ from imputedb.execution.columns import Shelf
 from imputedb.execution.draw import Drawing, warned
 from imputedb.execution.impute import Filling, Hand, Outcome
 from imputedb.imputers import checked
-from imputedb.imputers.protocol import Array, Imputer, Progress, fills_in_sql
+from imputedb.imputers.protocol import Imputer, Progress, fills_in_sql
+from imputedb.imputers.rows import Array
 from imputedb.sql import ast as t
 from imputedb.sql import derivation
 from imputedb.sql.ast import Tree

@@ -17,8 +17,9 @@ from imputedb.imputers.chained.shift import Shift
 from imputedb.imputers.hot_deck import HotDeck
 from imputedb.imputers.knn import KNN
 from imputedb.imputers.mean import Mean
-from imputedb.imputers.protocol import Cells, Imputer, Rows, Work
+from imputedb.imputers.protocol import Imputer, Work
 from imputedb.imputers.reference_based import ReferenceBased
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.imputers.tree import Tree
 
 __all__ = [

@@ -4,7 +4,6 @@ Anybody may write an imputer. Nothing outside this module calls one, so that wha
 name and the column, before a wrong value gets anywhere. Those that come with imputedb are checked alike.
 """
 
-import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
@@ -16,11 +15,9 @@ import numpy as np
 
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute, DataError, Error, ExtensionError, InternalError
-from imputedb.imputers.chained.convergence import Chains
+from imputedb.imputers.chained.chains import Chains
+from imputedb.imputers.checked_values import column_values
 from imputedb.imputers.protocol import (
-    EVERY,
-    Array,
-    Cells,
     Converges,
     Draws,
     DrawsOften,
@@ -28,78 +25,15 @@ from imputedb.imputers.protocol import (
     Imputer,
     LearnsFromSample,
     Progress,
-    Rows,
     Work,
-    follows_order,
     tells,
 )
-from imputedb.statistics.table import Kind
-
-LARGE = 1e140
-"""Numbers whose squares, summed, may be no doubles."""
-
-GUIDE = "docs/extend/imputer.md"
-
-_OPTIONAL = ("constant", "training_rows", "told", "prepared")
-_ARGUMENTS: Mapping[str, int] = {
-    "time": 1,
-    "penalty": 1,
-    "impute": 4,
-    "told": 4,
-    "constant": 1,
-    "training_rows": 1,
-    "prepared": 2,
-}
-"""How many arguments each member takes by their places; what only draws are asked for by name is not needed else."""
+from imputedb.imputers.rows import EVERY, Array, Rows
 
 Heard = Callable[[Chains], object]
 """Told how the chains moved that draws were made by."""
 
 Answer = TypeVar("Answer")
-
-
-def handed_in(imputer: object) -> Imputer:
-    """An imputer of somebody's own, its members checked.
-
-    Raises:
-        ExtensionError: a member is not there, or is not what it must be.
-    """
-    if isinstance(imputer, type):
-        raise ExtensionError(f"{imputer.__name__} is a class: hand in one of its imputers, {imputer.__name__}(...)")
-    name = getattr(imputer, "name", None)
-    if not isinstance(name, str) or not name.strip():
-        raise ExtensionError(f"the imputer {_named(imputer)} has no name: a text that it is told apart by ({GUIDE})")
-    if not isinstance(getattr(imputer, "uses_predictors", None), bool):
-        raise ExtensionError(f"imputer {name} does not say by uses_predictors, True or False, whether it reads others")
-    for member in ("proper", "draws"):
-        if not isinstance(getattr(imputer, member, False), bool):
-            raise ExtensionError(f"imputer {name} says {member} = {getattr(imputer, member)!r}; it is True or False")
-    for member, arguments in _ARGUMENTS.items():
-        found = getattr(imputer, member, None)
-        if found is None and member in _OPTIONAL:
-            continue
-        if not callable(found):
-            what = "has no method" if found is None else f"has {found!r} where a method is due:"
-            raise ExtensionError(f"imputer {name} {what} {member} ({GUIDE})")
-        _check_signature(name, member, found, arguments)
-    try:
-        hash(imputer)
-    except TypeError as error:
-        raise ExtensionError(
-            f"imputer {name} cannot be hashed, so that no plan is remembered for it: {error}"
-        ) from error
-    return imputer  # type: ignore[return-value]
-
-
-def _check_signature(name: str, member: str, method: Callable[..., object], arguments: int) -> None:
-    try:
-        signature = inspect.signature(method)
-    except (TypeError, ValueError):  # methods written in C have none
-        return
-    try:
-        signature.bind(*range(arguments))
-    except TypeError as error:
-        raise ExtensionError(f"{member} of imputer {name} cannot be called as it will be: {error} ({GUIDE})") from error
 
 
 # -- prices -----------------------------------------------------------------------------------------------------------
@@ -280,80 +214,7 @@ def _values(imputer: Imputer, rows: Rows, targets: Sequence[Column], given: obje
     further = [column for column in given if column not in targets]
     if further:
         raise ExtensionError(f"imputer {imputer.name} gives values for {further[0]}, which was not asked for")
-    return {column: _of_one(imputer, column, rows.columns[column], given.get(column)) for column in targets}
-
-
-def _of_one(imputer: Imputer, column: Column, cells: Cells, given: Any) -> Array:
-    """The values of one column; masked only where an imputer that follows an order has no row to follow."""
-    if not follows_order(imputer) or not np.ma.isMaskedArray(given):
-        return checked_values(imputer.name, column, cells, given)
-    return np.ma.masked_array(checked_values(imputer.name, column, cells, np.ma.getdata(given)), np.ma.getmask(given))
-
-
-def checked_values(name: str, column: Column, cells: Cells, given: Any) -> Array:
-    """Values of a column's missing cells, of the column's own type.
-
-    Raises:
-        ExtensionError: there are too few or too many, they are none of that type, or not finite.
-    """
-    who = f"imputer {name} gives {column}"
-    if given is None:
-        raise ExtensionError(f"imputer {name} gives nothing for {column}: it gives a value for each missing cell")
-    try:
-        gone, values = bool(np.ma.getmaskarray(given).any()), np.asarray(given)
-    except ValueError as error:
-        raise ExtensionError(f"{who} what is no array: {error}") from error
-    if gone:
-        raise ExtensionError(f"{who} values that are missing")
-    count = int(np.count_nonzero(cells.missing))
-    if values.shape != (count,):
-        shape = f"{len(values):,}" if values.ndim == 1 else f"an array of shape {values.shape}"
-        raise ExtensionError(f"{who} {shape} values for {count:,} missing cells")
-    wanted = cells.values.dtype
-    if values.dtype == wanted and wanted.kind in "iub" and cells.kind is not Kind.CATEGORY:
-        return values
-    if not count:
-        return values.astype(wanted) if values.dtype.kind in "biuf" else np.zeros(0, wanted)
-    if cells.kind is Kind.CATEGORY:
-        return _categories(who, cells, values)
-    if values.dtype.kind not in {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}.get(wanted.kind, wanted.kind):
-        way = ": round them" if values.dtype.kind == "f" and wanted.kind in "iu" else ""
-        raise ExtensionError(f"{who} values of type {values.dtype}; the column's are {wanted}{way}")
-    if wanted.kind == "f":
-        return _finite(who, cells, values)
-    bounds: Any = np.iinfo(wanted)
-    if values.min() < bounds.min or values.max() > bounds.max:
-        raise ExtensionError(f"{who} {values.min()} to {values.max()}, which {wanted} does not hold")
-    return values.astype(wanted)
-
-
-def _categories(who: str, cells: Cells, values: Array) -> Array:
-    if values.dtype.kind not in "iu":
-        raise ExtensionError(
-            f"{who} values of type {values.dtype}; categories are positions in its levels, whole numbers"
-        )
-    low, high = int(values.min()), int(values.max())
-    if low < 0 or high >= len(cells.levels):
-        raise ExtensionError(f"{who} category {low if low < 0 else high}; there are 0 to {len(cells.levels) - 1}")
-    return values.astype(cells.values.dtype, copy=False)
-
-
-def _finite(who: str, cells: Cells, values: Array) -> Array:
-    """Numbers, of which those that are infinite are so in the column too."""
-    found = values.astype(cells.values.dtype, copy=False)
-    odd = found[~np.isfinite(found)]
-    if len(odd):
-        observed = cells.values[~cells.missing]
-        unknown = odd[np.isnan(odd) | ~np.isin(odd, observed)]
-        if len(unknown):
-            largest = float(np.abs(observed[np.isfinite(observed)]).max(initial=0.0))
-            if largest > LARGE:
-                raise CannotImpute(
-                    f"{who} {unknown[0]}: its values, up to {largest:.3g}, are too large to compute with; divide the "
-                    "column by a power of ten"
-                )
-            raise ExtensionError(f"{who} {unknown[0]} for {len(unknown):,} of {len(found):,} missing cells")
-    return found
+    return {column: column_values(imputer, column, rows.columns[column], given.get(column)) for column in targets}
 
 
 # -- what goes wrong inside -------------------------------------------------------------------------------------------
@@ -406,11 +267,6 @@ def _explained(imputer: Any, where: str, error: Exception) -> Error:
 
 def _shown_to(imputer: object, rows: Rows) -> Rows:
     return rows if is_ours(imputer) else rows.read_only()
-
-
-def _named(imputer: object) -> str:
-    shown = repr(imputer)
-    return shown if len(shown) <= 80 else f"{shown[:77]}..."
 
 
 def is_ours(imputer: object) -> bool:

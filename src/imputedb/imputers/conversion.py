@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.imputers.protocol import Array, Cells
+from imputedb.imputers.rows import Array, Cells
 from imputedb.statistics.measure import Measured
 from imputedb.statistics.table import Kind
 

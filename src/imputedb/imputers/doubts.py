@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.protocol import Imputer, Rows, Stretches, takes_donors, takes_lines
+from imputedb.imputers.protocol import Imputer, Stretches, takes_donors, takes_lines
+from imputedb.imputers.rows import Rows
 from imputedb.imputers.scales import scales
 from imputedb.imputers.straight import bends, beyond_donors, line, shaped
 from imputedb.imputers.stretched import Stretched

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.protocol import EVERY, Array, Cells, Rows
+from imputedb.imputers.rows import EVERY, Array, Cells, Rows
 from imputedb.statistics.table import Kind
 
 CLOCK = Column("", "imputedb clock")

@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.imputers.permitted import bounds
-from imputedb.imputers.protocol import Array, Cells, Rows, is_proper
+from imputedb.imputers.protocol import is_proper
 from imputedb.imputers.random import keyed, mixed
 from imputedb.imputers.request import Request
+from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.statistics.table import Kind
 
 SEEN = 2500

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.errors import DataError
-from imputedb.imputers.protocol import Cells, Rows
 from imputedb.imputers.random import keyed
+from imputedb.imputers.rows import Cells, Rows
 
 Flags = NDArray[np.bool_]
 

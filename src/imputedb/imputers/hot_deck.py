@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.imputers.order import labels, named
-from imputedb.imputers.protocol import Array, Progress, Rows, Work
+from imputedb.imputers.protocol import Progress, Work
 from imputedb.imputers.random import keyed
+from imputedb.imputers.rows import Array, Rows
 
 Places = NDArray[np.intp]
 

@@ -11,8 +11,9 @@ from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute, QueryError
 from imputedb.imputers.earlier import CLOCK, blocks
 from imputedb.imputers.order import by_key, by_name, named, taught, turned_back
-from imputedb.imputers.protocol import Array, Cells, Progress, Rows, Work, apart
+from imputedb.imputers.protocol import Progress, Work, apart
 from imputedb.imputers.random import keyed
+from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.neighbours import cost, impute
 from imputedb.neighbours.column import Attribute, Measure
 from imputedb.neighbours.metric import Floats, Lacking, MetricName, Scaling

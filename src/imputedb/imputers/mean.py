@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.protocol import Array, Cells, Progress, Rows, Work
+from imputedb.imputers.protocol import Progress, Work
+from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.statistics.table import Kind
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.errors import QueryError, UnknownName
-from imputedb.imputers.protocol import Array, Rows
+from imputedb.imputers.rows import Array, Rows
 
 
 def by_name(columns: Iterable[Column]) -> list[Column]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute
-from imputedb.imputers.protocol import Array, Cells, Rows
+from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.statistics.measure import ends
 from imputedb.statistics.policy import Bound, Policy
 from imputedb.statistics.policy import number as as_number

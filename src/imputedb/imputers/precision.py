@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.imputers.hiding import hidden, own
-from imputedb.imputers.protocol import Cells, Rows
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.statistics.conformal import needed, two_sided
 from imputedb.statistics.table import Kind
 

@@ -1,21 +1,12 @@
 """What an imputer is: three members price and do the work, a fourth is optional."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeGuard, runtime_checkable
+from dataclasses import dataclass
+from typing import Protocol, TypeGuard, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
-from imputedb import kernel
 from imputedb.algebra.column import Column
-from imputedb.imputers.chained.convergence import Chains
-from imputedb.statistics.table import Kind
-
-Array = NDArray[np.generic]
-
-EVERY = -1
-"""Stands for the number of a draw where a row is the same in all of them."""
+from imputedb.imputers.chained.chains import Chains
+from imputedb.imputers.rows import Array, Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,148 +26,6 @@ class Work:
     attributes: int
     missing: float
     spread: float
-
-
-class Cells:
-    """One column of the rows at hand.
-
-    Attributes:
-        values: (n,) numbers; integers, booleans and floats as they are, dates in days and timestamps in microseconds
-            since 1970, categories as positions in `levels`. Cells that are missing hold anything.
-        missing: (n,) True where the value is missing.
-        kind: what the values are.
-        levels: the categories in their order, empty for anything else; whole numbers where these are codes.
-        ordered: whether that order is declared, and not only the one they sort in.
-        lasting: whether the column will be asked for again, so that it pays to work out its ranks.
-    """
-
-    __slots__ = ("_missing", "_picked", "_ranks", "_values", "kind", "lasting", "levels", "ordered")
-
-    def __init__(
-        self,
-        values: Array,
-        missing: NDArray[np.bool_],
-        kind: Kind,
-        levels: tuple[object, ...] = (),
-        *,
-        ordered: bool = False,
-    ) -> None:
-        self.kind, self.levels, self.ordered, self.lasting = kind, levels, ordered, False
-        self._values: Array | None = values
-        self._missing: NDArray[np.bool_] | None = missing
-        self._picked: tuple[Cells, NDArray[np.intp]] | None = None
-        self._ranks: kernel.Ranks | None = None
-
-    def at(self, places: NDArray[np.intp]) -> "Cells":
-        """The cells of some rows, in the order given; fetched when they are looked at."""
-        some = Cells.__new__(Cells)
-        some.kind, some.levels, some.ordered, some.lasting = self.kind, self.levels, self.ordered, False
-        some._values = some._missing = some._ranks = None
-        some._picked = (self._picked[0], self._picked[1][places]) if self._picked else (self, places)
-        return some
-
-    @property
-    def values(self) -> Array:
-        """(n,) numbers, booleans or positions among the levels; where a value is missing it means nothing."""
-        if self._values is None:
-            assert self._picked is not None
-            whole, places = self._picked
-            self._values = whole.values[places]
-        return self._values
-
-    @property
-    def missing(self) -> NDArray[np.bool_]:
-        """(n,) True where the value is missing."""
-        if self._missing is None:
-            assert self._picked is not None
-            whole, places = self._picked
-            self._missing = whole.missing[places]
-        return self._missing
-
-    def like(self, values: Array, missing: NDArray[np.bool_]) -> "Cells":
-        """Other cells of the same column."""
-        return Cells(values, missing, self.kind, self.levels, ordered=self.ordered)
-
-    def numbers(self) -> "Cells":
-        """The column as numbers where its categories are whole numbers; itself of any other."""
-        if self.kind is not Kind.CATEGORY or not self.levels or isinstance(self.levels[0], str):
-            return self
-        levels = np.array(self.levels)
-        kind = Kind.INTEGER if levels.dtype.kind in "iu" else Kind.NUMBER
-        return Cells(levels[np.where(self.missing, 0, self.values).astype(np.intp)], self.missing, kind)
-
-    def given(self, values: Array) -> "Cells":
-        """The same cells with values, in the order of the rows, where they are missing."""
-        whole = np.array(self.values)
-        whole[self.missing] = values
-        return self.like(whole, np.zeros(len(whole), bool))
-
-    def read_only(self) -> "Cells":
-        """The same cells, which whoever is shown them cannot write to: other queries read the same arrays."""
-        if self._values is None or self._missing is None:
-            return self  # fetched for this reader alone
-        return self.like(_read_only(self._values), _read_only(self._missing))
-
-    def predicting(self) -> kernel.Cells | kernel.Picked:
-        """The column as one that others are predicted from."""
-        if self._picked is None:
-            return self.filled()
-        whole, places = self._picked
-        if whole.lasting and whole._ranks is None:
-            whole._ranks = kernel.ranks(whole.filled())
-        return kernel.Picked(whole._ranks, places) if whole._ranks else self.filled()
-
-    def filled(self) -> kernel.Cells:
-        """The column as one that is to be filled in."""
-        return kernel.Cells(self.values, self.missing, self.kind is Kind.CATEGORY, self.ordered)
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The rows at hand: their columns, and a key that tells each row whatever the order.
-
-    Attributes:
-        columns: cells by column, all of one length n.
-        keys: (n,) what random numbers are keyed by.
-        learn: (n,) True for the rows that models are learnt from, a fair sample of all; None when all are. The others
-            are there for their missing cells.
-        draws: (n,) the number of the draw that alone a row is filled in for, `EVERY` for all; None when all are. What
-            other draws give it may be anything.
-    """
-
-    columns: Mapping[Column, Cells]
-    keys: NDArray[np.uint64]
-    learn: NDArray[np.bool_] | None = None
-    draws: NDArray[np.int64] | None = None
-
-    def at(self, places: NDArray[np.intp]) -> "Rows":
-        """Some rows, in the order given."""
-        columns = {column: cells.at(places) for column, cells in self.columns.items()}
-        learn = None if self.learn is None else self.learn[places]
-        return Rows(columns, self.keys[places], learn, None if self.draws is None else self.draws[places])
-
-    def given(self, values: Mapping[Column, Array]) -> "Rows":
-        """The same rows with values for the missing cells of some columns, as if these were observed."""
-        columns = {
-            column: cells.given(values[column]) if column in values else cells for column, cells in self.columns.items()
-        }
-        return replace(self, columns=columns)
-
-    def read_only(self) -> "Rows":
-        """The same rows, which whoever is shown them cannot write to."""
-        columns = {column: cells.read_only() for column, cells in self.columns.items()}
-        return Rows(columns, _read_only(self.keys), self.learn, self.draws)
-
-    def taught(self, column: Column) -> NDArray[np.bool_]:
-        """(n,) where a column is observed in rows that are learnt from."""
-        observed = ~self.columns[column].missing
-        return observed if self.learn is None else observed & self.learn
-
-
-def _read_only(values: NDArray[Any]) -> NDArray[Any]:
-    shown = values.view()
-    shown.flags.writeable = False
-    return shown
 
 
 Progress = Callable[[float], object]

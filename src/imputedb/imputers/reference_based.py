@@ -14,7 +14,8 @@ from imputedb.imputers.arms import Arm, Moments, fill_between, gaps_between, las
 from imputedb.imputers.chained.chained import Chained
 from imputedb.imputers.chained.column_model import Matrix
 from imputedb.imputers.chained.pmm import Pmm
-from imputedb.imputers.protocol import Array, Cells, Progress, Rows, Work
+from imputedb.imputers.protocol import Progress, Work
+from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.statistics.table import Kind
 
 Strategy = Literal["mar", "j2r", "cr", "cir", "lmcf"]

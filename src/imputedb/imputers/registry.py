@@ -15,12 +15,13 @@ from imputedb.imputers.chained.normal import Normal
 from imputedb.imputers.chained.ordered import Ordered
 from imputedb.imputers.chained.pmm import Pmm, Quantified
 from imputedb.imputers.chained.two_level import TwoLevel
-from imputedb.imputers.checked import handed_in
 from imputedb.imputers.hot_deck import HotDeck
 from imputedb.imputers.knn import KNN
 from imputedb.imputers.mean import Mean
+from imputedb.imputers.members import handed_in
 from imputedb.imputers.protocol import Imputer
-from imputedb.imputers.series import Carried, Linear, Seasonal
+from imputedb.imputers.seasonal import Seasonal
+from imputedb.imputers.series import Carried, Linear
 from imputedb.imputers.stretched import Stretched
 from imputedb.imputers.tree import Tree
 

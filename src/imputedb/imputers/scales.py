@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.protocol import Array, Cells, Rows
 from imputedb.imputers.random import keyed
+from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.statistics.table import Kind
 
 SEEN = 1000

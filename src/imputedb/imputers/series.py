@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.errors import CannotImpute, QueryError
+from imputedb.errors import CannotImpute
 from imputedb.imputers import random
-from imputedb.imputers.chained.regression import of_rows
 from imputedb.imputers.order import labels
-from imputedb.imputers.protocol import Array, Cells, Progress, Rows, Work
+from imputedb.imputers.protocol import Progress, Work
+from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.statistics.table import Kind
 
 GROUPS = Column("", "imputedb groups")
@@ -55,7 +55,7 @@ def series(partition: Sequence[Cells], times: Cells) -> Series:
 def lags(rows: Rows, targets: Sequence[Column], found: Series, *, both: bool) -> dict[Column, Cells]:
     """By target its last observed value before each row of the group, and the next one after it: further predictors."""
     made: dict[Column, Cells] = {}
-    order, starts = _sorted(rows, found)
+    order, starts = in_order(rows, found)
     for target in targets:
         cells = rows.columns[target]
         observed = rows.taught(target)
@@ -67,7 +67,7 @@ def lags(rows: Rows, targets: Sequence[Column], found: Series, *, both: bool) ->
     return made
 
 
-def _sorted(rows: Rows, found: Series) -> tuple[Places, NDArray[np.bool_]]:
+def in_order(rows: Rows, found: Series) -> tuple[Places, NDArray[np.bool_]]:
     """Rows that have a time, by group, time and key; where among them a group begins."""
     there = np.flatnonzero(~found.times.missing)
     order = there[np.lexsort((rows.keys[there], found.times.values[there], found.groups[there]))]
@@ -94,7 +94,12 @@ def _nearest(
     return found
 
 
-def _own(rows: Rows, name: str, targets: Sequence[Column]) -> Series:
+def series_of(rows: Rows, name: str, targets: Sequence[Column]) -> Series:
+    """The order that a policy gives to rows.
+
+    Raises:
+        CannotImpute: no policy gives one.
+    """
     if TIMES not in rows.columns:
         raise CannotImpute(
             f"{name} follows rows in their order: say PARTITION BY ... ORDER BY ... in a policy of "
@@ -144,7 +149,7 @@ class Carried:
         draw: int = 0,  # noqa: ARG002
     ) -> Mapping[Column, Array]:
         """Carried values; masked where there is none to carry."""
-        order, starts = _sorted(rows, _own(rows, self.name, targets))
+        order, starts = in_order(rows, series_of(rows, self.name, targets))
         found: dict[Column, Array] = {}
         for target in targets:
             near = _nearest(order, starts, rows.taught(target), 1 if self.forward else -1, itself=False)
@@ -202,8 +207,8 @@ class Linear:
         Raises:
             CannotImpute: a column is not of numbers or moments.
         """
-        own = _own(rows, self.name, targets)
-        order, _ = _sorted(rows, own)
+        own = series_of(rows, self.name, targets)
+        order, _ = in_order(rows, own)
         called = labels(rows.columns)
         found: dict[Column, Array] = {}
         for target in targets:
@@ -218,16 +223,16 @@ def _bridged(rows: Rows, target: Column, own: Series, order: Places, what: tuple
         raise CannotImpute(
             f"{target} is not of numbers: a line between its values means nothing; take previous or next"
         )
-    times = _measured(own.times)
+    times = measured(own.times)
     values = np.where(observed, cells.values.astype(np.float64), np.nan)
     noise = random.normal(rows.keys, *what) if what else np.zeros(len(values))
     spread = _spread(order, own.groups, times, values, what)
     for group in np.split(order, np.flatnonzero(np.diff(own.groups[order])) + 1):
         _fill(group, times, values, noise * spread)
-    return _closed(values, cells)
+    return in_own_type(values, cells)
 
 
-def _measured(times: Cells) -> Floats:
+def measured(times: Cells) -> Floats:
     """Times as numbers, those of coded ones too."""
     values = np.array(times.levels)[times.values.astype(np.intp)] if times.levels else times.values
     return np.where(times.missing, np.nan, values.astype(np.float64))
@@ -274,7 +279,7 @@ def _step(row: np.intp, before: np.intp, after: np.intp | None, times: Floats, v
     values[row] = middle + noise[row] * np.sqrt(a * b / (a + b) if a + b > 0 else 0.0)
 
 
-def _closed(values: Floats, cells: Cells) -> Array:
+def in_own_type(values: Floats, cells: Cells) -> Array:
     """The missing values in the column's own type; masked where there is none."""
     found = values[cells.missing]
     gone = np.isnan(found)
@@ -282,103 +287,3 @@ def _closed(values: Floats, cells: Cells) -> Array:
     kind = cells.values.dtype
     typed = (np.rint(whole) if kind.kind in "iu" else whole).astype(kind)
     return np.ma.masked_array(typed, gone) if gone.any() else typed
-
-
-_PERIODS = ((0.9 / 24, 1.1 / 24, 24), (0.9, 1.1, 7), (6.9, 7.1, 52), (27.9, 31.1, 12), (88.9, 92.1, 4))
-"""Days between rows, at least and at most, and how many rows make a season: hours, days, weeks, months, quarters."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seasonal:
-    """A straight trend and a level for each part of a season, by group; draws are those of Bayesian regression.
-
-    1. The part of a season is the row's number in its group, counted in the usual step between rows, modulo the period.
-    2. Each group's observed values are regressed on time and on indicators of the parts (Rubin 1987, page 167 for
-       draws); of a group with too few of them the mean stands.
-
-    Warning: rows are taken to scatter about trend and season independently of their neighbours.
-
-    Attributes:
-        period: rows that make a season; None for a day of hours, a week of days, a year of weeks, months or quarters.
-    """
-
-    period: int | None = None
-
-    name = "seasonal"
-    uses_predictors = False
-    proper = True
-    follows_order = True
-    reads_whole_tables = True
-
-    def __post_init__(self) -> None:
-        if self.period is not None and (isinstance(self.period, bool) or not 2 <= self.period <= 366):
-            raise QueryError(f"the period is {self.period!r}; a season has from 2 to 366 rows")
-
-    def time(self, work: Work) -> float:
-        """A regression a group and target."""
-        return 0.5 + 1e-3 * work.rows * work.targets
-
-    def penalty(self, work: Work) -> float:
-        """x / (1 + x) of x = |C| / |Attr|, as `linear`."""
-        loss = work.targets / work.attributes
-        return float(loss / (1 + loss))
-
-    def impute(
-        self,
-        rows: Rows,
-        targets: Sequence[Column],
-        seed: int,
-        progress: Progress | None = None,  # noqa: ARG002
-        *,
-        drawn: Collection[Column] = (),
-        draw: int = 0,
-    ) -> Mapping[Column, Array]:
-        """Expected values, or draws; masked where the group has no value.
-
-        Raises:
-            CannotImpute: a column is not of numbers, or nobody says how long a season is.
-        """
-        own = _own(rows, self.name, targets)
-        order, _ = _sorted(rows, own)
-        called = labels(rows.columns)
-        found: dict[Column, Array] = {}
-        for target in targets:
-            cells = rows.columns[target]
-            if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN, Kind.OPAQUE):
-                raise CannotImpute(f"{target} is not of numbers: it has no season; take previous or next")
-            values = np.where(rows.taught(target), cells.values.astype(np.float64), np.nan)
-            what = (seed, draw, called[target], "season") if target in drawn else None
-            for number, group in enumerate(np.split(order, np.flatnonzero(np.diff(own.groups[order])) + 1)):
-                self._fill(group, own.times, values, rows, what and (*what, number))
-            found[target] = _closed(values, cells)
-        return found
-
-    def _fill(
-        self, group: Places, times: Cells, values: Floats, rows: Rows, what: tuple[int | str, ...] | None
-    ) -> None:
-        known = ~np.isnan(values[group])
-        if not known.any() or known.all():
-            return
-        x = self._design(_measured(times)[group], times.kind)
-        fit = of_rows(x[known], values[group][known])
-        beta, sigma = (fit.beta, 0.0) if what is None else fit.drawn(random.generator(*what))
-        noise = random.normal(rows.keys[group], *what) if what else 0.0
-        values[group[~known]] = (x @ beta + sigma * noise)[~known]
-
-    def _design(self, when: Floats, kind: Kind) -> Floats:
-        step = float(np.median(np.diff(when))) if len(when) > 1 else 1.0
-        period = self.period or _period(step, kind)
-        part = np.rint((when - when[0]) / (step or 1.0)).astype(np.int64) % period
-        trend = (when - when.mean()) / (when.std() or 1.0)
-        return np.column_stack([np.ones(len(when)), trend, *(part == one for one in np.unique(part)[1:])]).astype(float)
-
-
-def _period(step: float, kind: Kind) -> int:
-    days = {Kind.DATE: step, Kind.TIMESTAMP: step / 86_400e6}.get(kind)
-    for low, high, rows in _PERIODS:
-        if days is not None and low <= days <= high:
-            return rows
-    raise CannotImpute(
-        "nothing says how many rows make a season: order by dates or timestamps an hour, a day, a week, a month or a "
-        "quarter apart, or hand in Seasonal(period=...)"
-    )

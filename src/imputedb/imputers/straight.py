@@ -23,8 +23,8 @@ from imputedb.imputers.chained.column_model import Matrix, Vector
 from imputedb.imputers.chained.design import design
 from imputedb.imputers.chained.pmm import nearest
 from imputedb.imputers.chained.regression import Regression, of_rows
-from imputedb.imputers.protocol import Rows
 from imputedb.imputers.random import keyed, uniform
+from imputedb.imputers.rows import Rows
 from imputedb.statistics.table import Kind
 
 SEEN = 4000

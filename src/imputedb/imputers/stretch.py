@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.imputers.chained.augmentation import augmented
 from imputedb.imputers.chained.logistic import fitted, logistic
-from imputedb.imputers.protocol import Rows
 from imputedb.imputers.random import keyed
+from imputedb.imputers.rows import Rows
 from imputedb.imputers.scales import FEWEST, SEEN, Scale, beside, odd
 from imputedb.statistics.table import Kind
 

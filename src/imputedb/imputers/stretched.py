@@ -7,9 +7,10 @@ import numpy as np
 
 from imputedb.algebra.column import Column
 from imputedb.imputers.chained.chained import Chained
-from imputedb.imputers.chained.convergence import Chains
+from imputedb.imputers.chained.chains import Chains
 from imputedb.imputers.chained.design import closed
-from imputedb.imputers.protocol import Array, Cells, Converges, Draws, Progress, Rows, Work, apart
+from imputedb.imputers.protocol import Converges, Draws, Progress, Work, apart
+from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.imputers.stretch import Stretch, TwoParts, stretches
 from imputedb.statistics.table import Kind
 

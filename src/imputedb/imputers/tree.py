@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from imputedb import arguments, kernel
 from imputedb.algebra.column import Column
-from imputedb.imputers.chained.convergence import Chains, Movement
+from imputedb.imputers.chained.chains import Chains, Movement
 from imputedb.imputers.order import by_key, by_name, turned_back
-from imputedb.imputers.protocol import Array, Progress, Rows, Work
+from imputedb.imputers.protocol import Progress, Work
+from imputedb.imputers.rows import Array, Rows
 from imputedb.imputers.scales import Scale, distinct, scaled, scales, unscaled
 from imputedb.kernel import cost
 

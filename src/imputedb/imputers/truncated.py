@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.imputers.order import labels
 from imputedb.imputers.permitted import Bounds
-from imputedb.imputers.protocol import EVERY, Array, Rows
 from imputedb.imputers.random import mixed, uniform
+from imputedb.imputers.rows import EVERY, Array, Rows
 
 COPIES = (4, 16, 64)
 """Further draws of a row that has one which is ruled out, time after time."""

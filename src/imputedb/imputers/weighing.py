@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute
 from imputedb.imputers import random
-from imputedb.imputers.protocol import EVERY, Array, Rows
+from imputedb.imputers.rows import EVERY, Array, Rows
 
 WEIGHTS = Column("", "imputedb weights")
 """Stands among the columns of rows for their weights; no imputer is shown it."""

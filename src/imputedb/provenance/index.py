@@ -16,8 +16,8 @@ from imputedb.errors import UnknownName
 from imputedb.execution.table import Stored, stored
 from imputedb.imputers.knn import KNN, chance
 from imputedb.imputers.order import by_name
-from imputedb.imputers.protocol import Array
 from imputedb.imputers.random import keyed
+from imputedb.imputers.rows import Array
 from imputedb.neighbours import index_file, votes
 from imputedb.neighbours.column import placed
 from imputedb.neighbours.condition import condition

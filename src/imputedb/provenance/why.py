@@ -17,8 +17,8 @@ from imputedb.execution.table import shown
 from imputedb.imputers.earlier import blocks
 from imputedb.imputers.knn import KNN
 from imputedb.imputers.permitted import bounds
-from imputedb.imputers.protocol import Array
 from imputedb.imputers.registry import by_neighbours
+from imputedb.imputers.rows import Array
 from imputedb.neighbours.search import Ints
 from imputedb.provenance.index import Lookup, Lookups, Told
 

@@ -10,19 +10,10 @@ from typing import Any
 import numpy as np
 
 from imputedb.algebra.column import Column
-from imputedb.imputers import checked
-from imputedb.imputers.protocol import (
-    Array,
-    Cells,
-    Imputer,
-    Rows,
-    Work,
-    draws_differ,
-    is_proper,
-    learns_from_sample,
-    tells,
-)
+from imputedb.imputers import checked, checked_values
+from imputedb.imputers.protocol import Imputer, Work, draws_differ, is_proper, learns_from_sample, tells
 from imputedb.imputers.registry import Choice, the_one
+from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.statistics.table import Kind
 from imputedb.testing.check import Check, require
 from imputedb.testing.queries import answers_queries
@@ -71,7 +62,7 @@ def _drawn(
     """Single values of the targets, but of `some` one draw."""
     asked = {"drawn": some, "draw": draw} if some else {}
     filled = imputer.impute(given.read_only(), targets, seed, **asked)  # type: ignore[arg-type]
-    return {c: checked.checked_values(imputer.name, c, given.columns[c], filled.get(c)) for c in targets}
+    return {c: checked_values.checked_values(imputer.name, c, given.columns[c], filled.get(c)) for c in targets}
 
 
 # -- one by one -------------------------------------------------------------------------------------------------------

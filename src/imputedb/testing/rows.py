@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.protocol import Array, Cells, Rows
+from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.statistics.table import Kind
 
 WHOLE, NUMBER, TEXT = Column("t", "a"), Column("t", "b"), Column("t", "s")

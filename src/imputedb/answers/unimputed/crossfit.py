@@ -13,8 +13,9 @@ from imputedb.imputers import checked
 from imputedb.imputers.chained.blas import one_thread
 from imputedb.imputers.chained.column_model import LEARN_ROWS, Matrix
 from imputedb.imputers.chained.logistic import logistic
-from imputedb.imputers.protocol import Cells, Imputer, Rows
+from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.random import keyed
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.inference.doubly_robust import Flags, Part, Vector
 from imputedb.statistics.table import Kind
 

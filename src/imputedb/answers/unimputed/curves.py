@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from imputedb.imputers.chained.column_model import Matrix, Vector
 from imputedb.imputers.chained.design import design
 from imputedb.imputers.chained.logistic import logistic
-from imputedb.imputers.protocol import Rows
+from imputedb.imputers.rows import Rows
 
 Flags = NDArray[np.bool_]
 

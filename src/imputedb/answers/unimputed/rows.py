@@ -15,8 +15,8 @@ from imputedb.algebra.scalar import Scalar
 from imputedb.engines.engine import Engine
 from imputedb.errors import QueryError
 from imputedb.execution.columns import Shelf, combined, computed_from
-from imputedb.imputers.protocol import Cells, Rows
-from imputedb.imputers.request import barred
+from imputedb.imputers.permit import barred
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.planning.problem import Problem
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree

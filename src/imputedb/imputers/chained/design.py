@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.imputers.chained.column_model import Matrix, Vector
-from imputedb.imputers.protocol import Array, Cells
+from imputedb.imputers.rows import Array, Cells
 from imputedb.statistics.table import Kind
 
 LEVELS = 16

@@ -6,7 +6,7 @@ from imputedb.algebra.column import Column
 from imputedb.imputers.chained.crossproducts import Chain, Told
 from imputedb.imputers.chained.normal import Normal
 from imputedb.imputers.chained.row_models import Modelled
-from imputedb.imputers.protocol import Array
+from imputedb.imputers.rows import Array
 
 CELLS = 4_000_000
 """Numbers of rows and draws that are held at a time."""

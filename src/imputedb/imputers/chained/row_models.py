@@ -17,7 +17,7 @@ from imputedb.imputers.chained.pmm import Pmm
 from imputedb.imputers.chained.shift import UNSHIFTED, Shift
 from imputedb.imputers.chained.trace import WATCHED, Trace
 from imputedb.imputers.order import labels
-from imputedb.imputers.protocol import Array, Cells, Rows
+from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.kernel import _kernel
 
 Places = NDArray[np.intp] | slice

@@ -11,7 +11,7 @@ from imputedb.errors import CannotImpute, QueryError, UnknownName
 from imputedb.imputers.chained.column_model import Matrix, Vector
 from imputedb.imputers.chained.crossproducts import Delta
 from imputedb.imputers.chained.design import Design
-from imputedb.imputers.protocol import Rows
+from imputedb.imputers.rows import Rows
 from imputedb.statistics.table import Kind
 
 Amount = float | Mapping[object, float]

@@ -1,0 +1,145 @@
+"""The equations of a chain: one model for each incomplete column, over one matrix of the rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import Column
+from imputedb.imputers.chained import linear_draws
+from imputedb.imputers.chained.crossproducts import CYCLES, Chain, Delta, Patterns, chain
+from imputedb.imputers.chained.design import Design, Part
+from imputedb.imputers.chained.pmm import Pmm
+from imputedb.imputers.chained.row_models import Modelled, Sheet, modelled, watched
+from imputedb.imputers.chained.shift import Shift
+from imputedb.imputers.order import by_name
+from imputedb.imputers.rows import Rows
+
+if TYPE_CHECKING:
+    from imputedb.imputers.chained.chained import Chained
+
+
+@dataclass(frozen=True, eq=False)
+class Equations:
+    """The models of all incomplete columns, in the order in which they are drawn.
+
+    Attributes:
+        chained: by what.
+        targets: columns to fill.
+        rows: sorted by what is missing in them.
+        places: by target, where the values of its sorted missing cells stand among those given.
+        design: the matrix of the rows.
+        found: its patterns of missingness.
+        clusters: (n,) the number of each row's cluster; None where nobody says.
+    """
+
+    chained: "Chained"
+    targets: tuple[Column, ...]
+    rows: Rows
+    places: Mapping[Column, NDArray[np.intp]]
+    design: Design
+    found: Patterns
+    clusters: NDArray[np.intp] | None = None
+
+    @cached_property
+    def chain(self) -> Chain:
+        """The linear chain of all incomplete columns, after its cycles of expectations."""
+        deltas = {self.part(c).places.start: delta for c, delta in self.deltas.items()}
+        return chain(
+            self.design.x, self.design.flags(self.found.starts[:-1]), self.rows.keys, self.found, self.steps, deltas
+        )
+
+    @cached_property
+    def modelled(self) -> Sequence[Modelled]:
+        """The targets that miss a value, in the order of the steps."""
+        return [self.models[column] for column in self.incomplete if column in self.targets]
+
+    @cached_property
+    def models(self) -> Mapping[Column, Modelled]:
+        """All targets."""
+        shifts, model, others = self.shifts, self.chained.model, self.chained.others
+        return {
+            c: modelled(model, others, self.rows, self.design, c, shifts.get(c), self.clusters) for c in self.targets
+        }
+
+    @cached_property
+    def incomplete(self) -> Sequence[Column]:
+        """Those of the fewest missing values first, in the rows that are learnt from; those of none there last.
+
+        So what is drawn does not depend on which other rows are to be filled.
+        """
+        flags = {c: self.rows.columns[c].missing for c in self.design.parts}
+        learn = slice(None) if self.rows.learn is None else self.rows.learn
+        counts = {c: int(np.count_nonzero(gone[learn])) for c, gone in flags.items() if gone.any()}
+        return sorted(by_name(counts), key=lambda c: (not counts[c], counts[c]))
+
+    @cached_property
+    def steps(self) -> Sequence[int]:
+        """Columns of the matrix in the order in which they are drawn."""
+        return [j for c in self.incomplete for j in range(*self.part(c).places.indices(self.design.x.shape[1]))]
+
+    @cached_property
+    def shifts(self) -> Mapping[Column, Shift]:
+        """By column; a name may leave out the table."""
+        return {c: s for name, s in self.chained.deltas for c in self.incomplete if name in (str(c), c.name)}
+
+    @property
+    def deltas(self) -> Mapping[Column, Delta]:
+        """Departures of numbers, in the units of the matrix."""
+        shifts = {c: shift for c, shift in self.shifts.items() if not self.part(c).classes}
+        return {c: shift.delta(c, self.rows, self.design) for c, shift in shifts.items()}
+
+    def part(self, column: Column) -> Part:
+        """A column's part of the matrix."""
+        return self.design.parts[column]
+
+    @cached_property
+    def is_linear(self) -> bool:
+        """Whether the linear chain says it all."""
+        return linear_draws.linear(self.models.values())
+
+    @cached_property
+    def members(self) -> Sequence[Modelled]:
+        """What is drawn over rows, in the order of the steps: the targets, and numbers beside them that are matched."""
+        found = []
+        for column in self.incomplete:
+            if column in self.targets:
+                found.append(self.models[column])
+            elif isinstance(self.chained.model, Pmm) and not self.part(column).classes:
+                shift = self.shifts.get(column)
+                found.append(modelled(self.chained.model, (), self.rows, self.design, column, shift))
+        return found
+
+    @cached_property
+    def pattern_matrix(self) -> Sheet:
+        """The matrix of the rows, sorted by their patterns of missingness."""
+        chain = self.chain
+        return Sheet(chain.x, chain.starts, chain.taught, chain.gone, chain.keys, self.steps)
+
+    @cached_property
+    def base_cycles(self) -> int:
+        """Cycles of draws after the start, at first: none where missing values are nested."""
+        if self.is_linear:
+            return self.chain.cycles - 1
+        places = [one.part.places.start for one in self.members if one.part.places.stop > one.part.places.start]
+        return 0 if self.pattern_matrix.nested(places) else max(CYCLES[0], self.chain.cycles)
+
+    @property
+    def learnt_from(self) -> int:
+        """How many rows are learnt from."""
+        return int(self.found.taught.sum())
+
+    @property
+    def watched(self) -> list[int]:
+        """Columns of the matrix whose moments are kept."""
+        return watched(self.modelled if self.is_linear else self.members)
+
+    @property
+    def first_steps(self) -> Sequence[tuple[int, Column]]:
+        """Places among the steps of every incomplete column's first one."""
+        known = {step: place for place, step in enumerate(self.steps)}
+        parts = [(self.part(c).places, c) for c in self.incomplete]
+        return [(known[places.start], c) for places, c in parts if places.stop > places.start]

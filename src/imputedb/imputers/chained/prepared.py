@@ -1,0 +1,287 @@
+"""Rows that are ready for chained equations: what all draws of them share."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import Column
+from imputedb.errors import CannotImpute
+from imputedb.imputers import random
+from imputedb.imputers.chained import linear_draws
+from imputedb.imputers.chained.blas import one_thread
+from imputedb.imputers.chained.chains import PILOT, TRIED_CELLS, Chains, Movement, settled
+from imputedb.imputers.chained.crossproducts import Told, patterns, threads
+from imputedb.imputers.chained.design import design
+from imputedb.imputers.chained.equations import Equations
+from imputedb.imputers.chained.row_models import Imputation, predicted, settle
+from imputedb.imputers.chained.trace import Trace
+from imputedb.imputers.chained.two_level import CLUSTERS
+from imputedb.imputers.order import by_name
+from imputedb.imputers.protocol import Progress
+from imputedb.imputers.rows import Array, Cells, Rows
+
+if TYPE_CHECKING:
+    from imputedb.imputers.chained.chained import Chained
+
+TOGETHER = 32
+"""Draws whose regressions are held at a time."""
+
+TRIED_CYCLES = 80
+"""Cycles of draws, at most, where chains forget their start slowly."""
+
+SURE_CYCLES = {False: 20, True: 40}
+"""Cycles, over rows and on cross-products, up to which R-hat has to be small whatever chance may do."""
+
+MATRICES = 200_000_000
+"""Numbers that the matrices of draws hold at a time."""
+
+
+@dataclass(eq=False)
+class Prepared:
+    """Rows that are ready to be imputed, as often as wanted.
+
+    Attributes:
+        equations: the models of their columns.
+        moved: what the draws of the last run told, as far as they have been made.
+        stuck: how its first draws moved, where no number of cycles was enough.
+    """
+
+    equations: Equations
+    moved: list[Trace] = field(default_factory=list)
+    stuck: Chains | None = None
+
+    def run(
+        self, seed: int, progress: Progress | None = None, draw: int | None = None, trace: Trace | None = None
+    ) -> Mapping[Column, Array]:
+        """One imputation: of many with a draw's number, else the single best values."""
+        if draw is not None:
+            return next(self.run_many(seed, [draw], progress, [trace] if trace else None))
+        with one_thread():
+            return self._single(trace or Trace())
+
+    def run_many(
+        self,
+        seed: int,
+        numbers: Sequence[int],
+        progress: Progress | None = None,
+        traces: Sequence[Trace] | None = None,
+    ) -> Iterator[Mapping[Column, Array]]:
+        """The draws of these numbers, each as if alone; draws 1 to 5 say how many cycles all of them take.
+
+        Args:
+            seed: what random numbers are keyed by.
+            numbers: of the draws.
+            progress: told how far it is.
+            traces: told what happened, one a draw.
+        """
+        mine = traces or [Trace() for _ in numbers]
+        self.moved, self.stuck = [], None
+        cycles, known = self._settled(seed)
+        for at in range(0, len(numbers), TOGETHER):
+            some, told = numbers[at : at + TOGETHER], mine[at : at + TOGETHER]
+            new = [(number, trace) for number, trace in zip(some, told, strict=True) if number not in known]
+            drawn = self._some(seed, [number for number, _ in new], cycles, [trace for _, trace in new])
+            for number, trace in zip(some, told, strict=True):
+                if number in known:
+                    values, before = known[number]
+                    trace.become(before)
+                else:
+                    values = next(drawn)
+                self.moved.append(trace)
+                if progress:
+                    progress(len(self.moved) / len(numbers))
+                yield values
+
+    @property
+    def chains(self) -> Chains | None:
+        """How the chains of the last run moved."""
+        kept = [trace for trace in self.moved if len(trace.moments) > 1]
+        if self.stuck or len(kept) < len(self.moved) or not kept:
+            return self.stuck
+        return Movement(
+            list(map(str, kept[0].watched)), np.array([trace.moments for trace in kept]), self.equations.learnt_from
+        ).chains
+
+    def _settled(self, seed: int) -> tuple[int | None, Mapping[int, tuple[Mapping[Column, Array], Trace]]]:
+        """How many cycles draws take, and the draws that it took to say; None for as many as they start with."""
+        equations = self.equations
+        pilot = range(1, PILOT + 1)
+        gaps = sum(one.count for one in equations.modelled)
+        if equations.chained.cycles is not None or not gaps or gaps > TRIED_CELLS:
+            return equations.chained.cycles, {}
+        base = equations.base_cycles
+        if not base:
+            return None, {}
+        kept: dict[int, list[tuple[Mapping[Column, Array], Trace]]] = {}
+
+        def moved(cycles: int) -> Chains | None:
+            traces = [Trace() for _ in pilot]
+            kept[cycles] = list(zip(self._some(seed, pilot, cycles, traces), traces, strict=True))
+            moments = np.array([trace.moments for trace in traces])
+            return Movement(list(map(str, traces[0].watched)), moments, equations.learnt_from).chains
+
+        found = settled(base, TRIED_CYCLES, moved, SURE_CYCLES[equations.is_linear])
+        self.stuck = found.stuck
+        return found.cycles, dict(zip(pilot, kept[found.cycles], strict=True))
+
+    def _some(
+        self, seed: int, numbers: Sequence[int], cycles: int | None, traces: Sequence[Trace]
+    ) -> Iterator[Mapping[Column, Array]]:
+        """The draws of some numbers, at most so many that their regressions can be held."""
+        if not numbers:
+            return
+        with one_thread():
+            told = self._told(seed, numbers, cycles)
+        for place, values in enumerate(self._drawn(told, seed, numbers, cycles, traces)):
+            if self.equations.is_linear and told:
+                self._trace(told.only(place, place + 1), traces[place])
+            yield values
+
+    def _told(self, seed: int, numbers: Sequence[int], cycles: int | None) -> Told | None:
+        """The regressions of the linear chain; None where nothing is drawn by it."""
+        equations = self.equations
+        if not equations.modelled or not (equations.is_linear or len(equations.members) < len(equations.incomplete)):
+            return None
+        keys = np.array([random.stream(seed, number, "linear") for number in numbers], np.uint64)
+        if not equations.is_linear:
+            return equations.chain.drawn(keys, equations.chain.cycles)
+        return equations.chain.drawn(keys, 1 + (equations.base_cycles if cycles is None else cycles), equations.watched)
+
+    def _drawn(
+        self, told: Told | None, seed: int, numbers: Sequence[int], cycles: int | None, traces: Sequence[Trace]
+    ) -> Iterator[Mapping[Column, Array]]:
+        """The draws of these numbers, given their regressions."""
+        equations = self.equations
+        if not equations.modelled:
+            yield from ({c: equations.rows.columns[c].values[:0] for c in equations.targets} for _ in numbers)
+            return
+        for trace in traces:
+            self._tell(trace)
+        if equations.is_linear:
+            assert told
+            yield from map(self._ordered, linear_draws.values(equations.chain, equations.modelled, told))
+            return
+        assert equations.members  # these and the sheet are made once, before threads share them
+        assert len(equations.pattern_matrix.keys)
+        workers = max(1, min(threads(), len(numbers), MATRICES // max(equations.chain.x.size, 1)))
+        with ThreadPoolExecutor(workers) as pool:
+            for at in range(0, len(numbers), workers):
+                places = range(at, min(at + workers, len(numbers)))
+                with one_thread():
+                    found = [
+                        pool.submit(self._over_rows, told and told.only(k, k + 1), seed, numbers[k], cycles, traces[k])
+                        for k in places
+                    ]
+                    done = [one.result() for one in found]
+                yield from done
+
+    def _over_rows(
+        self, told: Told | None, seed: int, number: int, cycles: int | None, trace: Trace
+    ) -> Mapping[Column, Array]:
+        """One draw over rows."""
+        equations = self.equations
+        x = equations.chain.x.copy()
+        members = {one.column: one for one in equations.members}
+        expected = equations.chain.filled(None) if any(one.late for one in equations.members) else x
+        if told:
+            x = equations.chain.filled(told, x)
+        for column in equations.incomplete:
+            part, gone = equations.part(column), np.flatnonzero(equations.rows.columns[column].missing)
+            if column not in members:
+                settle(part, x, gone)
+            elif members[column].late:
+                x[gone, part.places] = expected[gone, part.places]
+                settle(part, x, gone)
+            else:
+                x[gone, part.places] = 0.0
+        most = equations.base_cycles if cycles is None or not equations.base_cycles else cycles
+        found = Imputation(equations.pattern_matrix, equations.members, x, seed, number, trace).run(most)
+        return self._ordered({column: found[column] for column in equations.targets if column in found})
+
+    def _single(self, trace: Trace) -> Mapping[Column, Array]:
+        """The single best values."""
+        equations = self.equations
+        if not equations.modelled:
+            return {column: equations.rows.columns[column].values[:0] for column in equations.targets}
+        self._tell(trace)
+        if equations.is_linear:
+            block = equations.chain.values([one.part.places.start for one in equations.modelled], None)[0]
+            return self._ordered(
+                {one.column: one.closed(block[:, [k]], bounded=True) for k, one in enumerate(equations.modelled)}
+            )
+        return self._ordered(predicted(equations.modelled, equations.chain.filled(None)))
+
+    def _ordered(self, values: Mapping[Column, Array]) -> Mapping[Column, Array]:
+        """The values in the order of the rows as given; none of a target that misses none."""
+        equations = self.equations
+        none = {c: equations.rows.columns[c].values[:0] for c in equations.targets}
+        return none | {c: found[equations.places[c]] for c, found in values.items()}
+
+    def _tell(self, trace: Trace) -> None:
+        equations = self.equations
+        named = {j: c for c, part in equations.design.parts.items() for j in range(part.places.start, part.places.stop)}
+        trace.watched = tuple(named[j] for j in equations.watched)
+        for one in equations.modelled:
+            trace.methods[one.column] = one.model.name
+            if one.model is not equations.chained.model:
+                trace.note(one.column, f"{equations.chained.name} does not suit it: modelled by {one.model.name}")
+        for place, column in equations.first_steps:
+            if equations.chain.left_out[place]:
+                trace.note(column, _left_out(equations.chain.left_out[place], equations.design.x.shape[1]))
+
+    def _trace(self, told: Told, trace: Trace) -> None:
+        """The imputed values of the linear chain, cycle by cycle."""
+        equations = self.equations
+        if told.cycles > 1:
+            trace.moments = list(told.moments[0])
+        for cycle in range(told.cycles):
+            for place, column in equations.first_steps:
+                count, total, square = told.traced[0, cycle * len(equations.steps) + place]
+                mean, part = total / max(count, 1.0), equations.part(column)
+                deviation = np.sqrt(max(square / max(count, 1.0) - mean**2, 0.0))
+                trace.add(column, float(mean * part.scale + part.centre), float(deviation * part.scale))
+
+
+def prepared(chained: "Chained", rows: Rows, targets: Sequence[Column]) -> Prepared:
+    """Sorts rows by what is missing in them, and makes the matrix of their columns, the targets last."""
+    learn, clusters = rows.learn, rows.columns.get(CLUSTERS)
+    if clusters is not None:
+        rows = replace(rows, columns={c: cells for c, cells in rows.columns.items() if c != CLUSTERS})
+    ordered = by_name(rows.columns)
+    whole = {c: _finite(rows.columns[c]) for c in sorted(ordered, key=lambda c: c in targets)}
+    usable = {
+        c: cells for c, cells in whole.items() if not (cells.missing if learn is None else cells.missing[learn]).all()
+    }
+    for column in targets:
+        if column not in usable:
+            raise CannotImpute(f"no value of {column} is observed among the rows at hand: nothing to learn from")
+    found = patterns(np.stack([cells.missing for cells in usable.values()], axis=1), rows.keys, learn)
+    order = found.order
+    taken = replace(rows, columns=usable).at(order)
+    places = {c: _given(order[taken.columns[c].missing], rows.columns[c]) for c in targets}
+    codes = None if clusters is None else np.unique(clusters.values, return_inverse=True)[1].ravel()[order]
+    matrix = design(taken.columns, taken.learn)
+    return Prepared(Equations(chained, tuple(targets), taken, places, matrix, found, codes))
+
+
+def _given(sorted_rows: NDArray[np.intp], cells: Cells) -> NDArray[np.intp]:
+    """Where among sorted missing cells those stand that are asked for, in the order of the rows; infinities are not."""
+    turn = np.argsort(sorted_rows)
+    return turn[cells.missing[sorted_rows[turn]]]
+
+
+def _finite(cells: Cells) -> Cells:
+    """Infinities are taken for missing."""
+    if cells.values.dtype.kind != "f":
+        return cells
+    return cells.like(cells.values, cells.missing | ~np.isfinite(cells.values))
+
+
+def _left_out(count: int, q: int) -> str:
+    if count < 0:
+        return f"rows are too few for {q - 1} coefficients: its mean"
+    return f"{count} predictors are combinations of others: left out"
