@@ -459,7 +459,7 @@ class Database:
             QueryError: the imputer is not the run's or runs no chains, or the rows have changed since.
             StorageError: there is no such run, or the folder cannot be written.
         """
-        from imputedb.completion.completing import furthered
+        from imputedb.completion.continuing import furthered
 
         return furthered(self._engine, run, imputer, cycles, progress)
 

@@ -45,12 +45,14 @@ from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.registry import chosen
 from imputedb.inference.estimate import Estimate
 from imputedb.result import Report, Result
+from imputedb.sql.copy_options import switched_on
+from imputedb.sql.enclosed import Keeps
 from imputedb.sql.missingness import extended
 from imputedb.sql.parameters import Given, by_name
 from imputedb.sql.pivots import listed, unlisted
 from imputedb.sql.policy_statement import PolicyStatement
-from imputedb.sql.statements import Apart, Execute, Keeps, Other, Query, Statement, Writes, quoted, switched_on
-from imputedb.sql.tokens import first_word
+from imputedb.sql.statements import Apart, Execute, Other, Query, Statement, Writes
+from imputedb.sql.tokens import first_word, quoted
 
 _PLANS_KEPT = 256
 

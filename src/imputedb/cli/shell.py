@@ -18,7 +18,7 @@ from imputedb.database import Database
 from imputedb.errors import DataError, Error, QueryError
 from imputedb.imputers.registry import chosen, known_names
 from imputedb.inference.estimate import Question
-from imputedb.sql.statements import split
+from imputedb.sql.tokens import split
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession

@@ -9,22 +9,20 @@ from numpy.typing import NDArray
 
 from imputedb import arguments
 from imputedb.algebra.column import Column
+from imputedb.diagnostics.calibration import Flags, Halves, Pattern, by_pattern, check_enough, halved, unfilled
 from imputedb.diagnostics.evaluation import others
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.errors import CannotImpute, DataError
 from imputedb.execution.table import Stored, shown, stored
 from imputedb.imputers.hiding import hidden, own
 from imputedb.imputers.protocol import Imputer, Progress
-from imputedb.imputers.random import keyed
 from imputedb.imputers.request import Request
-from imputedb.imputers.rows import Array, Cells, Rows
+from imputedb.imputers.rows import Array, Cells
 from imputedb.statistics.conformal import needed, two_sided, upper
 from imputedb.statistics.policy import Policy
 from imputedb.statistics.table import Kind
 
-Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-Pattern = tuple[str, ...]
 
 DRAWS = 20
 """Imputations a cell from which the chances of categories are counted."""
@@ -109,25 +107,6 @@ class CellIntervals:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
-class _Split:
-    """The cells of a column, apart: what is asked about, what calibrates, what checks.
-
-    Attributes:
-        patterns: (n,) numbers of the rows' patterns.
-        names: of each pattern, the other columns that are missing.
-        asked: (n,) truly missing.
-        calibrates: (n,) hidden, the half that thresholds are learnt from.
-        checks: (n,) hidden, the other half.
-    """
-
-    patterns: NDArray[np.intp]
-    names: Sequence[Pattern]
-    asked: Flags
-    calibrates: Flags
-    checks: Flags
-
-
 def cell_intervals(
     engine: DuckDB,
     name: str,
@@ -185,8 +164,8 @@ def cell_intervals(
     found = asked.best(progress)
     given = found.values[target]
     values = asked.rows.columns[target].given(np.ma.getdata(given)).values
-    split = _split(asked.rows, target, gaps, flags[target], _unfilled(asked, target, given), seed)
-    _enough(table, target, split, level, 1 if cells.kind in CATEGORICAL else 2)
+    split = halved(asked.rows, target, gaps, flags[target], unfilled(asked, target, given), seed)
+    check_enough(table, target, split, level, 1 if cells.kind in CATEGORICAL else 2)
     if cells.kind in CATEGORICAL:
         intervals, patterns = _sets(table, cells, values, _chances(asked, target, progress), split, level)
     else:
@@ -206,37 +185,6 @@ def _left(
     return stay, [f"{count:,} cells stay missing: {asked.permit(target).policy.left}"] if count else []
 
 
-def _unfilled(asked: Request, target: Column, given: Array) -> Flags:
-    """(n,) the cells that nothing may be predicted for, as a policy says."""
-    missing = asked.rows.columns[target].missing
-    found = np.zeros(len(missing), bool)
-    found[missing] = np.ma.getmaskarray(given)
-    return found
-
-
-def _split(after: Rows, target: Column, gaps: Flags, flag: Flags, unfilled: Flags, seed: int) -> _Split:
-    """Patterns as the imputer sees them, and hidden cells halved by a hash of their rows' keys."""
-    others = [column for column in after.columns if column != target and after.columns[column].missing.any()]
-    lacking = np.array([after.columns[column].missing for column in others], bool).reshape(len(others), len(flag)).T
-    if others:
-        distinct, patterns = np.unique(lacking, axis=0, return_inverse=True)
-    else:
-        distinct, patterns = np.zeros((1, 0), bool), np.zeros(len(flag), np.intp)
-    names = [tuple(column.name for column, gone in zip(others, row, strict=True) if gone) for row in distinct]
-    half = keyed(after.keys, seed, "half") >> np.uint64(63) == 0
-    asked, flag = gaps & ~unfilled, flag & ~unfilled
-    return _Split(np.ravel(patterns), names, asked, flag & half, flag & ~half)
-
-
-def _enough(table: Stored, target: Column, split: _Split, level: float, sides: int) -> None:
-    least, there = needed(level, sides), int(split.calibrates.sum())
-    if there < least or not split.checks.any():
-        raise DataError(
-            f"{there} hidden cells of {table.table.name}.{target.name} are too few for a level of {level:g}, "
-            f"which needs {least}: ask for a lower level, a larger share, or have more rows"
-        )
-
-
 def _chances(asked: Request, target: Column, progress: Progress | None) -> Floats:
     """(n, levels) how often each category is drawn for a cell; its share in the column counts as one more draw."""
     cells = asked.rows.columns[target]
@@ -249,23 +197,15 @@ def _chances(asked: Request, target: Column, progress: Progress | None) -> Float
     return np.asarray(found / (DRAWS + 1))
 
 
-def _thresholds(split: _Split, least: int) -> Iterable[tuple[int, Flags, bool]]:
-    """Of each pattern with a missing or a checking cell: its number, the cells that calibrate it, whether pooled."""
-    for number in np.unique(split.patterns[split.asked | split.checks]):
-        mine = split.calibrates & (split.patterns == number)
-        pooled = int(mine.sum()) < least
-        yield int(number), split.calibrates if pooled else mine, pooled
-
-
 def _intervals(
-    table: Stored, cells: Cells, values: Array, split: _Split, level: float, policy: Policy
+    table: Stored, cells: Cells, values: Array, split: Halves, level: float, policy: Policy
 ) -> tuple[list[CellInterval], list[PatternCoverage]]:
     single, truth = values.astype(np.float64), cells.values.astype(np.float64)
     errors = np.zeros(len(truth))
     np.subtract(truth, single, out=errors, where=truth != single)  # also of infinities
     low, high = np.empty(len(truth)), np.empty(len(truth))
     patterns = []
-    for number, calibrating, pooled in _thresholds(split, needed(level, 2)):
+    for number, calibrating, pooled in by_pattern(split, needed(level, 2)):
         mine = split.patterns == number
         below, above = two_sided(errors[calibrating], level)
         low[mine], high[mine] = single[mine] + below, single[mine] + above
@@ -292,17 +232,17 @@ def _bounded(low: Floats, high: Floats, kind: Kind, policy: Policy) -> tuple[Flo
 
 
 def _sets(
-    table: Stored, cells: Cells, values: Array, chances: Floats, split: _Split, level: float
+    table: Stored, cells: Cells, values: Array, chances: Floats, split: Halves, level: float
 ) -> tuple[list[CellInterval], list[PatternCoverage]]:
     truth = np.where(cells.missing, 0, cells.values).astype(np.intp)
     scores = 1 - chances[np.arange(len(truth)), truth]
     member = np.zeros(chances.shape, bool)
     patterns = []
-    for number, calibrating, pooled in _thresholds(split, needed(level, 1)):
+    for number, calibrating, pooled in by_pattern(split, needed(level, 1)):
         mine = split.patterns == number
         member[mine] = 1 - chances[mine] <= upper(scores[calibrating], level)
         member[mine, values[mine].astype(np.intp)] = True  # an empty set would say nothing
-        size = float(member[mine & (split.asked | split.checks)].sum(axis=1).mean())
+        size = float(member[mine & (split.missing | split.checks)].sum(axis=1).mean())
         holds = member[np.arange(len(truth)), truth]
         patterns.append(_coverage(split, number, calibrating, pooled, holds, size))
     found = []
@@ -314,20 +254,20 @@ def _sets(
 
 
 def _coverage(
-    split: _Split, number: int, calibrating: Flags, pooled: bool, holds: Flags, width: float
+    split: Halves, number: int, calibrating: Flags, pooled: bool, holds: Flags, width: float
 ) -> PatternCoverage:
     mine = split.patterns == number
     checked = mine & split.checks
     coverage = float(holds[checked].mean()) if checked.any() else float("nan")
-    asked = int((mine & split.asked).sum())
+    asked = int((mine & split.missing).sum())
     return PatternCoverage(
         split.names[number], asked, int(calibrating.sum()), int(checked.sum()), coverage, width, pooled
     )
 
 
-def _asked(table: Stored, split: _Split) -> Iterable[tuple[int, object, Pattern]]:
+def _asked(table: Stored, split: Halves) -> Iterable[tuple[int, object, Pattern]]:
     """Places of the missing cells, the values of the table's key there, and what else their rows lack, by key."""
-    places = np.flatnonzero(split.asked)
+    places = np.flatnonzero(split.missing)
     identities = table.identities[places]
     order = np.argsort(identities, kind="stable")
     for place, row in zip(places[order].tolist(), identities[order].tolist(), strict=True):

@@ -1,12 +1,16 @@
 """The values of a statement's parameters, put into its tree in place of them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from imputedb.errors import QueryError
 from imputedb.sql.ast import Tree, expressions
+from imputedb.sql.tokens import tokens
 
 Given = Sequence[object] | Mapping[str, object] | None
 """Values for `?` and `$1` in order, or for `$name` by name."""
@@ -79,3 +83,22 @@ def _named(before: Tree, after: Tree, written: Callable[[Sequence[Tree]], Sequen
     if before == after or before["alias"] or any(part["class"] == "STAR" for part in expressions(before)):
         return after  # COLUMNS(...) gives each of its columns a name
     return {**after, "alias": written([before])[0]}
+
+
+def placed(text: str, values: Mapping[str, str]) -> str:
+    """A part of a statement with the text of a value in place of each parameter, all of which have a name or number."""
+    data, begin, parts, found = text.encode(), 0, [], tokens(text)
+    for sign, name in pairwise(found):
+        if sign.text == "$" and sign.end == name.begin:
+            parts.append(data[begin : sign.begin].decode() + values[name.text])
+            begin = name.end
+    return "".join(parts) + data[begin:].decode()
+
+
+def numbered(text: str) -> str:
+    """A text whose parameters without a name, `?`, are written `$1`, `$2` and so on, which holds in parts of it too."""
+    data, begin, parts = text.encode(), 0, []
+    for count, token in enumerate([token for token in tokens(text) if token.text == "?"], 1):
+        parts.append(data[begin : token.begin].decode() + f"${count}")
+        begin = token.end
+    return "".join(parts) + data[begin:].decode()

@@ -1,5 +1,7 @@
 """Tokens of statements, as DuckDB tells them."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import duckdb
@@ -43,3 +45,29 @@ def tokens(text: str) -> list[Token]:
 def first_word(text: str) -> str:
     """The word that a statement begins with, in lower case, behind comments; nothing where there is none."""
     return next((token.word for token in tokens(text) if token.text != ";"), "")
+
+
+def split(text: str) -> list[str]:
+    """The statements of a text, without the semicolons between them."""
+    data, begin, found = text.encode(), 0, []
+    for token in tokens(text):
+        if token.text == ";":
+            found.append(data[begin : token.begin].decode())
+            begin = token.end
+    found.append(data[begin:].decode())
+    return [statement for statement in found if statement.strip()]
+
+
+def quoted(text: str) -> str:
+    """A text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def string_of(text: str) -> str:
+    """The text that a literal of SQL stands for."""
+    return text[1:-1].replace("''", "'")
+
+
+def unquoted(text: str) -> str:
+    """A name as it is, of a token that may have it in quotes."""
+    return text[1:-1].replace('""', '"') if text[:1] == '"' else text

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column, Columns
-from imputedb.answers.unimputed.rows import Aggregate, Quantities, groups_of
+from imputedb.answers.unimputed.quantity import Aggregate
+from imputedb.answers.unimputed.rows import Quantities, groups_of
 from imputedb.engines.engine import Engine
 from imputedb.errors import CannotImpute, DataError, QueryError
 from imputedb.imputers.permitted import bounds

@@ -6,7 +6,8 @@ import numpy as np
 
 from imputedb.algebra.column import Columns
 from imputedb.answers.unimputed.crossfit import LEAST, CrossFit
-from imputedb.answers.unimputed.rows import Aggregate, Quantities, Quantity
+from imputedb.answers.unimputed.quantity import Aggregate, Quantity
+from imputedb.answers.unimputed.rows import Quantities
 from imputedb.engines.engine import Engine
 from imputedb.errors import QueryError
 from imputedb.imputers.permitted import bounds

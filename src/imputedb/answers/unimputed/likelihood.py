@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import NO_COLUMNS
-from imputedb.answers.unimputed.rows import Aggregate, Quantities
+from imputedb.answers.unimputed.quantity import Aggregate
+from imputedb.answers.unimputed.rows import Quantities
 from imputedb.diagnostics.likelihood import Likelihood, Likely, likelihood
 from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, QueryError

@@ -12,6 +12,7 @@ from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.algebra.query import Query
 from imputedb.algebra.relation import Impute, Join, Relation, Scan
 from imputedb.algebra.scalar import Scalar
+from imputedb.answers.unimputed.quantity import KINDS, Aggregate, Flags, Quantity, Vector
 from imputedb.engines.engine import Engine
 from imputedb.errors import QueryError
 from imputedb.execution.columns import Shelf, combined, computed_from
@@ -21,64 +22,8 @@ from imputedb.planning.problem import Problem
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.bind import columns_in
-from imputedb.sql.functions import COUNTS, MEANS, SUMS
 from imputedb.sql.generate import ROW, Generator
 from imputedb.statistics.table import MANY_LEVELS, Kind, Statistics
-
-Vector = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-
-_KINDS = {
-    **dict.fromkeys(COUNTS, "count"),
-    **dict.fromkeys(MEANS, "avg"),
-    **dict.fromkeys(SUMS, "sum"),
-    "variance": "var_samp",
-    "stddev": "stddev_samp",
-    **{name: name for name in ("min", "max", "var_samp", "var_pop", "stddev_samp", "stddev_pop")},
-    **{name: name for name in ("corr", "covar_samp", "covar_pop", "regr_slope", "regr_intercept")},
-}
-"""By the name of a function the kind of aggregate that it is."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Quantity:
-    """A number, or a condition as 0 and 1, of every row.
-
-    Attributes:
-        values: (n,) anything where it is not observed.
-        observed: (n,) whether every column that it reads is.
-        reads: the incomplete columns among those.
-    """
-
-    values: Vector
-    observed: Flags
-    reads: Columns = NO_COLUMNS
-
-    def times(self, other: "Quantity") -> "Quantity":
-        """The product: of conditions, both."""
-        return Quantity(self.values * other.values, self.observed & other.observed, self.reads | other.reads)
-
-
-@dataclass(frozen=True, slots=True)
-class Aggregate:
-    """One output of a query: an aggregate of something, maybe of some rows.
-
-    Attributes:
-        kind: its name in lower case, `count` for COUNT(*) too.
-        arguments: what it is of; none of COUNT(*), two of a correlation.
-        condition: of FILTER (WHERE ...); None of none.
-        text: as it was written.
-    """
-
-    kind: str
-    arguments: tuple[Tree, ...]
-    condition: Tree | None
-    text: str
-
-    @property
-    def argument(self) -> Tree | None:
-        """The first argument."""
-        return self.arguments[0] if self.arguments else None
 
 
 @dataclass(frozen=True)
@@ -117,7 +62,7 @@ class Quantities:
         if scalar.text in groups:
             return groups.index(scalar.text)
         tree, name = scalar.tree, str(scalar.tree.get("function_name", "")).lower()
-        kind = _KINDS.get(name, "")
+        kind = KINDS.get(name, "")
         said = ", ".join(one.upper() for one in self.kinds)
         _refuse(tree["class"] != "FUNCTION" or kind not in self.kinds, f"{scalar.text} is none of {said}, nor a group")
         _refuse(bool(tree["distinct"]), f"{scalar.text} counts different values")

@@ -17,13 +17,13 @@ from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree
 from imputedb.sql.bind import Functions
+from imputedb.sql.enclosed import created_query
 from imputedb.sql.flatten import mentions
 from imputedb.sql.functions import MULTIPLYING
 from imputedb.sql.macros import Call, Macro, call_of, path_of, with_arguments
 from imputedb.sql.macros import written_out as macros_written_out
 from imputedb.sql.missingness import asks
 from imputedb.sql.scope import Catalog, Viewed
-from imputedb.sql.statements import created_query
 from imputedb.sql.subqueries import alias_of, nodes
 
 

@@ -25,8 +25,7 @@ from imputedb.engines.engine import Array
 from imputedb.engines.signals import Signals, is_main
 from imputedb.errors import Error, QueryError, StorageError
 from imputedb.sql.deep import ROOM
-from imputedb.sql.statements import split, unquoted
-from imputedb.sql.tokens import first_word, tokens
+from imputedb.sql.tokens import first_word, split, tokens, unquoted
 
 Read = TypeVar("Read")
 Rows = duckdb.DuckDBPyRelation

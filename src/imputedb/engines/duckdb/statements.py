@@ -16,7 +16,9 @@ from imputedb.errors import UnknownName
 from imputedb.sql import ast as t
 from imputedb.sql import parameters, parse
 from imputedb.sql.ast import Tree
-from imputedb.sql.statements import Keeps, Query, Statement, classify, placed
+from imputedb.sql.enclosed import Keeps
+from imputedb.sql.parameters import placed
+from imputedb.sql.statements import Query, Statement, classify
 
 _KEPT = 512
 

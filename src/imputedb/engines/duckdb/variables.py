@@ -17,8 +17,9 @@ from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.engines.duckdb.resolution import quoted
 from imputedb.errors import Error
 from imputedb.sql.ast import Tree
-from imputedb.sql.statements import Apart, Keeps, Other, Query, Writes, unquoted
-from imputedb.sql.tokens import Token, tokens
+from imputedb.sql.enclosed import Keeps
+from imputedb.sql.statements import Apart, Other, Query, Writes
+from imputedb.sql.tokens import Token, tokens, unquoted
 
 _OURS = __name__.partition(".")[0]
 

@@ -1,0 +1,57 @@
+"""Runs that go on: more cycles of the chains that drew them."""
+
+from pathlib import Path
+
+from imputedb.completion.completed import Completed, opened
+from imputedb.completion.completing import Request, complete
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.variables import callers_frames
+from imputedb.errors import QueryError
+from imputedb.imputers.protocol import Imputer, Progress
+from imputedb.imputers.registry import the_one, with_cycles
+
+
+def furthered(
+    engine: DuckDB,
+    run: Completed | str | Path,
+    imputer: str | Imputer | None,
+    more: int,
+    progress: Progress | None = None,
+) -> Completed:
+    """A run, or that of a folder, with so many cycles more, by its own imputer unless one is given."""
+    found = run if isinstance(run, Completed) else opened(run)
+    one = the_one(str(found.manifest["imputer"]) if imputer is None else imputer, "completed data sets need")
+    with callers_frames(engine, str(found.manifest["source"])):
+        return continued(engine, found, one, more, progress)
+
+
+def continued(
+    engine: DuckDB, run: Completed, imputer: Imputer, more: int, progress: Progress | None = None
+) -> Completed:
+    """The run with so many cycles more.
+
+    Raises:
+        QueryError: the imputer is not the run's, or the rows have changed since.
+    """
+    known, before = run.manifest, run.manifest.get("convergence")
+    if known.get("formula"):
+        raise QueryError("this run agrees with a formula: ask for all of its cycles at once, impute(..., cycles=)")
+    if before is None:
+        raise QueryError("this run has no chains that more cycles could move: missing values are nested, or m is 1")
+    (plain,) = with_cycles((imputer,), "auto")
+    (given,) = with_cycles((imputer,), int(before["cycles"]))
+    if known["settings"] not in (repr(plain), repr(given)):
+        raise QueryError(f"the run is of {known['settings']}: hand that imputer in")
+    (further,) = with_cycles((imputer,), int(before["cycles"]) + more)
+    survival = known.get("survival")
+    request = Request(
+        str(known["source"]),
+        run.m,
+        further,
+        int(known["seed"]),
+        tuple(known["targets"]),
+        known["flags"],
+        known["long"],
+        None if survival is None else (survival[0], survival[1]),
+    )
+    return complete(engine, request, run.folder.parent, progress, fingerprint=known["fingerprint"])

@@ -1,0 +1,34 @@
+"""Options of COPY."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from imputedb.sql.tokens import tokens
+
+
+def switched_on(rest: str) -> frozenset[str]:
+    """The options of COPY that are on, in lower case: those without a value and those whose value is a plain true.
+
+    Args:
+        rest: the text of COPY after the path that it writes to.
+    """
+    found: list[list[str]] = [[]]
+    for token in tokens(rest):
+        if token.text == "," and token.depth == 1:
+            found.append([])
+        elif token.depth > 0:
+            found[-1].append(token.word)
+    return frozenset(option[0].strip('"') for option in found if option and _true(option[1:]))
+
+
+def _true(value: Sequence[str]) -> bool:
+    """Whether the words after an option switch it on; an expression that only DuckDB can evaluate does not."""
+    match [word for word in value if word not in ("(", ")")]:
+        case []:
+            return True
+        case [word]:
+            plain = word.strip("'\"")
+            return plain in ("true", "t", "yes", "y") or (plain.isdecimal() and int(plain) != 0)
+        case _:
+            return False

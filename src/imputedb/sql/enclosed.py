@@ -1,0 +1,150 @@
+"""The query inside a statement that does something with its rows: CREATE TABLE AS, INSERT, MERGE, COPY, PIVOT."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from imputedb.sql.tokens import Token, string_of, tokens
+
+_QUERIES = ("select", "with", "from", "values", "table", "pivot", "unpivot")
+
+
+@dataclass(frozen=True, slots=True)
+class Keeps:
+    """A statement that does something with the rows of a query.
+
+    Attributes:
+        before: its text before the query.
+        query: the query.
+        after: its text after the query; of COPY, up to where it writes.
+        target: of COPY, the path that it writes to, and its text after that; None for other statements.
+        parameters: as of a query.
+    """
+
+    before: str
+    query: str
+    after: str
+    target: tuple[str, str] | None = None
+    parameters: frozenset[str] = frozenset()
+
+    def around(self, query: str) -> str:
+        """The statement with another query in place."""
+        return f"{self.before}{query}{self.after}"
+
+
+def created(text: str, found: Sequence[Token]) -> Keeps | None:
+    """CREATE TABLE ... AS query."""
+    for number, token in enumerate(found[:-1]):
+        if token.word == "as" and token.depth == 0 and _opens(found, number + 1):
+            ends = [one.begin for one, *_ in _followed(found, ("with", "no", "data"), ("with", "data"))]
+            return _cut(text, found[number + 1].begin, ends[0] if ends else len(text.encode()))
+    return None
+
+
+def inserted(text: str, found: Sequence[Token]) -> Keeps | None:
+    """INSERT INTO ... query; None where it inserts plain values."""
+    start = next(n for n, token in enumerate(found) if token.depth == 0 and token.word == "insert")
+    begin = next((n for n, token in enumerate(found) if n > start + 1 and token.depth == 0 and _opens(found, n)), None)
+    if begin is None or found[begin - 1].word == "default":
+        return None
+    if found[begin].word == "values" and not _reads(found[begin:]):
+        return None
+    ends = [one.begin for one, *_ in _followed(found[begin:], ("on", "conflict"), ("returning",))]
+    cut = _cut(text, found[begin].begin, ends[0] if ends else len(text.encode()))
+    if start == 0:
+        return cut
+    given = text.encode()[: found[start].begin].decode()  # WITH before the statement, whose names the query reads
+    return replace(cut, before=cut.before[len(given) :], query=_joined(given, cut.query))
+
+
+def _joined(given: str, query: str) -> str:
+    """A query with the entries of a WITH that stood elsewhere before its own."""
+    first, *more = tokens(query)
+    if first.word != "with":
+        return f"{given}{query}"
+    recursive = more[0].word == "recursive" or tokens(given)[1].word == "recursive"
+    entries = [_entries(part) for part in (given, query)]
+    return f"WITH {'RECURSIVE ' * recursive}{entries[0].rstrip()}, {entries[1]}"
+
+
+def _entries(text: str) -> str:
+    """A text without the WITH that it begins with."""
+    _, second, *_ = found = tokens(text)
+    return text.encode()[found[2].begin if second.word == "recursive" else second.begin :].decode()
+
+
+def _reads(found: Sequence[Token]) -> bool:
+    """Whether a list of values holds queries, and no DEFAULT, which means something in INSERT alone."""
+    words = {token.word for token in found}
+    return bool(words & {"select", "from"}) and "default" not in words
+
+
+def merged(text: str, found: Sequence[Token]) -> Keeps | None:
+    """MERGE INTO ... USING (query)."""
+    for number, token in enumerate(found[:-1]):
+        if token.word == "using" and token.depth == 0 and found[number + 1].text == "(" and _opens(found, number + 1):
+            close = closing(found, number + 1)
+            return _cut(text, found[number + 1].end, found[close].begin) if found[0].word == "merge" else None
+    return None
+
+
+def copied(text: str, found: Sequence[Token]) -> Keeps | None:
+    """COPY (query) TO."""
+    if found[1].text != "(":
+        return None
+    close = closing(found, 1)
+    cut = _cut(text, found[1].end, found[close].begin)
+    written = found[close + 2] if len(found) > close + 2 else found[close]
+    if not written.text.startswith("'"):
+        return cut
+    data = text.encode()
+    after = data[found[close].begin : written.begin].decode()
+    return replace(cut, after=after, target=(string_of(written.text), data[written.end :].decode()))
+
+
+def pivoted(text: str, found: Sequence[Token]) -> Keeps | None:
+    """PIVOT of a table, as a PIVOT of a query."""
+    if found[0].word not in ("pivot", "pivot_wider"):
+        return None
+    ends = [n for n, token in enumerate(found) if token.depth == 0 and token.word in ("on", "using", "group")]
+    if not ends or {"join", "values"} & {token.word for token in found[1 : ends[0]]}:
+        return None  # of a join ON and USING are the join's own
+    cut = _cut(text, found[1].begin, found[ends[0]].begin)
+    return replace(cut, before=f"{cut.before}(", query=f"SELECT * FROM {cut.query}", after=f") {cut.after}")
+
+
+def closing(found: Sequence[Token], opening: int) -> int:
+    """The place of the parenthesis that closes another one."""
+    depth = found[opening].depth
+    return next(n for n in range(opening + 1, len(found)) if found[n].text == ")" and found[n].depth == depth)
+
+
+def _followed(found: Sequence[Token], *phrases: tuple[str, ...]) -> list[Sequence[Token]]:
+    """The tokens from each place on, outside of parentheses, where one of some phrases stands."""
+    return [
+        found[n:]
+        for n, token in enumerate(found)
+        if token.depth == 0 and any(tuple(one.word for one in found[n : n + len(words)]) == words for words in phrases)
+    ]
+
+
+def _opens(found: Sequence[Token], number: int) -> bool:
+    """Whether a query begins at a token; a word after a dot, or alone in a list, is a name, whatever it says."""
+    if number > 0 and found[number - 1].text == ".":
+        return False
+    while found[number].text == "(" and number + 1 < len(found):
+        number += 1
+    alone = number + 1 < len(found) and found[number + 1].text in (",", ")")
+    return found[number].word in _QUERIES and not alone
+
+
+def _cut(text: str, begin: int, end: int) -> Keeps:
+    data = text.encode()
+    return Keeps(data[:begin].decode(), data[begin:end].decode().rstrip("; \n\t") + "\n", data[end:].decode())
+
+
+def created_query(text: str) -> str | None:
+    """The query in `CREATE ... AS query`; None where there is none."""
+    found = created(text, tokens(text))
+    return found.query if found else None
