@@ -1,0 +1,1 @@
+"""Kept models: what an imputer has learnt, as a pure function of one row."""

@@ -1,0 +1,110 @@
+"""A column as a model reads it: numbers, whatever table its cells come from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.algebra.column import Column
+from imputedb.errors import DataError
+from imputedb.imputers.rows import Array, Cells
+from imputedb.statistics.table import Kind
+
+Vector = NDArray[np.float64]
+
+NAMED = (Kind.CATEGORY, Kind.BOOLEAN)
+"""Kinds whose values have names, and no distances."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A column as a model reads it.
+
+    Attributes:
+        column: the column.
+        type: its SQL type.
+        kind: what its values are.
+        levels: the categories it was learnt with, in their order; empty of any other kind.
+        ordered: whether that order is declared.
+        low: the smallest observed number; of categories 0.
+        high: the largest.
+    """
+
+    column: Column
+    type: str
+    kind: Kind
+    levels: tuple[object, ...]
+    ordered: bool
+    low: float
+    high: float
+
+    @property
+    def classes(self) -> int:
+        """Number of categories, 2 of booleans, 0 of numbers."""
+        if self.kind is Kind.BOOLEAN:
+            return 2
+        return len(self.levels) if self.kind is Kind.CATEGORY else 0
+
+    def encoded(self, cells: Cells) -> Vector:
+        """(n,) the values as numbers, categories as places among the levels; NaN where there is none.
+
+        Infinities and categories that the model has never seen are taken for missing.
+        """
+        if self.kind is Kind.CATEGORY and cells.levels != self.levels:
+            table = np.array([*self._places(cells.levels), np.nan])
+            places = np.where(cells.missing, len(cells.levels), cells.values.astype(np.intp))
+            return np.asarray(table[places])
+        values = cells.values.astype(np.float64)
+        values[cells.missing | ~np.isfinite(values)] = np.nan
+        return values
+
+    def unseen(self, cells: Cells) -> int:
+        """How many cells hold a category that the model has never seen."""
+        if self.kind is not Kind.CATEGORY or cells.levels == self.levels:
+            return 0
+        return int(np.count_nonzero(np.isnan(self.encoded(cells)) & ~cells.missing))
+
+    def typed(self, values: Vector, cells: Cells) -> Array:
+        """Values of the model as `cells` has them: whole numbers rounded, categories as places among its levels.
+
+        Raises:
+            DataError: a category has no place there; `Fitted.aligned` gives cells that have a place for each.
+        """
+        if self.kind is Kind.CATEGORY and cells.levels != self.levels:
+            known = {level: place for place, level in enumerate(cells.levels)}
+            table = np.array([known.get(level, -1) for level in self.levels], np.intp)
+            places = table[values.astype(np.intp)]
+            if len(places) and places.min() < 0:
+                level = self.levels[int(values[places.argmin()])]
+                raise DataError(f"{level!r} is imputed, but is no level of these cells of {self.column}")
+            return places.astype(cells.values.dtype)
+        dtype = cells.values.dtype
+        if dtype.kind in "iu":
+            limit = np.iinfo(str(dtype))
+            within = np.clip(np.rint(values), float(limit.min), np.nextafter(float(limit.max), 0))
+            return np.asarray(within).astype(dtype)
+        return values.astype(dtype)
+
+    def aligned(self, cells: Cells) -> Cells:
+        """The same cells, categories as places among the levels of the model, then those that it has never seen."""
+        if self.kind is not Kind.CATEGORY or cells.levels == self.levels:
+            return cells
+        known = set(self.levels)
+        levels = (*self.levels, *(level for level in cells.levels if level not in known))
+        places = {level: place for place, level in enumerate(levels)}
+        table = np.array([places[level] for level in cells.levels] or [0], cells.values.dtype)
+        codes = table[np.where(cells.missing, 0, cells.values).astype(np.intp)]
+        return Cells(codes, cells.missing, cells.kind, levels, ordered=cells.ordered)
+
+    def _places(self, levels: Sequence[object]) -> list[float]:
+        known = {level: float(place) for place, level in enumerate(self.levels)}
+        return [known.get(level, float("nan")) for level in levels]
+
+
+def feature(column: Column, type_name: str, cells: Cells, learn: NDArray[np.bool_]) -> Feature:
+    """A column as the rows that are learnt from show it."""
+    seen = cells.values[learn & ~cells.missing].astype(np.float64)
+    seen = seen[np.isfinite(seen)]
+    low, high = (float(seen.min()), float(seen.max())) if len(seen) else (0.0, 0.0)
+    return Feature(column, type_name, cells.kind, cells.levels, cells.ordered, low, high)

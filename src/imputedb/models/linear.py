@@ -1,0 +1,109 @@
+"""Linear functions by what a row has: one case for each pattern of present features, from mean products alone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.imputers.chained.column_model import Matrix
+from imputedb.imputers.chained.design import Part
+from imputedb.imputers.chained.regression import Regression, regression
+from imputedb.models.function import Cases, Joint, Line, Scores, Slope, Steps
+from imputedb.models.moments import Moments
+
+CASES = 32
+"""Patterns of present features at most; a row of another pattern takes the best case whose features it has."""
+
+
+def by_pattern(known: Moments, products: Matrix, target: int, met: NDArray[np.bool_]) -> Cases | Joint:
+    """A target's linear function of what a row has.
+
+    Where rows that miss it have few patterns it is worked out for each of them, for rows that have all other features,
+    or one, or none. Else it is worked out for whatever pattern a row has, when it has it.
+
+    Args:
+        known: where features stand in the matrix, and the rows.
+        products: (q, q) mean products.
+        target: place of the target among the features.
+        met: (n, features) what is present in the rows that miss the target.
+    """
+    joint = Joint(target, known.rows, known.parts, products)
+    wanted = _wanted(known.parts, target, met)
+    if wanted is None:
+        return joint
+    found = []
+    for needs in wanted:
+        function, left = given(joint, needs)
+        found.append((round(left, 9), -len(needs), needs, function))
+    found.sort(key=lambda one: one[:3])
+    found = found[: 1 + next(place for place, one in enumerate(found) if not one[2])]
+    return Cases(tuple(one[2] for one in found), tuple(one[3] for one in found))
+
+
+def _wanted(parts: Sequence[Part | None], target: int, met: NDArray[np.bool_]) -> list[tuple[int, ...]] | None:
+    """Sets of features: all, none, those that rows have, each alone as far as there is room; None where too many."""
+    usable = [f for f, part in enumerate(parts) if part is not None and f != target]
+    patterns = np.unique(met[:, usable], axis=0)
+    if len(patterns) > CASES - 2:
+        return None
+    often = [tuple(f for f, has in zip(usable, one, strict=True) if has) for one in patterns]
+    wanted = list(dict.fromkeys([tuple(usable), (), *often]))
+    return wanted + [one for one in ((f,) for f in usable) if one not in wanted][: CASES - len(wanted)]
+
+
+def _width(part: Part) -> int:
+    return int(part.places.stop - part.places.start)
+
+
+def given(joint: Joint, needs: tuple[int, ...]) -> tuple[Line | Scores, float]:
+    """The function of rows that have some features, and the share of the target's variance that it leaves."""
+    part, products, rows = joint.parts[joint.target], joint.products, joint.rows
+    assert part is not None
+    used = [(f, one) for f in needs if (one := joint.parts[f]) is not None]
+    columns = [0, *(place for _, one in used for place in range(one.places.start, one.places.stop))]
+    goals = list(range(part.places.start, part.places.stop))
+    fits = [_fit(products, columns, goal, rows) for goal in goals]
+    lines = [_line(fit, used, 1.0, 0.0) for fit in fits]
+    spread = [max(float(products[g, g] - products[0, g] ** 2), 1e-300) for g in goals]
+    left = sum(fit.rss / rows / one for fit, one in zip(fits, spread, strict=True)) / max(len(goals), 1)
+    if not part.classes:
+        return _line(fits[0], used, part.scale, part.centre), left
+    codes = (part.baseline, *map(int, part.levels))
+    first = Line(1 - sum(line.intercept for line in lines), _rest(lines))
+    pairs = sorted(zip(codes, [first, *lines], strict=True), key=lambda one: one[0])
+    return Scores(tuple(code for code, _ in pairs), tuple(line for _, line in pairs), "share"), left
+
+
+def _fit(products: Matrix, columns: list[int], goal: int, rows: int) -> Regression:
+    gram = products[np.ix_(columns, columns)] * rows
+    return regression(gram, products[columns, goal] * rows, float(products[goal, goal] * rows), rows)
+
+
+def _line(fit: Regression, used: Sequence[tuple[int, Part]], scale: float, centre: float) -> Line:
+    """A regression on columns of the matrix as a function of features, in units of the target."""
+    terms: list[Slope | Steps] = []
+    place = 1
+    for feature, part in used:
+        beta = fit.beta[place : place + _width(part)] * scale
+        place += _width(part)
+        if part.classes:
+            values = np.zeros(part.classes)
+            values[part.levels] = beta
+            terms.append(Steps(feature, tuple(values.tolist())))
+        else:
+            terms.append(Slope(feature, part.centre, float(beta[0] / part.scale)))
+    return Line(float(centre + scale * fit.beta[0]), tuple(terms), float(fit.sigma * scale))
+
+
+def _rest(lines: Sequence[Line]) -> tuple[Slope | Steps, ...]:
+    """The terms of what is left of 1 by other scores."""
+    found: list[Slope | Steps] = []
+    for terms in zip(*(line.terms for line in lines), strict=True):
+        first = terms[0]
+        if isinstance(first, Slope):
+            slope = -sum(one.slope for one in terms if isinstance(one, Slope))
+            found.append(Slope(first.feature, first.centre, slope))
+        else:
+            table = np.array([one.values for one in terms if isinstance(one, Steps)])
+            found.append(Steps(first.feature, tuple((-table.sum(axis=0)).tolist())))
+    return tuple(found)

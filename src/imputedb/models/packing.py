@@ -1,0 +1,114 @@
+"""Models as bytes: a line that says what they are, JSON for structure, little-endian arrays after it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.errors import StorageError
+
+MAGIC = b"imputedb model\n"
+
+
+def packed(thing: object, version: int) -> bytes:
+    """A dataclass, and all that it is made of, as bytes.
+
+    Dataclasses, named tuples and enumerations are lists that begin with their names; tuples are lists of one list.
+
+    An array that stands in several places is kept once.
+    """
+    arrays = _Arrays()
+    whole = {"format": version, "model": _plain(thing, arrays)}
+    text = json.dumps(whole, separators=(",", ":"), allow_nan=False).encode()
+    return MAGIC + len(text).to_bytes(8, "little") + text + b"".join(arrays.data)
+
+
+def unpacked(data: bytes, version: int, kinds: Sequence[type]) -> Any:
+    """What bytes are, made of some kinds of dataclasses, named tuples and enumerations.
+
+    Raises:
+        StorageError: they are cut short, something else, or of a newer format.
+    """
+    start = len(MAGIC) + 8
+    if not data.startswith(MAGIC) or len(data) < start:
+        raise StorageError("these bytes are no model of imputedb")
+    end = start + int.from_bytes(data[len(MAGIC) : start], "little")
+    try:
+        whole = json.loads(data[start:end])
+        if whole["format"] > version:
+            raise StorageError(
+                f"the model is of format {whole['format']}, newer than this imputedb reads ({version}): update imputedb"
+            )
+        return _Made({kind.__name__: kind for kind in kinds}, data[end:]).of(whole["model"])
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise StorageError(f"these bytes are no whole model of imputedb ({error})") from error
+
+
+class _Arrays:
+    """Arrays one after another, as bytes."""
+
+    def __init__(self) -> None:
+        self.data: list[bytes] = []
+        self.size = 0
+        self.known: dict[int, tuple[NDArray[Any], list[Any]]] = {}
+
+    def placed(self, array: NDArray[Any]) -> list[Any]:
+        """Where an array stands, and what it is."""
+        if id(array) not in self.known:
+            little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+            self.known[id(array)] = array, ["array", self.size, little.dtype.str, list(little.shape)]
+            self.data.append(little.tobytes() or b"\0")  # so that no two stand in one place
+            self.size += len(self.data[-1])
+        return self.known[id(array)][1]
+
+
+def _plain(thing: object, arrays: "_Arrays") -> Any:
+    match thing:
+        case np.ndarray():
+            return arrays.placed(thing)
+        case slice():
+            return ["slice", thing.start, thing.stop]
+        case Enum():
+            return [type(thing).__name__, thing.value]
+        case tuple():
+            if hasattr(thing, "_fields"):
+                return [type(thing).__name__, *(_plain(one, arrays) for one in thing)]
+            return [[_plain(one, arrays) for one in thing]]
+        case _ if is_dataclass(thing):
+            return [
+                type(thing).__name__,
+                *(_plain(getattr(thing, one.name), arrays) for one in fields(thing) if one.init),
+            ]
+        case _:
+            return thing
+
+
+class _Made:
+    """Things made of their plain forms, an array that stands in several places once."""
+
+    def __init__(self, kinds: Mapping[str, type], data: bytes) -> None:
+        self.kinds, self.data = kinds, data
+        self.arrays: dict[int, NDArray[Any]] = {}
+
+    def of(self, plain: Any) -> Any:
+        """The thing whose plain form is given."""
+        if not isinstance(plain, list):
+            return plain
+        name, *parts = plain
+        if isinstance(name, list):
+            return tuple(map(self.of, name))
+        if name == "array":
+            return self._array(*parts)
+        return self.kinds[name](*map(self.of, parts))
+
+    def _array(self, place: int, kind: str, shape: Sequence[int]) -> NDArray[Any]:
+        if place not in self.arrays:
+            size = int(np.prod(shape)) * np.dtype(kind).itemsize
+            if place + size > len(self.data):
+                raise ValueError("it is cut short")
+            self.arrays[place] = np.frombuffer(self.data[place : place + size], kind).reshape(shape)
+        return self.arrays[place]

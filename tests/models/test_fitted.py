@@ -1,0 +1,145 @@
+"""Kept models: pure functions of a row, the same whatever other rows there are."""
+
+import numpy as np
+import pytest
+
+from imputedb.algebra.column import Column
+from imputedb.errors import CannotImpute, DataError, QueryError, StorageError
+from imputedb.imputers.rows import Cells, Rows
+from imputedb.models.fitted import Fitted, How, Method, fit
+from imputedb.statistics.table import Kind
+
+METHODS: tuple[Method, ...] = ("mean", "norm")
+
+X, Y, Z, C, B = (Column("t", name) for name in ("x", "y", "z", "c", "b"))
+TARGETS = [Y, Z, C, B]
+LEVELS = ("low", "mid", "top")
+
+
+def rows(n: int = 600, *, seed: int = 0, complete: bool = False) -> Rows:
+    """A number, three columns that go with it and with each other, a category and a truth value among them."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=n)
+    y = 10 + 3 * x + rng.normal(size=n)
+    z = np.rint(100 * (x + 0.3 * y + rng.normal(size=n))).astype(np.int32)
+    c = np.digitize(x + rng.normal(0, 0.5, n), [-0.7, 0.7]).astype(np.int32)
+    b = y + rng.normal(size=n) > 10
+    gone = rng.random((5, n)) < np.array([0.1, 0.3, 0.3, 0.2, 0.2])[:, None]
+    gone[2] |= gone[1] & (rng.random(n) < 0.5)
+    if complete:
+        gone[:] = False
+    columns = {
+        X: Cells(x, gone[0], Kind.NUMBER),
+        Y: Cells(y, gone[1], Kind.NUMBER),
+        Z: Cells(z, gone[2], Kind.INTEGER),
+        C: Cells(c, gone[3], Kind.CATEGORY, LEVELS),
+        B: Cells(b, gone[4], Kind.BOOLEAN),
+    }
+    return Rows(columns, rng.integers(0, 2**63, n).astype(np.uint64))
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def model(request: pytest.FixtureRequest) -> Fitted:
+    return fit(rows(), TARGETS, {}, How(request.param, draws=3, seed=1))
+
+
+def test_values_are_of_the_missing_cells_in_their_own_types(model: Fitted) -> None:
+    given = rows(seed=1)
+    for draw in (None, 1, 3):
+        for column, values in model.values(given, draw).items():
+            cells = given.columns[column]
+            assert len(values) == cells.missing.sum()
+            assert values.dtype == cells.values.dtype
+
+
+@pytest.mark.parametrize("draw", [None, 2])
+def test_a_row_has_its_values_whatever_other_rows_there_are(model: Fitted, draw: int | None) -> None:
+    given = rows(200, seed=2)
+    whole = model.values(given, draw)
+    for place in range(0, 200, 7):
+        one = model.values(given.at(np.array([place])), draw)
+        for column in TARGETS:
+            missing = given.columns[column].missing
+            if missing[place]:
+                assert one[column][0] == whole[column][int(missing[:place].sum())]
+
+
+@pytest.mark.parametrize("draw", [None, 2])
+def test_a_model_of_bytes_is_the_same_model(model: Fitted, draw: int | None) -> None:
+    data = model.dumped()
+    again = Fitted.loaded(data)
+    assert again.dumped() == data
+    given = rows(seed=3)
+    for column, values in model.values(given, draw).items():
+        np.testing.assert_array_equal(again.values(given, draw)[column], values)
+
+
+def test_bytes_that_are_no_model_are_refused(model: Fitted) -> None:
+    data = model.dumped()
+    for broken in (b"", data[:40], b"x" + data, data[:30] + b"]" + data[31:]):
+        with pytest.raises(StorageError, match=r"no .*model"):
+            Fitted.loaded(broken)
+    newer = data.replace(b'{"format":1', b'{"format":9')
+    with pytest.raises(StorageError, match="newer"):
+        Fitted.loaded(newer)
+
+
+def test_models_are_learnt_alike_whatever_the_order_of_rows(model: Fitted) -> None:
+    turned = rows().at(np.random.default_rng(4).permutation(600))
+    again = fit(turned, TARGETS, {}, model.how)
+    given = rows(seed=3)
+    for column, values in model.values(given, 1).items():
+        np.testing.assert_allclose(again.values(given, 1)[column], values, rtol=1e-6)
+
+
+def test_categories_are_matched_by_what_they_are_called(model: Fitted) -> None:
+    given = rows(seed=3)
+    cells = given.columns[C]
+    turned = Cells((2 - cells.values).astype(np.int32), cells.missing, cells.kind, LEVELS[::-1])
+    other = Rows({**given.columns, C: turned}, given.keys)
+    here, there = model.values(given), model.values(other)
+    np.testing.assert_array_equal(here[Z], there[Z])
+    np.testing.assert_array_equal(here[C], 2 - there[C])
+
+
+def test_levels_that_rows_do_not_have_are_told_of(model: Fitted) -> None:
+    given = rows(seed=3)
+    strange = Cells(np.zeros(600, np.int32), given.columns[C].missing, Kind.CATEGORY, ("odd",))
+    other = Rows({**given.columns, C: strange}, given.keys)
+    assert model.unseen(other) == {C: int((~given.columns[C].missing).sum())}
+    with pytest.raises(DataError, match=r"is no level of these cells of t\.c"):
+        model.values(other)
+    aligned = model.aligned(other)
+    assert aligned.columns[C].levels == (*LEVELS, "odd")
+    values = model.values(aligned)[C]
+    assert set(values.tolist()) <= {0, 1, 2}
+
+
+def test_what_a_model_lacks_is_named(model: Fitted) -> None:
+    given = rows()
+    with pytest.raises(DataError, match=r"t\.x"):
+        model.values(Rows({c: cells for c, cells in given.columns.items() if c != X}, given.keys))
+    with pytest.raises(QueryError, match="draws 1 to 3, no draw 4"):
+        model.values(given, 4)
+    empty = Cells(np.zeros(600), np.ones(600, bool), Kind.NUMBER)
+    with pytest.raises(CannotImpute, match=r"t\.y"):
+        fit(Rows({**given.columns, Y: empty}, given.keys), [Y], {}, model.how)
+
+
+def test_complete_rows_teach_as_well(model: Fitted) -> None:
+    learnt = fit(rows(complete=True), TARGETS, {}, model.how)
+    assert len(learnt.values(rows(seed=5), 1)[Y])
+    assert not len(learnt.values(rows(complete=True))[Y])
+
+
+def test_draws_keep_what_columns_have_to_do_with_each_other() -> None:
+    """Of columns that are missing together, drawn one after the other."""
+    learn, truth = rows(4000, seed=6), rows(4000, seed=7, complete=True)
+    model = fit(learn, TARGETS, {}, How("norm", draws=1))
+    gone = np.ones(4000, bool)
+    asked = {c: cells.like(cells.values, gone) if c in (Y, Z) else cells for c, cells in truth.columns.items()}
+    drawn = model.values(Rows(asked, truth.keys), 1)
+    known = [truth.columns[c].values.astype(float) for c in (X, Y, Z, C)]
+    found = [known[0], drawn[Y].astype(float), drawn[Z].astype(float), known[3]]
+    np.testing.assert_allclose(np.corrcoef(found), np.corrcoef(known), atol=0.04)
+    np.testing.assert_allclose(np.std(found, axis=1), np.std(known, axis=1), rtol=0.06)
