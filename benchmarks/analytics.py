@@ -17,7 +17,7 @@ import duckdb
 
 import imputedb
 from imputedb import Database
-from imputedb.answers.respond import Planner
+from imputedb.answers.prepare import Planner
 from imputedb.answers.run import Asked
 from imputedb.imputers.registry import chosen
 

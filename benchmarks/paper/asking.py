@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.paper.inputs import BASE
 from imputedb.answers import respond, run
-from imputedb.answers.respond import Planner
+from imputedb.answers.prepare import Planner
 from imputedb.answers.run import Asked
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.imputers.protocol import Imputer

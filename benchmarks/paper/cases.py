@@ -10,7 +10,7 @@ from benchmarks.paper import asking, inputs
 from benchmarks.paper.hiding import Values, best_driver
 from benchmarks.paper.part import Setting
 from imputedb.algebra.query import Query
-from imputedb.answers.respond import Planner
+from imputedb.answers.prepare import Planner
 from imputedb.answers.run import PLANNED, Asked
 from imputedb.blocks.block import Planned
 from imputedb.engines.duckdb.engine import DuckDB

@@ -9,7 +9,7 @@ from benchmarks.paper import asking, charts, inputs
 from benchmarks.paper.asking import ALPHAS
 from benchmarks.paper.grid import Cell, Grid
 from benchmarks.paper.part import Data, Part, Setting
-from imputedb.answers.respond import Planner
+from imputedb.answers.prepare import Planner
 from imputedb.answers.run import PLANNED, Asked
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from benchmarks.paper import asking, charts, inputs
 from benchmarks.paper.grid import Grid
 from benchmarks.paper.part import Absent, Data, Part, Setting
-from imputedb.answers.respond import Planner
+from imputedb.answers.prepare import Planner
 from imputedb.answers.run import PLANNED, Asked
 from imputedb.blocks.block import Planned
 from imputedb.engines.duckdb.engine import DuckDB

@@ -17,8 +17,9 @@ from imputedb.answers.compare import WAYS, Comparison, answers, ways_of
 from imputedb.answers.explain import Explanation, explained
 from imputedb.answers.multiple.measures import Measure, Measures
 from imputedb.answers.policy_file import Change
-from imputedb.answers.respond import Planner
+from imputedb.answers.prepare import Planner
 from imputedb.answers.run import PLANNED, Asked
+from imputedb.answers.understand import query_of
 from imputedb.border import bordered, public
 from imputedb.diagnostics.cell_intervals import CellIntervals, cell_intervals
 from imputedb.diagnostics.departures import Departures
@@ -366,7 +367,7 @@ class Database:
         """
         asked = Asked(alpha, chosen(imputer), seed, strategy)
         with callers_frames(self._engine, text, statement=True):
-            prepared = self._planner.prepare(respond.query_of(self._engine, self._planner, text, params), asked)
+            prepared = self._planner.prepare(query_of(self._engine, self._planner, text, params), asked)
             try:
                 with self._engine.own_statements(prepared.text):
                     return explained(self._engine, prepared, asked, analyze=analyze)
@@ -376,7 +377,7 @@ class Database:
     def frontier(self, text: str, params: Given = None, *, imputer: Choice = "tree") -> Frontier | None:
         """Every plan that no other beats in both penalty and time; None where nothing missing is read."""
         with callers_frames(self._engine, text, statement=True):
-            query = respond.query_of(self._engine, self._planner, text, params)
+            query = query_of(self._engine, self._planner, text, params)
             try:
                 return self._planner.prepare(query, Asked(0.0, chosen(imputer), 0, PLANNED)).frontier
             finally:
@@ -435,7 +436,7 @@ class Database:
             (one,) = with_cycles((one,), cycles)
         folder = arguments.path("out", out)
         with callers_frames(self._engine, source):
-            source = source if params is None else respond.query_of(self._engine, self._planner, source, params)
+            source = source if params is None else query_of(self._engine, self._planner, source, params)
             asked = Request(source, m, one, seed, columns, flags, long, survival, substantive)
             return complete(self._engine, asked, folder, progress)
 

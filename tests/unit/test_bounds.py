@@ -6,7 +6,7 @@ import pytest
 
 import imputedb
 from imputedb import Database
-from imputedb.answers import respond
+from imputedb.answers import prepare
 from imputedb.engines import cache
 from imputedb.engines.cache import Memory, Recent
 from imputedb.engines.duckdb import statements, statistics
@@ -45,7 +45,7 @@ def test_memory_counts_bytes_and_values_once(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_many_different_queries_are_not_all_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every collection that a connection has is bounded, but for what is in the database."""
-    for module, name, bound in ((statements, "_KEPT", 8), (respond, "_PLANS_KEPT", 4), (cache, "MOST", 16)):
+    for module, name, bound in ((statements, "_KEPT", 8), (prepare, "_PLANS_KEPT", 4), (cache, "MOST", 16)):
         monkeypatch.setattr(module, name, bound)
     monkeypatch.setattr(statistics, "_KEPT", 4)
     (tmp_path / "f.csv").write_text("a,b\n1,2\n,3\n")

@@ -14,6 +14,7 @@ import pytest
 
 import imputedb
 from imputedb import Database
+from imputedb.engines.duckdb import statements
 from imputedb.sql.statements import classify
 
 MADE = """
@@ -416,7 +417,35 @@ def test_kinds_are_told_in_one_look(bare: duckdb.DuckDBPyConnection) -> None:
         "CREATE IMPUTATION POLICY ON t(s) KEEP": "PolicyStatement",
         "EXECUTE p": "Execute",
     }  # fmt: skip
-    assert {text: type(classify(bare, text)).__name__ for text in kinds} == kinds
+    assert {text: type(classify(bare, text).statement).__name__ for text in kinds} == kinds
+
+
+def test_the_same_look_tells_verb_and_effect(bare: duckdb.DuckDBPyConnection) -> None:
+    told = {
+        "/* a */ WITH w AS (SELECT 1) SELECT * FROM w": ("with", "ROWS"),
+        "DELETE FROM t": ("delete", "COUNT"),
+        "DELETE FROM t RETURNING *": ("delete", "ROWS"),
+        "CREATE VIEW v AS SELECT 1": ("create", "COUNT"),
+        "CALL range(3)": ("call", "UNKNOWN"),
+        "; BEGIN": ("begin", "NOTHING"),
+        "DROP IMPUTATION POLICY ON t": ("drop", "ROWS"),
+    }
+    assert {text: (one := classify(bare, text)) and (one.verb, one.effect.name) for text in told} == told
+
+
+def test_a_text_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(statements, "classify", lambda bare, text: looked.append(text) or classify(bare, text))
+    with imputedb.connect() as db:
+        db.execute("CREATE TABLE t AS SELECT 1 AS a, NULL::INTEGER AS b")
+        for text in (
+            "SELECT b FROM t",
+            "INSERT INTO t SELECT a, b FROM t",
+            "PREPARE p AS SELECT b FROM t",
+            "EXECUTE p",
+        ):
+            db.sql(text, imputer="drop")
+    assert sorted(set(looked)) == sorted(looked)
 
 
 def test_alias_is_the_name_of_a_column(db: Database) -> None:

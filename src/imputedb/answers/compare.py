@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 from imputedb import arguments
-from imputedb.answers import respond
-from imputedb.answers.respond import Planner
+from imputedb.answers.prepare import Planner
+from imputedb.answers.respond import respond
 from imputedb.answers.run import PLANNED, Asked
+from imputedb.answers.understand import check_query
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.errors import CannotImpute, QueryError, SqlSyntaxError, UnknownName
 from imputedb.imputers.chained.chained import Chained
@@ -139,11 +140,11 @@ def answers(
     """
     seed, level = arguments.seed(seed), arguments.share("level", level)
     arguments.one_of("interval", interval, get_args(Question))
-    respond.check_query(engine, planner, text)
+    check_query(engine, planner, text)
 
     def ask(imputer: Choice = "tree", m: int = 1, method: str = "imputation") -> Result:
         asked = Asked(0.0, chosen(imputer), seed, PLANNED, m, interval, level, method=method)
-        return respond.respond(engine, planner, text, asked)
+        return respond(engine, planner, text, asked)
 
     return compared(lambda wishes: ask(**wishes), ways, m)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from imputedb.algebra.relation import Relation
 from imputedb.algebra.render import as_data, dot, drawn
-from imputedb.answers.respond import answer
+from imputedb.answers.query import answer
 from imputedb.answers.run import Asked, Prepared, chosen_plan, written_words
 from imputedb.blocks.block import Written
 from imputedb.engines.duckdb.engine import DuckDB

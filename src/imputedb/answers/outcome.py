@@ -2,26 +2,28 @@
 
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.result import Result
-from imputedb.sql.effects import Effect, effect
-from imputedb.sql.policy_statement import PolicyStatement
-from imputedb.sql.statements import Execute, Query
+from imputedb.sql.effects import Effect
+from imputedb.sql.statements import Classified, Execute
 
 UNCOUNTED = -1
 """Of a statement that gives no rows, and does not say how many it has changed."""
 
 
-def counted(engine: DuckDB, text: str, found: Result, shown: Result) -> Result:
+def counted(engine: DuckDB, told: Classified, found: Result, shown: Result) -> Result:
     """The result that is shown of a statement, which notes how many rows have changed by what was found."""
-    shown.changed = _changed(engine, text, found)
+    shown.changed = _changed(_effect(engine, told), found)
     return shown
 
 
-def _changed(engine: DuckDB, text: str, result: Result) -> int | None:
-    """How many rows a statement, or the one that it executes, has changed; None of one that gives rows."""
-    statement = engine.texts.statement(text)
-    if isinstance(statement, Query | PolicyStatement):
-        return None
-    gives = effect(engine.texts.prepared(statement.name) if isinstance(statement, Execute) else text)
+def _effect(engine: DuckDB, told: Classified) -> Effect:
+    """What a statement gives, or the one that it executes."""
+    if isinstance(told.statement, Execute):
+        return engine.texts.classified(engine.texts.prepared(told.statement.name)).effect
+    return told.effect
+
+
+def _changed(gives: Effect, result: Result) -> int | None:
+    """How many rows have changed; None of a statement that gives rows."""
     if gives is Effect.ROWS or (gives is Effect.UNKNOWN and len(result)):
         return None
     if gives is Effect.COUNT and result.columns == ["Count"]:

@@ -1,8 +1,9 @@
 """What a statement gives, told from its words: rows, how many rows it changes, or neither."""
 
+from collections.abc import Sequence
 from enum import Enum
 
-from imputedb.sql.tokens import tokens
+from imputedb.sql.tokens import Token
 
 _QUERIES = ("select", "from", "values", "table", "pivot", "pivot_wider", "unpivot", "pivot_longer", "(")
 _SHOWS = ("show", "describe", "desc", "summarize", "explain")
@@ -20,9 +21,9 @@ class Effect(Enum):
     UNKNOWN = "rows or nothing"
 
 
-def effect(text: str) -> Effect:
-    """What one statement gives; what changes rows gives some itself where it says RETURNING."""
-    words = [token.word for token in tokens(text) if token.depth == 0 and token.text != ";"]
+def effect(found: Sequence[Token]) -> Effect:
+    """What the statement of some tokens gives; what changes rows gives some itself where it says RETURNING."""
+    words = [token.word for token in found if token.depth == 0 and token.text != ";"]
     verb = words[0] if words else ""
     if verb == "with":
         verb = next((word for word in words if word in _QUERIES[:-1] + _CHANGES), "select")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imputedb.errors import SqlSyntaxError, Unplanned
-from imputedb.sql.tokens import Token, tokens
+from imputedb.sql.tokens import Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,17 @@ GRAMMAR = (
 )
 
 
-def policy_statement(text: str) -> PolicyStatement | None:
-    """The parts of a statement about imputation policies; None of any other.
+def policy_statement(text: str, found: Sequence[Token]) -> PolicyStatement | None:
+    """The parts of a statement about imputation policies, told from its tokens; None of any other.
 
     Raises:
         SqlSyntaxError: it is about policies, but does not follow the grammar, which the message shows.
     """
-    found = tokens(text)
-    words = [token.word for token in found if token.text != ";"]
+    found = [token for token in found if token.text != ";"]
+    words = [token.word for token in found]
     if not words or not ({"imputation"} & set(words[1:4])) or words[0] not in ("create", "alter", "drop", "show"):
         return None
-    return _PolicyParser(text, [token for token in found if token.text != ";"]).statement()
+    return _PolicyParser(text, found).statement()
 
 
 class _PolicyParser:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import duckdb
 
 from imputedb import duckdb_errors
 from imputedb.errors import QueryError, Unplanned
+from imputedb.sql.effects import Effect, effect
 from imputedb.sql.enclosed import Keeps, closing, copied, created, inserted, merged, pivoted
 from imputedb.sql.parameters import numbered
 from imputedb.sql.pivots import unlisted
@@ -82,17 +83,44 @@ class Other:
 Statement = Query | Keeps | PolicyStatement | Execute | Apart | Writes | Other
 
 
-def classify(connection: duckdb.DuckDBPyConnection, text: str) -> Statement:
-    """What kind of statement a text holds.
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """What one look at a text tells of it.
+
+    Attributes:
+        statement: what it asks for.
+        verb: the word that it begins with, in lower case.
+        effect: what it gives.
+    """
+
+    statement: Statement
+    verb: str
+    effect: Effect
+
+
+_OURS: tuple[Callable[[str, Sequence[Token]], PolicyStatement | None], ...] = (policy_statement,)
+"""What tells statements of ours from their text and its tokens: each gives None of any other."""
+
+
+def classify(connection: duckdb.DuckDBPyConnection, text: str) -> Classified:
+    """What a text holds.
 
     Raises:
         SqlSyntaxError: the text does not parse; the message shows the place.
         Unplanned: it holds more than one statement.
         QueryError: it holds none.
     """
-    about = policy_statement(text)
-    if about is not None:
-        return about
+    found = tokens(text)
+    verb = next((token.word for token in found if token.text != ";"), "")
+    ours = next((about for tell in _OURS if (about := tell(text, found)) is not None), None)
+    if ours is not None:
+        return Classified(ours, verb, Effect.ROWS)
+    statement = _statement(connection, text, found)
+    return Classified(statement, verb, Effect.ROWS if isinstance(statement, Query) else effect(found))
+
+
+def _statement(connection: duckdb.DuckDBPyConnection, text: str, tokens_of_it: Sequence[Token]) -> Statement:
+    """A statement that DuckDB parses."""
     try:
         found = connection.extract_statements(text)
     except ValueError:  # a kind of statement that the client has no name for
@@ -104,8 +132,10 @@ def classify(connection: duckdb.DuckDBPyConnection, text: str) -> Statement:
     if len(found) > 1:
         raise Unplanned(f"one statement at a time: the text holds {len(found)}")
     names = frozenset(found[0].named_parameters)
-    text = numbered(text) if names else text
-    kind = _kind(found[0].type, text, tokens(text))
+    if names:
+        text = numbered(text)
+        tokens_of_it = tokens(text)
+    kind = _kind(found[0].type, text, tokens_of_it)
     return replace(kind, parameters=names) if isinstance(kind, Query | Keeps) else kind
 
 

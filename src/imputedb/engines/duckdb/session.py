@@ -313,13 +313,14 @@ class Session:
 
     def _ran(self, text: str, work: Callable[[duckdb.DuckDBPyConnection], Read]) -> Read:
         with self.lock:
+            verb = first_word(text)
             target = self.target(text) if self.target else Written.ANYTHING
             follow = self.following(text) if self.following and target is Written.ANYTHING else None
             with self.writing(target):
                 try:
-                    return self._noted(text, work, follow)
+                    return self._noted(text, verb, work, follow)
                 except duckdb.Error as error:
-                    self._note_failure(text)
+                    self._note_failure(verb)
                     raise ours(error) from error
 
     @contextmanager
@@ -359,13 +360,17 @@ class Session:
         return int(number) if count == self.changes.connections + 1 else None
 
     def _noted(
-        self, text: str, work: Callable[[duckdb.DuckDBPyConnection], Read], follow: Callable[[], None] | None
+        self,
+        text: str,
+        verb: str,
+        work: Callable[[duckdb.DuckDBPyConnection], Read],
+        follow: Callable[[], None] | None,
     ) -> Read:
         """What a statement gives; once it has run, what is known of it is noted, whatever signals come."""
         with self.signals.held():
             found = self._runner.do(work)
-            self._note_transaction(text)
-            self._note_settings(text)
+            self._note_transaction(verb)
+            self._note_settings(verb, text)
             if follow:
                 self.changed()
                 follow()
@@ -412,21 +417,20 @@ class Session:
         self._in_ours = True
         return True
 
-    def _note_transaction(self, text: str) -> None:
+    def _note_transaction(self, verb: str) -> None:
         """Whether the user is in a transaction of his own: another BEGIN would abort it."""
-        if (word := first_word(text)) in _TRANSACTIONS:
-            self._in_transaction = word in ("begin", "start")
+        if verb in _TRANSACTIONS:
+            self._in_transaction = verb in ("begin", "start")
 
-    def _note_settings(self, text: str) -> None:
+    def _note_settings(self, verb: str, text: str) -> None:
         """Whether texts may mean something else here than in other sessions, and which files are attached."""
-        word = first_word(text)
-        if word == "prepare":
+        if verb == "prepare":
             self._prepared_under[unquoted(tokens(text)[1].text).lower()] = self._division()
-        if word == "explain":  # EXPLAIN ANALYZE runs what it explains
+        if verb == "explain":  # EXPLAIN ANALYZE runs what it explains
             self._in_transaction = self._is_open()
-        if word in _SETTINGS or (word == "create" and _TEMPORARY.search(text)):
+        if verb in _SETTINGS or (verb == "create" and _TEMPORARY.search(text)):
             self._has_set = True
-        if word in _ATTACHING:
+        if verb in _ATTACHING:
             self.changes.watch(_files(self.connection, self.path) or ())
 
     def reads_alike(self, name: str) -> bool:
@@ -437,9 +441,9 @@ class Session:
         """The one setting that what a text parses to depends on."""
         return self.connection.execute("SELECT current_setting('integer_division')").fetchall()[0][0]
 
-    def _note_failure(self, text: str) -> None:
+    def _note_failure(self, verb: str) -> None:
         """The same of a statement about transactions that failed: DuckDB is asked, and a COMMIT has undone its own."""
-        if first_word(text) not in _TRANSACTIONS:
+        if verb not in _TRANSACTIONS:
             return
         before, self._in_transaction = self._in_transaction, self._is_open()
         if before and not self._in_transaction and self.undone:

@@ -18,7 +18,7 @@ from imputedb.sql import parameters, parse
 from imputedb.sql.ast import Tree
 from imputedb.sql.enclosed import Keeps
 from imputedb.sql.parameters import placed
-from imputedb.sql.statements import Query, Statement, classify
+from imputedb.sql.statements import Classified, Query, classify
 
 _KEPT = 512
 
@@ -36,7 +36,7 @@ class Texts:
         never = "nothing: it follows from the key alone"
         self._texts: Recent[str, str] = Recent("texts of syntax trees", "syntax tree", never, _KEPT)
         self._types: Recent[str, Tree] = Recent("syntax trees of types", "name of a type", never, _KEPT)
-        self._statements: Recent[str, Statement] = Recent("kinds of statements", "text", never, _KEPT)
+        self._statements: Recent[str, Classified] = Recent("kinds of statements", "text", never, _KEPT)
         self._combined: Recent[str, bool] = Recent("which aggregates combine over parts", "aggregates", never, _KEPT)
         self.caches: list[Recent[Any, Any]] = [self._texts, self._types, self._statements, self._combined]
 
@@ -72,8 +72,8 @@ class Texts:
             node: Tree = json.loads(known)
             return node
 
-    def statement(self, text: str) -> Statement:
-        """What kind of statement a text holds, remembered.
+    def classified(self, text: str) -> Classified:
+        """What one look at a text tells of it, remembered.
 
         Raises:
             QueryError: it is not one statement that parses.

@@ -91,7 +91,7 @@ def _unknown(engine: DuckDB, text: str, statement: bool) -> Sequence[str]:
 
 def _names(engine: DuckDB, text: str) -> list[str]:
     try:
-        match engine.texts.statement(text):
+        match engine.texts.classified(text).statement:
             case Query(query) | Keeps(_, query):
                 return _read(engine.texts.tree(query))
             case Apart(whole):  # it has no tree before the values are known that name its columns

@@ -1,0 +1,83 @@
+"""Statements that keep the rows of a query: run over its answer, files appearing whole or not at all."""
+
+import os
+from dataclasses import replace
+from time import perf_counter
+
+from imputedb.answers.membership import membership
+from imputedb.answers.query import Call, answer, as_it_stands, check_settings, likely_rows, timed, verbatim
+from imputedb.answers.run import IMPUTATION, Asked
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.variables import Frames
+from imputedb.files import copied
+from imputedb.result import Result
+from imputedb.sql.copy_options import switched_on
+from imputedb.sql.enclosed import Keeps
+from imputedb.sql.tokens import quoted
+
+
+def kept(call: Call, around: Keeps, frames: Frames) -> Result:
+    """Runs a statement over the answer to its query in place of the query; as it stands where nothing is missing.
+
+    The frames that the query reads are gone when the statement runs, which may make or mean a table of such a name.
+    """
+    engine, asked = call.engine, call.asked
+    about = membership(engine, around.query)
+    if about is not None:
+        inner = likely_rows(call, about)
+    else:
+        began = perf_counter()
+        prepared = call.planner.prepare(around.query, asked)
+        with engine.shared_snapshot(writes=True) as changed:
+            if changed:
+                prepared = call.planner.prepare(around.query, asked)
+            if not prepared.blocks and not frames.paths and asked.method == IMPUTATION:
+                if call.executed and around.target is None:
+                    return as_it_stands(engine, asked, call.executed.text)
+                check_settings(call)
+                return _published(engine, around, prepared.text, asked)
+            check_settings(call)
+            inner = answer(engine, prepared, asked, (perf_counter() - began) * 1e3, call.progress)
+    frames.drop()
+    found = _published(engine, around, inner.selecting, asked)
+    return _around(found, inner)
+
+
+def _around(found: Result, inner: Result) -> Result:
+    """What a statement gives that keeps the rows of an answer, with the answer's report."""
+    found.report = replace(inner.report, notes=(*inner.report.notes, *found.report.notes))
+    found.blocks, found.frontier = inner.blocks, inner.frontier
+    return found
+
+
+def _published(engine: DuckDB, around: Keeps, query: str, asked: Asked) -> Result:
+    """Runs a statement over a query; the file that it writes appears whole or not at all."""
+    if around.target is None:
+        return as_it_stands(engine, asked, around.around(query))
+    path, rest = _at_home(engine, around.target[0]), around.target[1]
+    with copied(path, switched_on(rest)) as written:
+        began = perf_counter()
+        text = f"{around.before}{query}{around.after}{quoted(written)}{rest}"
+        held, columns, types = engine.session.answered(text)
+        shown = [_renamed(name, place, written, path) for place, name in enumerate(columns)]
+        held = engine.session.held(f"SELECT {', '.join(shown)} FROM {held.source}")
+        return Result(engine, held, columns, types, timed(verbatim(asked), began))
+
+
+def _at_home(engine: DuckDB, path: str) -> str:
+    """A path with the home folder in place of the ~ that it begins with, as DuckDB has it."""
+    if not path.startswith("~"):
+        return path
+    [(home,)] = engine.session.rows("SELECT current_setting('home_directory')")
+    return (str(home or "") or os.path.expanduser("~")) + path[1:]
+
+
+def _renamed(column: str, place: int, written: str, path: str) -> str:
+    """A column that COPY gives, the temporary path in names of files replaced by the one where they are to appear."""
+    match column.lower():
+        case "filename":
+            return f"replace(c{place}, {quoted(written)}, {quoted(path)})"
+        case "files":
+            return f"list_transform(c{place}, lambda name: replace(name, {quoted(written)}, {quoted(path)}))"
+        case _:
+            return f"c{place}"

@@ -1,0 +1,85 @@
+"""Preparation of queries: text to planned blocks, cached until something is written."""
+
+from imputedb.algebra.relation import Table
+from imputedb.answers.run import BASE, Asked, Prepared
+from imputedb.answers.weights import by_weights
+from imputedb.blocks.listings import listed_without_ours
+from imputedb.blocks.statement import blocks
+from imputedb.engines.cache import STRUCTURAL, Recent
+from imputedb.engines.duckdb.catalog import written_out
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.sql.missingness import extended
+
+_PLANS_KEPT = 256
+
+
+class Planner:
+    """Prepares queries on an engine, and remembers those it has prepared until something is written.
+
+    Attributes:
+        cache: what holds them.
+    """
+
+    def __init__(self, engine: DuckDB) -> None:
+        self._engine = engine
+        self.cache: Recent[object, tuple[object, Prepared]] = Recent(
+            "plans",
+            "text, imputers, strategy and weights",
+            f"a write to any table; {STRUCTURAL}",
+            _PLANS_KEPT,
+            lambda kept: self._forget(kept[1]),
+        )
+        self._copies: list[Table] = []
+
+    def prepare(self, text: str, asked: Asked) -> Prepared:
+        """The query with its frontier.
+
+        Raises:
+            QueryError: DuckDB rejects the query, or it is not planned yet.
+        """
+        wishes = (text, asked.imputers, asked.strategy, asked.always, asked.weights)
+        state = self._engine.session.state()
+        known = self.cache.recall(wishes)
+        if known and known[0] == state:
+            return known[1]
+        self.release()
+        found, lasting = self._prepared(text, asked)
+        if lasting:
+            self.cache.keep(wishes, (state, found))
+        return found
+
+    def release(self) -> None:
+        """Lets go of the rows of files that were copied for a statement: its answer is there."""
+        self._engine.temporary.unmake("TABLE", [table.name for table in self._copies])
+        for table in self._copies:
+            self._engine.tables.disown(table.name)
+        self._copies = []
+        adopted = self._engine.tables.adopted
+        if len(adopted) > _PLANS_KEPT:  # some are of plans that were not kept
+            kept = {block.name for _, (_, prepared) in self.cache.items() for block in prepared.blocks}
+            for name in {table.name for table in adopted} - kept:
+                self._engine.tables.disown(name)
+
+    def _forget(self, prepared: Prepared) -> None:
+        for block in prepared.blocks:
+            self._engine.tables.disown(block.name)
+
+    def _prepared(self, text: str, asked: Asked) -> tuple[Prepared, bool]:
+        """The query, and whether it may be kept: files change without notice."""
+        engine = self._engine
+        node = engine.texts.tree(text)
+        further = extended(listed_without_ours(engine, written_out(engine, node)))
+        if asked.weights is not None:
+            further = by_weights(engine, further, asked.weights)
+        if further != node:
+            node, text = further, engine.text(further)
+        columns, types = engine.texts.outputs(text)
+        base, always = asked.strategy == BASE, asked.always
+        with engine.own_statements(text):
+            found = blocks(engine, node, columns, asked.imputers, base=base, always=always)
+            self._copies = found.copies
+        lasting = not self._copies and not found.in_place
+        if not lasting:
+            engine.texts.forget_outputs(text)
+            text = engine.text(found.itself) if found.itself else text
+        return Prepared(text, columns, types, found.blocks, tuple(found.warnings), found.policies), lasting

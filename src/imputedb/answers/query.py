@@ -1,0 +1,149 @@
+"""The answer to one query: prepared, then run in one snapshot of the data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+
+from imputedb.answers.membership import Membership, membership
+from imputedb.answers.multiple import pooled as multiple
+from imputedb.answers.prepare import Planner
+from imputedb.answers.run import IMPUTATION, VERBATIM, Asked, Prepared, Run, answered, strategy, translated
+from imputedb.answers.unimputed.respond import WORDS, unimputed
+from imputedb.blocks.block import ANSWER
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.errors import QueryError
+from imputedb.execution.plan import Watch
+from imputedb.imputers.protocol import Progress
+from imputedb.result import Report, Result
+from imputedb.sql.statements import Execute
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Where and how the statements of one call are answered.
+
+    Attributes:
+        engine: where the tables are.
+        planner: what prepares queries.
+        asked: what is asked for along with them.
+        progress: told the share of an imputer's work that is done.
+        watch: told of every operator.
+        executed: the statement that executes a prepared one, if it is one.
+    """
+
+    engine: DuckDB
+    planner: Planner
+    asked: Asked
+    progress: Progress | None = None
+    watch: Watch | None = None
+    executed: Execute | None = field(default=None, kw_only=True)
+
+
+def rows_of(call: Call, query: str) -> Result:
+    """The answer to a query, which may ask for `likelihood()`."""
+    with call.engine.own_statements():
+        about = membership(call.engine, query)
+        if about is not None:
+            return likely_rows(call, about)
+    return answer_to(call, query)
+
+
+def answer_to(call: Call, query: str) -> Result:
+    """The answer to a query; where EXECUTE asks it and nothing is missing, what DuckDB's prepared statement gives."""
+    engine, planner, asked, began = call.engine, call.planner, call.asked, perf_counter()
+    with engine.own_statements():
+        prepared = planner.prepare(query, asked)
+        with engine.shared_snapshot() as changed:
+            if changed:  # what it is planned by has to be what it reads
+                prepared = planner.prepare(query, asked)
+            if call.executed and not prepared.blocks:
+                return as_it_stands(engine, asked, call.executed.text)
+            check_settings(call)
+            planning_ms = (perf_counter() - began) * 1e3
+            with engine.own_statements(query):
+                found = answer(engine, prepared, asked, planning_ms, call.progress, call.watch)
+    if "json_execute" in query.lower():  # which may run a statement that writes
+        engine.session.changed()
+    return found
+
+
+def check_settings(call: Call) -> None:
+    """Refuses EXECUTE of a statement that would be read otherwise than when it was prepared.
+
+    Raises:
+        QueryError: the setting by which it was read has changed since.
+    """
+    if call.executed and not call.engine.session.reads_alike(call.executed.name):
+        name = call.executed.name
+        raise QueryError(f"integer_division was changed after PREPARE {name}: prepare it again")
+
+
+def likely_rows(call: Call, about: Membership) -> Result:
+    """The rows that qualify in some draw, with the share of the draws in which they do.
+
+    Raises:
+        QueryError: no draws are asked for.
+    """
+    engine, asked = call.engine, call.asked
+    if asked.method != IMPUTATION or not asked.draws:
+        raise QueryError("likelihood() is the share of the draws in which a row qualifies: ask for draws, such as m=20")
+    found = answer_to(replace(call, executed=None), about.text)
+    held, names, types = about.shown(engine, found.selecting, found.columns, found.report.m)
+    report = replace(found.report, notes=(*found.report.notes, *about.notes))
+    return Result(engine, held, names, types, report, found.blocks, found.frontier)
+
+
+def answer(
+    engine: DuckDB,
+    prepared: Prepared,
+    asked: Asked,
+    planning_ms: float,
+    progress: Progress | None = None,
+    watch: Watch | None = None,
+) -> Result:
+    """The result of a prepared query."""
+    began = perf_counter()
+    report = replace(verbatim(asked), planning_ms=planning_ms, policies=prepared.policies)
+    if asked.method != IMPUTATION:
+        with engine.snapshot(), translated():
+            found = unimputed(engine, prepared, asked)
+        report = timed(replace(report, strategy=asked.method, warnings=found.warnings, notes=found.notes), began)
+        told = [(ANSWER, WORDS[asked.method])]
+        return Result(engine, found.held, found.columns, found.types, report, told, estimates=found.estimates)
+    if not prepared.blocks:
+        held = answered(engine, prepared.text)
+        return Result(engine, held, prepared.columns, prepared.types, timed(report, began))
+    run = Run(engine, asked, progress, watch)
+    with engine.snapshot():
+        try:
+            pooled = multiple.pooled(engine, prepared, run) if asked.draws else None
+            held = pooled.held if pooled else run.through(prepared)
+        finally:
+            run.clear()
+    columns, types = (pooled.columns, pooled.types) if pooled else (prepared.columns, prepared.types)
+    report = timed(replace(report, strategy=strategy(prepared, asked), **run.told()), began)
+    report = replace(report, warnings=(*prepared.warnings, *report.warnings))
+    if pooled:
+        report = replace(report, m=pooled.m, warnings=(*report.warnings, *pooled.warnings))
+    elif asked.draws:
+        report = replace(report, notes=(*report.notes, multiple.UNPOOLED))
+    estimates = pooled.estimates if pooled else None
+    return Result(engine, held, columns, types, report, run.drawn, prepared.frontier, estimates)
+
+
+def as_it_stands(engine: DuckDB, asked: Asked, text: str, values: Mapping[str, object] | None = None) -> Result:
+    """What DuckDB gives for a statement."""
+    began = perf_counter()
+    held, columns, types = engine.session.answered(text, values)
+    report = replace(verbatim(asked), notes=engine.session.taken())
+    return Result(engine, held, columns, types, timed(report, began))
+
+
+def verbatim(asked: Asked) -> Report:
+    """The report of what DuckDB answers by itself."""
+    return Report(asked.alpha, asked.imputer, asked.seed, VERBATIM)
+
+
+def timed(report: Report, began: float) -> Report:
+    """A report with the time since something began."""
+    return replace(report, execution_ms=(perf_counter() - began) * 1e3)
