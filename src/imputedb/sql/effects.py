@@ -1,4 +1,4 @@
-"""What a statement gives, told from its words: rows, how many rows it changes, or neither."""
+"""What a statement gives, by its words: rows, how many rows it changes, or neither."""
 
 from collections.abc import Sequence
 from enum import Enum

@@ -92,7 +92,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """Lowers relations, told how tables and stored columns are read and what non-blocking imputers fill in."""
+    """Lowers relations, given how tables and stored columns are read and what non-blocking imputers fill in."""
 
     source: Source
     reading: Reading

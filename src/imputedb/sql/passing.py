@@ -11,8 +11,8 @@ from imputedb.sql.flatten import mentions
 from imputedb.sql.missingness import asks, names_in
 from imputedb.sql.scope import Catalog, Definition, Source
 
-Told = Callable[..., Tree]
-"""A reference to a column of a source, told where it comes from."""
+Meaning = Callable[..., Tree]
+"""What a reference to a column of a source means."""
 
 Seen = set[tuple[int, int]]
 """The outputs of queries that were looked at, each by the identity of its query and its place."""
@@ -43,14 +43,14 @@ class Passing:
     Args:
         sources: of the statement, by number.
         catalog: what names mean.
-        told: tells a reference where it comes from.
+        meaning: what a reference to a column means.
     """
 
-    def __init__(self, sources: Mapping[int, Source], catalog: Catalog, told: Told) -> None:
+    def __init__(self, sources: Mapping[int, Source], catalog: Catalog, meaning: Meaning) -> None:
         self.unseen: dict[Unseen, None] = {}
         self._sources = sources
         self._catalog = catalog
-        self._told = told
+        self._meaning = meaning
 
     def extra(self, source: Source, own: str, *, explicit: bool) -> str | None:
         """The output of a query with the stored values of another; None where it has none.
@@ -90,7 +90,7 @@ class Passing:
                 return None
             number, _, _, place = node["origin"]
             bare = {key: part for key, part in node.items() if key != "origin"}
-            return self._told(bare, self._sources[number], node["column_names"][place], stored=True, place=place)
+            return self._meaning(bare, self._sources[number], node["column_names"][place], stored=True, place=place)
 
         return rewrite(tree, change)
 
@@ -117,7 +117,7 @@ class Passing:
             number, own, stored, place = node["origin"]
             source, bare = self._sources[number], {key: part for key, part in node.items() if key != "origin"}
             if stored:
-                return self._told(bare, source, node["column_names"][place], stored=False, place=place)
+                return self._meaning(bare, source, node["column_names"][place], stored=False, place=place)
             definition = source.definition
             added = {name: at for (at, _), name in definition.extra.items()} if definition else {}
             if own not in added or definition is None or definition.columns is None:
@@ -142,7 +142,7 @@ class Passing:
             self.unseen[Unseen(own, where or _where(source), behind)] = None
 
     def note_names(self, tree: Any, sources: Sequence[Source], where: str) -> None:
-        """Notes the same of the questions in expressions whose names are not told yet."""
+        """Notes the same of the questions in expressions whose names are not resolved yet."""
         names = {str(name) for node in expressions(tree) if asks(node) for name in names_in(node)}
         for source, name in ((source, name) for source in sources for name in sorted(names)):
             found = source.column(name)

@@ -1,4 +1,4 @@
-"""Statements about imputation policies, told from their tokens."""
+"""Statements about imputation policies, parsed from their tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -109,7 +109,7 @@ class Viewed:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """What names outside of the statement mean: told by the engine.
+    """What names outside of the statement mean, as the engine has it.
 
     Attributes:
         meant: the table or the view of a path, inside the query of a view if one is given; None where it is neither.

@@ -1,4 +1,4 @@
-"""What kind of statement a text holds, told from its tokens: a query, one that keeps the rows of a query, others."""
+"""The kind of statement that a text holds, by its tokens: a query, one that keeps the rows of a query, others."""
 
 from __future__ import annotations
 

@@ -1,19 +1,17 @@
 """The draws of the outermost block: a table of them in the engine, a row a group and draw."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Aggregate, Project, Relation
 from imputedb.algebra.scalar import Scalar
 from imputedb.algebra.walk import bottom_up
 from imputedb.answers.multiple.aggregation import GROUPING, Asking
-from imputedb.answers.multiple.delta import referring
-from imputedb.answers.multiple.influence import GROUP, Influence
+from imputedb.answers.multiple.influence_sums import InfluenceSums
 from imputedb.answers.run import Prepared, Run, translated
 from imputedb.blocks.block import Planned, Written
 from imputedb.engines.duckdb.engine import DuckDB
@@ -22,8 +20,7 @@ from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.bind import aggregate_calls
 from imputedb.sql.combine import BUCKETS, bundled, resampled
-from imputedb.sql.generate import DRAW, ROW, Rows
-from imputedb.sql.influenced import ANSWERS, ROWS, WIDTH, Influenced, squared
+from imputedb.sql.generate import DRAW
 
 CELLS = 20_000_000
 """Imputed cells that are held at once, in all draws; of more, draws run one after the other."""
@@ -49,7 +46,7 @@ class Draws:
         self._places = {name: place for place, name in enumerate(asking.names)}
         self._table: str | None = None
         self._bootstrap: str | None = None
-        self._squares: dict[tuple[str, ...], list[NDArray[np.float64]]] = {}
+        self._sums = InfluenceSums(asking, self._places)
         self._counted: int | None = None
         self._read_numbers: dict[str, Numbers] | None = None
 
@@ -90,8 +87,8 @@ class Draws:
             self._put([self._one(execution, below, number) for number in numbers])
         rows = execution.generator.rows(below.input)
         named = run.keep({DRAW: np.array(numbers, np.int32)})
-        for units, places in self._by_units().items():
-            self._add_squares(self._influencing(rows, units, places), named, units, places)
+        for units, places in self._sums.by_units().items():
+            self._add_squares(self._sums.selected(rows, units, places), named, units)
         if self._bootstrap is None and any(one.bootstrapped for one in self._asking.outputs):
             self._bootstrap = self._resample(execution, below, numbers[:_RESAMPLED_DRAWS], run)
 
@@ -150,7 +147,7 @@ class Draws:
         replicates = max(20, min(_REPLICATES, _ROWS // (size * len(numbers))))
         numbers = numbers if size * len(numbers) * replicates <= 2 * _ROWS else numbers[:1]
         units = {alias for one in asking.outputs if one.bootstrapped and one.within for alias in one.within.units}
-        sources = [rows.value(self._unit(alias)) for alias in execution.ranked(units or rows.columns)]
+        sources = [rows.value(self._sums.unit(alias)) for alias in execution.ranked(units or rows.columns)]
         outputs = {f"g{place}": tree for place, tree in enumerate(asking.groups)}
         outputs |= {f"e{n}": asking.asked[f"e{n}"] for n, one in enumerate(asking.outputs) if one.bootstrapped}
         drawn = run.keep({DRAW: np.array(numbers, np.int32)})
@@ -159,131 +156,24 @@ class Draws:
         node = resampled(rows, sources, asking.groups, outputs, drawn, many, copies)
         return run.gathered(self._engine.text(node), 2 + len(outputs))
 
-    # -- influences ---------------------------------------------------------------------------------------------------
-
     def _insert_written(self, node: Tree, number: int, run: Run) -> None:
         """A draw of a block that is not planned."""
         self._put([self._engine.text(self._asked_of(node, number))])
         named = run.keep({DRAW: np.array([number], np.int32)})
-        for units, places in self._by_units().items():
-            items = {DRAW: t.cast(t.number(number), t.plain_type("INTEGER"))} | self._read(places, lambda tree: tree)
+        for units, places in self._sums.by_units().items():
+            read = self._sums.read(places, lambda tree: tree)
+            items = {DRAW: t.cast(t.number(number), t.plain_type("INTEGER")), **read}
             shown = [t.named(tree, name) for name, tree in items.items()]
             plain = {"group_expressions": [], "group_sets": [], "aggregate_handling": "STANDARD_HANDLING"}
             rows = {**node, "select_list": shown, "having": None, "modifiers": [], **plain}
-            self._add_squares(rows, named, units, places)
+            self._add_squares(rows, named, units)
 
-    def _by_units(self) -> dict[tuple[str, ...], list[int]]:
-        """The outputs that influences tell the variance of, by what is a sampled unit."""
-        found: dict[tuple[str, ...], list[int]] = {}
-        for place, one in enumerate(self._asking.outputs):
-            if one.within and one.within.influence:
-                for units in ways(one.within.units):
-                    found.setdefault(units, []).append(place)
-        return found
-
-    def _influencing(self, rows: Rows, units: tuple[str, ...], places: Sequence[int]) -> Tree:
-        """A SELECT of what influences read of each row, and of the ids of its units."""
-        items = {DRAW: rows.draw or t.cast(t.number(-1), t.plain_type("INTEGER"))}
-        items |= self._read(places, rows.expression)
-        items |= {f"u{n}": rows.value(self._unit(alias)) for n, alias in enumerate(units)}
-        return t.select([t.named(tree, name) for name, tree in items.items()], rows.source, t.all_of(rows.conditions))
-
-    def _unit(self, alias: str) -> Column:
-        """What tells the sampled units of a relation apart: its rows, or their clusters."""
-        return Column(alias, self._asking.clusters.get(alias, ROW))
-
-    def _read(self, places: Sequence[int], over: Callable[[Tree], Tree]) -> dict[str, Tree]:
-        items = {f"g{n}": over(tree) for n, tree in enumerate(self._asking.groups)}
-        for place in places:
-            one = self._influence(place)
-            items |= {f"r{place}_{name}": over(tree) for name, tree in one.rows.items()}
-            items[f"h{place}"] = over(one.held or t.literal(True))
-        return items
-
-    def _influence(self, place: int) -> Influence:
-        within = self._asking.outputs[place].within
-        assert within
-        assert within.influence
-        return within.influence
-
-    def _add_squares(self, rows: Tree, named: str, units: tuple[str, ...], places: Sequence[int]) -> None:
+    def _add_squares(self, rows: Tree, named: str, units: tuple[str, ...]) -> None:
         """Notes the sums of squares of the draws that were put last."""
         assert self._table
-        outputs = [self._influenced(place) for place in places]
-        ids, keys = [f"u{n}" for n in range(len(units))], [*map(self._same, range(len(self._asking.groups)))]
-        node = squared(rows, self._table, len(self._places), named, keys, ids, outputs)
+        node = self._sums.statement(rows, self._table, named, units)
         with translated():
-            columns = self._engine.session.numbers(self._engine.text(node))
-        self._squares.setdefault(units, []).append(np.column_stack(columns))
-
-    def _influenced(self, place: int) -> Influenced:
-        def change(at: str, name: str) -> Tree:
-            if at == GROUP:
-                return t.reference(ANSWERS, f"c{self._places[f'p{place}_{name}']}")
-            return t.reference(ROWS, f"r{place}_{name}")
-
-        one, held = self._influence(place), t.coalesce(t.reference(ROWS, f"h{place}"), t.literal(False))
-        weight = referring(one.weight, change) if one.weight else t.literal(0.0)
-        return Influenced(str(place), referring(one.value, change), held, weight)
-
-    def _same(self, group: int) -> Tree:
-        """Whether a row is of an answer's group, in one of the keys."""
-        answer = t.reference(ANSWERS, f"c{group + 1}")
-        same = t.compared("COMPARE_NOT_DISTINCT_FROM", answer, t.reference(ROWS, f"g{group}"))
-        if not self._asking.sets:
-            return same
-        bit = t.literal(float(2 ** (len(self._asking.groups) - 1 - group)))
-        mask = t.call("floor", t.arithmetic("/", t.reference(ANSWERS, f"c{self._places[GROUPING]}"), bit))
-        rolled = t.compared("COMPARE_EQUAL", t.arithmetic("%", mask, t.literal(2.0)), t.literal(1.0))
-        either = t.any_of([rolled, same])
-        assert either
-        return either
-
-    def influences(self, place: int) -> tuple[Numbers, Numbers, Numbers, Numbers]:
-        """Variances, degrees of freedom, skewness and units of an output whose influences were added up, by draw's row.
-
-        Of rows that belong to units of two kinds it is the sum of both variances less that of the pairs (Cameron,
-        Gelbach & Miller 2011, equation 2.11); of more kinds the sum alone, which is too large.
-        """
-        within = self._asking.outputs[place].within
-        assert within
-        kinds = within.units
-        variance, least, skewness, units = (np.full(self._count, np.nan) for _ in range(4))
-        for kind in ways(kinds):
-            table = np.concatenate(self._squares[kind])
-            mine = 1 + WIDTH * self._by_units()[kind].index(place)
-            at, (n, total, square, cube, weight) = table[:, 0].astype(np.intp), table[:, mine : mine + WIDTH].T
-            one = self._variance(place, kind, n, total, square)
-            sign = -1.0 if len(kinds) == 2 == len(kind) else 1.0
-            variance[at] = np.where(np.isnan(variance[at]), 0.0, variance[at]) + sign * one
-            least[at] = np.fmin(least[at], self._freedom(place, kind, n, weight))
-            skewness[at] = np.fmax(skewness[at], self._skewness(place, n, square, cube))
-            units[at] = np.fmin(units[at], n)
-        return np.maximum(variance, 0.0), least, skewness, units
-
-    def _skewness(self, place: int, n: Numbers, square: Numbers, cube: Numbers) -> Numbers:
-        """By size the skewness of influences that add up to nothing; NaN of others, and where they do not vary."""
-        if not self._influence(place).centred:
-            return np.full(len(n), np.nan)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            return np.asarray(np.abs(cube) * np.sqrt(n) / square**1.5, np.float64)
-
-    def _freedom(self, place: int, kind: tuple[str, ...], n: Numbers, weight: Numbers) -> Numbers:
-        if not self._influence(place).centred:
-            return np.full(len(n), self._size(kind) - 1.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.minimum(n - self._influence(place).taken, np.where(weight > 0, 1 / weight, np.inf))
-
-    def _size(self, kind: tuple[str, ...]) -> int:
-        return max([self._asking.sizes[alias] for alias in kind], default=self._asking.units)
-
-    def _variance(self, place: int, kind: tuple[str, ...], n: Numbers, total: Numbers, square: Numbers) -> Numbers:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            if self._influence(place).centred:
-                return square * n / (n - 1) if kind else np.where(n > 1, square, np.nan)
-            size = self._size(kind)
-            factor = size / (size - 1) if size > 1 else np.nan
-            return factor * np.maximum(square - total**2 / size, 0.0)
+            self._sums.add(units, self._engine.session.numbers(self._engine.text(node)))
 
     @property
     def _count(self) -> int:
@@ -310,7 +200,7 @@ class Draws:
         for place, one in enumerate(self._asking.outputs):
             if one.within and one.within.influence:
                 parts = [f"{part}{place}" for part in "vfju"]
-                found |= dict(zip(parts, self.influences(place), strict=True))
+                found |= dict(zip(parts, self._sums.variances(place, self._count), strict=True))
         self._read_numbers = found
         return found
 
@@ -359,11 +249,6 @@ class Draws:
             int(group) - 1: dict(zip(places, map(float, row), strict=True))
             for group, row in zip(groups, rows, strict=True)
         }
-
-
-def ways(units: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """The kinds of units that influences are added up by: each, and pairs of two."""
-    return [()] if not units else [*((one,) for one in units), *([units] if len(units) == 2 else [])]
 
 
 def _copies() -> NDArray[np.int64]:
