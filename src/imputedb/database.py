@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from datetime import date
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -12,18 +11,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakSet
 
 from imputedb import arguments
-from imputedb.answers import policies, policy_file, respond
-from imputedb.answers.compare import WAYS, Comparison, answers, ways_of
+from imputedb.answers import methods as answering
+from imputedb.answers import respond
 from imputedb.answers.explain import Explanation, explained
 from imputedb.answers.multiple.measures import Measure, Measures
-from imputedb.answers.policy_file import Change
 from imputedb.answers.prepare import Planner
 from imputedb.answers.run import PLANNED, Asked
 from imputedb.answers.understand import query_of
 from imputedb.border import bordered, public
-from imputedb.diagnostics.cell_intervals import CellIntervals, cell_intervals
+from imputedb.completion import methods as completing
+from imputedb.diagnostics import methods as diagnosing
 from imputedb.diagnostics.departures import Departures
-from imputedb.diagnostics.evaluation import Evaluation, Pattern, evaluate, scan
 from imputedb.diagnostics.profile import Profile, profiled
 from imputedb.engines.cache import CacheUse
 from imputedb.engines.duckdb import declarations, load
@@ -31,25 +29,17 @@ from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.engines.duckdb.variables import callers_frames
 from imputedb.errors import QueryError
 from imputedb.execution.plan import Watch
-from imputedb.imputers.knn import KNN
 from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.registry import Choice, Cycles, chosen, the_one, with_cycles
 from imputedb.inference.estimate import Question
-from imputedb.neighbours.metric import METRICS, MetricName
-from imputedb.neighbours.tuning import KS, Scan
 from imputedb.planning.frontier import Frontier
+from imputedb.provenance import methods as explaining
 from imputedb.provenance.index import Lookups
-from imputedb.provenance.why import AUDITED, Why, audit, why
 from imputedb.result import Result
 from imputedb.sql.parameters import Given, by_name
-from imputedb.statistics.policy import Action, Bound, Policy, as_bound, as_text
-from imputedb.statistics.policy import Measure as Taken
 
 if TYPE_CHECKING:
     from imputedb.completion.completed import Completed
-    from imputedb.completion.sensitivity import Analysis, Sweep
-    from imputedb.diagnostics.likelihood import Likelihood
-    from imputedb.inference.scores import Scores
 
 
 @bordered
@@ -211,9 +201,6 @@ class Database:
                 (CLUSTER) unless given.
             sensitivity: departures from missing at random, of `imputedb.sensitivity`, under which the query is asked
                 again: `result.sensitivity` says how its numbers move and where their intervals reach a stated value.
-            formula: an analysis to come, such as `y ~ x*z + I(x**2)`: its columns are drawn in agreement with it, so
-                that interactions and squares keep their coefficients; other columns by the imputer, given these.
-            model: of the formula, `ols` or `logit`.
             cycles: how often chained equations draw each column anew; `auto` for as often as it takes to forget their
                 start. `report.convergence` says how well they have.
             progress: told the share of an imputer's work that is done.
@@ -243,109 +230,6 @@ class Database:
             clusters,
         )
         return respond.departing(self._engine, self._planner, text, asked, params, sensitivity, progress, watch)
-
-    def policy(
-        self,
-        table: str,
-        column: str,
-        action: Action = "impute",
-        *,
-        when: str | None = None,
-        low: Bound | date | None = None,
-        high: Bound | date | None = None,
-        values: Sequence[object] = (),
-        imputer: str | None = None,
-        predictors: Sequence[str] = (),
-        exclude: Sequence[str] = (),
-        before: str | None = None,
-        above: float | None = None,
-        refuse: bool = False,
-        below: float | None = None,
-        measure: Taken | None = None,
-        derived: str | None = None,
-        weight: str | None = None,
-        partition: Sequence[str] = (),
-        order: str | None = None,
-        cluster: str | None = None,
-    ) -> None:
-        """Says how the missing values of a column are dealt with; kept with the database, replaces what was said.
-
-        Args:
-            table: its name.
-            column: its name.
-            action: `impute`; `drop`, so that rows which miss an examined value go; `keep`, for a NULL that means
-                something; `structural`, for one that does where `when` holds.
-            when: a condition over the table's columns as they are stored, in SQL.
-            low: the least value that may be filled in: a number, a date or timestamp, or the text of one.
-            high: the largest one.
-            values: the only values that may be filled in.
-            imputer: the name of an imputer of its own.
-            predictors: the only columns of the table that it may be predicted from.
-            exclude: columns that it may not be predicted from, such as a label.
-            before: a column of times: it is predicted from rows that are earlier.
-            above: the share of the column's cells in an answer, in percent, above which imputed ones are warned of.
-            refuse: refuses such an answer instead.
-            below: the precision, from 0 to 1, below which a missing cell stays missing (MISSING BELOW).
-            measure: what its values are taken for: `nominal` categories, `ordinal` ones, which stand in the order of an
-                ENUM, of `values` or of numbers, or `numeric`; what type and values say unless given.
-            derived: an expression in SQL of other columns, such as `w1 - w0`, that the column is computed as.
-            weight: a column of sampling weights, which models of the column mind.
-            partition: columns that make groups of rows.
-            order: a column that puts these in order: `previous`, `next`, `linear` and `seasonal` follow it.
-            cluster: a column of clusters, whose rows are alike: `2l.norm` and `2l.pmm` give each an intercept.
-
-        Raises:
-            UnknownName: there is no such table, column or imputer.
-            DataError: a bound or a value is none that the column can hold.
-            QueryError: DuckDB rejects the condition.
-        """
-        low, high = (end if end is None else as_bound(end) for end in (low, high))
-        texts = tuple(map(as_text, arguments.listed("values", values, example="such as [1, 2]")))
-        allowed, barred = arguments.names("predictors", predictors), arguments.names("exclude", exclude)
-        wanted = Policy(action, when, low, high, texts, imputer, allowed, barred, before, above, refuse, below, measure)
-        said = {"derived": derived, "weight": weight, "order": order, "cluster": cluster}
-        wanted = wanted.changed({**said, "partition": arguments.names("partition", partition)})
-        policies.decide(self._engine, self._engine.tables.named(table), column, wanted)
-
-    def policies(self, table: str | None = None) -> list[tuple[str, str, str]]:
-        """Table, column and policy in the words of CREATE IMPUTATION POLICY: of one table, or of all."""
-        with self._engine.lock:
-            return policies.listed(self._engine, table)
-
-    def declared(self, table: str | None = None) -> list[tuple[str, str, tuple[str, ...]]]:
-        """Table, column and the values that are declared missing: of one table, or of all."""
-        with self._engine.lock:
-            return policies.declared(self._engine, table)
-
-    def export_policies(self, path: str | Path | None = None) -> str:
-        """All policies and declared values as TOML, which is also written to a file where a path is given.
-
-        Raises:
-            StorageError: the file cannot be written; it appears whole or not at all.
-        """
-        with self._engine.lock:
-            if path is None:
-                return policy_file.exported(self._engine)
-            return policy_file.written(self._engine, arguments.path("the path", path))
-
-    def apply_policies(self, path: str | Path, *, dry_run: bool = False, exact: bool = False) -> list[Change]:
-        """Makes the database say of columns what a file of `export_policies` says; what changed, by column.
-
-        Everything is checked before anything is changed.
-
-        Args:
-            path: of the file.
-            dry_run: changes nothing, and gives what would change.
-            exact: columns that the file does not name lose what was said of them.
-
-        Raises:
-            StorageError: the file cannot be read, or the database cannot be written.
-            DataError: the file is no such one, or says what a column cannot hold; named are line, table and column.
-            UnknownName: a table, column or imputer is not there.
-        """
-        text = policy_file.read(arguments.path("the path", path))
-        with self._engine.lock:
-            return policy_file.applied(self._engine, text, str(path), dry_run=dry_run, exact=exact)
 
     def explain(
         self,
@@ -416,6 +300,9 @@ class Database:
             flags: whether each filled column has a boolean `<column>__imputed` beside it, which reports need.
             long: one Parquet file with `.imp` and `.id`, rather than one a draw.
             survival: a time and an event (0 and 1): their Nelson-Aalen cumulative hazard is one predictor more.
+            formula: an analysis to come, such as `y ~ x*z + I(x**2)`: its columns are drawn in agreement with it, so
+                that interactions and squares keep their coefficients; other columns by the imputer, given these.
+            model: of the formula, `ols` or `logit`.
             cycles: how often chained equations draw each column anew; `auto` for as often as it takes to forget their
                 start. The manifest's `convergence` says how well they have.
             progress: told the share of the draws that are done.
@@ -440,321 +327,25 @@ class Database:
             asked = Request(source, m, one, seed, columns, flags, long, survival, substantive)
             return complete(self._engine, asked, folder, progress)
 
-    def more(
-        self,
-        run: Completed | str | Path,
-        cycles: int,
-        *,
-        imputer: str | Imputer | None = None,
-        progress: Progress | None = None,
-    ) -> Completed:
-        """A run of completed data sets with further cycles, beside the old one: what asking for all at once gives.
+    # What follows is defined in the room whose work it is; each function takes the database as `self`.
+    policy = answering.policy
+    policies = answering.policies
+    declared = answering.declared
+    export_policies = answering.export_policies
+    apply_policies = answering.apply_policies
+    compare = answering.compare
 
-        Args:
-            run: as `impute` gave it, or its folder.
-            cycles: how many more.
-            imputer: that of the run, if it is one of your own.
-            progress: told the share of the draws that are done.
+    more = completing.more
+    sensitivity = completing.sensitivity
+    pool_scores = completing.pool_scores
+    likelihood = completing.likelihood
 
-        Raises:
-            QueryError: the imputer is not the run's or runs no chains, or the rows have changed since.
-            StorageError: there is no such run, or the folder cannot be written.
-        """
-        from imputedb.completion.continuing import furthered
+    evaluate = diagnosing.evaluate
+    cells = diagnosing.cells
+    scan = diagnosing.scan
 
-        return furthered(self._engine, run, imputer, cycles, progress)
-
-    def sensitivity(
-        self,
-        source: str,
-        column: str,
-        shifts: Sequence[float],
-        analysis: Analysis,
-        *,
-        by: str = "add",
-        of: object = None,
-        hypothesis: float = 0.0,
-        m: int = 20,
-        imputer: str | Imputer = "norm",
-        seed: int = 0,
-        level: float = 0.95,
-        progress: Progress | None = None,
-    ) -> Sweep:
-        """An answer under departures from missing at random, and the shift at which it tips.
-
-        Args:
-            source: a table's name or a SELECT.
-            column: whose imputed values depart from what the others say of them.
-            shifts: sizes of the departure; 0 (or 1 for `times` and `odds`) is missing at random.
-            analysis: completed columns to an estimate and its variance, such as `sensitivity.mean_of("income")` or
-                `sensitivity.term_of("y ~ x", "x")` of `imputedb.completion`.
-            by: `add` to numbers, `times` numbers, or the `odds` of a category `of`.
-            of: the category whose odds are multiplied.
-            hypothesis: the value of the estimate that p is about.
-            m: draws a shift.
-            imputer: one of the chained: norm, pmm, logistic, multinomial, ordered.
-            seed: the same for all shifts.
-            level: of confidence; the answer tips where p crosses 1 - level.
-            progress: told the share of the shifts that is done.
-
-        Raises:
-            QueryError: the imputer is not chained, or there are no shifts.
-            UnknownName: no such incomplete column or category.
-        """
-        from imputedb.completion.sensitivity import Question, asked
-
-        question = Question(column, analysis, by, of, hypothesis, m, seed, level)
-        with callers_frames(self._engine, source):
-            return asked(self._engine, source, the_one(imputer, "departures need"), question, shifts, progress)
-
-    def compare(
-        self,
-        text: str,
-        *,
-        ways: Sequence[str | Imputer] = WAYS,
-        shifts: Mapping[str, Sequence[float]] | None = None,
-        m: int = 20,
-        seed: int = 0,
-        interval: Question = "population",
-        level: float = 0.95,
-    ) -> Comparison:
-        """The same answer under several assumptions side by side, as a table and a forest plot.
-
-        A way that does not suit the query says why in its line.
-
-        Args:
-            text: a query that aggregates.
-            ways: names of imputers, or imputers, `aipw` and `bounds`.
-            shifts: by column, sizes that its imputed values are shifted by, each one more way, of `norm`.
-            m: draws of each imputer.
-            seed: one seed gives one answer.
-            interval: what intervals are about, as in `sql`.
-            level: of their confidence.
-
-        Raises:
-            QueryError: the text is no SELECT query; nothing has run then.
-        """
-        found = ways_of(ways, {} if shifts is None else shifts)
-        return answers(self._engine, self._planner, text, found, m, seed, interval, level)
-
-    def pool_scores(
-        self,
-        source: str,
-        formula: str,
-        model: str = "ols",
-        *,
-        m: int = 20,
-        folds: int = 5,
-        imputer: str | Imputer = "pmm",
-        seed: int = 0,
-        progress: Progress | None = None,
-    ) -> Scores:
-        """How well a model predicts rows that it has not seen: pooled over draws, with imputation inside the folds.
-
-        In each fold the imputer and the model learn from the other folds' rows alone, and the outcome of the fold's
-        rows is hidden from the imputer. Rows that miss the outcome are learnt from, and not scored.
-
-        Args:
-            source: a table's name or a SELECT.
-            formula: such as `ill ~ x + z`; its left side is a column of numbers, or of zeros and ones.
-            model: of statsmodels, `ols`, `logit`, `probit`, `poisson`, ...
-            m: draws a fold.
-            folds: parts that are left out in turn.
-            imputer: that draws.
-            seed: of draws and folds.
-            progress: told the share that is done.
-
-        Raises:
-            UnknownName: the outcome is no column.
-            QueryError: the formula, the model, m, folds or the imputer are wrong.
-            DataError: there are too few rows, or predictors stay incomplete; or statsmodels is not installed.
-        """
-        from imputedb.completion.fitting import Model
-        from imputedb.completion.scoring import Scoring, scored
-
-        one = the_one(imputer, "scores need")
-        with callers_frames(self._engine, source):
-            return scored(self._engine, Scoring(source, formula, Model(model), one, m, folds, seed), progress)
-
-    def likelihood(self, source: str, *, columns: Sequence[str] = (), level: float = 0.95) -> Likelihood:
-        """Means, covariances, correlations and regressions of numbers by maximum likelihood, without draws (FIML).
-
-        Assumed is that values are missing at random given the columns, and that relations are straight.
-
-        Args:
-            source: a table's name or a SELECT.
-            columns: those that are normal together; all that are numbers unless given. More columns than a question
-                needs make "missing at random" likelier.
-            level: of the intervals' confidence.
-
-        Raises:
-            UnknownName: no such table, or no column of numbers of that name.
-            DataError: a column does not vary, or columns determine one another.
-        """
-        from imputedb.completion.likely import of_source
-
-        with callers_frames(self._engine, source):
-            return of_source(self._engine, source, columns, level)
-
-    def evaluate(
-        self,
-        table: str,
-        *,
-        imputer: Choice = ("tree", "knn", "mean", "hotdeck"),
-        share: float = 0.1,
-        pattern: Pattern = "mcar",
-        by: str | None = None,
-        columns: Sequence[str] = (),
-        seed: int = 0,
-        progress: Progress | None = None,
-    ) -> Evaluation:
-        """How well imputers fill in a table: observed cells are hidden, filled and compared.
-
-        Args:
-            table: the table.
-            imputer: those to compare.
-            share: of the cells that are hidden, or of the rows where `pattern` is `own`.
-            pattern: `mcar` hides cells one by one; `own` as they go missing together in the table.
-            by: a column whose values make subgroups, for each of which error and bias are told.
-            columns: those to judge by; those with missing values unless given.
-            seed: one seed hides the same cells.
-            progress: told the share that is done.
-
-        Raises:
-            QueryError: no imputer, pattern or share of that kind; or no table or column of that name.
-            DataError: nothing can be hidden.
-        """
-        with callers_frames(self._engine, table):
-            return evaluate(
-                self._engine,
-                table,
-                chosen(imputer),
-                share=share,
-                pattern=pattern,
-                by=by,
-                columns=columns,
-                seed=seed,
-                progress=progress,
-            )
-
-    def cells(
-        self,
-        table: str,
-        column: str,
-        *,
-        level: float = 0.9,
-        imputer: Choice = "tree",
-        share: float = 0.3,
-        seed: int = 0,
-        progress: Progress | None = None,
-    ) -> CellIntervals:
-        """An interval for each imputed number of a column, or a set of categories, with measured coverage.
-
-        Observed cells are hidden in the patterns in which the column goes missing. Half of them say how far values are
-        off, by pattern; the other half measures how often intervals hold the truth (split-conformal prediction).
-
-        Args:
-            table: the table.
-            column: whose missing cells are asked about.
-            level: of the intervals and sets.
-            imputer: that fills in.
-            share: of the rows that are laid over with missingness, below 0.5.
-            seed: one seed, one answer.
-            progress: told the share that is done.
-
-        Raises:
-            QueryError: no level, share or imputer of that kind; or no table or column of that name.
-            DataError: nothing is missing, or too few cells can be hidden.
-        """
-        one = the_one(imputer, "intervals of cells need")
-        wishes: dict[str, Any] = {"level": level, "share": share, "seed": seed, "progress": progress}
-        with callers_frames(self._engine, table):
-            return cell_intervals(self._engine, table, column, one, **wishes)
-
-    def scan(
-        self,
-        table: str,
-        *,
-        imputer: KNN | None = None,
-        ks: Sequence[int] = KS,
-        metrics: Sequence[MetricName] = METRICS,
-        columns: Sequence[str] = (),
-        seed: int = 0,
-    ) -> Scan:
-        """The error of every number of neighbours and metric on hidden cells of a table, and the best of them.
-
-        Args:
-            table: the table.
-            imputer: everything else that neighbours are found by; `KNN()` unless given.
-            ks: the numbers of neighbours.
-            metrics: the metrics.
-            columns: those to judge by; those with missing values unless given.
-            seed: one seed hides the same cells.
-
-        Raises:
-            QueryError: no table, column, number or metric of that kind.
-        """
-        with callers_frames(self._engine, table):
-            return scan(self._engine, table, imputer, ks=ks, metrics=metrics, columns=columns, seed=seed)
-
-    def why(self, table: str, column: str, row: object, *, imputer: KNN | None = None, salt: str | None = None) -> Why:
-        """What the nearest rows say of one cell: who they are, how near, what they have, and how much they agree.
-
-        An observed cell is treated as if it were missing. Indexes stay warm until something is written; large ones are
-        kept beside the database.
-
-        Args:
-            table: the table.
-            column: the column.
-            row: the value of the table's key, or of its rowid where it has none.
-            imputer: how neighbours are found; `KNN()` unless given.
-            salt: when given, rows are named by hashes, so that nobody who does not know it can say whose they are.
-
-        Raises:
-            UnknownName: no table, column or row of that name.
-        """
-        with callers_frames(self._engine, table):
-            return why(self._engine, self._lookups, table, column, row, imputer=imputer, salt=salt)
-
-    def audit(
-        self,
-        table: str,
-        into: str,
-        *,
-        columns: Sequence[str] = (),
-        imputer: KNN | None = None,
-        limit: int = AUDITED,
-        salt: str | None = None,
-        seed: int = 0,
-    ) -> int:
-        """Makes a table with a row for each missing cell, or for a sample where there are more than `limit`.
-
-        Its columns: row, column_name, value, neighbours, effective, nearest, farthest, variance, entropy, fallback.
-
-        Args:
-            table: the table whose cells are explained.
-            into: the table that is made, or made anew.
-            columns: whose cells; all that are missing unless given.
-            imputer: how neighbours are found; `KNN()` unless given.
-            limit: rows at most.
-            salt: when given, rows are named by hashes.
-            seed: which cells are in the sample.
-
-        Returns:
-            How many missing cells there are.
-        """
-        with callers_frames(self._engine, table):
-            return audit(
-                self._engine,
-                self._lookups,
-                table,
-                into,
-                columns=columns,
-                imputer=imputer,
-                limit=limit,
-                salt=salt,
-                seed=seed,
-            )
+    why = explaining.why
+    audit = explaining.audit
 
     def execute(self, text: str, params: Given = None) -> list[tuple[Any, ...]]:
         """Runs any statement on DuckDB as it stands: NULL means NULL there, and nothing is imputed.

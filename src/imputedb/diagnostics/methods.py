@@ -1,0 +1,127 @@
+"""The methods of a database about how well imputers do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from imputedb.diagnostics import evaluation
+from imputedb.diagnostics.cell_intervals import CellIntervals, cell_intervals
+from imputedb.diagnostics.evaluation import Evaluation, Pattern
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.variables import callers_frames
+from imputedb.imputers.knn import KNN
+from imputedb.imputers.protocol import Progress
+from imputedb.imputers.registry import Choice, chosen, the_one
+from imputedb.neighbours.metric import METRICS, MetricName
+from imputedb.neighbours.tuning import KS, Scan
+
+
+class Opened(Protocol):
+    """What these methods need of a database: its engine."""
+
+    _engine: DuckDB
+
+
+def evaluate(
+    self: Opened,
+    table: str,
+    *,
+    imputer: Choice = ("tree", "knn", "mean", "hotdeck"),
+    share: float = 0.1,
+    pattern: Pattern = "mcar",
+    by: str | None = None,
+    columns: Sequence[str] = (),
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """How well imputers fill in a table: observed cells are hidden, filled and compared.
+
+    Args:
+        table: the table.
+        imputer: those to compare.
+        share: of the cells that are hidden, or of the rows where `pattern` is `own`.
+        pattern: `mcar` hides cells one by one; `own` as they go missing together in the table.
+        by: a column whose values make subgroups, for each of which error and bias are told.
+        columns: those to judge by; those with missing values unless given.
+        seed: one seed hides the same cells.
+        progress: told the share that is done.
+
+    Raises:
+        QueryError: no imputer, pattern or share of that kind; or no table or column of that name.
+        DataError: nothing can be hidden.
+    """
+    with callers_frames(self._engine, table):
+        return evaluation.evaluate(
+            self._engine,
+            table,
+            chosen(imputer),
+            share=share,
+            pattern=pattern,
+            by=by,
+            columns=columns,
+            seed=seed,
+            progress=progress,
+        )
+
+
+def cells(
+    self: Opened,
+    table: str,
+    column: str,
+    *,
+    level: float = 0.9,
+    imputer: Choice = "tree",
+    share: float = 0.3,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> CellIntervals:
+    """An interval for each imputed number of a column, or a set of categories, with measured coverage.
+
+    Observed cells are hidden in the patterns in which the column goes missing. Half of them say how far values are
+    off, by pattern; the other half measures how often intervals hold the truth (split-conformal prediction).
+
+    Args:
+        table: the table.
+        column: whose missing cells are asked about.
+        level: of the intervals and sets.
+        imputer: that fills in.
+        share: of the rows that are laid over with missingness, below 0.5.
+        seed: one seed, one answer.
+        progress: told the share that is done.
+
+    Raises:
+        QueryError: no level, share or imputer of that kind; or no table or column of that name.
+        DataError: nothing is missing, or too few cells can be hidden.
+    """
+    one = the_one(imputer, "intervals of cells need")
+    wishes: dict[str, Any] = {"level": level, "share": share, "seed": seed, "progress": progress}
+    with callers_frames(self._engine, table):
+        return cell_intervals(self._engine, table, column, one, **wishes)
+
+
+def scan(
+    self: Opened,
+    table: str,
+    *,
+    imputer: KNN | None = None,
+    ks: Sequence[int] = KS,
+    metrics: Sequence[MetricName] = METRICS,
+    columns: Sequence[str] = (),
+    seed: int = 0,
+) -> Scan:
+    """The error of every number of neighbours and metric on hidden cells of a table, and the best of them.
+
+    Args:
+        table: the table.
+        imputer: everything else that neighbours are found by; `KNN()` unless given.
+        ks: the numbers of neighbours.
+        metrics: the metrics.
+        columns: those to judge by; those with missing values unless given.
+        seed: one seed hides the same cells.
+
+    Raises:
+        QueryError: no table, column, number or metric of that kind.
+    """
+    with callers_frames(self._engine, table):
+        return evaluation.scan(self._engine, table, imputer, ks=ks, metrics=metrics, columns=columns, seed=seed)
