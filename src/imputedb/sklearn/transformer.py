@@ -24,6 +24,8 @@ Places = NDArray[np.intp]
 class Transformer(TransformerMixin, BaseEstimator):
     """What imputers share: validation, empty columns, indicators, names. Subclasses say `_learn` and `_fill`."""
 
+    _seed: int  # of those that draw
+
     def fit(self, X: Any, y: Any = None) -> Transformer:  # noqa: ARG002, N803
         """Learns from the rows of X, (n, d) numbers; y is ignored."""
         data = self._validated(X, reset=True)
@@ -67,6 +69,14 @@ class Transformer(TransformerMixin, BaseEstimator):
             values = filled[here]
             part._fill(values, missing[here], some, here)
             filled[here] = values
+
+    def _learn(self, data: Matrix, missing: Flags) -> None:
+        """Learns from the rows of `fit`, (n, d), and where they miss a value."""
+        raise NotImplementedError
+
+    def _fill(self, filled: Matrix, missing: Flags, wanted: Flags, keys: Places) -> None:
+        """Fills in place the wanted cells of rows that have these keys."""
+        raise NotImplementedError
 
     def _part(self, taught: Places, empty: Flags) -> Any:
         """The same, as if `fit` had seen some of its rows only."""
