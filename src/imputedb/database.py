@@ -12,11 +12,11 @@ from weakref import WeakSet
 
 from imputedb import arguments
 from imputedb.answers import methods as answering
-from imputedb.answers import respond
+from imputedb.answers import model_methods, respond
 from imputedb.answers.explain import Explanation, explained
 from imputedb.answers.multiple.measures import Measure, Measures
 from imputedb.answers.prepare import Planner
-from imputedb.answers.run import PLANNED, Asked
+from imputedb.answers.run import PLANNED, Asked, Fit
 from imputedb.answers.understand import query_of
 from imputedb.border import bordered, public
 from imputedb.completion import methods as completing
@@ -159,6 +159,7 @@ class Database:
         clusters: str | None = None,
         sensitivity: Departures | None = None,
         cycles: Cycles = "auto",
+        fit: Fit = "query",
         progress: Progress | None = None,
         watch: Watch | None = None,
     ) -> Result:
@@ -203,6 +204,9 @@ class Database:
                 again: `result.sensitivity` says how its numbers move and where their intervals reach a stated value.
             cycles: how often chained equations draw each column anew; `auto` for as often as it takes to forget their
                 start. `report.convergence` says how well they have.
+            fit: to what imputers are fitted: to the rows that the `query` reads; or to every whole `table`, once until
+                it is written, so that a missing cell has one value in all answers: sums of groups add up. A table
+                whose imputed values decide which rows count has drawn values in such an answer, others expected ones.
             progress: told the share of an imputer's work that is done.
             watch: told of every operator, which then runs on its own; for tests and EXPLAIN ANALYZE.
 
@@ -228,6 +232,7 @@ class Database:
             deviations,
             weights,
             clusters,
+            fit,
         )
         return respond.departing(self._engine, self._planner, text, asked, params, sensitivity, progress, watch)
 
@@ -240,6 +245,7 @@ class Database:
         imputer: Choice = "tree",
         seed: int = 0,
         strategy: str = PLANNED,
+        fit: Fit = "query",
         analyze: bool = False,
     ) -> Explanation:
         """The plan of a query with its estimates; with `analyze` it runs, each operator on its own, and is measured.
@@ -249,7 +255,7 @@ class Database:
         Raises:
             QueryError: the statement is wrong, or there is no plan of its kind.
         """
-        asked = Asked(alpha, chosen(imputer), seed, strategy)
+        asked = Asked(alpha, chosen(imputer), seed, strategy, fit=fit)
         with callers_frames(self._engine, text, statement=True):
             prepared = self._planner.prepare(query_of(self._engine, self._planner, text, params), asked)
             try:
@@ -258,12 +264,14 @@ class Database:
             finally:
                 self._planner.release()
 
-    def frontier(self, text: str, params: Given = None, *, imputer: Choice = "tree") -> Frontier | None:
+    def frontier(
+        self, text: str, params: Given = None, *, imputer: Choice = "tree", fit: Fit = "query"
+    ) -> Frontier | None:
         """Every plan that no other beats in both penalty and time; None where nothing missing is read."""
         with callers_frames(self._engine, text, statement=True):
             query = query_of(self._engine, self._planner, text, params)
             try:
-                return self._planner.prepare(query, Asked(0.0, chosen(imputer), 0, PLANNED)).frontier
+                return self._planner.prepare(query, Asked(0.0, chosen(imputer), 0, PLANNED, fit=fit)).frontier
             finally:
                 self._planner.release()
 
@@ -334,6 +342,7 @@ class Database:
     export_policies = answering.export_policies
     apply_policies = answering.apply_policies
     compare = answering.compare
+    complete = model_methods.complete
 
     more = completing.more
     sensitivity = completing.sensitivity

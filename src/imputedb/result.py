@@ -51,6 +51,8 @@ class Report:
         imputed: cells filled in, by column.
         methods: what filled them, by column: the policy's imputer where it names one, else the plan's.
         policies: of the tables that are read, in words, by table and column.
+        values: of tables that imputers are fitted to as wholes, whether their values in this answer are `expected` or
+            `drawn`.
         avoided: cells of those columns that completing their tables first would have filled in, and this answer did not
             need.
         dropped: rows that Drop operators removed, the sum over all of them.
@@ -72,6 +74,7 @@ class Report:
     imputed: Mapping[str, int] = field(default_factory=dict)
     methods: Mapping[str, str] = field(default_factory=dict)
     policies: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
     avoided: Mapping[str, int] = field(default_factory=dict)
     dropped: int = 0
     warnings: tuple[str, ...] = ()

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from imputedb import arguments, duckdb_errors
 from imputedb.algebra.column import Column, Columns
-from imputedb.algebra.relation import Drop, Impute, Relation, Scan
+from imputedb.algebra.relation import Drop, Impute, Relation, Scan, Table
 from imputedb.algebra.walk import bottom_up, scans
 from imputedb.answers.multiple.measures import Measures
 from imputedb.blocks.block import Block, Completed, Planned, Written
@@ -22,6 +22,7 @@ from imputedb.imputers.mean import Mean
 from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.rows import Array
 from imputedb.inference.estimate import Question
+from imputedb.models.kept import PREFIX, kept
 from imputedb.planning import invariant
 from imputedb.planning.candidate import Candidate
 from imputedb.planning.dropped_rows import considered
@@ -32,6 +33,11 @@ from imputedb.statistics.measure import is_coded
 from imputedb.statistics.table import Statistics
 
 PLANNED, BASE, VERBATIM, COMPLETED, MIXED = "planned", "base", "verbatim", "completed", "mixed"
+
+EXPECTED, DRAWN = "expected", "drawn"
+
+Fit = Literal["query", "table"]
+"""To what imputers are fitted: to the rows that a query reads, or to whole tables, their values kept."""
 
 IMPUTATION, AIPW, ML, BOUNDS = "imputation", "aipw", "ml", "bounds"
 
@@ -56,6 +62,9 @@ class Asked:
         deviations: what missing cells may hold, for bounds; None for the range that is observed.
         weights: what each row counts as, an expression in SQL; None for 1.
         clusters: the column of the clusters that were sampled; None for those that policies name.
+        fit: to what imputers are fitted.
+        values: `expected` or `drawn`, of imputers that are fitted to tables; None for what each statement needs.
+        draw: the number of that draw.
     """
 
     alpha: float
@@ -71,13 +80,21 @@ class Asked:
     deviations: float | None = None
     weights: str | None = None
     clusters: str | None = None
+    fit: Fit = "query"
+    values: str | None = None
+    draw: int = 0
 
     def __post_init__(self) -> None:
         arguments.one_of("method", self.method, (IMPUTATION, AIPW, ML, BOUNDS))
         if self.method != IMPUTATION and self.m != 1:
             raise QueryError(f"method {self.method!r} makes no draws: leave m out")
         arguments.one_of("strategy", self.strategy, (PLANNED, BASE))
+        arguments.one_of("fit", self.fit, get_args(Fit))
         arguments.one_of("interval", self.question, get_args(Question))
+        if self.fit == "table":
+            if self.method != IMPUTATION:
+                raise QueryError(f"method {self.method!r} fits models of its own: leave fit out")
+            object.__setattr__(self, "imputers", kept(self.imputers))
         checked: dict[str, object] = {  # plain numbers: NumPy's are hashed differently
             "alpha": _alpha(self.alpha),
             "seed": arguments.seed(self.seed),
@@ -171,6 +188,23 @@ def chosen_plan(engine: DuckDB, block: Planned | Completed, asked: Asked) -> Can
     return plan
 
 
+def deciding_tables(prepared: Prepared, values: str | None = None) -> frozenset[Table]:
+    """The tables of which an incomplete column decides somewhere in a statement which rows count.
+
+    All of them where values are to be drawn, none where they are to be expected ones.
+    """
+    found: set[Table] = set()
+    for block in prepared.blocks:
+        if not isinstance(block, Written) and values is not None:
+            found |= {scan.table for scan in block.problem.query.sources if values == DRAWN}
+        elif not isinstance(block, Written):
+            tables = {scan.alias: scan.table for scan in block.problem.query.sources}
+            statistics = block.problem.statistics
+            decide = block.problem.query.deciding
+            found |= {tables[c.relation] for c in decide if c.name in statistics[c.relation].dirty}
+    return frozenset(found)
+
+
 def _dirty_of(scan: Scan, statistics: Mapping[str, Statistics]) -> Columns:
     return frozenset(Column(scan.alias, name) for name in statistics[scan.alias].dirty)
 
@@ -183,6 +217,7 @@ class Run:
         numbers: of the draws that are run together; None for the single best values.
         again_only: whether nothing is told of it, because it is told of another run.
         drawn: the plan of each block by its name.
+        drawn_tables: tables of which kept values are the first draw.
     """
 
     engine: DuckDB
@@ -192,6 +227,7 @@ class Run:
     numbers: tuple[int, ...] | None = None
     drawn: list[tuple[str, Relation | str]] = field(default_factory=list)
     again_only: bool = False
+    drawn_tables: frozenset[Table] = frozenset()
     _names: list[str] = field(default_factory=list)
     _made: dict[str, list[str]] = field(default_factory=lambda: {"VIEW": [], "TABLE": []})
     _plans: list[Candidate] = field(default_factory=list)
@@ -199,9 +235,11 @@ class Run:
     _coded: set[str] = field(default_factory=set)
     _outcome: Outcome = field(default_factory=Outcome)
     _joined: set[str] = field(default_factory=set)
+    _values: dict[str, str] = field(default_factory=dict)
 
     def through(self, prepared: Prepared) -> Held:
         """Runs the blocks; the rows of the last one."""
+        self.drawn_tables = deciding_tables(prepared, self.asked.values)
         *before, last = prepared.blocks
         self.stage(before)
         if isinstance(last, Completed):
@@ -241,7 +279,16 @@ class Run:
 
     def again(self, numbers: tuple[int, ...]) -> "Run":
         """The same statement in other draws, of which nothing is told."""
-        return Run(self.engine, self.asked, self.progress, None, numbers, [], True, self._names, self._made)
+        return Run(
+            self.engine,
+            self.asked,
+            self.progress,
+            numbers=numbers,
+            again_only=True,
+            drawn_tables=self.drawn_tables,
+            _names=self._names,
+            _made=self._made,
+        )
 
     def plan(self, block: Planned | Completed) -> Candidate:
         """The plan of a block, noted down."""
@@ -249,13 +296,22 @@ class Run:
         _check_imputable(plan.relation, block.problem.statistics)
         self._plans.append(plan)
         for node in bottom_up(plan.relation):
-            for column in node.columns if isinstance(node, Impute) else ():
+            if not isinstance(node, Impute):
+                continue
+            for column in node.columns:
                 self._missing[str(column)] = block.problem.statistics[column.relation].columns[column.name].missing
+                self._note_kept(block, node, column)
                 if is_coded(block.problem.statistics[column.relation], column.name):
                     self._coded.add(str(column))
         self.drawn.append((block.name, plan.relation))
         self._count_dropped(block, plan)
         return plan
+
+    def _note_kept(self, block: Planned | Completed, node: Impute, column: Column) -> None:
+        if node.imputer.startswith(PREFIX):
+            table = next(scan.table for scan in block.problem.query.sources if scan.alias == column.relation)
+            drawn = self.numbers is not None or table in self.drawn_tables
+            self._values[table.name] = DRAWN if drawn else EXPECTED
 
     def _count_dropped(self, block: Planned | Completed, plan: Candidate) -> None:
         if self.again_only:
@@ -271,7 +327,17 @@ class Run:
         imputers = {imputer.name: imputer for imputer in asked.imputers}
         decided = block.problem.query.deciding
         return Execution(
-            self.engine, statistics, imputers, asked.seed, self.progress, self.watch, self._names, self.numbers, decided
+            self.engine,
+            statistics,
+            imputers,
+            asked.seed,
+            self.progress,
+            self.watch,
+            self._names,
+            self.numbers,
+            decided,
+            self.drawn_tables,
+            asked.draw,
         )
 
     @property
@@ -320,6 +386,7 @@ class Run:
                 for column, names in sorted(self._outcome.methods.items())
                 if imputed.get(str(column))
             },
+            "values": dict(sorted(self._values.items())),
             "dropped": self._outcome.dropped,
             "convergence": worst(self._outcome.chains),
             "warnings": (

@@ -132,11 +132,17 @@ class Filling:
 
     def values(self, hand: Hand, targets: Sequence[Column], columns: Sequence[Column]) -> dict[Column, Array]:
         """The values of the targets' missing cells as whole columns; nothing for targets without a missing cell."""
+        gaps = self.counted(hand, targets)
+        return self.less_what_stays(self._at_home(hand, targets, columns, gaps), gaps)
+
+    def counted(self, hand: Hand, targets: Sequence[Column]) -> dict[Column, NDArray[np.bool_]]:
+        """Which cells of the targets are to be filled in, noted down."""
         gaps = {column: self.gaps(hand, column, cells) for column, cells in self.cells(hand, targets).items()}
         for column, gap in gaps.items():
             self.noted(hand, column, gap)
-            self.outcome.imputed[column] = self.outcome.imputed.get(column, 0) + int(np.count_nonzero(gap))
-        return self._counted(self._at_home(hand, targets, columns, gaps), gaps)
+            filled = np.count_nonzero(gap) if hand.draws is None else len(np.unique(hand.rows[column.relation][gap]))
+            self.outcome.imputed[column] = self.outcome.imputed.get(column, 0) + int(filled)
+        return gaps
 
     def _at_home(
         self,
@@ -168,7 +174,9 @@ class Filling:
         relations = dict.fromkeys(column.relation for column in targets)
         return [[column for column in targets if column.relation == relation] for relation in relations]
 
-    def _counted(self, values: dict[Column, Array], gaps: Mapping[Column, NDArray[np.bool_]]) -> dict[Column, Array]:
+    def less_what_stays(
+        self, values: dict[Column, Array], gaps: Mapping[Column, NDArray[np.bool_]]
+    ) -> dict[Column, Array]:
         """The values, once it is said which cells stay missing."""
         for column, array in values.items():
             if self.policy(column).leaves:

@@ -21,10 +21,12 @@ from imputedb.algebra.relation import (
     Scan,
     Sort,
     Staged,
+    Table,
 )
 from imputedb.algebra.scalar import Scalar
 from imputedb.algebra.walk import aliases, bottom_up, scans
 from imputedb.engines.engine import Engine
+from imputedb.execution.beside import Beside
 from imputedb.execution.bundle import Drawn, exploded, shown
 from imputedb.execution.columns import Shelf
 from imputedb.execution.draw import Drawing, warned
@@ -32,6 +34,7 @@ from imputedb.execution.impute import Filling, Hand, Outcome
 from imputedb.imputers import checked
 from imputedb.imputers.protocol import Imputer, Progress, fills_in_sql
 from imputedb.imputers.rows import Array
+from imputedb.models.kept import is_kept
 from imputedb.sql import ast as t
 from imputedb.sql import derivation
 from imputedb.sql.ast import Tree
@@ -67,6 +70,8 @@ class Execution:
         numbers: of the draws that are made; None for the single best values.
         deciding: columns that decide which rows count: of them single values are draws too, for predictions spread less
             than what they stand for, and too few or too many pass a filter.
+        drawn_tables: tables of which kept values are a draw, since some imputed column of theirs decides.
+        draw: the number of that draw.
         names: of what is registered with the engine, to be forgotten when the statement has run.
     """
 
@@ -79,8 +84,14 @@ class Execution:
     names: list[str] = field(default_factory=list)
     numbers: tuple[int, ...] | None = None
     deciding: Columns = NO_COLUMNS
+    drawn_tables: frozenset[Table] = frozenset()
+    draw: int = 0
     _scans: dict[str, Scan] = field(default_factory=dict)
     _drawn: dict[Column, Drawn] = field(default_factory=dict)
+    _beside: Beside = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._beside = Beside(self.engine, self.statistics, self.seed, self.progress, self.drawn_tables, self.draw)
 
     def run(self, plan: Relation, outcome: Outcome) -> Tree:
         """The statement that gives a block's rows; it reads what `names` has, so keep those until it has run.
@@ -133,9 +144,9 @@ class Execution:
     def generator(self) -> Generator:
         """Lowers what is ready."""
         return Generator(
-            lambda scan: self.engine.source(scan.table, scan.alias),
+            self._beside.source,
             lambda scan, column: self.engine.reading(scan.table, column.name, scan.alias),
-            self._constant,
+            self._filler,
             self._meaning,
         )
 
@@ -177,6 +188,11 @@ class Execution:
             if self.numbers is not None:
                 warned(imputer, outcome)
             return self._seen(node, filled, wanted)
+        if is_kept(imputer) and self._reads_beside(below, columns):
+            filled = replace(node, input=self._ready(below, wanted | columns, outcome))
+            self.names += self._beside.show(imputer, self._scans, sorted(columns), outcome)
+            self._count_filled(filled, outcome)
+            return self._seen(node, filled, wanted)
         ready = self._ready(below, wanted | columns, outcome)
         began = perf_counter()
         hand = self._hand(ready, wanted)
@@ -185,7 +201,15 @@ class Execution:
             self.engine, self.statistics, imputer, self.seed, self.progress, outcome, self.deciding, self._drawn
         )
         targets, read = sorted(columns), sorted(columns | predictors)
-        if self.numbers is None:
+        if is_kept(imputer):
+            gaps, values = filling.counted(hand, targets), dict[Column, Array]()
+            if self.numbers is None:
+                values = filling.less_what_stays(self._beside.values(imputer, hand, targets, outcome), gaps)
+            else:
+                for drawn in self._beside.drawn(imputer, hand, targets, self.numbers, outcome):
+                    hand = self._bundled(hand, drawn)
+            staged = self._staged(node, hand, values, wanted)
+        elif self.numbers is None:
             values = filling.values(hand, targets, read)
             self._drawn |= filling.decided(hand, values)
             staged = self._staged(node, hand, values, wanted)
@@ -199,6 +223,27 @@ class Execution:
         if self.watch:
             self.watch(node, staged, Actual(hand.count, perf_counter() - began))
         return staged
+
+    # -- kept values --------------------------------------------------------------------------------------------------
+
+    def _reads_beside(self, below: Relation, columns: Columns) -> bool:
+        """Whether kept values can stand beside their tables, in one flat statement with what is below."""
+        if self.numbers is not None or self.watch is not None or any(map(self._is_counted, columns)):
+            return False
+        return all(self._is_flat(node) for node in bottom_up(below) if isinstance(node, Impute))
+
+    def _is_flat(self, node: Impute) -> bool:
+        imputer = self.imputers[node.imputer]
+        if is_kept(imputer):
+            return not any(map(self._is_counted, node.columns))
+        return fills_in_sql(imputer) and not any(self._policy(column).restricts for column in node.columns)
+
+    def _is_counted(self, column: Column) -> bool:
+        """Whether it matters which cells of a column are filled in, so that its rows have to be at hand."""
+        policy = self._policy(column)
+        return policy.leaves or policy.above is not None or self._meaning(column) is not None
+
+    # -- rows ---------------------------------------------------------------------------------------------------------
 
     def _hand(self, ready: Relation, wanted: Columns) -> Hand:
         """Which rows come out of a relation, and what is known of the wanted columns besides what is stored."""
@@ -283,11 +328,13 @@ class Execution:
     def _statistics(self, column: Column) -> ColumnStatistics:
         return self.statistics[column.relation].columns[column.name]
 
-    def _constant(self, impute: Impute, column: Column) -> Tree:
+    def _filler(self, impute: Impute, column: Column) -> Fill:
+        if column in self._beside.fills:
+            return self._beside.fills[column]
         imputer, statistics = self.imputers[impute.imputer], self._statistics(column)
         assert fills_in_sql(imputer)
         assert statistics.centre is not None
-        return self.engine.cast(t.literal(checked.constant(imputer, statistics.centre)), statistics.type)
+        return Fill(self.engine.cast(t.literal(checked.constant(imputer, statistics.centre)), statistics.type))
 
     # -- what is reported ---------------------------------------------------------------------------------------------
 
@@ -321,7 +368,8 @@ class Execution:
             wanted = {str(c): t.call("count_star", where=t.is_missing(_bound(c))) for c in columns}
             counts = self._counts(node, lambda: self.generator.columns(node.input, wanted, self._first))
         for column, count in zip(columns, counts, strict=True):
-            outcome.filled(column, node.imputer)
+            if column not in self._beside.fills:
+                outcome.filled(column, node.imputer)
             outcome.imputed[column] = outcome.imputed.get(column, 0) + count
 
     def _counts(self, what: Relation, node: Callable[[], Tree]) -> Sequence[int]:

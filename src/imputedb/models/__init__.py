@@ -1,1 +1,1 @@
-"""Kept models: what an imputer has learnt, as a pure function of one row."""
+"""Kept models: what an imputer has learnt from a table, fitted once, a pure function of one row."""

@@ -12,6 +12,7 @@ from imputedb.algebra.scalar import AllOf, Scalar
 from imputedb.imputers import checked
 from imputedb.imputers.protocol import Imputer, Work, fills_in_sql
 from imputedb.imputers.registry import the_one
+from imputedb.models.kept import is_kept
 from imputedb.planning import cost
 from imputedb.statistics.cardinality import dropped
 from imputedb.statistics.selectivity import selectivity
@@ -194,6 +195,6 @@ class Problem:
 def price(imputer: Imputer, work: Work) -> tuple[float, float]:
     """Penalty and time of an Impute: the imputer's own, and what it takes to bring it the rows."""
     penalty, time = checked.priced(imputer, work)
-    if not fills_in_sql(imputer):
+    if not (fills_in_sql(imputer) or is_kept(imputer)):
         time += cost.staging(work.rows, work.attributes)
     return penalty, time

@@ -38,7 +38,7 @@ Reading = Callable[[Scan, Column], Tree]
 Source = Callable[[Scan], Tree]
 """A scan as an item of FROM."""
 
-Filling = Callable[[Impute, Column], Tree]
+Filling = Callable[[Impute, Column], Fill]
 """What a non-blocking Impute puts in place of a column's missing values."""
 
 
@@ -116,7 +116,7 @@ class Generator:
                 return rows
             case Impute(below, columns):
                 rows = self.rows(below)
-                rows.filled |= {c: Fill(self.filling(relation, c)) for c in columns}
+                rows.filled |= {c: self.filling(relation, c) for c in columns}
                 return rows
             case Join(left, right, predicates):
                 return _joined(self.rows(left), self.rows(right), predicates)

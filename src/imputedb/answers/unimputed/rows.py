@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.algebra.query import Query
-from imputedb.algebra.relation import Impute, Join, Relation, Scan
+from imputedb.algebra.relation import Fill, Impute, Join, Relation, Scan
 from imputedb.algebra.scalar import Scalar
 from imputedb.answers.unimputed.quantity import KINDS, Aggregate, Flags, Quantity, Vector
 from imputedb.engines.engine import Engine
@@ -90,7 +90,7 @@ class Quantities:
         generator = Generator(
             lambda scan: self.engine.source(scan.table, scan.alias),
             lambda scan, column: self.engine.reading(scan.table, column.name, scan.alias),
-            lambda _, column: (fill or {})[column],
+            lambda _, column: Fill((fill or {})[column]),
             lambda _: None,
         )
         relation = Impute(self._relation, frozenset(fill), "") if fill else self._relation

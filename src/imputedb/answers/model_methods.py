@@ -1,0 +1,47 @@
+"""The methods of a database about kept models."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from imputedb import arguments
+from imputedb.answers.methods import Opened
+from imputedb.answers.respond import respond
+from imputedb.answers.run import DRAWN, EXPECTED, PLANNED, Asked
+from imputedb.engines.duckdb.resolution import quoted
+from imputedb.imputers.protocol import Progress
+from imputedb.imputers.registry import Choice, chosen
+from imputedb.result import Result
+
+
+def complete(
+    self: Opened,
+    table: str,
+    *,
+    values: Literal["expected", "drawn"] = "expected",
+    draw: int = 0,
+    imputer: Choice = "tree",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Result:
+    """The completed table that queries with `fit="table"` read.
+
+    Args:
+        table: its name.
+        values: `expected`, or those that were `drawn` together, which statements read whose imputed values decide
+            which rows count.
+        draw: the number of the draw, from 0; m = 20 pools those from 0 to 19.
+        imputer: as for `sql`.
+        seed: as for `sql`.
+        progress: told the share of an imputer's work that is done.
+
+    Raises:
+        UnknownName: there is no such table.
+        QueryError: values or draw are none.
+    """
+    arguments.one_of("values", values, (EXPECTED, DRAWN))
+    number = arguments.whole("draw", draw, 0, example="the first draw's number")
+    with self._engine.lock:
+        text = f"SELECT * FROM {quoted(self._engine.tables.named(table).path)}"
+    asked = Asked(0.0, chosen(imputer), seed, PLANNED, fit="table", values=values, draw=number)
+    return respond(self._engine, self._planner, text, asked, None, progress)

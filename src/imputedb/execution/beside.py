@@ -1,0 +1,96 @@
+"""Kept values beside the tables that they are of, so that an Impute is a column of one flat statement."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from imputedb.algebra.column import Column
+from imputedb.algebra.relation import Fill, Scan, Table
+from imputedb.engines.engine import Engine
+from imputedb.execution.bundle import Drawn
+from imputedb.execution.columns import Shelf
+from imputedb.execution.impute import Hand, Outcome
+from imputedb.execution.kept import KeptTable
+from imputedb.imputers.protocol import Progress
+from imputedb.imputers.rows import Array
+from imputedb.models.kept import Kept
+from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree
+from imputedb.statistics.table import Statistics
+
+
+@dataclass(slots=True)
+class Beside:
+    """Kept values in one run of a plan.
+
+    Attributes:
+        engine: where rows live.
+        statistics: by alias.
+        seed: what random numbers are keyed by.
+        progress: told how far a fit is.
+        drawn_tables: tables of which the values are a draw, and not expectations.
+        draw: the number of that draw.
+        names: of the arrays that stand beside a scan, by its alias.
+        fills: what fills the missing cells of columns.
+    """
+
+    engine: Engine
+    statistics: Mapping[str, Statistics]
+    seed: int
+    progress: Progress | None
+    drawn_tables: frozenset[Table]
+    draw: int
+    names: dict[str, list[str]] = field(default_factory=dict)
+    fills: dict[Column, Fill] = field(default_factory=dict)
+
+    def show(self, imputer: Kept, scans: Mapping[str, Scan], columns: Sequence[Column], outcome: Outcome) -> list[str]:
+        """Makes the values of columns readable beside their tables; the names of the arrays, to be forgotten later."""
+        made = []
+        for alias, mine in _by_alias(columns).items():
+            table = self._table(imputer, scans[alias])
+            name = self.engine.register({str(c): table.given(c, outcome, self._draw(scans[alias])) for c in mine})
+            made.append(name)
+            self.names.setdefault(alias, []).append(name)
+            for column in mine:
+                raw = t.reference(name, str(column))
+                type_name = self.statistics[alias].columns[column.name].type
+                self.fills[column] = Fill(self.engine.decoded(raw, type_name), raw)
+        return made
+
+    def source(self, scan: Scan) -> Tree:
+        """A scan as an item of FROM, with the values beside it."""
+        source = self.engine.source(scan.table, scan.alias)
+        for name in self.names.get(scan.alias, ()):
+            source = t.positional(source, t.table((name,), ""))
+        return source
+
+    def values(self, imputer: Kept, hand: Hand, columns: Sequence[Column], outcome: Outcome) -> dict[Column, Array]:
+        """(n,) the values of columns, of the rows at hand."""
+        found: dict[Column, Array] = {}
+        for scan, mine in self._at_hand(hand, columns):
+            table = self._table(imputer, scan)
+            places = Shelf(self.engine, scan, self.statistics[scan.alias]).places(hand.rows[scan.alias])
+            found |= {column: table.given(column, outcome, self._draw(scan))[places] for column in mine}
+        return found
+
+    def drawn(
+        self, imputer: Kept, hand: Hand, columns: Sequence[Column], numbers: tuple[int, ...], outcome: Outcome
+    ) -> list[dict[Column, Drawn]]:
+        """What is drawn for columns, table by table of those at hand."""
+        return [self._table(imputer, scan).drawn(mine, numbers, outcome) for scan, mine in self._at_hand(hand, columns)]
+
+    def _at_hand(self, hand: Hand, columns: Sequence[Column]) -> list[tuple[Scan, list[Column]]]:
+        mine = _by_alias(columns)
+        return [(scan, mine[scan.alias]) for scan in hand.scans if scan.alias in mine]
+
+    def _draw(self, scan: Scan) -> int | None:
+        return self.draw if scan.table in self.drawn_tables else None
+
+    def _table(self, imputer: Kept, scan: Scan) -> KeptTable:
+        return KeptTable(self.engine, scan, self.statistics[scan.alias], imputer.base, self.seed, self.progress)
+
+
+def _by_alias(columns: Sequence[Column]) -> dict[str, list[Column]]:
+    found: dict[str, list[Column]] = {}
+    for column in sorted(columns):
+        found.setdefault(column.relation, []).append(column)
+    return found

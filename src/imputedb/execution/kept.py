@@ -1,0 +1,207 @@
+"""Values of a stored table's missing cells, computed once from all of its rows."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from imputedb.algebra.column import Column
+from imputedb.algebra.relation import Scan
+from imputedb.engines.engine import Engine
+from imputedb.execution.bundle import Drawn, shown
+from imputedb.execution.columns import Shelf
+from imputedb.execution.draw import Drawing
+from imputedb.execution.impute import Filling, Hand, Outcome
+from imputedb.imputers.chained.chains import Chains
+from imputedb.imputers.protocol import Imputer, Progress
+from imputedb.imputers.rows import Array
+from imputedb.models.kept import PREFIX
+from imputedb.sql import derivation
+from imputedb.statistics.table import MANY_LEVELS, Kind, Statistics
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A sentence about columns of a table; about all of it where no column is named."""
+
+    columns: frozenset[str]
+    text: str
+    is_warning: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What one fit to a table gave.
+
+    Attributes:
+        expected: (n,) by column, of all rows in the table's order; anything where the stored value is present.
+        drawn: by column, of all missing cells.
+        methods: what fills each column.
+        remarks: what is to be said of it.
+        chains: how those of its draws moved.
+    """
+
+    expected: Mapping[str, Array] = field(default_factory=dict)
+    drawn: Mapping[str, Drawn] = field(default_factory=dict)
+    methods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    remarks: tuple[Remark, ...] = ()
+    chains: tuple[Chains, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        arrays = [*self.expected.values(), *(one.values for one in self.drawn.values())]
+        return 64 + sum(_bytes(array) for array in arrays)
+
+
+def _bytes(array: Array) -> int:
+    return int(array.nbytes) * (8 if array.dtype == object else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTable:
+    """A stored table with the imputer whose values are kept.
+
+    Attributes:
+        engine: where rows live.
+        scan: of the table, under the alias of whoever asks.
+        statistics: of the table.
+        imputer: that is fitted to it.
+        seed: of random numbers.
+        progress: told the share of a fit that is done.
+    """
+
+    engine: Engine
+    scan: Scan
+    statistics: Statistics
+    imputer: Imputer
+    seed: int
+    progress: Progress | None = None
+
+    def given(self, column: Column, outcome: Outcome, draw: int | None) -> Array:
+        """(n,) the values of a column's missing cells, for the engine: of all rows, in the table's order.
+
+        Args:
+            column: of the table.
+            outcome: told what the fit has to say.
+            draw: the number of the draw that they are; None for expectations.
+        """
+        if draw is None:
+            return self._told(self._expected(column.name), [column], outcome).expected[column.name]
+        one = self.drawn([column], (draw,), outcome)[column]
+        rows = self._shelf(self.scan).rows()
+        sparse = one.known is not None or len(one.rows) < self.statistics.columns[column.name].missing
+        return shown(one, one.places(rows), np.full(len(rows), draw, np.int32), sparse=sparse)
+
+    def drawn(self, columns: Sequence[Column], numbers: tuple[int, ...], outcome: Outcome) -> dict[Column, Drawn]:
+        """What is drawn for the missing cells of columns, of all rows; nothing for columns without one.
+
+        All columns of the table are drawn together, so that those of one row fit each other.
+        """
+        found = self._told(self._drawn(numbers, {column.name for column in columns}), columns, outcome)
+        return {column: found.drawn[column.name] for column in columns if column.name in found.drawn}
+
+    # -- computed once ------------------------------------------------------------------------------------------------
+
+    def _expected(self, name: str) -> Values:
+        key = ("expected", self.scan.table, name, repr(self.imputer), self.seed)
+        found: Values | None = self.engine.recall(key)
+        if found is None:
+            outcome = Outcome()
+            filling, hand = self._filling(outcome)
+            target = Column(self._alias, name)
+            values = filling.values(hand, [target], self._read([name]))
+            expected = {name: values.get(target, np.zeros(hand.count))}
+            found = self._kept(key, Values(expected), outcome)
+        return found
+
+    def _drawn(self, numbers: tuple[int, ...], wanted: Collection[str]) -> Values:
+        names = tuple(sorted({*self._incomplete(), *wanted}))
+        key = ("drawn", self.scan.table, names, numbers, repr(self.imputer), self.seed)
+        found: Values | None = self.engine.recall(key)
+        if found is None:
+            outcome = Outcome()
+            filling, hand = self._filling(outcome)
+            drawing, read = Drawing(filling, numbers, {}), self._read(names)
+            drawn: dict[Column, Drawn] = {}
+            for group in filling.groups(hand, [Column(self._alias, name) for name in names]):
+                drawn |= drawing.drawn(hand, group, read)
+                drawing = replace(drawing, known=dict(drawn))
+            found = self._kept(key, Values(drawn={column.name: one for column, one in drawn.items()}), outcome)
+        return found
+
+    def _kept(self, key: tuple[object, ...], values: Values, outcome: Outcome) -> Values:
+        """The values with what their fit has to say, kept until the table is written."""
+        remarks = [self._remark(text, warning) for warning in (True, False) for text in self._texts(outcome, warning)]
+        methods = {column.name: tuple(names) for column, names in outcome.methods.items()}
+        found = replace(values, methods=methods, remarks=tuple(remarks), chains=tuple(outcome.chains))
+        if self.engine.keeps(self.scan.table):
+            tables = (self.scan.table,) if self.statistics.rests_on_its_rows else None
+            self.engine.keep(key, found, found.size, tables)
+        return found
+
+    def _texts(self, outcome: Outcome, warning: bool) -> Sequence[str]:
+        return outcome.warnings if warning else outcome.notes
+
+    def _remark(self, text: str, warning: bool) -> Remark:
+        named = frozenset(name for name in self.statistics.columns if str(Column(self._alias, name)) in text)
+        return Remark(named, text, warning)
+
+    @property
+    def _alias(self) -> str:
+        return self.scan.table.name
+
+    def _filling(self, outcome: Outcome) -> tuple[Filling, Hand]:
+        """An Impute of the whole table, and all of its rows."""
+        scan = Scan(self.scan.table, self._alias)
+        quiet = {name: replace(policy, above=None, refuse=False) for name, policy in self.statistics.policies.items()}
+        statistics = {self._alias: replace(self.statistics, policies=quiet)}
+        filling = Filling(self.engine, statistics, self.imputer, self.seed, self.progress, outcome)
+        return filling, Hand((scan,), {self._alias: self._shelf(scan).rows()}, whole=True)
+
+    def _shelf(self, scan: Scan) -> Shelf:
+        return Shelf(self.engine, scan, self.statistics)
+
+    def _incomplete(self) -> list[str]:
+        """The columns with missing cells that may be filled in."""
+        derived = derivation.derivations(self.statistics.policies, self.statistics.columns)
+        return [
+            name
+            for name in self.statistics.dirty
+            if self.statistics.policy(name).action in ("impute", "structural")
+            and self.statistics.columns[name].centre is not None
+            and name not in derived
+        ]
+
+    def _read(self, targets: Collection[str]) -> list[Column]:
+        """The columns that are read: the targets, and those that predict them."""
+        predictors = self.statistics.predictors if self.imputer.uses_predictors else ()
+        columns = self.statistics.columns
+        few = {c for c in predictors if columns[c].kind is not Kind.CATEGORY or columns[c].distinct <= MANY_LEVELS}
+        return sorted(Column(self._alias, name) for name in few.union(targets))
+
+    # -- what is said of it -------------------------------------------------------------------------------------------
+
+    def _told(self, values: Values, columns: Sequence[Column], outcome: Outcome) -> Values:
+        """The values, once it is noted down what their fit says of some columns."""
+        wanted = {column.name for column in columns}
+        for remark in values.remarks:
+            if remark.columns and not remark.columns & wanted:
+                continue
+            text, said = self._renamed(remark), outcome.warnings if remark.is_warning else outcome.notes
+            if text not in said:
+                said.append(text)
+        for column in columns:
+            for method in values.methods.get(column.name, ()):
+                outcome.filled(column, PREFIX + method)
+        for chains in values.chains:
+            if chains not in outcome.chains:
+                outcome.heard(chains)
+        return values
+
+    def _renamed(self, remark: Remark) -> str:
+        """A sentence with the columns named as whoever asks names them."""
+        text = remark.text
+        for name in sorted(remark.columns, key=len, reverse=True):
+            text = text.replace(str(Column(self._alias, name)), str(Column(self.scan.alias, name)))
+        return text
