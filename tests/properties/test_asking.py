@@ -115,3 +115,68 @@ def test_a_question_that_sees_completed_rows_is_warned_of(tables: Database, quer
     warned = any("asked about" in warning for warning in result.report.warnings)
     same = sorted(map(repr, result.fetchall())) == sorted(map(repr, expected))
     assert same or warned or " OVER (PARTITION BY id) AS x" in query or " AS y" in query, query
+
+
+JOINED = """
+    CREATE TABLE l AS SELECT i AS id, i % 3 AS g FROM range(14) r(i);
+    CREATE TABLE b AS SELECT 2 * i AS id, CASE WHEN i % 3 > 0 THEN i::DOUBLE END AS x,
+        CASE WHEN i % 4 > 0 THEN i::DOUBLE END AS y, i % 2 AS z FROM range(10) r(i);
+    CREATE TABLE c AS SELECT 3 * i AS id, i AS w FROM range(6) r(i)
+"""
+FLAGGED = """
+    CREATE TABLE f AS SELECT id, coalesce(x, (SELECT avg(x) FROM b)) AS x, coalesce(y, (SELECT avg(y) FROM b)) AS y, z,
+        x IS NULL AS xm, y IS NULL AS ym FROM b;
+    DROP TABLE b;
+    ALTER TABLE f RENAME TO b
+"""
+PADDING = (
+    "l LEFT JOIN b ON l.id = b.id",
+    "b RIGHT JOIN l ON l.id = b.id",
+    "l FULL JOIN b ON l.id = b.id",
+    "l LEFT JOIN b ON l.id = b.id LEFT JOIN c ON c.id = l.id",
+    "c LEFT JOIN (l LEFT JOIN b ON l.id = b.id) ON c.id = l.id",
+    "l LEFT JOIN (SELECT * FROM b WHERE z = 1) b ON l.id = b.id",
+    "l LEFT JOIN (SELECT id AS key, * FROM b) b(key, id, x, y, z{}) ON l.id = key",
+    "(SELECT l.g, b.* FROM l LEFT JOIN b ON l.id = b.id) b JOIN (SELECT DISTINCT g AS id, g FROM l) l USING (g)",
+    "l ASOF LEFT JOIN b ON l.id >= b.id + 3",
+)
+"""Items of FROM that pad the rows of b; with {} the names of the columns that its flags have."""
+
+SETTLED = (
+    "SELECT count(*) FROM {} WHERE @x AND b.id IS NOT NULL",
+    "SELECT count(*) FROM {} WHERE NOT @x OR b.id IS NULL",
+    "SELECT count(*) FILTER (WHERE @x AND NOT @y), count(*) FILTER (WHERE @x OR @y) FROM {}",
+    "SELECT l.g, count(*) FROM {} WHERE b.z = 1 AND (@x OR @y) GROUP BY l.g",
+    "SELECT l.g, b.id IS NULL, @x, @y FROM {}",
+    "SELECT CASE WHEN b.id IS NULL THEN 'no' WHEN @x THEN 'gone' ELSE 'there' END AS k, count(*) FROM {} GROUP BY k",
+    "SELECT count(*) FROM {} GROUP BY b.id IS NULL, @x HAVING bool_and(@x)",
+    "SELECT l.g, sum((@x)::INT) FROM {} WHERE b.id IS NOT NULL GROUP BY ALL",
+    "SELECT l.g, max(b.y) FROM {} WHERE @x AND b.z >= 0 GROUP BY ALL",
+    "SELECT l.id, b.id FROM {} QUALIFY row_number() OVER (PARTITION BY l.g ORDER BY @x, b.id IS NULL, b.id, l.id) = 1",
+    "SELECT l.id FROM {} ORDER BY b.id IS NULL, @x, @y, l.id, b.id LIMIT 3",
+    "SELECT count(*) FROM (SELECT b.id AS k, b.x AS v, @x AS xm FROM {}) b WHERE k IS NOT NULL AND @v",
+    "SELECT count(*) FROM l AS o WHERE EXISTS (FROM {} WHERE l.id = o.id AND @x AND b.id IS NOT NULL)",
+    "SELECT count(*) FROM {} WHERE (@x) = (@y) AND b.z IS NOT NULL",
+    "SELECT count(*) FROM {} JOIN (SELECT DISTINCT z FROM b) p ON p.z = b.z WHERE @x",
+    "SELECT DISTINCT @x, b.z FROM {} WHERE b.z IN (0, 1) AND b.z < 2",
+)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=SLOW)
+@given(st.sampled_from(SETTLED), st.sampled_from(PADDING), st.sampled_from([0.0, 1.0]))
+def test_questions_tell_what_is_missing_from_what_has_no_match(template: str, padding: str, alpha: float) -> None:
+    """The same queries over completed rows, which have flags of what was missing."""
+    query = template.format(padding.format("")).replace("@x AS xm", "0 AS xm")
+    expected = template.format(padding.format(", xm, ym"))
+    for name in ("x", "y"):
+        query = query.replace(f"@{name}", f"b.{name} IS NULL")
+        expected = expected.replace(f"@{name}", f"coalesce(b.{name}m, true)")
+    query, expected = query.replace("@v", "v IS NULL"), expected.replace("@v", "xm")
+    with imputedb.connect() as db, imputedb.connect() as flagged:
+        db.execute(JOINED)
+        flagged.execute(JOINED)
+        flagged.execute(FLAGGED)
+        result = db.sql(query, imputer="mean", alpha=alpha)
+        rows, wanted = result.fetchall(), flagged.execute(expected)
+    assert sorted(map(repr, rows)) == sorted(map(repr, wanted)), query
+    assert not any("asked about" in warning for warning in result.report.warnings)

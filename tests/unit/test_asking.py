@@ -63,6 +63,12 @@ STORED = [
         "SELECT count(*) - count(*) FILTER (WHERE total IS NOT NULL) >= 15, bool_or(imputed(total)) FROM b",
         (True, True),
     ),
+    ("SELECT count(*) FROM (SELECT unnest([total]) AS total FROM ord UNION ALL SELECT NULL) WHERE total IS NULL", (1,)),
+    ("SELECT count(*) FROM cust LEFT JOIN ord ON id = whose WHERE total IS NULL AND whose IS NOT NULL", (15,)),
+    ("SELECT count(*) FROM (SELECT first(total) IS NULL AS m FROM ord GROUP BY rowid) WHERE m", (15,)),
+    ("SELECT count_if(m) FROM (SELECT list(total)[1] IS NULL AS m, max(total) FROM ord GROUP BY rowid)", (15,)),
+    ("SELECT len(list_filter(list(total), lambda z: z IS NULL)) FROM ord", (15,)),
+    ("SELECT max(n) FROM (SELECT count_observed(total) OVER () AS n FROM ord)", (45,)),
     (
         "SELECT count(*) FROM (SELECT total FROM ord UNION ALL (FROM ord SELECT total LIMIT 0)) WHERE total IS NULL",
         (15,),
@@ -77,3 +83,22 @@ def test_a_question_is_about_what_is_stored(
 ) -> None:
     """Rows that miss a column which is asked about do not go, whatever alpha says."""
     assert orders.sql(query, imputer="hotdeck", alpha=alpha).fetchall() == [expected]
+
+
+HALF = [
+    "SELECT count(*) FROM cust LEFT JOIN ord ON id = whose WHERE total IS NULL",
+    "SELECT count(*) FROM (SELECT whose, lag(total) OVER (ORDER BY whose) AS l FROM ord) WHERE l IS NULL",
+    "SELECT lag(total) OVER (ORDER BY whose) IS NULL FROM ord",
+    "SELECT (SELECT total FROM ord WHERE whose = cust.id LIMIT 1) IS NULL FROM cust",
+    "SELECT v IS NULL FROM (SELECT (SELECT total FROM ord WHERE whose = cust.id LIMIT 1) AS v FROM cust)",
+]
+
+
+@pytest.mark.parametrize("query", HALF)
+def test_a_question_about_what_is_there_or_stored_warns_that_it_sees_completed_values(
+    orders: Database, query: str
+) -> None:
+    warnings = orders.sql(query, imputer="mean").report.warnings
+    assert any("is asked about through" in warning for warning in warnings)
+    complete = query.replace("total", "whose").replace(" WHERE whose = cust.id", " WHERE ord.whose = cust.id")
+    assert not any("asked about" in one for one in orders.sql(complete, imputer="mean").report.warnings)

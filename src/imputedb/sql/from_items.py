@@ -124,9 +124,10 @@ class FromItems:
         if node["join_type"] in ("SEMI", "ANTI"):
             for source in rights:
                 source.visible = False
+        matching = self._references.matching
+        matching.compare(condition, equal, inner=node["join_type"] == "INNER")
         filled_up = {"LEFT": rights, "RIGHT": lefts, "FULL": [*lefts, *rights]}
-        for source in filled_up.get(node["join_type"], ()):
-            source.nullable = True
+        matching.pad(filled_up.get(node["join_type"], []))
         return {**node, "left": left, "right": right, "condition": condition, "using_origins": equal}
 
     def _merge(self, name: str, lefts: Sequence[Source], rights: Sequence[Source], frame: Frame) -> list[Tree]:

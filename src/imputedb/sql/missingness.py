@@ -8,6 +8,8 @@ _ASKING_OPERATORS = {"OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL", "OPERATOR_COALE
 _ASKING_FUNCTIONS = {"ifnull", "coalesce"}
 
 
+_OF_ONE_ROW = {"first", "last", "arbitrary", "list", "array_agg", "arg_max_null", "arg_min_null"}
+_OF_ONE_ROW_IN_WINDOWS = {*_OF_ONE_ROW, "first_value", "last_value"}
 _NULL_SAFE = {"COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM"}
 
 
@@ -19,7 +21,8 @@ def extended(node: Tree) -> Tree:
 
     def change(tree: Tree) -> Tree | None:
         name = str(tree.get("function_name", "")).lower()
-        if tree["class"] != "FUNCTION" or name not in (IMPUTED, COUNT_OBSERVED) or len(tree["arguments"]) != 1:
+        is_call = tree["class"] == "FUNCTION" or (tree["class"] == "WINDOW" and name == COUNT_OBSERVED)
+        if not is_call or name not in (IMPUTED, COUNT_OBSERVED) or len(tree["arguments"]) != 1:
             return None
         argument = tree["arguments"][0]["expression"]
         shown = tree["alias"] or (f"{name}({argument['column_names'][-1]})" if is_reference(argument) else name)
@@ -40,6 +43,28 @@ def asks(node: Tree) -> bool:
         return _is_null(node["left"]) or _is_null(node["right"])
     asking = node["class"] == "FUNCTION" and str(node["function_name"]).lower() in _ASKING_FUNCTIONS
     return asking or node["type"] in _ASKING_OPERATORS
+
+
+def is_of_null(node: Tree) -> bool:
+    """Whether a node asks whether something is NULL, and gives no other value in its place, as COALESCE does."""
+    is_operator = node["type"] in ("OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL", *_NULL_SAFE)
+    return is_operator and not node.get("asks") and asks(node)
+
+
+def passes_on(node: Tree) -> bool:
+    """Whether an aggregate or a window gives values of its first argument as they are in some rows, NULL too.
+
+    What has a NULL of its own where there is no such row, as LAG has, does not.
+    """
+    name = str(node["function_name"]).lower()
+    if node["class"] == "WINDOW":
+        return name in _OF_ONE_ROW_IN_WINDOWS and not node.get("ignore_nulls")
+    return name in _OF_ONE_ROW
+
+
+def pads(node: Tree) -> bool:
+    """Whether a window gives values of other rows as they are, and NULL where there is no such row."""
+    return node["class"] == "WINDOW" and str(node["function_name"]).lower() in ("lag", "lead", "nth_value")
 
 
 def asks_of_elements(node: Tree) -> bool:

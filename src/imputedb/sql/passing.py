@@ -8,7 +8,7 @@ from imputedb.algebra.relation import Table
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree, expressions, rewrite
 from imputedb.sql.flatten import mentions
-from imputedb.sql.missingness import asks, names_in
+from imputedb.sql.missingness import asks, names_in, pads, passes_on
 from imputedb.sql.scope import Catalog, Definition, Source
 
 Meaning = Callable[..., Tree]
@@ -17,7 +17,7 @@ Meaning = Callable[..., Tree]
 Seen = set[tuple[int, int]]
 """The outputs of queries that were looked at, each by the identity of its query and its place."""
 
-_ONCE = "unnest, random or the like"
+_ONCE = "a window, a subquery, unnest, random or the like"
 
 _PASSING_MODIFIERS = {"ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER"}
 
@@ -83,7 +83,7 @@ class Passing:
         def change(node: Tree) -> Tree | None:
             if node.get("derives"):
                 return {**node["children"][0], "alias": node.get("alias", "")}
-            if node["class"] in ("SUBQUERY", "WINDOW") or self._is_aggregate(node):
+            if node["class"] == "SUBQUERY" or self._computes(node):
                 return node
             if not self._changes(node, explicit):
                 self._note_reference(node)
@@ -151,22 +151,36 @@ class Passing:
 
     def note_expression(self, tree: Tree, where: str) -> None:
         """Notes that a question about an expression sees completed values."""
-        behind = frozenset(self._behind_expressions(self.by_row(tree), set()))
+        behind = frozenset(self._behind_expressions(self._shown(tree), set()))
         if behind:
             named = t.is_reference(tree) and str(tree["column_names"][-1])
             self.unseen[Unseen(named or str(tree.get("alias") or "an expression"), where, behind)] = None
 
+    def _shown(self, tree: Tree) -> Iterator[Tree]:
+        """The same, with those that a query in it looks up, and whose values an aggregate or a window passes on."""
+        if tree["class"] == "SUBQUERY":
+            below = t.parts(tree["subquery"]["node"].get("select_list", ()))
+        elif self._computes(tree):
+            below = t.parts(tree["arguments"][:1]) if passes_on(tree) or pads(tree) else iter(())
+        else:
+            yield tree
+            below = t.parts(tree)
+        for part in below:
+            yield from self._shown(part)
+
     def by_row(self, tree: Tree) -> Iterator[Tree]:
         """The expressions in one that are computed row by row."""
-        if tree["class"] in ("SUBQUERY", "WINDOW") or self._is_aggregate(tree):
+        if tree["class"] == "SUBQUERY" or self._computes(tree):
             return
         yield tree
         for part in t.parts(tree):
             yield from self.by_row(part)
 
-    def _is_aggregate(self, node: Tree) -> bool:
+    def _computes(self, node: Tree) -> bool:
+        """Whether a node is an aggregate or a window, which may see many rows."""
         is_function = node["class"] == "FUNCTION" and not node.get("asks")
-        return is_function and str(node["function_name"]).lower() in self._catalog.aggregates
+        is_aggregate = is_function and str(node["function_name"]).lower() in self._catalog.aggregates
+        return is_aggregate or node["class"] == "WINDOW"
 
     def _changes(self, node: Tree, explicit: bool) -> bool:
         """Whether a node is a column of which another value may be stored."""
@@ -193,7 +207,11 @@ class Passing:
         if definition.parts:
             placed = list(_placed(definition, place))
             can = all(self._passes(part, at, explicit) or _is_plain(part, at) for part, at in placed)
-            return can and any(self._passes(part, at, explicit) for part, at in placed)
+            return (
+                can
+                and len(placed) == len(definition.parts)
+                and any(self._passes(part, at, explicit) for part, at in placed)
+            )
         item = definition.item(place) if definition.by_row else None
         return item is not None and self.can_be_stored(item, explicit=explicit)
 
@@ -244,9 +262,13 @@ class Passing:
         seen.add((id(definition), place))
         for child, at in _placed(definition, place):
             yield from self._behind_query(child, at, seen)
+        for child in definition.children:
+            if child.columns is None:  # nobody knows which of its items the output is
+                for item in child.node.get("select_list", ()):
+                    yield from self._behind_expressions(self._shown(item), seen)
         item = None if definition.children else definition.item(place)
         if item is not None:
-            yield from self._behind_expressions(self.by_row(item), seen)
+            yield from self._behind_expressions(self._shown(item), seen)
 
     def _behind_expressions(self, found: Iterator[Tree], seen: Seen) -> Iterator[tuple[Table, str]]:
         for node in found:

@@ -7,7 +7,8 @@ from imputedb.sql import ast as t
 from imputedb.sql import derivation
 from imputedb.sql.asked import asked_columns
 from imputedb.sql.ast import Tree, expressions, is_reference, reference, rewrite
-from imputedb.sql.missingness import asks, asks_of_elements
+from imputedb.sql.matching import Matching
+from imputedb.sql.missingness import asks, asks_of_elements, is_of_null, pads, passes_on
 from imputedb.sql.passing import Passing
 from imputedb.sql.scope import Catalog, Ctes, Definition, Frame, Source, found_in, starred
 
@@ -27,6 +28,7 @@ class References:
     Attributes:
         sources: all items of FROM that the statement has met, by number.
         passing: passes questions about missingness on to nested queries.
+        matching: tells which of them are about the match of an outer join.
         reached: the numbers of the sources that references have meant, in the order in which they were met.
     """
 
@@ -34,9 +36,11 @@ class References:
         self.catalog = catalog
         self.sources: dict[int, Source] = {}
         self.passing = Passing(self.sources, catalog, self.meaning)
+        self.matching = Matching(self.sources)
         self.reached: list[int] = []
         self._query = query
         self._explicit = False
+        self._of_null = False
 
     def items(self, item: Tree, frame: Frame, ctes: Ctes) -> Iterator[Tree]:
         """What an item of the select list stands for: a star for every column it shows."""
@@ -99,13 +103,22 @@ class References:
                     self._note_all(frame, stored=stored)
                     return {**node, **inner, "reads_all": [source.number for source in frame.sources]}
             if (stored or local) and self._computes(node):
-                return {
-                    k: below(v, asks=False, names=frozenset()) if isinstance(v, (list, dict)) else v
-                    for k, v in node.items()
-                }
-            return None if stored else self._asking(node, below)
+                return self._computed(node, below, stored=stored)
+            return None if stored else self._asking(node, frame, below)
 
         return rewrite(tree, change)
+
+    def _computed(self, node: Tree, below: Callable[..., Any], *, stored: bool) -> Tree:
+        """An aggregate or a window over completed values; a question of NULL is passed on to the rows that it shows."""
+        found = {
+            k: below(v, asks=False, names=frozenset()) if isinstance(v, (list, dict)) else v for k, v in node.items()
+        }
+        if stored and self._of_null and passes_on(node):
+            asked = below(node["arguments"][:1], names=frozenset())
+            return {**found, "arguments": [*asked, *found["arguments"][1:]]}
+        if stored and self._of_null and pads(node):
+            self.passing.note_expression(found["arguments"][0]["expression"], "a window")
+        return found
 
     def _name_of(self, tree: Tree) -> Tree:
         """What `alias(tree)` gives: the name of a column as its table has it, or what an expression is called."""
@@ -113,25 +126,40 @@ class References:
             return t.literal(str(tree["origin"][1]))
         return t.literal(next(iter(self.catalog.titles([tree]))))
 
-    def _asking(self, node: Tree, below: Callable[..., Any]) -> Tree | None:
+    def _asking(self, node: Tree, frame: Frame, below: Callable[..., Any]) -> Tree | None:
         """A node that asks about missingness, whose arguments are what is stored; None where it does not."""
-        if node["class"] == "FUNCTION" and asks_of_elements(node):
+        of_elements = node["class"] == "FUNCTION" and asks_of_elements(node)
+        if not of_elements and not asks(node):
+            return None
+        around = self._explicit, self._of_null
+        self._explicit = bool(node.get("asks")) or self._of_stored(node, frame)
+        self._of_null = of_elements or is_of_null(node)
+        if of_elements:
             given = [(one, one["expression"]["class"] != "LAMBDA") for one in node["arguments"]]
             arguments = [{**one, "expression": below(one["expression"], asks=asked)} for one, asked in given]
-            return {**node, "arguments": arguments}
-        if not asks(node):
-            return None
-        around, self._explicit = self._explicit, bool(node.get("asks"))
-        asking = {k: below(v, asks=True) if k in _ASKED else v for k, v in node.items()}
-        self._explicit = around
+            asking = {**node, "arguments": arguments}
+        else:
+            asking = {k: below(v, asks=True) if k in _ASKED else v for k, v in node.items()}
+        self._explicit, self._of_null = around
         return asking
+
+    def _of_stored(self, node: Tree, frame: Frame) -> bool:
+        """Whether a question of NULL on the nullable side of a join is about what is stored; notes where it is not."""
+        if not is_of_null(node):
+            return False
+        for source, own in self.matching.doubtful(node, frame):
+            self.passing.note(source, own, "an outer join")
+        return self.matching.about_stored(node, frame)
 
     def _ask_inside(self, node: Tree, inside: Definition, *, stored: bool) -> None:
         """Puts a question about a query's one value to what is stored; of rows that it looks up, only IMPUTED does."""
-        passed_on = stored and inside.by_row and node["subquery_type"] == "SCALAR"
-        if passed_on and (self._explicit or inside.node["from_table"]["type"] == "EMPTY"):
-            items = inside.node["select_list"]
+        if not (stored and inside.by_row and node["subquery_type"] == "SCALAR"):
+            return
+        items = inside.node["select_list"]
+        if self._explicit or inside.node["from_table"]["type"] == "EMPTY":
             items[:] = [self.passing.asked(item, explicit=self._explicit) for item in items]
+        elif not _origins(items) & _origins(inside.node["where_clause"]):  # by which a row is looked up
+            self.passing.note_expression(items[0], "a subquery")
 
     def _computes(self, node: Tree) -> bool:
         """Whether a node examines its arguments: an aggregate or a window answers, it passes no missingness on."""
@@ -232,6 +260,11 @@ def _named_arguments(call: Tree) -> Tree:
         {**one, "name": one["expression"]["column_names"][-1]} if _is_unnamed(one) else one for one in call["arguments"]
     ]
     return {**call, "arguments": named}
+
+
+def _origins(tree: Any) -> set[tuple[int, str]]:
+    """The columns that the expressions in a resolved tree read, as numbers of sources with own names."""
+    return {(node["origin"][0], node["origin"][1]) for node in expressions(tree) if "origin" in node}
 
 
 def is_whole_column(item: Tree) -> bool:

@@ -59,6 +59,7 @@ class Source:
         names: own names of the columns by the names they go by here, None where nobody knows.
         visible: whether a star shows it, which it does not of the right side of a SEMI or ANTI JOIN.
         nullable: whether an outer join may put NULLs in place of its rows.
+        compared: own names, in lower case, of the columns that joins compare.
         virtual: columns that a star does not show.
         item: of what is neither a table nor a query, the item of FROM itself.
     """
@@ -70,6 +71,7 @@ class Source:
     definition: Definition | None = None
     visible: bool = True
     nullable: bool = False
+    compared: set[str] = field(default_factory=set)
     virtual: frozenset[str] = frozenset()
     item: Tree = field(default_factory=dict)
     _spelled: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
