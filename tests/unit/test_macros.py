@@ -119,6 +119,48 @@ def test_a_call_means_what_duckdb_takes_it_for(pair, call: str) -> None:
         assert found.fetchall() == wanted.fetchall()
 
 
+ROWS = """
+    one_of(c) AS TABLE SELECT c, id FROM t; all_of(q) AS TABLE SELECT * FROM query_table(q)
+    own(id) AS TABLE SELECT id.x FROM t id; topmost(c) AS TABLE SELECT c AS v, id FROM t ORDER BY c DESC, id LIMIT 1
+    above(low) AS TABLE SELECT low, low AS z, id FROM t WHERE x > low
+    counted(q, c) AS TABLE WITH w AS (SELECT c AS v FROM query_table(q)) SELECT count(*), max(v) FROM w
+    last_two(q, n := 2) AS TABLE SELECT * FROM query_table(q) ORDER BY 1 DESC LIMIT n
+"""
+CALLED = """
+    FROM one_of(x); FROM one_of(t.x * 2); FROM one_of(c := x); FROM all_of(t); FROM all_of('t'); FROM own(id)
+    FROM own(7); FROM topmost(x); FROM topmost(id + 1); FROM above(3); FROM o, above(o.y); FROM o, above(o.y + 1) AS w
+    FROM counted(t, x); FROM counted('t', id - x); SELECT y, (SELECT v FROM topmost(x)) FROM o
+    SELECT y, (SELECT v FROM topmost(o.y)) FROM o; SELECT q.b FROM one_of(x) AS q(b, c); FROM last_two(o)
+    FROM last_two('o'); FROM t JOIN one_of(x) AS w ON w.id = t.id + 1
+"""
+
+
+@pytest.mark.parametrize("query", [one.strip() for one in CALLED.replace("\n", ";").split(";") if one.strip()])
+def test_a_macro_of_rows_reads_what_its_arguments_say(pair, query: str) -> None:
+    ours, theirs = pair
+    for run in (ours.execute, theirs.execute):
+        run("CREATE OR REPLACE TABLE o AS SELECT * FROM (VALUES (2.0), (6.0)) v(y)")
+        for text in ROWS.replace("\n", ";").split(";"):
+            run(f"CREATE OR REPLACE MACRO {text}") if text.strip() else None
+    wanted = theirs.execute(query)
+    found = ours.sql(query, imputer="mean")
+    assert found.columns == [name for name, *_ in wanted.description]
+    assert sorted(map(repr, found)) == sorted(map(repr, wanted.fetchall()))
+
+
+def test_a_macro_of_rows_that_goes_by_its_defaults_is_refused_where_values_are_missing(pair) -> None:
+    ours, _ = pair
+    ours.execute("CREATE MACRO few(q, n := 2) AS TABLE SELECT * FROM query_table(q) LIMIT n")
+    ours.execute("CREATE MACRO these(q := 't') AS TABLE SELECT * FROM query_table(q)")
+    for query, words in (
+        ("FROM few(t)", "few reads t, which misses"),
+        ("FROM these()", "the defaults of the macro these"),
+    ):
+        with pytest.raises(imputedb.Unplanned, match=words):
+            ours.sql(query)
+    assert len(ours.sql("FROM few(t, 3)").fetchall()) == 3
+
+
 def test_in_a_view_a_macro_is_its_text_too(pair) -> None:
     ours, _ = pair
     ours.execute("CREATE MACRO known(v) AS v IS NOT NULL; CREATE VIEW w AS SELECT known(x) AS k, x.abs() AS y FROM t")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.duckdb.catalog import has_macro
 from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.macros import has_macro
 from imputedb.engines.duckdb.resolution import quoted
 from imputedb.engines.duckdb.session import Held
 from imputedb.errors import QueryError, UnknownName

@@ -6,8 +6,8 @@ from imputedb.answers.weights import by_weights
 from imputedb.blocks.listings import listed_without_ours
 from imputedb.blocks.statement import blocks
 from imputedb.engines.cache import STRUCTURAL, Recent
-from imputedb.engines.duckdb.catalog import written_out
 from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.macros import written_out
 from imputedb.sql.missingness import extended
 
 _PLANS_KEPT = 256

@@ -8,9 +8,10 @@ from typing import Any
 from imputedb.algebra.relation import Table
 from imputedb.blocks.listings import listed_without_ours
 from imputedb.blocks.reads import Reads
-from imputedb.engines.duckdb.catalog import asking, macros, with_views
+from imputedb.engines.duckdb.catalog import with_views
 from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.query_texts import is_there, opened, told
+from imputedb.engines.duckdb.macros import asking, called_query, macros
+from imputedb.engines.duckdb.query_texts import is_there, opened
 from imputedb.engines.duckdb.resolution import parts_of
 from imputedb.errors import Error, Unplanned
 from imputedb.sql import ast as t
@@ -123,14 +124,14 @@ def check_macros(engine: DuckDB, node: Tree, seen: frozenset[str] = frozenset())
         name = str(part.get("function_name", "")).lower()
         if name not in known or name in seen:
             continue
-        if told(known[name]):
-            way_out = "write its query out, or make it one for rows, and call it with all of its arguments as constants"
-            raise Unplanned(f"the arguments of the macro {name} say what it reads: {way_out}")
-        for called, dirty in _read_by(engine, opened(engine, known[name])):
+        query, reading = called_query(engine, part)
+        if reading:
+            raise Unplanned(f"the defaults of the macro {name} say what it reads: call it with all of its arguments")
+        for called, dirty in _read_by(engine, opened(engine, query)):
             if dirty:
                 way_out = "call it with all of its arguments as constants, or write its query out"
                 raise Unplanned(f"the macro {name} reads {called}, which misses values: {way_out}")
-        check_macros(engine, known[name], seen | {name})
+        check_macros(engine, query, seen | {name})
 
 
 def _check_histogram(engine: DuckDB, call: Tree) -> None:

@@ -9,6 +9,7 @@ from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree
 from imputedb.sql.subqueries import alias_of, nodes
+from imputedb.sql.titles import titled
 from imputedb.sql.tokens import tokens
 
 _NAMED = f"regexp_full_match(coalesce({{name}}, ''), '{OURS}')"
@@ -76,7 +77,7 @@ _PLACES = ("pg_catalog", "main", "system")
 
 def listed_without_ours(engine: DuckDB, tree: Any) -> Any:
     """A statement in which all that lists what is in the database leaves out what is ours."""
-    if not any(_name(part) in _LISTED for part in nodes(tree)):
+    if not _lists(tree):
         return tree
     named = {str(entry["key"]).lower() for part in nodes(tree) for entry in part.get("cte_map", {}).get("map", ())}
 
@@ -85,11 +86,17 @@ def listed_without_ours(engine: DuckDB, tree: Any) -> Any:
             return [change(one) for one in part]
         if not isinstance(part, dict):
             return part
+        if isinstance(part.get("select_list"), list):
+            part = titled(part, _lists, lambda trees: parse.titles(engine.connection, trees))
         if _name(part) not in named and (listed := _without_ours(engine, part)) is not None:
             return listed
         return {key: change(below) if isinstance(below, (dict, list)) else below for key, below in part.items()}
 
     return change(tree)
+
+
+def _lists(tree: Any) -> bool:
+    return any(_name(part) in _LISTED for part in nodes(tree))
 
 
 def _without_ours(engine: DuckDB, item: Tree) -> Tree | None:

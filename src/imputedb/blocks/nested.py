@@ -7,8 +7,8 @@ from imputedb.algebra.relation import Table
 from imputedb.blocks.block import Planned, Written
 from imputedb.blocks.query import Making
 from imputedb.blocks.reads import Reads
-from imputedb.engines.duckdb.catalog import functions
 from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.macros import functions
 from imputedb.engines.duckdb.profile import kind_of
 from imputedb.errors import Unplanned
 from imputedb.sql import ast as t

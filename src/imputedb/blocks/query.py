@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from imputedb.blocks.block import ANSWER, Planned, Written
 from imputedb.blocks.completed import Scans
 from imputedb.blocks.reads import Reads
-from imputedb.engines.duckdb.catalog import functions
 from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.macros import functions
 from imputedb.errors import Unplanned
 from imputedb.imputers.protocol import Imputer
 from imputedb.planning import search

@@ -13,9 +13,10 @@ from imputedb.blocks.nested import Nested
 from imputedb.blocks.query import Making
 from imputedb.blocks.reads import Reads
 from imputedb.blocks.showing import as_stored, unanswered
-from imputedb.engines.duckdb.catalog import catalog, functions, macros, multiplying
+from imputedb.engines.duckdb.catalog import catalog
 from imputedb.engines.duckdb.derived import undetermined
 from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.macros import functions, macros, multiplying
 from imputedb.imputers.protocol import Imputer
 from imputedb.sql.ast import Tree
 from imputedb.sql.examined import examined

@@ -6,6 +6,7 @@ from typing import Any
 
 from imputedb.sql.ast import Tree, expressions, is_reference, literal, operator, reference, rewrite
 from imputedb.sql.missingness import asks
+from imputedb.sql.titles import Titles, titled
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def written_out(
     node: Tree,
     macros: Macros,
     is_function: Callable[[tuple[str, ...]], bool],
-    titles: Callable[[Sequence[Tree]], list[str]],
+    titles: Titles,
 ) -> Tree:
     """A statement without calls of macros, and calls of functions on columns, `x.upper()`, as `upper(x)`.
 
@@ -78,11 +79,7 @@ def written_out(
         if not isinstance(tree, dict):
             return tree
         if isinstance(tree.get("select_list"), list):
-            items = tree["select_list"]
-            unnamed = [place for place, item in enumerate(items) if not item.get("alias") and called(item)]
-            named = dict(zip(unnamed, titles([items[place] for place in unnamed]) if unnamed else [], strict=True))
-            items = [{**item, "alias": named[place]} if place in named else item for place, item in enumerate(items)]
-            tree = {**tree, "select_list": items}
+            tree = titled(tree, called, titles)
         if "class" in tree:
             tree = _on_column(tree, is_function) or tree
             found = _macro(tree, macros)
@@ -100,9 +97,13 @@ def path_of(tree: Tree) -> tuple[str, ...]:
 
 
 def with_arguments(query: Tree, parameters: Sequence[str], call: Tree) -> Tree:
-    """The query of a macro with the arguments of a call in place of its parameters."""
+    """The query of a macro with the arguments of a call in place of its parameters; `p.a` is a column of p there."""
     given = _given(parameters, call)
-    made: Tree = rewrite(query, lambda part: _argument(part, given))
+
+    def change(part: Tree) -> Tree | None:
+        return _argument(part, given) if is_reference(part) and len(part["column_names"]) == 1 else None
+
+    made: Tree = rewrite(query, change)
     return made
 
 
@@ -158,9 +159,9 @@ def _argument(part: Tree, given: Mapping[str, Tree]) -> Tree | None:
     found = given.get(parameter.lower())
     if found is None:
         return None
-    found = {**found, "alias": ""}
+    found = {**found, "alias": part.get("alias", "")}
     for field in fields:
-        found = operator("STRUCT_EXTRACT", found, literal(field))
+        found = {**operator("STRUCT_EXTRACT", {**found, "alias": ""}, literal(field)), "alias": part.get("alias", "")}
     return found
 
 

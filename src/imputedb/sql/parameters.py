@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from imputedb.errors import QueryError
 from imputedb.sql.ast import Tree, expressions
+from imputedb.sql.titles import Titles, titled
 from imputedb.sql.tokens import tokens
 
 Given = Sequence[object] | Mapping[str, object] | None
@@ -58,31 +59,27 @@ def check(names: frozenset[str], values: Mapping[str, Tree]) -> None:
         raise QueryError(f"the statement has no parameter ${unused[0]}: {has}")
 
 
-def filled(tree: Any, values: Mapping[str, Tree], written: Callable[[Sequence[Tree]], Sequence[str]]) -> Any:
+def filled(tree: Any, values: Mapping[str, Tree], titles: Titles) -> Any:
     """A statement with a value in place of each parameter; its columns keep the names that DuckDB gives them.
 
     Args:
         tree: of the statement.
         values: the constant of each parameter by its name.
-        written: the names that expressions have as outputs.
+        titles: the names that expressions have as outputs.
     """
     if isinstance(tree, list):
-        return [filled(part, values, written) for part in tree]
+        return [filled(part, values, titles) for part in tree]
     if not isinstance(tree, dict):
         return tree
     if tree.get("class") == "PARAMETER":
         return {**values[tree["identifier"]], "alias": tree["alias"]}
-    found = {key: filled(part, values, written) for key, part in tree.items()}
     if tree.get("type") == "SELECT_NODE":
-        pairs = zip(tree["select_list"], found["select_list"], strict=True)
-        found["select_list"] = [_named(before, after, written) for before, after in pairs]
-    return found
+        tree = titled(tree, _has_parameters, titles)
+    return {key: filled(part, values, titles) for key, part in tree.items()}
 
 
-def _named(before: Tree, after: Tree, written: Callable[[Sequence[Tree]], Sequence[str]]) -> Tree:
-    if before == after or before["alias"] or any(part["class"] == "STAR" for part in expressions(before)):
-        return after  # COLUMNS(...) gives each of its columns a name
-    return {**after, "alias": written([before])[0]}
+def _has_parameters(tree: Tree) -> bool:
+    return any(part["class"] == "PARAMETER" for part in expressions(tree))
 
 
 def placed(text: str, values: Mapping[str, str]) -> str:
