@@ -278,6 +278,40 @@ def test_execute_is_refused_where_its_text_would_be_read_otherwise(people: Datab
     assert people.sql('EXECUTE "half"(3)', imputer="mean").fetchall() == before
 
 
+def test_a_parameter_without_a_value_is_a_variable(people: Database) -> None:
+    people.execute("SET VARIABLE least = 30; PREPARE over AS SELECT count(*), $of FROM person WHERE age > $least")
+    expected = people.sql("SELECT count(*), 'x' FROM person WHERE age > 30").fetchall()
+    assert people.sql("EXECUTE over(of := 'x')").fetchall() == expected
+    assert people.sql("SELECT count(*), $of FROM person WHERE age > $least", {"of": "x"}).fetchall() == expected
+    assert people.sql("EXECUTE over(of := 'x', least := -1)").fetchall() == [(400, "x")]
+    with pytest.raises(imputedb.QueryError, match=r"no value for the parameter \$of"):
+        people.sql("EXECUTE over")
+    people.execute("RESET VARIABLE least")
+
+
+def test_a_null_has_the_type_that_execute_gives_it(people: Database) -> None:
+    people.execute("PREPARE kind AS SELECT DISTINCT typeof($1), age > $1 FROM person")
+    assert people.sql("EXECUTE kind(NULL::DATE - NULL::DATE)").fetchall() == [("BIGINT", None)]
+
+
+LISTINGS = (
+    "SELECT EXISTS(SELECT * FROM sqlite_master)",
+    "SELECT EXISTS(FROM duckdb_tables()), 1 + (SELECT 0 * count(*) FROM information_schema.tables)",
+    "SELECT * FROM (SELECT CASE WHEN EXISTS (FROM duckdb_views()) THEN 1 END)",
+)
+
+
+@pytest.mark.parametrize("text", LISTINGS)
+def test_names_of_columns_stay_where_our_own_tables_are_left_out(people: Database, text: str) -> None:
+    assert people.sql(text).columns == [name for name, *_ in people.execute(f"DESCRIBE {text}")]
+
+
+def test_columns_that_a_macro_is_given_keep_their_names(people: Database) -> None:
+    people.execute("CREATE OR REPLACE MACRO shown(v) AS coalesce(v, NULL)")
+    for text in ("SELECT shown(COLUMNS(*)) FROM person", "SELECT shown(COLUMNS('age')) + 1 FROM person"):
+        assert people.sql(text, imputer="mean").columns == [name for name, *_ in people.execute(f"DESCRIBE {text}")]
+
+
 def test_names_of_columns_are_those_of_the_text(people: Database) -> None:
     people.execute("CREATE TABLE IF NOT EXISTS whole AS SELECT 1 AS i")
     for text in (
@@ -285,6 +319,7 @@ def test_names_of_columns_are_those_of_the_text(people: Database) -> None:
         "SELECT * FROM (SELECT ?, i + ? FROM whole)",
         "SELECT NOT (? = ANY (SELECT i FROM whole LIMIT ?)) FROM whole",
         "SELECT (SELECT i + ?), -?::INTEGER FROM whole",
+        "SELECT EXISTS (SELECT * FROM whole WHERE i > ?), coalesce(?, 1) FROM whole",
     ):
         complete, missing = "whole", "(SELECT 1 AS i, age FROM person)"
         expected = [name.replace(complete, missing) for name in people.sql(text, [1, 2]).columns]

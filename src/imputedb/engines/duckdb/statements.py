@@ -19,6 +19,7 @@ from imputedb.sql.ast import Tree
 from imputedb.sql.enclosed import Keeps
 from imputedb.sql.parameters import placed
 from imputedb.sql.statements import Classified, Query, classify
+from imputedb.sql.tokens import quoted
 
 _KEPT = 512
 
@@ -103,16 +104,17 @@ class Texts:
         return {name: self._constant(row[2 * place], row[2 * place + 1]) for place, name in enumerate(expressions)}
 
     def _constant(self, kind: str, text: str | None) -> Tree:
-        if text is None or kind == "VARCHAR":
+        if kind == ('"NULL"' if text is None else "VARCHAR"):
             return t.literal(text)
         return t.cast(t.literal(text), self.type_tree(kind))
 
     def filled(self, statement: Query | Keeps, values: Mapping[str, Tree]) -> Query | Keeps:
-        """A statement with values in place of its parameters.
+        """A statement with values in place of its parameters; a name that has none may be that of a variable.
 
         Raises:
             QueryError: a parameter has no value, or a value no parameter.
         """
+        values = {**self._variables(statement.parameters - set(values)), **values}
         parameters.check(statement.parameters, values)
         if not values:
             return statement
@@ -125,6 +127,14 @@ class Texts:
                 return Keeps(placed(before, texts), f"{self._filled(query, values)}\n", placed(after, texts), end)
             case _:
                 assert_never(statement)
+
+    def _variables(self, names: frozenset[str]) -> dict[str, Tree]:
+        """The values of those of some names that SET VARIABLE has given one."""
+        if not names:
+            return {}
+        known = {str(name).lower() for (name,) in self._session.rows("SELECT name FROM duckdb_variables()")}
+        found = sorted(name for name in names if name.lower() in known and not name.isdigit())
+        return self.evaluated({name: f"getvariable({quoted(name)})" for name in found})
 
     def _filled(self, text: str, values: Mapping[str, Tree]) -> str:
         with self._session.lock:

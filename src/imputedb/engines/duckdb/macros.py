@@ -1,0 +1,276 @@
+"""The user's macros, and DuckDB's own: what they stand for, and statements in which that stands in their places."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from imputedb.engines.cache import OF_STRUCTURE
+from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.functions import built_in_macros, standing_for
+from imputedb.engines.duckdb.query_texts import opened, told
+from imputedb.engines.duckdb.resolution import DAMAGED, damaged
+from imputedb.sql import ast as t
+from imputedb.sql import parse
+from imputedb.sql.ast import Tree
+from imputedb.sql.bind import Functions
+from imputedb.sql.flatten import mentions
+from imputedb.sql.functions import MULTIPLYING
+from imputedb.sql.macros import Call, Macro, call_of, path_of, with_arguments
+from imputedb.sql.macros import written_out as macros_written_out
+from imputedb.sql.missingness import asks
+from imputedb.sql.subqueries import alias_of, nodes
+from imputedb.sql.titles import titled
+
+_MACROS = """
+    SELECT lower(database_name), lower(schema_name), lower(function_name),
+        list_transform(parameters, lambda one: lower(one)), macro_definition, internal, function_type = 'macro',
+        coalesce(list_bool_or(list_transform(parameter_types, lambda one: one IS NOT NULL)), false),
+        list_contains(current_schemas(true), schema_name) AND (
+            database_name IN ('system', 'temp', current_database())
+            OR contains(current_setting('search_path'), database_name)
+        )
+    FROM duckdb_functions() WHERE macro_definition IS NOT NULL
+"""
+
+_FUNCTIONS = """
+    SELECT 1 FROM duckdb_functions() WHERE lower(function_name) = ? AND (
+        (lower(schema_name) = ? AND lower(database_name) = coalesce(?, lower(database_name)))
+        OR (lower(database_name) = ? AND ?)
+    ) LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Definition:
+    """A macro as DuckDB has it.
+
+    Attributes:
+        database: that has it.
+        schema: that has it.
+        name: its own.
+        parameters: their names.
+        text: of what it stands for.
+        internal: whether it comes with DuckDB.
+        scalar: whether it gives one value.
+        typed: whether a parameter has a type.
+        searched: whether its name alone means it.
+    """
+
+    database: str
+    schema: str
+    name: str
+    parameters: Sequence[str]
+    text: str
+    internal: bool
+    scalar: bool
+    typed: bool
+    searched: bool
+
+    def is_called(self, path: Sequence[str]) -> bool:
+        """Whether a name may mean it, with what stands before it."""
+        *before, name = path
+        if not before:
+            return name == self.name and self.searched
+        ways: list[list[str]] = [[self.schema], [self.database], [self.database, self.schema]]
+        return name == self.name and before in ways
+
+
+def macros(engine: DuckDB, called: Collection[str] = ()) -> dict[str, Tree]:
+    """The queries, or expressions in a query, that the user's macros stand for.
+
+    Raises:
+        StorageError: an attached database is damaged, so that DuckDB tells of no macros, and a function is called that
+            is not one of its own.
+    """
+    known: dict[str, Tree] | None = engine.recall("macros")
+    if known is None:
+        found = _definitions(engine, called)
+        known = {one.name: _standing_for(engine, one) for one in found if not one.internal}
+        engine.keep("macros", known, tables=OF_STRUCTURE)
+    return known
+
+
+def functions(engine: DuckDB) -> Functions:
+    """What is to be known of functions; a macro that calls one that must be called once a row must be so too."""
+    return replace(engine.functions, single=_with_macros(engine, engine.functions.single | MULTIPLYING))
+
+
+def multiplying(engine: DuckDB) -> frozenset[str]:
+    """The functions that give any number of rows for one, macros among them."""
+    return _with_macros(engine, MULTIPLYING)
+
+
+def _with_macros(engine: DuckDB, names: frozenset[str]) -> frozenset[str]:
+    """Some functions, and the macros that call one of them, or a macro that does."""
+    key = ("macros that call", names)
+    known: frozenset[str] | None = engine.recall(key)
+    if known is None:
+        found, known = names, frozenset[str]()
+        while found != known:
+            known = found
+            found = known | {one.name for one in _definitions(engine, ()) if _calls(engine, one, known)}
+        engine.keep(key, known, tables=OF_STRUCTURE)
+    return known
+
+
+def _calls(engine: DuckDB, defined: _Definition, names: frozenset[str]) -> bool:
+    if defined.internal and defined.text in built_in_macros():
+        return _built_in_calls(defined.text, names)
+    text = defined.text.lower()
+    return any(name in text for name in names) and mentions(_standing_for(engine, defined), names)
+
+
+@lru_cache(maxsize=1 << 13)
+def _built_in_calls(text: str, names: frozenset[str]) -> bool:
+    return mentions(built_in_macros()[text], names)
+
+
+def written_out(engine: DuckDB, node: Tree) -> Tree:
+    """A statement with the expressions that macros stand for in place of their calls.
+
+    Written out are the user's macros, those with a query inside if their arguments are constants, and those of DuckDB
+    that aggregate; so are queries that a text in FROM states. What has two macros of
+    as many arguments, in two schemas, is left to DuckDB, and so are parameters that have types or go by their defaults.
+    """
+    node = opened(engine, _with_files(engine, node))
+    calls = [part for part in t.expressions(node) if part.get("class") == "FUNCTION"]
+    if not calls:
+        return node
+    called = {path_of(part) for part in calls}
+    names = {path[-1] for path in called}
+    known: dict[str, list[_Definition]] = {}
+    for one in _definitions(engine, names):
+        if one.scalar:
+            known.setdefault(one.name, []).append(one)
+
+    def macro(call: Call) -> Macro | None:
+        return _meant_by(engine, call, known.get(call.path[-1], ()))
+
+    def is_function(path: tuple[str, ...]) -> bool:
+        *database, schema, name = path
+        ask = [name, schema, database[0] if database else None, schema, not database]
+        return bool(engine.session.rows(_FUNCTIONS, ask))
+
+    if not names & known.keys() and all(len(path) == 1 for path in called):
+        return node
+    return macros_written_out(node, macro, is_function, lambda trees: parse.titles(engine.connection, trees))
+
+
+def _with_files(engine: DuckDB, tree: Any, within: frozenset[str] = frozenset()) -> Any:
+    """A statement with the queries of macros that stand for rows in place of their calls with constants."""
+    if isinstance(tree, list):
+        return [_with_files(engine, part, within) for part in tree]
+    if not isinstance(tree, dict):
+        return tree
+    if isinstance(tree.get("select_list"), list):
+        tree = titled(tree, _calls_for_rows, lambda trees: parse.titles(engine.connection, trees))
+    found = _rows_of(engine, tree) if tree.get("type") == "TABLE_FUNCTION" else None
+    if found is not None and found.name not in within:
+        kept = {key: tree[key] for key in ("column_name_alias", "sample") if key in tree}
+        query = parse.parse(engine.connection, found.text)
+        query = _with_files(engine, with_arguments(query, found.parameters, tree["function"]), within | {found.name})
+        return {**t.subquery(query, alias_of(tree)), **kept}
+    return {
+        k: _with_files(engine, part, within) if isinstance(part, (dict, list)) else part for k, part in tree.items()
+    }
+
+
+def _calls_for_rows(tree: Tree) -> bool:
+    return any(part.get("type") == "TABLE_FUNCTION" for part in nodes(tree))
+
+
+def _rows_of(engine: DuckDB, item: Tree) -> _Definition | None:
+    """The user's macro that an item of FROM calls; its arguments are put into its text, as DuckDB does."""
+    call = call_of(item["function"])
+    named = [one for one in _definitions(engine, call.path[-1:]) if not one.scalar and not one.internal]
+    named = [one for one in named if one.is_called(call.path) and call.gives(one.parameters)]
+    return named[0] if len(named) == 1 and not named[0].typed else None
+
+
+def called_query(engine: DuckDB, node: Tree) -> tuple[Tree, set[str]]:
+    """What the user's macro that a node calls stands for, and the parameters by whose defaults it reads something."""
+    call = call_of(node)
+    named = [one for one in _definitions(engine, call.path[-1:]) if one.name == call.path[-1] and not one.internal]
+    one = next((one for one in named if one.is_called(call.path) and call.count <= len(one.parameters)), named[0])
+    query = with_arguments(_standing_for(engine, one), one.parameters, node)
+    return query, told(query) & set(one.parameters)
+
+
+def _meant_by(engine: DuckDB, call: Call, known: Sequence[_Definition]) -> Macro | None:
+    """The macro that a call means, if it is to be written out."""
+    named = [one for one in known if one.is_called(call.path)]
+    named = [one for one in named if not one.internal] or named
+    whole = [one for one in named if call.gives(one.parameters)]
+    if len(whole) == 1 and not whole[0].typed:
+        return _macro(engine, whole[0], closed=call.closed)
+    return None
+
+
+def has_macro(engine: DuckDB, name: str) -> bool:
+    """Whether a name alone, in lower case, means a macro of the user's."""
+    return any(one.name == name and one.searched and not one.internal for one in _definitions(engine, (name,)))
+
+
+def asking(engine: DuckDB, called: Collection[str]) -> frozenset[str]:
+    """Those of some functions that are the user's macros, and ask about the missingness of an argument."""
+    found = [one for one in _definitions(engine, called) if one.name in called and not one.internal and one.scalar]
+    return frozenset(one.name for one in found if _asks(_standing_for(engine, one), one.parameters))
+
+
+def _asks(body: Tree, parameters: Sequence[str]) -> bool:
+    read = [part for tree in t.expressions(body) if asks(tree) for part in t.expressions(tree) if t.is_reference(part)]
+    return any(str(part["column_names"][0]).lower() in parameters for part in read)
+
+
+def _definitions(engine: DuckDB, called: Collection[str]) -> list[_Definition]:
+    """Every macro."""
+    known: list[_Definition] | None = engine.recall("macro definitions")
+    if known is None:
+        try:
+            known = [_Definition(*row) for row in engine.connection.execute(_MACROS).fetchall()]
+        except DAMAGED as error:
+            if set(called) <= engine.functions.built_in:
+                return []
+            raise damaged(error) from error
+        engine.keep("macro definitions", known, tables=OF_STRUCTURE)
+    return known
+
+
+def _macro(engine: DuckDB, defined: _Definition, *, closed: bool) -> Macro | None:
+    """The macro of a definition; None where it is not to be written out.
+
+    A query in it may have columns of the names that its arguments read, so that these must be `closed`.
+    """
+    text, parameters, internal = defined.text, tuple(defined.parameters), defined.internal
+    key = ("macro", text, parameters, closed)
+    known: list[Macro | None] | None = engine.recall(key)
+    if known is None:
+        body = parse.parse(engine.connection, f"SELECT {text}")["select_list"][0]
+        capturing = ("WINDOW", "LAMBDA") if closed and not internal else ("SUBQUERY", "WINDOW", "LAMBDA")
+        nested = any(part.get("class") in capturing for part in t.expressions(body))
+        aggregates = any(
+            part.get("class") == "FUNCTION" and _aggregates(engine, str(part["function_name"]).lower())
+            for part in t.expressions(body)
+        )
+        whole = not nested and (aggregates or not internal)
+        known = [Macro(parameters, body, internal) if whole else None]
+        engine.keep(key, known, tables=OF_STRUCTURE)
+    return known[0]
+
+
+def _aggregates(engine: DuckDB, name: str) -> bool:
+    """Whether a function aggregates, or is a macro of DuckDB's that does."""
+    if name in engine.functions.aggregates:
+        return True
+    texts = [one.text for one in _definitions(engine, ()) if one.name == name and one.internal and one.scalar]
+    return any(
+        part.get("class") == "FUNCTION" and str(part["function_name"]).lower() in engine.functions.aggregates
+        for text in texts
+        for part in t.expressions(parse.parse(engine.connection, f"SELECT {text}"))
+    )
+
+
+def _standing_for(engine: DuckDB, defined: _Definition) -> Tree:
+    known = built_in_macros().get(defined.text) if defined.internal else None
+    return known or standing_for(engine.connection, defined.text)
