@@ -191,7 +191,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         (tmp_path / "b.toml").write_bytes(b"\xff\xfe")
         with pytest.raises(StorageError, match="UTF-8"):
             db.apply_policies(tmp_path / "b.toml")
-        (tmp_path / "v.toml").write_text("format = 2\n")
+        (tmp_path / "v.toml").write_text("format = 0\n")
         with pytest.raises(DataError, match="format = 1"):
             db.apply_policies(tmp_path / "v.toml")
 

@@ -233,7 +233,10 @@ def _entries(text: str, source: str) -> list[dict[str, Any]]:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{source} is no TOML: {error}") from error
-    if data.pop("format", None) != FORMAT:
+    found = data.pop("format", None)
+    if isinstance(found, int) and found > FORMAT:
+        raise DataError(f"{source} was written by a newer imputedb (format {found}): apply it with that one")
+    if found != FORMAT:
         raise DataError(f"{source} does not begin with `format = {FORMAT}`: it is no file of policies of this version")
     entries = data.pop("column", [])
     if data or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):

@@ -14,7 +14,11 @@ from imputedb.statistics.table import Statistics
 
 SCHEMA = "imputedb"
 
+FORMAT = 1
+"""Of these tables; larger when an older reader would misread them. Databases without one have the first."""
+
 _TABLES = {
+    "format": "(format INTEGER)",
     "missing_values": "(schema_name VARCHAR, table_name VARCHAR, column_name VARCHAR, value VARCHAR)",
     "policies": "(schema_name VARCHAR, table_name VARCHAR, column_name VARCHAR, policy VARCHAR)",
     "statistics": "(schema_name VARCHAR, table_name VARCHAR, fingerprint VARCHAR, statistics VARCHAR)",
@@ -210,6 +214,7 @@ class Store:
         return bool(self._connection.execute(text, [catalog, SCHEMA, name]).fetchall()[0][0])
 
     def _load(self, catalog: str) -> Said:
+        self._check_format(catalog)
         said: Said = {}
         for schema, name, column, value in self._rows(catalog, "missing_values"):
             declared = said.setdefault(Table(catalog, schema, name), ({}, {}))[0]
@@ -221,6 +226,25 @@ class Store:
                 raise self._damaged(catalog, "policies") from error
             said.setdefault(Table(catalog, schema, name), ({}, {}))[1][column] = policy
         return said
+
+    def _check_format(self, catalog: str) -> None:
+        """Refuses a database in which a later version has said what this one cannot read.
+
+        Raises:
+            StorageError: the message names the database and its format.
+        """
+        if not self._has(catalog, "format"):
+            return
+        try:
+            text = f"SELECT max(format) FROM {self._place(catalog, 'format')}"
+            ((found,),) = self._connection.execute(text).fetchall()
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
+            raise self._damaged(catalog, "format") from error
+        if isinstance(found, int) and found > FORMAT:
+            raise StorageError(
+                f"database {catalog} was written by a newer imputedb (its policies have format {found}, and this one "
+                f"reads {FORMAT}): open it with that one"
+            )
 
     def _rows(self, catalog: str, name: str) -> list[tuple[str, str, str, str]]:
         if not self._has(catalog, name):
@@ -276,7 +300,9 @@ def _replace(
     """Replaces rows of a table of ours, made if there is none."""
     schema, name = place.rpartition(".")[::2]
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-    connection.execute(f"CREATE TABLE IF NOT EXISTS {place} {_TABLES[name]}")
+    for made in ("format", name):
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {schema}.{made} {_TABLES[made]}")
+    connection.execute(f"INSERT INTO {schema}.format SELECT {FORMAT} WHERE NOT EXISTS (FROM {schema}.format)")
     connection.execute(f"DELETE FROM {place} {where}", list(values))
     for row in rows:
         connection.execute(f"INSERT INTO {place} VALUES ({', '.join('?' * len(row))})", list(row))
