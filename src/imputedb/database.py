@@ -24,9 +24,8 @@ from imputedb.diagnostics import methods as diagnosing
 from imputedb.diagnostics.departures import Departures
 from imputedb.diagnostics.profile import Profile, profiled
 from imputedb.engines.cache import CacheUse
-from imputedb.engines.duckdb import declarations, load
 from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.variables import callers_frames
+from imputedb.engines.engine import Engine
 from imputedb.errors import QueryError
 from imputedb.execution.plan import Watch
 from imputedb.imputers.protocol import Imputer, Progress
@@ -68,8 +67,8 @@ class Database:
     Threads may share it; they take turns. With a `session` for each they run side by side.
     """
 
-    def __init__(self, engine: DuckDB, beside: Database | None = None) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, beside: Database | None = None) -> None:
+        self._engine: Engine = engine
         self._sessions: WeakSet[Database] = beside._sessions if beside else WeakSet()
         self._sessions.add(self)
         self._is_first = beside is None
@@ -98,7 +97,7 @@ class Database:
             DataError: a file holds no table, or the table is there already and not to be replaced.
         """
         paths = [str(arguments.path("a file", file)) for file in files]
-        names = load.load(self._engine, paths, table, _codes(missing), replace=replace)
+        names = self._engine.load(paths, table, _codes(missing), replace=replace)
         self._remark()
         return names
 
@@ -120,7 +119,7 @@ class Database:
         Raises:
             DataError: the object has no columns, or the table is there already and not to be replaced.
         """
-        load.register(self._engine, name, frame, _codes(missing), replace=replace, kept=keep)
+        self._engine.take(name, frame, _codes(missing), replace=replace, kept=keep)
         self._remark()
 
     def _remark(self) -> None:
@@ -137,7 +136,7 @@ class Database:
         """
         codes = arguments.listed("values", values, example="such as [77, 99]")
         with self._engine.lock:
-            declarations.declare(self._engine, self._engine.tables.named(table), column, codes)
+            self._engine.declare(self._engine.named(table), column, codes)
 
     def sql(
         self,
@@ -256,7 +255,7 @@ class Database:
             QueryError: the statement is wrong, or there is no plan of its kind.
         """
         asked = Asked(alpha, chosen(imputer), seed, strategy, fit=fit)
-        with callers_frames(self._engine, text, statement=True):
+        with self._engine.callers_frames(text, statement=True):
             prepared = self._planner.prepare(query_of(self._engine, self._planner, text, params), asked)
             try:
                 with self._engine.own_statements(prepared.text):
@@ -268,7 +267,7 @@ class Database:
         self, text: str, params: Given = None, *, imputer: Choice = "tree", fit: Fit = "query"
     ) -> Frontier | None:
         """Every plan that no other beats in both penalty and time; None where nothing missing is read."""
-        with callers_frames(self._engine, text, statement=True):
+        with self._engine.callers_frames(text, statement=True):
             query = query_of(self._engine, self._planner, text, params)
             try:
                 return self._planner.prepare(query, Asked(0.0, chosen(imputer), 0, PLANNED, fit=fit)).frontier
@@ -330,7 +329,7 @@ class Database:
             arguments.one_of("model without a formula", model, ("ols",))
             (one,) = with_cycles((one,), cycles)
         folder = arguments.path("out", out)
-        with callers_frames(self._engine, source):
+        with self._engine.callers_frames(source):
             source = source if params is None else query_of(self._engine, self._planner, source, params)
             asked = Request(source, m, one, seed, columns, flags, long, survival, substantive)
             return complete(self._engine, asked, folder, progress)
@@ -367,7 +366,7 @@ class Database:
             QueryError: DuckDB rejects it, with its reason.
             StorageError: it cannot be written.
         """
-        found = self._engine.session.execute(text, by_name(params))
+        found = self._engine.execute(text, by_name(params))
         self._remark()
         return found
 
@@ -378,7 +377,7 @@ class Database:
 
     def profile(self, table: str | None = None) -> list[Profile]:
         """What is missing where: of one table, or of all."""
-        with callers_frames(self._engine, table or ""):
+        with self._engine.callers_frames(table or ""):
             return profiled(self._engine, table)
 
     def caches(self) -> list[CacheUse]:
@@ -390,8 +389,8 @@ class Database:
 
     def tables(self) -> dict[str, dict[str, str]]:
         """Columns and their types by table, under the shortest name that means it."""
-        tables = self._engine.tables
-        return {tables.called(table): dict(shape.types) for table, shape in tables.shapes().items()}
+        engine = self._engine
+        return {engine.called(table): dict(shape.types) for table, shape in engine.shapes().items()}
 
     @bordered
     def session(self) -> Database:
@@ -411,7 +410,7 @@ class Database:
 
         Where no statement of DuckDB runs it does nothing.
         """
-        self._engine.connection.interrupt()
+        self._engine.session.interrupt()
 
     def close(self) -> None:
         """Lets go of the session, and of all others where it is the first one; their results can no longer be read.

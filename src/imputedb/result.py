@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from imputedb import arguments, duckdb_errors
 from imputedb.algebra.render import drawn
 from imputedb.border import outside, public
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.session import Held, Read, Rows
+from imputedb.engines.engine import Engine, Held, Read, Rows
 from imputedb.errors import DataError, QueryError
 from imputedb.inference.estimate import Estimate
 
@@ -102,7 +101,7 @@ class Result:
 
     def __init__(
         self,
-        engine: DuckDB,
+        engine: Engine,
         held: Held,
         columns: list[str],
         types: list[str],
@@ -190,10 +189,10 @@ class Result:
         return [(name, kind, None, None, None, None, None) for name, kind in zip(self.columns, self.types, strict=True)]
 
     def _rows(self) -> list[tuple[Any, ...]]:
-        return self._engine.session.read(lambda connection: connection.execute(self.selecting).fetchall())
+        return self._engine.reread(self.selecting)
 
     def _read(self, form: Callable[[Rows], Read]) -> Read:
-        return self._engine.session.read(lambda connection: form(connection.sql(self.selecting)))
+        return self._engine.converted(self.selecting, form)
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """The rows as tuples: all of them, or those that `fetchone` and `fetchmany` have not taken yet."""
@@ -220,7 +219,7 @@ class Result:
 
     def __len__(self) -> int:
         counting = f"SELECT count(*) FROM {self._held.source}"
-        return int(self._engine.session.read(lambda connection: connection.execute(counting).fetchall())[0][0])
+        return int(self._engine.reread(counting)[0][0])
 
     def df(self) -> pd.DataFrame:
         """The rows as a pandas data frame."""
@@ -246,7 +245,7 @@ class Result:
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """The rows as a stream of Arrow's C interface, for any library that reads it."""
-        return outside(lambda: self._engine.session.streamed(self.selecting, requested_schema))
+        return outside(lambda: self._engine.streamed(self.selecting, requested_schema))
 
     def write(self, path: str, format: str) -> None:  # noqa: A002
         """Writes the rows to a file, all of it or nothing: `format` is csv, json or parquet."""
@@ -255,7 +254,7 @@ class Result:
         arguments.one_of("format", format, ("csv", "json", "parquet"))
         with published(str(arguments.path("the path", path))) as temporary:
             target = temporary.replace("'", "''")
-            self._engine.session.rows(f"COPY ({self.selecting}) TO '{target}' (FORMAT {format})")
+            self._engine.fetched(f"COPY ({self.selecting}) TO '{target}' (FORMAT {format})")
 
     def __repr__(self) -> str:
         return self._read(str)

@@ -311,6 +311,6 @@ def test_an_interrupt_on_the_main_thread_is_an_interrupt(people: Database, monke
     def interrupted(*_: object) -> None:
         raise RuntimeError("Query interrupted")
 
-    monkeypatch.setattr(people._engine.texts, "tree", interrupted)
+    monkeypatch.setattr(people._engine, "tree", interrupted)
     with pytest.raises(KeyboardInterrupt):
         people.sql("SELECT avg(age) FROM person")

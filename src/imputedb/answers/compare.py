@@ -12,7 +12,7 @@ from imputedb.answers.prepare import Planner
 from imputedb.answers.respond import respond
 from imputedb.answers.run import PLANNED, Asked
 from imputedb.answers.understand import check_query
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.errors import CannotImpute, QueryError, SqlSyntaxError, UnknownName
 from imputedb.imputers.chained.chained import Chained
 from imputedb.imputers.chained.shift import Shift
@@ -124,7 +124,7 @@ def ways_of(ways: Sequence[str | Imputer], shifts: Mapping[str, Sequence[float]]
 
 
 def answers(
-    engine: DuckDB,
+    engine: Engine,
     planner: Planner,
     text: str,
     ways: Mapping[str, Imputer | None],

@@ -10,7 +10,7 @@ from imputedb.algebra.render import as_data, dot, drawn
 from imputedb.answers.query import answer
 from imputedb.answers.run import Asked, Prepared, chosen_plan, written_words
 from imputedb.blocks.block import Written
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.execution.plan import Actual
 from imputedb.planning.candidate import Candidate
 from imputedb.planning.estimate import Estimate, estimates
@@ -100,7 +100,7 @@ class Explanation:
         return self.text
 
 
-def explained(engine: DuckDB, prepared: Prepared, asked: Asked, *, analyze: bool) -> Explanation:
+def explained(engine: Engine, prepared: Prepared, asked: Asked, *, analyze: bool) -> Explanation:
     """The explanation of a prepared query."""
     found: list[tuple[str, Candidate | str]] = []
     estimated: dict[int, Estimate] = {}

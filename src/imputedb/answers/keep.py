@@ -7,8 +7,8 @@ from time import perf_counter
 from imputedb.answers.membership import membership
 from imputedb.answers.query import Call, answer, as_it_stands, check_settings, likely_rows, timed, verbatim
 from imputedb.answers.run import IMPUTATION, Asked
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.variables import Frames
+from imputedb.engines.engine import Engine
+from imputedb.engines.offers import Frames
 from imputedb.files import copied
 from imputedb.result import Result
 from imputedb.sql.copy_options import switched_on
@@ -50,7 +50,7 @@ def _around(found: Result, inner: Result) -> Result:
     return found
 
 
-def _published(engine: DuckDB, around: Keeps, query: str, asked: Asked) -> Result:
+def _published(engine: Engine, around: Keeps, query: str, asked: Asked) -> Result:
     """Runs a statement over a query; the file that it writes appears whole or not at all."""
     if around.target is None:
         return as_it_stands(engine, asked, around.around(query))
@@ -58,17 +58,17 @@ def _published(engine: DuckDB, around: Keeps, query: str, asked: Asked) -> Resul
     with copied(path, switched_on(rest)) as written:
         began = perf_counter()
         text = f"{around.before}{query}{around.after}{quoted(written)}{rest}"
-        held, columns, types = engine.session.answered(text)
+        held, columns, types = engine.answered(text)
         shown = [_renamed(name, place, written, path) for place, name in enumerate(columns)]
-        held = engine.session.held(f"SELECT {', '.join(shown)} FROM {held.source}")
+        held = engine.held(f"SELECT {', '.join(shown)} FROM {held.source}")
         return Result(engine, held, columns, types, timed(verbatim(asked), began))
 
 
-def _at_home(engine: DuckDB, path: str) -> str:
+def _at_home(engine: Engine, path: str) -> str:
     """A path with the home folder in place of the ~ that it begins with, as DuckDB has it."""
     if not path.startswith("~"):
         return path
-    [(home,)] = engine.session.rows("SELECT current_setting('home_directory')")
+    [(home,)] = engine.fetched("SELECT current_setting('home_directory')")
     return (str(home or "") or os.path.expanduser("~")) + path[1:]
 
 

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.macros import has_macro
-from imputedb.engines.duckdb.resolution import quoted
-from imputedb.engines.duckdb.session import Held
+from imputedb.engines.engine import Engine, Held
 from imputedb.errors import QueryError, UnknownName
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
+from imputedb.sql.paths import quoted
 
 LIKELIHOOD = "likelihood"
 
@@ -62,7 +60,7 @@ class Membership:
     limit: str
     notes: tuple[str, ...]
 
-    def shown(self, engine: DuckDB, source: str, columns: Sequence[str], m: int) -> tuple[Held, list[str], list[str]]:
+    def shown(self, engine: Engine, source: str, columns: Sequence[str], m: int) -> tuple[Held, list[str], list[str]]:
         """The answer: its rows, the names of their columns and their types.
 
         Args:
@@ -87,10 +85,10 @@ class Membership:
         orders = [one.text(one.column or share) for one in self.orders] + [name for name in columns if name[0] == "k"]
         listed = ", ".join(f"{item} AS c{number}" for number, item in enumerate(items))
         ordered = f" ORDER BY {', '.join(orders)}" if orders else ""
-        return engine.session.held(f"SELECT {listed} FROM ({source}){ordered}{self.limit}"), names, types
+        return engine.held(f"SELECT {listed} FROM ({source}){ordered}{self.limit}"), names, types
 
 
-def membership(engine: DuckDB, text: str) -> Membership | None:
+def membership(engine: Engine, text: str) -> Membership | None:
     """The aggregation that a query with `likelihood()` stands for; None of a query without.
 
     A macro of the user's that has the name comes first.
@@ -100,8 +98,8 @@ def membership(engine: DuckDB, text: str) -> Membership | None:
     """
     if LIKELIHOOD not in text.lower():
         return None
-    node = engine.texts.tree(text)
-    if not any(map(_is_likelihood, t.expressions(node))) or has_macro(engine, LIKELIHOOD):
+    node = engine.tree(text)
+    if not any(map(_is_likelihood, t.expressions(node))) or engine.has_macro(LIKELIHOOD):
         return None
     items = node.get("select_list", [])
     places = [place for place, item in enumerate(items) if _is_likelihood(item)]
@@ -172,7 +170,7 @@ def _orderings(orders: Sequence[_Key], *, first: bool) -> tuple[Ordering, ...]:
 class _Rows:
     """A query, the items of its select list without the likelihood, and where that stood."""
 
-    engine: DuckDB
+    engine: Engine
     node: Tree
     rest: Sequence[Tree]
     place: int
@@ -212,14 +210,14 @@ class _Rows:
     def _whole(self) -> list[str]:
         """The names of the answer's columns, if DuckDB accepts the query with a number where the likelihood stands."""
         try:
-            return self.engine.texts.outputs(self.engine.text(_without(self.node)))[0]
+            return self.engine.outputs(self.engine.text(_without(self.node)))[0]
         except QueryError as error:  # where it shows the place, it shows the number
             raise type(error)(str(error).partition("\nLINE ")[0].strip()) from error
 
     def _outputs(self, text: str) -> tuple[list[str], list[str]]:
         """Names and types of a query without the likelihood, that DuckDB accepts with a number in its place."""
         try:
-            return self.engine.texts.outputs(text)
+            return self.engine.outputs(text)
         except UnknownName as error:  # something is made of the likelihood by its alias
             raise QueryError(_ALONE) from error
 
@@ -268,7 +266,7 @@ class _Rows:
         (limit,) = limits
         percent = " PERCENT" if limit["type"] == "LIMIT_PERCENT_MODIFIER" else ""
         parts = [(word, limit[part]) for word, part in (("LIMIT", "limit"), ("OFFSET", "offset")) if limit.get(part)]
-        texts = self.engine.texts.written([tree for _, tree in parts])
+        texts = self.engine.written([tree for _, tree in parts])
         return "".join(
             f" {word} {text}{percent if word == 'LIMIT' else ''}" for (word, _), text in zip(parts, texts, strict=True)
         )
@@ -279,7 +277,7 @@ class _Rows:
             case "BASE_TABLE":
                 path = [str(part) for part in source["qualified_name"]["path"]]
                 called = {str(one["key"]).lower() for one in self.node["cte_map"]["map"]}
-                stored = self.engine.tables.found(quoted(path))
+                stored = self.engine.found(quoted(path))
                 if isinstance(stored, Table) and (len(path) > 1 or path[0].lower() not in called):
                     return self._of_table(stored, [str(source["alias"])] if source["alias"] else path, notes)
             case "JOIN" if source["join_type"] in ("SEMI", "ANTI"):

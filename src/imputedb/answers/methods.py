@@ -13,7 +13,7 @@ from imputedb.answers import policy_file
 from imputedb.answers.compare import WAYS, Comparison, answers, ways_of
 from imputedb.answers.policy_file import Change
 from imputedb.answers.prepare import Planner
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.imputers.protocol import Imputer
 from imputedb.inference.estimate import Question
 from imputedb.statistics.policy import Action, Bound, Policy, as_bound, as_text
@@ -23,7 +23,7 @@ from imputedb.statistics.policy import Measure as Taken
 class Opened(Protocol):
     """What these methods need of a database: its engine and its planner."""
 
-    _engine: DuckDB
+    _engine: Engine
     _planner: Planner
 
 
@@ -88,7 +88,7 @@ def policy(
     wanted = Policy(action, when, low, high, texts, imputer, allowed, barred, before, above, refuse, below, measure)
     said = {"derived": derived, "weight": weight, "order": order, "cluster": cluster}
     wanted = wanted.changed({**said, "partition": arguments.names("partition", partition)})
-    columns_policies.decide(self._engine, self._engine.tables.named(table), column, wanted)
+    columns_policies.decide(self._engine, self._engine.named(table), column, wanted)
 
 
 def policies(self: Opened, table: str | None = None) -> list[tuple[str, str, str]]:

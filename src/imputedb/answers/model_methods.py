@@ -8,10 +8,10 @@ from imputedb import arguments
 from imputedb.answers.methods import Opened
 from imputedb.answers.respond import respond
 from imputedb.answers.run import DRAWN, EXPECTED, PLANNED, Asked
-from imputedb.engines.duckdb.resolution import quoted
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.registry import Choice, chosen
 from imputedb.result import Result
+from imputedb.sql.paths import quoted
 
 
 def complete(
@@ -42,6 +42,6 @@ def complete(
     arguments.one_of("values", values, (EXPECTED, DRAWN))
     number = arguments.whole("draw", draw, 0, example="the first draw's number")
     with self._engine.lock:
-        text = f"SELECT * FROM {quoted(self._engine.tables.named(table).path)}"
+        text = f"SELECT * FROM {quoted(self._engine.named(table).path)}"
     asked = Asked(0.0, chosen(imputer), seed, PLANNED, fit="table", values=values, draw=number)
     return respond(self._engine, self._planner, text, asked, None, progress)

@@ -1,6 +1,6 @@
 """Whether an answer is rows or says how many a statement has changed: by the statement, not by its columns' names."""
 
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.result import Result
 from imputedb.sql.effects import Effect
 from imputedb.sql.statements import Classified, Execute
@@ -9,16 +9,16 @@ UNCOUNTED = -1
 """Of a statement that gives no rows, and does not say how many it has changed."""
 
 
-def counted(engine: DuckDB, told: Classified, found: Result, shown: Result) -> Result:
+def counted(engine: Engine, told: Classified, found: Result, shown: Result) -> Result:
     """The result that is shown of a statement, which notes how many rows have changed by what was found."""
     shown.changed = _changed(_effect(engine, told), found)
     return shown
 
 
-def _effect(engine: DuckDB, told: Classified) -> Effect:
+def _effect(engine: Engine, told: Classified) -> Effect:
     """What a statement gives, or the one that it executes."""
     if isinstance(told.statement, Execute):
-        return engine.texts.classified(engine.texts.prepared(told.statement.name)).effect
+        return engine.classified(engine.prepared(told.statement.name)).effect
     return told.effect
 
 

@@ -2,15 +2,14 @@
 
 from imputedb import arguments
 from imputedb.algebra.relation import Table
-from imputedb.engines.duckdb import declarations
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, QueryError
 from imputedb.imputers.registry import chosen
 from imputedb.sql.policy_statement import PolicyStatement
 from imputedb.statistics.policy import ACTIONS, DEFAULT, MEASURES, Policy
 
 
-def follow(engine: DuckDB, statement: PolicyStatement) -> list[tuple[str, str, str]]:
+def follow(engine: Engine, statement: PolicyStatement) -> list[tuple[str, str, str]]:
     """Does what a statement says; the policies that SHOW asks for, or that were made.
 
     Raises:
@@ -21,15 +20,13 @@ def follow(engine: DuckDB, statement: PolicyStatement) -> list[tuple[str, str, s
     if statement.verb == "show":
         return listed(engine, statement.table)
     assert statement.table is not None
-    table = engine.tables.named(statement.table)
+    table = engine.named(statement.table)
     if statement.verb == "drop":
-        for column in statement.columns or list(engine.store.policies(table)):
-            declarations.forget(engine, table, column)
+        for column in statement.columns or list(engine.policies(table)):
+            engine.undecide(table, column)
         return []
     for column in statement.columns:
-        known = {name.lower(): policy for name, policy in engine.tables.shape(table).policies.items()}.get(
-            column.lower()
-        )
+        known = {name.lower(): policy for name, policy in engine.shape(table).policies.items()}.get(column.lower())
         if statement.verb == "alter" and known is None:
             raise DataError(f"{table.name}.{column} has no imputation policy to alter: create one")
         before = known if known and statement.verb == "alter" else DEFAULT
@@ -38,15 +35,15 @@ def follow(engine: DuckDB, statement: PolicyStatement) -> list[tuple[str, str, s
     return listed(engine, statement.table)
 
 
-def decide(engine: DuckDB, table: Table, column: str, policy: Policy) -> None:
+def decide(engine: Engine, table: Table, column: str, policy: Policy) -> None:
     """Sets a column's policy.
 
     Raises: as `checked`.
     """
-    declarations.decide(engine, table, column, checked(engine, table, column, policy))
+    engine.decide(table, column, checked(engine, table, column, policy))
 
 
-def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy:
+def checked(engine: Engine, table: Table, column: str, policy: Policy) -> Policy:
     """A policy, once it is sure that it can be followed.
 
     Raises:
@@ -63,7 +60,7 @@ def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy
         raise QueryError("refuse goes with above, the share in percent from which answers are refused: say both")
     if policy.imputer is not None and not chosen(policy.imputer):
         raise QueryError(f"{policy.imputer!r} fills nothing in: give the column the policy DROP")
-    return declarations.checked(engine, table, declarations.own_name(engine, table, column), policy)
+    return engine.checked(table, engine.own_name(table, column), policy)
 
 
 _TEXTS = {
@@ -124,22 +121,22 @@ def _numbers(policy: Policy) -> dict[str, object]:
     return found
 
 
-def listed(engine: DuckDB, table: str | None = None) -> list[tuple[str, str, str]]:
+def listed(engine: Engine, table: str | None = None) -> list[tuple[str, str, str]]:
     """Table, column and policy, of one table or of all."""
-    tables = [engine.tables.named(table)] if table else list(engine.shapes())
+    tables = [engine.named(table)] if table else list(engine.shapes())
     return [
-        (engine.tables.called(found), column, str(policy))
+        (engine.called(found), column, str(policy))
         for found in tables
-        for column, policy in sorted(engine.tables.shape(found).policies.items())
+        for column, policy in sorted(engine.shape(found).policies.items())
     ]
 
 
-def declared(engine: DuckDB, table: str | None = None) -> list[tuple[str, str, tuple[str, ...]]]:
+def declared(engine: Engine, table: str | None = None) -> list[tuple[str, str, tuple[str, ...]]]:
     """Table, column and the values that are declared missing, of one table or of all."""
-    tables = [engine.tables.named(table)] if table else list(engine.shapes())
+    tables = [engine.named(table)] if table else list(engine.shapes())
     return [
-        (engine.tables.called(found), column, tuple(sorted(codes)))
+        (engine.called(found), column, tuple(sorted(codes)))
         for found in tables
-        for column, codes in sorted(engine.tables.shape(found).missing.items())
+        for column, codes in sorted(engine.shape(found).missing.items())
         if codes
     ]

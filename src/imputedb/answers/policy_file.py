@@ -14,9 +14,7 @@ from typing import Any
 from imputedb import arguments
 from imputedb.algebra.relation import Table
 from imputedb.answers import policies
-from imputedb.engines.duckdb import declarations
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.engine import Shape
+from imputedb.engines.engine import Engine, Shape
 from imputedb.errors import DataError, Error, StorageError, UnknownName
 from imputedb.files import published
 from imputedb.statistics.policy import ACTIONS, LISTS, Policy, as_bound, as_text
@@ -74,7 +72,7 @@ class Change:
         return "\n".join([*gone, *come])
 
 
-def exported(engine: DuckDB) -> str:
+def exported(engine: Engine) -> str:
     """Everything that is said of the tables at hand, as TOML."""
     parts = [f"{_HEAD}format = {FORMAT}\n"]
     for said in _all(engine):
@@ -86,7 +84,7 @@ def exported(engine: DuckDB) -> str:
     return "\n".join(parts)
 
 
-def written(engine: DuckDB, path: Path) -> str:
+def written(engine: Engine, path: Path) -> str:
     """The same, in a file that appears whole or not at all.
 
     Raises:
@@ -112,7 +110,7 @@ def read(path: Path) -> str:
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def applied(engine: DuckDB, text: str, source: str, *, dry_run: bool, exact: bool) -> list[Change]:
+def applied(engine: Engine, text: str, source: str, *, dry_run: bool, exact: bool) -> list[Change]:
     """Makes a database say what a file says; what changed, or with `dry_run` would change.
 
     Everything is checked before anything is changed. What is changed in one database file is so wholly or not at all.
@@ -141,29 +139,29 @@ def applied(engine: DuckDB, text: str, source: str, *, dry_run: bool, exact: boo
     return [_change(engine, before, after) for before, after in changed]
 
 
-def _put(engine: DuckDB, changed: Sequence[tuple[Said, Said]]) -> None:
+def _put(engine: Engine, changed: Sequence[tuple[Said, Said]]) -> None:
     """Says what is to be said instead, in a transaction a database file."""
     catalogs = sorted({after.table.catalog for _, after in changed})
     for catalog in catalogs:
-        engine.store.check_writable(catalog)
+        engine.check_writable(catalog)
     for catalog in catalogs:
         with engine.snapshot():
             for before, after in changed:
                 if after.table.catalog == catalog and before.codes != after.codes:
-                    declarations.declare(engine, after.table, after.column, after.codes)
+                    engine.declare(after.table, after.column, after.codes)
                 if after.table.catalog == catalog and before.policy != after.policy:
-                    declarations.decide(engine, after.table, after.column, after.policy)
+                    engine.decide(after.table, after.column, after.policy)
 
 
 def _nothing(said: Said) -> Said:
     return Said(said.table, said.column, None, ())
 
 
-def _change(engine: DuckDB, before: Said, after: Said) -> Change:
-    return Change(engine.tables.called(after.table), after.column, tuple(before.words), tuple(after.words))
+def _change(engine: Engine, before: Said, after: Said) -> Change:
+    return Change(engine.called(after.table), after.column, tuple(before.words), tuple(after.words))
 
 
-def _all(engine: DuckDB) -> list[Said]:
+def _all(engine: Engine) -> list[Said]:
     """What is said of every column: of the database's own tables, of temporary ones, of those of attached databases."""
     home = engine.session.home
 
@@ -183,7 +181,7 @@ def _all(engine: DuckDB) -> list[Said]:
 # -- names of tables --------------------------------------------------------------------------------------------------
 
 
-def _place(engine: DuckDB, table: Table) -> dict[str, str]:
+def _place(engine: Engine, table: Table) -> dict[str, str]:
     """A table in the words of the file: whatever another session's default schema is, they mean it."""
     home = engine.session.home
     bare = {"table": table.name}
@@ -195,7 +193,7 @@ def _place(engine: DuckDB, table: Table) -> dict[str, str]:
     return {"schema": table.schema, **bare} if table.schema != "main" or hidden else bare
 
 
-def _meant(engine: DuckDB, entry: Mapping[str, Any]) -> Table:
+def _meant(engine: Engine, entry: Mapping[str, Any]) -> Table:
     home, name = engine.session.home, entry["table"]
     if "database" in entry:
         paths = [(entry["database"], entry.get("schema", "main"), name)]
@@ -204,7 +202,7 @@ def _meant(engine: DuckDB, entry: Mapping[str, Any]) -> Table:
     else:
         paths = [("temp", "main", name), (home, "main", name)]
     for path in paths:
-        found = engine.tables.meant(path)
+        found = engine.meant(path)
         if isinstance(found, Table) and found in engine.shapes():
             return found
     raise UnknownName(f"no table {'.'.join(paths[-1][0 if 'database' in entry else 1 :])!r}")
@@ -213,7 +211,7 @@ def _meant(engine: DuckDB, entry: Mapping[str, Any]) -> Table:
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def _checked(engine: DuckDB, text: str, source: str) -> dict[tuple[Table, str], Said]:
+def _checked(engine: Engine, text: str, source: str) -> dict[tuple[Table, str], Said]:
     """What a file says by column, each checked against the column."""
     found: dict[tuple[Table, str], Said] = {}
     for number, entry in enumerate(_entries(text, source)):
@@ -258,7 +256,7 @@ def _line(text: str, number: int) -> int:
     return 1
 
 
-def _said(engine: DuckDB, entry: Mapping[str, Any]) -> Said:
+def _said(engine: Engine, entry: Mapping[str, Any]) -> Said:
     """What an entry says.
 
     Raises:
@@ -275,7 +273,7 @@ def _said(engine: DuckDB, entry: Mapping[str, Any]) -> Said:
         _text(name, entry[name])
     table = _meant(engine, entry)
     codes = _texts("missing", entry.get("missing", []))
-    column = declarations.checked_codes(engine, table, entry["column"], codes)
+    column = engine.checked_codes(table, entry["column"], codes)
     options = {name: _option(name, entry[name]) for name in _POLICY if name in entry}
     policy = policies.checked(engine, table, column, Policy.of(options)) if options else None
     return Said(table, column, policy, tuple(sorted(set(codes))))

@@ -6,8 +6,7 @@ from imputedb.answers.weights import by_weights
 from imputedb.blocks.listings import listed_without_ours
 from imputedb.blocks.statement import blocks
 from imputedb.engines.cache import STRUCTURAL, Recent
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.macros import written_out
+from imputedb.engines.engine import Engine
 from imputedb.sql.missingness import extended
 
 _PLANS_KEPT = 256
@@ -20,7 +19,7 @@ class Planner:
         cache: what holds them.
     """
 
-    def __init__(self, engine: DuckDB) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.cache: Recent[object, tuple[object, Prepared]] = Recent(
             "plans",
@@ -50,36 +49,36 @@ class Planner:
 
     def release(self) -> None:
         """Lets go of the rows of files that were copied for a statement: its answer is there."""
-        self._engine.temporary.unmake("TABLE", [table.name for table in self._copies])
+        self._engine.unmake("TABLE", [table.name for table in self._copies])
         for table in self._copies:
-            self._engine.tables.disown(table.name)
+            self._engine.disown(table.name)
         self._copies = []
-        adopted = self._engine.tables.adopted
+        adopted = self._engine.adopted
         if len(adopted) > _PLANS_KEPT:  # some are of plans that were not kept
             kept = {block.name for _, (_, prepared) in self.cache.items() for block in prepared.blocks}
             for name in {table.name for table in adopted} - kept:
-                self._engine.tables.disown(name)
+                self._engine.disown(name)
 
     def _forget(self, prepared: Prepared) -> None:
         for block in prepared.blocks:
-            self._engine.tables.disown(block.name)
+            self._engine.disown(block.name)
 
     def _prepared(self, text: str, asked: Asked) -> tuple[Prepared, bool]:
         """The query, and whether it may be kept: files change without notice."""
         engine = self._engine
-        node = engine.texts.tree(text)
-        further = extended(listed_without_ours(engine, written_out(engine, node)))
+        node = engine.tree(text)
+        further = extended(listed_without_ours(engine, engine.written_out(node)))
         if asked.weights is not None:
             further = by_weights(engine, further, asked.weights)
         if further != node:
             node, text = further, engine.text(further)
-        columns, types = engine.texts.outputs(text)
+        columns, types = engine.outputs(text)
         base, always = asked.strategy == BASE, asked.always
         with engine.own_statements(text):
             found = blocks(engine, node, columns, asked.imputers, base=base, always=always)
             self._copies = found.copies
         lasting = not self._copies and not found.in_place
         if not lasting:
-            engine.texts.forget_outputs(text)
+            engine.forget_outputs(text)
             text = engine.text(found.itself) if found.itself else text
         return Prepared(text, columns, types, found.blocks, tuple(found.warnings), found.policies), lasting

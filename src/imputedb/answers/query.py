@@ -10,7 +10,7 @@ from imputedb.answers.prepare import Planner
 from imputedb.answers.run import IMPUTATION, VERBATIM, Asked, Prepared, Run, answered, strategy, translated
 from imputedb.answers.unimputed.respond import WORDS, unimputed
 from imputedb.blocks.block import ANSWER
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.errors import QueryError
 from imputedb.execution.plan import Watch
 from imputedb.imputers.protocol import Progress
@@ -31,7 +31,7 @@ class Call:
         executed: the statement that executes a prepared one, if it is one.
     """
 
-    engine: DuckDB
+    engine: Engine
     planner: Planner
     asked: Asked
     progress: Progress | None = None
@@ -94,7 +94,7 @@ def likely_rows(call: Call, about: Membership) -> Result:
 
 
 def answer(
-    engine: DuckDB,
+    engine: Engine,
     prepared: Prepared,
     asked: Asked,
     planning_ms: float,
@@ -131,10 +131,10 @@ def answer(
     return Result(engine, held, columns, types, report, run.drawn, prepared.frontier, estimates)
 
 
-def as_it_stands(engine: DuckDB, asked: Asked, text: str, values: Mapping[str, object] | None = None) -> Result:
+def as_it_stands(engine: Engine, asked: Asked, text: str, values: Mapping[str, object] | None = None) -> Result:
     """What DuckDB gives for a statement."""
     began = perf_counter()
-    held, columns, types = engine.session.answered(text, values)
+    held, columns, types = engine.answered(text, values)
     report = replace(verbatim(asked), notes=engine.session.taken())
     return Result(engine, held, columns, types, timed(report, began))
 

@@ -15,8 +15,8 @@ from imputedb.answers.run import AIPW, BOUNDS, VERBATIM, Asked
 from imputedb.answers.understand import check_query, classified, understood
 from imputedb.blocks.listings import showing
 from imputedb.diagnostics.departures import Departures, Key, swept
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.variables import Frames, callers_frames
+from imputedb.engines.engine import Engine
+from imputedb.engines.offers import Frames
 from imputedb.errors import Unplanned
 from imputedb.execution.plan import Watch
 from imputedb.imputers.protocol import Imputer, Progress
@@ -30,7 +30,7 @@ from imputedb.sql.statements import Apart, Classified, Execute, Other, Query, Wr
 
 
 def respond(
-    engine: DuckDB,
+    engine: Engine,
     planner: Planner,
     text: str,
     asked: Asked,
@@ -42,7 +42,7 @@ def respond(
     one about policies is followed; any other is DuckDB's."""
     call = Call(engine, planner, asked, progress, watch)
     try:
-        with callers_frames(engine, text, statement=True) as frames:
+        with engine.callers_frames(text, statement=True) as frames:
             told = classified(engine, text)
             found = _responded(call, told, params, frames)
             return counted(engine, told, found, _pivoted(engine, told, found))
@@ -51,7 +51,7 @@ def respond(
 
 
 def departing(
-    engine: DuckDB,
+    engine: Engine,
     planner: Planner,
     text: str,
     asked: Asked,
@@ -95,25 +95,25 @@ def _responded(call: Call, told: Classified, params: Given, frames: Frames) -> R
             assert_never(never)
 
 
-def _listing(engine: DuckDB, asked: Asked, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Result:
+def _listing(engine: Engine, asked: Asked, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Result:
     """What a statement of ours lists, as a result."""
     arrays = {name: np.array([str(row[place]) for row in rows], object) for place, name in enumerate(columns)}
     named = engine.register(arrays)
     try:
-        held = engine.session.held(f'SELECT * FROM "{named}"')
+        held = engine.held(f'SELECT * FROM "{named}"')
     finally:
         engine.forget([named])
     return Result(engine, held, list(columns), ["VARCHAR"] * len(columns), verbatim(asked))
 
 
-def _mentioned(engine: DuckDB, words: frozenset[str]) -> list[str]:
+def _mentioned(engine: Engine, words: frozenset[str]) -> list[str]:
     """The tables that miss values, and the views, whose names are among some words."""
-    views = [str(name) for (name,) in engine.session.rows("SELECT view_name FROM duckdb_views() WHERE NOT internal")]
+    views = [str(name) for (name,) in engine.fetched("SELECT view_name FROM duckdb_views() WHERE NOT internal")]
     tables = [table.name for table in engine.shapes() if table.name.lower() in words and engine.statistics(table).dirty]
     return sorted({*tables, *(name for name in views if name.lower() in words)})
 
 
-def _warned_of_stored(engine: DuckDB, writing: Writes, result: Result) -> Result:
+def _warned_of_stored(engine: Engine, writing: Writes, result: Result) -> Result:
     """The result, with a warning where it may rest on values that are missing."""
     names = _mentioned(engine, writing.words)
     if names:
@@ -125,19 +125,19 @@ def _warned_of_stored(engine: DuckDB, writing: Writes, result: Result) -> Result
     return result
 
 
-def _check_complete(engine: DuckDB, apart: Apart) -> None:
+def _check_complete(engine: Engine, apart: Apart) -> None:
     """Refuses a query that DuckDB takes apart where a table or a view that it may read misses values."""
     if _mentioned(engine, apart.words):
         raise Unplanned("PIVOT inside a query, its columns named by the data: list them, PIVOT t ON c IN (...)")
 
 
-def _pivoted(engine: DuckDB, told: Classified, result: Result) -> Result:
+def _pivoted(engine: Engine, told: Classified, result: Result) -> Result:
     """The result of a statement that DuckDB would take apart: it is silent of one that keeps rows, and of what a PIVOT
     made columns of there is a word, if they were of data that were filled in."""
     if not isinstance(told.statement, Apart):
         return result
     if told.verb in ("create", "insert", "copy"):
-        held = engine.session.held("SELECT CAST(NULL AS BOOLEAN) WHERE false")
+        held = engine.held("SELECT CAST(NULL AS BOOLEAN) WHERE false")
         result = Result(engine, held, ["Success"], ["BOOLEAN"], result.report, result.blocks, result.frontier)
     if result.report.strategy not in (VERBATIM, AIPW, BOUNDS):
         names = ", ".join(sorted({one.expression for one in unlisted(told.statement.text)}))

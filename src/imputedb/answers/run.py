@@ -12,8 +12,7 @@ from imputedb.algebra.walk import bottom_up, scans
 from imputedb.answers.multiple.measures import Measures
 from imputedb.blocks.block import Block, Completed, Planned, Written
 from imputedb.blocks.showing import not_imputable
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.session import Held
+from imputedb.engines.engine import Engine, Held
 from imputedb.errors import CannotImpute, DataError, InternalError, QueryError
 from imputedb.execution.impute import Outcome
 from imputedb.execution.plan import Execution, Watch
@@ -180,7 +179,7 @@ class Prepared:
         return not any(isinstance(block, Planned) for block in self.blocks)
 
 
-def chosen_plan(engine: DuckDB, block: Planned | Completed, asked: Asked) -> Candidate:
+def chosen_plan(engine: Engine, block: Planned | Completed, asked: Asked) -> Candidate:
     """The plan that alpha picks, its invariant checked."""
     plan = block.chosen(engine, asked.alpha)
     statistics = block.problem.statistics
@@ -220,7 +219,7 @@ class Run:
         drawn_tables: tables of which kept values are the first draw.
     """
 
-    engine: DuckDB
+    engine: Engine
     asked: Asked
     progress: Progress | None = None
     watch: Watch | None = None
@@ -254,12 +253,12 @@ class Run:
                 names, statement = execution.complete(plan, block.asked, self._outcome, row_ids=block.row_ids)
                 self._made["VIEW"].append(block.name)
                 with translated():
-                    self.engine.temporary.make("VIEW", block.name, names, self.engine.text(statement))
+                    self.engine.make("VIEW", block.name, names, self.engine.text(statement))
             else:
                 text = self.engine.text(self._statement(block))
                 self._made["TABLE"].append(block.name)
                 with translated(imputed=True):
-                    self.engine.temporary.make("TABLE", block.name, block.columns, _ordered(block, text))
+                    self.engine.make("TABLE", block.name, block.columns, _ordered(block, text))
 
     def _statement(self, block: Planned | Written) -> Tree:
         if isinstance(block, Planned):
@@ -358,14 +357,14 @@ class Run:
     def gathered(self, text: str, width: int) -> str:
         """Makes a table of a query for as long as the run lasts, of the name that is returned."""
         with translated():
-            name = self.engine.temporary.rows(text, width)
+            name = self.engine.gather(text, width)
         self._made["TABLE"].append(name)
         return name
 
     def clear(self) -> None:
         """Lets go of everything that was made on the way."""
         for kind, names in self._made.items():
-            self.engine.temporary.unmake(kind, names)
+            self.engine.unmake(kind, names)
         self.engine.forget(self._names)
 
     def told(self) -> dict[str, Any]:
@@ -458,10 +457,10 @@ def _notes(drawn: Sequence[tuple[str, Relation | str]], asked: Asked) -> Iterato
         yield f"not planned: a subquery that reads the block around it{where}"
 
 
-def answered(engine: DuckDB, text: str, *, imputed: bool = False) -> Held:
+def answered(engine: Engine, text: str, *, imputed: bool = False) -> Held:
     """Runs the last statement, over imputed values if need be; its rows."""
     with translated(imputed=imputed):
-        return engine.session.held(text)
+        return engine.held(text)
 
 
 @contextmanager

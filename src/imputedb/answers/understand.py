@@ -4,7 +4,7 @@ from imputedb import duckdb_errors
 from imputedb.answers.prepare import Planner
 from imputedb.answers.query import Call, answer_to
 from imputedb.answers.run import PLANNED, Asked
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.errors import Error, QueryError, Unplanned
 from imputedb.imputers.registry import chosen
 from imputedb.sql.enclosed import Keeps
@@ -13,7 +13,7 @@ from imputedb.sql.pivots import listed, unlisted
 from imputedb.sql.statements import Apart, Classified, Execute, Query, Statement
 
 
-def classified(engine: DuckDB, text: str) -> Classified:
+def classified(engine: Engine, text: str) -> Classified:
     """What one look at a text tells of it.
 
     Raises:
@@ -21,10 +21,10 @@ def classified(engine: DuckDB, text: str) -> Classified:
     """
     if not isinstance(text, str):
         raise QueryError(f"the query is {text!r}; it is a text of SQL")
-    return engine.texts.classified(text)
+    return engine.classified(text)
 
 
-def understood(engine: DuckDB, planner: Planner, statement: Statement, params: Given = None) -> Statement:
+def understood(engine: Engine, planner: Planner, statement: Statement, params: Given = None) -> Statement:
     """A statement with values in place of its parameters; of EXECUTE, the prepared statement.
 
     Raises:
@@ -33,18 +33,18 @@ def understood(engine: DuckDB, planner: Planner, statement: Statement, params: G
     values = by_name(params)
     if isinstance(statement, Apart):
         written = _listed(engine, planner, statement.text)
-        statement = engine.texts.classified(written).statement if written else statement
+        statement = engine.classified(written).statement if written else statement
     if isinstance(statement, Execute):
-        before = engine.texts.classified(engine.texts.prepared(statement.name)).statement
+        before = engine.classified(engine.prepared(statement.name)).statement
         if not isinstance(before, Query | Keeps):
             return statement
-        return engine.texts.filled(before, engine.texts.evaluated(dict(statement.values)))
+        return engine.filled(before, engine.evaluated(dict(statement.values)))
     if isinstance(statement, Query | Keeps):
-        return engine.texts.filled(statement, engine.texts.constants(values))
+        return engine.filled(statement, engine.constants(values))
     return statement
 
 
-def query_of(engine: DuckDB, planner: Planner, text: str, params: Given = None) -> str:
+def query_of(engine: Engine, planner: Planner, text: str, params: Given = None) -> str:
     """The query that a statement answers, with values in place of its parameters.
 
     Raises:
@@ -57,7 +57,7 @@ def query_of(engine: DuckDB, planner: Planner, text: str, params: Given = None) 
             raise Unplanned("no plan answers this statement: DuckDB runs it, or it is about policies")
 
 
-def check_query(engine: DuckDB, planner: Planner, text: str, params: Given = None) -> None:
+def check_query(engine: Engine, planner: Planner, text: str, params: Given = None) -> None:
     """Refuses a statement that would be asked again and again, and is no query: each time it might write.
 
     Raises:
@@ -67,7 +67,7 @@ def check_query(engine: DuckDB, planner: Planner, text: str, params: Given = Non
         raise QueryError("this is asked several times over, so only a SELECT query will do, which writes nothing")
 
 
-def _listed(engine: DuckDB, planner: Planner, text: str) -> str | None:
+def _listed(engine: Engine, planner: Planner, text: str) -> str | None:
     """A statement whose PIVOTs list the values that name their columns; None where those cannot be had.
 
     A value that is declared missing names none.

@@ -1,10 +1,9 @@
 """Queries whose rows count as often as sampling weights say."""
 
 from imputedb import duckdb_errors
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, Error, QueryError
 from imputedb.sql import ast as t
-from imputedb.sql import parse
 from imputedb.sql.ast import Tree
 from imputedb.sql.weights import weighted
 
@@ -12,17 +11,17 @@ LARGEST = 1e100
 """Weights above it, and their squares times values, overflow in sums."""
 
 
-def by_weights(engine: DuckDB, node: Tree, weights: str) -> Tree:
+def by_weights(engine: Engine, node: Tree, weights: str) -> Tree:
     """A query whose aggregates count each row as often as its weight says, under the names that it has.
 
     Raises:
         QueryError: the weight is no expression, or the query aggregates nothing, or by what weights do not suit.
         DataError: a row that counts has a weight that is infinite, negative, or so large that sums overflow.
     """
-    weight = parse.parse(engine.connection, f"SELECT ({weights})")["select_list"]
+    weight = engine.tree(f"SELECT ({weights})")["select_list"]
     if len(weight) != 1 or node.get("type") != "SELECT_NODE":
         raise QueryError("weights are one column or expression, of the aggregates of one SELECT")
-    titles = parse.titles(engine.connection, node["select_list"])
+    titles = engine.titles(node["select_list"])
     found = weighted(node, weight[0], engine.functions.aggregates, titles)
     rows = _impossible(engine, node, weight[0])
     if rows:
@@ -36,7 +35,7 @@ def by_weights(engine: DuckDB, node: Tree, weights: str) -> Tree:
     return found
 
 
-def _impossible(engine: DuckDB, node: Tree, weight: Tree) -> int:
+def _impossible(engine: Engine, node: Tree, weight: Tree) -> int:
     """How many rows that a query may count have a weight that is none; 0 where these do not stand on their own."""
     endless = t.call("isinf", t.try_cast(weight, t.plain_type("DOUBLE")))
     return _counted(engine, node, t.any_of([endless, t.compared("COMPARE_LESSTHAN", weight, t.number(0))]))
@@ -47,7 +46,7 @@ def _compared_as_number(weight: Tree) -> Tree:
     return t.compared("COMPARE_GREATERTHAN", t.try_cast(weight, t.plain_type("DOUBLE")), t.literal(LARGEST))
 
 
-def _counted(engine: DuckDB, node: Tree, wrong: Tree | None) -> int:
+def _counted(engine: Engine, node: Tree, wrong: Tree | None) -> int:
     """How many rows that a query may count meet a condition; 0 where these do not stand on their own."""
     where = [t.not_refused(node["where_clause"])] if node["where_clause"] else []
     counted = t.select([t.call("count_star")], node["from_table"], t.all_of([*where, *([wrong] if wrong else [])]))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.planning.candidate import Candidate
 from imputedb.planning.frontier import Frontier
 from imputedb.planning.problem import Problem
@@ -31,7 +31,7 @@ class Planned:
     frontier: Frontier
     _chosen: dict[int, Candidate] = field(default_factory=dict, repr=False, compare=False)
 
-    def chosen(self, engine: DuckDB, alpha: float) -> Candidate:
+    def chosen(self, engine: Engine, alpha: float) -> Candidate:
         """The plan that alpha picks, without the rows that cannot matter."""
         plan = self.frontier.choose(alpha)
         if id(plan) not in self._chosen:
@@ -77,7 +77,7 @@ class Completed:
     asked: Sequence[str]
     row_ids: bool = False
 
-    def chosen(self, engine: DuckDB, alpha: float) -> Candidate:  # noqa: ARG002  # a table has no conditions above it
+    def chosen(self, engine: Engine, alpha: float) -> Candidate:  # noqa: ARG002  # a table has no conditions above it
         """The plan that alpha picks."""
         return self.frontier.choose(alpha)
 

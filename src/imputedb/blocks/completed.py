@@ -9,7 +9,7 @@ from imputedb.algebra.relation import Scan, Table
 from imputedb.blocks.block import Completed
 from imputedb.blocks.reads import Read, Reads
 from imputedb.blocks.showing import not_imputable
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.imputers.protocol import Imputer
 from imputedb.planning import search
 from imputedb.planning.problem import Problem
@@ -23,7 +23,7 @@ from imputedb.statistics.table import Statistics
 class Scans:
     """The tables of one statement that are completed at their scans."""
 
-    def __init__(self, engine: DuckDB, reads: Reads, imputers: Sequence[Imputer], *, base: bool) -> None:
+    def __init__(self, engine: Engine, reads: Reads, imputers: Sequence[Imputer], *, base: bool) -> None:
         self._engine = engine
         self._reads = reads
         self._imputers = imputers
@@ -47,7 +47,7 @@ class Scans:
             for other in self._found.values():  # one table, one completion
                 if other.table == table:
                     other.deciding |= self._reads.deciding(number)
-            scan.row_ids |= row_ids and "rowid" not in map(str.lower, self._engine.tables.shape(table).types)
+            scan.row_ids |= row_ids and "rowid" not in map(str.lower, self._engine.shape(table).types)
             shown[number] = View(scan.name, self._reads.sources[number].alias, scan.asked, scan.row_ids)
         return reading_views(tree, shown)
 
@@ -81,7 +81,7 @@ class Scans:
         completed = _without_derived(statistics, completed)
         key = repr((table, asked, () if self._imputers else sorted(completed)))
         if key not in self._found:
-            self._found[key] = _Scan(self._engine.temporary.fresh("view"), table, asked)
+            self._found[key] = _Scan(self._engine.fresh("view"), table, asked)
         for scan in self._found.values():  # one table, one completion
             if scan.table == table and self._imputers:
                 scan.completed_columns |= completed
@@ -107,7 +107,7 @@ class _Scan:
     completed_columns: set[str] = field(default_factory=set)
     deciding: set[str] = field(default_factory=set)
 
-    def completed(self, engine: DuckDB, imputers: Sequence[Imputer]) -> Completed:
+    def completed(self, engine: Engine, imputers: Sequence[Imputer]) -> Completed:
         """The block that completes it."""
         scan = Scan(self.table, self.table.name)
         columns = frozenset(Column(scan.alias, name) for name in self.completed_columns)

@@ -8,15 +8,12 @@ from typing import Any
 from imputedb.algebra.relation import Table
 from imputedb.blocks.listings import listed_without_ours
 from imputedb.blocks.reads import Reads
-from imputedb.engines.duckdb.catalog import with_views
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.macros import asking, called_query, macros
-from imputedb.engines.duckdb.query_texts import is_there, opened
-from imputedb.engines.duckdb.resolution import parts_of
+from imputedb.engines.engine import Engine
 from imputedb.errors import Error, Unplanned
 from imputedb.sql import ast as t
-from imputedb.sql import parse
 from imputedb.sql.ast import Tree
+from imputedb.sql.paths import parts_of
+from imputedb.sql.reading_functions import reads_files
 from imputedb.sql.scope import Viewed
 from imputedb.sql.subqueries import alias_of, nodes
 
@@ -36,7 +33,7 @@ class Files:
         statement: the statement over them.
     """
 
-    def __init__(self, engine: DuckDB, statement: Tree, *, in_place: bool = False) -> None:
+    def __init__(self, engine: Engine, statement: Tree, *, in_place: bool = False) -> None:
         self.copies: list[Table] = []
         self._engine = engine
         self._in_place = in_place
@@ -73,12 +70,12 @@ class Files:
 
     def _has(self, item: Tree, name: str) -> bool:
         """Whether a file has a column that a star does not show."""
-        connection, written = self._engine.connection, self._engine.text
+        described, written = self._engine.described, self._engine.text
         try:
-            parse.shape(connection, written(t.select([t.reference(name)], item)))
+            described(written(t.select([t.reference(name)], item)))
         except Error:
             return False
-        return name not in (shown.lower() for shown in parse.shape(connection, written(t.select([t.star()], item)))[0])
+        return name not in (shown.lower() for shown in described(written(t.select([t.star()], item)))[0])
 
 
 def _virtual(tree: Tree) -> tuple[str, ...]:
@@ -87,11 +84,11 @@ def _virtual(tree: Tree) -> tuple[str, ...]:
     return tuple(name for name in VIRTUAL if name in named)
 
 
-def is_file(engine: DuckDB, item: Tree) -> bool:
+def is_file(engine: Engine, item: Tree) -> bool:
     """Whether an item of FROM is a file, or a function that reads some."""
     if item.get("type") == "TABLE_FUNCTION":
         name = str(item["function"]["function_name"]).lower()
-        return name.startswith("read_") or name.endswith("_scan")
+        return reads_files(name)
     return item.get("type") == "BASE_TABLE" and _stands_for_file(engine, item)
 
 
@@ -102,58 +99,58 @@ def _alias_of_file(item: Tree) -> str:
     return alias_of({**item, "table_name": ".".join(part for part in item["qualified_name"]["path"] if part)})
 
 
-def _stands_for_file(engine: DuckDB, item: Tree) -> bool:
+def _stands_for_file(engine: Engine, item: Tree) -> bool:
     """Whether a name that no table has is a file's: one with a point, or, as in `FROM g.csv`, the parts of a path."""
     path = [part for part in item["qualified_name"]["path"] if part]
     name = ".".join(path)
-    if "." not in name or engine.tables.meant(path) is not None:
+    if "." not in name or engine.meant(path) is not None:
         return False
-    return len(path) == 1 or is_there(engine, name)
+    return len(path) == 1 or engine.is_readable(name)
 
 
-def check_macros(engine: DuckDB, node: Tree, seen: frozenset[str] = frozenset()) -> None:
+def check_macros(engine: Engine, node: Tree, seen: frozenset[str] = frozenset()) -> None:
     """Refuses a macro that reads a table or a file with missing values: DuckDB would read them as they are stored.
 
     Raises:
         Unplanned: there is such a macro, or one that reads a file or table which only its arguments name.
     """
-    known = macros(engine, {str(part["function_name"]).lower() for part in nodes(node) if part.get("function_name")})
-    for part in with_views(engine, node) if known else nodes(node):
+    known = engine.macros({str(part["function_name"]).lower() for part in nodes(node) if part.get("function_name")})
+    for part in engine.with_views(node) if known else nodes(node):
         if part.get("type") == "TABLE_FUNCTION":
             _check_histogram(engine, part["function"])
         name = str(part.get("function_name", "")).lower()
         if name not in known or name in seen:
             continue
-        query, reading = called_query(engine, part)
+        query, reading = engine.called_query(part)
         if reading:
             raise Unplanned(f"the defaults of the macro {name} say what it reads: call it with all of its arguments")
-        for called, dirty in _read_by(engine, opened(engine, query)):
+        for called, dirty in _read_by(engine, engine.opened(query)):
             if dirty:
                 way_out = "call it with all of its arguments as constants, or write its query out"
                 raise Unplanned(f"the macro {name} reads {called}, which misses values: {way_out}")
         check_macros(engine, query, seen | {name})
 
 
-def _check_histogram(engine: DuckDB, call: Tree) -> None:
+def _check_histogram(engine: Engine, call: Tree) -> None:
     """Refuses a histogram in FROM of what may miss values: DuckDB would leave these out."""
     name = str(call["function_name"]).lower()
     if name not in ("histogram", "histogram_values") or not call["arguments"]:
         return
     source = call["arguments"][0]["expression"]
     text = str(source.get("literal", {}).get("text", ""))
-    found = engine.tables.meant(source["column_names"] if t.is_reference(source) else parts_of(text))
+    found = engine.meant(source["column_names"] if t.is_reference(source) else parts_of(text))
     if not isinstance(found, Table) or engine.statistics(found).dirty:
         raise Unplanned(f"{name}(...) in FROM reads values as they are stored: write SELECT histogram(column) FROM ...")
 
 
-def check_asking(engine: DuckDB, reads: Reads, node: Tree) -> None:
+def check_asking(engine: Engine, reads: Reads, node: Tree) -> None:
     """Refuses a macro that is left to DuckDB, and asks about missing values where DuckDB sees completed ones.
 
     Raises:
         Unplanned: there is such a macro.
     """
     calls = [part for part in t.expressions(node) if part.get("class") == "FUNCTION"]
-    known = asking(engine, {str(part["function_name"]).lower() for part in calls})
+    known = engine.asking({str(part["function_name"]).lower() for part in calls})
     for part in calls:
         name = str(part["function_name"]).lower()
         if name in known and reads.dirty(part):
@@ -163,16 +160,16 @@ def check_asking(engine: DuckDB, reads: Reads, node: Tree) -> None:
             )
 
 
-def _read_by(engine: DuckDB, node: Tree) -> Iterator[tuple[str, bool]]:
+def _read_by(engine: Engine, node: Tree) -> Iterator[tuple[str, bool]]:
     """The tables and files that a macro's query reads, by name, and whether they miss values."""
-    for part in with_views(engine, node):
+    for part in engine.with_views(node):
         if is_file(engine, part):
             with suppress(Error):
                 table = engine.copied({**part, "alias": "", "column_name_alias": [], "sample": None})
                 yield "a file", bool(engine.statistics(table).dirty)
-                engine.temporary.unmake("TABLE", [table.name])
-                engine.tables.disown(table.name)
+                engine.unmake("TABLE", [table.name])
+                engine.disown(table.name)
         elif part.get("type") == "BASE_TABLE":
-            found = engine.tables.meant([step for step in part["qualified_name"]["path"] if step])
+            found = engine.meant([step for step in part["qualified_name"]["path"] if step])
             if isinstance(found, Table):
                 yield found.name, bool(engine.statistics(found).dirty)

@@ -9,7 +9,7 @@ from typing import Any
 from imputedb import duckdb_errors
 from imputedb.blocks.files import VIRTUAL
 from imputedb.blocks.reads import Read, Reads
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.errors import Error
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
@@ -26,7 +26,7 @@ _METADATA = """
 """
 
 
-def complete(engine: DuckDB, reads: Reads, whole: Tree, items: Sequence[Tree]) -> bool:
+def complete(engine: Engine, reads: Reads, whole: Tree, items: Sequence[Tree]) -> bool:
     """Whether nothing that a resolved statement reads is missing, neither of its files nor of stored tables."""
     if not all(map(_parquet, items)) or reads.dirty(whole):
         return False
@@ -34,7 +34,7 @@ def complete(engine: DuckDB, reads: Reads, whole: Tree, items: Sequence[Tree]) -
     return all(_misses_nothing(engine, item, read.get(item["number"], Read()).completed) for item in items)
 
 
-def _misses_nothing(engine: DuckDB, item: Tree, columns: set[str]) -> bool:
+def _misses_nothing(engine: Engine, item: Tree, columns: set[str]) -> bool:
     """Whether an item of FROM is a Parquet file, or several, that holds a value in every row of some columns."""
     files = _parquet(item)
     if files is None:
@@ -51,16 +51,16 @@ def _misses_nothing(engine: DuckDB, item: Tree, columns: set[str]) -> bool:
         return False
 
 
-def _counted(engine: DuckDB, files: str | list[str]) -> Mapping[str, bool]:
+def _counted(engine: Engine, files: str | list[str]) -> Mapping[str, bool]:
     """Whether a column, by its name in lower case, has no NULL in any file."""
-    rows = engine.session.rows(_METADATA, {"files": files})
+    rows = engine.fetched(_METADATA, {"files": files})
     return {name.lower(): nulls == 0 and not unknown and count == all_ for name, nulls, unknown, count, all_ in rows}
 
 
-def _holds_nan(engine: DuckDB, item: Tree, columns: set[str]) -> bool:
+def _holds_nan(engine: Engine, item: Tree, columns: set[str]) -> bool:
     """Whether a floating column holds NaN, which is missing, and which files do not tell of."""
     plain = {**item, "column_name_alias": [], "sample": None}
-    described = engine.session.rows(f"DESCRIBE {engine.text(t.select([t.star()], plain))}")
+    described = engine.fetched(f"DESCRIBE {engine.text(t.select([t.star()], plain))}")
     floating = [name for name, kind, *_ in described if name in columns and kind in _FLOATING]
     if not floating:
         return False

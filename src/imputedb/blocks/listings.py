@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.metadata import SCHEMA
-from imputedb.engines.duckdb.temporary import OURS
+from imputedb.engines.engine import Engine
+from imputedb.engines.names import OURS, SCHEMA
 from imputedb.sql import ast as t
-from imputedb.sql import parse
 from imputedb.sql.ast import Tree
 from imputedb.sql.subqueries import alias_of, nodes
 from imputedb.sql.titles import titled
@@ -75,7 +73,7 @@ _SHOWN = {
 _PLACES = ("pg_catalog", "main", "system")
 
 
-def listed_without_ours(engine: DuckDB, tree: Any) -> Any:
+def listed_without_ours(engine: Engine, tree: Any) -> Any:
     """A statement in which all that lists what is in the database leaves out what is ours."""
     if not _lists(tree):
         return tree
@@ -87,7 +85,7 @@ def listed_without_ours(engine: DuckDB, tree: Any) -> Any:
         if not isinstance(part, dict):
             return part
         if isinstance(part.get("select_list"), list):
-            part = titled(part, _lists, lambda trees: parse.titles(engine.connection, trees))
+            part = titled(part, _lists, lambda trees: engine.titles(trees))
         if _name(part) not in named and (listed := _without_ours(engine, part)) is not None:
             return listed
         return {key: change(below) if isinstance(below, (dict, list)) else below for key, below in part.items()}
@@ -99,15 +97,15 @@ def _lists(tree: Any) -> bool:
     return any(_name(part) in _LISTED for part in nodes(tree))
 
 
-def _without_ours(engine: DuckDB, item: Tree) -> Tree | None:
+def _without_ours(engine: Engine, item: Tree) -> Tree | None:
     """An item of FROM that lists what is in the database, without what is ours; None of any other item."""
     kept = _LISTED.get(_listed(engine, item))
     if kept is None:
         return None
-    where = parse.parse(engine.connection, f"SELECT 1 WHERE {kept}")["where_clause"]
+    where = engine.tree(f"SELECT 1 WHERE {kept}")["where_clause"]
     plain = {**item, "column_name_alias": [], "sample": None}
     held = {key: item[key] for key in ("column_name_alias", "sample") if key in item}
-    query = {**engine.texts.tree("SELECT * FROM duckdb_tables()"), "from_table": plain, "where_clause": where}
+    query = {**engine.tree("SELECT * FROM duckdb_tables()"), "from_table": plain, "where_clause": where}
     return {**t.subquery(query, alias_of(item)), **held}
 
 
@@ -118,7 +116,7 @@ def showing(text: str) -> str:
     return f"SELECT * FROM ({' '.join(words)}) WHERE {kept}" if kept else text
 
 
-def _listed(engine: DuckDB, item: Tree) -> str:
+def _listed(engine: Engine, item: Tree) -> str:
     """What an item of FROM lists, by the name that it has above; empty where it lists nothing."""
     if item.get("type") != "BASE_TABLE":
         return _name(item)
@@ -126,7 +124,7 @@ def _listed(engine: DuckDB, item: Tree) -> str:
     known = path[-2:-1] == ["information_schema"] or all(
         part in _PLACES or part == engine.session.home.lower() for part in path[:-1]
     )
-    return _name(item) if known and engine.tables.meant(path) is None else ""
+    return _name(item) if known and engine.meant(path) is None else ""
 
 
 def _name(item: Tree) -> str:

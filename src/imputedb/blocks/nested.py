@@ -1,23 +1,20 @@
 """The nested blocks of a statement, from the innermost outwards: each that stands on its own is staged in a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from imputedb.algebra.relation import Table
 from imputedb.blocks.block import Planned, Written
 from imputedb.blocks.query import Making
 from imputedb.blocks.reads import Reads
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.macros import functions
-from imputedb.engines.duckdb.profile import kind_of
+from imputedb.engines.engine import Engine
 from imputedb.errors import Unplanned
 from imputedb.sql import ast as t
-from imputedb.sql import parse
 from imputedb.sql.ast import Tree
 from imputedb.sql.flatten import Scope
 from imputedb.sql.scope import told_apart
 from imputedb.sql.subqueries import CLAUSES, TEMP, everything, standing
-from imputedb.statistics.table import ColumnStatistics, Statistics
+from imputedb.statistics.table import ColumnStatistics, Kind, Statistics
 
 _With = Sequence[tuple[Tree, Tree]]
 """The entries of WITH that are in force: as they were written, and with what stands on its own replaced."""
@@ -30,7 +27,7 @@ class Nested:
         found: those that stand on their own, in the order in which they run.
     """
 
-    def __init__(self, engine: DuckDB, reads: Reads, making: Making) -> None:
+    def __init__(self, engine: Engine, reads: Reads, making: Making) -> None:
         self.found: list[Planned | Written] = []
         self._engine = engine
         self._reads = reads
@@ -78,13 +75,14 @@ class Nested:
             return settled
         as_written = [*(before for before, _ in around), *node["cte_map"]["map"]]
         text = self._engine.text(standing({**node, "cte_map": {"map": as_written}}))
-        columns, types = parse.shape(self._engine.connection, text)
+        columns, types = self._engine.described(text)
         names = list(told_apart([*aliases, *columns[len(aliases) :]]))
-        table = Table(*TEMP, self._engine.temporary.fresh("block"))
+        table = Table(*TEMP, self._engine.fresh("block"))
         ready = [*(after for _, after in around if not self._reads.dirty(after)), *settled["cte_map"]["map"]]
         block = self._making.block(table.name, standing({**settled, "cte_map": {"map": ready}}), names)
         self.found.append(block)
-        self._engine.tables.adopt(table, dict(zip(names, types, strict=True)), _estimated(block, names, types))
+        kinds = {name: (kind, self._engine.kind(kind)) for name, kind in zip(names, types, strict=True)}
+        self._engine.adopt(table, dict(zip(names, types, strict=True)), _estimated(block, kinds))
         self._reads.staged[id(node)] = table
         return everything(table, node)
 
@@ -134,7 +132,7 @@ class Nested:
 
     def _mergeable(self, node: Tree) -> bool:
         try:
-            known = functions(self._engine)
+            known = self._engine.all_functions()
             Scope(self._reads.sources, known.single, known.aggregates).add(node)
         except Unplanned:
             return False
@@ -160,13 +158,12 @@ class Nested:
         return t.rewrite(tree, change)
 
 
-def _estimated(block: Planned | Written, names: Sequence[str], types: Sequence[str]) -> Statistics:
+def _estimated(block: Planned | Written, kinds: Mapping[str, tuple[str, Kind]]) -> Statistics:
     """What can be said of rows before they are there: nothing is missing, nothing tells them apart."""
     rows = 1000
     if isinstance(block, Planned):
         rows = max(2, round(block.frontier.choose(0.0).rows))
     columns = {
-        name: ColumnStatistics(kind, kind_of(kind), 0, max(2, rows // 2))
-        for name, kind in zip(names, types, strict=True)
+        name: ColumnStatistics(type_name, kind, 0, max(2, rows // 2)) for name, (type_name, kind) in kinds.items()
     }
     return Statistics(rows, columns)

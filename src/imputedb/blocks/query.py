@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from imputedb.blocks.block import ANSWER, Planned, Written
 from imputedb.blocks.completed import Scans
 from imputedb.blocks.reads import Reads
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.macros import functions
+from imputedb.engines.engine import Engine
 from imputedb.errors import Unplanned
 from imputedb.imputers.protocol import Imputer
 from imputedb.planning import search
@@ -21,7 +20,7 @@ class Making:
     """Makes blocks of the queries of one statement."""
 
     def __init__(
-        self, engine: DuckDB, reads: Reads, scans: Scans, imputers: Sequence[Imputer], *, base: bool, always: bool
+        self, engine: Engine, reads: Reads, scans: Scans, imputers: Sequence[Imputer], *, base: bool, always: bool
     ) -> None:
         self._engine = engine
         self._reads = reads
@@ -48,7 +47,7 @@ class Making:
             raise Unplanned("a set operation whose parts do not stand on their own")
         inside = {**node, **{key: self._scans.inside(part) for key, part in node.items() if key in CLAUSES}}
         inside["from_table"] = self._scans.conditions(node["from_table"])
-        written, known = self._engine.texts.written, functions(self._engine)
+        written, known = self._engine.written, self._engine.all_functions()
         query = bind(inside, columns, self._reads.sources, written, known, self._reads.deciding)
         statistics = {scan.alias: self._engine.statistics(scan.table) for scan in query.sources}
         problem = Problem(query, statistics, self._imputers)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.sql.ast import Tree
 from imputedb.sql.examined import Examined
 from imputedb.sql.scope import Source
@@ -29,7 +29,7 @@ class Reads:
         examined: what the statement does with columns; None as long as that is not known.
     """
 
-    def __init__(self, engine: DuckDB, sources: Mapping[int, Source], known: Examined | None = None) -> None:
+    def __init__(self, engine: Engine, sources: Mapping[int, Source], known: Examined | None = None) -> None:
         self.sources = sources
         self.staged: dict[int, Table] = {}
         self.examined = known

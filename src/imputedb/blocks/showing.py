@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.sql.ast import Tree, expressions
 from imputedb.sql.flatten import is_bare
 from imputedb.sql.passing import Unseen
@@ -19,7 +19,7 @@ Candidates = dict[int, tuple[Tree, bool]]
 """References that nothing examines so far by the identity of their nodes, and whether they are shown."""
 
 
-def as_stored(engine: DuckDB, whole: Tree, sources: Mapping[int, Source]) -> list[str]:
+def as_stored(engine: Engine, whole: Tree, sources: Mapping[int, Source]) -> list[str]:
     """Lets a statement show what is stored of columns that cannot be imputed, where it merely shows them; warnings."""
     found: dict[str, str] = {}
     references = list(unexamined(whole, sources))
@@ -37,7 +37,7 @@ def as_stored(engine: DuckDB, whole: Tree, sources: Mapping[int, Source]) -> lis
     return [f"{column}: {words}" for column, words in found.items()]
 
 
-def unanswered(engine: DuckDB, unseen: Iterable[Unseen]) -> list[str]:
+def unanswered(engine: Engine, unseen: Iterable[Unseen]) -> list[str]:
     """Warnings of questions about missingness that see completed values."""
 
     def completed(table: Table, name: str) -> bool:

@@ -13,10 +13,7 @@ from imputedb.blocks.nested import Nested
 from imputedb.blocks.query import Making
 from imputedb.blocks.reads import Reads
 from imputedb.blocks.showing import as_stored, unanswered
-from imputedb.engines.duckdb.catalog import catalog
-from imputedb.engines.duckdb.derived import undetermined
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.macros import functions, macros, multiplying
+from imputedb.engines.engine import Engine
 from imputedb.imputers.protocol import Imputer
 from imputedb.sql.ast import Tree
 from imputedb.sql.examined import examined
@@ -54,7 +51,7 @@ class Blocks(NamedTuple):
 
 
 def blocks(
-    engine: DuckDB,
+    engine: Engine,
     node: Tree,
     columns: Sequence[str],
     imputers: Sequence[Imputer],
@@ -81,18 +78,18 @@ def blocks(
             return Blocks([], [], [], _policies(engine, sources), None, in_place=True)
         whole, resolver, files = _resolved(engine, node, in_place=False)
         sources = resolver.sources
-    itself = None if any(map(engine.tables.virtual.get, files.copies)) else files.statement
+    itself = None if any(map(engine.virtual.get, files.copies)) else files.statement
     warnings = as_stored(engine, whole, sources) if imputers else []
     said = _policies(engine, sources)
     reads = Reads(engine, sources)
     if not reads.dirty(whole) and not always:
         return Blocks([], files.copies, warnings, said, itself)
     reads.examined = examined(whole, sources, _facts(engine, sources))
-    prune(whole, reads.examined, functions(engine))
+    prune(whole, reads.examined, engine.all_functions())
     if not reads.dirty(whole) and not always:
         return Blocks([], files.copies, warnings, said, itself)
     tables = dict.fromkeys(source.table for source in reads.sources.values() if source.table is not None)
-    warnings = [*warnings, *(sentence for table in tables for sentence in undetermined(engine, table))]
+    warnings = [*warnings, *(sentence for table in tables for sentence in engine.undetermined(table))]
     warnings += unanswered(engine, resolver.passing.unseen) if imputers else []
     check_asking(engine, reads, whole)
     scans = Scans(engine, reads, imputers, base=base)
@@ -102,24 +99,24 @@ def blocks(
     return Blocks([*scans.blocks(), *nested.found, last], files.copies, warnings, said, itself)
 
 
-def _resolved(engine: DuckDB, node: Tree, *, in_place: bool) -> tuple[Tree, Resolver, Files]:
+def _resolved(engine: Engine, node: Tree, *, in_place: bool) -> tuple[Tree, Resolver, Files]:
     """A statement whose names are told, what they mean, and the files that it reads."""
-    files, known = Files(engine, node, in_place=in_place), catalog(engine)
+    files, known = Files(engine, node, in_place=in_place), engine.names()
     resolver = Resolver(replace(known, meant=lambda path, within: files.meant(path, within, known.meant)))
     whole = resolver.statement(files.statement).node
     return whole, resolver, files
 
 
-def _policies(engine: DuckDB, sources: Mapping[int, Source]) -> dict[str, str]:
+def _policies(engine: Engine, sources: Mapping[int, Source]) -> dict[str, str]:
     tables = {source.table for source in sources.values() if source.table is not None}
     return {
         f"{table.name}.{column}": str(policy)
         for table in sorted(tables, key=lambda table: table.path)
-        for column, policy in sorted(engine.tables.shape(table).policies.items())
+        for column, policy in sorted(engine.shape(table).policies.items())
     }
 
 
-def _facts(engine: DuckDB, sources: Mapping[int, Source]) -> Facts:
+def _facts(engine: Engine, sources: Mapping[int, Source]) -> Facts:
     """What is to be known of the tables and functions of a statement."""
 
     def misses(number: int, name: str) -> bool:
@@ -137,4 +134,4 @@ def _facts(engine: DuckDB, sources: Mapping[int, Source]) -> Facts:
             return column is not None and column.distinct > FEW_LEVELS
         return column.kind in (Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP, Kind.DURATION)
 
-    return Facts(engine.functions.aggregates, frozenset(macros(engine)), multiplying(engine), misses, expected)
+    return Facts(engine.functions.aggregates, frozenset(engine.macros()), engine.multiplying(), misses, expected)

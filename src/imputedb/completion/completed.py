@@ -13,11 +13,10 @@ from imputedb.border import bordered, outside, public
 from imputedb.completion.fitting import Model, doubts, fitted, left_out
 from imputedb.completion.manifest import read
 from imputedb.completion.publication import CURRENT, digest
-from imputedb.engines.duckdb.paths import one_file
-from imputedb.engines.duckdb.resolution import quoted
 from imputedb.errors import StorageError
 from imputedb.inference.pooling import Pool, pool
 from imputedb.sql.parse import apart
+from imputedb.sql.paths import one_file, quoted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,8 +22,7 @@ from imputedb.completion.manifest import FORMAT, sealed
 from imputedb.completion.publication import MANIFEST, Publication, publication
 from imputedb.completion.source import DRAW, ROW, Source
 from imputedb.completion.survival import with_hazard
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.paths import one_file
+from imputedb.engines.engine import Engine
 from imputedb.errors import QueryError
 from imputedb.imputers import conversion
 from imputedb.imputers.chained.chained import Chained
@@ -36,6 +35,7 @@ from imputedb.imputers.hidden import misfits
 from imputedb.imputers.protocol import Imputer, Progress, assumption_of
 from imputedb.imputers.request import Request as Wanted
 from imputedb.imputers.rows import Array
+from imputedb.sql.paths import one_file
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +81,7 @@ class Request:
 
 
 def complete(
-    engine: DuckDB, request: Request, out: Path, progress: Progress | None = None, *, fingerprint: str | None = None
+    engine: Engine, request: Request, out: Path, progress: Progress | None = None, *, fingerprint: str | None = None
 ) -> Completed:
     """Writes the run, or what is left of it, and gives it; a run that is there already is not made again.
 
@@ -160,7 +160,7 @@ def _versions() -> dict[str, str]:
 
 
 def _draws(
-    engine: DuckDB, request: Request, found: Source, writing: Publication, progress: Progress
+    engine: Engine, request: Request, found: Source, writing: Publication, progress: Progress
 ) -> list[Mapping[str, Any]]:
     """Every draw's file with its record; those that an earlier process finished are kept."""
     done = {draw: record for draw in range(1, request.m + 1) if (record := writing.finished(str(draw))) is not None}
@@ -178,7 +178,7 @@ def _draws(
 
 
 def _drawn(
-    engine: DuckDB, request: Request, found: Source, numbers: Sequence[int], heard: Heard
+    engine: Engine, request: Request, found: Source, numbers: Sequence[int], heard: Heard
 ) -> Iterator[tuple[int, Mapping[Column, Array], Trace]]:
     """Some draws with their numbers and what their chains told."""
     traces = [Trace() for _ in numbers]
@@ -232,7 +232,7 @@ def _record(found: Source, values: Mapping[Column, Array], trace: Trace) -> dict
 
 
 def _write(
-    engine: DuckDB,
+    engine: Engine,
     request: Request,
     found: Source,
     writing: Publication,
@@ -249,13 +249,13 @@ def _write(
     try:
         text = sources.completed(engine, found, patch, list(values), flags=request.flags)
         with writing.part(str(draw), f"m={draw}/part.parquet", record) as path:
-            engine.session.execute(f"COPY ({text}) TO {_quoted(path)} (FORMAT parquet)")
+            engine.execute(f"COPY ({text}) TO {_quoted(path)} (FORMAT parquet)")
     finally:
         if patch:
             engine.forget([patch])
 
 
-def _joined(engine: DuckDB, writing: Publication, records: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def _joined(engine: Engine, writing: Publication, records: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """One long file of all draws, `.imp` and `.id` first; the others are gone then.
 
     The rows of a file are numbered in its order by joining it, place by place, with as many numbers.
@@ -268,7 +268,7 @@ def _joined(engine: DuckDB, writing: Publication, records: Sequence[Mapping[str,
     )
     rows = sum(int(record["rows"]) for record in records)
     with writing.part("long", "long.parquet", {"rows": rows}) as path:
-        engine.session.execute(f"COPY ({parts}) TO {_quoted(path)} (FORMAT parquet)")
+        engine.execute(f"COPY ({parts}) TO {_quoted(path)} (FORMAT parquet)")
     for record in records:
         part = writing.folder / record["file"]
         part.unlink()

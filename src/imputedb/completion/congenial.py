@@ -14,7 +14,7 @@ from imputedb.algebra.relation import Scan
 from imputedb.completion.compatible import Compatible, Variable
 from imputedb.completion.source import Source
 from imputedb.completion.terms import evaluated, names_of, parsed
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, QueryError
 from imputedb.execution.columns import Shelf
 from imputedb.imputers.chained.chains import Movement
@@ -73,7 +73,7 @@ class Substantive:
 
 
 def drawn(
-    engine: DuckDB, asked: Substantive, found: Source, imputer: Imputer, numbers: Sequence[int], seed: int, heard: Heard
+    engine: Engine, asked: Substantive, found: Source, imputer: Imputer, numbers: Sequence[int], seed: int, heard: Heard
 ) -> Drawing:
     """Some draws with their numbers and what their chains told.
 
@@ -106,7 +106,7 @@ def drawn(
         yield number, values, trace
 
 
-def prepared(engine: DuckDB, asked: Substantive, found: Source, seed: int) -> Compatible:
+def prepared(engine: Engine, asked: Substantive, found: Source, seed: int) -> Compatible:
     """The chain of a formula's columns.
 
     Raises:

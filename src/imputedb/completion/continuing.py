@@ -4,15 +4,14 @@ from pathlib import Path
 
 from imputedb.completion.completed import Completed, opened
 from imputedb.completion.completing import Request, complete
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.variables import callers_frames
+from imputedb.engines.engine import Engine
 from imputedb.errors import QueryError
 from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.registry import the_one, with_cycles
 
 
 def furthered(
-    engine: DuckDB,
+    engine: Engine,
     run: Completed | str | Path,
     imputer: str | Imputer | None,
     more: int,
@@ -21,12 +20,12 @@ def furthered(
     """A run, or that of a folder, with so many cycles more, by its own imputer unless one is given."""
     found = run if isinstance(run, Completed) else opened(run)
     one = the_one(str(found.manifest["imputer"]) if imputer is None else imputer, "completed data sets need")
-    with callers_frames(engine, str(found.manifest["source"])):
+    with engine.callers_frames(str(found.manifest["source"])):
         return continued(engine, found, one, more, progress)
 
 
 def continued(
-    engine: DuckDB, run: Completed, imputer: Imputer, more: int, progress: Progress | None = None
+    engine: Engine, run: Completed, imputer: Imputer, more: int, progress: Progress | None = None
 ) -> Completed:
     """The run with so many cycles more.
 

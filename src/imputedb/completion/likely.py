@@ -7,14 +7,14 @@ import numpy as np
 from imputedb import arguments
 from imputedb.completion.source import read, staged
 from imputedb.diagnostics.likelihood import Likelihood, likelihood
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.errors import UnknownName
 from imputedb.statistics.table import Kind
 
 _NUMBERS = (Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN)
 
 
-def of_source(engine: DuckDB, text: str, columns: Sequence[str], level: float) -> Likelihood:
+def of_source(engine: Engine, text: str, columns: Sequence[str], level: float) -> Likelihood:
     """The likelihood of columns of numbers: of those that are named, or of all.
 
     Raises:

@@ -6,11 +6,9 @@ from typing import Any
 
 from imputedb import duckdb_errors
 from imputedb.algebra.relation import Table
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.engine import Shape
+from imputedb.engines.engine import Engine, Shape
 from imputedb.errors import DataError, QueryError
 from imputedb.sql import ast as t
-from imputedb.sql import parse
 from imputedb.sql.ast import Tree
 from imputedb.statistics.policy import Policy
 
@@ -25,7 +23,7 @@ class Lineage:
     missing: Mapping[str, tuple[str, ...]]
 
 
-def inherited(engine: DuckDB, query: str) -> Lineage:
+def inherited(engine: Engine, query: str) -> Lineage:
     """What is said about the columns of a query's rows.
 
     A SELECT of columns from one table hands policies and declared values on, under the names that it gives them. Of
@@ -36,13 +34,13 @@ def inherited(engine: DuckDB, query: str) -> Lineage:
         DataError: such a query.
     """
     tables = _mentioned(engine, query)
-    shapes = {table: engine.tables.shape(table) for table in tables}
+    shapes = {table: engine.shape(table) for table in tables}
     said = [table for table, shape in shapes.items() if shape.policies or shape.missing]
     if not said:
         return Lineage({}, {})
     binding = [table for table in said if shapes[table].missing or any(map(_decides, shapes[table].policies.values()))]
     try:
-        node = parse.parse(engine.connection, query)
+        node = engine.tree(query)
     except QueryError:
         node = {}
     source = node.get("from_table") or {}
@@ -61,14 +59,14 @@ def _decides(policy: Policy) -> bool:
     return policy.decides
 
 
-def _mentioned(engine: DuckDB, query: str) -> list[Table]:
+def _mentioned(engine: Engine, query: str) -> list[Table]:
     try:
-        names = engine.connection.get_table_names(query)
+        names = engine.tables_in(query)
     except duckdb_errors.Refused:
         return []  # what is wrong with the query is said by those who run it
     found: list[Table] = []
     for name in sorted(names):
-        meant = engine.tables.found(name)
+        meant = engine.found(name)
         if isinstance(meant, Table):
             found.append(meant)
         elif meant is not None:
@@ -76,17 +74,17 @@ def _mentioned(engine: DuckDB, query: str) -> list[Table]:
     return found
 
 
-def _behind(engine: DuckDB, path: Sequence[str]) -> list[Table]:
+def _behind(engine: Engine, path: Sequence[str]) -> list[Table]:
     """The tables that a view reads."""
     text = "SELECT sql FROM duckdb_views() WHERE view_name = ? AND schema_name = ? AND database_name = ?"
-    rows = engine.connection.execute(text, [path[-1], path[-2], path[-3]]).fetchall() if len(path) > 2 else []
+    rows = engine.fetched(text, [path[-1], path[-2], path[-3]]) if len(path) > 2 else []
     query = rows[0][0].partition(" AS ")[2] if rows else ""
     return _mentioned(engine, query) if query else []
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    engine: DuckDB
+    engine: Engine
     table: Table
     shape: Shape
     node: Tree
@@ -120,7 +118,7 @@ class _Reading:
 
     def _outputs(self) -> dict[str, tuple[set[str], bool]]:
         """By output, the columns that it reads, and whether it is one of them as it is."""
-        names, _ = parse.shape(self.engine.connection, self.engine.text(self.node))
+        names, _ = self.engine.described(self.engine.text(self.node))
         found: dict[str, tuple[set[str], bool]] = {}
         items = list(self.node["select_list"])
         if any(item["class"] == "STAR" for item in items):
@@ -147,7 +145,7 @@ class _Reading:
         """The policy of a column under the names of the outputs."""
         outputs = {column: output for output, column in own.items()}
         for text, how in ((policy.when, "structural by"), (policy.derived, "derived from")):
-            asked = self._names(parse.parse(self.engine.connection, f"SELECT ({text})")["select_list"]) if text else ()
+            asked = self._names(self.engine.tree(f"SELECT ({text})")["select_list"]) if text else ()
             lost = sorted(column for column in asked if outputs.get(column) != column)
             if lost:
                 raise DataError(f"{self.table.name}.{name} is {how} {lost[0]}: select that column too, as it is")

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.variables import callers_frames
+from imputedb.engines.engine import Engine
 from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.registry import the_one
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 class Opened(Protocol):
     """What these methods need of a database: its engine."""
 
-    _engine: DuckDB
+    _engine: Engine
 
 
 def more(
@@ -89,7 +88,7 @@ def sensitivity(
     from imputedb.completion.sensitivity import Question, asked
 
     question = Question(column, analysis, by, of, hypothesis, m, seed, level)
-    with callers_frames(self._engine, source):
+    with self._engine.callers_frames(source):
         return asked(self._engine, source, the_one(imputer, "departures need"), question, shifts, progress)
 
 
@@ -129,7 +128,7 @@ def pool_scores(
     from imputedb.completion.scoring import Scoring, scored
 
     one = the_one(imputer, "scores need")
-    with callers_frames(self._engine, source):
+    with self._engine.callers_frames(source):
         return scored(self._engine, Scoring(source, formula, Model(model), one, m, folds, seed), progress)
 
 
@@ -150,5 +149,5 @@ def likelihood(self: Opened, source: str, *, columns: Sequence[str] = (), level:
     """
     from imputedb.completion.likely import of_source
 
-    with callers_frames(self._engine, source):
+    with self._engine.callers_frames(source):
         return of_source(self._engine, source, columns, level)

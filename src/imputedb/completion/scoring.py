@@ -13,7 +13,7 @@ from imputedb import arguments
 from imputedb.algebra.column import Column
 from imputedb.completion.fitting import Model, fitted
 from imputedb.completion.source import Source, completed_columns, read, staged
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, UnknownName
 from imputedb.imputers import random
 from imputedb.imputers.protocol import Imputer, Progress
@@ -59,7 +59,7 @@ class Scoring:
             object.__setattr__(self, name, value)
 
 
-def scored(engine: DuckDB, asked: Scoring, progress: Progress | None = None) -> Scores:
+def scored(engine: Engine, asked: Scoring, progress: Progress | None = None) -> Scores:
     """Scores of a model, pooled over draws.
 
     1. Rows whose outcome is observed are dealt to folds by a hash of their keys, zeros and ones apart. Rows that miss

@@ -11,7 +11,7 @@ from imputedb import arguments
 from imputedb.completion import remarks
 from imputedb.completion.formula import modelled
 from imputedb.completion.source import Source, completed_columns, read, staged
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, QueryError, UnknownName
 from imputedb.imputers.chained.chained import Chained
 from imputedb.imputers.chained.shift import Shift
@@ -129,7 +129,7 @@ class Question:
 
 
 def asked(
-    engine: DuckDB,
+    engine: Engine,
     text: str,
     imputer: Imputer,
     question: Question,

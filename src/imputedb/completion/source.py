@@ -10,10 +10,7 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan, Table
 from imputedb.completion.lineage import inherited
-from imputedb.engines.duckdb import derived
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.metadata import fingerprint_of
-from imputedb.engines.duckdb.resolution import quoted
+from imputedb.engines.engine import Engine
 from imputedb.errors import UnknownName
 from imputedb.execution.columns import Shelf, permits
 from imputedb.imputers.chained.chained import check_departures
@@ -25,6 +22,7 @@ from imputedb.imputers.rows import Array, Rows
 from imputedb.sql import ast as t
 from imputedb.sql import derivation
 from imputedb.sql.ast import Tree
+from imputedb.sql.paths import quoted
 from imputedb.statistics.table import MANY_LEVELS, Kind, Statistics
 
 STAGED = "imputedb_source"
@@ -77,32 +75,27 @@ class Source:
         return tuple(sorted(self.rows.columns))
 
 
-def staged(engine: DuckDB, text: str) -> Table:
+def staged(engine: Engine, text: str) -> Table:
     """The table of a name; of a view or of any other text, a temporary table of its rows.
 
     Raises:
         UnknownName: a single word that is no table.
         QueryError: DuckDB rejects the SELECT.
     """
-    found = engine.tables.found(text)
+    found = engine.found(text)
     if isinstance(found, Table):
         return found
     if found is None and not any(mark.isspace() for mark in text.strip()):
-        return engine.tables.named(text)
-    query = f"FROM {quoted(found.path)}" if found else engine.session.verbatim(text)
+        return engine.named(text)
+    query = f"FROM {quoted(found.path)}" if found else engine.verbatim(text)
     lineage = inherited(engine, query)
     staged = Table("temp", "main", STAGED)
-    engine.store.undeclare(staged)
-    engine.temporary.copy(query, STAGED)
-    for name, codes in lineage.missing.items():
-        engine.store.declare(staged, name, codes)
-    for name, policy in lineage.policies.items():
-        engine.store.decide(staged, name, policy)
-    engine.session.changed()
+    engine.stage(query, STAGED)
+    engine.restate(staged, lineage.missing, lineage.policies)
     return staged
 
 
-def read(engine: DuckDB, table: Table, wanted: Sequence[str] | None = None, *, blind: bool = False) -> Source:
+def read(engine: Engine, table: Table, wanted: Sequence[str] | None = None, *, blind: bool = False) -> Source:
     """Reads targets (all incomplete columns unless `wanted`) and predictors.
 
     `blind` random numbers know nothing of the values, so that none can leak by them.
@@ -110,7 +103,7 @@ def read(engine: DuckDB, table: Table, wanted: Sequence[str] | None = None, *, b
     Raises:
         UnknownName: a wanted column is not there.
     """
-    shape, statistics = engine.tables.shape(table), engine.statistics(table)
+    shape, statistics = engine.shape(table), engine.statistics(table)
     if blind:
         statistics = replace(statistics, content=0)
     for name in wanted or ():
@@ -138,7 +131,7 @@ def read(engine: DuckDB, table: Table, wanted: Sequence[str] | None = None, *, b
         {column: statistics.columns[column.name].missing for column in columns},
         statistics.said,
         statistics.content,
-        tuple(derived.undetermined(engine, table)),
+        tuple(engine.undetermined(table)),
     )
 
 
@@ -159,12 +152,12 @@ def _predicts(statistics: Statistics, name: str) -> bool:
     return name in statistics.predictors and not many and known.missing < statistics.rows
 
 
-def _fingerprint(engine: DuckDB, table: Table) -> str:
-    shape = engine.tables.shape(table)
+def _fingerprint(engine: Engine, table: Table) -> str:
+    shape = engine.shape(table)
     everything = t.call("hash", *(t.reference("t", name) for name in shape.types))
     total = t.call("sum", t.cast(everything, t.plain_type("HUGEINT")))
     contents = engine.rows(t.select([t.call("count_star"), total], t.table(table.path, "t")))[0]
-    return hashlib.sha256(fingerprint_of(contents, shape.types, shape.missing, shape.policies).encode()).hexdigest()
+    return hashlib.sha256(shape.fingerprint(contents).encode()).hexdigest()
 
 
 def _storable(value: Tree, kind: str) -> Tree:
@@ -172,7 +165,7 @@ def _storable(value: Tree, kind: str) -> Tree:
     return t.cast(value, t.plain_type("VARCHAR")) if kind == INTERVAL else value
 
 
-def completed(engine: DuckDB, source: Source, patch: str, filled: Sequence[Column], *, flags: bool) -> str:
+def completed(engine: Engine, source: Source, patch: str, filled: Sequence[Column], *, flags: bool) -> str:
     """The SELECT of the completed rows: stored values, imputed where missing; with flags, which cells were.
 
     A cell that stays NULL is not one of these.

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan
 from imputedb.completion.source import Source
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, UnknownName
 from imputedb.execution.columns import Shelf
 from imputedb.imputers.rows import Cells
@@ -38,7 +38,7 @@ def nelson_aalen(times: Vector, events: NDArray[np.bool_]) -> Vector:
     return np.asarray(np.cumsum(steps)[places], np.float64)
 
 
-def with_hazard(engine: DuckDB, source: Source, time: str, event: str) -> Source:
+def with_hazard(engine: Engine, source: Source, time: str, event: str) -> Source:
     """The rows with one more predictor, the cumulative hazard; missing where the time or the event is.
 
     Raises:

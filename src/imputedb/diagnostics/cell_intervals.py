@@ -11,7 +11,7 @@ from imputedb import arguments
 from imputedb.algebra.column import Column
 from imputedb.diagnostics.calibration import Flags, Halves, Pattern, by_pattern, check_enough, halved, unfilled
 from imputedb.diagnostics.evaluation import others
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.errors import CannotImpute, DataError
 from imputedb.execution.table import Stored, shown, stored
 from imputedb.imputers.hiding import hidden, own
@@ -108,7 +108,7 @@ class CellIntervals:
 
 
 def cell_intervals(
-    engine: DuckDB,
+    engine: Engine,
     name: str,
     column: str,
     imputer: Imputer,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from imputedb import arguments
 from imputedb.algebra.column import Column
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, QueryError
 from imputedb.execution.table import Stored, shown, stored
 from imputedb.imputers.hiding import hidden, own, spared, uniform
@@ -105,7 +105,7 @@ class Evaluation:
 
 
 def evaluate(
-    engine: DuckDB,
+    engine: Engine,
     name: str,
     imputers: Sequence[Imputer],
     *,
@@ -204,7 +204,7 @@ def others(asked: Request) -> list[str]:
 
 
 def scan(
-    engine: DuckDB,
+    engine: Engine,
     name: str,
     imputer: KNN | None = None,
     *,

@@ -8,8 +8,7 @@ from typing import Any, Protocol
 from imputedb.diagnostics import evaluation
 from imputedb.diagnostics.cell_intervals import CellIntervals, cell_intervals
 from imputedb.diagnostics.evaluation import Evaluation, Pattern
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.variables import callers_frames
+from imputedb.engines.engine import Engine
 from imputedb.imputers.knn import KNN
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.registry import Choice, chosen, the_one
@@ -20,7 +19,7 @@ from imputedb.neighbours.tuning import KS, Scan
 class Opened(Protocol):
     """What these methods need of a database: its engine."""
 
-    _engine: DuckDB
+    _engine: Engine
 
 
 def evaluate(
@@ -51,7 +50,7 @@ def evaluate(
         QueryError: no imputer, pattern or share of that kind; or no table or column of that name.
         DataError: nothing can be hidden.
     """
-    with callers_frames(self._engine, table):
+    with self._engine.callers_frames(table):
         return evaluation.evaluate(
             self._engine,
             table,
@@ -96,7 +95,7 @@ def cells(
     """
     one = the_one(imputer, "intervals of cells need")
     wishes: dict[str, Any] = {"level": level, "share": share, "seed": seed, "progress": progress}
-    with callers_frames(self._engine, table):
+    with self._engine.callers_frames(table):
         return cell_intervals(self._engine, table, column, one, **wishes)
 
 
@@ -123,5 +122,5 @@ def scan(
     Raises:
         QueryError: no table, column, number or metric of that kind.
     """
-    with callers_frames(self._engine, table):
+    with self._engine.callers_frames(table):
         return evaluation.scan(self._engine, table, imputer, ks=ks, metrics=metrics, columns=columns, seed=seed)

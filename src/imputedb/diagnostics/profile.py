@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.sql import ast as t
 from imputedb.statistics.measure import measured
 
@@ -42,15 +42,15 @@ class Profile:
     patterns: tuple[Pattern, ...]
 
 
-def profiled(engine: DuckDB, name: str | None) -> list[Profile]:
+def profiled(engine: Engine, name: str | None) -> list[Profile]:
     """The profiles of one table or of all."""
     with engine.lock:
-        tables = [engine.tables.named(name)] if name else list(engine.shapes())
+        tables = [engine.named(name)] if name else list(engine.shapes())
         return [_profile(engine, table) for table in tables]
 
 
-def _profile(engine: DuckDB, table: Table) -> Profile:
-    statistics, shape = engine.statistics(table), engine.tables.shape(table)
+def _profile(engine: Engine, table: Table) -> Profile:
+    statistics, shape = engine.statistics(table), engine.shape(table)
     columns = tuple(
         ColumnProfile(
             column,
@@ -64,10 +64,10 @@ def _profile(engine: DuckDB, table: Table) -> Profile:
         for column, known in statistics.columns.items()
     )
     dirty = [column for column in shape.types if column in statistics.dirty]
-    return Profile(engine.tables.called(table), statistics.rows, columns, _patterns(engine, table, dirty))
+    return Profile(engine.called(table), statistics.rows, columns, _patterns(engine, table, dirty))
 
 
-def _patterns(engine: DuckDB, table: Table, dirty: list[str]) -> tuple[Pattern, ...]:
+def _patterns(engine: Engine, table: Table, dirty: list[str]) -> tuple[Pattern, ...]:
     if not dirty:
         return ()
     flags = [t.is_missing(engine.reading(table, column, "t")) for column in dirty]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.algebra.relation import Scan, Table
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, UnknownName
 from imputedb.execution.columns import Shelf, permits
 from imputedb.imputers.chained.chained import check_departures
@@ -101,14 +101,14 @@ class Stored:
         raise UnknownName(f"no column {name!r} in {self.table.name}; there are {', '.join(self.statistics.columns)}")
 
 
-def stored(engine: DuckDB, name: str, wanted: Sequence[str] = ()) -> Stored:
+def stored(engine: Engine, name: str, wanted: Sequence[str] = ()) -> Stored:
     """The rows of a table; columns that are wanted come even if they tell nothing of others.
 
     Raises:
         UnknownName: there is no such table or column.
     """
     with engine.lock:
-        table = engine.tables.named(name)
+        table = engine.named(name)
         statistics = engine.statistics(table)
         names = [column for column in statistics.columns if column in _telling(statistics, wanted)]
         shelf = Shelf(engine, Scan(table, "t"), statistics)

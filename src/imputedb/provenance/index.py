@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Table
 from imputedb.engines.cache import STRUCTURAL, Recent
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.errors import UnknownName
 from imputedb.execution.table import Stored, stored
 from imputedb.imputers.knn import KNN, chance
@@ -226,17 +226,15 @@ class Lookups:
         )
 
     def of(
-        self, engine: DuckDB, table: str, imputer: KNN, wanted: Sequence[str], barred: frozenset[str] = frozenset()
+        self, engine: Engine, table: str, imputer: KNN, wanted: Sequence[str], barred: frozenset[str] = frozenset()
     ) -> Lookup:
         """The index of a table, as it is now, over its columns but those that may not be looked at."""
-        name = (barred, engine.tables.named(table), imputer, tuple(sorted(column.lower() for column in wanted)))
+        name = (barred, engine.named(table), imputer, tuple(sorted(column.lower() for column in wanted)))
         state = engine.session.state((name[1],))
         kept = self.cache.recall(name)
         if kept is None or kept[0] != state:
             with engine.shared_snapshot():  # the fingerprint is of the rows that the index is of
-                fingerprint = json.dumps(
-                    [engine.gathering.fingerprint(name[1]), repr(imputer), name[3], sorted(barred)]
-                )
+                fingerprint = json.dumps([engine.fingerprint(name[1]), repr(imputer), name[3], sorted(barred)])
                 same = kept[2] if kept and kept[1] == fingerprint else None
                 lookup = same or self._made(
                     engine, name[1], imputer, [*wanted, *imputer.named_columns()], fingerprint, barred
@@ -246,7 +244,7 @@ class Lookups:
 
     def _made(
         self,
-        engine: DuckDB,
+        engine: Engine,
         table: Table,
         imputer: KNN,
         wanted: Sequence[str],

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.variables import callers_frames
+from imputedb.engines.engine import Engine
 from imputedb.imputers.knn import KNN
 from imputedb.provenance import why as reasons
 from imputedb.provenance.index import Lookups
@@ -16,7 +15,7 @@ from imputedb.provenance.why import AUDITED, Why
 class Opened(Protocol):
     """What these methods need of a database: its engine and its warm indexes."""
 
-    _engine: DuckDB
+    _engine: Engine
     _lookups: Lookups
 
 
@@ -38,7 +37,7 @@ def why(
     Raises:
         UnknownName: no table, column or row of that name.
     """
-    with callers_frames(self._engine, table):
+    with self._engine.callers_frames(table):
         return reasons.why(self._engine, self._lookups, table, column, row, imputer=imputer, salt=salt)
 
 
@@ -69,7 +68,7 @@ def audit(
     Returns:
         How many missing cells there are.
     """
-    with callers_frames(self._engine, table):
+    with self._engine.callers_frames(table):
         return reasons.audit(
             self._engine,
             self._lookups,

@@ -10,8 +10,7 @@ import numpy as np
 
 from imputedb import arguments
 from imputedb.algebra.column import Column
-from imputedb.engines.duckdb import load
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.errors import DataError
 from imputedb.execution.table import shown
 from imputedb.imputers.earlier import blocks
@@ -103,7 +102,7 @@ def _plain(value: Any) -> Any:
 
 
 def why(
-    engine: DuckDB,
+    engine: Engine,
     lookups: Lookups,
     table: str,
     column: str,
@@ -186,7 +185,7 @@ def _check_by_neighbours(lookup: Lookup, column: Column) -> None:
 
 
 def _permitted(
-    engine: DuckDB, lookups: Lookups, lookup: Lookup, column: Column, table: str, wanted: Sequence[str]
+    engine: Engine, lookups: Lookups, lookup: Lookup, column: Column, table: str, wanted: Sequence[str]
 ) -> Lookup:
     """The index without the columns that one may not be predicted from."""
     barred = frozenset(other.name for other in lookup.stored.permits[column].barred)
@@ -255,7 +254,7 @@ def hashed(identity: object, salt: str) -> str:
 
 
 def audit(
-    engine: DuckDB,
+    engine: Engine,
     lookups: Lookups,
     table: str,
     into: str,
@@ -308,7 +307,7 @@ def audit(
     if not parts:
         raise DataError(f"nothing is missing in {table}: there is nothing to audit")
     whole = {head: np.concatenate([part[head] for part in parts])[:limit] for head in parts[0]}
-    load.register(engine, into, whole, {}, replace=True, kept=True)
+    engine.take(into, whole, {}, replace=True, kept=True)
     return total
 
 

@@ -12,7 +12,7 @@ from imputedb.answers.multiple.repeated import repeated
 from imputedb.answers.multiple.whole import has_window
 from imputedb.answers.run import Prepared, Run
 from imputedb.blocks.block import Block, Completed, Planned, Written
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.planning.problem import Problem
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree, without_place
@@ -84,7 +84,7 @@ class Asking:
         return [name for name in self.asked if name[0] != "e" or self.outputs[int(name[1:])].is_number]
 
 
-def asking(engine: DuckDB, prepared: Prepared, run: Run) -> Asking | None:
+def asking(engine: Engine, prepared: Prepared, run: Run) -> Asking | None:
     """What the statement's last block asks; None where it does not aggregate, or in a way that cannot be pooled."""
     (*before, last), measures = prepared.blocks, run.asked.measures
     sizes = dict(repeated(last.problem)) if isinstance(last, Planned) else {}
@@ -110,7 +110,7 @@ def _units(blocks: Sequence[Block]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    engine: DuckDB
+    engine: Engine
     aggregates: frozenset[str]
     measures: Measures
     sample: Sample
@@ -130,7 +130,7 @@ class _Reader:
         self.stage()
         items = [t.named(tree, f"h{place}") for place, tree in enumerate(trees)]
         bare = {**node, "select_list": items, "modifiers": [], "having": None, "qualify": None}
-        _, types = self.engine.texts.outputs(self.engine.text(bare))
+        _, types = self.engine.outputs(self.engine.text(bare))
         found = [self.output("", kind, tree) for tree, kind in zip(trees, types, strict=True)]
         return [
             replace(one, aggregates=one.aggregates or _asks(one.tree), within=None, form=None, skewness=None)

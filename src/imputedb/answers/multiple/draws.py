@@ -14,7 +14,7 @@ from imputedb.answers.multiple.aggregation import GROUPING, Asking
 from imputedb.answers.multiple.influence_sums import InfluenceSums
 from imputedb.answers.run import Prepared, Run, translated
 from imputedb.blocks.block import Planned, Written
-from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.engine import Engine
 from imputedb.execution.plan import Execution
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
@@ -39,7 +39,7 @@ class Draws:
         m: how many.
     """
 
-    def __init__(self, engine: DuckDB, prepared: Prepared, run: Run, asking: Asking) -> None:
+    def __init__(self, engine: Engine, prepared: Prepared, run: Run, asking: Asking) -> None:
         self.m = 0
         self._engine, self._run, self._asking = engine, run, asking
         *self._before, self._last = prepared.blocks
@@ -96,7 +96,7 @@ class Draws:
         """Adds the one row that an aggregation of no rows has where nothing is grouped by."""
         if self._asking.groups:
             return
-        (found,) = self._engine.session.numbers(f"SELECT c0 FROM temp.{self._table}")
+        (found,) = self._engine.numbers(f"SELECT c0 FROM temp.{self._table}")
         self._put([self._one(execution, below, number) for number in numbers if number not in set(found)])
 
     def _put(self, texts: Sequence[str]) -> None:
@@ -109,14 +109,14 @@ class Draws:
             self._table = self._run.gathered(text, len(self._places) + 1)
         else:
             with translated():
-                self._engine.temporary.extend(self._table, text)
+                self._engine.extend(self._table, text)
 
     def _together(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...], run: Run) -> str | None:
         named = run.keep({DRAW: np.array(numbers, np.int32)})
         asking, rows = self._asking, execution.generator.rows(below.input)
         outputs = {f"g{place}": tree for place, tree in enumerate(asking.groups)} | dict(asking.asked)
         calls = aggregate_calls([*outputs.values()], self._engine.functions.aggregates)
-        if not self._engine.texts.combines([rows.expression(call) for call in calls], rows.source):
+        if not self._engine.combines([rows.expression(call) for call in calls], rows.source):
             return None
         node = bundled(rows, asking.groups, outputs, named, calls)
         return self._engine.text(node) if node else None
@@ -173,7 +173,7 @@ class Draws:
         assert self._table
         node = self._sums.statement(rows, self._table, named, units)
         with translated():
-            self._sums.add(units, self._engine.session.numbers(self._engine.text(node)))
+            self._sums.add(units, self._engine.numbers(self._engine.text(node)))
 
     @property
     def _count(self) -> int:
@@ -181,7 +181,7 @@ class Draws:
         if self._table is None:
             return 0
         if self._counted is None:
-            ((count,),) = self._engine.session.rows(f"SELECT count(*) FROM temp.{self._table}")
+            ((count,),) = self._engine.fetched(f"SELECT count(*) FROM temp.{self._table}")
             self._counted = int(count)
         return self._counted
 
@@ -193,7 +193,7 @@ class Draws:
             return self._read_numbers
         names = [DRAW, *self._asking.numeric]
         items = ", ".join(f"c{self._places[name]}" for name in names)
-        values = self._engine.session.numbers(
+        values = self._engine.numbers(
             f"SELECT {items}, {self._group} FROM temp.{self._table} ORDER BY c{len(self._places)}"
         )
         found = dict(zip([*names, "group"], values, strict=True))
@@ -238,7 +238,7 @@ class Draws:
         listed = "".join(f", {key}" for key in keys)
         same = " AND ".join(f"b.{key} IS NOT DISTINCT FROM d.c{n + 1}" for n, key in enumerate(keys)) or "true"
         found = ", ".join([f"{self._group} AS place", *(f"c{n + 1}" for n in range(wide))])
-        groups, *variances = self._engine.session.numbers(
+        groups, *variances = self._engine.numbers(
             f"WITH d AS (SELECT DISTINCT {found} FROM temp.{self._table}), "
             f"w AS (SELECT c0{listed}, {within} FROM temp.{self._bootstrap} GROUP BY c0{listed}), "
             f"b AS (SELECT {shown}{listed} FROM w GROUP BY {', '.join(keys) or 'true'}) "

@@ -15,8 +15,7 @@ from imputedb.answers.multiple.suspects import suspects
 from imputedb.answers.run import Asked, Prepared, Run, answered, joins
 from imputedb.arguments import MOST_DRAWS
 from imputedb.blocks.block import Planned, Written
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.session import Held
+from imputedb.engines.engine import Engine, Held
 from imputedb.inference.estimate import Estimate, estimated, unbounded
 from imputedb.inference.number_of_draws import enough
 from imputedb.inference.scale import Scale
@@ -61,7 +60,7 @@ class Pooled(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def pooled(engine: DuckDB, prepared: Prepared, run: Run) -> Pooled | None:
+def pooled(engine: Engine, prepared: Prepared, run: Run) -> Pooled | None:
     """The pooled answer; None where the outermost block is not one whose draws could be pooled."""
     asked, about = run.asked, asking(engine, prepared, run)
     if about is None:
@@ -187,7 +186,7 @@ def _scale(about: Asking, place: int, mine: Mapping[str, Numbers], has: Flags, d
 
 
 def _answer(
-    engine: DuckDB, run: Run, draws: Draws, about: Asking, found: Sequence[Row], warnings: tuple[str, ...]
+    engine: Engine, run: Run, draws: Draws, about: Asking, found: Sequence[Row], warnings: tuple[str, ...]
 ) -> Pooled:
     """The rows of the answer, pooled, in the order and up to the limit that the query asks for."""
     shown: list[tuple[Tree, str, str]] = []
@@ -205,7 +204,7 @@ def _answer(
     node = t.select([*(item for item, _, _ in shown), group], source, kept, modifiers=_modifiers(about, group))
     text = f"WITH {_KEYS} AS ({draws.keys()}) {engine.text(node)}"
     held = answered(engine, text)
-    (groups,) = engine.session.numbers(f"SELECT c{len(shown)} FROM {held.source}")
+    (groups,) = engine.numbers(f"SELECT c{len(shown)} FROM {held.source}")
     estimates = [
         {about.outputs[place].name: one for place, one in found[int(row) - 1].items() if place < about.shown}
         for row in groups

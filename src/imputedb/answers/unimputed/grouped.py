@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.query import Query
 from imputedb.algebra.scalar import Scalar
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.session import Held
+from imputedb.engines.engine import Engine, Held
 from imputedb.errors import QueryError
 from imputedb.sql import ast as t
 
@@ -33,7 +32,7 @@ class Shown(NamedTuple):
     values: Vector | int
 
 
-def kept(engine: DuckDB, query: Query, shown: Sequence[Shown], keys: Keys) -> tuple[Held, list[int]]:
+def kept(engine: Engine, query: Query, shown: Sequence[Shown], keys: Keys) -> tuple[Held, list[int]]:
     """The rows, and which group each of them is.
 
     Raises:
@@ -59,10 +58,10 @@ def kept(engine: DuckDB, query: Query, shown: Sequence[Shown], keys: Keys) -> tu
     modifiers += [dict(query.limit[1])] if query.limit else []
     node = t.select([*items, t.reference(name, "group")], t.table((name,), ""), modifiers=modifiers)
     try:
-        held = engine.session.held(engine.text(node))
+        held = engine.held(engine.text(node))
     finally:
         engine.forget([name])
-    places = engine.session.rows(f"SELECT c{len(items)} FROM {held.source}")
+    places = engine.fetched(f"SELECT c{len(items)} FROM {held.source}")
     return held, [int(place) for (place,) in places]
 
 

@@ -14,8 +14,7 @@ from imputedb.answers.unimputed.likelihood import Likeliest, answerable
 from imputedb.answers.unimputed.rows import groups_of
 from imputedb.blocks.block import Planned
 from imputedb.diagnostics.likelihood import Likely
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.session import Held
+from imputedb.engines.engine import Engine, Held
 from imputedb.errors import CannotImpute, QueryError
 from imputedb.inference.doubly_robust import Robust
 
@@ -58,7 +57,7 @@ class Unimputed(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def unimputed(engine: DuckDB, prepared: Prepared, asked: Asked) -> Unimputed:
+def unimputed(engine: Engine, prepared: Prepared, asked: Asked) -> Unimputed:
     """The answer by the method that is asked for.
 
     Raises:
@@ -103,7 +102,7 @@ def _block(prepared: Prepared, method: str) -> Planned:
     return last
 
 
-def _robust(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked) -> Unimputed:
+def _robust(engine: Engine, prepared: Prepared, block: Planned, asked: Asked) -> Unimputed:
     if len(asked.imputers) > 1:
         raise QueryError("method 'aipw' takes one imputer, or 'drop' for its own regression alone")
     imputer = asked.imputers[0] if asked.imputers else None
@@ -113,7 +112,7 @@ def _robust(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked) ->
     return Unimputed(held, names, types, rows, (*found.warnings, *_reasons(rows)))
 
 
-def _likeliest(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked) -> Unimputed:
+def _likeliest(engine: Engine, prepared: Prepared, block: Planned, asked: Asked) -> Unimputed:
     answerable(asked.question)
     found = Likeliest(engine, block.problem, asked.level).answered()
     shown, held, rows = _estimated(engine, prepared, block, found.keys, found.estimates)
@@ -122,7 +121,7 @@ def _likeliest(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked)
 
 
 def _estimated(
-    engine: DuckDB, prepared: Prepared, block: Planned, groups: Keys, estimates: Sequence[Sequence[Number | None]]
+    engine: Engine, prepared: Prepared, block: Planned, groups: Keys, estimates: Sequence[Sequence[Number | None]]
 ) -> tuple[list[Shown], Held, list[dict[str, Number]]]:
     """The columns of an answer of estimates, its rows, and the estimates row by row."""
     keys = _keys(block)
@@ -141,7 +140,7 @@ def _estimated(
     return shown, held, rows
 
 
-def _bounds(engine: DuckDB, prepared: Prepared, block: Planned, asked: Asked) -> Unimputed:
+def _bounds(engine: Engine, prepared: Prepared, block: Planned, asked: Asked) -> Unimputed:
     groups: Keys
     groups, found = WorstCase(engine, block.problem, asked.deviations).bounds()
     keys = _keys(block)

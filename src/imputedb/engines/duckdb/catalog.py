@@ -1,19 +1,25 @@
 """What names mean in a DuckDB database, for those who resolve a statement."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import derived, policy_texts
-from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.engines.duckdb.macros import functions, multiplying, written_out
-from imputedb.engines.duckdb.resolution import View, quoted
+from imputedb.engines.engine import View
 from imputedb.errors import InternalError, QueryError
 from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree
 from imputedb.sql.enclosed import created_query
+from imputedb.sql.paths import quoted
 from imputedb.sql.scope import Catalog, Viewed
 from imputedb.sql.subqueries import nodes
+
+if TYPE_CHECKING:
+    from imputedb.engines.duckdb.engine import DuckDB
 
 
 def catalog(engine: DuckDB) -> Catalog:

@@ -1,15 +1,25 @@
 """DuckDB, embedded: the engine that imputedb comes with."""
 
-import re
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
-
-import duckdb
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.cache import CacheUse, Recent
-from imputedb.engines.duckdb import columns, declarations, derived, encoding, following
+from imputedb.engines.duckdb import (
+    catalog,
+    columns,
+    declarations,
+    depth,
+    derived,
+    encoding,
+    following,
+    load,
+    macros,
+    profile,
+    query_texts,
+    variables,
+)
 from imputedb.engines.duckdb.arrays import Slots
 from imputedb.engines.duckdb.functions import functions
 from imputedb.engines.duckdb.metadata import Store
@@ -21,13 +31,13 @@ from imputedb.engines.duckdb.tables import Tables
 from imputedb.engines.duckdb.temporary import Temporary
 from imputedb.engines.engine import Array, Shape
 from imputedb.sql import ast as t
-from imputedb.sql import deep, derivation, parse
+from imputedb.sql import derivation, parse
 from imputedb.sql.ast import Tree
+from imputedb.sql.bind import Functions
 from imputedb.sql.generate import ROW
-from imputedb.statistics.table import Statistics
-
-_USUAL, _DEEPEST = 1000, 3000
-"""Levels that expressions of ours may have: DuckDB's default, and of long queries, each of whose may become three."""
+from imputedb.sql.scope import Catalog as Names
+from imputedb.statistics.policy import Policy
+from imputedb.statistics.table import Kind
 
 
 class DuckDB:
@@ -64,6 +74,7 @@ class DuckDB:
         self.slots = Slots(self.connection)
         self.functions = functions()
         self.further_caches: list[Recent[Any, Any]] = []
+        self._offer()
         self.session.tidying += [self.temporary.tidy, self.slots.tidy]
         self.session.undone = lambda: self.store.ended(kept=False)
         self.session.target = lambda text: following.written(self.tables, self.session.home, text)
@@ -74,6 +85,32 @@ class DuckDB:
             text,
             lambda table, replaced: declarations.prune(self, table, replaced=replaced),
         )
+
+    def _offer(self) -> None:
+        """Makes members of the parts members of the engine: those that its protocols name."""
+        session, texts, tables, gathering, scratch = (
+            self.session,
+            self.texts,
+            self.tables,
+            self.gathering,
+            self.temporary,
+        )
+        self.adopted, self.virtual = tables.adopted, tables.virtual
+        self.shapes, self.shape, self.adopt, self.disown = tables.shapes, tables.shape, tables.adopt, tables.disown
+        self.meant, self.found, self.named, self.called = tables.meant, tables.found, tables.named, tables.called
+        self.statistics, self.dirty, self.fingerprint = gathering.statistics, gathering.dirty, gathering.fingerprint
+        self.classified, self.tree, self.text, self.written = texts.classified, texts.tree, texts.text, texts.written
+        self.titles, self.outputs, self.described = texts.titles, texts.outputs, texts.described
+        self.forget_outputs, self.prepared, self.combines = texts.forget_outputs, texts.prepared, texts.combines
+        self.constants, self.evaluated, self.filled = texts.constants, texts.evaluated, texts.filled
+        self.verbatim, self.tables_in = session.verbatim, session.tables_in
+        self.fetched, self.numbers, self.held = session.rows, session.numbers, session.held
+        self.answered, self.execute = session.answered, session.execute
+        self.reread, self.converted, self.streamed = session.reread, session.converted, session.streamed
+        self.fresh, self.make, self.unmake = scratch.fresh, scratch.make, scratch.unmake
+        self.gather, self.extend, self.stage = scratch.rows, scratch.extend, scratch.copy
+        self.policies, self.check_writable = self.store.policies, self.store.check_writable
+        self.recall, self.keep = self._memory.recall, self._memory.keep
 
     def further(self) -> "DuckDB":
         """An engine of the same database, for another session, which runs side by side with this one."""
@@ -98,53 +135,15 @@ class DuckDB:
                 self.session.rows("SELECT count(*) FROM duckdb_tables()")  # a snapshot is taken when it is first read
                 yield self.session.is_behind()
 
-    @contextmanager
-    def own_statements(self, text: str = "") -> Iterator[None]:
+    def own_statements(self, text: str = "") -> AbstractContextManager[None]:
         """Statements of ours, for a text if it is long: they are deeper than the queries that users bound."""
-        with self.lock:
-            bound = self._bound()
-            enough = _DEEPEST if len(text) > deep.LONG else _USUAL
-            if bound >= enough or not self._bounded_by(enough):
-                yield
-                return
-            try:
-                yield
-            finally:
-                self._bounded_by(bound)
-
-    def _bound(self) -> int:
-        """How deep expressions may be; where the question is too deep itself, its refusal says so."""
-        try:
-            return int(self.session.rows("SELECT current_setting('max_expression_depth')")[0][0])
-        except duckdb.BinderException as error:
-            found = re.search(r"depth limit of (\d+)", str(error))
-            return int(found[1]) if found else _USUAL
-
-    def _bounded_by(self, depth: int) -> bool:
-        """Sets how deep expressions may be; whether that is allowed."""
-        try:
-            self.session.rows(f"SET max_expression_depth = {depth}")
-        except duckdb.Error:  # the configuration is locked
-            return False
-        return True
+        return depth.own_statements(self.session, text)
 
     # -- tables -------------------------------------------------------------------------------------------------------
-
-    def shapes(self) -> Mapping[Table, Shape]:
-        """The user's tables, the database's own before temporary ones."""
-        return self.tables.shapes()
 
     def keeps(self, table: Table) -> bool:
         """Whether a table is one of the user's, which is the same until something is written."""
         return table not in self.tables.adopted
-
-    def statistics(self, table: Table) -> Statistics:
-        """What is known of a table, gathered anew when its contents have changed."""
-        return self.gathering.statistics(table)
-
-    def dirty(self, table: Table, names: Collection[str]) -> set[str]:
-        """Those of some columns of a table that miss a value."""
-        return self.gathering.dirty(table, names)
 
     def related(self, table: Table) -> frozenset[str]:
         """The columns of a table that are derived, or that others are derived from."""
@@ -187,10 +186,6 @@ class DuckDB:
 
     # -- statements ---------------------------------------------------------------------------------------------------
 
-    def text(self, node: Tree) -> str:
-        """The SQL of a SELECT node, remembered for those that come again."""
-        return self.texts.text(node)
-
     def rows(self, node: Tree) -> list[tuple[Any, ...]]:
         """The rows of a small SELECT."""
         return self.session.rows(self.text(node))
@@ -198,14 +193,6 @@ class DuckDB:
     def arrays(self, node: Tree) -> Mapping[str, Array]:
         """The columns of a SELECT as plain or masked arrays, in order."""
         return self.session.arrays(self.text(node))
-
-    def recall(self, name: Hashable) -> Any:
-        """What was kept under a name since something was written last, or None."""
-        return self._memory.recall(name)
-
-    def keep(self, name: Hashable, value: Any, size: int = 64, tables: Collection[Table] | None = None) -> None:
-        """Keeps what was computed from some tables, of any unless they are given, until one of them is written."""
-        self._memory.keep(name, value, size, tables)
 
     def caches(self) -> list[CacheUse]:
         """What is cached of this database."""
@@ -239,3 +226,114 @@ class DuckDB:
     def travels(self, type_name: str) -> bool:
         """Whether values of a type come through arrays as they are."""
         return type_name in encoding.EXACT
+
+    def kind(self, type_name: str) -> Kind:
+        """What values of a type are to statistics and imputers."""
+        return profile.kind_of(type_name)
+
+    # -- macros -------------------------------------------------------------------------------------------------------
+
+    def names(self) -> Names:
+        """What names in a statement can mean, as they are now."""
+        return catalog.catalog(self)
+
+    def all_functions(self) -> Functions:
+        """What is to be known of functions, macros among them."""
+        return macros.functions(self)
+
+    def multiplying(self) -> frozenset[str]:
+        """The functions that give any number of rows for one, macros among them."""
+        return macros.multiplying(self)
+
+    def macros(self, called: Collection[str] = ()) -> dict[str, Tree]:
+        """The queries, or expressions in a query, that the user's macros stand for."""
+        return macros.macros(self, called)
+
+    def called_query(self, call: Tree) -> tuple[Tree, set[str]]:
+        """The query or expression of the macro that is called, and its parameters by whose defaults something is read."""
+        return macros.called_query(self, call)
+
+    def has_macro(self, name: str) -> bool:
+        """Whether a name alone, in lower case, means a macro of the user's."""
+        return macros.has_macro(self, name)
+
+    def asking(self, called: Collection[str]) -> frozenset[str]:
+        """Those of some functions that are macros which ask about the missingness of an argument."""
+        return macros.asking(self, called)
+
+    def written_out(self, node: Tree) -> Tree:
+        """A statement with what macros stand for in place of their calls."""
+        return macros.written_out(self, node)
+
+    def opened(self, tree: Tree) -> Tree:
+        """A statement in which the query that a text in FROM states stands in the text's place."""
+        return query_texts.opened(self, tree)
+
+    def with_views(self, tree: Tree) -> Iterator[Tree]:
+        """Every node of a tree, and of the queries of the views that it reads, each view once."""
+        return catalog.with_views(self, tree)
+
+    def is_readable(self, name: str) -> bool:
+        """Whether something, such as a file, can be read under one name."""
+        return query_texts.is_there(self, name)
+
+    # -- what users say, and bring ------------------------------------------------------------------------------------
+
+    def own_name(self, table: Table, column: str) -> str:
+        """The name of a column as its table has it."""
+        return declarations.own_name(self, table, column)
+
+    def checked(self, table: Table, column: str, policy: Policy) -> Policy:
+        """A policy with the names that its columns have, once it is sure that it suits its own."""
+        return declarations.checked(self, table, column, policy)
+
+    def checked_codes(self, table: Table, column: str, values: Sequence[object]) -> str:
+        """The column's own name, once it is sure that it can hold values."""
+        return declarations.checked_codes(self, table, column, values)
+
+    def decide(self, table: Table, column: str, policy: Policy | None) -> None:
+        """Keeps what is said about a column; forgets it with None."""
+        declarations.decide(self, table, column, policy)
+
+    def undecide(self, table: Table, column: str) -> None:
+        """Forgets what is said about a column, whether or not the table still has it."""
+        declarations.forget(self, table, column)
+
+    def declare(self, table: Table, column: str, values: Sequence[object]) -> None:
+        """Declares values of a column to mean a missing one."""
+        declarations.declare(self, table, column, values)
+
+    def restate(self, table: Table, missing: Mapping[str, Sequence[str]], policies: Mapping[str, Policy]) -> None:
+        """Says of a scratch table these declared values and policies, and no others."""
+        self.store.undeclare(table)
+        for name, codes in missing.items():
+            self.store.declare(table, name, codes)
+        for name, policy in policies.items():
+            self.store.decide(table, name, policy)
+        self.session.changed()
+
+    def undetermined(self, table: Table) -> list[str]:
+        """What is to be said of rows that have a derived value, but not what it is derived from."""
+        return derived.undetermined(self, table)
+
+    def load(
+        self, paths: Sequence[str], table: str | None, missing: Mapping[str, Sequence[object]], *, replace: bool
+    ) -> list[str]:
+        """Loads files into a table each, or those of one pattern into `table`; all or none."""
+        return load.load(self, paths, table, missing, replace=replace)
+
+    def take(
+        self,
+        name: str,
+        frame: Any,
+        missing: Mapping[str, Sequence[object]],
+        *,
+        replace: bool,
+        kept: bool = False,
+    ) -> None:
+        """Copies a data frame, an Arrow table, or a dictionary of arrays into a table."""
+        load.register(self, name, frame, missing, replace=replace, kept=kept)
+
+    def callers_frames(self, text: str, *, statement: bool = False) -> AbstractContextManager[variables.Frames]:
+        """Makes frames readable that a statement means by variables of whoever calls."""
+        return variables.callers_frames(self, text, statement=statement)

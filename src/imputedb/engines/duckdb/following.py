@@ -10,9 +10,10 @@ import duckdb
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb.changes import Target, Written
-from imputedb.engines.duckdb.metadata import SCHEMA, Store
+from imputedb.engines.duckdb.metadata import Store
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.tables import Tables
+from imputedb.engines.names import SCHEMA
 from imputedb.errors import Error, QueryError
 from imputedb.sql import derivation
 from imputedb.sql.tokens import Token, tokens

@@ -1,10 +1,12 @@
 """The ways in: files, data frames, Arrow. A table is loaded whole or not at all."""
 
+from __future__ import annotations
+
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -12,12 +14,14 @@ import numpy as np
 from imputedb import duckdb_errors
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import declarations, levels, ragged
-from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.engines.duckdb.frames import readable
-from imputedb.engines.duckdb.paths import files, one_file, squeezing
-from imputedb.engines.duckdb.resolution import quoted
+from imputedb.engines.duckdb.paths import files, squeezing
 from imputedb.errors import DataError, StorageError, UnknownName
+from imputedb.sql.paths import one_file, quoted
 from imputedb.statistics.policy import DEFAULT
+
+if TYPE_CHECKING:
+    from imputedb.engines.duckdb.engine import DuckDB
 
 Missing = Mapping[str, Sequence[object]]
 """Values that mean a missing one, by column."""

@@ -1,14 +1,15 @@
 """The user's macros, and DuckDB's own: what they stand for, and statements in which that stands in their places."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imputedb.engines.cache import OF_STRUCTURE
-from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.engines.duckdb.functions import built_in_macros, standing_for
-from imputedb.engines.duckdb.query_texts import opened, told
+from imputedb.engines.duckdb.query_texts import opened
 from imputedb.engines.duckdb.resolution import DAMAGED, damaged
 from imputedb.sql import ast as t
 from imputedb.sql import parse
@@ -19,8 +20,12 @@ from imputedb.sql.functions import MULTIPLYING
 from imputedb.sql.macros import Call, Macro, call_of, path_of, with_arguments
 from imputedb.sql.macros import written_out as macros_written_out
 from imputedb.sql.missingness import asks
+from imputedb.sql.reading_functions import told
 from imputedb.sql.subqueries import alias_of, nodes
 from imputedb.sql.titles import titled
+
+if TYPE_CHECKING:
+    from imputedb.engines.duckdb.engine import DuckDB
 
 _MACROS = """
     SELECT lower(database_name), lower(schema_name), lower(function_name),

@@ -8,11 +8,10 @@ import duckdb
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import profile
+from imputedb.engines.names import SCHEMA
 from imputedb.errors import StorageError
 from imputedb.statistics.policy import Policy
 from imputedb.statistics.table import Statistics
-
-SCHEMA = "imputedb"
 
 FORMAT = 1
 """Of these tables; larger when an older reader would misread them. Databases without one have the first."""
@@ -310,14 +309,3 @@ def _replace(
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def fingerprint_of(
-    contents: Sequence[object],
-    types: Mapping[str, str],
-    missing: Mapping[str, Sequence[str]],
-    policies: Mapping[str, Policy],
-) -> str:
-    """What tells one state of a table from another: its rows' hash, its columns, what was said about missing values."""
-    said = sorted((name, policy.data()) for name, policy in policies.items())
-    return json.dumps([2, [str(part) for part in contents], list(types.items()), sorted(missing.items()), said])

@@ -1,19 +1,9 @@
-"""Paths of files, some of which DuckDB would take for patterns, and patterns, which stand for files."""
+"""Paths of files, and patterns, which stand for files."""
 
 from glob import glob, has_magic
 from pathlib import Path
 
 from imputedb.errors import StorageError
-
-
-def one_file(path: str | Path) -> str:
-    """A pattern that matches the file of a path alone, though its name holds what patterns are made of."""
-    escaped, text = False, str(path)
-    parts = []
-    for mark in text:
-        parts.append(f"[{mark}]" if mark in "*?[" and not escaped else mark)
-        escaped = mark == "\\" and not escaped
-    return "".join(parts)
 
 
 def files(path: str) -> list[str]:

@@ -11,13 +11,13 @@ import duckdb
 from imputedb.algebra.relation import Table
 from imputedb.duckdb_errors import reason, translated
 from imputedb.engines.duckdb import derived, profile
-from imputedb.engines.duckdb.resolution import quoted
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.engine import Shape
 from imputedb.errors import DataError, QueryError
 from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree
+from imputedb.sql.paths import quoted
 from imputedb.statistics.table import Kind
 
 if TYPE_CHECKING:

@@ -1,16 +1,19 @@
 """What texts in FROM say, `query('SELECT ...')` and `query_table('t')`, as the queries that they are."""
 
-from typing import Any
+from __future__ import annotations
 
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.resolution import parts_of, quoted
+from typing import TYPE_CHECKING, Any
+
 from imputedb.errors import InternalError, QueryError, Unplanned
 from imputedb.sql import ast as t
 from imputedb.sql import parse
-from imputedb.sql.ast import Tree, expressions, is_reference
+from imputedb.sql.ast import Tree, is_reference
+from imputedb.sql.paths import parts_of, quoted
+from imputedb.sql.reading_functions import TEXTS
 from imputedb.sql.subqueries import nodes
 
-_TEXTS = ("query", "query_table")
+if TYPE_CHECKING:
+    from imputedb.engines.duckdb.engine import DuckDB
 
 
 def opened(engine: DuckDB, tree: Tree) -> Tree:
@@ -24,25 +27,6 @@ def opened(engine: DuckDB, tree: Tree) -> Tree:
         return tree
     found: Tree = _opened(engine, tree)
     return found
-
-
-def told(query: Tree) -> set[str]:
-    """The names that say what is read in the FROM of a macro's query: its parameters."""
-    calls = [part["function"] for part in nodes(query) if part.get("type") == "TABLE_FUNCTION"]
-    reading = [call for call in calls if is_told(str(call["function_name"]).lower())]
-    given = [_value(one["expression"]) for call in reading for one in call["arguments"]]
-    return {str(part["column_names"][0]).lower() for part in expressions(given) if is_reference(part)}
-
-
-def _value(argument: Tree) -> Tree:
-    """What is given by an argument, which the texts of macros may have as `name = value`."""
-    value: Tree = argument["right"] if argument["type"] == "COMPARE_EQUAL" else argument
-    return value
-
-
-def is_told(name: str) -> bool:
-    """Whether the arguments of a function in FROM say what file, table or query is read."""
-    return name in _TEXTS or name.startswith("read_") or name.endswith("_scan")
 
 
 def _opened(engine: DuckDB, tree: Any) -> Any:
@@ -60,7 +44,7 @@ def _opened(engine: DuckDB, tree: Any) -> Any:
 def _name(item: Tree) -> str:
     """The name of the function, if an item of FROM is one whose argument says what is read."""
     name = str(item["function"]["function_name"]).lower() if item.get("type") == "TABLE_FUNCTION" else ""
-    return name if name in _TEXTS else ""
+    return name if name in TEXTS else ""
 
 
 def _text(engine: DuckDB, name: str, arguments: list[Tree]) -> str:

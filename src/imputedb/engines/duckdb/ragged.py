@@ -7,8 +7,9 @@ from itertools import islice
 
 import duckdb
 
-from imputedb.engines.duckdb.paths import one_file, squeezing
+from imputedb.engines.duckdb.paths import squeezing
 from imputedb.errors import DataError
+from imputedb.sql.paths import one_file
 
 _DELIMITERS = ",;\t|"
 

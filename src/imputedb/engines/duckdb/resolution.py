@@ -1,21 +1,19 @@
 """What the name of a table means: asked of DuckDB, which binds a query that reads it."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.cache import OF_STRUCTURE
-from imputedb.engines.duckdb.metadata import SCHEMA
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.temporary import is_ours
+from imputedb.engines.engine import View
+from imputedb.engines.names import SCHEMA
 from imputedb.errors import StorageError
-
-_PART = re.compile(r'"((?:[^"]|"")*)"|([^."]+)')
+from imputedb.sql.paths import quoted
 
 _PLAN = "SELECT json_serialize_plan(?::VARCHAR)"
 
@@ -38,21 +36,6 @@ def damaged(error: duckdb.Error) -> StorageError:
     """Its refusal as one of ours."""
     reason = str(error).splitlines()[0].partition(": ")[2]
     return StorageError(f"an attached database is damaged: detach it. {reason}")
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A view: its path, and the statement that made it."""
-
-    catalog: str
-    schema: str
-    name: str
-    sql: str
-
-    @property
-    def path(self) -> tuple[str, str, str]:
-        """Catalog, schema and name."""
-        return (self.catalog, self.schema, self.name)
 
 
 class Resolution:
@@ -158,19 +141,3 @@ def _table_read(plan: dict[str, Any]) -> Table | None:
     read = below.get("function_data") or {}
     path = read.get("qualified_name", {}).get("path", ())
     return Table(*path) if below["type"] == "LOGICAL_GET" and len(path) == 3 else None
-
-
-def quoted(path: Sequence[str]) -> str:
-    """A path as SQL has it, every part of it quoted."""
-    return ".".join('"' + part.replace('"', '""') + '"' for part in path)
-
-
-def parts_of(name: str) -> tuple[str, ...]:
-    """The parts of a table's name as a person writes it: separated by dots, quoted where they hold any."""
-    parts, place = [], 0
-    while found := _PART.match(name, place):
-        parts.append(found[1].replace('""', '"') if found[1] is not None else found[2])
-        place = found.end() + 1
-        if name[found.end() : place] not in ("", "."):
-            break
-    return tuple(parts) if place == len(name) + 1 and 0 < len(parts) < 4 else (name,)

@@ -5,12 +5,11 @@ import os
 import re
 import threading
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from functools import partial
 from traceback import clear_frames
-from typing import Any, TypeVar
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -21,15 +20,11 @@ from imputedb.border import ours, raise_ours
 from imputedb.engines.duckdb.changes import Changes, Target, Written
 from imputedb.engines.duckdb.interrupt import Runner, Turns
 from imputedb.engines.duckdb.opening import further, opened
-from imputedb.engines.engine import Array
+from imputedb.engines.engine import Array, Held, Read, Rows, Values
 from imputedb.engines.signals import Signals, is_main
 from imputedb.errors import Error, QueryError, StorageError
 from imputedb.sql.deep import ROOM
 from imputedb.sql.tokens import first_word, split, tokens, unquoted
-
-Read = TypeVar("Read")
-Rows = duckdb.DuckDBPyRelation
-Values = Mapping[str, object] | Sequence[object] | None
 
 _SETTINGS = ("set", "reset", "use", "pragma", "load", "explain", "execute")
 """The words that statements begin with after which texts may mean something else than in other sessions."""
@@ -41,19 +36,6 @@ _ATTACHING = ("attach", "detach", "execute", "explain", "import")
 
 _TRANSACTIONS = ("begin", "start", "commit", "end", "rollback", "abort")
 """The words that statements about transactions begin with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Rows in memory, outside of all catalogs and transactions, that live as long as this does.
-
-    Attributes:
-        relation: DuckDB's own, over the rows.
-        source: an item of FROM that reads them, its columns named c0, c1, ...
-    """
-
-    relation: duckdb.DuckDBPyRelation
-    source: str
 
 
 class Session:
@@ -103,6 +85,10 @@ class Session:
         self.remarks: list[str] = []
         self.tidying: list[Callable[[], None]] = []
         _SESSIONS.add(self)
+
+    def interrupt(self) -> None:
+        """Ends the statement that another thread runs."""
+        self.connection.interrupt()
 
     def close(self) -> None:
         """Lets go of the database."""
@@ -253,7 +239,15 @@ class Session:
         with self.lock:
             return self._runner.do(lambda connection: _held(connection, text))
 
-    def read(self, work: Callable[[duckdb.DuckDBPyConnection], Read]) -> Read:
+    def reread(self, text: str) -> list[tuple[Any, ...]]:
+        """The rows of a SELECT over rows that are held."""
+        return self._read(lambda connection: connection.execute(text).fetchall())
+
+    def converted(self, text: str, form: Callable[[Rows], Read]) -> Read:
+        """What a form makes of these."""
+        return self._read(lambda connection: form(connection.sql(text)))
+
+    def _read(self, work: Callable[[duckdb.DuckDBPyConnection], Read]) -> Read:
         """What work gives that reads rows which are held; on another connection where this one's transaction was
         aborted."""
         with self.lock:
@@ -266,6 +260,10 @@ class Session:
     def verbatim(self, text: str) -> str:
         """The one statement of a text, without what separates statements."""
         return self.connection.extract_statements(text)[0].query
+
+    def tables_in(self, text: str) -> set[str]:
+        """The names of tables and views that a query reads."""
+        return self.connection.get_table_names(text)
 
     def streamed(self, text: str, schema: object) -> object:
         """A stream of Arrow's C interface of rows that are held.

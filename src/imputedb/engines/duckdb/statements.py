@@ -167,6 +167,14 @@ class Texts:
                 self._memory.keep(("outputs", text), known, len(text))
             return known
 
+    def described(self, text: str) -> tuple[list[str], list[str]]:
+        """The same as they are now, of a query that reads files."""
+        return parse.shape(self._session.connection, text)
+
+    def titles(self, trees: Sequence[Tree]) -> list[str]:
+        """The names that items of a select list get."""
+        return parse.titles(self._session.connection, trees)
+
     def forget_outputs(self, text: str) -> None:
         """Lets go of what was remembered of a query's output columns: it reads files, which change without notice."""
         self._memory.keep(("outputs", text), None)

@@ -10,7 +10,7 @@ import duckdb
 from imputedb.algebra.relation import Table
 from imputedb.engines.cache import STRUCTURAL, Recent
 from imputedb.engines.duckdb import declarations, derived, policy_texts, profile
-from imputedb.engines.duckdb.metadata import Store, fingerprint_of
+from imputedb.engines.duckdb.metadata import Store
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.sharing import SessionCache
 from imputedb.engines.duckdb.statements import Texts
@@ -120,7 +120,7 @@ class Gathering:
         everything = t.call("hash", *(t.reference("t", name) for name in shape.types))
         total = t.call("sum", t.cast(everything, t.plain_type("HUGEINT")))
         rows = self._rows(t.select([t.call("count_star"), total], t.table(table.path, "t")))
-        return fingerprint_of(rows[0], shape.types, shape.missing, shape.policies)
+        return shape.fingerprint(rows[0])
 
     def _gathered(self, table: Table, shape: Shape, fingerprint: str) -> Statistics:
         with policy_texts.blamed(self._session, table, shape):

@@ -6,13 +6,14 @@ import duckdb
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.cache import OF_STRUCTURE
-from imputedb.engines.duckdb.metadata import SCHEMA, Store
-from imputedb.engines.duckdb.resolution import DAMAGED, Resolution, View, damaged, parts_of, quoted
+from imputedb.engines.duckdb.metadata import Store
+from imputedb.engines.duckdb.resolution import DAMAGED, Resolution, damaged
 from imputedb.engines.duckdb.session import Session
-from imputedb.engines.duckdb.temporary import OURS
-from imputedb.engines.engine import Shape
+from imputedb.engines.engine import Shape, View
+from imputedb.engines.names import OURS, SCHEMA
 from imputedb.errors import UnknownName
 from imputedb.sql import parse
+from imputedb.sql.paths import parts_of, quoted
 from imputedb.statistics.table import Statistics
 
 _COLUMNS = """

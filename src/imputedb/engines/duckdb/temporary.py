@@ -9,12 +9,7 @@ import duckdb
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb.session import Session
-
-PREFIX = "imputedb_"
-"""Of the names of all of them."""
-
-OURS = rf"{PREFIX}(block|copy|rows|view)_\d+"
-"""The pattern of the names of all of them, which are in the catalog of temporary ones."""
+from imputedb.engines.names import OURS, PREFIX
 
 
 def is_ours(table: Table) -> bool:

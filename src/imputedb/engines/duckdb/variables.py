@@ -1,25 +1,29 @@
 """Data frames in variables of whoever calls, read by their names as DuckDB reads them."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
 
 from imputedb.engines.cache import OF_STRUCTURE
 from imputedb.engines.duckdb import load
-from imputedb.engines.duckdb.engine import DuckDB
-from imputedb.engines.duckdb.resolution import quoted
 from imputedb.errors import Error
 from imputedb.sql.ast import Tree
 from imputedb.sql.enclosed import Keeps
+from imputedb.sql.paths import quoted
 from imputedb.sql.statements import Apart, Other, Query, Writes
 from imputedb.sql.tokens import Token, tokens, unquoted
+
+if TYPE_CHECKING:
+    from imputedb.engines.duckdb.engine import DuckDB
 
 _OURS = __name__.partition(".")[0]
 

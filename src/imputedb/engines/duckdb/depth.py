@@ -1,0 +1,46 @@
+"""How deep expressions may be: those of ours are deeper than the queries that users bound."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+from imputedb.engines.duckdb.session import Session
+from imputedb.sql import deep
+
+_USUAL, _DEEPEST = 1000, 3000
+"""Levels that expressions of ours may have: DuckDB's default, and of long queries, each of whose may become three."""
+
+
+@contextmanager
+def own_statements(session: Session, text: str = "") -> Iterator[None]:
+    """Statements of ours, for a text if it is long: they are deeper than the queries that users bound."""
+    with session.lock:
+        bound = _bound(session)
+        enough = _DEEPEST if len(text) > deep.LONG else _USUAL
+        if bound >= enough or not _bounded_by(session, enough):
+            yield
+            return
+        try:
+            yield
+        finally:
+            _bounded_by(session, bound)
+
+
+def _bound(session: Session) -> int:
+    """How deep expressions may be; where the question is too deep itself, its refusal says so."""
+    try:
+        return int(session.rows("SELECT current_setting('max_expression_depth')")[0][0])
+    except duckdb.BinderException as error:
+        found = re.search(r"depth limit of (\d+)", str(error))
+        return int(found[1]) if found else _USUAL
+
+
+def _bounded_by(session: Session, depth: int) -> bool:
+    """Sets how deep expressions may be; whether that is allowed."""
+    try:
+        session.rows(f"SET max_expression_depth = {depth}")
+    except duckdb.Error:  # the configuration is locked
+        return False
+    return True

@@ -1,0 +1,53 @@
+"""An engine behind its border: whatever its protocols do not name is refused."""
+
+from collections.abc import Callable
+from typing import Any
+
+from imputedb.engines.engine import Engine
+from imputedb.engines.session import Session
+
+
+def members(protocol: type) -> frozenset[str]:
+    """The names of what a protocol asks for, and those that it is made of."""
+    named: set[str] = set()
+    for part in protocol.__mro__:
+        if getattr(part, "_is_protocol", False):
+            named |= {*vars(part), *vars(part).get("__annotations__", {})}
+    return frozenset(name for name in named if not name.startswith("_"))
+
+
+class Bordered:
+    """An engine of which only the members of `Engine` can be used, and of its session those of `Session`.
+
+    Over it the whole of imputedb runs as over the engine itself, as long as nothing steps over the border.
+    """
+
+    def __init__(self, engine: Engine, used: Callable[[str], object] = lambda _: None) -> None:
+        """Wraps an engine; `used` is told the name of every member that is used."""
+        self._inner = engine
+        self._used = used
+        self.session: Session = _Only(engine.session, members(Session), used)
+
+    def further(self) -> "Bordered":
+        """Another session of the same engine, behind the same border."""
+        return Bordered(self._inner.further(), self._used)
+
+    def __getattr__(self, name: str) -> Any:
+        return _member(self._inner, name, members(Engine), self._used)
+
+
+class _Only:
+    """An object of which only some members can be used."""
+
+    def __init__(self, inner: object, allowed: frozenset[str], used: Callable[[str], object]) -> None:
+        self._inner, self._allowed, self._used = inner, allowed, used
+
+    def __getattr__(self, name: str) -> Any:
+        return _member(self._inner, name, self._allowed, self._used)
+
+
+def _member(inner: object, name: str, allowed: frozenset[str], used: Callable[[str], object]) -> Any:
+    if name not in allowed:
+        raise AttributeError(f"{name!r} is no member of the engine's protocols: only engines may use it")
+    used(name)
+    return getattr(inner, name)
