@@ -18,7 +18,7 @@ import duckdb
 import imputedb
 from imputedb import Database
 from imputedb.answers.prepare import Planner
-from imputedb.answers.run import Asked
+from imputedb.answers.request import Asked
 from imputedb.imputers.registry import chosen
 
 SCHEMA = """

@@ -6,9 +6,9 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks.paper.inputs import BASE
-from imputedb.answers import respond, run
+from imputedb.answers import request, respond
 from imputedb.answers.prepare import Planner
-from imputedb.answers.run import Asked
+from imputedb.answers.request import Asked
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.registry import chosen
@@ -36,7 +36,7 @@ class Answered:
 
 def ask(engine: DuckDB, sql: str, setting: str, imputer: str = "tree", seed: int = 0) -> Answered:
     """Answers a query at an alpha, or `base`: planned and executed anew; what is kept is statistics and columns."""
-    strategy = run.BASE if setting == BASE else run.PLANNED
+    strategy = request.BASE if setting == BASE else request.PLANNED
     m = DRAWS if imputer == SEVERAL else 1
     asked = Asked(0.0 if setting == BASE else float(setting), imputers(imputer), seed, strategy, m)
     began = perf_counter()

@@ -11,7 +11,7 @@ from benchmarks.paper.hiding import Values, best_driver
 from benchmarks.paper.part import Setting
 from imputedb.algebra.query import Query
 from imputedb.answers.prepare import Planner
-from imputedb.answers.run import PLANNED, Asked
+from imputedb.answers.request import PLANNED, Asked
 from imputedb.blocks.block import Planned
 from imputedb.engines.duckdb.engine import DuckDB
 

@@ -10,7 +10,7 @@ from benchmarks.paper.asking import ALPHAS
 from benchmarks.paper.grid import Cell, Grid
 from benchmarks.paper.part import Data, Part, Setting
 from imputedb.answers.prepare import Planner
-from imputedb.answers.run import PLANNED, Asked
+from imputedb.answers.request import PLANNED, Asked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

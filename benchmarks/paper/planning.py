@@ -11,7 +11,7 @@ from benchmarks.paper import asking, charts, inputs
 from benchmarks.paper.grid import Grid
 from benchmarks.paper.part import Absent, Data, Part, Setting
 from imputedb.answers.prepare import Planner
-from imputedb.answers.run import PLANNED, Asked
+from imputedb.answers.request import PLANNED, Asked
 from imputedb.blocks.block import Planned
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.planning import search

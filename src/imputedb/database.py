@@ -16,7 +16,7 @@ from imputedb.answers import model_methods, respond
 from imputedb.answers.explain import Explanation, explained
 from imputedb.answers.multiple.measures import Measure, Measures
 from imputedb.answers.prepare import Planner
-from imputedb.answers.run import PLANNED, Asked, Fit
+from imputedb.answers.request import PLANNED, Asked, Fit
 from imputedb.answers.understand import query_of
 from imputedb.border import bordered, public
 from imputedb.completion import methods as completing

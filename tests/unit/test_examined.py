@@ -7,7 +7,7 @@ import pytest
 
 import imputedb
 from imputedb import Database
-from imputedb.answers.run import Asked
+from imputedb.answers.request import Asked
 from imputedb.blocks.block import Written
 from imputedb.imputers.registry import chosen
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from imputedb import arguments
 from imputedb.answers.prepare import Planner
+from imputedb.answers.request import PLANNED, Asked
 from imputedb.answers.respond import respond
-from imputedb.answers.run import PLANNED, Asked
 from imputedb.answers.understand import check_query
 from imputedb.engines.engine import Engine
 from imputedb.errors import CannotImpute, QueryError, SqlSyntaxError, UnknownName

@@ -7,8 +7,10 @@ from typing import Any
 
 from imputedb.algebra.relation import Relation
 from imputedb.algebra.render import as_data, dot, drawn
+from imputedb.answers.prepared import Prepared, chosen_plan
 from imputedb.answers.query import answer
-from imputedb.answers.run import Asked, Prepared, chosen_plan, written_words
+from imputedb.answers.request import Asked
+from imputedb.answers.run import written_words
 from imputedb.blocks.block import Written
 from imputedb.engines.engine import Engine
 from imputedb.execution.plan import Actual

@@ -6,7 +6,7 @@ from time import perf_counter
 
 from imputedb.answers.membership import membership
 from imputedb.answers.query import Call, answer, as_it_stands, check_settings, likely_rows, timed, verbatim
-from imputedb.answers.run import IMPUTATION, Asked
+from imputedb.answers.request import IMPUTATION, Asked
 from imputedb.engines.engine import Engine
 from imputedb.engines.offers import Frames
 from imputedb.files import copied

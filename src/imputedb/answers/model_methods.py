@@ -6,8 +6,8 @@ from typing import Literal
 
 from imputedb import arguments
 from imputedb.answers.methods import Opened
+from imputedb.answers.request import DRAWN, EXPECTED, PLANNED, Asked
 from imputedb.answers.respond import respond
-from imputedb.answers.run import DRAWN, EXPECTED, PLANNED, Asked
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.registry import Choice, chosen
 from imputedb.result import Result

@@ -1,7 +1,8 @@
 """Preparation of queries: text to planned blocks, cached until something is written."""
 
 from imputedb.algebra.relation import Table
-from imputedb.answers.run import BASE, Asked, Prepared
+from imputedb.answers.prepared import Prepared
+from imputedb.answers.request import BASE, Asked
 from imputedb.answers.weights import by_weights
 from imputedb.blocks.listings import listed_without_ours
 from imputedb.blocks.statement import blocks

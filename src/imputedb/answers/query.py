@@ -7,7 +7,9 @@ from time import perf_counter
 from imputedb.answers.membership import Membership, membership
 from imputedb.answers.multiple import pooled as multiple
 from imputedb.answers.prepare import Planner
-from imputedb.answers.run import IMPUTATION, VERBATIM, Asked, Prepared, Run, answered, strategy, translated
+from imputedb.answers.prepared import Prepared, strategy
+from imputedb.answers.request import IMPUTATION, VERBATIM, Asked
+from imputedb.answers.run import Run, answered, translated
 from imputedb.answers.unimputed.respond import WORDS, unimputed
 from imputedb.blocks.block import ANSWER
 from imputedb.engines.engine import Engine

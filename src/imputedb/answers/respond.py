@@ -11,7 +11,7 @@ from imputedb.answers.keep import kept
 from imputedb.answers.outcome import counted
 from imputedb.answers.prepare import Planner
 from imputedb.answers.query import Call, as_it_stands, rows_of, verbatim
-from imputedb.answers.run import AIPW, BOUNDS, VERBATIM, Asked
+from imputedb.answers.request import AIPW, BOUNDS, VERBATIM, Asked
 from imputedb.answers.understand import check_query, classified, understood
 from imputedb.blocks.listings import showing
 from imputedb.diagnostics.departures import Departures, Key, swept

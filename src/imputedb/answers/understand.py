@@ -3,7 +3,7 @@
 from imputedb import duckdb_errors
 from imputedb.answers.prepare import Planner
 from imputedb.answers.query import Call, answer_to
-from imputedb.answers.run import PLANNED, Asked
+from imputedb.answers.request import PLANNED, Asked
 from imputedb.engines.engine import Engine
 from imputedb.errors import Error, QueryError, Unplanned
 from imputedb.imputers.registry import chosen

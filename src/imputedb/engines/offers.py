@@ -27,7 +27,7 @@ class Macros(Protocol):
         """The queries, or expressions in a query, that the user's macros stand for."""
 
     def called_query(self, call: Tree) -> tuple[Tree, set[str]]:
-        """The query or expression of the macro that is called, and its parameters by whose defaults something is read."""
+        """What a macro that is called stands for, and its parameters by whose defaults something is read."""
 
     def has_macro(self, name: str) -> bool:
         """Whether a name alone, in lower case, means a macro of the user's."""

@@ -10,7 +10,8 @@ from imputedb.answers.multiple.measures import Measures
 from imputedb.answers.multiple.outputs import Output, Sample, columns, counts_all, output
 from imputedb.answers.multiple.repeated import repeated
 from imputedb.answers.multiple.whole import has_window
-from imputedb.answers.run import Prepared, Run
+from imputedb.answers.prepared import Prepared
+from imputedb.answers.run import Run
 from imputedb.blocks.block import Block, Completed, Planned, Written
 from imputedb.engines.engine import Engine
 from imputedb.planning.problem import Problem

@@ -12,7 +12,8 @@ from imputedb.algebra.scalar import Scalar
 from imputedb.algebra.walk import bottom_up
 from imputedb.answers.multiple.aggregation import GROUPING, Asking
 from imputedb.answers.multiple.influence_sums import InfluenceSums
-from imputedb.answers.run import Prepared, Run, translated
+from imputedb.answers.prepared import Prepared
+from imputedb.answers.run import Run, translated
 from imputedb.blocks.block import Planned, Written
 from imputedb.engines.engine import Engine
 from imputedb.execution.plan import Execution

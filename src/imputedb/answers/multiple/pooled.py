@@ -12,7 +12,9 @@ from imputedb.answers.multiple.clusters import left_out
 from imputedb.answers.multiple.draws import Draws, Numbers
 from imputedb.answers.multiple.forms import ANY, ONES, POSITIVE
 from imputedb.answers.multiple.suspects import suspects
-from imputedb.answers.run import Asked, Prepared, Run, answered, joins
+from imputedb.answers.prepared import Prepared
+from imputedb.answers.request import Asked
+from imputedb.answers.run import Run, answered, joins
 from imputedb.arguments import MOST_DRAWS
 from imputedb.blocks.block import Planned, Written
 from imputedb.engines.engine import Engine, Held

@@ -6,7 +6,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from imputedb.answers.multiple.outputs import is_number
-from imputedb.answers.run import AIPW, BOUNDS, ML, Asked, Prepared
+from imputedb.answers.prepared import Prepared
+from imputedb.answers.request import AIPW, BOUNDS, ML, Asked
 from imputedb.answers.unimputed.bounds import WorstCase
 from imputedb.answers.unimputed.doubly_robust import DoublyRobust
 from imputedb.answers.unimputed.grouped import Keys, Shown, kept

@@ -250,7 +250,7 @@ class DuckDB:
         return macros.macros(self, called)
 
     def called_query(self, call: Tree) -> tuple[Tree, set[str]]:
-        """The query or expression of the macro that is called, and its parameters by whose defaults something is read."""
+        """What a macro that is called stands for, and its parameters by whose defaults something is read."""
         return macros.called_query(self, call)
 
     def has_macro(self, name: str) -> bool:

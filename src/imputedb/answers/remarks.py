@@ -1,0 +1,65 @@
+"""What a report says of a run in sentences: warnings, and notes on what was not planned."""
+
+from collections.abc import Iterator, Sequence
+
+from imputedb.algebra.relation import Drop, Impute, Relation
+from imputedb.algebra.walk import scans
+from imputedb.answers.request import Asked
+from imputedb.execution.impute import Outcome
+from imputedb.result import HIGH_PENALTY, MUCH_DROPPED
+
+
+def doubts(penalty: float, outcome: Outcome) -> list[str]:
+    """What there is to doubt in an answer: its chains, its plan, the rows that it lost."""
+    found = list(outcome.warnings)
+    found += [one.warning for one in outcome.chains if one.doubtful]
+    if penalty >= HIGH_PENALTY:
+        found.append(
+            f"the plan's penalty is {penalty:.2f} of 1: much of what is missing was dropped or guessed; a smaller "
+            "alpha answers better"
+        )
+    if outcome.examined and outcome.dropped / outcome.examined >= MUCH_DROPPED:
+        share = outcome.dropped / outcome.examined
+        tables = ", ".join(sorted(outcome.unconditioned))
+        where = f", of {tables} before the query's conditions" if tables else ""
+        found.append(
+            f"{outcome.dropped:,} of {outcome.examined:,} rows ({share:.0%}) were dropped for a missing value{where}; "
+            "unless values are missing completely at random, the answer is biased"
+        )
+    return found
+
+
+def apart(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[str]:
+    """What is to be said of tables that were completed below a join that is not planned."""
+    for _, plan in drawn:
+        if isinstance(plan, Impute):
+            names = sorted({scan.table.name for scan in scans(plan)})
+            columns = ", ".join(sorted(column.name for column in plan.columns))
+            yield (
+                f"{columns} of {', '.join(names)} were completed from columns of their own table, below the join: "
+                "their relations with columns of other tables come out weaker"
+            )
+
+
+def codes(column: str) -> str:
+    """That a column of numbers is taken for one of categories."""
+    return f"{column} is imputed as codes of categories; a policy of it says AS NUMERIC where it is one of numbers"
+
+
+def mode(column: str) -> str:
+    """The same where its most frequent value is filled in."""
+    return (
+        f"{column} is taken for codes of categories, and its most frequent one is filled in: averages lean to it; a "
+        "policy AS NUMERIC fills in the mean"
+    )
+
+
+def unplanned(drawn: Sequence[tuple[str, Relation | str]], asked: Asked) -> Iterator[str]:
+    """Why what was not planned was not."""
+    tables = sorted({scan.table.name for _, plan in drawn if isinstance(plan, Impute | Drop) for scan in scans(plan)})
+    silent = ", where alpha drops nothing" if asked.alpha > 0 and asked.imputers else ""
+    where = f"; {', '.join(tables)} completed at the scan{silent}" if tables else ""
+    reasons = [plan.partition(": ")[2] for _, plan in drawn if isinstance(plan, str) and ": " in plan]
+    yield from (f"not planned: {reason}{where}" for reason in reasons)
+    if tables and not reasons:
+        yield f"not planned: a subquery that reads the block around it{where}"

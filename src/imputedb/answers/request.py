@@ -1,0 +1,121 @@
+"""What a user asks for along with a query, checked."""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+from imputedb import arguments
+from imputedb.answers.multiple.measures import Measures
+from imputedb.errors import QueryError
+from imputedb.imputers.protocol import Imputer
+from imputedb.inference.estimate import Question
+from imputedb.models.kept import kept
+
+PLANNED, BASE, VERBATIM, COMPLETED, MIXED = "planned", "base", "verbatim", "completed", "mixed"
+
+EXPECTED, DRAWN = "expected", "drawn"
+
+Fit = Literal["query", "table"]
+"""To what imputers are fitted: to the rows that a query reads, or to whole tables, their values kept."""
+
+IMPUTATION, AIPW, ML, BOUNDS = "imputation", "aipw", "ml", "bounds"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a user asks for along with a query.
+
+    Attributes:
+        m: number of draws, None for as many as the precision needs.
+        question: what intervals are about.
+        level: of their confidence.
+        precision: coefficient of variation of standard errors, where m is to be found.
+        measures: aggregates that have a variance within a draw.
+        method: `imputation`; `aipw`, doubly robust; `ml`, maximum likelihood; or `bounds`, by the worst case.
+        deviations: what missing cells may hold, for bounds; None for the range that is observed.
+        weights: what each row counts as, an expression in SQL; None for 1.
+        clusters: the column of the clusters that were sampled; None for those that policies name.
+        fit: to what imputers are fitted.
+        values: `expected` or `drawn`, of imputers that are fitted to tables; None for what each statement needs.
+        draw: the number of that draw.
+    """
+
+    alpha: float
+    imputers: tuple[Imputer, ...]
+    seed: int
+    strategy: str
+    m: int | None = 1
+    question: Question = "population"
+    level: float = 0.95
+    precision: float = 0.05
+    measures: Measures = field(default_factory=Measures)
+    method: str = IMPUTATION
+    deviations: float | None = None
+    weights: str | None = None
+    clusters: str | None = None
+    fit: Fit = "query"
+    values: str | None = None
+    draw: int = 0
+
+    def __post_init__(self) -> None:
+        arguments.one_of("method", self.method, (IMPUTATION, AIPW, ML, BOUNDS))
+        if self.method != IMPUTATION and self.m != 1:
+            raise QueryError(f"method {self.method!r} makes no draws: leave m out")
+        arguments.one_of("strategy", self.strategy, (PLANNED, BASE))
+        arguments.one_of("fit", self.fit, get_args(Fit))
+        arguments.one_of("interval", self.question, get_args(Question))
+        if self.fit == "table":
+            if self.method != IMPUTATION:
+                raise QueryError(f"method {self.method!r} fits models of its own: leave fit out")
+            object.__setattr__(self, "imputers", kept(self.imputers))
+        checked: dict[str, object] = {  # plain numbers: NumPy's are hashed differently
+            "alpha": _alpha(self.alpha),
+            "seed": arguments.seed(self.seed),
+            "level": arguments.share("level", self.level),
+            "precision": arguments.share("precision", self.precision, example="such as 0.05"),
+        }
+        if self.m is not None:
+            checked["m"] = arguments.draws(self.m, 1, example=", or is 'auto'; 1 has no interval")
+        if self.deviations is not None:
+            checked["deviations"] = self._checked_deviations(self.deviations)
+        if self.weights is not None:
+            checked["weights"] = arguments.text("weights", self.weights, example="a column")
+        if self.clusters is not None:
+            checked["clusters"] = arguments.text("clusters", self.clusters, example="a column")
+            if self.m == 1:
+                raise QueryError("clusters are of the intervals of draws: ask for some, such as m=20")
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    def _checked_deviations(self, given: object) -> float:
+        if self.method != BOUNDS:
+            raise QueryError(f"deviations say what method {BOUNDS!r} takes missing numbers to be: ask for it, or none")
+        found = arguments.real("deviations", given, example="of standard deviations, such as 2")
+        if found < 0:
+            raise QueryError(f"deviations are {given!r}; they are standard deviations, such as 2, and not negative")
+        return found
+
+    def by(self, imputer: Imputer) -> "Asked":
+        """The same, of one imputer."""
+        return replace(self, imputers=(imputer,))
+
+    @property
+    def imputer(self) -> str:
+        """The names of the imputers."""
+        return ",".join(imputer.name for imputer in self.imputers) or "drop"
+
+    @property
+    def draws(self) -> bool:
+        """Whether more than the single best answer is asked for."""
+        return self.m != 1
+
+    @property
+    def always(self) -> bool:
+        """Whether a query is planned where nothing is missing too."""
+        return self.draws or self.method != IMPUTATION
+
+
+def _alpha(given: object) -> float:
+    found = arguments.real("alpha", given)
+    if not 0 <= found <= 1:
+        raise QueryError(f"alpha is {given!r}; it goes from 0 (the best answer) to 1 (the fastest)")
+    return found
