@@ -1,6 +1,7 @@
 """Policies and declared values: what is accepted, and that they follow the data."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -436,3 +437,61 @@ def test_another_action_takes_the_condition_back(table: Database) -> None:
     table.sql("CREATE IMPUTATION POLICY ON t(x) STRUCTURAL WHEN (x > 0)")
     table.sql("ALTER IMPUTATION POLICY ON t(x) KEEP")
     assert [policy for _, _, policy in table.policies()] == ["KEEP"]
+
+
+TEXTS = [
+    "id = 1) OR (1 = 1",
+    "id, id = 1",
+    "id = 1 -- so",
+    "id = 1; SELECT 1",
+    "id = 1 ORDER BY 1",
+    "id AS one",
+    "id = 1 FROM u",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_what_a_policy_states_is_one_expression(text: str) -> None:
+    with imputedb.connect() as db:
+        db.execute("CREATE TABLE u AS SELECT i AS id, CASE WHEN i > 2 THEN i * 1.0 END AS x FROM range(9) r(i)")
+        asked: list[Callable[[], object]] = [
+            lambda: db.policy("u", "x", action="structural", when=text),
+            lambda: db.policy("u", "x", derived=text),
+            lambda: db.sql("SELECT avg(x) FROM u", m=3, weights=text),
+        ]
+        for ask in asked:
+            with pytest.raises(imputedb.QueryError):
+                ask()
+        assert db.policies() == []
+
+
+def test_a_policy_may_name_its_own_table_which_may_be_renamed() -> None:
+    with imputedb.connect() as db:
+        db.execute(
+            "CREATE TABLE u AS SELECT i AS id, {'id': i} AS s, CASE WHEN i > 2 THEN i * 1.0 END AS x FROM range(9) r(i)"
+        )
+        db.policy("u", "x", action="structural", when="u.id = 1 OR main.u.s.id = 2")
+        db.execute("ALTER TABLE u RENAME TO w")
+
+        assert [row[0] for row in db.sql("SELECT id, x FROM w ORDER BY id", imputer="mean") if row[1] is None] == [1, 2]
+        db.policy("w", "x", derived="memory.main.w.id + w.s.id")
+        assert db.sql("SELECT x FROM w WHERE id = 1").fetchall() == [(2,)]
+        with pytest.raises(imputedb.QueryError, match=r"FROM memory\.main\.w") as refused:
+            db.policy("w", "x", action="structural", when="t.id = 1")
+        assert " t" not in str(refused.value).partition("FROM")[2]
+
+
+@pytest.mark.parametrize("action", ["keep", "drop"])
+@pytest.mark.parametrize(
+    "clause",
+    [{"low": 1}, {"high": 9.5}, {"imputer": "mean"}, {"predictors": ["id"]}, {"exclude": ["id"]}, {"before": "id"},
+     {"weight": "id"}, {"above": 5}, {"below": 0.5}, {"values": [1, 2]}, {"partition": ["id"], "order": "id"}],
+)  # fmt: skip
+def test_a_clause_about_filling_in_is_refused_where_nothing_is_filled_in(
+    action: str, clause: dict[str, object]
+) -> None:
+    with imputedb.connect() as db:
+        db.execute("CREATE TABLE u AS SELECT i AS id, CASE WHEN i > 2 THEN i * 1.0 END AS x FROM range(9) r(i)")
+        with pytest.raises(imputedb.QueryError, match=f"{action} fills nothing in, and {list(clause)[-1]} would have"):
+            db.policy("u", "x", action=action, **clause)
+        db.policy("u", "x", action=action, measure="ordinal", values=[3, 4, 5, 6, 7, 8])

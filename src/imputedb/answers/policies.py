@@ -56,12 +56,17 @@ def checked(engine: Engine, table: Table, column: str, policy: Policy) -> Policy
         raise DataError("structural needs a condition: where is the value not applicable?")
     if policy.action != "structural" and policy.when is not None:
         raise QueryError(f"a condition goes with action='structural', not with {policy.action!r}: leave when out")
+    if policy.action in ("keep", "drop") and (idle := _idle(policy)):
+        raise QueryError(f"{policy.action} fills nothing in, and {', '.join(idle)} would have no effect: leave it out")
     if policy.refuse and policy.above is None:
         raise QueryError("refuse goes with above, the share in percent from which answers are refused: say both")
     if policy.imputer is not None and not chosen(policy.imputer):
         raise QueryError(f"{policy.imputer!r} fills nothing in: give the column the policy DROP")
     return engine.checked(table, engine.own_name(table, column), policy)
 
+
+_FILLING = ("low", "high", "imputer", "predictors", "exclude", "before", "weight", "order", "above", "below")
+"""The clauses that say how values are filled in."""
 
 _TEXTS = {
     "when": "a condition in SQL",
@@ -73,6 +78,12 @@ _TEXTS = {
     "derived": "an expression in SQL, such as 'w1 - w0'",
 }
 """What the clauses that are a text have, as an example says it."""
+
+
+def _idle(policy: Policy) -> list[str]:
+    """The clauses of a policy about how values are filled in; values may also be the order of those observed."""
+    names = _FILLING if policy.measure else (*_FILLING, "values")
+    return [name for name in names if getattr(policy, name) not in (None, ())]
 
 
 def _checked(policy: Policy) -> Policy:

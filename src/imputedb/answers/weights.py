@@ -4,6 +4,7 @@ from imputedb import duckdb_errors
 from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, Error, QueryError
 from imputedb.sql import ast as t
+from imputedb.sql import parse
 from imputedb.sql.ast import Tree
 from imputedb.sql.weights import weighted
 
@@ -18,7 +19,7 @@ def by_weights(engine: Engine, node: Tree, weights: str) -> Tree:
         QueryError: the weight is no expression, or the query aggregates nothing, or by what weights do not suit.
         DataError: a row that counts has a weight that is infinite, negative, or so large that sums overflow.
     """
-    weight = engine.tree(f"SELECT ({weights})")["select_list"]
+    weight = [parse.expression(engine.tree, weights)]
     if len(weight) != 1 or node.get("type") != "SELECT_NODE":
         raise QueryError("weights are one column or expression, of the aggregates of one SELECT")
     titles = engine.titles(node["select_list"])

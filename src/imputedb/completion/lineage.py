@@ -9,6 +9,7 @@ from imputedb.algebra.relation import Table
 from imputedb.engines.engine import Engine, Shape
 from imputedb.errors import DataError, QueryError
 from imputedb.sql import ast as t
+from imputedb.sql import parse
 from imputedb.sql.ast import Tree
 from imputedb.statistics.policy import Policy
 
@@ -145,7 +146,7 @@ class _Reading:
         """The policy of a column under the names of the outputs."""
         outputs = {column: output for output, column in own.items()}
         for text, how in ((policy.when, "structural by"), (policy.derived, "derived from")):
-            asked = self._names(self.engine.tree(f"SELECT ({text})")["select_list"]) if text else ()
+            asked = self._names(parse.expression(self.engine.tree, text)) if text else ()
             lost = sorted(column for column in asked if outputs.get(column) != column)
             if lost:
                 raise DataError(f"{self.table.name}.{name} is {how} {lost[0]}: select that column too, as it is")

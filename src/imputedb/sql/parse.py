@@ -1,7 +1,7 @@
 """SQL text to DuckDB's own syntax tree, and trees back to text. The only place where the JSON functions are called."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from imputedb.errors import (
     Unplanned,
 )
 from imputedb.sql import deep
-from imputedb.sql.ast import Tree, expressions, select
+from imputedb.sql.ast import Tree, expressions, select, without_place
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -62,6 +62,23 @@ def parse(connection: Connection, text: str) -> Tree:
         raise Unplanned(f"one statement at a time: the text holds {len(statements)}")
     node: Tree = statements[0]["node"]
     return node
+
+
+def expression(tree: Callable[[str], Tree], text: str) -> Tree:
+    """The tree of a text that is one expression, in parentheses and without them.
+
+    Args:
+        tree: parses a query.
+        text: the expression.
+
+    Raises:
+        SqlSyntaxError: it is none, or more than one.
+    """
+    enclosed, alone = (tree(f"SELECT {one}")["select_list"] for one in (f"({text})", text))
+    if without_place(enclosed) != without_place(alone):
+        raise SqlSyntaxError(f"{text!r} is not one expression")
+    found: Tree = enclosed[0]
+    return found
 
 
 def _refused(connection: Connection, text: str, answer: Tree) -> Error:

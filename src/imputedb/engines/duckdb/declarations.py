@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -72,6 +73,11 @@ def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy
         QueryError: a condition that DuckDB rejects.
         DataError: a bound or a value that the column cannot hold.
     """
+    policy = replace(
+        policy,
+        when=policy.when and policy_texts.by_own_names(engine, table, policy.when),
+        derived=policy.derived and policy_texts.by_own_names(engine, table, policy.derived),
+    )
     _check(engine, table, column, policy)
     return replace(
         policy,
@@ -168,13 +174,14 @@ def meaning(connection: duckdb.DuckDBPyConnection, shape: Shape, column: str, al
     if said.when is None:
         return t.literal(True)
     names = {name.lower(): name for name in shape.types}
-    condition = parse.parse(connection, f"SELECT ({said.when})")["select_list"][0]
+    condition = parse.expression(partial(parse.parse, connection), said.when)
 
     def bound(node: Tree) -> Tree | None:
         if not t.is_reference(node):
             return None
-        own = [names[part.lower()] for part in node["column_names"] if part.lower() in names]
-        return {**t.reference(alias, own[0]), "stored": True} if own else None
+        first, *fields = node["column_names"]
+        own = names.get(first.lower())
+        return {**t.reference(alias, own, *fields), "stored": True} if own else None
 
     return t.coalesce(t.rewrite(condition, bound), t.literal(False))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -24,8 +25,7 @@ Types = Callable[[str], Tree]
 
 def expression(connection: duckdb.DuckDBPyConnection, text: str) -> Tree:
     """The tree of what a column is derived as, its columns without a table before them."""
-    found: Tree = parse.parse(connection, f"SELECT ({text})")["select_list"][0]
-    return found
+    return parse.expression(partial(parse.parse, connection), text)
 
 
 def known(connection: duckdb.DuckDBPyConnection, shape: Shape, column: str, alias: str, type_tree: Types) -> Tree:

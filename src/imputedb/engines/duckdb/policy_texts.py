@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -22,6 +22,23 @@ from imputedb.statistics.table import Kind
 
 if TYPE_CHECKING:
     from imputedb.engines.duckdb.engine import DuckDB
+
+
+def by_own_names(engine: DuckDB, table: Table, text: str) -> str:
+    """The text of a policy, its columns without their table before them, which may get another name."""
+    names = {name.lower() for name in engine.tables.shape(table).types}
+    path = [part.lower() for part in table.path]
+    one = parse.expression(engine.tree, text)
+
+    def bare(node: Tree) -> Tree | None:
+        parts = [str(part) for part in node["column_names"]] if t.is_reference(node) else []
+        for place in range(1, len(parts)):
+            if [part.lower() for part in parts[:place]] == path[-place:] and parts[place].lower() in names:
+                return {**node, "column_names": parts[place:]}
+        return None
+
+    found = t.rewrite(one, bare)
+    return text if found == one else parse.expression_texts(engine.connection, [found])[0]
 
 
 def check_condition(engine: DuckDB, table: Table, when: str) -> None:
@@ -48,8 +65,8 @@ def check_derived(engine: DuckDB, table: Table, column: str, text: str) -> None:
 
 def _types_of(engine: DuckDB, table: Table, text: str, what: str) -> list[str]:
     """The types of what a policy computes, once it is sure that it can be of each row by itself, time after time."""
-    node = parse.parse(engine.connection, f"SELECT ({text})")
-    for tree in _nodes(node["select_list"]):
+    one = parse.expression(engine.tree, text)
+    for tree in t.expressions(one):
         name = str(tree.get("function_name", "")).lower()
         if tree["class"] in ("SUBQUERY", "WINDOW", "STAR", "PARAMETER"):
             raise QueryError(f"a policy's {what} is about one row; {text!r} holds a {tree['class'].lower()}")
@@ -57,7 +74,7 @@ def _types_of(engine: DuckDB, table: Table, text: str, what: str) -> list[str]:
             raise QueryError(f"a policy's {what} is about one row; {text!r} calls {name}")
         if name and _is_volatile(engine, name):
             raise QueryError(f"a policy's {what} says the same every time; {text!r} calls {name}")
-    written = engine.text({**node, "from_table": t.table(table.path, "t")})
+    written = engine.text(t.select([one], t.table(table.path, "")))
     if engine.session.in_transaction:  # which an error would abort
         parse.check(engine.connection, written)
     found = parse.shape(engine.connection, written)[1]
@@ -69,7 +86,7 @@ def _types_of(engine: DuckDB, table: Table, text: str, what: str) -> list[str]:
 def _run(session: Session, table: Table, text: str) -> None:
     """Computes what a policy says of each row, which may fail where DuckDB has bound it."""
     try:
-        session.rows(f"SELECT count(one) FROM (SELECT ({text}) AS one FROM {quoted(table.path)} AS t)")
+        session.rows(f"SELECT count(one) FROM (SELECT ({text}) AS one FROM {quoted(table.path)})")
     except duckdb.Error as error:
         raise translated(error) from error
 
@@ -113,17 +130,6 @@ def _failure(session: Session, table: Table, text: str, error: duckdb.Error) -> 
     except (QueryError, DataError) as own:
         return str(own).partition("\n")[0]
     return ""
-
-
-def _nodes(tree: Any) -> Iterator[Tree]:
-    if isinstance(tree, list | tuple):
-        for part in tree:
-            yield from _nodes(part)
-    elif isinstance(tree, dict):
-        if "class" in tree:
-            yield tree
-        for part in tree.values():
-            yield from _nodes(part)
 
 
 def _is_volatile(engine: DuckDB, name: str) -> bool:
