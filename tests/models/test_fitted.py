@@ -6,10 +6,12 @@ import pytest
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute, DataError, QueryError, StorageError
 from imputedb.imputers.rows import Cells, Rows
-from imputedb.models.fitted import Fitted, How, Method, fit
+from imputedb.models.fitted import Fitted
+from imputedb.models.learning import fit
+from imputedb.models.target import How, Method
 from imputedb.statistics.table import Kind
 
-METHODS: tuple[Method, ...] = ("mean", "norm")
+METHODS: tuple[Method, ...] = ("mean", "norm", "pmm", "tree")
 
 X, Y, Z, C, B = (Column("t", name) for name in ("x", "y", "z", "c", "b"))
 TARGETS = [Y, Z, C, B]
@@ -132,14 +134,48 @@ def test_complete_rows_teach_as_well(model: Fitted) -> None:
     assert not len(learnt.values(rows(complete=True))[Y])
 
 
-def test_draws_keep_what_columns_have_to_do_with_each_other() -> None:
+@pytest.mark.parametrize("method", ["norm", "pmm", "tree"])
+@pytest.mark.parametrize("together", [(Y,), (Y, Z), (Y, Z, C), (X, Z, B)])
+def test_draws_keep_what_columns_have_to_do_with_each_other(method: Method, together: tuple[Column, ...]) -> None:
     """Of columns that are missing together, drawn one after the other."""
     learn, truth = rows(4000, seed=6), rows(4000, seed=7, complete=True)
-    model = fit(learn, TARGETS, {}, How("norm", draws=1))
+    model = fit(learn, [X, *TARGETS], {}, How(method, draws=1))
     gone = np.ones(4000, bool)
-    asked = {c: cells.like(cells.values, gone) if c in (Y, Z) else cells for c, cells in truth.columns.items()}
+    asked = {c: cells.like(cells.values, gone) if c in together else cells for c, cells in truth.columns.items()}
     drawn = model.values(Rows(asked, truth.keys), 1)
-    known = [truth.columns[c].values.astype(float) for c in (X, Y, Z, C)]
-    found = [known[0], drawn[Y].astype(float), drawn[Z].astype(float), known[3]]
-    np.testing.assert_allclose(np.corrcoef(found), np.corrcoef(known), atol=0.04)
-    np.testing.assert_allclose(np.std(found, axis=1), np.std(known, axis=1), rtol=0.06)
+    known = {c: cells.values.astype(float) for c, cells in truth.columns.items()}
+    found = {c: drawn[c].astype(float) if c in together else values for c, values in known.items()}
+    np.testing.assert_allclose(np.corrcoef(list(found.values())), np.corrcoef(list(known.values())), atol=0.06)
+    for column in together:
+        assert np.std(found[column]) == pytest.approx(np.std(known[column]), rel=0.08)
+
+
+@pytest.mark.parametrize("method", ["pmm", "tree"])
+def test_draws_of_donors_are_observed_values(method: Method) -> None:
+    learn = rows(800, seed=8)
+    drawn = fit(learn, TARGETS, {}, How(method, draws=2)).values(rows(seed=9), 2)
+    for column in (Y, Z):
+        cells = learn.columns[column]
+        assert set(drawn[column].tolist()) <= set(cells.values[~cells.missing].tolist())
+
+
+@pytest.mark.parametrize("method", ["norm", "pmm", "tree"])
+def test_intervals_from_draws_cover(method: Method) -> None:
+    """Means of y where y is missing by x, pooled over m draws by Rubin's rules."""
+    inside, repeats, m = 0, 30, 10
+    for seed in range(repeats):
+        rng = np.random.default_rng([seed, 5])
+        x = rng.normal(size=250)
+        y = 2 * x + rng.normal(size=250)
+        gone = rng.random(250) < 1 / (1 + np.exp(-x))
+        given = Rows(
+            {X: Cells(x, np.zeros(250, bool), Kind.NUMBER), Y: Cells(y, gone, Kind.NUMBER)},
+            rng.integers(0, 2**63, 250).astype(np.uint64),
+        )
+        model = fit(given, [Y], {}, How(method, draws=m, seed=seed))
+        completed = [np.concatenate([y[~gone], model.values(given, d)[Y]]) for d in range(1, m + 1)]
+        means = np.array([one.mean() for one in completed])
+        within = np.mean([one.var(ddof=1) / 250 for one in completed])
+        spread = np.sqrt(within + (1 + 1 / m) * means.var(ddof=1))
+        inside += abs(means.mean()) < 2.1 * spread
+    assert inside >= 0.8 * repeats

@@ -108,3 +108,53 @@ def fill_sheet(
     out: NDArray[float64],
     threads: int,
 ) -> None: ...
+
+Plain = tuple[list[int], list[int], list[float], list[int], list[int], list[int], list[int], list[int]]
+
+def boost(
+    x: NDArray[float64],
+    levels: NDArray[int32],
+    y: NDArray[float64],
+    weight: NDArray[float64],
+    held: NDArray[uint8],
+    scores: NDArray[float64],
+    loss: int,
+    classes: int,
+    rounds: int,
+    patience: int,
+    leaves: int,
+    depth: int,
+    min_leaf: int,
+    rate: float,
+    l2: float,
+    progress: Callable[[float], object] | None,
+) -> tuple[list[Plain], list[float]]: ...
+
+class Scorer:
+    def __init__(
+        self,
+        intercept: float,
+        features: list[int],
+        starts: list[int],
+        centres: list[float],
+        slopes: list[float],
+        absent: list[float],
+        steps: list[float],
+        roots: list[int],
+        split: NDArray[int32],
+        thresholds: NDArray[float64],
+        left: NDArray[int32],
+        right: NDArray[int32],
+        missing: NDArray[uint8],
+        sets: NDArray[int32],
+        words: NDArray[uint64],
+    ) -> None: ...
+    def score(
+        self,
+        x: NDArray[float64],
+        rows: NDArray[int64],
+        out: NDArray[float64],
+        threads: int,
+        progress: Callable[[float], object] | None,
+    ) -> None: ...
+    def score_one(self, x: NDArray[float64]) -> float: ...

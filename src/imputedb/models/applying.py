@@ -1,103 +1,174 @@
 """What functions give for many rows at a time.
 
-A row is read as doubles, NaN where a value is missing. Sums go from left to right, so that whatever evaluates a
-function in doubles gives the same bits.
+A row is read as doubles, NaN where a value is missing. Sums go from left to right, so that whatever evaluates them in
+doubles gives the same bits.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.models.feature import Vector
-from imputedb.models.function import Cases, Constant, Function, Joint, Line, Scores, Slope, Steps
+from imputedb.imputers.chained.column_model import Matrix, Vector
+from imputedb.kernel import _kernel
+from imputedb.models.function import Cases, Constant, Forest, Function, Joint, Matched, Scores, Slope, Sum
 from imputedb.models.linear import given
 
-Rows = Sequence[Vector]
-"""The values of all features, (n,) each."""
-
-Places = NDArray[np.intp]
+Places = NDArray[np.int64]
 
 
-def expected(function: Function, rows: Rows) -> Vector:
-    """(n,) the single best values: expected numbers, places of the most probable categories."""
+def expected(function: Function, x: Matrix, at: Places) -> Vector:
+    """The single best values of some rows: expected numbers, places of the most probable categories.
+
+    Args:
+        function: what is asked.
+        x: (features, n) the rows.
+        at: (k,) places of those that are asked for.
+    """
     match function:
         case Constant(value):
-            return np.full(len(rows[0]), value)
-        case Line():
-            return _line(function, rows)
-        case Scores(codes, lines):
-            scores = np.stack([_line(line, rows) for line in lines])
+            return np.full(len(at), value)
+        case Sum():
+            return summed(function, x, at)
+        case Scores(codes, sums):
+            scores = np.stack([summed(one, x, at) for one in sums])
             return np.asarray(np.array(codes, np.float64)[scores.argmax(axis=0)])
+        case Matched():
+            return np.asarray(function.values[_donors(function, x, at, 1)[0][:, 0]])
         case Cases() | Joint():
-            return _by_pattern(function, rows, lambda one, some, _: expected(one, some))
+            return _by_pattern(function, x, at, lambda one, some, _: expected(one, x, some))
 
 
-def drawn(function: Function, rows: Rows, normal: Vector, uniform: Vector) -> Vector:
-    """(n,) values that are drawn by random numbers, one of each kind a row."""
+def drawn(function: Function, x: Matrix, at: Places, normal: Vector, uniform: Vector) -> Vector:
+    """Values of some rows that are drawn by random numbers, one of each kind a row."""
     match function:
         case Constant(value):
-            return np.full(len(rows[0]), value)
-        case Line(deviation=deviation):
-            return _line(function, rows) + deviation * normal
-        case Scores(codes, lines, link):
-            scores = np.stack([_line(line, rows) for line in lines])
-            return np.asarray(np.array(codes, np.float64)[_picked(_shares(scores, link), uniform)])
+            return np.full(len(at), value)
+        case Sum(deviation=deviation):
+            return summed(function, x, at) + deviation * normal
+        case Scores(codes, sums):
+            scores = np.stack([summed(one, x, at) for one in sums])
+            return np.asarray(np.array(codes, np.float64)[_picked(np.exp(scores - scores.max(axis=0)), uniform)])
+        case Matched():
+            return _matched(function, x, at, uniform)
         case Cases() | Joint():
-            return _by_pattern(function, rows, lambda one, some, at: drawn(one, some, normal[at], uniform[at]))
+            return _by_pattern(function, x, at, lambda one, some, k: drawn(one, x, some, normal[k], uniform[k]))
 
 
-def _line(line: Line, rows: Rows) -> Vector:
-    total = np.full(len(rows[0]), line.intercept)
-    for term in line.terms:
-        values = rows[term.feature]
-        gone = np.isnan(values)
-        match term:
-            case Slope(_, centre, slope, absent):
-                total += np.where(gone, absent, (values - centre) * slope)
-            case Steps(_, steps, absent):
-                total += np.array([*steps, absent])[np.where(gone, len(steps), values).astype(np.intp)]
-    return total
+def summed(function: Sum, x: Matrix, at: Places) -> Vector:
+    """(k,) the sums of some rows."""
+    if not function.compiled:
+        function.compiled.append(_compiled(function))
+    out = np.empty(len(at))
+    function.compiled[0].score(x, at, out, os.cpu_count() or 1, None)
+    return out
 
 
-def _by_pattern(function: Cases | Joint, rows: Rows, evaluate: Callable[["Function", Rows, Places], Vector]) -> Vector:
-    found = np.zeros(len(rows[0]))
-    for one, at in _met(function, rows):
-        found[at] = evaluate(one, [values[at] for values in rows], at)
+def _compiled(function: Sum) -> _kernel.Scorer:
+    starts: list[int] = []
+    centres: list[float] = []
+    slopes: list[float] = []
+    steps: list[float] = []
+    for term in function.terms:
+        number = isinstance(term, Slope)
+        starts.append(-1 if number else len(steps))
+        centres.append(term.centre if isinstance(term, Slope) else 0.0)
+        slopes.append(term.slope if isinstance(term, Slope) else 0.0)
+        steps += [] if isinstance(term, Slope) else term.values
+    forest = function.forest or NO_TREES
+    return _kernel.Scorer(
+        function.intercept,
+        [term.feature for term in function.terms],
+        starts,
+        centres,
+        slopes,
+        [term.absent for term in function.terms],
+        steps,
+        forest.roots.tolist(),
+        _taken(forest.features),
+        _taken(forest.thresholds),
+        _taken(forest.left),
+        _taken(forest.right),
+        _taken(forest.missing),
+        _taken(forest.sets),
+        _taken(forest.words),
+    )
+
+
+NO_TREES = Forest.of([()] * 8)
+
+
+def _taken(array: NDArray[Any]) -> NDArray[Any]:
+    """The array as the bindings take it: writable, of this machine's byte order."""
+    return np.require(array, array.dtype.newbyteorder("="), ("C_CONTIGUOUS", "WRITEABLE"))
+
+
+def _by_pattern(
+    function: Cases | Joint, x: Matrix, at: Places, evaluate: Callable[[Function, Places, Places], Vector]
+) -> Vector:
+    found = np.zeros(len(at))
+    for one, some in _met(function, ~np.isnan(x[:, at])):
+        found[some] = evaluate(one, at[some], some)
     return found
 
 
-def _met(function: Cases | Joint, rows: Rows) -> Iterator[tuple["Function", Places]]:
-    """The functions of the patterns that rows have, and the places of these rows."""
-    has = ~np.isnan(np.stack(rows, axis=1))
+def _met(function: Cases | Joint, has: NDArray[np.bool_]) -> Iterator[tuple[Function, Places]]:
+    """The functions of the patterns that rows have, and which rows these are, given (features, k) what they have."""
     if isinstance(function, Cases):
-        left = np.arange(len(has))
+        left = np.arange(has.shape[1])
         for needs, one in zip(function.needs, function.functions, strict=True):
-            fits = has[left][:, list(needs)].all(axis=1)
+            fits = has[list(needs)][:, left].all(axis=0)
             if fits.any():
                 yield one, left[fits]
             left = left[~fits]
         return
     usable = [f for f, part in enumerate(function.parts) if part is not None and f != function.target]
-    patterns, which = np.unique(has[:, usable], axis=0, return_inverse=True)
+    patterns, which = np.unique(has[usable].T, axis=0, return_inverse=True)
     order = np.argsort(which.ravel(), kind="stable")
     ends = np.cumsum(np.bincount(which.ravel(), minlength=len(patterns)))
-    for pattern, at in zip(patterns, np.split(order, ends[:-1]), strict=True):
+    for pattern, some in zip(patterns, np.split(order, ends[:-1]), strict=True):
         needs = tuple(f for f, present in zip(usable, pattern.tolist(), strict=True) if present)
         if needs not in function.made:
             function.made[needs] = given(function, needs)[0]
-        yield function.made[needs], at
+        yield function.made[needs], some
 
 
-def _shares(scores: NDArray[np.float64], link: str) -> NDArray[np.float64]:
-    """(classes, n) what categories are as probable as."""
-    if link == "share":
-        return np.maximum(scores, 1e-9)
-    return np.asarray(np.exp(scores - scores.max(axis=0)))
-
-
-def _picked(shares: NDArray[np.float64], uniform: Vector) -> NDArray[np.intp]:
-    """(n,) places drawn by their shares."""
+def _picked(shares: Matrix, uniform: Vector) -> NDArray[np.intp]:
+    """(k,) places drawn by their shares."""
     sums = np.cumsum(shares, axis=0)
     places = (sums < uniform * sums[-1]).sum(axis=0)
     return np.asarray(np.minimum(places, len(shares) - 1), np.intp)
+
+
+def _matched(function: Matched, x: Matrix, at: Places, uniform: Vector) -> Vector:
+    """Donors' values: of one of the nearest, or of those that are as near as the nearest where these are more."""
+    near, first, ties = _donors(function, x, at, function.nearest)
+    picked = (uniform * near.shape[1]).astype(np.intp)
+    one = near[np.arange(len(at)), picked]
+    many = ties > near.shape[1]
+    one[many] = first[many] + (uniform[many] * ties[many]).astype(np.intp)
+    return np.asarray(function.values[one])
+
+
+def _donors(function: Matched, x: Matrix, at: Places, most: int) -> tuple[Places, Places, Places]:
+    """(k, most) the nearest donors; where donors begin that were predicted just so, and how many these are."""
+    wanted, leaf = expected(function.centre, x, at), summed(function.sure, x, at).astype(np.intp)
+    near, first, ties = np.zeros((len(at), most), np.int64), np.zeros(len(at), np.int64), np.zeros(len(at), np.int64)
+    for number in np.unique(leaf):
+        some = np.flatnonzero(leaf == number)
+        begin, end = int(function.starts[number]), int(function.starts[number + 1])
+        line, sought = function.predicted[begin:end], wanted[some]
+        right = np.searchsorted(line, sought, "right")
+        left = np.searchsorted(line, sought, "left")
+        first[some], ties[some] = begin + left, right - left
+        below, above = right - 1, right
+        for place in range(most):
+            low = np.where(below >= 0, sought - line[np.maximum(below, 0)], np.inf)
+            high = np.where(above < len(line), line[np.minimum(above, len(line) - 1)] - sought, np.inf)
+            down = (low <= high) & (below >= 0)
+            found = np.where(down, below, np.minimum(above, len(line) - 1))
+            near[some, place] = begin + found
+            below, above = below - down, above + ~down
+    return near, first, ties

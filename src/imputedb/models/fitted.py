@@ -1,63 +1,25 @@
 """A model that is kept: what an imputer has learnt of some columns, applied to any rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.errors import CannotImpute, DataError, QueryError, StorageError
+from imputedb.errors import DataError, QueryError, StorageError
 from imputedb.imputers import random
+from imputedb.imputers.chained.column_model import Matrix
 from imputedb.imputers.chained.design import Part
-from imputedb.imputers.order import by_name, taught
-from imputedb.imputers.protocol import Progress
 from imputedb.imputers.rows import Array, Rows
 from imputedb.models import applying, packing
-from imputedb.models.feature import Feature, Vector, feature
-from imputedb.models.function import Cases, Constant, Function, Joint, Line, Scores, Slope, Steps
-from imputedb.models.linear import by_pattern
-from imputedb.models.mean import centre
-from imputedb.models.moments import moments
+from imputedb.models.feature import Feature
+from imputedb.models.function import Cases, Constant, Forest, Joint, Matched, Scores, Slope, Steps, Sum
+from imputedb.models.quality import Quality
+from imputedb.models.target import How, Target
 from imputedb.statistics.table import Kind
-
-Method = Literal["mean", "norm"]
 
 FORMAT = 1
 """Version of what `Fitted.dumped` writes."""
-
-
-@dataclass(frozen=True, slots=True)
-class How:
-    """How a model is learnt.
-
-    Attributes:
-        method: the family of its functions.
-        sample: rows that are learnt from at most, picked by their keys.
-        draws: how many drawn functions there are, m.
-        seed: of what is random.
-    """
-
-    method: Method = "norm"
-    sample: int = 50_000
-    draws: int = 5
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A column that is filled in.
-
-    Attributes:
-        feature: its place among the features.
-        expected: its best value, given what is stored of a row.
-        drawn: by draw, its value given what is stored of a row and what has been drawn of it before.
-    """
-
-    feature: int
-    expected: Function
-    drawn: tuple[Function, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,120 +101,35 @@ class Fitted:
             raise StorageError("these bytes are no model of imputedb")
         return found
 
-    def _encoded(self, rows: Rows) -> list[Vector]:
+    def _encoded(self, rows: Rows) -> Matrix:
         absent = [str(one.column) for one in self.features if one.column not in rows.columns]
         if absent:
             raise DataError(f"the model reads {', '.join(absent)}, which the rows do not have")
-        return [one.encoded(rows.columns[one.column]) for one in self.features]
+        return np.stack([one.encoded(rows.columns[one.column]) for one in self.features])
 
-    def _expected(self, target: Target, rows: Rows, x: list[Vector]) -> Array:
+    def _expected(self, target: Target, rows: Rows, x: Matrix) -> Array:
         one = self.features[target.feature]
         cells = rows.columns[one.column]
         gone = np.flatnonzero(cells.missing)
-        best = applying.expected(target.expected, [values[gone] for values in x])
+        best = applying.expected(target.expected, x, gone)
         return one.typed(best if one.classes else np.clip(best, one.low, one.high), cells)
 
-    def _drawn(self, target: Target, rows: Rows, x: list[Vector], draw: int) -> Array:
+    def _drawn(self, target: Target, rows: Rows, x: Matrix, draw: int) -> Array:
         """One draw of a target, which the targets after it are given."""
         one = self.features[target.feature]
         cells = rows.columns[one.column]
         gone = np.flatnonzero(cells.missing | np.isnan(x[target.feature]))
         keys, what = rows.keys[gone], (self.how.seed, draw, one.column.name)
         normal, uniform = random.normal(keys, *what), random.uniform(keys, *what)
-        drawn = applying.drawn(target.drawn[draw - 1], [values[gone] for values in x], normal, uniform)
+        drawn = applying.drawn(target.drawn[draw - 1], x, gone, normal, uniform)
         if one.kind not in (one.kind.NUMBER, one.kind.CATEGORY):
             drawn = np.rint(drawn)
-        x[target.feature] = x[target.feature].copy()
-        x[target.feature][gone] = drawn
+        x[target.feature, gone] = drawn
         return one.typed(drawn[cells.missing[gone]], cells)
 
 
-KINDS = (Fitted, How, Target, Feature, Column, Kind, Constant, Line, Slope, Steps, Scores, Cases, Joint, Part, slice)
+KINDS = (
+    *(Fitted, How, Target, Quality, Feature, Column, Kind, Part, slice),
+    *(Constant, Sum, Slope, Steps, Forest, Scores, Cases, Joint, Matched),
+)
 """All that a model is made of."""
-
-
-def fit(
-    rows: Rows,
-    targets: Sequence[Column],
-    types: Mapping[Column, str],
-    how: How | None = None,
-    progress: Progress | None = None,
-) -> Fitted:
-    """Learns a model of some columns from rows.
-
-    Args:
-        rows: what is learnt from, but for rows of which `rows.learn` says otherwise.
-        targets: the columns to fill in; all others predict, and so do targets.
-        types: the SQL types of all columns.
-        how: the family of functions, how many rows and draws, the seed.
-        progress: told the share that is done.
-
-    Raises:
-        CannotImpute: no value of a target is observed.
-    """
-    how = how or How()
-    order = by_name(rows.columns)
-    rows = _sampled(taught(rows), how.sample)
-    everyone = np.ones(len(rows.keys), bool)
-    features = tuple(feature(c, types.get(c, ""), rows.columns[c], everyone) for c in order)
-    x = [one.encoded(rows.columns[one.column]) for one in features]
-    places = _order([order.index(column) for column in targets], x, features)
-    learners = {"mean": _means, "norm": _norm}
-    found = learners[how.method](rows, features, x, places, how)
-    if progress:
-        progress(1.0)
-    return Fitted(how, len(rows.keys), features, found)
-
-
-def _sampled(rows: Rows, most: int) -> Rows:
-    if len(rows.keys) <= most:
-        return rows
-    return rows.at(np.sort(np.argpartition(random.mixed(rows.keys), most)[:most]))
-
-
-def _order(places: Sequence[int], x: Sequence[Vector], features: Sequence[Feature]) -> list[int]:
-    """The targets, that of the fewest missing values first."""
-    for place in places:
-        if np.isnan(x[place]).all():
-            raise CannotImpute(f"no value of {features[place].column} is observed: there is nothing to learn from")
-    return sorted(places, key=lambda place: (int(np.isnan(x[place]).sum()), place))
-
-
-def _means(
-    rows: Rows,  # noqa: ARG001
-    features: Sequence[Feature],
-    x: Sequence[Vector],
-    places: Sequence[int],
-    how: How,
-) -> tuple[Target, ...]:
-    centres = [centre(features[place], x[place][~np.isnan(x[place])]) for place in places]
-    return tuple(Target(p, one, (one,) * how.draws) for p, one in zip(places, centres, strict=True))
-
-
-def _norm(
-    rows: Rows,
-    features: Sequence[Feature],  # noqa: ARG001
-    x: Sequence[Vector],
-    places: Sequence[int],
-    how: How,
-) -> tuple[Target, ...]:
-    known = moments(rows, how.draws, how.seed)
-    products = list(known.drawn)
-    has = ~np.isnan(np.stack(x, axis=1))
-    before: list[int] = []
-    found = []
-    for place in places:
-        met = _met(has, place, ())
-        single = by_pattern(known, known.expected, place, met)
-        given = _met(has, place, before)
-        drawn = tuple(by_pattern(known, one, place, given) for one in products)
-        found.append(Target(place, single, drawn))
-        before.append(place)
-    return tuple(found)
-
-
-def _met(has: NDArray[np.bool_], place: int, given: Sequence[int]) -> NDArray[np.bool_]:
-    """(n, features) what is present in rows that miss a target, some others having been drawn; of all if none does."""
-    met = has[~has[:, place]] if not has[:, place].all() else has.copy()
-    met[:, list(given)] = True
-    return met

@@ -1,12 +1,14 @@
 """Functions of one row: a closed union. What they give is in applying.py, what they are in SQL in expression.py."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.imputers.chained.design import Part
+from imputedb.kernel import _kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,34 +54,72 @@ class Steps:
     absent: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A linear function of a row, with the spread of what is around it.
+@dataclass(frozen=True, slots=True, eq=False)
+class Forest:
+    """Trees, one after another. A leaf has no feature, and its value for a threshold.
 
     Attributes:
-        intercept: what all terms are added to, in their order.
-        terms: one a feature.
-        deviation: standard deviation of normal residuals.
+        roots: (trees,) where each begins among the nodes.
+        features: (nodes,) the feature that a node splits by; -1 of a leaf.
+        thresholds: (nodes,) the largest number that goes left; of a leaf its value.
+        left: (nodes,) the node that comes next for what goes left.
+        right: (nodes,) and for what does not.
+        missing: (nodes,) 1 where a missing value goes left.
+        sets: (nodes,) where the words begin that say which levels go left; -1 where it is split by a number.
+        words: of the sets; bit k says whether level k goes left.
+    """
+
+    roots: NDArray[np.int32]
+    features: NDArray[np.int32]
+    thresholds: NDArray[np.float64]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    missing: NDArray[np.uint8]
+    sets: NDArray[np.int32]
+    words: NDArray[np.uint64]
+
+    @staticmethod
+    def of(parts: Iterable[Sequence[float] | NDArray[Any]]) -> "Forest":
+        """A forest of its arrays, in the order of its attributes, whatever their types."""
+        kinds = (np.int32, np.int32, np.float64, np.int32, np.int32, np.uint8, np.int32, np.uint64)
+        arrays: list[Any] = [np.asarray(part, kind) for part, kind in zip(parts, kinds, strict=True)]
+        return Forest(*arrays)
+
+    def with_thresholds(self, thresholds: NDArray[np.float64]) -> "Forest":
+        """The same trees with other thresholds, and values of leaves."""
+        return replace(self, thresholds=thresholds)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sum:
+    """A number: an intercept, a term a feature and trees, added in this order.
+
+    Attributes:
+        intercept: what it begins with.
+        terms: one a feature that it is linear in.
+        deviation: standard deviation of normal residuals around it.
+        forest: its trees; None for none.
+        compiled: what the kernel makes of it, when it is first asked for.
     """
 
     intercept: float
-    terms: tuple[Slope | Steps, ...]
+    terms: tuple[Slope | Steps, ...] = ()
     deviation: float = 0.0
+    forest: Forest | None = None
+    compiled: "list[_kernel.Scorer]" = field(default_factory=list, init=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """A category by scores: the largest one's, of equal ones the first.
+    """A category by scores, logarithms of probabilities but for a constant: the largest one's, of equal ones the first.
 
     Attributes:
         codes: the categories, by their places among the levels.
-        lines: their scores.
-        link: whether scores are probabilities or their logarithms, but for a constant, when categories are drawn.
+        sums: their scores.
     """
 
     codes: tuple[int, ...]
-    lines: tuple[Line, ...]
-    link: Literal["share", "log"]
+    sums: tuple[Sum, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +151,30 @@ class Joint:
     rows: int
     parts: tuple[Part | None, ...]
     products: NDArray[np.float64]
-    made: "dict[tuple[int, ...], Line | Scores]" = field(default_factory=dict, init=False)
+    made: dict[tuple[int, ...], Sum] = field(default_factory=dict, init=False)
 
 
-Function = Constant | Line | Scores | Cases | Joint
+@dataclass(frozen=True, slots=True, eq=False)
+class Matched:
+    """The observed value of a donor whose predicted number is near (Little 1988; Morris, White & Royston 2014).
+
+    Donors are taken from rows of which the prediction is about as sure: a tree says so.
+
+    Attributes:
+        centre: what is predicted.
+        sure: the tree; its value is the number of a leaf.
+        starts: (leaves + 1,) where the donors of each leaf begin.
+        predicted: (donors,) what was predicted of them, rising within a leaf.
+        values: (donors,) what they have.
+        nearest: how many of the nearest are drawn from.
+    """
+
+    centre: "Sum | Cases | Joint"
+    sure: Sum
+    starts: NDArray[np.int64]
+    predicted: NDArray[np.float64]
+    values: NDArray[np.float64]
+    nearest: int
+
+
+Function = Constant | Sum | Scores | Cases | Joint | Matched

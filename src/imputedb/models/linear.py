@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from imputedb.imputers.chained.column_model import Matrix
 from imputedb.imputers.chained.design import Part
 from imputedb.imputers.chained.regression import Regression, regression
-from imputedb.models.function import Cases, Joint, Line, Scores, Slope, Steps
+from imputedb.models.function import Cases, Joint, Slope, Steps, Sum
 from imputedb.models.moments import Moments
 
 CASES = 32
@@ -55,23 +55,16 @@ def _width(part: Part) -> int:
     return int(part.places.stop - part.places.start)
 
 
-def given(joint: Joint, needs: tuple[int, ...]) -> tuple[Line | Scores, float]:
+def given(joint: Joint, needs: tuple[int, ...]) -> tuple[Sum, float]:
     """The function of rows that have some features, and the share of the target's variance that it leaves."""
     part, products, rows = joint.parts[joint.target], joint.products, joint.rows
     assert part is not None
     used = [(f, one) for f in needs if (one := joint.parts[f]) is not None]
     columns = [0, *(place for _, one in used for place in range(one.places.start, one.places.stop))]
-    goals = list(range(part.places.start, part.places.stop))
-    fits = [_fit(products, columns, goal, rows) for goal in goals]
-    lines = [_line(fit, used, 1.0, 0.0) for fit in fits]
-    spread = [max(float(products[g, g] - products[0, g] ** 2), 1e-300) for g in goals]
-    left = sum(fit.rss / rows / one for fit, one in zip(fits, spread, strict=True)) / max(len(goals), 1)
-    if not part.classes:
-        return _line(fits[0], used, part.scale, part.centre), left
-    codes = (part.baseline, *map(int, part.levels))
-    first = Line(1 - sum(line.intercept for line in lines), _rest(lines))
-    pairs = sorted(zip(codes, [first, *lines], strict=True), key=lambda one: one[0])
-    return Scores(tuple(code for code, _ in pairs), tuple(line for _, line in pairs), "share"), left
+    goal = part.places.start
+    fit = _fit(products, columns, goal, rows)
+    spread = max(float(products[goal, goal] - products[0, goal] ** 2), 1e-300)
+    return _line(fit, used, part.scale, part.centre), fit.rss / rows / spread
 
 
 def _fit(products: Matrix, columns: list[int], goal: int, rows: int) -> Regression:
@@ -79,7 +72,7 @@ def _fit(products: Matrix, columns: list[int], goal: int, rows: int) -> Regressi
     return regression(gram, products[columns, goal] * rows, float(products[goal, goal] * rows), rows)
 
 
-def _line(fit: Regression, used: Sequence[tuple[int, Part]], scale: float, centre: float) -> Line:
+def _line(fit: Regression, used: Sequence[tuple[int, Part]], scale: float, centre: float) -> Sum:
     """A regression on columns of the matrix as a function of features, in units of the target."""
     terms: list[Slope | Steps] = []
     place = 1
@@ -92,18 +85,4 @@ def _line(fit: Regression, used: Sequence[tuple[int, Part]], scale: float, centr
             terms.append(Steps(feature, tuple(values.tolist())))
         else:
             terms.append(Slope(feature, part.centre, float(beta[0] / part.scale)))
-    return Line(float(centre + scale * fit.beta[0]), tuple(terms), float(fit.sigma * scale))
-
-
-def _rest(lines: Sequence[Line]) -> tuple[Slope | Steps, ...]:
-    """The terms of what is left of 1 by other scores."""
-    found: list[Slope | Steps] = []
-    for terms in zip(*(line.terms for line in lines), strict=True):
-        first = terms[0]
-        if isinstance(first, Slope):
-            slope = -sum(one.slope for one in terms if isinstance(one, Slope))
-            found.append(Slope(first.feature, first.centre, slope))
-        else:
-            table = np.array([one.values for one in terms if isinstance(one, Steps)])
-            found.append(Steps(first.feature, tuple((-table.sum(axis=0)).tolist())))
-    return tuple(found)
+    return Sum(float(centre + scale * fit.beta[0]), tuple(terms), float(fit.sigma * scale))

@@ -18,6 +18,7 @@ namespace imputedb {
 
 void bind_neighbours(nb::module_& m);
 void bind_equations(nb::module_& m);
+void bind_boosting(nb::module_& m);
 
 namespace {
 
@@ -152,6 +153,7 @@ NB_MODULE(_kernel, m) {
   m.def("grow", &grow, "codes"_a, "y"_a, "classes"_a, "leaves"_a, "min_leaf"_a, "min_gain"_a);
   bind_neighbours(m);
   bind_equations(m);
+  bind_boosting(m);
 }
 
 }  // namespace imputedb

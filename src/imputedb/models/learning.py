@@ -1,0 +1,84 @@
+"""Fitting: a model of some columns from rows."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from imputedb.algebra.column import Column
+from imputedb.errors import CannotImpute
+from imputedb.imputers import random
+from imputedb.imputers.chained.blas import one_thread
+from imputedb.imputers.chained.column_model import Matrix
+from imputedb.imputers.order import by_key, by_name, taught
+from imputedb.imputers.protocol import Progress
+from imputedb.imputers.rows import Rows
+from imputedb.models.feature import Feature, feature
+from imputedb.models.fitted import Fitted
+from imputedb.models.lines import lines
+from imputedb.models.material import Material
+from imputedb.models.mean import centre
+from imputedb.models.over_rows import over_rows
+from imputedb.models.target import How, Target
+
+LINEAR = ("norm", "logistic", "multinomial", "ordered", "pmm")
+"""Families that predict numbers by linear functions."""
+
+
+def fit(
+    rows: Rows,
+    targets: Sequence[Column],
+    types: Mapping[Column, str],
+    how: How | None = None,
+    progress: Progress | None = None,
+) -> Fitted:
+    """Learns a model of some columns from rows.
+
+    Args:
+        rows: what is learnt from, but for rows of which `rows.learn` says otherwise.
+        targets: the columns to fill in; all others predict, and so do targets.
+        types: the SQL types of all columns.
+        how: the family of functions, how many rows and draws, the seed.
+        progress: told the share that is done.
+
+    Raises:
+        CannotImpute: no value of a target is observed.
+    """
+    how = how or How()
+    order = by_name(rows.columns)
+    rows = by_key(_sampled(taught(rows), how.sample))[0]
+    everyone = np.ones(len(rows.keys), bool)
+    features = tuple(feature(c, types.get(c, ""), rows.columns[c], everyone) for c in order)
+    x = np.stack([one.encoded(rows.columns[one.column]) for one in features])
+    places = _order([order.index(column) for column in targets], x, features)
+    material = Material(rows, features, x, places, how)
+    with one_thread():
+        found = _learnt(material, progress or (lambda _: None))
+    if progress:
+        progress(1.0)
+    return Fitted(how, len(rows.keys), features, found)
+
+
+def _sampled(rows: Rows, most: int) -> Rows:
+    if len(rows.keys) <= most:
+        return rows
+    return rows.at(np.sort(np.argpartition(random.mixed(rows.keys), most)[:most]))
+
+
+def _order(places: Sequence[int], x: Matrix, features: Sequence[Feature]) -> list[int]:
+    """The targets, that of the fewest missing values first."""
+    for place in places:
+        if np.isnan(x[place]).all():
+            raise CannotImpute(f"no value of {features[place].column} is observed: there is nothing to learn from")
+    return sorted(places, key=lambda place: (int(np.isnan(x[place]).sum()), place))
+
+
+def _learnt(material: Material, progress: Progress) -> tuple[Target, ...]:
+    """The functions of all targets, in the order in which they are drawn."""
+    how, features, places = material.how, material.features, material.places
+    if how.method == "mean":
+        centres = [centre(features[place], material.observed(place)) for place in places]
+        return tuple(Target(p, one, (one,) * how.draws) for p, one in zip(places, centres, strict=True))
+    straight = [place for place in places if how.method in LINEAR and not features[place].classes]
+    found = lines(material, straight)
+    found |= over_rows(material, [place for place in places if place not in found], progress)
+    return tuple(found[place] for place in places)

@@ -1,0 +1,60 @@
+"""Linear functions of numbers, learnt from mean products; with donors, where these are wished for."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from imputedb.models.applying import expected
+from imputedb.models.function import Cases, Function, Joint
+from imputedb.models.lesson import Lesson, folds
+from imputedb.models.linear import by_pattern
+from imputedb.models.matching import matched
+from imputedb.models.material import Material
+from imputedb.models.mean import centre
+from imputedb.models.moments import Moments, moments
+from imputedb.models.quality import Quality, of_numbers
+from imputedb.models.target import Target
+
+
+def lines(material: Material, places: Sequence[int]) -> dict[int, Target]:
+    """Linear functions of what a row has, by target.
+
+    Their quality is that of functions which have not seen the rows it is measured on. Where these are no nearer than
+    the mean, the mean is what is expected.
+    """
+    if not places:
+        return {}
+    known, apart = moments(material.rows, material.how.draws, material.how.seed), _apart(material)
+    products, found = list(known.drawn), {}
+    for place in places:
+        met = ~material.asked(place)
+        task = material.lesson(place)
+        quality = _quality(task, by_pattern(apart, apart.expected, place, met), material.how.method)
+        best: Function = centre(material.features[place], material.observed(place))
+        if quality.by != "mean":
+            best = _function(task, by_pattern(known, known.expected, place, met), material)
+        before = material.before(place)
+        given, after = ~material.asked(place, before), material.lesson(place, before)
+        drawn = [_function(after, by_pattern(known, one, place, given), material) for one in products]
+        found[place] = Target(place, best, tuple(drawn), quality)
+    return found
+
+
+def _apart(material: Material) -> Moments:
+    """Mean products of the rows that are not in the first fold."""
+    fold = folds(material.rows.keys, material.how.seed)
+    some = np.flatnonzero(fold > 0)
+    return moments(material.rows.at(some) if len(some) else material.rows, 0, material.how.seed)
+
+
+def _quality(task: Lesson, function: Cases | Joint, by: str) -> Quality:
+    held = np.flatnonzero(task.fold == 0) if (task.fold == 0).any() else task.everyone
+    one = task.features[task.target]
+    found = of_numbers(task.y[held], np.clip(expected(function, task.x, held), one.low, one.high), by)
+    return found if found.error < found.plain else replace(found, error=found.plain, by="mean")
+
+
+def _function(task: Lesson, line: Cases | Joint, material: Material) -> Function:
+    """The linear function, or the donors that it finds."""
+    return matched(task, line, np.ones(len(task.y), bool)) if material.how.method == "pmm" else line

@@ -1,0 +1,71 @@
+"""Multinomial regression over rows with gaps, shrunk a little."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from imputedb.imputers.chained.column_model import Matrix, Vector
+from imputedb.models.applying import expected as best
+from imputedb.models.function import Function, Scores, Sum
+from imputedb.models.lesson import Lesson, frequent
+from imputedb.models.quality import of_categories
+from imputedb.models.ridge import PENALTY, matrix, terms
+from imputedb.models.tree import FEW, Learnt, constant
+
+STEPS = 100
+
+
+def expected(lesson: Lesson) -> Learnt:
+    """The function that gives the most probable category; the most frequent where that is wrong no more often."""
+    if len(lesson.y) < FEW or len(np.unique(lesson.y)) < 2:
+        return constant(lesson)
+    held = lesson.fold == 0
+    apart = scores(replace(lesson, weight=np.where(held, 0.0, lesson.weight)))
+    told = held & lesson.laid if (held & lesson.laid).any() else held
+    plain = constant(lesson)
+    most = float(best(plain.function, lesson.x, np.zeros(1, np.int64))[0])
+    quality = of_categories(lesson.y[told], best(apart, lesson.x, np.flatnonzero(told)), most, "logit")
+    return Learnt(scores(lesson), quality, 0) if quality.error < quality.plain else plain
+
+
+def drawn(lesson: Lesson, times: NDArray[np.intp]) -> Function:
+    """A function that draws categories, learnt from a bootstrap of the rows."""
+    return scores(replace(lesson, weight=times.astype(np.float64)))
+
+
+def scores(lesson: Lesson) -> Scores:
+    """Linear logarithms of the probabilities of categories, the most frequent ones (baseline-category logits).
+
+    Coefficients but for the intercepts are shrunk by a ridge, so that they are finite where classes are separated.
+    """
+    codes, some = frequent(lesson)
+    used = some.weight > 0
+    design, places = matrix(some.features, some.x[:, used], some.weight[used])
+    beta = _fitted(design, some.y[used].astype(np.intp), some.weight[used], len(codes))
+    sums = [Sum(float(one[0]), terms(places, some.features, one)) for one in beta]
+    return Scores(codes, tuple(sums))
+
+
+def _fitted(design: Matrix, y: NDArray[np.intp], weight: Vector, classes: int) -> Matrix:
+    """(classes, q) coefficients, those of the first class 0."""
+    rows, q = design.shape
+    told = np.zeros((rows, classes))
+    told[np.arange(rows), y] = 1
+    shrunk = PENALTY * (np.arange(q) > 0)
+
+    def loss(flat: Vector) -> tuple[float, Vector]:
+        beta = flat.reshape(classes - 1, q)
+        score = np.concatenate([np.zeros((rows, 1)), design @ beta.T], axis=1)
+        score -= score.max(axis=1, keepdims=True)
+        total = np.log(np.exp(score).sum(axis=1))
+        chance = np.exp(score - total[:, None])
+        value = weight @ (total - score[np.arange(rows), y]) + (shrunk * beta**2).sum() / 2
+        slope = ((chance - told)[:, 1:] * weight[:, None]).T @ design + shrunk * beta
+        return float(value), slope.ravel()
+
+    if classes < 2:
+        return np.zeros((1, q))
+    found = minimize(loss, np.zeros((classes - 1) * q), jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
+    return np.concatenate([np.zeros((1, q)), found.x.reshape(classes - 1, q)])

@@ -1,0 +1,57 @@
+"""The rows that a model is learnt from, as numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.imputers.chained.column_model import Matrix
+from imputedb.imputers.rows import Rows
+from imputedb.models.feature import Feature
+from imputedb.models.lesson import Lesson, lesson
+from imputedb.models.target import How
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What all families of functions learn from.
+
+    Attributes:
+        rows: in the order of their keys.
+        features: the columns.
+        x: (features, n) the rows as numbers, NaN where a value is missing.
+        places: of the targets among the features, in the order in which they are drawn.
+        how: the wishes.
+    """
+
+    rows: Rows
+    features: Sequence[Feature]
+    x: Matrix
+    places: Sequence[int]
+    how: How
+
+    @cached_property
+    def gaps(self) -> NDArray[np.bool_]:
+        """(features, n) what is missing."""
+        return np.isnan(self.x)
+
+    def before(self, place: int) -> Sequence[int]:
+        """The targets that are drawn before one."""
+        return self.places[: self.places.index(place)]
+
+    def asked(self, place: int, given: Sequence[int] = ()) -> NDArray[np.bool_]:
+        """(g, features) what rows lack that miss a target, when some others are given; of no row if none misses it."""
+        gaps = self.gaps[:, self.gaps[place]].T.copy()
+        gaps[:, list(given)] = False
+        return gaps
+
+    def observed(self, place: int) -> NDArray[np.float64]:
+        """The observed values of a target."""
+        return np.asarray(self.x[place][~self.gaps[place]])
+
+    def lesson(self, place: int, given: Sequence[int] = (), *, own: bool = False) -> Lesson:
+        """The rows where a target is observed, with the gaps of those that miss it, and with their own if wished."""
+        gaps, what = self.asked(place, given), (self.how.seed, self.features[place].column.name)
+        return lesson(self.features, self.x, self.x[place], place, self.rows.keys, gaps, *what, own=own)

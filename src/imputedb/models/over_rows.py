@@ -1,0 +1,89 @@
+"""Functions that are learnt from rows, each with the gaps of others laid over it."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.imputers import random
+from imputedb.imputers.chained.column_model import Matrix
+from imputedb.imputers.chained.crossproducts import threads
+from imputedb.imputers.protocol import Progress
+from imputedb.imputers.tree import Tree
+from imputedb.models import logit, matching, tree
+from imputedb.models.function import Function
+from imputedb.models.lesson import lesson
+from imputedb.models.material import Material
+from imputedb.models.target import Target
+from imputedb.models.tree import Learnt
+
+DRAWN_ROWS = 20_000
+"""Rows that functions which draw are learnt from, at most."""
+
+DRAWN_ROUNDS = 40
+"""Trees of functions which draw, at most."""
+
+
+def over_rows(material: Material, places: Sequence[int], progress: Progress) -> dict[int, Target]:
+    """Expected functions and those that draw, by target.
+
+    What draws is learnt from rows with nothing missing, one draw of them for each: so a row that misses several columns
+    is drawn as it would be if these were known for the rows that it is learnt from, whatever went missing because of
+    them. Of such rows a bootstrap is taken, which with what differs between them is what is unknown of the function.
+    """
+    if not places:
+        return {}
+    with ThreadPoolExecutor(threads()) as pool:
+        expected = list(pool.map(lambda place: _expected(material, place), places))
+        progress(0.5)
+        rounds = [min(one.rounds, DRAWN_ROUNDS) for one in expected]
+        drawn: list[list[Function]] = [[] for _ in places]
+        for draw, (whole, some) in enumerate(_completed(material), start=1):
+            turns = [(material, draw, place, whole, some, count) for place, count in zip(places, rounds, strict=True)]
+            for functions, function in zip(drawn, pool.map(lambda turn: _drawn(*turn), turns), strict=True):
+                functions.append(function)
+            progress(0.5 + draw / material.how.draws / 2)
+    return {
+        place: Target(place, one.function, tuple(functions), one.quality)
+        for place, one, functions in zip(places, expected, drawn, strict=True)
+    }
+
+
+def _expected(material: Material, place: int) -> Learnt:
+    task = material.lesson(place, own=True)
+    return tree.expected(task) if material.how.method == "tree" else logit.expected(task)
+
+
+def _completed(material: Material) -> Iterator[tuple[Matrix, NDArray[np.intp]]]:
+    """Draws of the rows with nothing missing, by chained trees, and the places of these rows."""
+    keys, how, features = material.rows.keys, material.how, material.features
+    some = np.arange(len(keys))
+    if len(some) > DRAWN_ROWS:
+        some = np.sort(np.argpartition(random.mixed(keys), DRAWN_ROWS)[:DRAWN_ROWS])
+    rows, gaps, x = material.rows.at(some), material.gaps[:, some], material.x[:, some]
+    lacking = [f for f, gone in enumerate(gaps) if gone.any() and not gone.all()]
+    columns = {}
+    for one, gone in zip(features, gaps, strict=True):
+        if not gone.all():
+            cells = rows.columns[one.column]
+            columns[one.column] = cells.like(cells.values, gone)
+    names = [features[f].column for f in lacking]
+    prepared = Tree().prepared(replace(rows, columns=columns), names)
+    for values in prepared.run_many(how.seed, range(1, how.draws + 1)):
+        whole = x.copy()
+        for f, column in zip(lacking, names, strict=True):
+            whole[f, gaps[f]] = values[column].astype(np.float64)
+        yield whole, some
+
+
+def _drawn(material: Material, draw: int, place: int, whole: Matrix, some: NDArray[np.intp], rounds: int) -> Function:
+    """A function that draws a target, given those before it."""
+    keys, what = material.rows.keys[some], (material.how.seed, material.features[place].column.name, draw)
+    gaps = material.asked(place, material.before(place))
+    task = lesson(material.features, whole, whole[place], place, keys, gaps, *what, own=False)
+    times = random.poisson(keys, *what, "bootstrap")
+    if material.how.method != "tree":
+        return logit.drawn(task, times)
+    return matching.drawn(task, times, ~material.gaps[place, some], rounds)

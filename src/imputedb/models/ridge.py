@@ -1,0 +1,95 @@
+"""Linear functions of rows with gaps: a missing value has a coefficient of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.imputers.chained.column_model import Matrix, Vector
+from imputedb.models.feature import Feature
+from imputedb.models.function import Slope, Steps, Sum
+
+LEVELS = 16
+"""Levels of a category that have a coefficient, the most frequent ones."""
+
+PENALTY = 1.0
+"""Rows of one standard deviation that say a coefficient is 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a feature stands in the matrix.
+
+    Attributes:
+        feature: which.
+        centre: of a number.
+        scale: of a number.
+        levels: of a category, those that have a column.
+        start: the first of its columns; the last one is that of a missing value.
+    """
+
+    feature: int
+    centre: float
+    scale: float
+    levels: tuple[int, ...]
+    start: int
+
+    @property
+    def width(self) -> int:
+        return 1 + (len(self.levels) if self.levels else 1)
+
+
+def matrix(features: Sequence[Feature], x: Matrix, weight: Vector) -> tuple[Matrix, list[_Place]]:
+    """(n, q) rows as a matrix: ones, standardised numbers, indicators of levels and of missing values."""
+    places: list[_Place] = []
+    columns = [np.ones(x.shape[1])]
+    for number, feature in enumerate(features):
+        values = x[number]
+        gone = np.isnan(values)
+        seen = weight * ~gone
+        if not seen.any():
+            continue
+        filled = np.where(gone, 0.0, values)
+        if feature.classes:
+            counts = np.bincount(filled.astype(np.intp), seen, feature.classes)
+            levels = tuple(sorted(np.argsort(-counts, kind="stable")[: min(LEVELS, (counts > 0).sum())].tolist()))
+            places.append(_Place(number, 0.0, 1.0, levels, len(columns)))
+            columns += [((filled == level) & ~gone).astype(np.float64) for level in levels]
+        else:
+            total = seen.sum()
+            centre = float(seen @ filled / total)
+            scale = float(np.sqrt(seen @ (filled - centre) ** 2 / total)) or 1.0
+            places.append(_Place(number, centre, scale, (), len(columns)))
+            columns.append(np.where(gone, 0.0, (filled - centre) / scale))
+        columns.append(gone.astype(np.float64))
+    return np.stack(columns, axis=1), places
+
+
+def terms(places: Sequence[_Place], features: Sequence[Feature], beta: Vector) -> tuple[Slope | Steps, ...]:
+    """Coefficients of the matrix as terms of a sum."""
+    found: list[Slope | Steps] = []
+    for place in places:
+        own = beta[place.start : place.start + place.width]
+        if place.levels:
+            values = np.zeros(features[place.feature].classes)
+            values[list(place.levels)] = own[:-1]
+            found.append(Steps(place.feature, tuple(values.tolist()), float(own[-1])))
+        else:
+            found.append(Slope(place.feature, place.centre, float(own[0] / place.scale), float(own[-1])))
+    return tuple(found)
+
+
+def ridge(features: Sequence[Feature], x: Matrix, y: Vector, weight: Vector) -> Sum:
+    """The linear function of least squares, each coefficient but the intercept shrunk a little."""
+    used = weight > 0
+    design, places = matrix(features, x[:, used], weight[used])
+    weighed = design * weight[used][:, None]
+    gram = weighed.T @ design
+    gram[np.diag_indices(len(gram))] += np.where(np.arange(len(gram)) > 0, PENALTY, 1e-9)
+    beta = _solved(gram, weighed.T @ y[used])
+    return Sum(float(beta[0]), terms(places, features, beta))
+
+
+def _solved(gram: Matrix, cross: Vector) -> NDArray[np.float64]:
+    return np.asarray(np.linalg.solve(gram, cross))

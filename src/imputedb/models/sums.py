@@ -1,0 +1,45 @@
+"""Sums that are scaled and added to each other."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from imputedb.models.function import Forest, Slope, Steps, Sum
+
+
+def mixed(sums: Sequence[Sum], weights: Sequence[float], rest: float) -> Sum:
+    """The weighted sum of sums, and of a constant of which there is one part less than the weights have."""
+    intercept = sum(w * one.intercept for one, w in zip(sums, weights, strict=True)) + (1 - sum(weights)) * rest
+    terms = [_scaled(term, w) for one, w in zip(sums, weights, strict=True) if w for term in one.terms]
+    trees = [(one.forest, w) for one, w in zip(sums, weights, strict=True) if w and one.forest is not None]
+    return Sum(float(intercept), tuple(terms), 0.0, _joined(trees) if trees else None)
+
+
+def in_units(one: Sum, centre: float, scale: float) -> Sum:
+    """A sum of a standardised target in the target's own units."""
+    forest = None if one.forest is None else _joined([(one.forest, scale)])
+    terms = tuple(_scaled(term, scale) for term in one.terms)
+    return Sum(one.intercept * scale + centre, terms, one.deviation * scale, forest)
+
+
+def _scaled(term: Slope | Steps, by: float) -> Slope | Steps:
+    match term:
+        case Slope(feature, centre, slope, absent):
+            return Slope(feature, centre, slope * by, absent * by)
+        case Steps(feature, values, absent):
+            return Steps(feature, tuple(value * by for value in values), absent * by)
+
+
+def _joined(trees: Sequence[tuple[Forest, float]]) -> Forest:
+    """Forests one after another, their leaves' values each times a number."""
+    nodes = np.cumsum([0, *(len(one.features) for one, _ in trees)])
+    words = np.cumsum([0, *(len(one.words) for one, _ in trees)])
+    parts = []
+    for (one, by), node, word in zip(trees, nodes.tolist(), words.tolist(), strict=False):
+        values = one.thresholds.copy()
+        values[one.features < 0] *= by
+        sets = np.where(one.sets < 0, -1, one.sets + word)
+        parts.append(
+            (one.roots + node, one.features, values, one.left + node, one.right + node, one.missing, sets, one.words)
+        )
+    return Forest.of(np.concatenate(one) for one in zip(*parts, strict=True))

@@ -1,0 +1,156 @@
+"""Linear functions and boosted trees, mixed by what each gives of hidden cells."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from imputedb.imputers.chained.column_model import Matrix, Vector
+from imputedb.models.applying import summed
+from imputedb.models.boosting import Growth, boost, first_scores
+from imputedb.models.function import Function, Scores, Sum
+from imputedb.models.lesson import FOLDS, Lesson, frequent
+from imputedb.models.mean import centre
+from imputedb.models.quality import Quality, of_categories, of_numbers
+from imputedb.models.ridge import ridge
+from imputedb.models.sums import in_units, mixed
+
+FEW = 20
+"""Known cells below which a column is given its mean."""
+
+SLOW = 20_000
+"""Rows of a lesson beyond which one fold is enough to measure by."""
+
+SLIGHT = 0.05
+"""A share of the mixture that is not worth its trees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What is learnt of a target.
+
+    Attributes:
+        function: its expected value.
+        quality: what that gives of hidden cells.
+        rounds: how many trees paid.
+    """
+
+    function: Function
+    quality: Quality
+    rounds: int
+
+
+def expected(lesson: Lesson, growth: Growth = Growth()) -> Learnt:  # noqa: B008
+    """The function of a target's expected value.
+
+    1. Rows are split into folds. Without one of them trees are grown until they get no better on it: from the mean, and
+       of numbers from a linear function too.
+    2. What was predicted of rows by those that did not see them says how to mix both (Breiman 1996, stacked
+       regressions). Where the mixture is no nearer than the mean, the mean it is.
+    3. All of it is learnt anew from all rows, with as many trees as paid.
+    """
+    if len(lesson.y) < FEW or len(np.unique(lesson.y)) < 2:
+        return constant(lesson)
+    found = _of_categories(lesson, growth) if lesson.classes else _of_numbers(lesson, growth)
+    return found if found.quality.error < found.quality.plain else replace(constant(lesson), rounds=found.rounds)
+
+
+def constant(lesson: Lesson) -> Learnt:
+    """The mean, or the most frequent category."""
+    plain = centre(lesson.features[lesson.target], lesson.y)
+    values = np.full(len(lesson.y), plain.value)
+    if lesson.classes:
+        return Learnt(plain, of_categories(lesson.y, values, plain.value, "mean"), 0)
+    return Learnt(plain, of_numbers(lesson.y, values, "mean"), 0)
+
+
+def _folds(lesson: Lesson) -> range:
+    return range(FOLDS if len(lesson.y) <= SLOW else 1)
+
+
+def _of_numbers(lesson: Lesson, growth: Growth) -> Learnt:
+    middle, spread = float(np.average(lesson.y, weights=lesson.weight)), float(np.std(lesson.y))
+    standard = replace(lesson, y=(lesson.y - middle) / spread)
+    folds = _folds(lesson)
+    seen = np.isin(lesson.fold, folds)
+    apart = np.zeros((2, len(lesson.y)))
+    rounds = np.zeros((2, len(folds)))
+    for fold in folds:
+        held = lesson.fold == fold
+        for place, linear in enumerate((True, False)):
+            _, scores, count = _grown(standard, held, growth, linear=linear)
+            apart[place, held], rounds[place, fold] = scores[held], count
+    weights = _weights(apart[:, seen], standard.y[seen], lesson.weight[seen])
+    none, sums = np.zeros(len(lesson.y), bool), []
+    for place, linear in enumerate((True, False)):
+        if weights[place] == 0:
+            sums.append(Sum(0.0))
+            continue
+        most = replace(growth, rounds=int(np.ceil(1.1 * rounds[place].mean())))
+        sums.append(_grown(standard, none, most, linear=linear)[0])
+    told = seen & lesson.laid if (seen & lesson.laid).any() else seen
+    quality = of_numbers(standard.y[told], weights @ apart[:, told], "tree")
+    function = in_units(mixed(sums, weights.tolist(), 0.0), middle, spread)
+    return Learnt(function, quality, int(np.ceil(rounds[0].mean())))
+
+
+def _weights(apart: Matrix, y: Vector, weight: Vector) -> Vector:
+    """(2,) the shares of both in the mixture; those that are slight are given to the other."""
+    root = np.sqrt(weight)
+    found = np.asarray(nnls((apart * root).T, y * root)[0])
+    slight = found < SLIGHT
+    if slight.any() and not slight.all():
+        found = np.asarray(nnls((apart * root * ~slight[:, None]).T, y * root)[0])
+    return np.asarray(np.minimum(found, 1.0))
+
+
+def _grown(lesson: Lesson, held: NDArray[np.bool_], growth: Growth, *, linear: bool) -> tuple[Sum, Vector, int]:
+    """A sum that is learnt from the rows that are not held, its values of all, and its number of trees."""
+    weight = np.where(held, 0.0, lesson.weight)
+    line = ridge(lesson.features, lesson.x, lesson.y, weight) if linear else Sum(first_scores(lesson, weight, 0)[0])
+    found = boost(lesson, summed(line, lesson.x, lesson.everyone)[None], held, growth, 0)
+    whole = Sum(float(line.intercept), line.terms, 0.0, found.forests[0] if found.rounds else None)
+    return whole, found.scores[0], found.rounds
+
+
+def _of_categories(lesson: Lesson, growth: Growth) -> Learnt:
+    codes, some = frequent(lesson)
+    folds = _folds(some)
+    seen = np.isin(some.fold, folds)
+    apart, rounds = np.zeros(len(some.y)), []
+    for fold in folds:
+        held = some.fold == fold
+        found = boost(some, _start(some, len(codes), held), held, growth, len(codes))
+        apart[held] = _best(found.scores)[held]
+        rounds.append(found.rounds)
+    count = int(np.ceil(1.1 * np.mean(rounds)))
+    function = scores(lesson, replace(growth, rounds=count))
+    told = seen & some.laid if (seen & some.laid).any() else seen
+    most = float(np.bincount(some.y.astype(np.intp), some.weight).argmax())
+    return Learnt(function, of_categories(some.y[told], apart[told], most, "tree"), count)
+
+
+def scores(lesson: Lesson, growth: Growth) -> Scores:
+    """The scores of the most frequent categories, logarithms of their probabilities but for a constant."""
+    codes, some = frequent(lesson)
+    if len(codes) < 2:
+        return Scores(codes, (Sum(0.0),))
+    none = np.zeros(len(some.y), bool)
+    start = _start(some, len(codes), none)
+    found = boost(some, start, none, growth, len(codes))
+    trees = found.forests if found.rounds else (None,) * len(found.forests)
+    sums = [Sum(float(one[0]), (), 0.0, forest) for one, forest in zip(start, trees, strict=True)]
+    return Scores(codes, (Sum(0.0), sums[0]) if len(codes) == 2 else tuple(sums))
+
+
+def _start(lesson: Lesson, classes: int, held: NDArray[np.bool_]) -> Matrix:
+    first = first_scores(lesson, np.where(held, 0.0, lesson.weight), classes)
+    return np.repeat(first[:, None], len(lesson.y), axis=1)
+
+
+def _best(found: Matrix) -> Vector:
+    """(n,) the category of the largest score, of equal ones the first."""
+    if len(found) == 1:
+        return np.asarray(found[0] > 0, np.float64)
+    return np.asarray(found.argmax(axis=0), np.float64)
