@@ -128,6 +128,12 @@ def test_one_seed_gives_one_answer_whatever_the_threads(people: Database, impute
     assert people.sql(query, m=3, imputer=imputer, seed=6).fetchall() != first
 
 
+def test_bootstraps_give_one_answer_to_the_last_bit(db: Database) -> None:
+    db.execute("CREATE TABLE t AS SELECT i % 4 AS g, CASE WHEN i % 5 > 0 THEN sin(i) END AS x FROM range(120) r(i)")
+    found = [db.sql("SELECT g, median(x) FROM t GROUP BY g ORDER BY g", m=5, seed=1).fetchall() for _ in range(30)]
+    assert len(set(map(str, found))) == 1
+
+
 def test_a_stored_row_has_one_value_in_a_draw_however_often_it_is_joined() -> None:
     with imputedb.connect() as db:
         n = 200

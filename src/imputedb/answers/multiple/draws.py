@@ -234,8 +234,9 @@ class Draws:
         wide = len(self._asking.groups)
         places = [place for place, one in enumerate(self._asking.outputs) if one.bootstrapped]
         keys = [f"c{place + 2}" for place in range(wide)]
-        shown = ", ".join(f"avg(v{n}) AS v{n}" for n in range(len(places)))
-        within = ", ".join(f"var_samp(c{2 + wide + n}) AS v{n}" for n in range(len(places)))
+        # in an order, for sums of numbers differ with it in their last digits
+        shown = ", ".join(f"avg(v{n} ORDER BY c0) AS v{n}" for n in range(len(places)))
+        within = ", ".join(f"var_samp(c{2 + wide + n} ORDER BY c1) AS v{n}" for n in range(len(places)))
         listed = "".join(f", {key}" for key in keys)
         same = " AND ".join(f"b.{key} IS NOT DISTINCT FROM d.c{n + 1}" for n, key in enumerate(keys)) or "true"
         found = ", ".join([f"{self._group} AS place", *(f"c{n + 1}" for n in range(wide))])
