@@ -17,6 +17,7 @@ from imputedb.errors import (
 )
 from imputedb.inference.pooling import Pool, pool
 from imputedb.inference.scores import Scores, pool_scores
+from imputedb.models.model import Model
 from imputedb.result import Report, Result
 
 __version__ = "0.1.0"
@@ -29,6 +30,7 @@ __all__ = [
     "Error",
     "ExtensionError",
     "InternalError",
+    "Model",
     "Pool",
     "QueryError",
     "Report",

@@ -12,7 +12,7 @@ from weakref import WeakSet
 
 from imputedb import arguments
 from imputedb.answers import methods as answering
-from imputedb.answers import model_methods, respond
+from imputedb.answers import model_methods, models, respond
 from imputedb.answers.explain import Explanation, explained
 from imputedb.answers.multiple.measures import Measure, Measures
 from imputedb.answers.prepare import Planner
@@ -254,7 +254,7 @@ class Database:
         Raises:
             QueryError: the statement is wrong, or there is no plan of its kind.
         """
-        asked = Asked(alpha, chosen(imputer), seed, strategy, fit=fit)
+        asked = models.informed(self._engine, Asked(alpha, chosen(imputer), seed, strategy, fit=fit))
         with self._engine.callers_frames(text, statement=True):
             prepared = self._planner.prepare(query_of(self._engine, self._planner, text, params), asked)
             try:
@@ -270,7 +270,8 @@ class Database:
         with self._engine.callers_frames(text, statement=True):
             query = query_of(self._engine, self._planner, text, params)
             try:
-                return self._planner.prepare(query, Asked(0.0, chosen(imputer), 0, PLANNED, fit=fit)).frontier
+                asked = models.informed(self._engine, Asked(0.0, chosen(imputer), 0, PLANNED, fit=fit))
+                return self._planner.prepare(query, asked).frontier
             finally:
                 self._planner.release()
 
@@ -342,6 +343,8 @@ class Database:
     apply_policies = answering.apply_policies
     compare = answering.compare
     complete = model_methods.complete
+    model = model_methods.model
+    models = model_methods.models_of
 
     more = completing.more
     sensitivity = completing.sensitivity

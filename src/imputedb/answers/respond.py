@@ -6,7 +6,7 @@ from typing import assert_never
 
 import numpy as np
 
-from imputedb.answers import policies
+from imputedb.answers import models, policies
 from imputedb.answers.keep import kept
 from imputedb.answers.outcome import counted
 from imputedb.answers.prepare import Planner
@@ -23,6 +23,7 @@ from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.inference.estimate import Estimate
 from imputedb.result import Result
 from imputedb.sql.enclosed import Keeps
+from imputedb.sql.model_statement import ModelStatement
 from imputedb.sql.parameters import Given, by_name
 from imputedb.sql.pivots import unlisted
 from imputedb.sql.policy_statement import PolicyStatement
@@ -40,7 +41,7 @@ def respond(
 ) -> Result:
     """The result of any statement: a query is answered; one that keeps the rows of a query keeps those of its answer;
     one about policies is followed; any other is DuckDB's."""
-    call = Call(engine, planner, asked, progress, watch)
+    call = Call(engine, planner, models.informed(engine, asked), progress, watch)
     try:
         with engine.callers_frames(text, statement=True) as frames:
             told = classified(engine, text)
@@ -80,6 +81,8 @@ def _responded(call: Call, told: Classified, params: Given, frames: Frames) -> R
     match understood(engine, call.planner, told.statement, params):
         case PolicyStatement() as about:
             return _listing(engine, asked, ("table", "column", "policy"), policies.follow(engine, about))
+        case ModelStatement() as about:
+            return _listing(engine, asked, models.COLUMNS, models.follow(engine, about, call.progress))
         case Query(query):
             return rows_of(call, query)
         case Keeps() as around:

@@ -67,8 +67,9 @@ _LISTED |= {"sqlite_schema": _LISTED["sqlite_master"], "sqlite_temp_master": _LI
 _SHOWN = {
     ("show", "all", "tables"): _in('"schema"', "name", "database"),
     ("show", "schemas"): _of("schema_name"),
+    ("show", "tables"): f"NOT {_NAMED.format(name='name')}",
 }
-"""Statements that list something of all schemas."""
+"""Statements that list tables or schemas."""
 
 _PLACES = ("pg_catalog", "main", "system")
 

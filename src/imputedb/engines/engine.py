@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.cache import CacheUse, Recent
-from imputedb.engines.offers import Declarations, Entrances, Macros
+from imputedb.engines.offers import Declarations, Entrances, KeptModels, Macros
 from imputedb.engines.session import Session
 from imputedb.sql.ast import Tree
 from imputedb.sql.enclosed import Keeps
@@ -308,6 +308,10 @@ class Engine(Catalog, Statements, Arrays, Scratch, Macros, Declarations, Entranc
     @property
     def session(self) -> Session:
         """Its turns and transactions."""
+
+    @property
+    def models(self) -> KeptModels:
+        """Imputation models that are kept."""
 
     @property
     def lock(self) -> AbstractContextManager[Any]:

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from imputedb.algebra.relation import Table
+from imputedb.engines.record import Record
 from imputedb.sql.ast import Tree
 from imputedb.sql.bind import Functions
 from imputedb.statistics.policy import Policy
@@ -74,6 +75,34 @@ class Declarations(Protocol):
 
     def restate(self, table: Table, missing: Mapping[str, Sequence[str]], policies: Mapping[str, Policy]) -> None:
         """Says of a scratch table these declared values and policies, and no others."""
+
+
+class KeptModels(Protocol):
+    """Imputation models that are kept beside their tables, under the transactions of a session."""
+
+    def current(self) -> tuple[Record, ...]:
+        """The current version of each, by name; StorageError where what is kept is damaged."""
+
+    def named(self, name: str, version: int | None = None) -> Record:
+        """A version of a model, the current one unless another is named; UnknownName where there is none."""
+
+    def versions(self, name: str) -> list[Record]:
+        """All versions of a model, the first one first; none where there is none of the name."""
+
+    def content(self, record: Record) -> bytes:
+        """The functions of a model as bytes; StorageError where they are not what was written."""
+
+    def add(self, record: Record, content: bytes) -> None:
+        """Keeps a version, which becomes the current one; StorageError where nothing can be written."""
+
+    def drop(self, records: Sequence[Record]) -> None:
+        """Forgets some versions."""
+
+    def make_current(self, record: Record) -> None:
+        """Makes a version the one that queries use."""
+
+    def rename(self, name: str, after: str) -> None:
+        """Gives all versions of a model another name."""
 
 
 class Frames(Protocol):

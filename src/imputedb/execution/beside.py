@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Fill, Scan, Table
 from imputedb.engines.engine import Engine
+from imputedb.engines.record import Record
 from imputedb.execution.bundle import Drawn
 from imputedb.execution.columns import Shelf
 from imputedb.execution.impute import Hand, Outcome
 from imputedb.execution.kept import KeptTable
+from imputedb.execution.model import ModelTable
 from imputedb.imputers.protocol import Progress
+from imputedb.imputers.registry import the_one
 from imputedb.imputers.rows import Array
 from imputedb.models.kept import Kept
 from imputedb.sql import ast as t
@@ -46,8 +49,13 @@ class Beside:
         """Makes the values of columns readable beside their tables; the names of the arrays, to be forgotten later."""
         made = []
         for alias, mine in _by_alias(columns).items():
-            table = self._table(imputer, scans[alias])
-            name = self.engine.register({str(c): table.given(c, outcome, self._draw(scans[alias])) for c in mine})
+            draw = self._draw(scans[alias])
+            values = {
+                c: table.given(c, outcome, draw)
+                for table, some in self._by_table(imputer, scans[alias], mine)
+                for c in some
+            }
+            name = self.engine.register({str(column): array for column, array in values.items()})
             made.append(name)
             self.names.setdefault(alias, []).append(name)
             for column in mine:
@@ -67,16 +75,26 @@ class Beside:
         """(n,) the values of columns, of the rows at hand."""
         found: dict[Column, Array] = {}
         for scan, mine in self._at_hand(hand, columns):
-            table = self._table(imputer, scan)
             places = Shelf(self.engine, scan, self.statistics[scan.alias]).places(hand.rows[scan.alias])
-            found |= {column: table.given(column, outcome, self._draw(scan))[places] for column in mine}
+            for table, some in self._by_table(imputer, scan, mine):
+                found |= {column: table.given(column, outcome, self._draw(scan))[places] for column in some}
         return found
 
     def drawn(
         self, imputer: Kept, hand: Hand, columns: Sequence[Column], numbers: tuple[int, ...], outcome: Outcome
     ) -> list[dict[Column, Drawn]]:
         """What is drawn for columns, table by table of those at hand."""
-        return [self._table(imputer, scan).drawn(mine, numbers, outcome) for scan, mine in self._at_hand(hand, columns)]
+        found = []
+        for scan, mine in self._at_hand(hand, columns):
+            tables = self._by_table(imputer, scan, mine)
+            values: dict[Column, Drawn] = {}
+            for table, some in tables:
+                values |= table.drawn(some, numbers, outcome)
+            if len(tables) > 1:
+                names = " and of ".join(", ".join(map(str, some)) for _, some in tables)
+                outcome.warnings.append(f"draws of {names} are made apart: their relations come out weaker")
+            found.append(values)
+        return found
 
     def _at_hand(self, hand: Hand, columns: Sequence[Column]) -> list[tuple[Scan, list[Column]]]:
         mine = _by_alias(columns)
@@ -85,8 +103,24 @@ class Beside:
     def _draw(self, scan: Scan) -> int | None:
         return self.draw if scan.table in self.drawn_tables else None
 
-    def _table(self, imputer: Kept, scan: Scan) -> KeptTable:
-        return KeptTable(self.engine, scan, self.statistics[scan.alias], imputer.base, self.seed, self.progress)
+    def _by_table(
+        self, imputer: Kept, scan: Scan, columns: Sequence[Column]
+    ) -> list[tuple[ModelTable | KeptTable, list[Column]]]:
+        """The columns of a scan by what their values are read from: a kept model, or a fit to the table."""
+        statistics = self.statistics[scan.alias]
+        parts: dict[Record | None, list[Column]] = {}
+        for column in columns:
+            parts.setdefault(imputer.model(scan.table, column.name), []).append(column)
+        found: list[tuple[ModelTable | KeptTable, list[Column]]] = []
+        for record, some in parts.items():
+            if record is not None and record.has_functions:
+                found.append((ModelTable(self.engine, scan, statistics, record), some))
+                continue
+            base, seed = (
+                (imputer.base, self.seed) if record is None else (the_one(record.imputer, "a model needs"), record.seed)
+            )
+            found.append((KeptTable(self.engine, scan, statistics, base, seed, self.progress), some))
+        return found
 
 
 def _by_alias(columns: Sequence[Column]) -> dict[str, list[Column]]:

@@ -61,8 +61,17 @@ class Shelf:
 
         Rows of two tables that have the same keys have other random numbers.
         """
+        return self.salted(self.statistics.content, rows)
+
+    def salted(self, salt: int, rows: NDArray[np.int64] | None = None) -> NDArray[np.uint64]:
+        """(n,) what random numbers are keyed by that a row keeps whatever becomes of other rows.
+
+        Args:
+            salt: 64 bits that tell the table from others.
+            rows: the ids of rows; None for all.
+        """
         hashed = self.cells([KEY], rows)[KEY].values.astype(np.uint64, copy=False)
-        return mixed(hashed ^ np.uint64(self.statistics.content))
+        return mixed(hashed ^ np.uint64(salt))
 
     def meant(self, name: str, rows: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
         """(n,) where a NULL of a column means something of its own."""

@@ -1,10 +1,12 @@
 """Imputers whose values are those of the whole table, computed once and read by every query."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from imputedb.algebra.column import Column
+from imputedb.algebra.relation import Table
+from imputedb.engines.record import Record
 from imputedb.imputers.protocol import Imputer, Progress, Work
 from imputedb.imputers.rows import Array, Rows
 
@@ -22,9 +24,11 @@ class Kept:
 
     Attributes:
         base: the imputer that is fitted.
+        models: kept models, which fill in the columns that they cover.
     """
 
     base: Imputer
+    models: tuple[Record, ...] = ()
 
     @property
     def name(self) -> str:
@@ -43,6 +47,10 @@ class Kept:
     def penalty(self, work: Work) -> float:
         """P in (0, 1): the estimated loss of information, as of a fresh fit."""
         return self.base.penalty(work)
+
+    def model(self, table: Table, column: str) -> Record | None:
+        """The kept model that fills in a column of a table; None where the imputer is fitted to the table itself."""
+        return next((record for record in self.models if record.covers(table, column)), None)
 
     def impute(
         self,
@@ -66,6 +74,21 @@ def is_kept(imputer: Imputer) -> TypeGuard[Kept]:
 def kept(imputers: Sequence[Imputer]) -> tuple[Imputer, ...]:
     """The imputers, their values kept."""
     return tuple(one if is_kept(one) else Kept(one) for one in imputers)
+
+
+def with_models(imputers: Sequence[Imputer], models: Sequence[Record]) -> tuple[Imputer, ...]:
+    """Imputers whose values are kept, with the models that are used where they cover a column.
+
+    Of several models that cover one the most precise is used, and of these the latest.
+    """
+    best = sorted(models, key=lambda record: record.fitted_at, reverse=True)
+    best.sort(key=_mean_error)
+    return tuple(replace(one, models=tuple(best)) if is_kept(one) else one for one in imputers)
+
+
+def _mean_error(record: Record) -> float:
+    errors = [error for _, error in record.errors]
+    return sum(errors) / len(errors) if errors else 1.0
 
 
 def fitted_anew(imputers: Sequence[Imputer]) -> tuple[Imputer, ...]:

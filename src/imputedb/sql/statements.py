@@ -11,6 +11,7 @@ from imputedb import duckdb_errors
 from imputedb.errors import QueryError, Unplanned
 from imputedb.sql.effects import Effect, effect
 from imputedb.sql.enclosed import Keeps, closing, copied, created, inserted, merged, pivoted
+from imputedb.sql.model_statement import ModelStatement, model_statement
 from imputedb.sql.parameters import numbered
 from imputedb.sql.pivots import unlisted
 from imputedb.sql.policy_statement import PolicyStatement, policy_statement
@@ -80,7 +81,7 @@ class Other:
     text: str
 
 
-Statement = Query | Keeps | PolicyStatement | Execute | Apart | Writes | Other
+Statement = Query | Keeps | PolicyStatement | ModelStatement | Execute | Apart | Writes | Other
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,10 @@ class Classified:
     effect: Effect
 
 
-_OURS: tuple[Callable[[str, Sequence[Token]], PolicyStatement | None], ...] = (policy_statement,)
+_OURS: tuple[Callable[[str, Sequence[Token]], PolicyStatement | ModelStatement | None], ...] = (
+    model_statement,
+    policy_statement,
+)
 """What tells statements of ours from their text and its tokens: each gives None of any other."""
 
 

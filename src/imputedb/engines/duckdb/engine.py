@@ -23,6 +23,7 @@ from imputedb.engines.duckdb import (
 from imputedb.engines.duckdb.arrays import Slots
 from imputedb.engines.duckdb.functions import functions
 from imputedb.engines.duckdb.metadata import Store
+from imputedb.engines.duckdb.models import Models
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.sharing import SessionCache
 from imputedb.engines.duckdb.statements import Texts
@@ -30,6 +31,7 @@ from imputedb.engines.duckdb.statistics import Gathering
 from imputedb.engines.duckdb.tables import Tables
 from imputedb.engines.duckdb.temporary import Temporary
 from imputedb.engines.engine import Array, Shape
+from imputedb.engines.offers import KeptModels
 from imputedb.sql import ast as t
 from imputedb.sql import derivation, parse
 from imputedb.sql.ast import Tree
@@ -48,6 +50,7 @@ class DuckDB:
         connection: DuckDB's own, of the session.
         lock: of the session.
         store: what is kept in the database.
+        models: that are kept there.
         texts: trees, and what DuckDB says of texts.
         tables: what tables there are.
         gathering: what is known of them.
@@ -67,6 +70,7 @@ class DuckDB:
         self.lock = self.session.lock
         self.store: Store = Store(self.connection, self.session.state, beside.store if beside else None)
         self._memory: SessionCache = SessionCache(self.session, beside._memory.shared if beside else None)
+        self.models: KeptModels = Models(self.session, self.store)
         self.texts = Texts(self.session, self._memory)
         self.tables = Tables(self.session, self.store)
         self.gathering = Gathering(self.session, self.store, self.tables, self.texts, self._memory)

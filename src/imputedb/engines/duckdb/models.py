@@ -1,0 +1,175 @@
+"""Kept models in the database that has their tables: rows of a table in the schema `imputedb`."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import duckdb
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.duckdb.metadata import Store
+from imputedb.engines.duckdb.session import Session
+from imputedb.engines.names import SCHEMA
+from imputedb.engines.record import Record
+from imputedb.errors import StorageError, UnknownName
+from imputedb.sql.paths import quoted
+
+FORMAT = 1
+"""Of the rows; a database that holds a larger one was written by a newer imputedb."""
+
+_TEMPORARY = "temp.main.imputedb_models"
+
+_COLUMNS = (
+    "name VARCHAR, version INTEGER, is_current BOOLEAN, schema_name VARCHAR, table_name VARCHAR, definition VARCHAR, "
+    "content BLOB, sha256 VARCHAR, format INTEGER"
+)
+
+
+class Models:
+    """The kept models of all databases at hand, under the transactions of one session."""
+
+    def __init__(self, session: Session, store: Store) -> None:
+        self._session = session
+        self._store = store
+        self._read: tuple[object, tuple[Record, ...]] | None = None
+
+    def records(self) -> tuple[Record, ...]:
+        """All versions of all models, by name and version.
+
+        Raises:
+            StorageError: a record is damaged, or was written by a newer version of imputedb.
+        """
+        state = self._session.state()
+        if self._read is None or self._read[0] != state:
+            found = [record for catalog in self._catalogs() for record in self._in(catalog)]
+            self._read = (state, tuple(sorted(found, key=lambda one: (one.name, one.version))))
+        return self._read[1]
+
+    def current(self) -> tuple[Record, ...]:
+        """The current version of each."""
+        return tuple(record for record in self.records() if record.is_current)
+
+    def named(self, name: str, version: int | None = None) -> Record:
+        """A version of a model, the current one unless another is named.
+
+        Raises:
+            UnknownName: there is none.
+        """
+        mine = self.versions(name)
+        if not mine:
+            names = ", ".join(dict.fromkeys(record.name for record in self.records()))
+            raise UnknownName(f"no imputation model {name!r}; there {f'are {names}' if names else 'is none'}")
+        found = next((one for one in mine if (one.is_current if version is None else one.version == version)), None)
+        if found is None:
+            raise UnknownName(
+                f"model {name} has no version {version}; it has {', '.join(str(m.version) for m in mine)}"
+            )
+        return found
+
+    def versions(self, name: str) -> list[Record]:
+        """All versions of a model, the first one first; none where there is none of the name."""
+        return [record for record in self.records() if record.name.lower() == name.lower()]
+
+    def content(self, record: Record) -> bytes:
+        """The functions of a model as bytes.
+
+        Raises:
+            StorageError: they are not what was written.
+        """
+        text = f"SELECT content FROM {self._place(record.table.catalog)} WHERE name = ? AND version = ?"
+        rows = self._session.rows(text, [record.name, record.version])
+        found = bytes(rows[0][0]) if rows and rows[0][0] is not None else b""
+        if hashlib.sha256(found).hexdigest() != record.digest:
+            raise StorageError(
+                f"model {record.title} is damaged, its hash differs: REFRESH IMPUTATION MODEL {record.name}"
+            )
+        return found
+
+    def add(self, record: Record, content: bytes) -> None:
+        """Keeps a version, which becomes the current one.
+
+        Raises:
+            StorageError: the database is open for reading only.
+        """
+        self._store.check_writable(record.table.catalog)
+        place = self._place(record.table.catalog)
+        with self._writing():
+            if record.table.catalog != "temp":
+                self._session.rows(f"CREATE SCHEMA IF NOT EXISTS {place.rpartition('.')[0]}")
+            temporary = "TEMP " if record.table.catalog == "temp" else ""
+            self._session.rows(f"CREATE {temporary}TABLE IF NOT EXISTS {place.removeprefix('temp.main.')} ({_COLUMNS})")
+            self._session.rows(f"UPDATE {place} SET is_current = false WHERE name = ?", [record.name])
+            table, digest = record.table, record.digest
+            values = [
+                record.name,
+                record.version,
+                True,
+                table.schema,
+                table.name,
+                record.dumped(),
+                content,
+                digest,
+                FORMAT,
+            ]
+            self._session.rows(f"INSERT INTO {place} VALUES ({', '.join('?' * len(values))})", values)
+
+    def drop(self, records: Sequence[Record]) -> None:
+        """Forgets some versions."""
+        with self._writing():
+            for one in records:
+                place = self._place(one.table.catalog)
+                self._session.rows(f"DELETE FROM {place} WHERE name = ? AND version = ?", [one.name, one.version])
+
+    def make_current(self, record: Record) -> None:
+        """Makes a version the one that queries use."""
+        place = self._place(record.table.catalog)
+        with self._writing():
+            self._session.rows(
+                f"UPDATE {place} SET is_current = (version = ?) WHERE name = ?", [record.version, record.name]
+            )
+
+    def rename(self, name: str, after: str) -> None:
+        """Gives all versions of a model another name."""
+        with self._writing():
+            for one in self.versions(name)[:1]:
+                place = self._place(one.table.catalog)
+                self._session.rows(f"UPDATE {place} SET name = ? WHERE name = ?", [after, one.name])
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._session.lock, self._session.writing(), self._session.transaction():
+            yield
+
+    def _catalogs(self) -> list[str]:
+        rows = self._session.rows(
+            "SELECT database_name FROM duckdb_tables() WHERE (schema_name = ? AND table_name = 'models') "
+            "OR (database_name = 'temp' AND table_name = 'imputedb_models') ORDER BY ALL",
+            [SCHEMA],
+        )
+        return [str(name) for (name,) in rows]
+
+    def _place(self, catalog: str) -> str:
+        return _TEMPORARY if catalog == "temp" else quoted((catalog, SCHEMA, "models"))
+
+    def _in(self, catalog: str) -> list[Record]:
+        text = (
+            f"SELECT name, version, is_current, schema_name, table_name, sha256, definition, format "
+            f"FROM {self._place(catalog)}"
+        )
+        try:
+            rows = self._session.rows(text)
+        except (duckdb.BinderException, duckdb.ConversionException) as error:
+            place = self._place(catalog)
+            raise StorageError(
+                f"{place} is damaged: DROP TABLE {place} by `execute`, and create models anew"
+            ) from error
+        newer = next((row for row in rows if row[-1] is None or row[-1] > FORMAT), None)
+        if newer is not None:
+            raise StorageError(
+                f"model {newer[0]}@{newer[1]} is of format {newer[-1]}, this version of imputedb reads {FORMAT}: "
+                "take a newer one"
+            )
+        return [
+            Record.of(name, version, current, Table(catalog, schema, table), digest, definition)
+            for name, version, current, schema, table, digest, definition, _ in rows
+        ]

@@ -1,0 +1,92 @@
+"""A kept model as the database lists it: its name, its version, and how it was fitted."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+
+from imputedb.algebra.relation import Table
+from imputedb.errors import StorageError
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One version of a kept model.
+
+    Attributes:
+        name: of the model.
+        version: from 1.
+        is_current: whether queries use this version.
+        table: that it is a model of.
+        columns: that it fills in.
+        imputer: the name of the imputer that was fitted.
+        where: the rows that it was fitted to, a condition in SQL; None for all.
+        sample: rows that it was fitted to at most.
+        draws: how many drawn values a cell has.
+        seed: of what is random.
+        salt: 64 bits that tell the rows of its table from those of others, the same in all versions.
+        rows: that it was fitted to.
+        fitted_at: the time in UTC, in ISO 8601.
+        fingerprint: of the table then.
+        digest: SHA-256 of its functions; empty where values are fitted to the table as it is.
+        errors: columns with their measured errors on hidden cells, relative to the column's spread.
+    """
+
+    name: str
+    version: int
+    is_current: bool
+    table: Table
+    columns: tuple[str, ...]
+    imputer: str
+    where: str | None
+    sample: int
+    draws: int
+    seed: int
+    salt: int
+    rows: int
+    fitted_at: str
+    fingerprint: str
+    digest: str
+    errors: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Its name with its version, such as `vitals@3`."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def has_functions(self) -> bool:
+        """Whether it is functions of a row, applied to any rows; if not, values of its table as it is."""
+        return bool(self.digest)
+
+    def error(self, column: str) -> float | None:
+        """The measured error of a column; None where none was measured."""
+        return dict(self.errors).get(column)
+
+    def covers(self, table: Table, column: str) -> bool:
+        """Whether it fills in a column of a table."""
+        return table == self.table and column in self.columns
+
+    def called(self, name: str) -> "Record":
+        """The same under another name."""
+        return replace(self, name=name)
+
+    def dumped(self) -> str:
+        """What is not in columns of its own, as JSON."""
+        found = asdict(self)
+        for name in ("name", "version", "is_current", "table", "digest"):
+            del found[name]
+        return json.dumps(found)
+
+    @staticmethod
+    def of(name: str, version: int, is_current: bool, table: Table, digest: str, definition: str) -> "Record":
+        """The record that a database keeps.
+
+        Raises:
+            StorageError: the definition cannot be read.
+        """
+        try:
+            told = json.loads(definition)
+            told["columns"] = tuple(told["columns"])
+            told["errors"] = tuple((str(column), float(error)) for column, error in told["errors"])
+            return Record(name=name, version=version, is_current=is_current, table=table, digest=digest, **told)
+        except (ValueError, TypeError, KeyError) as error:
+            raise StorageError(f"model {name}@{version} is damaged: drop it, and create it anew") from error

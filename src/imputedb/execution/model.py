@@ -1,0 +1,145 @@
+"""Kept models, applied to the rows of a stored table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from imputedb.algebra.column import Column
+from imputedb.algebra.relation import Scan
+from imputedb.engines.engine import Engine
+from imputedb.engines.record import Record
+from imputedb.errors import DataError, QueryError
+from imputedb.execution.bundle import Drawn
+from imputedb.execution.columns import Shelf
+from imputedb.execution.impute import Outcome
+from imputedb.imputers import conversion
+from imputedb.imputers.rows import Array, Rows
+from imputedb.models.fitted import Fitted
+from imputedb.statistics.table import Statistics
+
+OF_STRUCTURE = ()
+"""What a model rests on: no rows of any table."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTable:
+    """A stored table with a kept model of some of its columns.
+
+    Attributes:
+        engine: where rows live.
+        scan: of the table, under the alias of whoever asks.
+        statistics: of the table.
+        record: of the model.
+    """
+
+    engine: Engine
+    scan: Scan
+    statistics: Statistics
+    record: Record
+
+    def given(self, column: Column, outcome: Outcome, draw: int | None) -> Array:
+        """(n,) the values of a column's missing cells, for the engine: of all rows, in the table's order.
+
+        Args:
+            column: of the table.
+            outcome: told what there is to say of the model.
+            draw: the number of the draw that they are, from 0; None for expectations.
+
+        Raises:
+            DataError: the table lacks a column that the model reads.
+            QueryError: the model has no draw of that number.
+        """
+        self._note([column], outcome)
+        return self._applied(draw)[column.name]
+
+    def drawn(self, columns: Sequence[Column], numbers: tuple[int, ...], outcome: Outcome) -> dict[Column, Drawn]:
+        """What is drawn for the missing cells of columns, of all rows; nothing for columns without one.
+
+        Raises: as `given`.
+        """
+        self._note(columns, outcome)
+        shelf = self._shelf
+        rows, found = shelf.rows(), {}
+        draws = [self._applied(number) for number in numbers]
+        for column in columns:
+            gaps = shelf.cells([column.name])[column.name].missing
+            arrays = [values[column.name] for values in draws]
+            if gaps.any():
+                known = ~conversion.lacking(arrays[0])[gaps]
+                values = np.stack([np.ma.getdata(array)[gaps] for array in arrays])
+                everywhere = None if known.all() else np.tile(known, (len(numbers), 1))
+                found[column] = Drawn(rows[gaps], numbers, values, everywhere)
+        return found
+
+    def fitted(self) -> Fitted:
+        """The model's functions."""
+        key = ("model", self.record.digest)
+        found: Fitted | None = self.engine.recall(key)
+        if found is None:
+            content = self.engine.models.content(self.record)
+            found = Fitted.loaded(content)
+            self.engine.keep(key, found, len(content), OF_STRUCTURE)
+        return found
+
+    @property
+    def _shelf(self) -> Shelf:
+        return Shelf(self.engine, self.scan, self.statistics)
+
+    def _applied(self, draw: int | None) -> dict[str, Array]:
+        """(n,) by column the values of missing cells, kept until the table is written."""
+        if draw is not None and draw >= self.record.draws:
+            raise QueryError(
+                f"model {self.record.title} has {self.record.draws} draws, no draw {draw + 1}: ask for fewer, or "
+                "create it WITH (draws = ...)"
+            )
+        key = ("applied", self.scan.table, self.record.title, self.record.digest, draw)
+        found: dict[str, Array] | None = self.engine.recall(key)
+        if found is None:
+            found = self._values(draw)
+            if self.engine.keeps(self.scan.table):
+                size = sum(int(array.nbytes) * (8 if array.dtype == object else 1) for array in found.values())
+                tables = (self.scan.table,) if self.statistics.rests_on_its_rows else None
+                self.engine.keep(key, found, size, tables)
+        return found
+
+    def _values(self, draw: int | None) -> dict[str, Array]:
+        fitted, shelf, found = self.fitted(), self._shelf, {}
+        rows = fitted.aligned(self._rows(fitted))
+        values = fitted.values(rows, None if draw is None else draw + 1)
+        for column, array in values.items():
+            cells = rows.columns[column]
+            whole = conversion.patch(array, np.flatnonzero(cells.missing), cells, len(rows.keys))
+            if self.statistics.policy(column.name).action == "structural":
+                whole = conversion.only(whole, cells.missing & ~shelf.meant(column.name))
+            found[column.name] = whole
+        return found
+
+    def _rows(self, fitted: Fitted) -> Rows:
+        absent = [one.column.name for one in fitted.features if one.column.name not in self.statistics.columns]
+        if absent:
+            raise DataError(
+                f"model {self.record.title} reads {', '.join(absent)}, which {self.scan.table.name} does not have any "
+                "more: create it anew"
+            )
+        cells = self._shelf.cells([one.column.name for one in fitted.features])
+        return Rows(
+            {one.column: cells[one.column.name] for one in fitted.features}, self._shelf.salted(self.record.salt)
+        )
+
+    def _note(self, columns: Sequence[Column], outcome: Outcome) -> None:
+        """Says which model fills in columns, and whether its table has changed since."""
+        for column in columns:
+            outcome.filled(column, self.record.title)
+        said = self.stale()
+        if said and said not in outcome.warnings:
+            outcome.warnings.append(said)
+
+    def stale(self) -> str:
+        """What there is to say where the table is not what it was when the model was fitted; nothing where it is."""
+        if self.engine.fingerprint(self.scan.table) == self.record.fingerprint:
+            return ""
+        return (
+            f"model {self.record.title} was fitted to {self.record.rows:,} rows of {self.scan.table.name}, which has "
+            f"changed since: REFRESH IMPUTATION MODEL {self.record.name}"
+        )

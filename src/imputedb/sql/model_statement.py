@@ -1,0 +1,140 @@
+"""Statements about imputation models, told from their tokens."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from imputedb.sql.token_reader import TokenReader
+from imputedb.sql.tokens import Token
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatement:
+    """CREATE, REFRESH, ALTER, DROP, DESCRIBE IMPUTATION MODEL, or SHOW IMPUTATION MODELS.
+
+    Attributes:
+        verb: create, refresh, alter, drop, describe or show.
+        name: of the model; empty for SHOW.
+        version: that is meant; None for the current one, and of DROP for all.
+        table: that it is a model of.
+        columns: that it fills in; empty for all that miss values.
+        where: the rows that it learns from, a condition in SQL; None for all.
+        imputer: that is fitted; None for the default.
+        options: `sample`, `draws` and `seed`, where they are given.
+        replaces: whether a model of the name may be there already.
+        if_exists: whether a model that is to be dropped may be absent.
+        renamed: the name that ALTER gives; None where it sets the version.
+    """
+
+    verb: str
+    name: str = ""
+    version: int | None = None
+    table: str = ""
+    columns: tuple[str, ...] = ()
+    where: str | None = None
+    imputer: str | None = None
+    options: Mapping[str, int] = field(default_factory=dict)
+    replaces: bool = False
+    if_exists: bool = False
+    renamed: str | None = None
+
+
+GRAMMAR = (
+    "CREATE [OR REPLACE] IMPUTATION MODEL name ON table[(column, ...)] [WHERE condition] [USING imputer] "
+    "[WITH (sample = n, draws = n, seed = n)]; REFRESH IMPUTATION MODEL name; "
+    "ALTER IMPUTATION MODEL name RENAME TO name | SET VERSION n; DROP IMPUTATION MODEL [IF EXISTS] name[@version]; "
+    "DESCRIBE IMPUTATION MODEL name[@version]; SHOW IMPUTATION MODELS"
+)
+
+OPTIONS = ("sample", "draws", "seed")
+"""What WITH may set."""
+
+_VERBS = ("create", "refresh", "alter", "drop", "describe", "show")
+
+
+def model_statement(text: str, found: Sequence[Token]) -> ModelStatement | None:
+    """The parts of a statement about imputation models, told from its tokens; None of any other.
+
+    Raises:
+        SqlSyntaxError: it is about models, but does not follow the grammar, which the message shows.
+    """
+    found = [token for token in found if token.text != ";"]
+    words = [token.word for token in found]
+    if not words or words[0] not in _VERBS or not is_about_models(words):
+        return None
+    return _ModelParser(text, found, "an imputation model", GRAMMAR).statement()
+
+
+def is_about_models(words: Sequence[str]) -> bool:
+    """Whether IMPUTATION MODEL or IMPUTATION MODELS stands among the first words."""
+    return any(
+        words[at] == "imputation" and words[at + 1] in ("model", "models") for at in range(min(4, len(words) - 1))
+    )
+
+
+class _ModelParser(TokenReader):
+    def statement(self) -> ModelStatement:
+        verb = self.next()
+        replaces = verb == "create" and self.skip("or", "replace")
+        self.expect("imputation", "models" if verb == "show" else "model")
+        if verb == "show":
+            found = ModelStatement(verb)
+        elif verb == "create":
+            found = self._created(replaces)
+        else:
+            if_exists = verb == "drop" and self.skip("if", "exists")
+            name, version = self._versioned()
+            if verb in ("refresh", "alter") and version is not None:
+                raise self.wrong()
+            altered = self._altered(name) if verb == "alter" else None
+            found = altered or ModelStatement(verb, name, version, if_exists=if_exists)
+        if not self.is_done:
+            raise self.wrong()
+        return found
+
+    def _created(self, replaces: bool) -> ModelStatement:
+        name = self.name()
+        self.expect("on")
+        table = self.path()
+        columns = tuple(self.list()) if self.word() == "(" else ()
+        where = self.until("using", "with") if self.skip("where") else None
+        imputer = self.name() if self.skip("using") else None
+        options = self._options() if self.skip("with") else {}
+        return ModelStatement("create", name, None, table, columns, where, imputer, options, replaces=replaces)
+
+    def _altered(self, name: str) -> ModelStatement:
+        if self.skip("rename", "to"):
+            return ModelStatement("alter", name, renamed=self.name())
+        self.expect("set", "version")
+        return ModelStatement("alter", name, self._whole())
+
+    def _options(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        self.expect("(")
+        while True:
+            word = self.next()
+            if word not in OPTIONS or word in found:
+                raise self.wrong()
+            self.skip("=")
+            found[word] = self._whole()
+            if self.skip(")"):
+                return found
+            self.expect(",")
+
+    def _versioned(self) -> tuple[str, int | None]:
+        """A name, and the version behind its @."""
+        name, version = versioned(self.name())
+        if self.skip("@"):
+            return name, self._whole()
+        return name, version
+
+    def _whole(self) -> int:
+        number = self.number()
+        if not (number.is_integer() and number >= 0):
+            raise self.wrong()
+        return int(number)
+
+
+def versioned(name: str) -> tuple[str, int | None]:
+    """A model's name and the version that it says behind an @, such as `vitals@3`; None for none."""
+    before, at, after = name.rpartition("@")
+    return (before, int(after)) if at and before and after.isdecimal() else (name, None)

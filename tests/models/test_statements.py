@@ -1,0 +1,198 @@
+"""Statements about imputation models, and what queries make of the models."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import imputedb
+from imputedb import DataError, QueryError, SqlSyntaxError, StorageError, UnknownName
+
+TABLE = """CREATE TABLE t AS SELECT i AS id, (i * 7 % 13)::DOUBLE AS x,
+    CASE WHEN i % 4 <> 0 THEN (i * 7 % 13) * 2.0 + i % 3 END AS y,
+    CASE WHEN i % 5 <> 0 THEN ['a', 'b', 'c'][i % 3 + 1] END AS g, i % 2 = 0 AS train FROM range(400) r(i)"""
+MEAN = "SELECT avg(y) FROM t"
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> imputedb.Database:
+    found = imputedb.connect(tmp_path / "t.duckdb")
+    found.execute(TABLE)
+    return found
+
+
+def shown(db: imputedb.Database) -> list[tuple[str, str, str]]:
+    return [(row[0], row[1], row[2]) for row in db.sql("SHOW IMPUTATION MODELS").fetchall()]
+
+
+def used(db: imputedb.Database, text: str = MEAN) -> dict[str, str]:
+    return dict(db.sql(text, fit="table").report.methods)
+
+
+def test_a_model_fills_in_what_it_covers(db: imputedb.Database) -> None:
+    db.sql("CREATE IMPUTATION MODEL line ON t (y) USING norm")
+    assert used(db, "SELECT avg(y), count(*) FILTER (WHERE g = 'a') FROM t") == {"t.g": "kept tree", "t.y": "line@1"}
+    assert dict(db.sql(MEAN).report.methods) == {"t.y": "tree"}  # fitted to the rows that the query reads
+
+
+def test_versions_are_made_chosen_and_dropped(db: imputedb.Database) -> None:
+    first = db.sql("CREATE IMPUTATION MODEL line ON t (y) USING norm").fetchall()
+    assert first[0][:3] == ("line", "1", "True")
+    before = db.sql(MEAN, fit="table").fetchall()
+    db.execute("UPDATE t SET y = y + 100")
+    stale = db.sql(MEAN, fit="table")
+    assert "model line@1 was fitted to 400 rows of t, which has changed since" in stale.report.warnings[0]
+    db.sql("REFRESH IMPUTATION MODEL line")
+    fresh = db.sql(MEAN, fit="table")
+    assert fresh.report.methods == {"t.y": "line@2"}
+    assert not fresh.report.warnings
+    assert fresh.fetchall()[0][0] == pytest.approx(before[0][0] + 100, abs=1)
+    assert [row[1:3] for row in db.sql("DESCRIBE IMPUTATION MODEL line").fetchall()] == [("1", "False"), ("2", "True")]
+    with pytest.raises(DataError, match="line@2 is the current version"):
+        db.sql("DROP IMPUTATION MODEL line@2")
+    db.sql("ALTER IMPUTATION MODEL line SET VERSION 1")
+    assert db.sql(MEAN, fit="table").fetchall() == stale.fetchall()
+    db.sql("DROP IMPUTATION MODEL line@2")
+    db.sql("ALTER IMPUTATION MODEL line RENAME TO other")
+    assert shown(db) == [("other", "1", "True")]
+    db.sql("DROP IMPUTATION MODEL other")
+    db.sql("DROP IMPUTATION MODEL IF EXISTS other")
+    assert shown(db) == []
+
+
+def test_a_model_outlives_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "kept.duckdb"
+    with imputedb.connect(path) as db:
+        db.execute(TABLE)
+        db.sql("CREATE IMPUTATION MODEL line ON t (y, g) USING norm WITH (draws = 3, seed = 5)")
+        answers = [db.sql(MEAN, fit="table").fetchall(), db.sql(MEAN, fit="table", m=3).fetchall()]
+        digest = db.model("line").digest
+    with imputedb.connect(path, read_only=True) as db:
+        assert [db.sql(MEAN, fit="table").fetchall(), db.sql(MEAN, fit="table", m=3).fetchall()] == answers
+        assert db.model("line").digest == digest
+        assert not db.model("line@1").stale
+        with pytest.raises(StorageError, match="open for reading only"):
+            db.sql("REFRESH IMPUTATION MODEL line")
+
+
+def test_models_follow_transactions(db: imputedb.Database) -> None:
+    db.execute("BEGIN")
+    db.sql("CREATE IMPUTATION MODEL line ON t (y) USING norm")
+    assert used(db) == {"t.y": "line@1"}
+    db.execute("ROLLBACK")
+    assert shown(db) == []
+    assert used(db) == {"t.y": "kept tree"}
+    db.sql("CREATE IMPUTATION MODEL line ON t (y) USING norm")
+    db.execute("BEGIN")
+    db.sql("REFRESH IMPUTATION MODEL line")
+    db.sql("DROP IMPUTATION MODEL line@1")
+    db.execute("ROLLBACK")
+    assert shown(db) == [("line", "1", "True")]
+
+
+def test_another_session_sees_a_model_once_it_is_committed(db: imputedb.Database) -> None:
+    other = db.session()
+    db.execute("BEGIN")
+    db.sql("CREATE IMPUTATION MODEL line ON t (y) USING norm")
+    assert shown(other) == []
+    db.execute("COMMIT")
+    assert shown(other) == [("line", "1", "True")]
+    assert used(other) == {"t.y": "line@1"}
+
+
+@pytest.mark.parametrize("place", ["temporary", "attached"])
+def test_models_of_tables_elsewhere(tmp_path: Path, place: str) -> None:
+    with imputedb.connect() as db:
+        if place == "attached":
+            db.execute(f"ATTACH '{tmp_path / 'other.duckdb'}' AS other; USE other")
+        db.execute(TABLE.replace("CREATE TABLE", "CREATE TEMP TABLE") if place == "temporary" else TABLE)
+        db.sql("CREATE IMPUTATION MODEL line ON t (y) USING norm")
+        assert used(db) == {"t.y": "line@1"}
+        assert [name for (name,) in db.sql("SHOW TABLES").fetchall()] == ["t"]
+        if place == "attached":
+            db.execute("USE memory; DETACH other")
+            assert shown(db) == []
+            db.execute(f"ATTACH '{tmp_path / 'other.duckdb'}' AS other; USE other")
+            assert used(db) == {"t.y": "line@1"}
+
+
+def test_what_is_not_learnt_from_decides_nothing(db: imputedb.Database) -> None:
+    text = "CREATE OR REPLACE IMPUTATION MODEL line ON t (y) WHERE train USING norm"
+    db.sql(text)
+    digest = db.model("line").digest
+    db.execute("UPDATE t SET y = y * 1000, g = 'c' WHERE NOT train")
+    db.sql(text)
+    again = db.model("line")
+    assert (again.digest, again.version, again.where, again.rows) == (digest, 1, "train", 200)
+
+
+def test_draws_are_as_many_as_were_made(db: imputedb.Database) -> None:
+    db.sql("CREATE IMPUTATION MODEL line ON t (y) USING norm WITH (draws = 2)")
+    assert db.sql(MEAN, fit="table", m=2).report.m == 2
+    with pytest.raises(QueryError, match="model line@1 has 2 draws, no draw 3"):
+        db.sql(MEAN, fit="table", m=3)
+
+
+def test_the_default_is_measured_on_hidden_cells(db: imputedb.Database) -> None:
+    db.sql("CREATE IMPUTATION MODEL best ON t (y, g) WITH (draws = 2)")
+    model = db.model("best")
+    assert model.imputer == "tree"
+    assert model.error["y"] < 0.5
+    assert set(model.error) == {"y", "g"}
+    assert used(db, "SELECT avg(y), count(*) FILTER (WHERE g = 'a') FROM t") == {"t.g": "best@1", "t.y": "best@1"}
+
+
+def test_a_model_without_functions_keeps_its_imputer(db: imputedb.Database) -> None:
+    db.sql("CREATE IMPUTATION MODEL near ON t (y) USING knn")
+    assert used(db) == {"t.y": "kept knn"}
+    with pytest.raises(DataError, match="near@1 by knn has no functions"):
+        _ = db.model("near").fitted
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "said"),
+    [
+        ("CREATE IMPUTATION MODEL line ON t (yy)", UnknownName, "did you mean 'y'"),
+        ("CREATE IMPUTATION MODEL line ON tt", UnknownName, "tt"),
+        ("CREATE IMPUTATION MODEL line ON t (y) USING nobody", UnknownName, "nobody"),
+        ("CREATE IMPUTATION MODEL line ON t (y) USING drop", QueryError, "one imputer"),
+        ("CREATE IMPUTATION MODEL line ON t (y) WHERE nope USING norm", UnknownName, "WHERE nope"),
+        ("CREATE IMPUTATION MODEL line ON t (y) WHERE x > 99 USING norm", DataError, "no row of t satisfies x > 99"),
+        ("CREATE IMPUTATION MODEL line ON t (y) WHERE train USING knn", QueryError, "leave WHERE out"),
+        ("CREATE IMPUTATION MODEL line ON t (y) USING norm WITH (draws = 0)", QueryError, "draws is 0"),
+        ("CREATE IMPUTATION MODEL line ON t (y) WITH (trees = 3)", SqlSyntaxError, "trees"),
+        ("CREATE IMPUTATION MODEL line", SqlSyntaxError, "ON table"),
+        ("REFRESH IMPUTATION MODEL line", UnknownName, "no imputation model 'line'; there is none"),
+        ("DROP IMPUTATION MODEL line@3", UnknownName, "no imputation model 'line'"),
+        ("ALTER IMPUTATION MODEL line SET VERSION 1.5", SqlSyntaxError, "SET VERSION"),
+    ],
+)
+def test_mistakes_are_told_by_name(db: imputedb.Database, text: str, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said.replace("(", r"\(")):
+        db.sql(text)
+    assert shown(db) == []
+
+
+def test_damage_is_told_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "d.duckdb"
+    for damage, said in (
+        ("UPDATE imputedb.models SET content = 'abc'::BLOB", "line@1 is damaged, its hash differs"),
+        ("UPDATE imputedb.models SET definition = '{'", "line@1 is damaged"),
+        ("UPDATE imputedb.models SET format = 99", "format 99"),
+        ("ALTER TABLE imputedb.models DROP COLUMN definition", "DROP TABLE"),
+    ):
+        path.unlink(missing_ok=True)
+        with imputedb.connect(path) as db:
+            db.execute(TABLE)
+            db.sql("CREATE IMPUTATION MODEL line ON t (y) USING norm")
+        with duckdb.connect(path) as con:
+            con.execute(damage)
+        with imputedb.connect(path) as db, pytest.raises(StorageError, match=said):
+            db.sql(MEAN, fit="table")
+
+
+def test_a_column_that_a_model_reads_is_missed_by_name(db: imputedb.Database) -> None:
+    db.sql("CREATE IMPUTATION MODEL line ON t (y) USING norm")
+    db.execute("ALTER TABLE t DROP COLUMN x")
+    with pytest.raises(DataError, match="line@1 reads x, which t does not have any more"):
+        db.sql(MEAN, fit="table")
