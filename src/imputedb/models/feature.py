@@ -46,6 +46,16 @@ class Feature:
             return 2
         return len(self.levels) if self.kind is Kind.CATEGORY else 0
 
+    @property
+    def whole(self) -> bool:
+        """Whether all values are whole numbers: integers, days, microseconds."""
+        return self.kind in (Kind.INTEGER, Kind.DATE, Kind.TIMESTAMP, Kind.DURATION)
+
+    def closed(self, values: Vector) -> Vector:
+        """Predicted numbers within what is observed, whole where the column is; halves are rounded up."""
+        within = np.minimum(np.maximum(values, self.low), self.high)
+        return np.asarray(np.floor(within + 0.5) if self.whole else within)
+
     def encoded(self, cells: Cells) -> Vector:
         """(n,) the values as numbers, categories as places among the levels; NaN where there is none.
 
@@ -82,7 +92,7 @@ class Feature:
         dtype = cells.values.dtype
         if dtype.kind in "iu":
             limit = np.iinfo(str(dtype))
-            within = np.clip(np.rint(values), float(limit.min), np.nextafter(float(limit.max), 0))
+            within = np.clip(np.floor(values + 0.5), float(limit.min), np.nextafter(float(limit.max), 0))
             return np.asarray(within).astype(dtype)
         return values.astype(dtype)
 

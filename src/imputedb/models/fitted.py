@@ -112,7 +112,7 @@ class Fitted:
         cells = rows.columns[one.column]
         gone = np.flatnonzero(cells.missing)
         best = applying.expected(target.expected, x, gone)
-        return one.typed(best if one.classes else np.clip(best, one.low, one.high), cells)
+        return one.typed(best if one.classes else one.closed(best), cells)
 
     def _drawn(self, target: Target, rows: Rows, x: Matrix, draw: int) -> Array:
         """One draw of a target, which the targets after it are given."""
@@ -122,8 +122,8 @@ class Fitted:
         keys, what = rows.keys[gone], (self.how.seed, draw, one.column.name)
         normal, uniform = random.normal(keys, *what), random.uniform(keys, *what)
         drawn = applying.drawn(target.drawn[draw - 1], x, gone, normal, uniform)
-        if one.kind not in (one.kind.NUMBER, one.kind.CATEGORY):
-            drawn = np.rint(drawn)
+        if one.whole:
+            drawn = np.floor(drawn + 0.5)
         x[target.feature, gone] = drawn
         return one.typed(drawn[cells.missing[gone]], cells)
 

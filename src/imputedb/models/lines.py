@@ -51,7 +51,7 @@ def _apart(material: Material) -> Moments:
 def _quality(task: Lesson, function: Cases | Joint, by: str) -> Quality:
     held = np.flatnonzero(task.fold == 0) if (task.fold == 0).any() else task.everyone
     one = task.features[task.target]
-    found = of_numbers(task.y[held], np.clip(expected(function, task.x, held), one.low, one.high), by)
+    found = of_numbers(task.y[held], one.closed(expected(function, task.x, held)), by)
     return found if found.error < found.plain else replace(found, error=found.plain, by="mean")
 
 

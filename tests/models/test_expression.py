@@ -1,0 +1,81 @@
+"""Models as SQL: what DuckDB computes is what the model gives, bit for bit, whatever is missing."""
+
+from collections.abc import Iterator
+
+import duckdb
+import numpy as np
+import pytest
+
+from imputedb.imputers.rows import Cells, Rows
+from imputedb.models.expression import expression
+from imputedb.models.fitted import Fitted
+from imputedb.models.learning import fit
+from imputedb.models.target import How, Method
+from imputedb.sql import ast as t
+from imputedb.sql.parse import deparse
+from imputedb.statistics.table import Kind
+from tests.models.test_fitted import METHODS, TARGETS, B, C, X, rows
+
+NAMES = {X: "x", **{column: column.name for column in TARGETS}}
+TYPES = {"x": "DOUBLE", "y": "DOUBLE", "z": "INTEGER", "c": "VARCHAR", "b": "BOOLEAN"}
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as one:
+        yield one
+
+
+def stored(connection: duckdb.DuckDBPyConnection, given: Rows) -> None:
+    """The rows as a table `t`, in their order."""
+    connection.execute("CREATE OR REPLACE TABLE t (" + ", ".join(f"{n} {kind}" for n, kind in TYPES.items()) + ")")
+    columns = []
+    for column in NAMES:
+        cells = given.columns[column]
+        values = [cells.levels[v] for v in cells.values] if column == C else cells.values.tolist()
+        columns.append([None if gone else v for v, gone in zip(values, cells.missing, strict=True)])
+    connection.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?)", list(zip(*columns, strict=True)))
+
+
+def strange(seed: int, levels: tuple[str, ...] = ("low", "mid", "top", "never seen")) -> Rows:
+    """Rows with NaN, infinities, values far out, levels that no model has seen, and whatever may be missing missing."""
+    given, rng = rows(500, seed=seed), np.random.default_rng([seed, 1])
+    columns = dict(given.columns)
+    x = columns[X].values.copy()
+    x[:40] = rng.choice([np.inf, -np.inf, 1e308, -1e308, 0.0], 40)
+    gone = rng.random((5, 500)) < 0.4
+    columns[X] = Cells(x, gone[0], Kind.NUMBER)
+    columns[C] = Cells(rng.integers(0, len(levels), 500).astype(np.int32), gone[1], Kind.CATEGORY, levels)
+    for column, flags in zip(TARGETS[:2], gone[2:4], strict=True):
+        columns[column] = columns[column].like(columns[column].values, flags)
+    columns[B] = columns[B].like(columns[B].values, gone[4])
+    return Rows(columns, given.keys)
+
+
+def compared(connection: duckdb.DuckDBPyConnection, model: Fitted, given: Rows) -> int:
+    """How many targets have an expression; it gives what the model gives."""
+    stored(connection, given)
+    found, count = model.values(model.aligned(given)), 0
+    for target in model.targets:
+        feature = model.features[target.feature]
+        tree = expression(model, target)
+        if tree is None:
+            continue
+        count += 1
+        node = t.select([t.named(tree, "v")], t.table(["t"], ""), t.is_missing(t.reference(feature.column.name)))
+        values = [value for (value,) in connection.execute(deparse(connection, node)).fetchall()]
+        wanted = found[feature.column]
+        if feature.kind is Kind.CATEGORY:
+            assert values == [feature.levels[int(code)] for code in wanted]
+        else:
+            np.testing.assert_array_equal(np.array(values, np.float64), wanted.astype(np.float64))
+    return count
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("complete", [False, True])
+def test_sql_gives_what_the_model_gives(connection: duckdb.DuckDBPyConnection, method: Method, complete: bool) -> None:
+    model = fit(rows(complete=complete), TARGETS, {}, How(method, draws=1))
+    least = {"mean": 4, "norm": 4, "pmm": 2, "tree": 4}[method]
+    assert compared(connection, model, rows(seed=1)) >= least
+    assert compared(connection, model, strange(2)) >= least
