@@ -18,6 +18,8 @@ from imputedb.models.linear import given
 
 Places = NDArray[np.int64]
 
+THREADS = os.cpu_count() or 1
+
 
 def expected(function: Function, x: Matrix, at: Places) -> Vector:
     """The single best values of some rows: expected numbers, places of the most probable categories.
@@ -62,7 +64,7 @@ def summed(function: Sum, x: Matrix, at: Places) -> Vector:
     if not function.compiled:
         function.compiled.append(_compiled(function))
     out = np.empty(len(at))
-    function.compiled[0].score(x, at, out, os.cpu_count() or 1, None)
+    function.compiled[0].score(x, at, out, THREADS, None)
     return out
 
 

@@ -111,6 +111,8 @@ class Fitted:
         one = self.features[target.feature]
         cells = rows.columns[one.column]
         gone = np.flatnonzero(cells.missing)
+        if not len(gone):
+            return cells.values[:0]
         best = applying.expected(target.expected, x, gone)
         return one.typed(best if one.classes else one.closed(best), cells)
 
@@ -119,6 +121,8 @@ class Fitted:
         one = self.features[target.feature]
         cells = rows.columns[one.column]
         gone = np.flatnonzero(cells.missing | np.isnan(x[target.feature]))
+        if not len(gone):
+            return cells.values[:0]
         keys, what = rows.keys[gone], (self.how.seed, draw, one.column.name)
         normal, uniform = random.normal(keys, *what), random.uniform(keys, *what)
         drawn = applying.drawn(target.drawn[draw - 1], x, gone, normal, uniform)
