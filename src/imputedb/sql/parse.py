@@ -16,7 +16,7 @@ from imputedb.errors import (
     Unplanned,
 )
 from imputedb.sql import deep
-from imputedb.sql.ast import Tree, expressions, select, without_place
+from imputedb.sql.ast import Tree, expressions, rewrite, select, without_place
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -81,6 +81,17 @@ def expression(tree: Callable[[str], Tree], text: str) -> Tree:
     return found
 
 
+def stored(connection: Connection, text: str) -> Tree:
+    """The tree of a query that DuckDB has written into its catalog, whatever the setting of integer division.
+
+    Raises: as `parse`.
+    """
+    if not connection.execute(f"SELECT {_OF_INTEGERS}").fetchall()[0][0]:
+        return parse(connection, text)
+    with apart() as other:
+        return parse(other, text)
+
+
 def _refused(connection: Connection, text: str, answer: Tree) -> Error:
     if answer.get("error_type") == "not implemented":
         return Unplanned("only SELECT is answered here; run other statements with execute()")
@@ -120,8 +131,28 @@ def _shallow(connection: Connection, statements: Sequence[Tree]) -> list[str]:
 
 
 def _texts(connection: Connection, statements: Sequence[str]) -> list[str]:
-    text = "SELECT json_deserialize_sql(s::JSON) FROM (SELECT unnest(?) AS s)"
-    return [found for (found,) in connection.execute(text, [statements]).fetchall()]
+    text = f"SELECT json_deserialize_sql(s::JSON), {_OF_INTEGERS} FROM (SELECT unnest(?) AS s)"
+    found = connection.execute(text, [statements]).fetchall()
+    if found[0][1] and any(_DIVISION in one for one in statements):
+        found = connection.execute(text, [[_called(one) for one in statements]]).fetchall()
+    return [one for one, _ in found]
+
+
+_OF_INTEGERS = "current_setting('integer_division')"
+"""Whether `/` between numbers is read as `//`; a tree says which of them is meant."""
+
+_DIVISION = '"function_name": "/"'
+
+
+def _called(statement: str) -> str:
+    """A tree whose divisions are written as calls, which are read as they stand under any setting."""
+
+    def change(node: Tree) -> Tree | None:
+        if node.get("function_name") != "/" or not node["is_operator"]:
+            return None
+        return {**node, "is_operator": False, "arguments": rewrite(node["arguments"], change)}
+
+    return json.dumps(rewrite(json.loads(statement), change))
 
 
 def _data(node: Tree) -> str:

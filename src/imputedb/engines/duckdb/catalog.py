@@ -71,7 +71,7 @@ def _meant(engine: DuckDB, path: Sequence[str], within: object) -> Table | Viewe
     if query is None:
         return None
     columns = parse.shape(engine.connection, f"FROM {quoted(found.path)}")[0]
-    return Viewed(written_out(engine, parse.parse(engine.connection, query)), columns, found)
+    return Viewed(written_out(engine, parse.stored(engine.connection, query)), columns, found)
 
 
 def with_views(engine: DuckDB, tree: Tree) -> Iterator[Tree]:
@@ -86,7 +86,7 @@ def with_views(engine: DuckDB, tree: Tree) -> Iterator[Tree]:
             if isinstance(found, View) and found.sql not in seen:
                 seen.add(found.sql)
                 query = created_query(found.sql)
-                waiting += [written_out(engine, parse.parse(engine.connection, query))] if query else []
+                waiting += [written_out(engine, parse.stored(engine.connection, query))] if query else []
 
 
 def _described(engine: DuckDB, item: Tree) -> Sequence[str] | None:

@@ -39,6 +39,6 @@ def built_in_macros() -> Mapping[str, Tree]:
 def standing_for(connection: duckdb.DuckDBPyConnection, text: str) -> Tree:
     """The query that the text of a macro is, or the one that shows the expression that it is."""
     try:
-        return parse.parse(connection, text)
+        return parse.stored(connection, text)
     except QueryError:
-        return parse.parse(connection, f"SELECT {text}")
+        return parse.stored(connection, f"SELECT {text}")

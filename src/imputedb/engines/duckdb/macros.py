@@ -173,7 +173,7 @@ def _with_files(engine: DuckDB, tree: Any, within: frozenset[str] = frozenset())
     found = _rows_of(engine, tree) if tree.get("type") == "TABLE_FUNCTION" else None
     if found is not None and found.name not in within:
         kept = {key: tree[key] for key in ("column_name_alias", "sample") if key in tree}
-        query = parse.parse(engine.connection, found.text)
+        query = parse.stored(engine.connection, found.text)
         query = _with_files(engine, with_arguments(query, found.parameters, tree["function"]), within | {found.name})
         return {**t.subquery(query, alias_of(tree)), **kept}
     return {
@@ -251,7 +251,7 @@ def _macro(engine: DuckDB, defined: _Definition, *, closed: bool) -> Macro | Non
     key = ("macro", text, parameters, closed)
     known: list[Macro | None] | None = engine.recall(key)
     if known is None:
-        body = parse.parse(engine.connection, f"SELECT {text}")["select_list"][0]
+        body = parse.stored(engine.connection, f"SELECT {text}")["select_list"][0]
         capturing = ("WINDOW", "LAMBDA") if closed and not internal else ("SUBQUERY", "WINDOW", "LAMBDA")
         nested = any(part.get("class") in capturing for part in t.expressions(body))
         aggregates = any(
@@ -272,7 +272,7 @@ def _aggregates(engine: DuckDB, name: str) -> bool:
     return any(
         part.get("class") == "FUNCTION" and str(part["function_name"]).lower() in engine.functions.aggregates
         for text in texts
-        for part in t.expressions(parse.parse(engine.connection, f"SELECT {text}"))
+        for part in t.expressions(parse.stored(engine.connection, f"SELECT {text}"))
     )
 
 
