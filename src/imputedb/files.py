@@ -103,6 +103,10 @@ def copied(path: str, options: Collection[str]) -> Iterator[str]:
             return  # COPY writes nothing of no rows, if it is told so
         if target.is_dir() and temporary.is_dir():
             _put_into(target, temporary, replaced=replaced, anew="append" in options)
+        elif temporary.is_dir() and target.is_file():
+            if not replaced:
+                raise StorageError(f"cannot write {path}: it is a file, and COPY makes a folder; OVERWRITE replaces it")
+            _exchanged(target, temporary)
         else:
             temporary.replace(target)
     except Error as error:
@@ -139,6 +143,18 @@ def _put_into(folder: Path, written: Path, *, replaced: bool, anew: bool) -> Non
         if anew and place.exists():
             place = place.with_name(f"{place.stem}_{secrets.token_hex(8)}{place.suffix}")
         file.replace(place)
+
+
+def _exchanged(file: Path, folder: Path) -> None:
+    """Puts a folder in the place of a file."""
+    old = file.with_name(f".{secrets.token_hex(8)}.{file.name}")
+    file.rename(old)
+    try:
+        folder.rename(file)
+    except OSError:
+        old.rename(file)
+        raise
+    old.unlink()
 
 
 def _swapped(folder: Path, written: Path, old: Path) -> None:

@@ -135,3 +135,13 @@ def test_a_tilde_is_the_home_folder(db, tmp_path, monkeypatch) -> None:
     db.sql("COPY (SELECT x FROM t) TO '~/p.csv'")
     assert [path.name for path in home.iterdir()] == ["o.csv"]
     assert [path.name for path in other.iterdir()] == ["p.csv"]
+
+
+def test_a_folder_takes_the_place_of_a_file_only_by_overwrite(db) -> None:
+    Path("parts").write_text("old")
+    with pytest.raises(imputedb.StorageError, match="it is a file, and COPY makes a folder"):
+        db.sql(PARTS.format("x", ""))
+    assert Path("parts").read_text() == "old"
+    db.sql(PARTS.format("x", ", OVERWRITE"))
+    assert len(list(Path("parts").rglob("*.parquet"))) > 1
+    assert sorted(place.name for place in Path().iterdir() if place.name.startswith(".")) == []

@@ -42,8 +42,14 @@ class Files:
         self.statement = self._copied(statement)
 
     def meant(self, path: Sequence[str], within: object, meant: Meant) -> Table | Viewed | None:
-        """What a path means, the files in the query of a view copied too."""
+        """What a path means, the files in the query of a view copied too.
+
+        Raises:
+            Unplanned: a name alone means a table in a schema within another, where USE has led.
+        """
         found = meant(path, within)
+        if found is None and len(path) == 1 and self._engine.is_nested(path):
+            raise Unplanned(f"{path[0]} is a table in a schema within a schema: write its path, schemas first")
         if not isinstance(found, Viewed):
             return found
         self._named = tuple(dict.fromkeys([*self._named, *_virtual(found.query)]))
@@ -57,8 +63,13 @@ class Files:
             return tree
         if not self._in_place and is_file(self._engine, tree):
             kept = {key: tree[key] for key in ("column_name_alias", "sample") if key in tree}
-            return {**t.table(self._copy(tree).path, _alias_of_file(tree)), **kept, "at_clause": None}
+            return {**t.table(self._copy(tree).path, self._alias(tree)), **kept, "at_clause": None}
         return {k: self._copied(part) if isinstance(part, (dict, list)) else part for k, part in tree.items()}
+
+    def _alias(self, tree: Tree) -> str:
+        """What its columns are qualified by."""
+        path = _path(tree)
+        return str(tree["alias"] or path[-1]) if path and self._engine.is_nested(path) else _alias_of_file(tree)
 
     def _copy(self, tree: Tree) -> Table:
         item = {**tree, "alias": "", "column_name_alias": [], "sample": None}
@@ -96,16 +107,23 @@ def _alias_of_file(item: Tree) -> str:
     """What its columns are qualified by: of `g.csv`, with or without quotes, `g`."""
     if item["type"] != "BASE_TABLE":
         return alias_of(item)
-    return alias_of({**item, "table_name": ".".join(part for part in item["qualified_name"]["path"] if part)})
+    return alias_of({**item, "table_name": ".".join(_path(item))})
+
+
+def _path(item: Tree) -> list[str]:
+    return [part for part in item.get("qualified_name", {}).get("path", ()) if part]
 
 
 def _stands_for_file(engine: Engine, item: Tree) -> bool:
-    """Whether a name that no table has is a file's: one with a point, or, as in `FROM g.csv`, the parts of a path."""
-    path = [part for part in item["qualified_name"]["path"] if part]
+    """Whether a name that no table has is a file's: one with a point, or, as in `FROM g.csv`, the parts of a path.
+
+    A table in a schema within another, for which a table's path has no place, is read like a file.
+    """
+    path = _path(item)
     name = ".".join(path)
     if "." not in name or engine.meant(path) is not None:
         return False
-    return len(path) == 1 or engine.is_readable(name)
+    return len(path) == 1 or engine.is_nested(path) or engine.is_readable(name)
 
 
 def check_macros(engine: Engine, node: Tree, seen: frozenset[str] = frozenset()) -> None:

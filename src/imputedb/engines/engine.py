@@ -122,6 +122,10 @@ class Catalog(Protocol):
     def called(self, table: Table) -> str:
         """The shortest name by which a table is meant now."""
 
+    def is_nested(self, path: Sequence[str]) -> bool:
+        """Whether a path means a table in a schema within another schema; of a view there it refuses."""
+        ...
+
     def is_readable(self, name: str) -> bool:
         """Whether something, such as a file, can be read under one name."""
 

@@ -277,6 +277,10 @@ class DuckDB:
         """Every node of a tree, and of the queries of the views that it reads, each view once."""
         return catalog.with_views(self, tree)
 
+    def is_nested(self, path: Sequence[str]) -> bool:
+        """Whether a path means a table in a schema within another schema; of a view there it refuses."""
+        return self.tables.resolution.is_nested(path)
+
     def is_readable(self, name: str) -> bool:
         """Whether something, such as a file, can be read under one name."""
         return query_texts.is_there(self, name)

@@ -12,7 +12,7 @@ from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.temporary import is_ours
 from imputedb.engines.engine import View
 from imputedb.engines.names import SCHEMA
-from imputedb.errors import StorageError
+from imputedb.errors import StorageError, Unplanned
 from imputedb.sql.paths import quoted
 
 _PLAN = "SELECT json_serialize_plan(?::VARCHAR)"
@@ -62,6 +62,35 @@ class Resolution:
         with self._session.lock:
             plan = self._plan(f"SELECT 1 FROM {quoted((name,))}")
         return not _does_not_bind(plan)
+
+    def is_nested(self, path: Sequence[str]) -> bool:
+        """Whether a path that means no table of ours means one in a schema within another schema.
+
+        Raises:
+            Unplanned: it means a view there.
+        """
+        within = self._schemas_within()
+        if not within:
+            return False
+        with self._session.lock:
+            plan = self._plan(f"SELECT 1 FROM {quoted(path)}")
+        if len(_path_read(plan)) > 3:
+            return True
+        if len(path) > 2 and path[-2].lower() in within and not _does_not_bind(plan):
+            raise Unplanned(f"{'.'.join(path)} is a view in a schema within a schema: write its query in its place")
+        return False
+
+    def _schemas_within(self) -> set[str]:
+        """The names of schemas that are within others, in lower case."""
+        try:
+            found = self._session.connection.execute("SELECT * FROM duckdb_schemas() WHERE NOT internal")
+        except DAMAGED as error:
+            raise damaged(error) from error
+        names = [column[0] for column in found.description]
+        if "parent_schema" not in names:
+            return set()
+        name, parent = names.index("schema_name"), names.index("parent_schema")
+        return {str(row[name]).lower() for row in found.fetchall() if row[parent] is not None}
 
     def _entry(self, path: tuple[str, ...]) -> Table | View | None:
         state = self._session.state(OF_STRUCTURE)
@@ -135,9 +164,15 @@ def _does_not_bind(plan: dict[str, Any]) -> bool:
 
 def _table_read(plan: dict[str, Any]) -> Table | None:
     """The table that a plan of `SELECT 1 FROM path` reads itself; a view's plan has a projection of its own in it."""
+    path = _path_read(plan)
+    return Table(*path) if len(path) == 3 else None
+
+
+def _path_read(plan: dict[str, Any]) -> tuple[str, ...]:
+    """The path of that table; of one in a schema within another it has more than three parts."""
     if plan.get("error"):
-        return None
+        return ()
     (below,) = plan["plans"][0]["children"]
     read = below.get("function_data") or {}
     path = read.get("qualified_name", {}).get("path", ())
-    return Table(*path) if below["type"] == "LOGICAL_GET" and len(path) == 3 else None
+    return tuple(path) if below["type"] == "LOGICAL_GET" else ()
