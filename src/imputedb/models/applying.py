@@ -68,7 +68,7 @@ def summed(function: Sum, x: Matrix, at: Places) -> Vector:
     return out
 
 
-def _compiled(function: Sum) -> _kernel.Scorer:
+def _compiled(function: Sum) -> "_kernel.Scorer":
     starts: list[int] = []
     centres: list[float] = []
     slopes: list[float] = []
