@@ -1,7 +1,16 @@
-"""What every imputer and every measure must do, as checks for those that somebody else has written."""
+"""What every imputer, measure and engine must do, as checks for those that somebody else has written."""
 
 from imputedb.testing.check import Check
+from imputedb.testing.engines import check_engine, engine_checks
 from imputedb.testing.imputers import check_imputer, imputer_checks
 from imputedb.testing.measures import check_measure, measure_checks
 
-__all__ = ["Check", "check_imputer", "check_measure", "imputer_checks", "measure_checks"]
+__all__ = [
+    "Check",
+    "check_engine",
+    "check_imputer",
+    "check_measure",
+    "engine_checks",
+    "imputer_checks",
+    "measure_checks",
+]
