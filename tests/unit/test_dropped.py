@@ -49,6 +49,19 @@ def test_a_condition_that_is_false_of_null_keeps_the_row(db) -> None:
     assert report.warnings[-1].startswith(f"{dropped:,} of {examined:,} rows")
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "EXISTS (SELECT id FROM u WHERE u.id = t.id AND u.w > t.x)",
+        "NOT EXISTS (SELECT id FROM u WHERE u.id = t.id AND u.w > t.x)",
+        "t.x >= ALL (SELECT w FROM u WHERE u.id = t.id)",
+    ],
+)
+def test_a_condition_with_a_query_inside_keeps_rows_that_miss_what_it_reads(db, condition: str) -> None:
+    ((dropped,),) = db.execute(f"SELECT count(*) FILTER (x IS NULL OR y IS NULL) FROM t WHERE {condition} OR x IS NULL")
+    assert db.sql(f"SELECT avg(t.y) FROM t WHERE {condition}", imputer="drop").report.dropped == dropped
+
+
 def test_rows_dropped_at_a_scan_are_said_to_be_counted_there(db) -> None:
     warnings = db.sql("SELECT avg(t.y) FROM t LEFT JOIN u ON t.id = u.id WHERE t.g = 1", imputer="drop").report.warnings
     assert "of t before the query's conditions" in warnings[-1]

@@ -10,6 +10,7 @@ from imputedb.algebra.scalar import OPAQUE, Scalar
 from imputedb.algebra.walk import bottom_up
 from imputedb.planning.problem import Problem
 from imputedb.sql import ast as t
+from imputedb.sql.expression import column_of
 from imputedb.sql.strictness import is_strict
 
 
@@ -68,7 +69,12 @@ def _unless_false(predicate: Scalar, missing: Columns) -> Scalar:
     if not missing:
         return predicate
     conditions = [t.not_refused(dict(predicate.tree))]
-    if not is_strict(dict(predicate.tree), lambda read: Column(*read["column_names"][:2]) in missing):
+
+    def unsure(read: t.Tree) -> bool:
+        column = column_of(read)
+        return column is not None and column._replace(stored=False) in missing
+
+    if not is_strict(dict(predicate.tree), unsure):
         conditions += [t.is_missing(t.reference(column.relation, column.name)) for column in sorted(missing)]
     tree = t.any_of(conditions)
     assert tree

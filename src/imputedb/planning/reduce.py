@@ -27,6 +27,7 @@ from imputedb.planning.invariant import check
 from imputedb.planning.problem import Problem
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
+from imputedb.sql.expression import column_of
 from imputedb.sql.strictness import is_strict
 
 FEW = 0.8
@@ -147,7 +148,7 @@ def _can_tell(predicate: Scalar, columns: Columns, dirty: Columns) -> bool:
 
     What it says of rows that miss something must hold whatever they get.
     """
-    return not columns <= predicate.reads and is_strict(predicate.tree, lambda node: _column(node) in dirty)
+    return not columns <= predicate.reads and is_strict(predicate.tree, lambda node: column_of(node) in dirty)
 
 
 def _possible(predicate: Scalar, dirty: Columns) -> Scalar:
@@ -157,16 +158,8 @@ def _possible(predicate: Scalar, dirty: Columns) -> Scalar:
         return predicate
 
     def change(node: Tree) -> Tree | None:
-        return {**node, "stored": True} if t.is_reference(node) and _column(node) in unsure else None
+        return {**node, "stored": True} if t.is_reference(node) and column_of(node) in unsure else None
 
     tree = t.not_refused(t.rewrite(predicate.tree, change))
     reads = frozenset(column._replace(stored=True) if column in unsure else column for column in predicate.reads)
     return Scalar(f"possibly {predicate.text}", reads, tree)
-
-
-def _column(node: Tree) -> Column | None:
-    """The column that a reference means; None of a name that means something else."""
-    if "stored" not in node:
-        return None
-    relation, name, *_ = node["column_names"]
-    return Column(relation, name, node["stored"])
