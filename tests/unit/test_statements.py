@@ -506,3 +506,20 @@ def test_weights_that_no_row_can_have_are_refused_by_name(db: Database, bad: str
         with pytest.raises(imputedb.DataError, match="weight k is infinite or negative in 1 rows"):
             db.sql(query, weights="k", m=2, imputer="mean")
     assert db.sql("SELECT sum(id) FROM w WHERE id > 3", weights="k").fetchall()[0][0] == sum(range(4, 20))
+
+
+def test_a_copy_in_with_runs_once_and_warns_of_what_is_stored(people: Database, tmp_path: Path) -> None:
+    people.execute("CREATE TABLE IF NOT EXISTS whole AS SELECT 1 AS i")
+    one, other = tmp_path / "one.csv", tmp_path / "other.csv"
+    for text in (
+        f"WITH c AS (COPY whole TO '{one}') SELECT * FROM c",
+        f"COPY (WITH c AS MATERIALIZED (COPY (FROM whole) TO '{one}') SELECT * FROM c) TO '{other}' (HEADER false)",
+        f"CREATE OR REPLACE TABLE counted AS WITH c AS (COPY whole TO '{one}') SELECT * FROM c",
+    ):
+        one.unlink(missing_ok=True)
+        assert people.sql(text).fetchall() == [(1,)]
+        assert one.read_text().split() == ["i", "1"]
+    assert other.read_text().split() == ["1"]
+    warnings = people.sql(f"WITH c AS (COPY person TO '{one}') SELECT * FROM c").report.warnings
+    assert any("of person it reads what is stored" in warning for warning in warnings)
+    assert people.sql("WITH q AS (SELECT id AS copy FROM person) SELECT min(copy) FROM q").fetchall() == [(0,)]

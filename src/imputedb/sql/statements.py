@@ -146,14 +146,14 @@ def _statement(connection: duckdb.DuckDBPyConnection, text: str, tokens_of_it: S
 def _kind(kind: duckdb.StatementType, text: str, found: Sequence[Token]) -> Statement:
     kinds = duckdb.StatementType
     match kind:
+        case kinds.SELECT | kinds.CREATE | kinds.INSERT | kinds.COPY if _writes(found):
+            return Writes(text, _words(found))
         case kinds.SELECT:
-            if _writes(found):
-                return Writes(text, _words(found))
             return Other(text) if _shows(found) else Query(text)
         case kinds.CREATE:
             return (created(text, found) if _makes_table(found) else None) or Other(text)
         case kinds.INSERT:
-            return Writes(text, _words(found)) if _writes(found) else inserted(text, found) or Other(text)
+            return inserted(text, found) or Other(text)
         case kinds.COPY:
             return copied(text, found) or Other(text)
         case kinds.MERGE_INTO:
@@ -179,10 +179,12 @@ def _writes(found: Sequence[Token]) -> bool:
     """Whether a query has a statement inside that writes, in an entry of its WITH."""
     begins = (("(", "insert", "into"), ("(", "delete", "from"), ("(", "merge", "into"), ("(", "insert", "or"))
     words = [token.word for token in found]
-    places = range(len(words) - 2)
-    return words[0] == "with" and any(
-        tuple(words[n : n + 3]) in begins or (words[n : n + 2] == ["(", "update"] and "set" in words[n:])
-        for n in places
+    opening = [n for n in range(1, len(words) - 2) if words[n] == "(" and words[n - 1] in ("as", "materialized")]
+    return "with" in words and any(
+        tuple(words[n : n + 3]) in begins
+        or (words[n + 1] == "update" and "set" in words[n:])
+        or (words[n + 1] == "copy" and "to" in words[n:])
+        for n in opening
     )
 
 
