@@ -120,7 +120,7 @@ def test_a_call_means_what_duckdb_takes_it_for(pair, call: str) -> None:
 
 
 ROWS = """
-    one_of(c) AS TABLE SELECT c, id FROM t; all_of(q) AS TABLE SELECT * FROM query_table(q)
+    one_of(c) AS TABLE SELECT c, id FROM t; all_of(q) AS TABLE SELECT * FROM query_table(q::VARCHAR)
     own(id) AS TABLE SELECT id.x FROM t id; topmost(c) AS TABLE SELECT c AS v, id FROM t ORDER BY c DESC, id LIMIT 1
     above(low) AS TABLE SELECT low, low AS z, id FROM t WHERE x > low
     counted(q, c) AS TABLE WITH w AS (SELECT c AS v FROM query_table(q)) SELECT count(*), max(v) FROM w

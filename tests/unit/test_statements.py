@@ -15,6 +15,7 @@ import pytest
 import imputedb
 from imputedb import Database
 from imputedb.engines.duckdb import statements
+from imputedb.errors import InternalError
 from imputedb.sql.statements import classify
 
 MADE = """
@@ -506,6 +507,12 @@ def test_weights_that_no_row_can_have_are_refused_by_name(db: Database, bad: str
         with pytest.raises(imputedb.DataError, match="weight k is infinite or negative in 1 rows"):
             db.sql(query, weights="k", m=2, imputer="mean")
     assert db.sql("SELECT sum(id) FROM w WHERE id > 3", weights="k").fetchall()[0][0] == sum(range(4, 20))
+
+
+def test_a_kind_of_statement_that_has_no_name_in_python_is_duckdbs(people: Database) -> None:
+    with pytest.raises(imputedb.Error) as refused:
+        people.sql("CREATE EXTERNAL RESOURCE 'nothing@nowhere' AS mine")
+    assert not isinstance(refused.value, InternalError)
 
 
 def test_a_copy_in_with_runs_once_and_warns_of_what_is_stored(people: Database, tmp_path: Path) -> None:

@@ -139,7 +139,11 @@ def _statement(connection: duckdb.DuckDBPyConnection, text: str, tokens_of_it: S
     if names:
         text = numbered(text)
         tokens_of_it = tokens(text)
-    kind = _kind(found[0].type, text, tokens_of_it)
+    try:
+        about = found[0].type
+    except ValueError:  # the same of one statement
+        return Other(text)
+    kind = _kind(about, text, tokens_of_it)
     return replace(kind, parameters=names) if isinstance(kind, Query | Keeps) else kind
 
 

@@ -60,8 +60,9 @@ def _text(engine: DuckDB, name: str, arguments: list[Tree]) -> str:
 
 def _table(engine: DuckDB, tree: Tree) -> str:
     """A table as it is written in FROM: of a text with points it is the path, or else a file."""
-    if is_reference(tree):
-        return quoted([str(part) for part in tree["column_names"]])
+    named = _uncast(tree)
+    if is_reference(named):
+        return quoted([str(part) for part in named["column_names"]])
     text = _constant("query_table", tree)
     parts = parts_of(text)
     is_file = len(parts) > 1 and engine.tables.meant(parts) is None and is_there(engine, text)
@@ -78,8 +79,13 @@ def is_there(engine: DuckDB, name: str) -> bool:
 
 
 def _constant(name: str, tree: Tree) -> str:
-    while tree["class"] == "CAST":
-        tree = tree["child"]
+    tree = _uncast(tree)
     if tree["class"] != "CONSTANT":
         raise Unplanned(f"{name}(...) of a text that is computed: write the text itself, or the query in its place")
     return str(tree["literal"]["text"])
+
+
+def _uncast(tree: Tree) -> Tree:
+    while tree["class"] == "CAST":
+        tree = tree["child"]
+    return tree
