@@ -23,7 +23,7 @@ def lesson(n: int = 3000, *, classes: int = 0) -> Lesson:
     levels = tuple(map(str, range(300)))
     kinds = [(Kind.NUMBER, ()), (Kind.CATEGORY, levels), (Kind.NUMBER, ())]
     features = [Feature(Column("t", f"x{k}"), "", kind, own, False, 0, 0) for k, (kind, own) in enumerate(kinds)]
-    return Lesson(features, 2, x, y, np.ones(n), np.zeros(n, np.intp), np.zeros(n, bool))
+    return Lesson(features, 2, x, y, np.ones(n), np.zeros(n, np.intp), np.ones(n))
 
 
 def boosted(task: Lesson, classes: int, held: np.ndarray | None = None) -> Boosted:
@@ -51,7 +51,7 @@ def test_trees_are_applied_as_they_were_learnt(classes: int) -> None:
 def test_rows_that_are_held_or_weigh_nothing_teach_nothing() -> None:
     task = lesson()
     held = np.arange(len(task.y)) % 3 == 0
-    other = Lesson(task.features, 2, task.x, np.where(held, 1e6, task.y), task.weight, task.fold, task.laid)
+    other = Lesson(task.features, 2, task.x, np.where(held, 1e6, task.y), task.weight, task.fold, task.like)
     one, two = (boosted(each, 0, held).forests[0].thresholds for each in (task, other))
     np.testing.assert_array_equal(one[:20], two[:20])
 

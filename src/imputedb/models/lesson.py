@@ -27,7 +27,7 @@ class Lesson:
         y: (n,) the target.
         weight: (n,) how much each row counts.
         fold: (n,) a number below `FOLDS`; copies of a row have the same.
-        laid: (n,) whether the row has the gaps of another one.
+        like: (n,) how much each row stands for those that miss the target, by how much these lack.
     """
 
     features: Sequence[Feature]
@@ -36,7 +36,7 @@ class Lesson:
     y: Vector
     weight: Vector
     fold: NDArray[np.intp]
-    laid: NDArray[np.bool_]
+    like: Vector
 
     @property
     def classes(self) -> int:
@@ -86,20 +86,25 @@ def lesson(
         laid[gaps[picked].T] = np.nan
     laid[target] = np.nan
     fold = folds(mine, what[0])
-    flags = np.ones(len(known), bool)
     if not own or not len(gaps):
-        return Lesson(features, target, laid, y[known], np.ones(len(known)), fold, flags)
+        return Lesson(features, target, laid, y[known], np.ones(len(known)), fold, _like(laid, gaps))
     plain = x[:, known].copy()
     plain[target] = np.nan
+    both = np.concatenate([plain, laid], axis=1)
     return Lesson(
-        features,
-        target,
-        np.concatenate([plain, laid], axis=1),
-        np.tile(y[known], 2),
-        np.full(2 * len(known), 0.5),
-        np.tile(fold, 2),
-        np.concatenate([~flags, flags]),
+        features, target, both, np.tile(y[known], 2), np.full(2 * len(known), 0.5), np.tile(fold, 2), _like(both, gaps)
     )
+
+
+def _like(x: Matrix, gaps: NDArray[np.bool_]) -> Vector:
+    """(n,) what rows are weighed by to lack as many values as those that miss the target, which is one of them."""
+    if not len(gaps):
+        return np.ones(x.shape[1])
+    lacking, wanted = np.isnan(x).sum(axis=0), gaps.sum(axis=1)
+    size = len(x) + 1
+    have, want = np.bincount(lacking, minlength=size), np.bincount(wanted, minlength=size) / len(wanted)
+    found = (want / np.maximum(have, 1))[lacking]
+    return found / found.mean() if found.any() else np.ones(x.shape[1])
 
 
 def folds(keys: Keys, seed: int | str) -> NDArray[np.intp]:
@@ -115,5 +120,5 @@ def frequent(lesson: Lesson) -> tuple[tuple[int, ...], Lesson]:
     places[codes] = np.arange(len(codes))
     y = places[lesson.y.astype(np.intp)]
     kept = y >= 0
-    own = lesson.weight[kept], lesson.fold[kept], lesson.laid[kept]
+    own = lesson.weight[kept], lesson.fold[kept], lesson.like[kept]
     return tuple(codes.tolist()), Lesson(lesson.features, lesson.target, lesson.x[:, kept], y[kept], *own)

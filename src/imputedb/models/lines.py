@@ -15,6 +15,7 @@ from imputedb.models.mean import centre
 from imputedb.models.moments import Moments, moments
 from imputedb.models.quality import Quality, of_numbers
 from imputedb.models.target import Target
+from imputedb.models.tree import counted
 
 
 def lines(material: Material, places: Sequence[int]) -> dict[int, Target]:
@@ -29,7 +30,7 @@ def lines(material: Material, places: Sequence[int]) -> dict[int, Target]:
     products, found = list(known.drawn), {}
     for place in places:
         met = ~material.asked(place)
-        task = material.lesson(place)
+        task = material.lesson(place, own=True)
         quality = _quality(task, by_pattern(apart, apart.expected, place, met), material.how.method)
         best: Function = centre(material.features[place], material.observed(place))
         if quality.by != "mean":
@@ -49,9 +50,9 @@ def _apart(material: Material) -> Moments:
 
 
 def _quality(task: Lesson, function: Cases | Joint, by: str) -> Quality:
-    held = np.flatnonzero(task.fold == 0) if (task.fold == 0).any() else task.everyone
+    held = np.flatnonzero(counted(task, task.fold == 0)) if (task.fold == 0).any() else task.everyone
     one = task.features[task.target]
-    found = of_numbers(task.y[held], one.closed(expected(function, task.x, held)), by)
+    found = of_numbers(task.y[held], one.closed(expected(function, task.x, held)), task.like[held], by)
     return found if found.error < found.plain else replace(found, error=found.plain, by="mean")
 
 

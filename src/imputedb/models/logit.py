@@ -12,7 +12,7 @@ from imputedb.models.function import Function, Scores, Sum
 from imputedb.models.lesson import Lesson, frequent
 from imputedb.models.quality import of_categories
 from imputedb.models.ridge import PENALTY, matrix, terms
-from imputedb.models.tree import FEW, Learnt, constant
+from imputedb.models.tree import FEW, Learnt, constant, counted
 
 STEPS = 100
 
@@ -23,10 +23,12 @@ def expected(lesson: Lesson) -> Learnt:
         return constant(lesson)
     held = lesson.fold == 0
     apart = scores(replace(lesson, weight=np.where(held, 0.0, lesson.weight)))
-    told = held & lesson.laid if (held & lesson.laid).any() else held
+    told = counted(lesson, held)
     plain = constant(lesson)
     most = float(best(plain.function, lesson.x, np.zeros(1, np.int64))[0])
-    quality = of_categories(lesson.y[told], best(apart, lesson.x, np.flatnonzero(told)), most, "logit")
+    quality = of_categories(
+        lesson.y[told], best(apart, lesson.x, np.flatnonzero(told)), lesson.like[told], most, "logit"
+    )
     return Learnt(scores(lesson), quality, 0) if quality.error < quality.plain else plain
 
 

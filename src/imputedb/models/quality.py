@@ -12,7 +12,8 @@ from imputedb.imputers.chained.column_model import Vector
 class Quality:
     """The error of a target's expected values on hidden cells, each by a function that was learnt without them.
 
-    The cells were hidden in rows that were given the gaps of rows that miss the target.
+    The cells are of rows as they are, and as they would be with the gaps of rows that miss the target; both count by
+    how often rows that miss it lack as much.
 
     Attributes:
         cells: that were hidden.
@@ -32,18 +33,21 @@ class Quality:
     by: str
 
 
-def of_numbers(y: Vector, found: Vector, by: str) -> Quality:
-    """The quality of predicted numbers."""
-    spread = float(np.std(y)) or 1.0
+def of_numbers(y: Vector, found: Vector, weight: Vector, by: str) -> Quality:
+    """The quality of predicted numbers, which count by weights."""
+    share = weight / weight.sum()
+    middle = float(share @ y)
+    spread = float(np.sqrt(share @ (y - middle) ** 2)) or 1.0
     squares = ((found - y) / spread) ** 2
-    error = float(np.sqrt(squares.mean()))
-    doubt = float(squares.std() / np.sqrt(len(y)) / (2 * error)) if error > 0 else 0.0
+    error = float(np.sqrt(share @ squares))
+    doubt = float(np.sqrt(share**2 @ (squares - error**2) ** 2)) / (2 * error) if error > 0 else 0.0
     return Quality(len(y), error, doubt, 1.0, False, by)
 
 
-def of_categories(y: Vector, found: Vector, most: float, by: str) -> Quality:
-    """The quality of predicted categories, `most` the most frequent one."""
+def of_categories(y: Vector, found: Vector, weight: Vector, most: float, by: str) -> Quality:
+    """The quality of predicted categories, which count by weights; `most` is the most frequent one."""
+    share = weight / weight.sum()
     missed: NDArray[np.bool_] = found != y
-    share = float(missed.mean())
-    doubt = float(np.sqrt(max(share * (1 - share), 0.0) / len(y)))
-    return Quality(len(y), share, doubt, float(np.mean(y != most)), True, by)
+    error = float(share @ missed)
+    doubt = float(np.sqrt(share**2 @ (missed - error) ** 2))
+    return Quality(len(y), error, doubt, float(share @ (y != most)), True, by)

@@ -22,8 +22,8 @@ FEW = 20
 SLOW = 20_000
 """Rows of a lesson beyond which one fold is enough to measure by."""
 
-SLIGHT = 0.05
-"""A share of the mixture that is not worth its trees."""
+CLEARLY = 0.01
+"""Share of the squared error by which a mixture has to be nearer to be worth the trees of both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ def constant(lesson: Lesson) -> Learnt:
     plain = centre(lesson.features[lesson.target], lesson.y)
     values = np.full(len(lesson.y), plain.value)
     if lesson.classes:
-        return Learnt(plain, of_categories(lesson.y, values, plain.value, "mean"), 0)
-    return Learnt(plain, of_numbers(lesson.y, values, "mean"), 0)
+        return Learnt(plain, of_categories(lesson.y, values, lesson.like, plain.value, "mean"), 0)
+    return Learnt(plain, of_numbers(lesson.y, values, lesson.like, "mean"), 0)
 
 
 def _folds(lesson: Lesson) -> range:
@@ -89,20 +89,28 @@ def _of_numbers(lesson: Lesson, growth: Growth) -> Learnt:
             continue
         most = replace(growth, rounds=int(np.ceil(1.1 * rounds[place].mean())))
         sums.append(_grown(standard, none, most, linear=linear)[0])
-    told = seen & lesson.laid if (seen & lesson.laid).any() else seen
-    quality = of_numbers(standard.y[told], weights @ apart[:, told], "tree")
+    told = counted(lesson, seen)
+    quality = of_numbers(standard.y[told], weights @ apart[:, told], lesson.like[told], "tree")
     function = in_units(mixed(sums, weights.tolist(), 0.0), middle, spread)
     return Learnt(function, quality, int(np.ceil(rounds[0].mean())))
 
 
+def counted(lesson: Lesson, held: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n,) the held rows that stand for rows which miss the target; all held ones where none does."""
+    found = held & (lesson.like > 0)
+    return found if found.any() else held
+
+
 def _weights(apart: Matrix, y: Vector, weight: Vector) -> Vector:
-    """(2,) the shares of both in the mixture; those that are slight are given to the other."""
+    """(2,) the shares of both in what is predicted: of the better one alone, unless a mixture is clearly nearer."""
     root = np.sqrt(weight)
-    found = np.asarray(nnls((apart * root).T, y * root)[0])
-    slight = found < SLIGHT
-    if slight.any() and not slight.all():
-        found = np.asarray(nnls((apart * root * ~slight[:, None]).T, y * root)[0])
-    return np.asarray(np.minimum(found, 1.0))
+    goal, both = y * root, apart * root
+    single = np.clip((both @ goal) / np.maximum((both**2).sum(axis=1), 1e-300), 0, 1)
+    left = ((goal - single[:, None] * both) ** 2).sum(axis=1)
+    mixture, norm = nnls(both.T, goal)
+    if norm**2 < (1 - CLEARLY) * left.min():
+        return np.asarray(np.minimum(mixture, 1.0))
+    return np.where(np.arange(2) == left.argmin(), single, 0.0)
 
 
 def _grown(lesson: Lesson, held: NDArray[np.bool_], growth: Growth, *, linear: bool) -> tuple[Sum, Vector, int]:
@@ -126,9 +134,9 @@ def _of_categories(lesson: Lesson, growth: Growth) -> Learnt:
         rounds.append(found.rounds)
     count = int(np.ceil(1.1 * np.mean(rounds)))
     function = scores(lesson, replace(growth, rounds=count))
-    told = seen & some.laid if (seen & some.laid).any() else seen
+    told = counted(some, seen)
     most = float(np.bincount(some.y.astype(np.intp), some.weight).argmax())
-    return Learnt(function, of_categories(some.y[told], apart[told], most, "tree"), count)
+    return Learnt(function, of_categories(some.y[told], apart[told], some.like[told], most, "tree"), count)
 
 
 def scores(lesson: Lesson, growth: Growth) -> Scores:

@@ -75,7 +75,7 @@ class Boosting {
     const Split* node = &forest.nodes[static_cast<std::size_t>(forest.roots.back())];
     while (node->feature >= 0) {
       const double x = given_.x[static_cast<std::size_t>(node->feature) * n_ + row];
-      node = &forest.nodes[static_cast<std::size_t>(forest.left(*node, x) ? node->left : node->right)];
+      node = &forest.nodes[static_cast<std::size_t>(forest.next(*node, x))];
     }
     return node->threshold;
   }

@@ -21,7 +21,7 @@ nb::tuple plain(const Forest& forest) {
   std::vector<std::uint8_t> missing;
   for (const Split& node : forest.nodes) {
     thresholds.push_back(node.threshold), features.push_back(node.feature), left.push_back(node.left);
-    right.push_back(node.right), sets.push_back(node.set), missing.push_back(node.missing_left);
+    right.push_back(node.left + 1), sets.push_back(node.set), missing.push_back(node.missing_left);
   }
   return nb::make_tuple(forest.roots, features, thresholds, left, right, missing, sets, forest.sets);
 }
@@ -66,9 +66,12 @@ void construct(Scorer* self, double intercept, const std::vector<std::int32_t>& 
   self->steps = std::move(steps);
   self->forest.roots = std::move(roots);
   self->forest.sets.assign(words.data(), words.data() + words.shape(0));
-  for (std::size_t i = 0; i < split.shape(0); ++i)
-    self->forest.nodes.push_back({thresholds.data()[i], split.data()[i], left.data()[i], right.data()[i],
-                                  sets.data()[i], missing.data()[i] != 0});
+  for (std::size_t i = 0; i < split.shape(0); ++i) {
+    if (split.data()[i] >= 0 && right.data()[i] != left.data()[i] + 1)
+      throw nb::value_error("the right node follows the left one");
+    self->forest.nodes.push_back(
+        {thresholds.data()[i], split.data()[i], left.data()[i], sets.data()[i], missing.data()[i] != 0});
+  }
 }
 
 void score(const Scorer& self, const nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>& x,

@@ -1,6 +1,7 @@
 #include "boosting/forest.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 
 #include "shared/pool.hpp"
@@ -9,6 +10,7 @@ namespace imputedb {
 namespace {
 
 constexpr std::size_t kBlock = 256;
+constexpr std::size_t kTogether = 32;
 constexpr std::size_t kTask = 64 * kBlock;
 
 }  // namespace
@@ -28,17 +30,36 @@ void Scorer::block(std::span<const double> x, std::size_t count, std::span<const
         out[i] += (value - term.centre) * term.slope;
     }
   }
-  if (forest.roots.empty()) return;
+  for (std::size_t at = 0; !forest.roots.empty() && at < rows.size(); at += kTogether)
+    trees(x, count, rows.subspan(at, std::min(kTogether, rows.size() - at)), out + at);
+}
+
+// Some rows go down each tree side by side, step by step, so that one need not wait for another's values.
+void Scorer::trees(std::span<const double> x, std::size_t count, std::span<const std::int64_t> rows,
+                   double* out) const {
+  const std::size_t width = x.size() / count, size = rows.size();
+  std::vector<double> values(size * width);
+  for (std::size_t f = 0; f < width; ++f)
+    for (std::size_t i = 0; i < size; ++i) values[i * width + f] = x[f * count + static_cast<std::size_t>(rows[i])];
   const Split* nodes = forest.nodes.data();
+  std::array<std::int32_t, kTogether> at;
   for (const std::int32_t root : forest.roots) {
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const Split* node = nodes + root;
-      while (node->feature >= 0) {
-        const double value = x[static_cast<std::size_t>(node->feature) * count + static_cast<std::size_t>(rows[i])];
-        node = nodes + (forest.left(*node, value) ? node->left : node->right);
+    at.fill(root);
+    bool moving = nodes[root].feature >= 0;
+    while (moving) {
+      moving = false;
+      for (std::size_t i = 0; i < size; ++i) {
+        const Split& node = nodes[at[i]];
+        if (node.feature < 0) continue;
+        const double value = values[i * width + static_cast<std::size_t>(node.feature)];
+        const bool gone = value != value;
+        const bool left = node.set < 0 || gone ? (value <= node.threshold) | (gone & node.missing_left)
+                                               : forest.among(node, value);
+        at[i] = node.left + !left;
+        moving = true;
       }
-      out[i] += node->threshold;
     }
+    for (std::size_t i = 0; i < size; ++i) out[i] += nodes[at[i]].threshold;
   }
 }
 

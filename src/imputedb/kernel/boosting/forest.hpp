@@ -10,11 +10,12 @@
 namespace imputedb {
 
 // A node of a tree. A missing value has a direction of its own; others go left if they are small enough or, where there
-// is a set, if their level is in it. A leaf has no feature, and its value as threshold.
+// is a set, if their level is in it. The right node follows the left one. A leaf has no feature, and its value as
+// threshold.
 struct Split {
   double threshold = 0;
   std::int32_t feature = -1;
-  std::int32_t left = 0, right = 0;
+  std::int32_t left = 0;
   std::int32_t set = -1;  // where its words begin
   bool missing_left = false;
 };
@@ -27,10 +28,16 @@ struct Forest {
 
   bool left(const Split& node, double value) const {
     if (value != value) return node.missing_left;
-    if (node.set < 0) return value <= node.threshold;
+    return node.set < 0 ? value <= node.threshold : among(node, value);
+  }
+
+  bool among(const Split& node, double value) const {
     const auto level = static_cast<std::uint64_t>(value);
     return (sets[static_cast<std::size_t>(node.set) + level / 64] >> (level % 64)) & 1;
   }
+
+  // The node after another one for a value.
+  std::int32_t next(const Split& node, double value) const { return node.left + !left(node, value); }
 };
 
 // What one feature adds: slope x (value - centre), or its level's step; something else where it is missing.
@@ -52,6 +59,7 @@ struct Scorer {
 
  private:
   void block(std::span<const double> x, std::size_t count, std::span<const std::int64_t> rows, double* out) const;
+  void trees(std::span<const double> x, std::size_t count, std::span<const std::int64_t> rows, double* out) const;
 };
 
 }  // namespace imputedb

@@ -169,7 +169,7 @@ class Growing {
     const std::size_t left_node = add(), right_node = add();
     Split& node = forest_.nodes[leaf.node];
     node.feature = choice.feature;
-    node.left = static_cast<std::int32_t>(left_node), node.right = static_cast<std::int32_t>(right_node);
+    node.left = static_cast<std::int32_t>(left_node);
     node.missing_left = choice.missing_left;
     if (bins.nominal)
       node.set = set_of(bins, choice.bins);
