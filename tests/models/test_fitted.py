@@ -179,3 +179,38 @@ def test_intervals_from_draws_cover(method: Method) -> None:
         spread = np.sqrt(within + (1 + 1 / m) * means.var(ddof=1))
         inside += abs(means.mean()) < 2.1 * spread
     assert inside >= 0.8 * repeats
+
+
+@pytest.mark.parametrize("method", ["norm", "tree"])
+def test_quality_is_the_error_of_cells_that_nobody_knows(method: Method) -> None:
+    """Columns that go missing together by what is observed: the truth of the missing cells is known here alone."""
+    rng = np.random.default_rng(3)
+    truth = rows(6000, seed=10, complete=True)
+    x = truth.columns[X].values.astype(float)
+    together = rng.random(6000) < 1 / (1 + np.exp(-x))
+    gone = {Y: together, Z: together & (rng.random(6000) < 0.8), C: rng.random(6000) < 0.3, B: rng.random(6000) < 0.1}
+    columns = {c: cells.like(cells.values, gone[c]) if c in gone else cells for c, cells in truth.columns.items()}
+    given = Rows(columns, truth.keys)
+    model = fit(given, TARGETS, {}, How(method, draws=1))
+    values = model.values(given)
+    for target in model.targets:
+        column, quality = model.features[target.feature].column, target.quality
+        assert quality is not None
+        known, found = truth.columns[column].values[gone[column]].astype(float), values[column].astype(float)
+        error = np.mean(known != found) if quality.wrong else np.sqrt(np.mean((known - found) ** 2)) / np.std(known)
+        assert quality.error == pytest.approx(error, rel=0.15)
+        assert quality.error < quality.plain
+
+
+def test_what_nothing_predicts_is_given_its_mean() -> None:
+    rng = np.random.default_rng(4)
+    columns = {column: Cells(rng.normal(size=1500), rng.random(1500) < 0.2, Kind.NUMBER) for column in (X, Y)} | {
+        C: Cells(rng.integers(0, 3, 1500).astype(np.int32), rng.random(1500) < 0.2, Kind.CATEGORY, LEVELS)
+    }
+    given = Rows(columns, np.arange(1500).astype(np.uint64))
+    for method in ("norm", "tree"):
+        model = fit(given, [Y], {}, How(method, draws=1))
+        quality = model.targets[0].quality
+        assert quality is not None
+        assert quality.error > 0.97
+        assert np.std(model.values(given)[Y]) < 0.15

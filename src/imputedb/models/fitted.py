@@ -12,6 +12,7 @@ from imputedb.imputers.chained.column_model import Matrix
 from imputedb.imputers.chained.design import Part
 from imputedb.imputers.rows import Array, Rows
 from imputedb.models import applying, packing
+from imputedb.models.drift import Bins, counted, index
 from imputedb.models.feature import Feature
 from imputedb.models.function import Cases, Constant, Forest, Joint, Matched, Scores, Slope, Steps, Sum
 from imputedb.models.quality import Quality
@@ -31,12 +32,14 @@ class Fitted:
         rows: that were learnt from.
         features: all columns that are read or filled in.
         targets: in the order in which they are drawn.
+        bins: what the columns were like, to tell how far rows have moved.
     """
 
     how: How
     rows: int
     features: tuple[Feature, ...]
     targets: tuple[Target, ...]
+    bins: tuple[Bins, ...] = ()
 
     def feature(self, column: Column) -> Feature:
         """What the model knows a column as.
@@ -61,6 +64,15 @@ class Fitted:
         """By column, how many cells hold a category that the model has never seen, and reads as missing."""
         counts = {one.column: one.unseen(rows.columns[one.column]) for one in self.features}
         return {column: count for column, count in counts.items() if count}
+
+    def drift(self, rows: Rows) -> Mapping[Column, float | None]:
+        """By column, the population stability index between the rows that were learnt from and others.
+
+        Missing values, numbers out of the observed range, and rare categories have bins of their own; a category that
+        the model has never seen counts as missing. None where there are no rows.
+        """
+        x = self._encoded(rows)
+        return {self.features[one.feature].column: index(one.counts, counted(one, x[one.feature])) for one in self.bins}
 
     def values(self, rows: Rows, draw: int | None = None) -> Mapping[Column, Array]:
         """The values of the targets' missing cells, in row order, as `Imputer.impute` gives them.
@@ -133,7 +145,7 @@ class Fitted:
 
 
 KINDS = (
-    *(Fitted, How, Target, Quality, Feature, Column, Kind, Part, slice),
+    *(Fitted, How, Target, Quality, Bins, Feature, Column, Kind, Part, slice),
     *(Constant, Sum, Slope, Steps, Forest, Scores, Cases, Joint, Matched),
 )
 """All that a model is made of."""

@@ -12,6 +12,7 @@ from imputedb.imputers.chained.column_model import Matrix
 from imputedb.imputers.order import by_key, by_name, taught
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.rows import Rows
+from imputedb.models.drift import bins
 from imputedb.models.feature import Feature, feature
 from imputedb.models.fitted import Fitted
 from imputedb.models.lines import lines
@@ -55,7 +56,7 @@ def fit(
         found = _learnt(material, progress or (lambda _: None))
     if progress:
         progress(1.0)
-    return Fitted(how, len(rows.keys), features, found)
+    return Fitted(how, len(rows.keys), features, found, bins(features, x))
 
 
 def _sampled(rows: Rows, most: int) -> Rows:

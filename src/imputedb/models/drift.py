@@ -1,0 +1,81 @@
+"""How far rows have moved from those that a model was learnt from: population stability indexes by column."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb.imputers.chained.column_model import Matrix, Vector
+from imputedb.models.feature import Feature
+
+BINS = 10
+"""Bins of numbers, of about as many rows each."""
+
+LEVELS = 30
+"""Categories that have a bin each, the most frequent ones; the others share one."""
+
+SMOOTHED = 0.5
+"""Rows that are added to each bin, so that an empty one is no infinity."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bins:
+    """The bins of one column, as they were when a model was learnt, and stay.
+
+    Attributes:
+        feature: the place of the column among the features.
+        edges: (k,) of a number, where bins end; the first and the last are the ends of what was observed.
+        levels: (l,) of a category, those that have a bin.
+        counts: (bins,) rows in each at the time: in the bins of values in their order, outside of them (a number out of
+            range, a category that shares a bin), then missing ones.
+    """
+
+    feature: int
+    edges: Vector
+    levels: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+
+def bins(features: Sequence[Feature], x: Matrix) -> tuple[Bins, ...]:
+    """The bins of all columns of (features, n) rows, and how many rows are in each."""
+    found = []
+    for place, feature in enumerate(features):
+        values = x[place][~np.isnan(x[place])]
+        edges, levels = np.zeros(0), np.zeros(0, np.int64)
+        if feature.classes:
+            counts = np.bincount(values.astype(np.intp), minlength=feature.classes)
+            levels = np.sort(np.argsort(-counts, kind="stable")[:LEVELS]).astype(np.int64)
+        elif len(values):
+            edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1), method="inverted_cdf"))
+        empty = Bins(place, edges, levels, np.zeros(0, np.int64))
+        found.append(Bins(place, edges, levels, counted(empty, x[place])))
+    return tuple(found)
+
+
+def counted(known: Bins, values: Vector) -> NDArray[np.int64]:
+    """(bins,) how many values are in each bin, NaN for missing ones and categories that the model has never seen."""
+    gone = np.isnan(values)
+    seen = values[~gone]
+    if len(known.levels):
+        place = np.searchsorted(known.levels, seen)
+        inside = known.levels[np.minimum(place, len(known.levels) - 1)] == seen
+        size = len(known.levels)
+    else:
+        size = max(len(known.edges) - 1, len(known.edges) and 1)
+        place = np.clip(np.searchsorted(known.edges, seen, "left") - 1, 0, max(size - 1, 0))
+        inside = (seen >= known.edges[0]) & (seen <= known.edges[-1]) if size else np.zeros(len(seen), bool)
+    counts = np.bincount(np.where(inside, place, size), minlength=size + 1)
+    return np.concatenate([counts, [gone.sum()]]).astype(np.int64)
+
+
+def index(then: NDArray[np.int64], now: NDArray[np.int64]) -> float | None:
+    """The population stability index between counts of the same bins: the sum of (q - p) ln(q / p).
+
+    By convention .1 is little and .25 is much. None where there are no rows on one side.
+    """
+    if not then.sum() or not now.sum():
+        return None
+    p, q = (one + SMOOTHED for one in (then, now))
+    p, q = p / p.sum(), q / q.sum()
+    return float(((q - p) * np.log(q / p)).sum())
