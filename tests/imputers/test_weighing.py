@@ -109,3 +109,18 @@ def test_weights_whose_sum_overflows() -> None:
                 with pytest.raises(DataError, match=r"above 1e\+100 in 200 rows"):
                     db.sql("SELECT avg(y) FROM t", imputer="norm", weights="w")
     assert answers[0] == pytest.approx(answers[1], abs=0.2)
+
+
+def test_aggregates_of_nested_queries_which_no_weight_reaches_are_warned_of() -> None:
+    with imputedb.connect() as db:
+        db.execute("CREATE TABLE t AS SELECT i AS id, i % 3 AS g, i * 1.0 AS x, 1 + i % 2 AS w FROM range(30) r(i)")
+        for query, named in (
+            ("SELECT avg(x) FROM t WHERE x > (SELECT avg(x) FROM t)", "avg"),
+            ("WITH q AS (SELECT g, count(*) AS n FROM t GROUP BY g) SELECT sum(x) FROM t JOIN q USING (g)", "count(*)"),
+        ):
+            warnings = db.sql(query, m=2, weights="w").report.warnings
+            assert f"weights are of the outermost SELECT: {named} of a nested query takes each row once" in warnings
+        plain = db.sql(
+            "SELECT avg(x) FROM (SELECT * FROM t) WHERE id IN (SELECT max(id) FROM t GROUP BY g)", weights="w"
+        )
+        assert not any("outermost SELECT" in warning for warning in plain.report.warnings)

@@ -315,3 +315,17 @@ def test_an_enum_of_another_connection_keeps_its_order(db: imputedb.Database) ->
             db.register(f"e{place}", rows)
             ((kind, largest),) = db.execute(f"SELECT DISTINCT typeof(z), (SELECT max(z) FROM e{place}) FROM e{place}")
             assert (kind, largest) == ("ENUM('small', 'it''s', 'large')", "large")
+
+
+def test_numpys_bytes_are_the_text_that_they_are(db: Database) -> None:
+    texts = np.array([b"a", "\u00e9".encode(), b"a", b""])
+    held = np.ma.masked_array(texts, [False, False, True, False])
+    records = np.array([(1, b"x"), (2, b"y")], [("i", "i4"), ("s", "S3")])
+    db.register("t", {"s": held, "plain": texts, "other": np.array([b"a", b"\xff", b"", b"b"])})
+    db.register("r", records)
+    assert db.tables() == {
+        "t": {"s": "VARCHAR", "plain": "VARCHAR", "other": "BLOB"},
+        "r": {"i": "INTEGER", "s": "VARCHAR"},
+    }
+    assert db.execute("SELECT s FROM t") == [("a",), ("\u00e9",), (None,), ("",)]
+    assert db.sql("SELECT count(s) FROM t WHERE s <> 'zz'", imputer="mean").fetchall() == [(4,)]

@@ -9,6 +9,7 @@ from imputedb.blocks.statement import blocks
 from imputedb.engines.cache import STRUCTURAL, Recent
 from imputedb.engines.engine import Engine
 from imputedb.sql.missingness import extended
+from imputedb.sql.weights import unweighted
 
 _PLANS_KEPT = 256
 
@@ -69,7 +70,9 @@ class Planner:
         engine = self._engine
         node = engine.tree(text)
         further = extended(listed_without_ours(engine, engine.written_out(node)))
+        inside: list[str] = []
         if asked.weights is not None:
+            inside = unweighted(further, engine.functions.aggregates)
             further = by_weights(engine, further, asked.weights)
         if further != node:
             node, text = further, engine.text(further)
@@ -82,4 +85,4 @@ class Planner:
         if not lasting:
             engine.forget_outputs(text)
             text = engine.text(found.itself) if found.itself else text
-        return Prepared(text, columns, types, found.blocks, tuple(found.warnings), found.policies), lasting
+        return Prepared(text, columns, types, found.blocks, (*inside, *found.warnings), found.policies), lasting

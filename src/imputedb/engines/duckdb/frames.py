@@ -141,13 +141,21 @@ def _objects(values: Sequence[Any]) -> Any:
     return array
 
 
+def _texts(values: list[bytes]) -> list[bytes] | list[str]:
+    """NumPy's bytes as the text that they are; as they stand where some are none."""
+    try:
+        return [value.decode() for value in values]
+    except UnicodeDecodeError:
+        return values
+
+
 def _native(what: str, name: str, values: Any) -> Any:
     """An array in a form that DuckDB knows, of this machine's byte order."""
     kind, size = values.dtype.kind, values.dtype.itemsize
     if kind in "cV":
         raise DataError(f"{what}: column {name!r} has values of type {values.dtype}, which no column can hold")
     if kind == "S":
-        return _masked(values, _objects(list(np.ma.getdata(values))))
+        return _masked(values, _objects(_texts(list(np.ma.getdata(values)))))
     if kind == "f" and size > 8:
         return values.astype(np.float64)
     if kind in "Mm":
