@@ -1,0 +1,166 @@
+"""Expressions of models as text for other engines, node by node: what is not listed here is refused."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from imputedb.errors import DataError, InternalError
+from imputedb.models.expression import expression
+from imputedb.models.fitted import Fitted
+from imputedb.models.target import Target
+from imputedb.sql.ast import Tree
+from imputedb.statistics.table import Kind
+
+Name = Literal["duckdb", "postgres", "spark", "bigquery", "snowflake"]
+
+TEXTS = {
+    "COMPARE_LESSTHANOREQUALTO": "<=",
+    "COMPARE_GREATERTHAN": ">",
+    "CONJUNCTION_AND": "AND",
+    "CONJUNCTION_OR": "OR",
+}
+
+PORTABLE = (Kind.NUMBER, Kind.INTEGER, Kind.BOOLEAN, Kind.CATEGORY)
+"""Kinds whose values are the same everywhere; dates are counted differently by each engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What an engine writes in a way of its own.
+
+    Attributes:
+        name: the engine.
+        quote: around names.
+        backslash: whether a backslash in a text stands for something else.
+        types: its names of DuckDB's types.
+    """
+
+    name: Name
+    quote: str
+    backslash: bool
+    types: dict[str, str]
+
+    def identifier(self, name: str) -> str:
+        """A name, quoted."""
+        escaped = name.replace("\\", "\\\\").replace("`", "\\`") if self.name == "bigquery" else name
+        own = escaped if self.name == "bigquery" else escaped.replace(self.quote, self.quote * 2)
+        return f"{self.quote}{own}{self.quote}"
+
+    def text(self, value: str) -> str:
+        """A text, quoted."""
+        if not self.backslash:
+            return "'" + value.replace("'", "''") + "'"
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+_DIALECTS = {
+    one.name: one
+    for one in (
+        Dialect("duckdb", '"', False, {}),
+        Dialect("postgres", '"', False, {"DOUBLE": "DOUBLE PRECISION"}),
+        Dialect("spark", "`", True, {}),
+        Dialect(
+            "bigquery", "`", True, {"DOUBLE": "FLOAT64", "INTEGER": "INT64", "BIGINT": "INT64", "VARCHAR": "STRING"}
+        ),
+        Dialect("snowflake", '"', True, {}),
+    )
+}
+
+
+def sql(model: Fitted, target: Target, dialect: Name = "duckdb") -> str:
+    """The expected value of a target as SQL text, over columns called as they are in the model.
+
+    Numbers are doubles, categories their names. In DuckDB they are the model's to the last bit; elsewhere they are as
+    near as sums of doubles are. What BigQuery and Snowflake are given has not been run there.
+
+    Raises:
+        DataError: the function has no expression; it reads or gives a date, or a value of another kind that engines
+            count differently.
+    """
+    known = _DIALECTS[dialect]
+    goal = model.features[target.feature]
+    for feature in model.features:
+        if feature.kind not in PORTABLE:
+            raise DataError(f"{feature.column} is {feature.type or feature.kind.value}: no SQL is written for that yet")
+    tree = expression(model, target)
+    if tree is None:
+        raise DataError(
+            f"what gives {goal.column} has no expression in SQL: use `values`, or a model of another family"
+        )
+    return _Text(known).of(tree)
+
+
+class _Text:
+    """The text of syntax trees in a dialect."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+
+    def of(self, tree: Tree) -> str:
+        match tree["class"]:
+            case "COLUMN_REF":
+                return self.dialect.identifier(tree["column_names"][-1])
+            case "CONSTANT":
+                return self._constant(tree["literal"])
+            case "CAST":
+                kind = tree["type_expr"]["type_name"]
+                return f"CAST({self.of(tree['child'])} AS {self.dialect.types.get(kind, kind)})"
+            case "COMPARISON":
+                return f"({self.of(tree['left'])} {TEXTS[tree['type']]} {self.of(tree['right'])})"
+            case "CONJUNCTION":
+                return "(" + f" {TEXTS[tree['type']]} ".join(map(self.of, tree["children"])) + ")"
+            case "CASE":
+                checks = tree["case_checks"]
+                whens = " ".join(f"WHEN {self.of(one['when_expr'])} THEN {self.of(one['then_expr'])}" for one in checks)
+                return f"CASE {whens} ELSE {self.of(tree['else_expr'])} END"
+            case "OPERATOR":
+                return self._operator(tree["type"], tree["children"])
+            case "FUNCTION":
+                return self._function(tree["function_name"], [one["expression"] for one in tree["arguments"]])
+            case other:
+                raise InternalError(f"a model's expression holds a {other}, which no dialect writes")
+
+    def _constant(self, literal: Tree) -> str:
+        return self.dialect.text(literal["text"]) if literal["kind"] == "STRING" else str(literal["text"]).upper()
+
+    def _operator(self, kind: str, children: list[Tree]) -> str:
+        first, *others = map(self.of, children)
+        match kind:
+            case "OPERATOR_IS_NULL":
+                return f"({first} IS NULL)"
+            case "OPERATOR_NOT":
+                return f"(NOT {first})"
+            case "COMPARE_IN":
+                return f"({first} IN ({', '.join(others)}))"
+            case _:
+                raise InternalError(f"a model's expression holds a {kind}, which no dialect writes")
+
+    def _function(self, name: str, arguments: list[Any]) -> str:
+        if name == "list_extract":
+            return self._largest(*arguments)
+        written = list(map(self.of, arguments))
+        if name in ("+", "-", "*"):
+            return f"({written[0]} {name} {written[1]})"
+        if name in ("least", "greatest", "floor", "abs"):
+            return f"{name}({', '.join(written)})"
+        raise InternalError(f"a model's expression calls {name}, which no dialect writes")
+
+    def _largest(self, names: Tree, place: Tree) -> str:
+        """The name at the place of the first of the largest scores."""
+        called, scores = (self._listed(one) for one in (names, place["arguments"][0]["expression"]))
+        labels, sums = ", ".join(called), ", ".join(scores)
+        match self.dialect.name:
+            case "duckdb":
+                return f"list_extract([{labels}], list_position([{sums}], list_max([{sums}])))"
+            case "postgres":
+                return f"(ARRAY[{labels}])[array_position(ARRAY[{sums}], greatest({sums}))]"
+            case "spark":
+                return f"element_at(array({labels}), CAST(array_position(array({sums}), greatest({sums})) AS INT))"
+            case "bigquery":
+                pairs = ", ".join(f"STRUCT({s} AS s, {n} AS n)" for s, n in zip(scores, called, strict=True))
+                return f"(SELECT one.n FROM UNNEST([{pairs}]) AS one WITH OFFSET AS o ORDER BY one.s DESC, o LIMIT 1)"
+            case "snowflake":
+                place_of = f"ARRAY_POSITION(greatest({sums})::VARIANT, ARRAY_CONSTRUCT({sums}))"
+                return f"GET(ARRAY_CONSTRUCT({labels}), {place_of})"
+
+    def _listed(self, tree: Tree) -> list[str]:
+        return [self.of(one["expression"]) for one in tree["arguments"]]

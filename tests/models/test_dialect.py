@@ -1,0 +1,84 @@
+"""Models as text for several engines: DuckDB runs its own, and PostgreSQL's where it reads that."""
+
+import duckdb
+import numpy as np
+import pytest
+
+from imputedb.algebra.column import Column
+from imputedb.errors import DataError
+from imputedb.imputers.rows import Cells, Rows
+from imputedb.models.dialect import Name, sql
+from imputedb.models.feature import Feature
+from imputedb.models.fitted import Fitted
+from imputedb.models.function import Forest, Scores, Slope, Steps, Sum
+from imputedb.models.learning import fit
+from imputedb.models.target import How, Target
+from imputedb.statistics.table import Kind
+from tests.models.test_expression import stored, strange
+from tests.models.test_fitted import TARGETS, rows
+
+SMALL_TREE = Forest.of(
+    [
+        [0],
+        [0, 1, -1, -1, -1],
+        [2.5, 0.0, 0.5, -1.0, 0.25],
+        [1, 3, 0, 0, 0],
+        [2, 4, 0, 0, 0],
+        [1, 0, 0, 0, 0],
+        [-1, 0, -1, -1, -1],
+        [0b10],
+    ]
+)
+SMALL = Fitted(
+    How(),
+    1,
+    (
+        Feature(Column("t", "it's"), "DOUBLE", Kind.NUMBER, (), False, 0, 9),
+        Feature(Column("t", "c"), "VARCHAR", Kind.CATEGORY, ("a'b", "back\\slash"), False, 0, 0),
+        Feature(Column("t", "y"), "INTEGER", Kind.INTEGER, (), False, -5, 5),
+    ),
+    (
+        Target(2, Sum(0.1, (Slope(0, 1.0, 2.0, 0.5), Steps(1, (1.0, 2.0), 0.0)), 0.0, SMALL_TREE), ()),
+        Target(1, Scores((0, 1), (Sum(0.0), Sum(1.0, (Slope(0, 0.0, 1.0),)))), ()),
+    ),
+)
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres"])
+def test_duckdb_gets_what_the_model_gives(dialect: Name) -> None:
+    model = fit(rows(), TARGETS, {}, How("tree", draws=1))
+    given = strange(5)
+    values = model.values(model.aligned(given))
+    with duckdb.connect() as connection:
+        stored(connection, given)
+        for target in model.targets:
+            feature = model.features[target.feature]
+            name = feature.column.name
+            found = connection.execute(f"SELECT {sql(model, target, dialect)} FROM t WHERE {name} IS NULL").fetchall()
+            wanted = values[feature.column].tolist()
+            if feature.levels:
+                wanted = [feature.levels[code] for code in wanted]
+            assert [value for (value,) in found] == wanted
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "spark", "bigquery", "snowflake"])
+def test_names_and_texts_are_quoted_as_each_engine_reads_them(dialect: Name) -> None:
+    text = sql(SMALL, SMALL.targets[0], dialect)
+    quote = "`" if dialect in ("spark", "bigquery") else '"'
+    assert f"{quote}it's{quote}" in text
+    assert ("'a''b'" if dialect in ("duckdb", "postgres") else "'a\\'b'") in text
+    assert ("'back\\slash'" if dialect in ("duckdb", "postgres") else "'back\\\\slash'") in text
+    assert "0.1" in text
+    assert " 0.1 " not in text  # which is a decimal somewhere: numbers are cast from text
+
+
+def test_what_has_no_expression_is_refused_by_name() -> None:
+    model = fit(rows(), TARGETS, {}, How("pmm", draws=1))
+    target = next(one for one in model.targets if model.features[one.feature].column.name == "y")
+    with pytest.raises(DataError, match=r"what gives t\.y has no expression"):
+        sql(model, target)
+    dates = Cells(np.arange(600), np.zeros(600, bool), Kind.DATE)
+    given = rows()
+    model = fit(Rows({**given.columns, Column("t", "day"): dates}, given.keys), TARGETS, {}, How("mean", draws=1))
+    with pytest.raises(DataError, match=r"t\.day is date"):
+        sql(model, model.targets[0], "spark")
