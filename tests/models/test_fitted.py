@@ -214,3 +214,15 @@ def test_what_nothing_predicts_is_given_its_mean() -> None:
         assert quality is not None
         assert quality.error > 0.97
         assert np.std(model.values(given)[Y]) < 0.15
+
+
+def test_columns_of_one_name_are_not_drawn_by_the_same_numbers() -> None:
+    """Of a join: what is random of one says nothing of the other."""
+    rng = np.random.default_rng(5)
+    one, two = Column("a", "x"), Column("b", "x")
+    columns = {column: Cells(rng.normal(size=2000), rng.random(2000) < 0.5, Kind.NUMBER) for column in (one, two)}
+    given = Rows(columns, np.arange(2000).astype(np.uint64))
+    drawn = fit(given, [one, two], {}, How("norm", draws=1)).values(given, 1)
+    both = columns[one].missing & columns[two].missing
+    x, y = (drawn[column][both[columns[column].missing]] for column in (one, two))
+    assert abs(np.corrcoef(x, y)[0, 1]) < 0.15

@@ -10,6 +10,7 @@ from imputedb.errors import DataError, QueryError, StorageError
 from imputedb.imputers import random
 from imputedb.imputers.chained.column_model import Matrix
 from imputedb.imputers.chained.design import Part
+from imputedb.imputers.order import labels
 from imputedb.imputers.rows import Array, Rows
 from imputedb.models import applying, packing
 from imputedb.models.drift import Bins, counted, index
@@ -95,7 +96,9 @@ class Fitted:
             return {self.features[t.feature].column: self._expected(t, rows, x) for t in self.targets}
         if not 1 <= draw <= self.how.draws:
             raise QueryError(f"the model has draws 1 to {self.how.draws}, no draw {draw}")
-        return {self.features[t.feature].column: self._drawn(t, rows, x, draw) for t in self.targets}
+        called = labels(one.column for one in self.features)
+        columns = [(t, self.features[t.feature].column) for t in self.targets]
+        return {column: self._drawn(t, rows, x, draw, called[column]) for t, column in columns}
 
     def dumped(self) -> bytes:
         """The model as bytes: JSON for its structure, arrays beside it."""
@@ -128,14 +131,14 @@ class Fitted:
         best = applying.expected(target.expected, x, gone)
         return one.typed(best if one.classes else one.closed(best), cells)
 
-    def _drawn(self, target: Target, rows: Rows, x: Matrix, draw: int) -> Array:
+    def _drawn(self, target: Target, rows: Rows, x: Matrix, draw: int, label: str) -> Array:
         """One draw of a target, which the targets after it are given."""
         one = self.features[target.feature]
         cells = rows.columns[one.column]
         gone = np.flatnonzero(cells.missing | np.isnan(x[target.feature]))
         if not len(gone):
             return cells.values[:0]
-        keys, what = rows.keys[gone], (self.how.seed, draw, one.column.name)
+        keys, what = rows.keys[gone], (self.how.seed, draw, label)
         normal, uniform = random.normal(keys, *what), random.uniform(keys, *what)
         drawn = applying.drawn(target.drawn[draw - 1], x, gone, normal, uniform)
         if one.whole:

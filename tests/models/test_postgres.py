@@ -1,0 +1,93 @@
+"""Models as SQL, run by a server of PostgreSQL where one is installed."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imputedb.imputers.rows import Cells, Rows
+from imputedb.models.dialect import sql
+from imputedb.models.learning import fit
+from imputedb.models.target import How, Method
+from imputedb.statistics.table import Kind
+from tests.models.test_expression import strange
+from tests.models.test_fitted import TARGETS, B, X, rows
+
+Run = Callable[[str], list[str]]
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Runs statements on a server of its own, which listens to nobody else; gives the lines that come out."""
+    found = shutil.which("initdb") or next(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")), None)
+    if found is None:
+        pytest.skip("PostgreSQL is not installed here")
+    place, binaries = tmp_path_factory.mktemp("postgres"), Path(found).resolve().parent
+    account: list[str] = []
+    if os.getuid() == 0:  # PostgreSQL does not run as root
+        if subprocess.run(["id", "postgres"], capture_output=True, check=False).returncode or not shutil.which(
+            "runuser"
+        ):
+            pytest.skip("PostgreSQL does not run as root, and has no account here")
+        account = ["runuser", "-u", "postgres", "--"]
+        shutil.chown(place, "postgres")
+        for parent in list(place.parents)[:-2]:
+            parent.chmod(parent.stat().st_mode | 0o011)
+
+    def run(*command: str, told: str | None = None) -> str:
+        done = subprocess.run([*account, *command], input=told, text=True, capture_output=True, check=False)
+        assert not done.returncode, done.stderr
+        return done.stdout
+
+    data, control = str(place / "data"), str(binaries / "pg_ctl")
+    run(str(binaries / "initdb"), "-D", data, "-A", "trust", "-U", "tester")
+    options = f"-k {place} -c listen_addresses=''"
+    subprocess.run(
+        [*account, control, "-D", data, "-o", options, "-l", str(place / "log"), "-w", "start"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    client = [str(binaries / "psql"), "-h", str(place), "-U", "tester", "-qAt", "-v", "ON_ERROR_STOP=1", "postgres"]
+    try:
+        yield lambda text: run(*client, told=text).splitlines()
+    finally:
+        run(control, "-D", data, "-m", "fast", "stop")
+
+
+def copied(given: Rows) -> str:
+    """Statements that make a table `t` of the rows."""
+    lines = []
+    for place in range(len(given.keys)):
+        fields = [str(place)]
+        for cells in given.columns.values():
+            value = cells.values[place].item()
+            text = cells.levels[value] if cells.levels else {np.inf: "Infinity", -np.inf: "-Infinity"}.get(value, value)
+            fields.append("\\N" if cells.missing[place] else str(text))
+        lines.append("\t".join(fields))
+    table = "CREATE TABLE t (i int, x float8, y float8, z int, c text, b bool);\nCOPY t FROM stdin;\n"
+    return "DROP TABLE IF EXISTS t;\n" + table + "\n".join(lines) + "\n\\.\n"
+
+
+@pytest.mark.parametrize("method", ["mean", "norm", "tree"])
+def test_postgres_gets_what_the_model_gives(postgres: Run, method: Method) -> None:
+    given = strange(5)
+    cells = given.columns[X]
+    numbers = np.where(np.abs(cells.values) == 1e308, 1e9, cells.values)  # PostgreSQL refuses to overflow
+    given = Rows({**given.columns, X: Cells(numbers, cells.missing, Kind.NUMBER)}, given.keys)
+    postgres(copied(given))
+    model = fit(rows(), TARGETS, {}, How(method, draws=1))
+    values = model.values(model.aligned(given))
+    for target in model.targets:
+        feature = model.features[target.feature]
+        query = f"SELECT {sql(model, target, 'postgres')} FROM t WHERE {feature.column.name} IS NULL ORDER BY i;"
+        found, wanted = postgres(query), values[feature.column].tolist()
+        if feature.levels:
+            assert found == [feature.levels[code] for code in wanted]
+        elif feature.column == B:
+            assert found == ["t" if value else "f" for value in wanted]
+        else:
+            assert [float(value) for value in found] == [float(value) for value in wanted]
