@@ -104,7 +104,7 @@ class KeptTable:
     # -- computed once ------------------------------------------------------------------------------------------------
 
     def _expected(self, name: str) -> Values:
-        key = ("expected", self.scan.table, name, repr(self.imputer), self.seed)
+        key = ("expected", self.scan.table, name, self.imputer, self.seed)
         found: Values | None = self.engine.recall(key)
         if found is None:
             outcome = Outcome()
@@ -117,7 +117,7 @@ class KeptTable:
 
     def _drawn(self, numbers: tuple[int, ...], wanted: Collection[str]) -> Values:
         names = tuple(sorted({*self._incomplete(), *wanted}))
-        key = ("drawn", self.scan.table, names, numbers, repr(self.imputer), self.seed)
+        key = ("drawn", self.scan.table, names, numbers, self.imputer, self.seed)
         found: Values | None = self.engine.recall(key)
         if found is None:
             outcome = Outcome()

@@ -1,6 +1,7 @@
 """The mean imputer: a column's mean, or its most frequent category."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.statistics.table import Kind
 
 
+@dataclass(frozen=True, slots=True)
 class Mean:
     """A column's mean over its stored table (of categories and booleans the mode), from statistics, inside SQL.
 
