@@ -18,9 +18,13 @@ from benchmarks.queries import TABLES, queries, table
 HEAD = ["query", "DuckDB ms", "fit to query", "kept, repeated", "kept, new text", "alpha 1", "m = 20 / m = 1"]
 
 
-def paired(plain: Callable[[int], object], ours: dict[str, Callable[[int], object]], times: int) -> tuple[float, dict[str, float]]:
+Work = Callable[[int], object]
+
+
+def paired(plain: Work, ours: dict[str, Work], times: int) -> tuple[float, dict[str, float]]:
     """The median time of one thing in ms, and the median ratios of others to it, each timed in turn with it."""
-    base, ratios = [], {name: [] for name in ours}
+    base: list[float] = []
+    ratios: dict[str, list[float]] = {name: [] for name in ours}
     for number in range(times):
         for name, work in ours.items():
             before = _ms(plain, number)
@@ -37,7 +41,8 @@ def _ms(work: Callable[[int], object], number: int) -> float:
 
 def nine(folder: Path, times: int) -> list[list[str]]:
     """The nine queries, models of all four tables fitted."""
-    rows, every = [], {name: [] for name in HEAD[2:]}
+    rows: list[list[str]] = []
+    every: dict[str, list[float]] = {name: [] for name in HEAD[2:]}
     with imputedb.connect() as db:
         db.load(*(str(folder / f"{name}.csv") for name in TABLES))
         fitted = []
@@ -48,19 +53,7 @@ def nine(folder: Path, times: int) -> list[list[str]]:
         print("fitted:", ", ".join(fitted))
         db.execute("SELECT 1")
         for number, sql in enumerate(queries(folder), 1):
-            kept: dict[str, Callable[[int], object]] = {
-                HEAD[2]: lambda _, sql=sql: db.sql(sql).fetchall(),
-                HEAD[3]: lambda _, sql=sql: db.sql(sql, fit="table").fetchall(),
-                HEAD[4]: lambda n, sql=sql: db.sql(f"{sql} -- {n}, {time.perf_counter()}", fit="table").fetchall(),
-                HEAD[5]: lambda _, sql=sql: db.sql(sql, alpha=1).fetchall(),
-            }
-            for work in kept.values():
-                work(-1)
-            plain = db.execute
-            base, ratios = paired(lambda _, sql=sql: plain(sql), kept, times)
-            db.sql(sql, fit="table", m=20)
-            many = _ratio(lambda: db.sql(sql, fit="table", m=20).fetchall(), lambda: db.sql(sql, fit="table").fetchall(), times)
-            ratios[HEAD[6]] = many
+            base, ratios = _query(db, sql, times)
             for name, found in ratios.items():
                 every[name].append(found)
             rows.append([str(number), f"{base:.2f}", *(f"{ratios[name]:.2f}" for name in HEAD[2:])])
@@ -68,8 +61,26 @@ def nine(folder: Path, times: int) -> list[list[str]]:
     return rows
 
 
-def _ratio(one: Callable[[], object], other: Callable[[], object], times: int) -> float:
-    return statistics.median(_ms(lambda _: one(), 0) / _ms(lambda _: other(), 0) for _ in range(times))
+def _query(db: imputedb.Database, sql: str, times: int) -> tuple[float, dict[str, float]]:
+    def kept(_: int) -> object:
+        return db.sql(sql, fit="table").fetchall()
+
+    ours: dict[str, Work] = {
+        HEAD[2]: lambda _: db.sql(sql).fetchall(),
+        HEAD[3]: kept,
+        HEAD[4]: lambda n: db.sql(f"{sql} -- {n}, {time.perf_counter()}", fit="table").fetchall(),
+        HEAD[5]: lambda _: db.sql(sql, alpha=1).fetchall(),
+    }
+    for work in ours.values():
+        work(-1)
+    base, ratios = paired(lambda _: db.execute(sql), ours, times)
+    db.sql(sql, fit="table", m=20)
+    ratios[HEAD[6]] = _ratio(lambda _: db.sql(sql, fit="table", m=20).fetchall(), kept, times)
+    return base, ratios
+
+
+def _ratio(one: Work, other: Work, times: int) -> float:
+    return statistics.median(_ms(one, 0) / _ms(other, 0) for _ in range(times))
 
 
 def main() -> None:
@@ -78,7 +89,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--times", type=int, default=15)
     given = parser.parse_args()
-    head = f"Ratios to plain DuckDB {duckdb.__version__}, medians of {given.times}; {platform.machine()}, Python {platform.python_version()}"
+    versions = f"DuckDB {duckdb.__version__}, {platform.machine()}, Python {platform.python_version()}"
+    head = f"Ratios to plain DuckDB, medians of {given.times}; {versions}"
     text = table(f"Kept models: the nine queries. {head}", HEAD, nine(given.data, given.times))
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "models.md").write_text(text)

@@ -116,7 +116,7 @@ def answer(
         held = answered(engine, prepared.text)
         return Result(engine, held, prepared.columns, prepared.types, timed(report, began))
     run = Run(engine, asked, progress, watch)
-    with engine.snapshot():
+    with engine.snapshot(lazily=True):
         try:
             pooled = multiple.pooled(engine, prepared, run) if asked.draws else None
             held = pooled.held if pooled else run.through(prepared)

@@ -70,7 +70,7 @@ class Run:
         self.stage(before)
         if isinstance(last, Completed):
             raise InternalError("a statement without an answer")
-        return answered(self.engine, self.engine.text(self._statement(last)), imputed=True)
+        return answered(self.engine, self.engine.text(self._statement(last)), imputed=True, last=True)
 
     def stage(self, before: Sequence[Block]) -> None:
         """Runs the blocks that others read."""
@@ -251,10 +251,10 @@ def _some(imputed: Mapping[str, int]) -> set[str]:
     return {name for name, cells in imputed.items() if cells}
 
 
-def answered(engine: Engine, text: str, *, imputed: bool = False) -> Held:
+def answered(engine: Engine, text: str, *, imputed: bool = False, last: bool = False) -> Held:
     """Runs the last statement, over imputed values if need be; its rows."""
     with translated(imputed=imputed):
-        return engine.held(text)
+        return engine.held(text, last=last)
 
 
 @contextmanager

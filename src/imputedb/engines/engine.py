@@ -216,8 +216,8 @@ class Statements(Protocol):
     def numbers(self, text: str) -> list[NDArray[np.float64]]:
         """The columns of a SELECT of numbers as doubles, in order, NaN for NULL."""
 
-    def held(self, text: str) -> Held:
-        """The rows of a statement, which runs once, held in memory."""
+    def held(self, text: str, *, last: bool = False) -> Held:
+        """The rows of a statement, which runs once, held in memory; of the `last` one that a snapshot has."""
 
     def answered(self, text: str, values: Values = None) -> tuple[Held, list[str], list[str]]:
         """Runs one statement of the user's as it stands: its rows, and the names and types of their columns."""
@@ -324,8 +324,11 @@ class Engine(Catalog, Statements, Arrays, Scratch, Macros, Declarations, Entranc
     def further(self) -> "Engine":
         """An engine of the same database, for another session."""
 
-    def snapshot(self) -> AbstractContextManager[None]:
-        """Several statements that see one state of the data; what was made meanwhile is gone if they fail."""
+    def snapshot(self, *, lazily: bool = False) -> AbstractContextManager[None]:
+        """Several statements that see one state of the data; what was made meanwhile is gone if they fail.
+
+        Lazily, where all of them are the engine's `rows`, `arrays` and `held`: a single one needs no transaction.
+        """
 
     def shared_snapshot(self, *, writes: bool = False) -> AbstractContextManager[bool]:
         """The same where other sessions may write meanwhile: whether any may have written since this call began."""

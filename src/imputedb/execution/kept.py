@@ -88,10 +88,15 @@ class KeptTable:
         """
         if draw is None:
             return self._told(self._expected(column.name), [column], outcome).expected[column.name]
-        one = self.drawn([column], (draw,), outcome)[column]
-        rows = self._shelf(self.scan).rows()
-        sparse = one.known is not None or len(one.rows) < self.statistics.columns[column.name].missing
-        return shown(one, one.places(rows), np.full(len(rows), draw, np.int32), sparse=sparse)
+        drawn = self._told(self._drawn((draw,), {column.name}), [column], outcome).drawn
+        key = ("given", self.scan.table, column.name, draw, self.imputer, self.seed)
+        found: Array | None = self.engine.recall(key)
+        if found is None:
+            one, rows = drawn[column.name], self._shelf(self.scan).rows()
+            sparse = one.known is not None or len(one.rows) < self.statistics.columns[column.name].missing
+            found = shown(one, one.places(rows), np.full(len(rows), draw, np.int32), sparse=sparse)
+            self._keep(key, found, _bytes(found))
+        return found
 
     def drawn(self, columns: Sequence[Column], numbers: tuple[int, ...], outcome: Outcome) -> dict[Column, Drawn]:
         """What is drawn for the missing cells of columns, of all rows; nothing for columns without one.
@@ -135,10 +140,14 @@ class KeptTable:
         remarks = [self._remark(text, warning) for warning in (True, False) for text in self._texts(outcome, warning)]
         methods = {column.name: tuple(names) for column, names in outcome.methods.items()}
         found = replace(values, methods=methods, remarks=tuple(remarks), chains=tuple(outcome.chains))
+        self._keep(key, found, found.size)
+        return found
+
+    def _keep(self, key: tuple[object, ...], value: object, size: int) -> None:
+        """Keeps what was computed of the table until it is written."""
         if self.engine.keeps(self.scan.table):
             tables = (self.scan.table,) if self.statistics.rests_on_its_rows else None
-            self.engine.keep(key, found, found.size, tables)
-        return found
+            self.engine.keep(key, value, size, tables)
 
     def _texts(self, outcome: Outcome, warning: bool) -> Sequence[str]:
         return outcome.warnings if warning else outcome.notes

@@ -29,7 +29,15 @@ def own_statements(session: Session, text: str = "") -> Iterator[None]:
 
 
 def _bound(session: Session) -> int:
-    """How deep expressions may be; where the question is too deep itself, its refusal says so."""
+    """How deep expressions may be, remembered until a setting may have changed."""
+    state = session.state(())
+    if session.depth is None or session.depth[0] != state:
+        session.depth = (state, _asked_bound(session))
+    return session.depth[1]
+
+
+def _asked_bound(session: Session) -> int:
+    """The same, asked; where the question is too deep itself, its refusal says so."""
     try:
         return int(session.rows("SELECT current_setting('max_expression_depth')")[0][0])
     except duckdb.BinderException as error:
@@ -43,4 +51,5 @@ def _bounded_by(session: Session, depth: int) -> bool:
         session.rows(f"SET max_expression_depth = {depth}")
     except duckdb.Error:  # the configuration is locked
         return False
+    session.depth = (session.state(()), depth)
     return True

@@ -123,9 +123,9 @@ class DuckDB:
         return DuckDB(session.path, read_only=session.read_only, variables=self.reads_variables, beside=self)
 
     @contextmanager
-    def snapshot(self) -> Iterator[None]:
+    def snapshot(self, *, lazily: bool = False) -> Iterator[None]:
         """Several statements that see one state of the data; what was made meanwhile is gone if they fail."""
-        with self.lock, self.session.transaction():
+        with self.lock, self.session.transaction(lazily=lazily):
             yield
 
     @contextmanager

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.relation import Table
 from imputedb.border import ours, raise_ours
+from imputedb.engines.duckdb import fetching
 from imputedb.engines.duckdb.changes import Changes, Target, Written
 from imputedb.engines.duckdb.interrupt import Runner, Turns
 from imputedb.engines.duckdb.opening import further, opened
@@ -50,6 +51,7 @@ class Session:
         lock: held by the thread whose turn it is.
         signals: what comes in the middle of a call.
         remarks: what is to be said of tables that a call has replaced.
+        depth: how deep expressions may be, with the state of settings that this was asked in.
         changes: what has been written to the database, by any of its sessions.
         since: when the call began that is under way, as `Changes.now` has it; None outside of calls.
         target: what a statement of the user's writes, asked before it runs.
@@ -77,12 +79,13 @@ class Session:
         self._has_set = False
         self._prepared_under: dict[str, object] = {}
         self._is_closed = False
-        self._in_ours = False
+        self._in_ours = self._is_due = False
         self._in_transaction = False
         self.target: Callable[[str], Target] | None = None
         self.following: Callable[[str], Callable[[], None]] | None = None
         self.undone: Callable[[], None] | None = None
         self.remarks: list[str] = []
+        self.depth: tuple[object, int] | None = None
         self.tidying: list[Callable[[], None]] = []
         _SESSIONS.add(self)
 
@@ -196,7 +199,7 @@ class Session:
     def _rolled_back(self) -> None:
         """Ends a transaction of ours that a call has left; the user's own stays."""
         if not self._in_transaction:
-            self._in_ours = False
+            self._in_ours = self._is_due = False
             with suppress(duckdb.Error):
                 self.connection.execute("ROLLBACK")
         self.changed()
@@ -222,22 +225,26 @@ class Session:
     def rows(self, text: str, values: Values = None) -> list[tuple[Any, ...]]:
         """The rows of a statement."""
         with self.lock:
-            return self._runner.do(lambda connection: connection.execute(text, values or None).fetchall())
+            return self._started().do(lambda connection: connection.execute(text, values or None).fetchall())
 
     def arrays(self, text: str) -> Mapping[str, Array]:
         """The columns of a SELECT as plain or masked arrays, in order."""
         with self.lock:
-            return self._runner.run(text, _arrays)
+            return self._started().run(text, fetching.arrays)
 
     def numbers(self, text: str) -> list[NDArray[np.float64]]:
         """The columns of a SELECT of numbers as doubles, in order, NaN for NULL."""
         arrays = self.arrays(text)
         return [np.ma.filled(np.ma.asarray(one).astype(np.float64), np.nan) for one in arrays.values()]
 
-    def held(self, text: str) -> Held:
-        """The rows of a statement, which runs once, held in memory."""
+    def held(self, text: str, *, last: bool = False) -> Held:
+        """The rows of a statement, which runs once, held in memory.
+
+        The `last` statement of a transaction needs none of its own where no other has run before it.
+        """
         with self.lock:
-            return self._runner.do(lambda connection: _held(connection, text))
+            runner = self._runner if last else self._started()
+            return runner.do(lambda connection: fetching.held(connection, text))
 
     def reread(self, text: str) -> list[tuple[Any, ...]]:
         """The rows of a SELECT over rows that are held."""
@@ -283,8 +290,8 @@ class Session:
         with self.lock:
             *before, last = self._apart(text)
             for statement in before:  # each is followed before the next runs, which may mean something else by a name
-                self._ran(statement, partial(_fetched, text=statement, values=None))
-            return self._ran(last, partial(_fetched, text=last, values=values))
+                self._ran(statement, partial(fetching.fetched, text=statement, values=None))
+            return self._ran(last, partial(fetching.fetched, text=last, values=values))
 
     def _apart(self, text: str) -> list[str]:
         """The statements of a text; none of them runs where one does not parse."""
@@ -307,7 +314,7 @@ class Session:
             QueryError: DuckDB rejects it, with its reason.
             StorageError: it cannot be written.
         """
-        return self._ran(text, lambda connection: _answered(connection, text, values))
+        return self._ran(text, lambda connection: fetching.answered(connection, text, values))
 
     def _ran(self, text: str, work: Callable[[duckdb.DuckDBPyConnection], Read]) -> Read:
         with self.lock:
@@ -382,20 +389,21 @@ class Session:
     # -- transactions -------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Several statements that see one state of the data; what was made meanwhile is gone if they fail."""
+    def transaction(self, *, lazily: bool = False) -> Iterator[None]:
+        """Several statements that see one state of the data; what was made meanwhile is gone if they fail.
+
+        Lazily it begins with the first statement that is not the last one: a single one is a transaction by itself.
+        """
         with self.lock:
-            began = self._begin()
+            began = self._begin(lazily)
             try:
                 yield
             except BaseException:
-                if began:
-                    self._in_ours = False
+                if began and self._ended():
                     with suppress(duckdb.Error):
                         self.connection.execute("ROLLBACK")
                 raise
-            if began:
-                self._in_ours = False
+            if began and self._ended():
                 self.connection.execute("COMMIT")
 
     @property
@@ -408,12 +416,26 @@ class Session:
         """Whether the user is in a transaction of his own."""
         return self._in_transaction
 
-    def _begin(self) -> bool:
+    def _begin(self, lazily: bool) -> bool:
         if self._in_transaction or self._in_ours:
             return False
-        self.connection.execute("BEGIN")
-        self._in_ours = True
+        self._in_ours = self._is_due = True
+        if not lazily:
+            self._started()
         return True
+
+    def _started(self) -> Runner:
+        """What runs statements, the transaction begun that they are to be in."""
+        if self._is_due:
+            self._is_due = False
+            self.connection.execute("BEGIN")
+        return self._runner
+
+    def _ended(self) -> bool:
+        """Whether there is a transaction of ours to be ended."""
+        started = self._in_ours and not self._is_due
+        self._in_ours = self._is_due = False
+        return started
 
     def _note_transaction(self, verb: str) -> None:
         """Whether the user is in a transaction of his own: another BEGIN would abort it."""
@@ -461,30 +483,6 @@ class Session:
         except duckdb.TransactionException:
             return False
         return True
-
-
-def _fetched(connection: duckdb.DuckDBPyConnection, text: str, values: Values) -> list[tuple[Any, ...]]:
-    return connection.execute(text, values or None).fetchall()
-
-
-def _held(connection: duckdb.DuckDBPyConnection, text: str) -> Held:
-    return _kept(connection.sql(text))
-
-
-def _answered(connection: duckdb.DuckDBPyConnection, text: str, values: Values) -> tuple[Held, list[str], list[str]]:
-    relation = connection.sql(text, params=values or None)
-    names, types = relation.columns, [str(kind) for kind in relation.types]
-    return _kept(relation), names, types
-
-
-def _kept(relation: duckdb.DuckDBPyRelation) -> Held:
-    relation = relation.materialize()
-    names = ", ".join(f"c{place}" for place in range(len(relation.columns)))
-    return Held(relation, f"({relation.sql_query()}) AS held({names})")
-
-
-def _arrays(ran: duckdb.DuckDBPyConnection) -> Mapping[str, Array]:
-    return ran.fetchnumpy()
 
 
 def _files(connection: duckdb.DuckDBPyConnection, path: str) -> tuple[str, ...] | None:
