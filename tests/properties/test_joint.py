@@ -124,3 +124,32 @@ def test_classes_without_a_donor_take_any() -> None:
     assert set(values[Column("t", "x")]) <= {2.0, 3.0}
     with pytest.raises(UnknownName, match="'sort' among"):
         list(draws(HotDeck(by=("sort",)), rows, [Column("t", "x")], 0, [1]))
+
+
+def test_categories_follow_their_predictors_within_a_leaf() -> None:
+    """Of few rows leaves are wide; where any row of one was as good, drawn classes were 11 % too alike."""
+    short = []
+    for seed in range(40):
+        rng = np.random.default_rng([150, seed])
+        x, z = rng.normal(size=(2, 150))
+        kind = (1.5 * x + 1.5 * z + 0.5 * rng.logistic(size=150) > 0).astype(np.int32)
+        gone, whole = rng.random(150) < 0.4, np.zeros(150, bool)
+        target = Column("t", "kind")
+        cells = {
+            Column("t", "x"): Cells(x, whole, Kind.NUMBER),
+            Column("t", "z"): Cells(z, whole, Kind.NUMBER),
+            target: Cells(kind, gone, Kind.CATEGORY, ("u", "v")),
+        }
+        rows = Rows(cells, np.arange(150, dtype=np.uint64) * np.uint64(7919))
+        apart = between(kind[gone], (x + z)[gone])
+        found = [
+            between(values[target], (x + z)[gone])
+            for values in draws(IMPUTERS["tree"](), rows, [target], seed, range(DRAWS))
+        ]
+        short.append(np.mean(found) / apart - 1)
+    assert np.mean(short) > -0.085
+
+
+def between(kind: Floats, values: Floats) -> float:
+    """How much larger a mean is in one of two classes."""
+    return float(values[kind == 1].mean() - values[kind == 0].mean())

@@ -8,6 +8,7 @@ namespace {
 
 constexpr int kFewestDonors = 5;
 constexpr std::size_t kRowsPerSlope = 5;  // rows a coefficient without which gaps count as means
+constexpr std::size_t kViews = 3;         // frequent classes by whose shares categories of a predictor enter the lines
 
 void learn_from(const Lesson& lesson, Numbers numbers, Ground& out) {
   out.rows = std::move(numbers.rows);
@@ -15,10 +16,14 @@ void learn_from(const Lesson& lesson, Numbers numbers, Ground& out) {
   out.sample.y = out.y;
   out.sample.y.resize(out.rows.size());
   if (out.rows.size() >= kFewestRows && !out.y.empty()) out.features = predictors(lesson, out.rows, out.y);
+  out.lines.push_back(out.y);
 }
 
 void learn_from(const Lesson& lesson, Classes classes, Ground& out) {
   out.y = classes.indicator(0);
+  const auto count = static_cast<std::size_t>(classes.count());
+  for (std::size_t k = 0; k < std::min(std::max<std::size_t>(count, 2) - 1, kMostLines); ++k)  // the last is what is left
+    out.lines.push_back(classes.indicator(k));
   out.rows = std::move(classes.rows);
   out.sample.classes = classes.count();
   out.sample.k = std::move(classes.k);
@@ -94,28 +99,39 @@ std::vector<std::uint32_t> complete(const Ground& ground) {
   return out;
 }
 
-// What a linear prediction of y needs.
+// What linear predictions need.
 void line_up(const Lesson& lesson, Ground& out) {
   std::vector<Regressor> regressors;
-  for (const int f : out.features) {
-    const Binned& column = lesson.column(f);
-    Table by_code = column.nominal ? level_means(column.codes.data(), column.bins(), out.rows, out.y) : column.centre;
-    regressors.push_back({column.codes, standardised(std::move(by_code), column, out.rows)});
+  for (std::size_t f = 0; f < out.features.size(); ++f) {
+    const Binned& column = lesson.column(out.features[f]);
+    const std::size_t views = column.nominal ? std::min(out.lines.size(), kViews) : 1;
+    for (std::size_t k = 0; k < views; ++k) {
+      Table by_code =
+          column.nominal ? level_means(column.codes.data(), column.bins(), out.rows, out.lines[k]) : column.centre;
+      regressors.push_back({column.codes, standardised(std::move(by_code), column, out.rows)});
+      out.views.push_back({f, {}});
+    }
   }
-  out.products.emplace(regressors.size(), std::size_t{1});
-  accumulate(regressors, out.rows, std::span(&out.y, 1), complete(out), *out.products);
-  for (Regressor& one : regressors) out.z.push_back(std::move(one.z));
+  out.products.emplace(regressors.size(), out.lines.size());
+  accumulate(regressors, out.rows, out.lines, complete(out), *out.products);
+  for (std::size_t v = 0; v < regressors.size(); ++v) out.views[v].z = std::move(regressors[v].z);
 }
 
-// The linear prediction of the features that are not barred.
+// The linear predictions of the features that are not barred.
 void predict(Donors& out, const Ground& ground, std::span<const std::uint8_t> barred) {
   std::vector<std::uint8_t> used;
-  for (const std::uint8_t one : barred) used.push_back(one == 0);
+  for (const View& view : ground.views) used.push_back(barred[view.feature] == 0);
   const auto found = ground.products->solve(penalty_of(ground.rows.size()), used);
   if (found.empty()) return;
-  for (std::size_t f = 0; f < ground.z.size(); ++f) {
-    out.slopes.push_back(barred[f] ? Table{} : ground.z[f]);
-    for (float& value : out.slopes[f]) value = static_cast<float>(value * found[0][f]);
+  out.lines = found.size();
+  out.slopes.resize(ground.features.size());
+  for (std::size_t v = 0; v < ground.views.size(); ++v) {
+    const auto& [f, z] = ground.views[v];
+    if (barred[f] != 0) continue;
+    out.slopes[f].resize(z.size() * out.lines);
+    for (std::size_t code = 0; code < z.size(); ++code)
+      for (std::size_t k = 0; k < out.lines; ++k)
+        out.slopes[f][code * out.lines + k] += static_cast<float>(z[code] * found[k][v]);
   }
 }
 
@@ -128,7 +144,7 @@ Ground ground(const Lesson& lesson) {
   else
     learn_from(lesson, numbers(lesson), out);
   out.orders = gather(lesson, out.features, out.rows, out.y, out.sample);
-  if (!lesson.target.nominal && !out.features.empty()) line_up(lesson, out);
+  if (!out.features.empty()) line_up(lesson, out);
   for (const std::uint32_t row : out.rows) out.keys.push_back(mixed(lesson.key(row)));
   return out;
 }
@@ -144,7 +160,7 @@ Donors donors(const Ground& ground, const std::vector<Binned>& columns, const Co
   const bool differs =
       std::ranges::any_of(ground.features, [&](int f) { return codes.drawn[static_cast<std::size_t>(f)]; });
   const Sample own = differs ? redrawn(ground, columns, codes, out.orders) : Sample{};
-  const Growth growth{settings.leaves, std::min(settings.min_leaf, kFewestDonors), ground.sample.classes ? 1.0 : 3.0,
+  const Growth growth{settings.leaves, std::min(settings.min_leaf, kFewestDonors), ground.sample.classes ? 4.0 : 3.0,
                       barred};
   out.tree = grown(differs ? own : ground.sample, some.rows, growth, some.times);
   fill_leaves(out, ground, some);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -15,6 +16,14 @@
 
 namespace imputedb {
 
+constexpr std::size_t kMostLines = 4;  // frequent classes of which a linear model tells how likely each is
+
+// A number a code of one feature, of which linear models are made; categories have one for each frequent class.
+struct View {
+  std::size_t feature;
+  Table z;  // standardised
+};
+
 // What all draws of a column learn from.
 struct Ground {
   std::vector<std::uint32_t> rows;
@@ -23,19 +32,21 @@ struct Ground {
   std::vector<int> features;        // none where the column's observed values are all that is known
   std::vector<Order> orders;        // per feature
   Sample sample;
-  std::vector<Table> z;  // of numbers: per feature and code, standardised
-  std::optional<CrossProducts> products;  // of these and y, where no feature is missing or, of few such rows, in all
+  std::vector<std::vector<float>> lines;  // what linear models tell: y, or of the frequent classes which a row is of
+  std::vector<View> views;
+  std::optional<CrossProducts> products;  // of views and lines, where no feature is missing or, of few such rows, in all
 };
 Ground ground(const Lesson& lesson);
 
-// Observed rows by the leaves of a tree, and a linear prediction of them.
+// Observed rows by the leaves of a tree, and linear predictions of them.
 struct Donors {
   Tree tree;
   std::vector<Order> orders;
   std::vector<std::uint32_t> rows;    // leaf after leaf, as often as they are in the bootstrap
   std::vector<std::uint32_t> begins;  // per leaf, and where the last one ends
   std::vector<Feature> features;      // with the codes of this draw
-  std::vector<Table> slopes;          // per feature and code; none where any row of a leaf is as good as another
+  std::vector<Table> slopes;          // per feature, code and line; none where any row of a leaf is as good as another
+  std::size_t lines = 0;              // numbers of a prediction
   std::vector<float> line;            // predictions of the rows; empty where only those that are looked at are worked out
 
   bool known() const { return !rows.empty(); }
@@ -50,12 +61,12 @@ struct Donors {
     std::uint32_t best = first + below(0, count);
     const std::uint32_t looks = slopes.empty() ? 1 : std::min(count / kAlike, kLooks);
     if (looks < 2) return rows[best];
-    const float wanted = prediction(row);
-    float least = std::abs(predicted(best) - wanted);
+    const Prediction wanted = prediction(row);
+    float least = away(best, wanted);
     for (std::uint32_t turn = 1; turn < looks; ++turn) {
       const std::uint32_t other = first + below(turn, count);
-      const float away = std::abs(predicted(other) - wanted);
-      if (away < least) least = away, best = other;
+      const float found = away(other, wanted);
+      if (found < least) least = found, best = other;
     }
     return rows[best];
   }
@@ -63,22 +74,38 @@ struct Donors {
   // Works out all predictions, if so many rows are to be given donors that it pays.
   void expect(std::size_t wanted) {
     if (slopes.empty() || wanted * kLooks < rows.size()) return;
-    line.assign(rows.size(), 0.0F);
+    line.assign(rows.size() * lines, 0.0F);
     for (std::size_t f = 0; f < slopes.size(); ++f)
-      for (std::size_t i = 0; !slopes[f].empty() && i < rows.size(); ++i) line[i] += slopes[f][features[f].codes[rows[i]]];
+      for (std::size_t i = 0; !slopes[f].empty() && i < rows.size(); ++i)
+        add(f, rows[i], std::span(line).subspan(i * lines, lines));
   }
 
  private:
+  using Prediction = std::array<float, kMostLines>;
+
   static constexpr std::uint32_t kAlike = 3;  // rows of a leaf for each that is looked at
   static constexpr std::uint32_t kLooks = 8;
 
-  float predicted(std::size_t place) const { return line.empty() ? prediction(rows[place]) : line[place]; }
-
-  float prediction(std::uint32_t row) const {
+  // How far the prediction of a donor is from one.
+  float away(std::size_t place, const Prediction& wanted) const {
+    const Prediction own = line.empty() ? prediction(rows[place]) : Prediction{};
+    const float* found = line.empty() ? own.data() : line.data() + place * lines;
     float sum = 0;
-    for (std::size_t f = 0; f < slopes.size(); ++f)
-      if (!slopes[f].empty()) sum += slopes[f][features[f].codes[row]];
+    for (std::size_t k = 0; k < lines; ++k) sum += std::abs(found[k] - wanted[k]);
     return sum;
+  }
+
+  Prediction prediction(std::uint32_t row) const {
+    Prediction out{};
+    for (std::size_t f = 0; f < slopes.size(); ++f)
+      if (!slopes[f].empty()) add(f, row, std::span(out).first(lines));
+    return out;
+  }
+
+  // What a feature of a row adds to its prediction.
+  void add(std::size_t f, std::uint32_t row, std::span<float> to) const {
+    const float* slope = slopes[f].data() + features[f].codes[row] * lines;
+    for (std::size_t k = 0; k < lines; ++k) to[k] += slope[k];
   }
 };
 
