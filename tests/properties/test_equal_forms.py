@@ -49,6 +49,19 @@ FORMS = {
         "SELECT avg(y) AS a FROM t WHERE id IN (SELECT id FROM t WHERE k = 1)",
         "SELECT avg(l.y) AS a FROM t l JOIN (SELECT DISTINCT id FROM s) r ON l.id = r.id WHERE k = 1",
     ],
+    "a mean through wrappers": [
+        "SELECT avg(y) AS a FROM t WHERE k = 1",
+        "SELECT a FROM (SELECT avg(y) AS a FROM t WHERE k = 1)",
+        "SELECT * FROM (SELECT avg(y) AS a FROM t WHERE k = 1)",
+        "SELECT b AS a FROM (SELECT avg(y) FROM t WHERE k = 1) AS s(b)",
+        "WITH c AS (SELECT avg(y) AS b FROM t WHERE k = 1) SELECT b AS a FROM c",
+        "WITH d AS (SELECT * FROM t), c(b) AS (SELECT avg(y) FROM d WHERE k = 1) SELECT b + 0 AS a FROM c",
+        "SELECT b / 2 AS a FROM (SELECT 2 * avg(y) AS b FROM t WHERE k = 1) WHERE b > -100 LIMIT 1",
+        "SELECT a FROM (SELECT * FROM (SELECT k, avg(y) AS a FROM t GROUP BY ALL)) WHERE k = 1",
+        "SELECT k, a FROM (SELECT k, avg(y) AS a FROM t GROUP BY 1) ORDER BY k DESC",
+        "SELECT k, a FROM (SELECT k, avg(y) AS a FROM t GROUP BY k ORDER BY k DESC)",
+        "SELECT s / n AS a FROM (SELECT sum(y) AS s, count(*) AS n FROM t WHERE k = 1)",
+    ],
     "a count": [
         "SELECT count(*) AS a FROM t WHERE y > 0.5",
         "SELECT count(*) FILTER (WHERE y > 0.5) AS a FROM t",
@@ -85,3 +98,36 @@ def test_equal_forms_have_equal_intervals(table: Database, form: str, imputer: s
         assert (one.estimate, one.se, *one.interval()) == pytest.approx(
             (wanted.estimate, wanted.se, *wanted.interval()), rel=1e-9
         ), text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT (SELECT avg(y) FROM t WHERE k = 1) AS a",
+        "SELECT (SELECT avg(y) FROM t WHERE k = 1) + (SELECT 0) AS a",
+    ],
+)
+def test_subqueries_of_one_number_have_the_interval_of_the_answer_alone(table: Database, text: str) -> None:
+    wanted = table.sql("SELECT avg(y) AS a FROM t WHERE k = 1", m=10, interval="answer").estimates[0]["a"]
+    one = table.sql(text, m=10, interval="answer").estimates[0]["a"]
+    assert (one.estimate, *one.interval()) == pytest.approx((wanted.estimate, *wanted.interval()), rel=1e-9)
+    result = table.sql(text, m=10)
+    assert np.isnan(result.estimates[0]["a"].interval()).all()
+    assert any("ask interval='answer'" in said for said in result.report.warnings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT avg(a) AS a FROM (SELECT k, avg(y) AS a FROM t GROUP BY k)",
+        "WITH c AS (SELECT k, sum(y) AS s, count(*) AS n FROM t GROUP BY ALL) SELECT sum(s) / sum(n) AS a FROM c",
+        "SELECT count(*) FILTER (WHERE y > 0) AS a FROM (SELECT DISTINCT round(y) AS y FROM t)",
+    ],
+)
+def test_groups_are_no_sample_of_a_population(table: Database, text: str) -> None:
+    """Two groups of 120 rows each had an interval of one degree of freedom."""
+    result = table.sql(text, m=10)
+    assert np.isnan(result.estimates[0]["a"].interval()).all()
+    assert any("groups, which nobody sampled" in said for said in result.report.warnings)
+    answer = table.sql(text, m=10, interval="answer").estimates[0]["a"]
+    assert np.isfinite(answer.interval()).all()

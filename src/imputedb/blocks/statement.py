@@ -21,6 +21,7 @@ from imputedb.sql.pruning import prune
 from imputedb.sql.resolve import Resolver
 from imputedb.sql.scope import Source
 from imputedb.sql.subqueries import nodes
+from imputedb.sql.unwrapping import unwrapped
 from imputedb.sql.uses import Facts
 from imputedb.statistics.measure import measured
 from imputedb.statistics.table import Kind
@@ -84,6 +85,8 @@ def blocks(
     reads = Reads(engine, sources)
     if not reads.dirty(whole) and not always:
         return Blocks([], files.copies, warnings, said, itself)
+    if always:
+        whole = unwrapped(whole, sources, engine.all_functions())
     reads.examined = examined(whole, sources, _facts(engine, sources))
     prune(whole, reads.examined, engine.all_functions())
     if not reads.dirty(whole) and not always:

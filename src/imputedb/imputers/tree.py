@@ -32,8 +32,9 @@ class Tree:
        observed from all other columns as they are stored; drawn values of its row predict too.
     2. Drawn targets start in the order of their missing share: a tree of each is grown on a bootstrap of the rows where
        it is observed, from the complete columns and the targets that have started, and gives an observed value of the
-       leaf, of a few random ones the one that a linear model (of categories: of the frequent classes) says is nearest. Where they are skewed or heavy-tailed,
-       both are learnt on the scale that held-out cells speak for (scales.py).
+       leaf, of a few random ones the one that a linear model says is nearest (of categories models of the frequent
+       ones). Where they are skewed or heavy-tailed, both are learnt on the scale that held-out cells speak for
+       (scales.py).
     3. `cycles` times each is drawn anew, now from the newest values of all other columns. Where missing values are
        nested (one target, targets that miss together) the start is the draw, and no cycle is needed.
     4. Stop early when nothing changes.

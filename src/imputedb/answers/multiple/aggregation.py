@@ -7,7 +7,7 @@ from typing import Any
 from imputedb.answers.multiple.clusters import clusters, count_of
 from imputedb.answers.multiple.having import Decided, decided
 from imputedb.answers.multiple.measures import Measures
-from imputedb.answers.multiple.outputs import Output, Sample, columns, counts_all, output
+from imputedb.answers.multiple.outputs import UNKNOWN, Output, Sample, columns, counts_all, output
 from imputedb.answers.multiple.repeated import repeated
 from imputedb.answers.multiple.whole import has_window
 from imputedb.answers.prepared import Prepared
@@ -19,8 +19,10 @@ from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree, without_place
 from imputedb.sql.flatten import unaliased
 from imputedb.sql.generate import DRAW
+from imputedb.sql.subqueries import nodes
 
 _GROUP_BY_ALL = "FORCE_AGGREGATES"
+_GROUPS = "its rows are groups, which nobody sampled: ask interval='answer', or aggregate the rows themselves"
 STANDS, GROUPING = "stands", "grouping"
 """Whether a draw's HAVING holds, and which of several ways of grouping a row is of."""
 
@@ -96,11 +98,41 @@ def asking(engine: Engine, prepared: Prepared, run: Run) -> Asking | None:
     reader = _Reader(engine, engine.functions.aggregates, measures, sample, lambda: run.again((0,)).stage(before))
     match last:
         case Planned():
-            return _of_planned(last, prepared, reader)
+            about = _of_planned(last, prepared, reader)
         case Written():
-            return _of_written(last, prepared, reader)
+            about = _of_written(last, prepared, reader)
         case Completed():
             return None
+    return _without_sample(about) if about and _reads_groups(last, before) else about
+
+
+def _reads_groups(last: Planned | Written, before: Sequence[Block]) -> bool:
+    """Whether all rows that a block aggregates come out of others, and some of these give groups."""
+    if isinstance(last, Planned):
+        read = {scan.table.name for scan in last.problem.query.sources}
+    else:
+        read = {str(node["table_name"]) for node in nodes(last.node["from_table"]) if node.get("type") == "BASE_TABLE"}
+    inner = [block for block in before if not isinstance(block, Completed)]
+    return (
+        bool(read)
+        and read <= {block.name for block in inner}
+        and any(_gives_groups(b) for b in inner if b.name in read)
+    )
+
+
+def _gives_groups(block: Planned | Written) -> bool:
+    if isinstance(block, Planned):
+        return block.problem.query.groups is not None or block.problem.query.distinct is not None
+    return bool(block.node.get("group_expressions")) or block.node.get("aggregate_handling") == _GROUP_BY_ALL
+
+
+def _without_sample(about: Asking) -> Asking:
+    """The same, of which nothing is known about a population."""
+    outputs = [
+        replace(one, within=None, form=None, skewness=None, reason=_GROUPS) if one.is_number else one
+        for one in about.outputs
+    ]
+    return replace(about, outputs=outputs)
 
 
 def _units(blocks: Sequence[Block]) -> int:
@@ -142,6 +174,14 @@ class _Reader:
 def _asks(tree: Tree) -> bool:
     """Whether an expression holds a subquery, whose rows may differ by draw."""
     return any(node["class"] == "SUBQUERY" for node in t.expressions(tree))
+
+
+def _of_one_row(one: Output) -> Output:
+    """An output of a SELECT without FROM: its subqueries give one row, and each draw has its own."""
+    if one.aggregates or not _asks(one.tree):
+        return one
+    asked = replace(one, aggregates=True)
+    return replace(asked, reason=UNKNOWN if asked.is_number else asked.unnumbered)
 
 
 def _of_planned(last: Planned, prepared: Prepared, reader: _Reader) -> Asking | None:
@@ -214,6 +254,8 @@ def _of_written(last: Written, prepared: Prepared, reader: _Reader) -> Asking | 
         reader.output(name, kind, item)
         for name, kind, item in zip(prepared.columns, prepared.types, items, strict=True)
     ]
+    if node["from_table"]["type"] == "EMPTY" and not node["where_clause"]:
+        outputs = [_of_one_row(one) for one in outputs]
     if not any(one.aggregates for one in outputs) and not node["group_expressions"]:
         return None
     groups = _groups([_spelled_out(tree, items, aliases) for tree in node["group_expressions"]], outputs, node)

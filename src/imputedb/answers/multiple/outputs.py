@@ -22,7 +22,7 @@ _IN_TIME = ("DATE", "TIMESTAMP", "TIME", "INTERVAL")
 _NO_NUMBER = "no number, so nothing to average: the most frequent of the draws' values"
 _IN_ORDER = "no number, so nothing to average: the middle one of the draws' values"
 _A_CODE = "a value of one of the rows, perhaps a code, so not averaged: the most frequent of the draws' values"
-_UNKNOWN = "no variance within draws is known for this aggregate: ask interval='answer', or add a measure"
+UNKNOWN = "no variance within draws is known for this aggregate: ask interval='answer', or add a measure"
 
 
 class Within(NamedTuple):
@@ -82,6 +82,11 @@ class Output:
         return self.type.partition(" ")[0].partition("_")[0].rstrip("]") in _IN_TIME
 
     @property
+    def unnumbered(self) -> str:
+        """Why it has no interval, being no number."""
+        return _IN_ORDER if self.in_order else _NO_NUMBER
+
+    @property
     def bootstrapped(self) -> bool:
         """Whether its variance within a draw is to be found by a bootstrap."""
         return self.within is not None and self.within.variance is None and self.within.influence is None
@@ -134,14 +139,14 @@ def output(
     if not calls:
         return plain
     if not plain.is_number:
-        return replace(plain, reason=_IN_ORDER if plain.in_order else _NO_NUMBER)
+        return replace(plain, reason=plain.unnumbered)
     if whole.has_window(tree):
         return _with_window(plain, calls, sample, conditions)
     if kind.removeprefix("U") in _WHOLE and any(str(call["function_name"]).lower() in PICKED for call in calls):
         return replace(plain, is_code=True, reason=_A_CODE)
     odd = [call for call in calls if call.get("distinct") or call["class"] != "FUNCTION" or measures.of(call) is None]
     if odd:
-        return replace(plain, reason=_UNKNOWN)
+        return replace(plain, reason=UNKNOWN)
     reason = next((one.reason for call in calls if (one := measures.of(call)) and one.reason), None)
     if reason:
         return replace(plain, reason=reason)
@@ -152,7 +157,7 @@ def _with_window(plain: Output, calls: Sequence[Tree], sample: Sample, condition
     """The output with what is known of a window over aggregates: the variance of a share of a whole."""
     share = whole.share_of_whole(plain.tree)
     if share is None or sample.repeated(_reads(calls, conditions)):
-        return replace(plain, reason=_UNKNOWN)
+        return replace(plain, reason=UNKNOWN)
     return replace(plain, within=Within(share.freedom, share.variance), form=share.form, empty=True)
 
 

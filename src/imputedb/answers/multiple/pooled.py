@@ -83,6 +83,7 @@ def pooled(engine: Engine, prepared: Prepared, run: Run) -> Pooled | None:
             draws.add(range(PILOT, min(need, MOST_DRAWS)))
             found = _estimates(draws, about, asked)
     warnings += suspects(draws.numbers(), about, found, asked.question)
+    warnings += _without_interval(about, found)
     return _answer(engine, run, draws, about, found, tuple(warnings))
 
 
@@ -101,8 +102,17 @@ def _remarks(about: Asking, prepared: Prepared, asked: Asked) -> Iterator[str]:
     last = prepared.blocks[-1]
     if asked.question == "population" and isinstance(last, Written) and joins(last.node):
         yield _REPEATED
-    if asked.question == "population" and any(block.name for block in prepared.blocks if isinstance(block, Planned)):
+    inner = any(block.name for block in prepared.blocks if isinstance(block, Planned))
+    if asked.question == "population" and inner and any(out.within for out in about.outputs[: about.shown]):
         yield _NESTED
+
+
+def _without_interval(about: Asking, found: Sequence[Row]) -> Iterator[str]:
+    """What is said of numbers whose error is not known, unless it was said why."""
+    for place, out in enumerate(about.outputs[: about.shown]):
+        known = [row[place] for row in found if place in row]
+        if known and not out.reason and out.within and all(math.isnan(one.se) for one in known):
+            yield f"{out.name}: no variance within its draws was found, so it has no interval: ask interval='answer'"
 
 
 # -- pooling ----------------------------------------------------------------------------------------------------------
