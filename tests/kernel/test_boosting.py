@@ -1,5 +1,7 @@
 """Boosted trees: what they learn, where missing values go, and that they are applied as they were learnt."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -63,4 +65,4 @@ def test_a_stop_is_told_of() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        boost(task, np.zeros((1, len(task.y))), np.zeros(len(task.y), bool), Growth(), 0, stop)
+        boost(replace(task, watch=stop), np.zeros((1, len(task.y))), np.zeros(len(task.y), bool), Growth(), 0)

@@ -226,3 +226,15 @@ def test_columns_of_one_name_are_not_drawn_by_the_same_numbers() -> None:
     both = columns[one].missing & columns[two].missing
     x, y = (drawn[column][both[columns[column].missing]] for column in (one, two))
     assert abs(np.corrcoef(x, y)[0, 1]) < 0.15
+
+
+def test_fitting_stops_when_progress_does() -> None:
+    class Enough(Exception):
+        pass
+
+    def stop(share: float) -> None:
+        if share < 1:
+            raise Enough
+
+    with pytest.raises(Enough):
+        fit(rows(), TARGETS, {}, How("tree", draws=2), stop)

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.imputers.chained.column_model import Matrix, Vector
-from imputedb.imputers.protocol import Progress
 from imputedb.kernel import _kernel
 from imputedb.models.function import Forest
 from imputedb.models.lesson import Lesson
@@ -63,7 +62,6 @@ def boost(
     held: NDArray[np.bool_],
     growth: Growth,
     classes: int,
-    progress: Progress | None = None,
 ) -> Boosted:
     """Trees on what is left of a lesson by (scores, n) first scores: one score of numbers, and of two classes.
 
@@ -87,7 +85,7 @@ def boost(
         growth.min_leaf,
         growth.rate,
         growth.l2,
-        progress,
+        lesson.watch,
     )
     return Boosted(tuple(map(Forest.of, forests)), tuple(losses), scores)
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from imputedb.imputers import random
 from imputedb.imputers.chained.column_model import Keys, Matrix, Vector
+from imputedb.imputers.protocol import Progress
 from imputedb.models.feature import Feature
 
 FOLDS = 3
@@ -28,6 +29,7 @@ class Lesson:
         weight: (n,) how much each row counts.
         fold: (n,) a number below `FOLDS`; copies of a row have the same.
         like: (n,) how much each row stands for those that miss the target, by how much these lack.
+        watch: told that learning is under way; what it raises stops it.
     """
 
     features: Sequence[Feature]
@@ -37,6 +39,7 @@ class Lesson:
     weight: Vector
     fold: NDArray[np.intp]
     like: Vector
+    watch: Progress | None = None
 
     @property
     def classes(self) -> int:
@@ -63,6 +66,7 @@ def lesson(
     gaps: NDArray[np.bool_],
     *what: int | str,
     own: bool,
+    watch: Progress | None = None,
 ) -> Lesson:
     """Rows in which a target is known, each with the gaps of a row in which it is not laid over it.
 
@@ -76,6 +80,7 @@ def lesson(
         keys: (n,) of the rows.
         gaps: (g, features) what is missing in the rows that miss the target.
         what: what random numbers are for, the seed first.
+        watch: told that learning is under way.
         own: whether the rows are learnt from with their own gaps too, at half the weight each.
     """
     known = np.flatnonzero(~np.isnan(y))
@@ -87,13 +92,12 @@ def lesson(
     laid[target] = np.nan
     fold = folds(mine, what[0])
     if not own or not len(gaps):
-        return Lesson(features, target, laid, y[known], np.ones(len(known)), fold, _like(laid, gaps))
+        return Lesson(features, target, laid, y[known], np.ones(len(known)), fold, _like(laid, gaps), watch)
     plain = x[:, known].copy()
     plain[target] = np.nan
     both = np.concatenate([plain, laid], axis=1)
-    return Lesson(
-        features, target, both, np.tile(y[known], 2), np.full(2 * len(known), 0.5), np.tile(fold, 2), _like(both, gaps)
-    )
+    weight = np.full(2 * len(known), 0.5)
+    return Lesson(features, target, both, np.tile(y[known], 2), weight, np.tile(fold, 2), _like(both, gaps), watch)
 
 
 def _like(x: Matrix, gaps: NDArray[np.bool_]) -> Vector:
@@ -120,5 +124,5 @@ def frequent(lesson: Lesson) -> tuple[tuple[int, ...], Lesson]:
     places[codes] = np.arange(len(codes))
     y = places[lesson.y.astype(np.intp)]
     kept = y >= 0
-    own = lesson.weight[kept], lesson.fold[kept], lesson.like[kept]
+    own = lesson.weight[kept], lesson.fold[kept], lesson.like[kept], lesson.watch
     return tuple(codes.tolist()), Lesson(lesson.features, lesson.target, lesson.x[:, kept], y[kept], *own)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.imputers.chained.column_model import Matrix
+from imputedb.imputers.protocol import Progress
 from imputedb.imputers.rows import Rows
 from imputedb.models.feature import Feature
 from imputedb.models.lesson import Lesson, lesson
@@ -51,7 +52,9 @@ class Material:
         """The observed values of a target."""
         return np.asarray(self.x[place][~self.gaps[place]])
 
-    def lesson(self, place: int, given: Sequence[int] = (), *, own: bool = False) -> Lesson:
+    def lesson(
+        self, place: int, given: Sequence[int] = (), *, own: bool = False, watch: Progress | None = None
+    ) -> Lesson:
         """The rows where a target is observed, with the gaps of those that miss it, and with their own if wished."""
         gaps, what = self.asked(place, given), (self.how.seed, self.features[place].column.name)
-        return lesson(self.features, self.x, self.x[place], place, self.rows.keys, gaps, *what, own=own)
+        return lesson(self.features, self.x, self.x[place], place, self.rows.keys, gaps, *what, own=own, watch=watch)

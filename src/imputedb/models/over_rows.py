@@ -1,8 +1,9 @@
 """Functions that are learnt from rows, each with the gaps of others laid over it."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from imputedb.models.lesson import lesson
 from imputedb.models.material import Material
 from imputedb.models.target import Target
 from imputedb.models.tree import Learnt
+
+T = TypeVar("T")
 
 DRAWN_ROWS = 20_000
 """Rows that functions which draw are learnt from, at most."""
@@ -35,24 +38,53 @@ def over_rows(material: Material, places: Sequence[int], progress: Progress) -> 
     """
     if not places:
         return {}
-    with ThreadPoolExecutor(threads()) as pool:
-        expected = list(pool.map(lambda place: _expected(material, place), places))
-        progress(0.5)
+    with _Workers(len(places) * (1 + material.how.draws), progress) as workers:
+        expected = workers.all(_expected, [(material, place) for place in places])
         rounds = [min(one.rounds, DRAWN_ROUNDS) for one in expected]
         drawn: list[list[Function]] = [[] for _ in places]
         for draw, (whole, some) in enumerate(_completed(material), start=1):
             turns = [(material, draw, place, whole, some, count) for place, count in zip(places, rounds, strict=True)]
-            for functions, function in zip(drawn, pool.map(lambda turn: _drawn(*turn), turns), strict=True):
+            for functions, function in zip(drawn, workers.all(_drawn, turns), strict=True):
                 functions.append(function)
-            progress(0.5 + draw / material.how.draws / 2)
     return {
         place: Target(place, one.function, tuple(functions), one.quality)
         for place, one, functions in zip(places, expected, drawn, strict=True)
     }
 
 
-def _expected(material: Material, place: int) -> Learnt:
-    task = material.lesson(place, own=True)
+class _Workers:
+    """Threads that learn some functions, and stop when the call that waits for them does."""
+
+    def __init__(self, count: int, progress: Progress) -> None:
+        self.pool = ThreadPoolExecutor(threads())
+        self.progress, self.share, self.step = progress, 0.0, 1 / count
+        self.stopped = False
+
+    def __enter__(self) -> "_Workers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped = True
+        self.pool.shutdown(cancel_futures=True)
+
+    def all(self, task: Callable[..., T], turns: Sequence[tuple[object, ...]]) -> list[T]:
+        """What a task gives for each turn; it is told of the watch, last."""
+        waiting = [self.pool.submit(task, *turn, self._watch) for turn in turns]
+        return [self._result(one) for one in waiting]
+
+    def _result(self, waiting: "Future[T]") -> T:
+        self.progress(self.share)
+        found = waiting.result()
+        self.share += self.step
+        return found
+
+    def _watch(self, _: float) -> None:
+        if self.stopped:
+            raise CancelledError
+
+
+def _expected(material: Material, place: int, watch: Progress) -> Learnt:
+    task = material.lesson(place, own=True, watch=watch)
     return tree.expected(task) if material.how.method == "tree" else logit.expected(task)
 
 
@@ -78,11 +110,19 @@ def _completed(material: Material) -> Iterator[tuple[Matrix, NDArray[np.intp]]]:
         yield whole, some
 
 
-def _drawn(material: Material, draw: int, place: int, whole: Matrix, some: NDArray[np.intp], rounds: int) -> Function:
+def _drawn(
+    material: Material,
+    draw: int,
+    place: int,
+    whole: Matrix,
+    some: NDArray[np.intp],
+    rounds: int,
+    watch: Progress,
+) -> Function:
     """A function that draws a target, given those before it."""
     keys, what = material.rows.keys[some], (material.how.seed, material.features[place].column.name, draw)
     gaps = material.asked(place, material.before(place))
-    task = lesson(material.features, whole, whole[place], place, keys, gaps, *what, own=False)
+    task = lesson(material.features, whole, whole[place], place, keys, gaps, *what, own=False, watch=watch)
     times = random.poisson(keys, *what, "bootstrap")
     if material.how.method != "tree":
         return logit.drawn(task, times)
