@@ -3,6 +3,7 @@
 import inspect
 import os
 from collections.abc import Callable, Collection, Mapping
+from contextvars import ContextVar
 from functools import wraps
 from traceback import clear_frames, extract_tb
 from types import FunctionType
@@ -19,6 +20,24 @@ _CALLBACKS = ("progress", "watch", "analysis")
 """Parameters that are functions of the user's: what they raise is the user's too."""
 
 _DUNDERS = ("__iter__", "__len__", "__repr__")
+
+
+class Call(Protocol):
+    """A call of a user's that is under way."""
+
+    def check(self) -> None:
+        """Raises where another thread has asked it to stop."""
+
+
+UNDER_WAY: ContextVar[Call | None] = ContextVar("UNDER_WAY", default=None)
+"""The innermost call that this thread is in the middle of; None outside of calls."""
+
+
+def check_call() -> None:
+    """Raises where the call that this thread is in the middle of is to stop."""
+    call = UNDER_WAY.get()
+    if call is not None:
+        call.check()
 
 
 class Passage(Protocol):

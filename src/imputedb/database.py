@@ -409,9 +409,9 @@ class Database:
 
     @bordered
     def interrupt(self) -> None:
-        """Ends the statement that another thread runs in this session; the call that has asked for it raises.
+        """Ends the call that another thread makes in this session: its statement, or its imputing; that call raises.
 
-        Where no statement of DuckDB runs it does nothing.
+        An imputer of your own is ended where it tells its progress. Outside of calls it does nothing.
         """
         self._engine.session.interrupt()
 

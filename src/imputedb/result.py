@@ -254,7 +254,7 @@ class Result:
         arguments.one_of("format", format, ("csv", "json", "parquet"))
         with published(str(arguments.path("the path", path))) as temporary:
             target = temporary.replace("'", "''")
-            self._engine.fetched(f"COPY ({self.selecting}) TO '{target}' (FORMAT {format})")
+            self._engine.reread(f"COPY ({self.selecting}) TO '{target}' (FORMAT {format})")
 
     def __repr__(self) -> str:
         return self._read(str)

@@ -92,7 +92,7 @@ class Shelf:
                 found[name] = self._read(name, arrays[f"c{place}"])
                 if self.is_kept and self.engine.keeps(self.scan.table):
                     found[name].lasting = True
-                    tables = (self.scan.table,) if self.statistics.rests_on_its_rows else None
+                    tables = self.statistics.rests_on(self.scan.table)
                     self.engine.keep(self._named(name), found[name], _CELL * self.statistics.rows, tables)
         return found
 

@@ -146,8 +146,7 @@ class KeptTable:
     def _keep(self, key: tuple[object, ...], value: object, size: int) -> None:
         """Keeps what was computed of the table until it is written."""
         if self.engine.keeps(self.scan.table):
-            tables = (self.scan.table,) if self.statistics.rests_on_its_rows else None
-            self.engine.keep(key, value, size, tables)
+            self.engine.keep(key, value, size, self.statistics.rests_on(self.scan.table))
 
     def _texts(self, outcome: Outcome, warning: bool) -> Sequence[str]:
         return outcome.warnings if warning else outcome.notes

@@ -99,7 +99,7 @@ class ModelTable:
             found = self._values(draw)
             if self.engine.keeps(self.scan.table):
                 size = sum(int(array.nbytes) * (8 if array.dtype == object else 1) for array in found.values())
-                tables = (self.scan.table,) if self.statistics.rests_on_its_rows else None
+                tables = self.statistics.rests_on(self.scan.table)
                 self.engine.keep(key, found, size, tables)
         return found
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from imputedb.algebra.column import Column
+from imputedb.border import check_call
 from imputedb.errors import CannotImpute, DataError, Error, ExtensionError, InternalError
 from imputedb.imputers.chained.chains import Chains
 from imputedb.imputers.checked_values import column_values
@@ -145,6 +146,7 @@ def draws(
     shown = _shown_to(imputer, rows)
     if not isinstance(imputer, DrawsOften):
         for count, number in enumerate(numbers, 1):
+            check_call()
             yield _one_draw(imputer, shown, targets, seed, number)
             if progress:
                 progress(count / len(numbers))
@@ -221,13 +223,21 @@ def _values(imputer: Imputer, rows: Rows, targets: Sequence[Column], given: obje
 
 
 class _Relay:
-    """Passes progress on, and remembers what its receiver raised: that is the user's, such as a wish to stop."""
+    """Passes progress on, and remembers what its receiver raised: that is the user's, such as a wish to stop.
 
-    def __init__(self, progress: Progress) -> None:
+    It stops the imputer too where the call is to stop, and tells each share once.
+    """
+
+    def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
+        self._told = -1.0
         self.raised: BaseException | None = None
 
     def __call__(self, share: float) -> None:
+        check_call()
+        if self._progress is None or share == self._told:
+            return
+        self._told = share
         try:
             self._progress(share)
         except BaseException as error:
@@ -238,9 +248,9 @@ class _Relay:
 @contextmanager
 def _working(
     imputer: Imputer, targets: Sequence[Column], progress: Progress | None, relay: Progress | None = None
-) -> Iterator[Progress | None]:
+) -> Iterator[Progress]:
     """An imputer at work: what it raises is an error of ours, but for what its progress's receiver raised."""
-    relay = relay or (_Relay(progress) if progress else None)
+    relay = relay or _Relay(progress)
     try:
         yield relay
     except Exception as error:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from imputedb.algebra.relation import Table
 from imputedb.statistics.histogram import Histogram
 from imputedb.statistics.kind import Kind as Kind
 from imputedb.statistics.policy import DEFAULT, Policy
@@ -57,10 +58,9 @@ class Statistics:
         """What was said about columns, in words."""
         return {name: str(policy) for name, policy in sorted(self.policies.items())}
 
-    @property
-    def rests_on_its_rows(self) -> bool:
-        """Whether the table's own rows decide what misses in it; a macro in a policy's text may read others."""
-        return not any(text for policy in self.policies.values() for text in policy.texts)
+    def rests_on(self, table: Table) -> tuple[Table, ...] | None:
+        """The tables whose rows decide what misses in one: itself; None for any, which a policy's text may read."""
+        return None if any(text for policy in self.policies.values() for text in policy.texts) else (table,)
 
     @cached_property
     def dirty(self) -> frozenset[str]:

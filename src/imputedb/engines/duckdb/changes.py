@@ -47,18 +47,18 @@ class Changes:
             while True:
                 self.lock.release()
 
-    def state(self, tables: Collection[Table] | None = None, since: int | None = None) -> object:
+    def state(self, tables: Collection[Table] | None = None, since: int | None = None, own: object = None) -> object:
         """A token that differs whenever one of some tables may have been written, or with None any table.
 
         It differs too whenever anything but the rows of tables may have changed. For whoever began to read at a moment
         that `now` has given, and may not see what was written after that, it is like no other token then; nor is it
-        while a write is under way.
+        while a write is under way, but for one's own.
         """
         with self.lock:
             self._look()
             last = self._count if tables is None else max(self._all, *[self._tables.get(one, 0) for one in tables], 0)
             if (since is not None and last > since) or any(
-                _meets(target, tables) for target in self._underway.values()
+                _meets(target, tables) for mark, target in self._underway.items() if mark is not own
             ):
                 return object()
             return (last, *[self._tables.get(one, 0) for one in tables or ()])

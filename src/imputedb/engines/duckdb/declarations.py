@@ -130,7 +130,7 @@ def _unsuited(shape: Shape, said: Policy) -> str:
 
 def forget(engine: DuckDB, table: Table, column: str) -> None:
     """Lets go of what is said about a column, whether or not the table still has it."""
-    with engine.lock:
+    with engine.lock, engine.session.writing():
         for name in [known for known in engine.store.policies(table) if known.lower() == column.lower()]:
             engine.store.decide(table, name, None)
         engine.session.changed()
@@ -141,6 +141,20 @@ def prune(engine: DuckDB, table: Table, *, replaced: bool = True) -> None:
 
     What is gone is said in the session's remarks, and of a table that replaces another what is kept.
     """
+    with engine.session.writing():
+        kept, gone = _pruned(engine, table)
+    if kept and replaced:
+        engine.session.remarks.append(
+            f"{table.name} is replaced, and keeps the policies and declared values of {', '.join(sorted(kept))}"
+        )
+    engine.session.remarks += [
+        f"{table.name} has changed, and what was said of {column} is forgotten: {why}"
+        for column, why in sorted(gone.items())
+    ]
+
+
+def _pruned(engine: DuckDB, table: Table) -> tuple[set[str], dict[str, str]]:
+    """The columns of which something is kept, and those of which something is forgotten, with why."""
     types, kept, gone = engine.tables.shape(table).types, set[str](), dict[str, str]()
     for column, policy in list(engine.store.policies(table).items()):
         try:
@@ -155,15 +169,7 @@ def prune(engine: DuckDB, table: Table, *, replaced: bool = True) -> None:
             gone.setdefault(column, f"it cannot hold {', '.join(codes)}" if column in types else "it is not there")
         elif codes:
             kept.add(column)
-    engine.session.changed()
-    if kept and replaced:
-        engine.session.remarks.append(
-            f"{table.name} is replaced, and keeps the policies and declared values of {', '.join(sorted(kept))}"
-        )
-    engine.session.remarks += [
-        f"{table.name} has changed, and what was said of {column} is forgotten: {why}"
-        for column, why in sorted(gone.items())
-    ]
+    return kept, gone
 
 
 def meaning(connection: duckdb.DuckDBPyConnection, shape: Shape, column: str, alias: str) -> Tree | None:

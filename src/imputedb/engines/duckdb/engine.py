@@ -135,9 +135,9 @@ class DuckDB:
             if self.session.changes.connections < 2:
                 yield False
                 return
-            with self.session.writing() if writes else nullcontext(), self.session.transaction():
+            with self.session.writing() if writes else nullcontext() as own, self.session.transaction():
                 self.session.rows("SELECT count(*) FROM duckdb_tables()")  # a snapshot is taken when it is first read
-                yield self.session.is_behind()
+                yield self.session.is_behind(own)
 
     def own_statements(self, text: str = "") -> AbstractContextManager[None]:
         """Statements of ours, for a text if it is long: they are deeper than the queries that users bound."""
@@ -313,12 +313,12 @@ class DuckDB:
 
     def restate(self, table: Table, missing: Mapping[str, Sequence[str]], policies: Mapping[str, Policy]) -> None:
         """Says of a scratch table these declared values and policies, and no others."""
-        self.store.undeclare(table)
-        for name, codes in missing.items():
-            self.store.declare(table, name, codes)
-        for name, policy in policies.items():
-            self.store.decide(table, name, policy)
-        self.session.changed()
+        with self.session.writing():
+            self.store.undeclare(table)
+            for name, codes in missing.items():
+                self.store.declare(table, name, codes)
+            for name, policy in policies.items():
+                self.store.decide(table, name, policy)
 
     def undetermined(self, table: Table) -> list[str]:
         """What is to be said of rows that have a derived value, but not what it is derived from."""

@@ -1,5 +1,6 @@
-"""What statements give: rows, rows that are held in memory, arrays."""
+"""What statements give: rows, rows that are held in memory, arrays; and the files that a database is in."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,3 +35,14 @@ def _kept(relation: duckdb.DuckDBPyRelation) -> Held:
 def arrays(ran: duckdb.DuckDBPyConnection) -> Mapping[str, Array]:
     """The columns of a statement that has run, as plain or masked arrays, in order."""
     return ran.fetchnumpy()
+
+
+def files_of(connection: duckdb.DuckDBPyConnection, path: str) -> tuple[str, ...] | None:
+    """The files that a database and those attached to it are in; None of one in memory that others may open by name."""
+    if path.startswith(":memory:") and path != ":memory:":
+        return None
+    try:
+        rows = connection.execute("SELECT path FROM duckdb_databases() WHERE path IS NOT NULL").fetchall()
+    except duckdb.Error:
+        return None
+    return tuple(os.path.abspath(str(one)) for (one,) in rows)

@@ -2,7 +2,6 @@
 
 import atexit
 import os
-import re
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -16,27 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.relation import Table
-from imputedb.border import ours, raise_ours
+from imputedb.border import UNDER_WAY, ours, raise_ours
 from imputedb.engines.duckdb import fetching
 from imputedb.engines.duckdb.changes import Changes, Target, Written
+from imputedb.engines.duckdb.fetching import files_of
 from imputedb.engines.duckdb.interrupt import Runner, Turns
 from imputedb.engines.duckdb.opening import further, opened
+from imputedb.engines.duckdb.transactions import Transactions
 from imputedb.engines.engine import Array, Held, Read, Rows, Values
 from imputedb.engines.signals import Signals, is_main
 from imputedb.errors import Error, QueryError, StorageError
 from imputedb.sql.deep import ROOM
-from imputedb.sql.tokens import first_word, split, tokens, unquoted
-
-_SETTINGS = ("set", "reset", "use", "pragma", "load", "explain", "execute")
-"""The words that statements begin with after which texts may mean something else than in other sessions."""
-
-_TEMPORARY = re.compile(r"\b(temp|temporary)\s+(macro|function|type|view)\b", re.IGNORECASE)
+from imputedb.sql.tokens import first_word, split
 
 _ATTACHING = ("attach", "detach", "execute", "explain", "import")
 """The words that statements begin with which may attach databases."""
-
-_TRANSACTIONS = ("begin", "start", "commit", "end", "rollback", "abort")
-"""The words that statements about transactions begin with."""
 
 
 class Session:
@@ -50,6 +43,7 @@ class Session:
         home: the name of the database that it was opened with.
         lock: held by the thread whose turn it is.
         signals: what comes in the middle of a call.
+        transactions: the user's, and ours.
         remarks: what is to be said of tables that a call has replaced.
         depth: how deep expressions may be, with the state of settings that this was asked in.
         changes: what has been written to the database, by any of its sessions.
@@ -72,15 +66,13 @@ class Session:
         self.signals = Signals()
         self._process = os.getpid()
         self._runner = Runner(self.connection, self.signals)
-        self.changes: Changes = beside.changes if beside else Changes(_files(self.connection, path))
+        self.changes: Changes = beside.changes if beside else Changes(files_of(self.connection, path))
         self.changes.connections += 1
         self._counted = weakref.finalize(self, _uncounted, self.changes)
         self.since: int | None = None
-        self._has_set = False
-        self._prepared_under: dict[str, object] = {}
         self._is_closed = False
-        self._in_ours = self._is_due = False
-        self._in_transaction = False
+        self._is_interrupted = False
+        self.transactions = Transactions(self.connection)
         self.target: Callable[[str], Target] | None = None
         self.following: Callable[[str], Callable[[], None]] | None = None
         self.undone: Callable[[], None] | None = None
@@ -90,8 +82,18 @@ class Session:
         _SESSIONS.add(self)
 
     def interrupt(self) -> None:
-        """Ends the statement that another thread runs."""
+        """Ends the statement that another thread runs, or the imputing."""
+        self._is_interrupted = self.since is not None
         self.connection.interrupt()
+
+    def check(self) -> None:
+        """Raises where another thread has ended the call.
+
+        Raises:
+            QueryError: it has.
+        """
+        if self._is_interrupted:
+            raise QueryError("interrupted by another thread")
 
     def close(self) -> None:
         """Lets go of the database."""
@@ -124,7 +126,7 @@ class Session:
             StorageError: as `call`.
         """
         self.check_process()
-        if not self.lock.is_mine:
+        if not self.lock.is_mine and UNDER_WAY.get() is None:
             return self._alone(work)
         try:
             return work()
@@ -149,7 +151,7 @@ class Session:
     def _alone(self, work: Callable[[], Read]) -> Read:
         """Work in a turn of its own, tidied up after; on the main thread signals may interrupt the work alone."""
         signals, me = self.signals if is_main() else None, threading.get_ident()
-        outermost = me not in self.changes.callers
+        outermost, before = me not in self.changes.callers, UNDER_WAY.get()
         ROOM.take()
         try:
             if signals:
@@ -159,6 +161,7 @@ class Session:
                 signals.shut = False
             self.since = self.changes.now()
             self.changes.callers.add(me)
+            UNDER_WAY.set(self)
             found = work()
             self._over(signals)
             return found
@@ -170,8 +173,9 @@ class Session:
         finally:
             if signals:
                 signals.shut = True
+            UNDER_WAY.set(before)
             if self.lock.is_mine:
-                self.since = None
+                self.since, self._is_interrupted = None, False
                 if outermost:
                     self.changes.callers.discard(me)
             self.lock.end()
@@ -198,10 +202,7 @@ class Session:
 
     def _rolled_back(self) -> None:
         """Ends a transaction of ours that a call has left; the user's own stays."""
-        if not self._in_transaction:
-            self._in_ours = self._is_due = False
-            with suppress(duckdb.Error):
-                self.connection.execute("ROLLBACK")
+        self.transactions.end_ours()
         self.changed()
 
     def state(self, tables: Collection[Table] | None = None) -> object:
@@ -212,9 +213,12 @@ class Session:
         """
         return self.changes.state(tables, self.since)
 
-    def is_behind(self) -> bool:
-        """Whether another session has written since the call began that is under way, or is writing."""
-        return self.state() != self.changes.state()
+    def is_behind(self, own: object = None) -> bool:
+        """Whether another session has written since the call began that is under way, or is writing.
+
+        A write of this one may be under way by its `own` mark.
+        """
+        return self.changes.state(None, self.since, own) != self.changes.state(None, None, own)
 
     def changed(self, table: Table | None = None) -> None:
         """Says that this connection may have written rows of a table, or unless it is given anything there is."""
@@ -256,7 +260,10 @@ class Session:
 
     def _read(self, work: Callable[[duckdb.DuckDBPyConnection], Read]) -> Read:
         """What work gives that reads rows which are held; on another connection where this one's transaction was
-        aborted."""
+        aborted, or in the middle of another session's call, which must not wait for a turn of this one."""
+        if not self.lock.is_mine and UNDER_WAY.get() is not None:
+            with self.connection.cursor() as connection:
+                return work(connection)
         with self.lock:
             try:
                 return self._runner.do(work)
@@ -325,17 +332,18 @@ class Session:
                 try:
                     return self._noted(text, verb, work, follow)
                 except duckdb.Error as error:
-                    self._note_failure(verb)
+                    if self.transactions.failed(verb) and self.undone:
+                        self.undone()
                     raise ours(error) from error
 
     @contextmanager
-    def writing(self, target: Target = Written.ANYTHING) -> Iterator[None]:
-        """A write that is under way, and noted when it is over."""
+    def writing(self, target: Target = Written.ANYTHING) -> Iterator[object]:
+        """A write that is under way by the mark that is given, and noted when it is over."""
         mark = object()
         try:
             self.changes.begin(mark, target)
             with self.alone_in_writing() if isinstance(target, Table) else nullcontext():
-                yield
+                yield mark
         finally:
             with self.signals.held():
                 if target is not Written.NOTHING:
@@ -374,8 +382,9 @@ class Session:
         """What a statement gives; once it has run, what is known of it is noted, whatever signals come."""
         with self.signals.held():
             found = self._runner.do(work)
-            self._note_transaction(verb)
-            self._note_settings(verb, text)
+            self.transactions.ran(verb, text)
+            if verb in _ATTACHING:
+                self.changes.watch(files_of(self.connection, self.path) or ())
             if follow:
                 self.changed()
                 follow()
@@ -394,106 +403,31 @@ class Session:
 
         Lazily it begins with the first statement that is not the last one: a single one is a transaction by itself.
         """
-        with self.lock:
-            began = self._begin(lazily)
-            try:
-                yield
-            except BaseException:
-                if began and self._ended():
-                    with suppress(duckdb.Error):
-                        self.connection.execute("ROLLBACK")
-                raise
-            if began and self._ended():
-                self.connection.execute("COMMIT")
+        with self.lock, self.transactions.ours(lazily=lazily):
+            yield
+
+    def _started(self) -> Runner:
+        """What runs statements, the transaction begun that they are to be in."""
+        self.transactions.start()
+        return self._runner
 
     @property
     def is_usual(self) -> bool:
         """Whether no setting was changed in it, and no transaction of the user's is open: it reads what others read."""
-        return not (self._has_set or self._in_transaction)
+        return not (self.transactions.has_set or self.transactions.is_users)
 
     @property
     def in_transaction(self) -> bool:
         """Whether the user is in a transaction of his own."""
-        return self._in_transaction
-
-    def _begin(self, lazily: bool) -> bool:
-        if self._in_transaction or self._in_ours:
-            return False
-        self._in_ours = self._is_due = True
-        if not lazily:
-            self._started()
-        return True
-
-    def _started(self) -> Runner:
-        """What runs statements, the transaction begun that they are to be in."""
-        if self._is_due:
-            self._is_due = False
-            self.connection.execute("BEGIN")
-        return self._runner
-
-    def _ended(self) -> bool:
-        """Whether there is a transaction of ours to be ended."""
-        started = self._in_ours and not self._is_due
-        self._in_ours = self._is_due = False
-        return started
-
-    def _note_transaction(self, verb: str) -> None:
-        """Whether the user is in a transaction of his own: another BEGIN would abort it."""
-        if verb in _TRANSACTIONS:
-            self._in_transaction = verb in ("begin", "start")
-
-    def _note_settings(self, verb: str, text: str) -> None:
-        """Whether texts may mean something else here than in other sessions, and which files are attached."""
-        if verb == "prepare":
-            self._prepared_under[unquoted(tokens(text)[1].text).lower()] = self._division()
-        if verb == "explain":  # EXPLAIN ANALYZE runs what it explains
-            self._in_transaction = self._is_open()
-        if verb in _SETTINGS or (verb == "create" and _TEMPORARY.search(text)):
-            self._has_set = True
-        if verb in _ATTACHING:
-            self.changes.watch(_files(self.connection, self.path) or ())
+        return self.transactions.is_users
 
     def reads_alike(self, name: str) -> bool:
-        """Whether a prepared statement would be parsed as it was when it was prepared; the rest is DuckDB's to bind."""
-        return self._prepared_under.get(name.lower()) in (None, self._division())
-
-    def _division(self) -> object:
-        """The one setting that what a text parses to depends on."""
-        return self.connection.execute("SELECT current_setting('integer_division')").fetchall()[0][0]
-
-    def _note_failure(self, verb: str) -> None:
-        """The same of a statement about transactions that failed: DuckDB is asked, and a COMMIT has undone its own."""
-        if verb not in _TRANSACTIONS:
-            return
-        before, self._in_transaction = self._in_transaction, self._is_open()
-        if before and not self._in_transaction and self.undone:
-            self.undone()
-
-    def _is_open(self) -> bool:
-        try:
-            self.connection.execute("BEGIN; ROLLBACK")
-        except duckdb.TransactionException:
-            return True
-        return False
+        """Whether a prepared statement would be parsed as it was when it was prepared."""
+        return self.transactions.reads_alike(name)
 
     def is_sound(self) -> bool:
         """Whether statements can run: in a transaction that was aborted none can, and COMMIT undoes it."""
-        try:
-            self.connection.execute("SELECT 1").fetchall()
-        except duckdb.TransactionException:
-            return False
-        return True
-
-
-def _files(connection: duckdb.DuckDBPyConnection, path: str) -> tuple[str, ...] | None:
-    """The files that a database and those attached to it are in; None of one in memory that others may open by name."""
-    if path.startswith(":memory:") and path != ":memory:":
-        return None
-    try:
-        rows = connection.execute("SELECT path FROM duckdb_databases() WHERE path IS NOT NULL").fetchall()
-    except duckdb.Error:
-        return None
-    return tuple(os.path.abspath(str(one)) for (one,) in rows)
+        return self.transactions.is_sound()
 
 
 def _uncounted(changes: Changes) -> None:

@@ -53,13 +53,13 @@ class Gathering:
         if table in self._tables.adopted:
             return self._tables.adopted[table][1]
         known = self._known.recall(table)
-        if known and known[0] == self._session.state(_rest(table, known[2])):
+        if known and known[0] == self._session.state(known[2].rests_on(table)):
             return known[2]
         with self._session.lock:
             declarations.check_suits(table, self._tables.shape(table))
             alone, any_ = self._session.state((table,)), self._session.state()
             fingerprint, statistics = self._memory.recall(("statistics", table)) or self._found(table, known)
-            rest = _rest(table, statistics)
+            rest = statistics.rests_on(table)
             self._memory.keep(("statistics", table), (fingerprint, statistics), tables=rest)
             self._known.keep(table, (any_ if rest is None else alone, fingerprint, statistics))
             return statistics
@@ -80,7 +80,7 @@ class Gathering:
     def dirty(self, table: Table, names: Collection[str]) -> set[str]:
         """Those of some columns that miss a value; where nothing is known of a table, its others are not looked at."""
         known = self._known.recall(table)
-        if table in self._tables.adopted or (known and known[0] == self._session.state(_rest(table, known[2]))):
+        if table in self._tables.adopted or (known and known[0] == self._session.state(known[2].rests_on(table))):
             return {name for name in names if name in self.statistics(table).dirty}
         with self._session.lock:
             now = self._session.state()
@@ -140,8 +140,3 @@ class Gathering:
 
     def _rows(self, node: Tree) -> list[tuple[object, ...]]:
         return self._session.rows(self._texts.text(node))
-
-
-def _rest(table: Table, statistics: Statistics) -> tuple[Table, ...] | None:
-    """The tables whose rows decide what misses in one, as `Changes.state` takes them."""
-    return (table,) if statistics.rests_on_its_rows else None

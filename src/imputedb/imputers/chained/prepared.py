@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -173,7 +174,15 @@ class Prepared:
                 places = range(at, min(at + workers, len(numbers)))
                 with one_thread():
                     found = [
-                        pool.submit(self._over_rows, told and told.only(k, k + 1), seed, numbers[k], cycles, traces[k])
+                        pool.submit(
+                            copy_context().run,
+                            self._over_rows,
+                            told and told.only(k, k + 1),
+                            seed,
+                            numbers[k],
+                            cycles,
+                            traces[k],
+                        )
                         for k in places
                     ]
                     done = [one.result() for one in found]

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
+from imputedb.border import check_call
 from imputedb.errors import CannotImpute
 from imputedb.imputers import random
 from imputedb.imputers.chained.column_model import ColumnModel, Keys, Matrix, Observed, Randomness, Vector
@@ -203,6 +204,7 @@ class Imputation:
         self.trace.moments.append(gram / max(gram[0, 0], 1.0))
 
     def _fill(self, one: Modelled, cycle: int, barred: NDArray[np.uint8]) -> None:
+        check_call()
         what = (self.seed, self.draw, cycle, self.called[one.column])
         match one.model:
             case Pmm(donors, bootstrap):

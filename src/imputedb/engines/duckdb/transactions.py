@@ -1,0 +1,118 @@
+"""The transactions of one connection, the user's and ours, and settings by which texts are read."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import duckdb
+
+from imputedb.sql.tokens import tokens, unquoted
+
+_SETTINGS = ("set", "reset", "use", "pragma", "load", "explain", "execute")
+"""The words that statements begin with after which texts may mean something else than in other sessions."""
+
+_TEMPORARY = re.compile(r"\b(temp|temporary)\s+(macro|function|type|view)\b", re.IGNORECASE)
+
+_TRANSACTIONS = ("begin", "start", "commit", "end", "rollback", "abort")
+"""The words that statements about transactions begin with."""
+
+
+class Transactions:
+    """What is open on one connection.
+
+    Attributes:
+        is_users: whether the user is in a transaction of his own.
+        has_set: whether texts may mean something else here than on other connections.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.is_users = False
+        self.has_set = False
+        self._connection = connection
+        self._is_ours = self._is_due = False
+        self._prepared_under: dict[str, object] = {}
+
+    @contextmanager
+    def ours(self, *, lazily: bool = False) -> Iterator[None]:
+        """A transaction of ours, unless one is open; what was made in it is gone if the block fails.
+
+        Lazily it begins when it is started.
+        """
+        began = self._begin(lazily)
+        try:
+            yield
+        except BaseException:
+            if began and self._ended():
+                with suppress(duckdb.Error):
+                    self._connection.execute("ROLLBACK")
+            raise
+        if began and self._ended():
+            self._connection.execute("COMMIT")
+
+    def _begin(self, lazily: bool) -> bool:
+        if self.is_users or self._is_ours:
+            return False
+        self._is_ours = self._is_due = True
+        if not lazily:
+            self.start()
+        return True
+
+    def start(self) -> None:
+        """Begins the transaction of ours that is due."""
+        if self._is_due:
+            self._is_due = False
+            self._connection.execute("BEGIN")
+
+    def _ended(self) -> bool:
+        """Whether there is a transaction of ours to be ended."""
+        started = self._is_ours and not self._is_due
+        self._is_ours = self._is_due = False
+        return started
+
+    def end_ours(self) -> None:
+        """Ends a transaction of ours that a call has left; the user's own stays."""
+        if not self.is_users:
+            self._is_ours = self._is_due = False
+            with suppress(duckdb.Error):
+                self._connection.execute("ROLLBACK")
+
+    def ran(self, verb: str, text: str) -> None:
+        """Notes what a statement of the user's, by its first word, has begun, ended or set."""
+        if verb in _TRANSACTIONS:
+            self.is_users = verb in ("begin", "start")
+        if verb == "prepare":
+            self._prepared_under[unquoted(tokens(text)[1].text).lower()] = self._division()
+        if verb == "explain":  # EXPLAIN ANALYZE runs what it explains
+            self.is_users = self._is_open()
+        if verb in _SETTINGS or (verb == "create" and _TEMPORARY.search(text)):
+            self.has_set = True
+
+    def failed(self, verb: str) -> bool:
+        """Notes that a statement about transactions has failed; whether a COMMIT has undone the user's."""
+        if verb not in _TRANSACTIONS:
+            return False
+        before, self.is_users = self.is_users, self._is_open()
+        return before and not self.is_users
+
+    def reads_alike(self, name: str) -> bool:
+        """Whether a prepared statement would be parsed as it was when it was prepared; the rest is DuckDB's to bind."""
+        return self._prepared_under.get(name.lower()) in (None, self._division())
+
+    def _division(self) -> object:
+        """The one setting that what a text parses to depends on."""
+        return self._connection.execute("SELECT current_setting('integer_division')").fetchall()[0][0]
+
+    def _is_open(self) -> bool:
+        try:
+            self._connection.execute("BEGIN; ROLLBACK")
+        except duckdb.TransactionException:
+            return True
+        return False
+
+    def is_sound(self) -> bool:
+        """Whether statements can run: in a transaction that was aborted none can, and COMMIT undoes it."""
+        try:
+            self._connection.execute("SELECT 1").fetchall()
+        except duckdb.TransactionException:
+            return False
+        return True
