@@ -17,7 +17,7 @@ from imputedb.errors import (
 )
 from imputedb.inference.pooling import Pool, pool
 from imputedb.inference.scores import Scores, pool_scores
-from imputedb.models.model import Model
+from imputedb.models.model import Model, load_model
 from imputedb.result import Report, Result
 
 __version__ = "0.1.0"
@@ -43,6 +43,7 @@ __all__ = [
     "__version__",
     "completed",
     "connect",
+    "load_model",
     "pool",
     "pool_scores",
 ]

@@ -345,6 +345,10 @@ class Database:
     complete = model_methods.complete
     model = model_methods.model
     models = model_methods.models_of
+    create_model = model_methods.create_model
+    refresh_model = model_methods.refresh_model
+    drop_model = model_methods.drop_model
+    import_model = model_methods.import_model
 
     more = completing.more
     sensitivity = completing.sensitivity

@@ -158,6 +158,27 @@ def create(engine: Engine, statement: ModelStatement, progress: Progress | None 
     return record
 
 
+def imported(engine: Engine, model: Model, name: str | None, *, replaces: bool) -> Record:
+    """Keeps a model that was fitted elsewhere, as one of a table.
+
+    Raises:
+        UnknownName: there is no such table, or it lacks a column of the model.
+        DataError: a model of the name is there already, or this one has no functions.
+    """
+    table = engine.named(name or model.table)
+    absent = sorted({one.column.name for one in model.fitted.features}.difference(engine.statistics(table).columns))
+    if absent:
+        raise UnknownName(f"model {model.name} reads {', '.join(absent)}, which {table.name} does not have")
+    known = engine.models.versions(model.name)
+    if known and not replaces:
+        raise DataError(f"there is an imputation model {model.name} already: replace it, or drop it")
+    record = replace(model.record, table=table, version=1, is_current=True)
+    with engine.snapshot():
+        engine.models.drop(known)
+        engine.models.add(record, model.fitted.dumped())
+    return record
+
+
 def refresh(engine: Engine, name: str, progress: Progress | None = None) -> Record:
     """Fits a model anew to its table as it is now: its next version, which becomes the current one.
 

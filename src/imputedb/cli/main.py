@@ -7,6 +7,7 @@ import click
 
 from imputedb import __version__
 from imputedb.cli.commands import completion, data, evaluation, query
+from imputedb.cli.commands.models import model
 from imputedb.cli.commands.policies import policy
 from imputedb.errors import Error, InternalError
 
@@ -52,6 +53,7 @@ def _failed(message: str, code: int) -> int:
 
 _COMMANDS = (
     policy,
+    model,
     *(data.demo, data.load, data.profile),
     *(query.query, query.explain, query.frontier, query.shell),
     *(completion.impute, completion.more, completion.analyze, completion.report, completion.pool),

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from imputedb.imputers.reference_based import ReferenceBased
 
 
+def with_fit(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the option that says to what imputers are fitted."""
+    kinds = click.Choice(["query", "table"])
+    return click.option("--fit", type=kinds, default="query", help="table: kept models, a cell has one value.")(command)
+
+
 def with_planning(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options that choose a plan."""
     for option in (
@@ -26,6 +32,7 @@ def with_planning(command: Callable[..., None]) -> Callable[..., None]:
             help="tree, knn, pmm, mean, hotdeck, drop...; several with commas.",
         ),
         click.option("--seed", type=int, default=0, show_default=True, help="One seed gives one answer."),
+        with_fit,
         click.option(
             "--strategy", type=click.Choice(["planned", "base"]), default="planned", help="base: complete tables first."
         ),

@@ -16,6 +16,7 @@ from imputedb.cli.options import (
     number_of_draws,
     parameters,
     trial_imputer,
+    with_fit,
     with_params,
     with_planning,
     with_trial,
@@ -23,6 +24,7 @@ from imputedb.cli.options import (
 from imputedb.errors import QueryError
 
 if TYPE_CHECKING:
+    from imputedb.answers.request import Fit
     from imputedb.inference.estimate import Question
 
 
@@ -56,6 +58,7 @@ def query(
     imputer: str,
     seed: int,
     strategy: str,
+    fit: Fit,
     draws: str,
     interval: Question,
     level: float,
@@ -90,6 +93,7 @@ def query(
             imputer=trial_imputer(imputer, treatment, reference, visits, covariates) or listed(imputer),
             seed=seed,
             strategy=strategy,
+            fit=fit,
             m=number_of_draws(draws),
             interval=interval,
             level=level,
@@ -141,6 +145,7 @@ def explain(
     imputer: str,
     seed: int,
     strategy: str,
+    fit: Fit,
     form: str,
     params: tuple[str, ...],
     *,
@@ -155,6 +160,7 @@ def explain(
             imputer=listed(imputer),
             seed=seed,
             strategy=strategy,
+            fit=fit,
             analyze=analyze,
         )
         match form:
@@ -172,14 +178,15 @@ def explain(
 @click.option(
     "--imputer", default="tree", show_default=True, help="tree, knn, pmm, mean, hotdeck, drop...; several with commas."
 )
+@with_fit
 @with_params
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
-def frontier(db: str, sql: str, imputer: str, form: str, params: tuple[str, ...]) -> None:
+def frontier(db: str, sql: str, imputer: str, fit: Fit, form: str, params: tuple[str, ...]) -> None:
     """Show every plan that no other beats in both penalty and time, and the alphas that pick it."""
     from imputedb.cli.output.tables import frontier_table, printed
 
     with opened(db) as database:
-        found = database.frontier(sql, parameters(sql, params), imputer=listed(imputer))
+        found = database.frontier(sql, parameters(sql, params), imputer=listed(imputer), fit=fit)
         if form == "json":
             click.echo(json.dumps([point.data() for point in found or ()], indent=2, ensure_ascii=False))
         elif found is None:

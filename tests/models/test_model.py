@@ -1,0 +1,197 @@
+"""Models in hand: applied to new rows, saved, moved, written as SQL."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import imputedb
+from imputedb import DataError, Model, QueryError, StorageError, UnknownName
+from imputedb.cli.main import main
+
+TABLE = """CREATE TABLE t AS SELECT i AS id, (i * 7 % 13)::DOUBLE AS x,
+    CASE WHEN i % 4 <> 0 THEN ((i * 7 % 13) * 2 + i % 3)::DOUBLE END AS y,
+    CASE WHEN i % 5 <> 0 THEN ['a', 'b', 'c'][i % 3 + 1] END AS g,
+    CASE WHEN i % 6 <> 0 THEN i % 7 > 2 END AS b, CASE WHEN i % 7 <> 0 THEN i % 40 END AS n,
+    CASE WHEN i % 8 <> 0 THEN DATE '2020-01-01' + (i % 90)::INT END AS d FROM range(400) r(i)"""
+TARGETS = ("y", "g", "b", "n", "d")
+
+
+@pytest.fixture(scope="module")
+def db() -> imputedb.Database:
+    found = imputedb.connect()
+    found.execute(TABLE)
+    for imputer in ("tree", "norm", "pmm", "mean"):
+        found.create_model(imputer, "t", TARGETS, imputer=imputer, draws=2)
+    return found
+
+
+def forms(db: imputedb.Database) -> dict[str, Any]:
+    rows = db.execute("SELECT * FROM t ORDER BY id")
+    names = ["id", "x", *TARGETS]
+    columns = {name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
+    pandas, polars, pyarrow = (pytest.importorskip(name) for name in ("pandas", "polars", "pyarrow"))
+    return {
+        "dict": columns,
+        "rows": [dict(zip(names, row, strict=True)) for row in rows],
+        "pandas": pandas.DataFrame(columns),
+        "polars": polars.DataFrame(columns),
+        "arrow": pyarrow.table(columns),
+    }
+
+
+def listed(found: Any) -> list[list[object]]:
+    if isinstance(found, list):
+        return [[row[name] for row in found] for name in TARGETS]
+    if hasattr(found, "to_pydict"):
+        found = found.to_pydict()
+    return [list(found[name]) for name in TARGETS]
+
+
+@pytest.mark.parametrize("imputer", ["tree", "norm", "pmm", "mean"])
+@pytest.mark.parametrize("form", ["dict", "rows", "pandas", "polars", "arrow"])
+def test_apply_gives_what_sql_gives(db: imputedb.Database, imputer: str, form: str) -> None:
+    """Bit for bit, whatever the rows come in."""
+    names = ", ".join(TARGETS)
+    others = [name for name in ("tree", "norm", "pmm", "mean") if name != imputer]
+    with db.session() as own:
+        own.execute("BEGIN")
+        for name in others:
+            own.drop_model(name)
+        found = own.complete("t").fetchall()
+        own.execute("ROLLBACK")
+    place = {name: number for number, name in enumerate(["id", "x", *TARGETS])}
+    expected = [[row[place[name]] for row in sorted(found)] for name in TARGETS]
+    applied = db.model(imputer).apply(forms(db)[form])
+    assert isinstance(applied, type(forms(db)[form]))
+    got = listed(applied)
+    for name, ours, theirs in zip(TARGETS, got, expected, strict=True):
+        if name == "d":
+            ours = [getattr(value, "date", lambda v=value: v)() for value in ours]
+        assert [_plain(v) for v in ours] == [_plain(v) for v in theirs], (name, names)
+
+
+def _plain(value: object) -> object:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def test_draws_are_keyed_by_what_is_given(db: imputedb.Database) -> None:
+    model, frame = db.model("tree"), forms(db)["dict"]
+    keys = list(range(1000, 1400))
+    first = model.apply(frame, draw=0, keys=keys)
+    backwards = {name: values[::-1] for name, values in frame.items()}
+    again = model.apply(backwards, draw=0, keys=keys[::-1])
+    assert {name: list(values)[::-1] for name, values in again.items()} == {n: list(v) for n, v in first.items()}
+    assert first != model.apply(frame, draw=1, keys=keys)
+
+
+def test_a_saved_model_is_the_same(db: imputedb.Database, tmp_path: Path) -> None:
+    path, frame = tmp_path / "vitals.model", forms(db)["dict"]
+    db.model("tree").save(path)
+    loaded = imputedb.load_model(path)
+    assert loaded == db.model("tree") or loaded.digest == db.model("tree").digest
+    assert loaded.apply(frame) == db.model("tree").apply(frame)
+    assert loaded.stale is None
+    with imputedb.connect() as other:
+        other.execute(TABLE.replace("TABLE t", "TABLE s"))
+        with pytest.raises(UnknownName, match="t"):
+            other.import_model(loaded)
+        assert other.import_model(loaded, table="s").digest == loaded.digest
+        answer = other.sql("SELECT avg(y) FROM s", fit="table")
+        assert answer.report.methods == {"s.y": "tree@1"}
+        with pytest.raises(DataError, match="already"):
+            other.import_model(loaded, table="s")
+    for damage, said in (("no model", "is no model"), (None, "its hash differs")):
+        path.write_bytes(damage.encode() if damage else path.read_bytes()[:-3] + b"abc")
+        if damage is None:
+            db.model("tree").save(path)
+            path.write_bytes(path.read_bytes()[:-3] + b"abc")
+        with pytest.raises(StorageError, match=said):
+            imputedb.load_model(path)
+    with pytest.raises(StorageError, match="cannot read"):
+        imputedb.load_model(tmp_path / "none")
+
+
+def test_expressions_give_what_the_model_gives() -> None:
+    with imputedb.connect() as db:
+        db.execute(TABLE)
+        db.execute("ALTER TABLE t DROP COLUMN d")
+        model = db.create_model("line", "t", ("y",), imputer="norm")
+        (text,) = model.sql().values()
+        ours = db.sql("SELECT id, y FROM t ORDER BY id", fit="table").fetchall()
+        theirs = db.execute(f"SELECT id, coalesce(y, {text}) FROM t ORDER BY id")
+        assert ours == theirs
+        assert set(model.sql("postgres")) == {"y"}
+        with pytest.raises(QueryError, match="dialect"):
+            model.sql("oracle")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda frame: {name: values for name, values in frame.items() if name != "x"}, "the model reads x"),
+        (lambda frame: {**frame, "x": [1.0]}, "differ in length"),
+        (lambda frame: {**frame, "x": ["much", *frame["x"][1:]]}, "'much' is no value of x"),
+        (lambda _: 7, "int has no columns"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused(db: imputedb.Database, change: Any, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        db.model("norm").apply(change(forms(db)["dict"]))
+
+
+def test_unseen_categories_and_odd_values_read_as_missing(db: imputedb.Database) -> None:
+    frame = {name: values[:2] for name, values in forms(db)["dict"].items()}
+    given = db.model("tree").apply({**frame, "y": [None, None], "g": ["never seen", None]})
+    missing = db.model("tree").apply({**frame, "y": [None, None], "g": [None, None]})
+    assert given["y"] == missing["y"]
+    assert given["g"][0] == "never seen"
+
+
+def test_drift_is_told_by_column(db: imputedb.Database) -> None:
+    frame = forms(db)["dict"]
+    model = db.model("tree")
+    assert model.drift(frame)["x"] == pytest.approx(0, abs=0.01)
+    moved = model.drift({**frame, "x": [value + 100 for value in frame["x"]]})["x"]
+    assert moved is not None
+    assert moved > 0.25
+
+
+def test_commands(tmp_path: Path) -> None:
+    path = str(tmp_path / "t.duckdb")
+    with duckdb.connect(path) as con:
+        con.execute(TABLE)
+
+    def command(*words: str) -> str:
+        result = CliRunner().invoke(main, list(words), catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    assert "vitals@1: y 0." in command("model", "create", path, "vitals", "t", "--column", "y", "--draws", "2")
+    assert "vitals@2" in command("model", "refresh", path, "vitals")
+    assert "tree" in command("model", "show", path)
+    assert '"name": "vitals"' in command("model", "show", path, "vitals@1", "--format", "json")
+    assert "fitted_at" in command("model", "diff", path, "vitals@1", "vitals@2")
+    command("model", "export", path, "vitals", str(tmp_path / "v.model"))
+    command("model", "drop", path, "vitals")
+    assert "vitals@1" in command("model", "import", path, str(tmp_path / "v.model"))
+
+
+def test_decimals_have_their_scale() -> None:
+    with imputedb.connect() as db:
+        y = "CASE WHEN i % 4 <> 0 THEN (i % 7 + 0.25)::DECIMAL(9, 2) END AS y"
+        db.execute(f"CREATE TABLE t AS SELECT i % 7 AS x, {y} FROM range(90) r(i)")
+        model = db.create_model("line", "t", imputer="norm")
+        rows = db.execute("SELECT * FROM t")
+        found = model.apply([{"x": x, "y": y} for x, y in rows])
+        assert [(row["x"], row["y"]) for row in found] == db.complete("t").fetchall()
+
+
+def test_a_model_says_what_it_is(db: imputedb.Database) -> None:
+    model = db.model("norm")
+    assert isinstance(model, Model)
+    assert [one.name for one in db.models("t")] == ["mean", "norm", "pmm", "tree"]
+    assert (model.table, model.columns, model.draws, model.stale) == ("t", TARGETS, 2, False)
