@@ -5,6 +5,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 import imputedb
 from imputedb import Database
 
-THREADS, STEPS = 8, 6
+THREADS, STEPS = 8, 3
 
 QUESTIONS: Sequence[tuple[str, dict[str, Any]]] = (
     ("SELECT max(c.n), count(*), avg(t.x), sum(t.y) FROM t, clock c", {"imputer": "mean"}),
@@ -46,7 +47,7 @@ class Seen:
     failed: list[BaseException] = field(default_factory=list)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(1))
 def test_answers_and_writes_are_those_of_a_serial_order(seed: int, tmp_path: Path) -> None:
     seen = Seen()
     with _made(tmp_path / "together.duckdb") as db:
@@ -58,15 +59,12 @@ def test_answers_and_writes_are_those_of_a_serial_order(seed: int, tmp_path: Pat
     assert not seen.failed, seen.failed
     assert sorted(seen.writes) == list(range(1, len(seen.writes) + 1))
     with _made(tmp_path / "alone.duckdb") as db:
-        found = {0: _answers(db)}
-        for moment in sorted(seen.writes):
-            db.execute("UPDATE clock SET n = n + 1")
-            db.sql(seen.writes[moment])
-            found[moment] = _answers(db)
-    for place, text in seen.answers:
-        assert text in [answers[place] for answers in found.values()], (QUESTIONS[place], text)
-        moment = int(text[2:].split(",")[0].rstrip(")"))
-        assert text == found[moment][place], (QUESTIONS[place], moment)
+        for moment in range(len(seen.writes) + 1):
+            if moment:
+                db.execute("UPDATE clock SET n = n + 1")
+                db.sql(seen.writes[moment])
+            for place, text in {one for one in seen.answers if _moment(one[1]) == moment}:
+                assert text == _asked(db, place), (QUESTIONS[place], moment)
 
 
 def _made(path: Path) -> Database:
@@ -76,8 +74,9 @@ def _made(path: Path) -> Database:
     return db
 
 
-def _answers(db: Database) -> dict[int, str]:
-    return {place: _asked(db, place) for place in range(len(QUESTIONS))}
+def _moment(text: str) -> int:
+    """The first cell of the first row: the clock, as a number of either kind."""
+    return int(float(text.removeprefix("[(").partition(",")[0]))
 
 
 def _asked(db: Database, place: int) -> str:
@@ -114,6 +113,7 @@ def _write(mine: Database, r: random.Random, seen: Seen) -> None:
             if "onflict" not in str(error):
                 raise
             mine.execute("ROLLBACK")
+            sleep(r.random() / 50)
             continue
         seen.writes[moment] = text
         seen.answers += inside

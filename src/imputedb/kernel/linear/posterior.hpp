@@ -7,7 +7,7 @@
 
 // Functions compiled for vectors of four too; without fused products, so that results are the same on all machines.
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__)
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define IMPUTEDB_WIDE __attribute__((target_clones("avx2", "default")))
 #else
 #define IMPUTEDB_WIDE

@@ -10,7 +10,7 @@
 
 // One copy a generation of vector units, picked when the module is loaded; sanitizers do not know the mechanism.
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define IMPUTEDB_VECTORS __attribute__((target_clones("avx512f", "avx2,fma", "default")))
 #endif
 #endif
