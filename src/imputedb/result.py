@@ -16,6 +16,7 @@ from imputedb.border import outside, public
 from imputedb.engines.engine import Engine, Held, Read, Rows
 from imputedb.errors import DataError, QueryError
 from imputedb.inference.estimate import Estimate
+from imputedb.notes import Kind, is_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,7 +143,7 @@ class Result:
             QueryError: nothing was pooled; the message says why.
         """
         if self._estimates is None:
-            unpooled = next((note for note in self.report.notes if note.startswith("no intervals")), None)
+            unpooled = next((note for note in self.report.notes if is_of(Kind.UNPOOLED, note)), None)
             raise QueryError(
                 unpooled or "m = 1 has no interval: one draw cannot show how much draws differ; ask for m=20"
             )

@@ -6,6 +6,7 @@ from imputedb.algebra.relation import Drop, Impute, Relation
 from imputedb.algebra.walk import scans
 from imputedb.answers.request import Asked
 from imputedb.execution.impute import Outcome
+from imputedb.notes import Note
 from imputedb.result import HIGH_PENALTY, MUCH_DROPPED
 
 
@@ -59,7 +60,7 @@ def unplanned(drawn: Sequence[tuple[str, Relation | str]], asked: Asked) -> Iter
     tables = sorted({scan.table.name for _, plan in drawn if isinstance(plan, Impute | Drop) for scan in scans(plan)})
     silent = ", where alpha drops nothing" if asked.alpha > 0 and asked.imputers else ""
     where = f"; {', '.join(tables)} completed at the scan{silent}" if tables else ""
-    reasons = [plan.partition(": ")[2] for _, plan in drawn if isinstance(plan, str) and ": " in plan]
+    reasons = [plan.subject for _, plan in drawn if isinstance(plan, Note) and plan.subject]
     yield from (f"not planned: {reason}{where}" for reason in reasons)
     if tables and not reasons:
         yield f"not planned: a subquery that reads the block around it{where}"

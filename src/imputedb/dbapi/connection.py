@@ -12,6 +12,7 @@ from imputedb import arguments
 from imputedb.database import Database
 from imputedb.database import connect as opened
 from imputedb.dbapi.errors import InterfaceError, OperationalError, ProgrammingError, translated
+from imputedb.notes import Kind, is_of
 from imputedb.result import Result
 from imputedb.sql.parameters import Given
 from imputedb.sql.tokens import first_word
@@ -107,8 +108,9 @@ class Connection:
         if database.in_transaction:
             with translated():
                 result = database.sql(statement)
-            if result.report.notes:
-                raise OperationalError(result.report.notes[0])
+            for note in result.report.notes:
+                if is_of(Kind.UNDONE, note):
+                    raise OperationalError(note)
 
     def __enter__(self) -> Connection:
         return self

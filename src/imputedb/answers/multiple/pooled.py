@@ -22,10 +22,15 @@ from imputedb.inference.estimate import Estimate, estimated, unbounded
 from imputedb.inference.number_of_draws import enough
 from imputedb.inference.scale import Scale
 from imputedb.inference.score_interval import Score
+from imputedb.notes import Kind, Note
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 
-UNPOOLED = "no intervals: the outermost block is no aggregation whose draws can be pooled; these are single best values"
+UNPOOLED = Note(
+    Kind.UNPOOLED,
+    "",
+    "no intervals: the outermost block is no aggregation whose draws can be pooled; these are single best values",
+)
 
 PILOT = 20
 """Draws that tell how many are needed (von Hippel 2020)."""

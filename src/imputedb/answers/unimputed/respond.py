@@ -18,10 +18,15 @@ from imputedb.diagnostics.likelihood import Likely
 from imputedb.engines.engine import Engine, Held
 from imputedb.errors import CannotImpute, QueryError
 from imputedb.inference.doubly_robust import Robust
+from imputedb.notes import Kind, Note
 
 Number = TypeVar("Number", Robust, Likely)
 
-NO_INTERVALS = "no intervals: bounds assume nothing of why values are missing, so they are no estimates with an error"
+NO_INTERVALS = Note(
+    Kind.UNPOOLED,
+    BOUNDS,
+    "no intervals: bounds assume nothing of why values are missing, so they are no estimates with an error",
+)
 
 WORDS = {
     AIPW: "doubly robust: models of values and of what is observed, fold by fold; no cell is imputed",

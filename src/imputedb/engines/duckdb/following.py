@@ -15,6 +15,7 @@ from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.tables import Tables
 from imputedb.engines.names import SCHEMA
 from imputedb.errors import Error, QueryError
+from imputedb.notes import Kind, Note
 from imputedb.sql import derivation
 from imputedb.sql.tokens import Token, tokens
 
@@ -72,7 +73,8 @@ def _committed(session: Session, store: Store, prune: Prune) -> Action:
 
         def undone() -> None:
             store.ended(kept=False)
-            session.remarks.append("an error had aborted the transaction: COMMIT has kept nothing of it")
+            said = "an error had aborted the transaction: COMMIT has kept nothing of it"
+            session.remarks.append(Note(Kind.UNDONE, "", said))
 
         return undone
 
