@@ -113,6 +113,7 @@ def test_draws_are_pooled_over_completed_tables(imputer: str) -> None:
             for g, a, c in completed(db, {"t": "drawn"}, imputer, draw).sql(query).fetchall():
                 draws.setdefault(g, []).append((a, c))
         places = [answer.columns.index(name) for name in ("a", "c")]
+        assert [row[0] for row in answer.fetchall()] == sorted(draws) != []
         for row in answer.fetchall():
             for place, numbers in zip(places, zip(*draws[row[0]], strict=True), strict=True):
                 assert row[place] == pytest.approx(sum(numbers) / len(numbers), rel=1e-9)

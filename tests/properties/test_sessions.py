@@ -179,6 +179,7 @@ def test_answers_are_those_of_some_moment(db: Database) -> None:
             _steps(apart, range(1, step + 1))
             for imputer in ("mean", "norm"):
                 fresh[imputer, step] = apart.sql(question, imputer=imputer).fetchall()[0]
+    assert {imputer for imputer, *_ in seen} == {"mean", "norm"}
     for imputer, *row in seen:
         assert tuple(row) == fresh[imputer, row[0]], (imputer, row)
 

@@ -202,6 +202,7 @@ def test_why_tells_what_the_imputer_fills_in(db: Database) -> None:
     ours = KNN(k=7)
     filled = dict(db.sql("SELECT id, height FROM people", imputer=ours).fetchall())
     missing = [row[0] for row in db.execute("SELECT id FROM people WHERE height IS NULL LIMIT 20")]
+    assert len(missing) == 20
     for row in missing:
         reason = db.why("people", "height", row, imputer=ours)
         assert reason.value == pytest.approx(filled[row])

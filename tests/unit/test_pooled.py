@@ -210,6 +210,7 @@ def test_too_few_degrees_of_freedom_are_undefined_and_say_why() -> None:
     db = imputedb.connect()
     db.register("s", {"x": np.ma.masked_array(np.arange(6.0), [0, 0, 1, 1, 1, 1]), "g": np.array([0, 0, 0, 1, 1, 1])})
     result = db.sql("SELECT g, avg(x) AS a FROM s GROUP BY g", m=3, imputer="hotdeck")
+    assert len(result.estimates) == 2
     for row in result.estimates:
         low, high = row["a"].interval()
         assert (math.isnan(low) and "undefined" in str(row["a"].reason)) or high - low < 1e4
