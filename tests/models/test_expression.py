@@ -14,7 +14,7 @@ from imputedb.models.target import How, Method
 from imputedb.sql import ast as t
 from imputedb.sql.parse import deparse
 from imputedb.statistics.table import Kind
-from tests.models.test_fitted import METHODS, TARGETS, B, C, X, rows
+from tests.models.test_fitted import METHODS, TARGETS, B, C, X, Y, rows
 
 NAMES = {X: "x", **{column: column.name for column in TARGETS}}
 TYPES = {"x": "DOUBLE", "y": "DOUBLE", "z": "INTEGER", "c": "VARCHAR", "b": "BOOLEAN"}
@@ -79,3 +79,16 @@ def test_sql_gives_what_the_model_gives(connection: duckdb.DuckDBPyConnection, m
     least = {"mean": 4, "norm": 4, "pmm": 2, "tree": 4}[method]
     assert compared(connection, model, rows(seed=1)) >= least
     assert compared(connection, model, strange(2)) >= least
+
+
+def test_a_category_of_countless_levels_is_not_written_out_at_each_split() -> None:
+    rng = np.random.default_rng(0)
+    levels = tuple(f"level {k:04}" for k in range(3000))
+    codes = rng.integers(0, 3000, 4000).astype(np.int32)
+    y = (codes % 7) * 1.0 + (codes > 1500) + rng.normal(size=4000)
+    columns = {
+        C: Cells(codes, np.zeros(4000, bool), Kind.CATEGORY, levels),
+        Y: Cells(y, rng.random(4000) < 0.2, Kind.NUMBER),
+    }
+    model = fit(Rows(columns, np.arange(4000).astype(np.uint64)), [Y], {}, How("tree", draws=1))
+    assert len(str(expression(model, model.targets[0]))) < 50_000_000

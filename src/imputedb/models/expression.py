@@ -19,6 +19,9 @@ LEAVES = 4096
 PARTS = 400
 """What is added up in one sum at most: what DuckDB plans grows with the square of it."""
 
+NAMED = 50_000
+"""Names of categories in an expression at most; each split by one names those that it has."""
+
 LARGEST = 1.7976931348623157e308
 
 Reads = Callable[[Feature], Tree]
@@ -41,6 +44,8 @@ def expression(model: Fitted, target: Target, reads: Reads = by_name) -> Tree | 
         reads: how the value of a column is read.
     """
     if leaves(target.expected) > LEAVES or _parts(target.expected) > PARTS:
+        return None
+    if _named_in(target.expected, model.features) > NAMED:
         return None
     return _Writing(model.features, reads).function(target.expected, model.features[target.feature])
 
@@ -70,6 +75,18 @@ def _parts(function: Function) -> int:
             return max(map(_parts, functions))
         case _:
             return 1
+
+
+def _named_in(function: Function, features: Sequence[Feature]) -> int:
+    """How many names of categories its splits hold."""
+    match function:
+        case Sum(forest=Forest() as forest):
+            places: list[int] = forest.features[forest.sets >= 0].tolist()
+            return 2 * sum(features[place].classes for place in places)
+        case Scores(sums=sums):
+            return sum(_named_in(one, features) for one in sums)
+        case _:
+            return 0
 
 
 class _Writing:

@@ -22,7 +22,7 @@ FEW = 20
 SLOW = 20_000
 """Rows of a lesson beyond which one fold is enough to measure by."""
 
-CLEARLY = 0.01
+CLEARLY = 0.03
 """Share of the squared error by which a mixture has to be nearer to be worth the trees of both."""
 
 
