@@ -159,6 +159,7 @@ SETTLED = (
     "SELECT count(*) FROM {} WHERE (@x) = (@y) AND b.z IS NOT NULL",
     "SELECT count(*) FROM {} JOIN (SELECT DISTINCT z FROM b) p ON p.z = b.z WHERE @x",
     "SELECT DISTINCT @x, b.z FROM {} WHERE b.z IN (0, 1) AND b.z < 2",
+    "SELECT count(*) FROM (SELECT b.id AS i, @x AS m, m AND NOT (b.id IS NULL) AS n FROM {} WHERE n OR m)",
 )
 
 

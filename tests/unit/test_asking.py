@@ -65,6 +65,11 @@ STORED = [
     ),
     ("SELECT count(*) FROM (SELECT unnest([total]) AS total FROM ord UNION ALL SELECT NULL) WHERE total IS NULL", (1,)),
     ("SELECT count(*) FROM cust LEFT JOIN ord ON id = whose WHERE total IS NULL AND whose IS NOT NULL", (15,)),
+    (
+        "SELECT sum(n) FROM (SELECT total AS v, whose AS w, 1 AS n FROM cust LEFT JOIN ord ON id = whose "
+        "WHERE v IS NULL AND w IS NOT NULL)",
+        (15,),
+    ),
     ("SELECT count(*) FROM (SELECT first(total) IS NULL AS m FROM ord GROUP BY rowid) WHERE m", (15,)),
     ("SELECT count_if(m) FROM (SELECT list(total)[1] IS NULL AS m, max(total) FROM ord GROUP BY rowid)", (15,)),
     ("SELECT len(list_filter(list(total), lambda z: z IS NULL)) FROM ord", (15,)),

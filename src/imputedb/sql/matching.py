@@ -92,8 +92,11 @@ class Matching:
             if found is not None:
                 return
             around = around.parent
-        if len(path) == 1 and path[0].lower() in aliases:
-            yield from self._shown(aliases[path[0].lower()], frame, {})
+        name = path[0].lower()
+        if len(path) == 1 and name in aliases:
+            yield from self._shown(aliases[name], frame, {})
+        elif len(path) == 1 and (meant := frame.aliases.get(name)) is not None:  # its names are told already
+            yield from self._resolved(meant)
 
     def _behind(self, source: Source, own: str) -> Iterator[tuple[int, str]]:
         """A column of a source itself, if that is padded, and those of padded ones in its query that it shows."""
