@@ -1,4 +1,7 @@
-"""The border of imputedb: every call of a user's passes it, and no exception but ours comes out."""
+"""The border of imputedb: every call of a user's passes it, and no exception but ours comes out.
+
+Nor does NumPy print what it thinks of infinite numbers: what is computed of them is infinite, or no number, as in SQL.
+"""
 
 import inspect
 import os
@@ -8,6 +11,8 @@ from functools import wraps
 from traceback import clear_frames, extract_tb
 from types import FunctionType
 from typing import Any, ParamSpec, Protocol, TypeVar
+
+import numpy as np
 
 from imputedb import arguments, duckdb_errors
 from imputedb.errors import DataError, Error, InternalError, QueryError, StorageError
@@ -155,7 +160,8 @@ def _passing(function: Callable[..., Any], passage: Callable[[tuple[Any, ...]], 
 
         theirs: BaseException
         try:
-            return passage(given)(work)
+            with np.errstate(all="ignore"):
+                return passage(given)(work)
         except _Theirs as carried:
             theirs = carried.error
         raise theirs

@@ -10,14 +10,14 @@ from imputedb.notes import Note
 from imputedb.result import HIGH_PENALTY, MUCH_DROPPED
 
 
-def doubts(penalty: float, outcome: Outcome) -> list[str]:
-    """What there is to doubt in an answer: its chains, its plan, the rows that it lost."""
+def doubts(penalty: float, outcome: Outcome, alpha: float) -> list[str]:
+    """What there is to doubt in an answer: its chains, its plan at an alpha, the rows that it lost."""
     found = list(outcome.warnings)
     found += [one.warning for one in outcome.chains if one.doubtful]
     if penalty >= HIGH_PENALTY:
         found.append(
-            f"the plan's penalty is {penalty:.2f} of 1: much of what is missing was dropped or guessed; a smaller "
-            "alpha answers better"
+            f"the plan's penalty is {penalty:.2f} of 1: much of what is missing was dropped or guessed; "
+            + ("a smaller alpha answers better" if alpha > 0 else "other columns tell little of it")
         )
     if outcome.examined and outcome.dropped / outcome.examined >= MUCH_DROPPED:
         share = outcome.dropped / outcome.examined

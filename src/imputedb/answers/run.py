@@ -217,7 +217,7 @@ class Run:
             "dropped": self._outcome.dropped,
             "convergence": worst(self._outcome.chains),
             "warnings": (
-                *remarks.doubts(penalty, self._outcome),
+                *remarks.doubts(penalty, self._outcome, self.asked.alpha),
                 *remarks.apart(self.drawn if self._joined else []),
                 *map(remarks.mode, sorted(modes)),
             ),

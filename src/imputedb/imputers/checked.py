@@ -249,10 +249,14 @@ class _Relay:
 def _working(
     imputer: Imputer, targets: Sequence[Column], progress: Progress | None, relay: Progress | None = None
 ) -> Iterator[Progress]:
-    """An imputer at work: what it raises is an error of ours, but for what its progress's receiver raised."""
+    """An imputer at work: what it raises is an error of ours, but for what its progress's receiver raised.
+
+    Infinite numbers are looked for in what it gives; NumPy need not print what it thinks of them.
+    """
     relay = relay or _Relay(progress)
     try:
-        yield relay
+        with np.errstate(all="ignore"):
+            yield relay
     except Exception as error:
         if isinstance(error, Error) or (isinstance(relay, _Relay) and relay.raised is error):
             raise

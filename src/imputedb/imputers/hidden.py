@@ -325,6 +325,8 @@ def _line(values: Matrix) -> Iterator[tuple[bool, Matrix]]:
     if not np.isfinite(deviation) or deviation <= 0:
         return
     line = _taken_in((values - values[0].mean()) / deviation)
+    if not line[0].any():  # equal but for rounding
+        return
     yield False, line
     square = line**2 - (line[0] ** 2).mean()
     bent = square - line * float(square[0] @ line[0]) / float(line[0] @ line[0])

@@ -256,10 +256,17 @@ class KNN:
         return np.where(cells.missing, -1, codes)
 
     def times(self, rows: Rows) -> Floats | None:
-        """(n,) the rows' times, NaN where unknown; None where donors may be of any."""
+        """(n,) the rows' times, NaN where unknown; None where donors may be of any.
+
+        Raises:
+            QueryError: they are no times: text and flags have no order of their own.
+        """
         if self.before is None:
             return None
-        cells = rows.columns[named(self.before, list(rows.columns))]
+        column = named(self.before, list(rows.columns))
+        cells = rows.columns[column]
+        if cells.kind is Kind.BOOLEAN or (cells.kind is Kind.CATEGORY and not cells.ordered):
+            raise QueryError(f"{column} does not put rows in order: before is of numbers, dates or timestamps")
         return np.where(cells.missing, np.nan, cells.values.astype(np.float64))
 
 

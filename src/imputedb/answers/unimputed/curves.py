@@ -83,7 +83,7 @@ def regression(x: Matrix, y: Vector) -> Vector:
 def classification(x: Matrix, y: Vector) -> Vector:
     """(p,) coefficients of a logistic ridge regression, by Newton's method: separation leaves them finite."""
     ridge, beta = _ridge(x), np.zeros(x.shape[1])
-    share = float(np.clip(y.mean(), 1e-6, 1 - 1e-6))
+    share = float(np.clip(y.mean() if len(y) else 0.5, 1e-6, 1 - 1e-6))
     beta[0] = np.log(share / (1 - share))
     for _ in range(STEPS):
         chance = logistic(x @ beta)

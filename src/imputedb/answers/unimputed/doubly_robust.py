@@ -9,7 +9,7 @@ from imputedb.answers.unimputed.crossfit import LEAST, CrossFit
 from imputedb.answers.unimputed.quantity import Aggregate, Quantity
 from imputedb.answers.unimputed.rows import Quantities
 from imputedb.engines.engine import Engine
-from imputedb.errors import QueryError
+from imputedb.errors import DataError, QueryError
 from imputedb.imputers.permitted import bounds
 from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.registry import the_one
@@ -69,6 +69,7 @@ class DoublyRobust:
         Raises:
             QueryError: the query is none that this suits; the message says why.
             CannotImpute: nothing of a quantity is observed.
+            DataError: an observed one is infinite.
         """
         found = Quantities(self.engine, self.problem, KINDS)
         found.check_rows_stand_alone()
@@ -79,6 +80,11 @@ class DoublyRobust:
                 continue
             value = found.value(place)
             value = None if output.kind == "count" else value  # it was looked at for NULLs of its own
+            if value is not None and not np.isfinite(value.values[value.observed]).all():
+                raise DataError(
+                    f"{output.text} reads an infinite number, of which no model can be made: leave those rows out, "
+                    "as by WHERE isfinite(...)"
+                )
             sure, unsure = found.conditions(place)
             for group in range(len(keys)):
                 mine = codes == group

@@ -208,7 +208,8 @@ class Prepared:
             else:
                 x[gone, part.places] = 0.0
         most = equations.base_cycles if cycles is None or not equations.base_cycles else cycles
-        found = Imputation(equations.pattern_matrix, equations.members, x, seed, number, trace).run(most)
+        with np.errstate(all="ignore"):  # a thread has not what the caller's border says
+            found = Imputation(equations.pattern_matrix, equations.members, x, seed, number, trace).run(most)
         return self._ordered({column: found[column] for column in equations.targets if column in found})
 
     def _single(self, trace: Trace) -> Mapping[Column, Array]:

@@ -1,0 +1,73 @@
+"""Odd numbers in public calls: answers or errors of ours, and never a warning of NumPy's."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import imputedb
+from imputedb import Database
+from imputedb.answers.remarks import doubts
+from imputedb.execution.impute import Outcome
+from imputedb.imputers import KNN
+
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
+N = 40
+QUERY = "SELECT avg(y) AS a, count(*) FILTER (WHERE y > 0) AS n, corr(x, y) AS r, regr_slope(y, x) AS b FROM t"
+
+
+def table(shape: str, rows: int = N) -> Database:
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=rows)
+    y = {
+        "constant": np.full(rows, 0.1),
+        "huge": np.clip(x, -1, 1) * 1e308,
+        "tiny": np.abs(x) * 1e-308,
+        "infinite": np.where(x < -0.8, -np.inf, x),
+        "all but one": np.where(np.arange(rows) == 0, 1.0, 0.0),
+    }[shape]
+    db = imputedb.connect()
+    word = rng.choice(["u", "v"], rows).astype(object)
+    db.register("t", {"id": np.arange(rows), "x": x, "word": word, "y": np.ma.masked_array(y, rng.random(rows) < 0.5)})
+    return db
+
+
+def refused(db: Database, query: str, **wishes: Any) -> str:
+    """Why there is no answer; nothing where there is one."""
+    try:
+        db.sql(query, **wishes).fetchall()
+    except imputedb.Error as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("shape", ["constant", "huge", "tiny", "infinite", "all but one"])
+@pytest.mark.parametrize("imputer", ["tree", "norm", "pmm", "knn"])
+def test_draws_of_odd_numbers_warn_in_our_words(shape: str, imputer: str) -> None:
+    assert "please report it" not in refused(table(shape), QUERY, m=3, imputer=imputer)
+
+
+@pytest.mark.parametrize("shape", ["constant", "huge", "tiny", "infinite", "all but one"])
+@pytest.mark.parametrize("method", ["aipw", "bounds", "ml"])
+@pytest.mark.parametrize("rows", [2, N])
+def test_answers_without_draws_of_odd_numbers_warn_in_our_words(shape: str, method: str, rows: int) -> None:
+    found = refused(table(shape, rows), "SELECT avg(y) AS a FROM t WHERE x > 0", method=method)
+    assert "please report it" not in found
+
+
+def test_an_infinite_number_is_no_value_of_a_model() -> None:
+    with pytest.raises(imputedb.Error, match=r"avg\(t.y\) reads an infinite number"):
+        table("infinite").sql("SELECT word, avg(y) AS a FROM t GROUP BY word", method="aipw")
+
+
+def test_text_puts_no_rows_in_order() -> None:
+    with pytest.raises(imputedb.Error, match="word does not put rows in order"):
+        table("tiny").sql("SELECT count(*) FILTER (WHERE y > 0) AS n FROM t", imputer=KNN(before="word"))
+
+
+def test_at_alpha_0_no_smaller_alpha_is_advised() -> None:
+    (said,) = doubts(0.9, Outcome(), 0.0)
+    assert "smaller alpha" not in said
+    (said,) = doubts(0.9, Outcome(), 0.5)
+    assert "a smaller alpha answers better" in said
