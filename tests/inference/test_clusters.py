@@ -119,3 +119,16 @@ def test_models_have_standard_errors_by_cluster(db: Database, tmp_path: Path) ->
             done.analyze("x ~ w", clusters=clusters)  # type: ignore[arg-type]
     with pytest.raises(QueryError, match="quantreg"):
         done.analyze("x ~ w", "quantreg", clusters="school")
+
+
+def test_clusters_of_unequal_size_are_fewer() -> None:
+    """As many as of equal size would say as much: by 11 degrees of freedom 91 % of intervals covered, by these 93."""
+    rng = np.random.default_rng(4)
+    sizes = np.maximum(1, np.round(15 * np.exp(rng.normal(size=12)))).astype(int)
+    school = np.repeat(np.arange(12), sizes)
+    x = rng.normal(size=12)[school] + rng.normal(size=len(school))
+    with imputedb.connect() as found:
+        y = np.where(np.arange(len(school)) % 9 == 0, np.nan, x)
+        found.register("t", {"id": np.arange(len(school)), "school": school, "x": x, "y": y})
+        one = found.sql("SELECT avg(x) AS a FROM t WHERE y > -99", m=2, imputer="norm", clusters="school")
+        assert one.estimates[0]["a"].pooled.df_complete == pytest.approx(sizes.sum() ** 2 / (sizes**2).sum() - 1)

@@ -30,8 +30,8 @@ class Influenced:
     weight: Tree
 
 
-WIDTH = 5
-"""The columns of an output: units that count, sums of influences, their squares, their cubes, and squared weights."""
+WIDTH = 6
+"""The columns of an output: units that count; sums of influences, squares, cubes, of weights and their squares."""
 
 
 def squared(
@@ -83,5 +83,6 @@ def _ended(items: list[Tree], outputs: Sequence[Influenced], known: Mapping[str,
         items.append(t.named(t.call("sum", z), f"s{one.name}"))
         items.append(t.named(t.call("sum", t.arithmetic("*", z, z)), f"q{one.name}"))
         items.append(t.named(t.call("sum", t.arithmetic("*", z, t.arithmetic("*", z, z))), f"c{one.name}"))
+        items.append(t.named(t.call("sum", weight), f"w{one.name}"))
         items.append(t.named(t.call("sum", t.arithmetic("*", weight, weight)), f"d{one.name}"))
     return items

@@ -88,7 +88,7 @@ class InfluenceSums:
             return t.reference(ROWS, f"r{place}_{name}")
 
         one, held = self._influence(place), t.coalesce(t.reference(ROWS, f"h{place}"), t.literal(False))
-        weight = referring(one.weight, change) if one.weight else t.literal(0.0)
+        weight = referring(one.weight, change) if one.weight else t.where(held, t.literal(1.0), t.literal(0.0))
         return Influenced(str(place), referring(one.value, change), held, weight)
 
     def _same(self, group: int) -> Tree:
@@ -117,11 +117,11 @@ class InfluenceSums:
         for kind in ways(kinds):
             table = np.concatenate(self._squares[kind])
             mine = 1 + WIDTH * self.by_units()[kind].index(place)
-            at, (n, total, square, cube, weight) = table[:, 0].astype(np.intp), table[:, mine : mine + WIDTH].T
+            at, (n, total, square, cube, *weights) = table[:, 0].astype(np.intp), table[:, mine : mine + WIDTH].T
             one = self._variance(place, kind, n, total, square)
             sign = -1.0 if len(kinds) == 2 == len(kind) else 1.0
             variance[at] = np.where(np.isnan(variance[at]), 0.0, variance[at]) + sign * one
-            least[at] = np.fmin(least[at], self._freedom(place, kind, n, weight))
+            least[at] = np.fmin(least[at], self._freedom(place, kind, n, *weights))
             skewness[at] = np.fmax(skewness[at], self._skewness(place, n, square, cube))
             units[at] = np.fmin(units[at], n)
         return np.maximum(variance, 0.0), least, skewness, units
@@ -133,11 +133,18 @@ class InfluenceSums:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return np.asarray(np.abs(cube) * np.sqrt(n) / square**1.5, np.float64)
 
-    def _freedom(self, place: int, kind: tuple[str, ...], n: Numbers, weight: Numbers) -> Numbers:
-        if not self._influence(place).centred:
+    def _freedom(self, place: int, kind: tuple[str, ...], n: Numbers, weights: Numbers, squares: Numbers) -> Numbers:
+        """Units less what was taken from them; of units that differ in size as many as of equal ones would say as much.
+
+        That is (sum w)^2 / sum w^2, w the rows of a unit (Carter, Schnepel & Steigerwald 2017), or its share of what a
+        line rests on (Bell & McCaffrey 2002).
+        """
+        one = self._influence(place)
+        if not one.centred:
             return np.full(len(n), self._size(kind) - 1.0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.minimum(n - self._influence(place).taken, np.where(weight > 0, 1 / weight, np.inf))
+            alike = np.where(squares > 0, weights**2 / squares, np.inf)
+        return np.minimum(n - one.taken, alike if one.weight else np.maximum(alike - 1, 1.0))
 
     def _size(self, kind: tuple[str, ...]) -> int:
         return max([self._asking.sizes[alias] for alias in kind], default=self._asking.units)
