@@ -17,6 +17,9 @@ from imputedb.imputers.stretched import Stretched
 DONORS = 10
 """Observed values below which draws repeat the same few."""
 
+FEW_FOR_DONORS = 40
+"""Observed values below which nearest donors are far away: of 21 slopes of `tree` and `pmm` cover 70 %, of 36 87 %."""
+
 ROWS_A_COLUMN = 3
 """Observed rows for each column that predicts, below which these are few to learn from."""
 
@@ -58,6 +61,11 @@ def _few(rows: Rows, column: Column, *, donors: bool) -> Iterator[str]:
         yield f"{column} is observed in {observed} of the rows that are learnt from: {few}"
     elif observed < ROWS_A_COLUMN * others:
         yield f"{column} is observed in {observed} rows, for {others} columns that predict it: few to learn from"
+    if donors and others and DONORS <= observed < FEW_FOR_DONORS:
+        yield (
+            f"{column} is observed in {observed} rows, few for donors that are like the missing ones: slopes and "
+            "correlations come out flat, and their intervals too short"
+        )
 
 
 def _alone(rows: Rows, column: Column) -> Iterator[str]:
