@@ -16,11 +16,11 @@ from imputedb.neighbours.impute import Filled, fill
 from imputedb.neighbours.index import Index, built
 from imputedb.neighbours.metric import METRICS, Floats
 from imputedb.neighbours.search import cells_of
-from imputedb.neighbours.settings import Chance, Settings
+from imputedb.neighbours.settings import Settings, Uniforms
 from imputedb.neighbours.weights import Learner
 
 
-def chance(count: int, seed: int = 0) -> Chance:
+def uniforms(count: int, seed: int = 0) -> Uniforms:
     keys = np.arange(count, dtype=np.uint64)
     return lambda what: (keyed(keys, seed, what) >> np.uint64(11)).astype(float) * 2.0**-53
 
@@ -112,12 +112,12 @@ def test_an_interrupt_stops_the_search() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fill(attributes, range(5), Settings(), chance(3000), progress=impatient)
+        fill(attributes, range(5), Settings(), uniforms(3000), progress=impatient)
 
 
 def test_progress_rises_to_the_end() -> None:
     told: list[float] = []
-    fill(table(3000), range(5), Settings(weights="learnt"), chance(3000), progress=told.append)
+    fill(table(3000), range(5), Settings(weights="learnt"), uniforms(3000), progress=told.append)
     assert told == sorted(told)
     assert 0.9 < told[-1] <= 1.0
 
@@ -126,7 +126,7 @@ def test_progress_rises_to_the_end() -> None:
 @pytest.mark.parametrize("aggregated", ["mean", "median", "mode"])
 def test_all_cells_are_filled_within_what_was_observed(metric: str, aggregated: str) -> None:
     attributes = table(400)
-    filled = fill(attributes, range(5), Settings(metric=metric, aggregate=aggregated), chance(400))  # type: ignore[arg-type]
+    filled = fill(attributes, range(5), Settings(metric=metric, aggregate=aggregated), uniforms(400))  # type: ignore[arg-type]
     for place, values in filled.values.items():
         observed = attributes[place].values[attributes[place].observed]
         assert values.dtype == attributes[place].values.dtype
@@ -141,7 +141,7 @@ def test_neighbours_beat_the_mean_on_dependent_columns() -> None:
     truth = attributes[0].values
     gone = np.arange(2000) % 5 == 0
     hidden = [Attribute(truth, gone), *attributes[1:]]
-    filled = fill(hidden, [0], Settings(), chance(2000))
+    filled = fill(hidden, [0], Settings(), uniforms(2000))
     error = np.sqrt(np.mean((filled.values[0] - truth[gone]) ** 2))
     assert error < 0.6 * truth.std()
 
@@ -175,7 +175,7 @@ def test_the_future_changes_nothing() -> None:
 
     def filled(changed: Floats) -> Filled:
         attributes = [Attribute(np.sin(np.arange(n)), np.zeros(n, bool)), Attribute(changed, gone)]
-        return fill(attributes, [1], Settings(k=3), chance(n), times=times)
+        return fill(attributes, [1], Settings(k=3), uniforms(n), times=times)
 
     later = np.where(times >= 200, values * 100, values)
     first, second = filled(values), filled(later)
@@ -192,17 +192,17 @@ def test_a_cell_without_neighbours_takes_its_group_then_the_column_and_is_counte
     y = np.array([nan, 1.0, 2.0, 9.0, nan, nan])  # no row has both: nothing is ever shared
     groups = np.array([0, 0, 0, 1, 1, 2])
     attributes = [Attribute(v, np.isnan(v)) for v in (x, y)]
-    filled = fill(attributes, [1], Settings(), chance(6), groups=groups)
+    filled = fill(attributes, [1], Settings(), uniforms(6), groups=groups)
     assert filled.values[1].tolist() == [1.5, 9.0, 2.0]
     assert dict(filled.fallbacks) == {(1, "group"): 2, (1, "column"): 1}
-    left = fill(attributes, [1], Settings(fallback=("group",)), chance(6), groups=groups)
+    left = fill(attributes, [1], Settings(fallback=("group",)), uniforms(6), groups=groups)
     assert left.left[1].tolist() == [False, False, True]
     assert left.fallbacks[1, "left"] == 1
 
 
 def test_a_column_alone_falls_back() -> None:
     values = np.array([1, 2, 9, 0])
-    filled = fill([Attribute(values, np.array([False, False, False, True]))], [0], Settings(), chance(4))
+    filled = fill([Attribute(values, np.array([False, False, False, True]))], [0], Settings(), uniforms(4))
     assert filled.values[0].tolist() == [2]
 
 
@@ -215,7 +215,7 @@ def test_draws_are_observed_values_keyed_by_row_and_vary_between_draws() -> None
     order = np.random.default_rng(0).permutation(500)
     keys = np.arange(500, dtype=np.uint64)
 
-    def uniform(keyed_by: np.ndarray, draw: int) -> Chance:
+    def uniform(keyed_by: np.ndarray, draw: int) -> Uniforms:
         return lambda what: (keyed(keyed_by, draw, what) >> np.uint64(11)).astype(float) * 2.0**-53
 
     first = fill(attributes, range(3), Settings(), uniform(keys, 0), draw=True)
@@ -234,8 +234,8 @@ def test_draws_are_observed_values_keyed_by_row_and_vary_between_draws() -> None
 def test_draws_keep_the_spread_that_means_lose() -> None:
     attributes = table(3000, missing=0.3)
     hidden = ~attributes[0].observed
-    mean = fill(attributes, [0], Settings(k=20), chance(3000)).values[0]
-    draw = fill(attributes, [0], Settings(k=20), chance(3000), draw=True).values[0]
+    mean = fill(attributes, [0], Settings(k=20), uniforms(3000)).values[0]
+    draw = fill(attributes, [0], Settings(k=20), uniforms(3000), draw=True).values[0]
     true = attributes[0].values[hidden]
     assert np.std(mean) < np.std(draw)
     assert np.std(draw) == pytest.approx(np.std(true), rel=0.08)
@@ -248,7 +248,9 @@ def test_the_bootstrap_makes_imputations_vary_as_much_as_they_should() -> None:
     values = rng.normal(size=n)
     missing = np.arange(n) < gone
     attributes = [Attribute(np.zeros(n), np.zeros(n, bool)), Attribute(values, missing)]
-    means = [fill(attributes, [1], Settings(k=100), chance(n, seed), draw=True).values[1].mean() for seed in range(400)]
+    means = [
+        fill(attributes, [1], Settings(k=100), uniforms(n, seed), draw=True).values[1].mean() for seed in range(400)
+    ]
     variance = values[~missing].var()
     expected = variance / gone + variance / (n - gone)  # of the draws, and of the donors' bootstrap
     assert np.var(means) == pytest.approx(expected, rel=0.3)
@@ -259,7 +261,7 @@ def test_the_bootstrap_makes_imputations_vary_as_much_as_they_should() -> None:
 
 def test_an_approximate_search_finds_what_its_recall_says() -> None:
     attributes = table(6000, width=8)
-    order = np.argsort(chance(6000)("order"))
+    order = np.argsort(uniforms(6000)("order"))
     way = Settings(search="approximate", recall=0.9)
     index = built(attributes, range(8), way, [np.ones(8)] * 8, order)
     assert index.partition is not None
@@ -279,8 +281,8 @@ def test_an_approximate_search_is_exact_for_columns_that_are_hardly_observed() -
     rare = np.ones(5000, bool)
     rare[[5, 1000, 2000, 3000]] = False
     attributes[0] = Attribute(attributes[0].values, rare)
-    approximate = fill(attributes, [0], Settings(search="approximate"), chance(5000))
-    exact = fill(attributes, [0], Settings(search="exact"), chance(5000))
+    approximate = fill(attributes, [0], Settings(search="approximate"), uniforms(5000))
+    exact = fill(attributes, [0], Settings(search="exact"), uniforms(5000))
     np.testing.assert_allclose(approximate.values[0], exact.values[0], rtol=1e-12)
 
 
@@ -339,4 +341,4 @@ def test_a_logarithm_of_nothing_is_said() -> None:
 
 def test_weights_of_another_length_are_said() -> None:
     with pytest.raises(QueryError, match="2 weights for 5 columns"):
-        fill(table(50), [0], Settings(weights=(1.0, 1.0)), chance(50))
+        fill(table(50), [0], Settings(weights=(1.0, 1.0)), uniforms(50))

@@ -18,7 +18,7 @@ from imputedb.neighbours import cost, impute
 from imputedb.neighbours.column import Attribute, Measure
 from imputedb.neighbours.metric import Floats, Lacking, MetricName, Scaling
 from imputedb.neighbours.search import Ints
-from imputedb.neighbours.settings import Aggregate, Chance, Settings, Stage, Way
+from imputedb.neighbours.settings import Aggregate, Settings, Stage, Uniforms, Way
 from imputedb.neighbours.tuning import KS, Folds, Scan, scanned
 from imputedb.neighbours.votes import Weighting
 from imputedb.statistics.table import Kind
@@ -154,7 +154,7 @@ class KNN:
         rows, turn = by_key(rows)  # ties are broken by row, and so are bootstraps
         attributes = [self.attribute(column, rows.columns[column]) for column in order]
         wanted = [order.index(column) for column in targets]
-        uniform = chance(rows, seed, draw or 0)
+        uniform = uniforms(rows, seed, draw or 0)
         groups, times = self.groups(rows), self.times(rows)
         settings, warnings = self.settings(order), []
         if self.k == "chosen":
@@ -206,7 +206,7 @@ class KNN:
             [self.attribute(column, rows.columns[column]) for column in order],
             [order.index(column) for column in targets],
             self.settings(order),
-            np.argsort(chance(rows, seed)("order"), kind="stable"),
+            np.argsort(uniforms(rows, seed)("order"), kind="stable"),
             ks=ks,
             metrics=metrics,
             groups=self.groups(rows),
@@ -300,7 +300,7 @@ def _timely(rows: Rows, times: Cells, order: Sequence[Column]) -> Folds:
     return folds
 
 
-def chance(rows: Rows, seed: int, draw: int = 0) -> Chance:
+def uniforms(rows: Rows, seed: int, draw: int = 0) -> Uniforms:
     """Uniform numbers in [0, 1) a row, keyed by the row's key, the seed, the draw and what they are for."""
 
     def uniform(what: str) -> Floats:

@@ -15,7 +15,7 @@ from imputedb.neighbours.fallback import stand_ins
 from imputedb.neighbours.index import Index, built
 from imputedb.neighbours.metric import Floats, Space
 from imputedb.neighbours.search import Cells, Copies, Found, Ints, Progress, cells_of
-from imputedb.neighbours.settings import Chance, Settings
+from imputedb.neighbours.settings import Settings, Uniforms
 from imputedb.neighbours.weights import Learner
 from imputedb.neighbours.whole import middles
 
@@ -55,7 +55,7 @@ def fill(
     attributes: Sequence[Attribute],
     targets: Sequence[int],
     settings: Settings,
-    chance: Chance,
+    uniforms: Uniforms,
     *,
     groups: Ints | None = None,
     times: Floats | None = None,
@@ -79,7 +79,7 @@ def fill(
         attributes: the table; all columns of one length n.
         targets: places of the columns to fill.
         settings: how.
-        chance: uniform numbers by row, for draws and samples.
+        uniforms: numbers in [0, 1) by row, for draws and samples.
         groups: (n,) codes of the group whose rows may be donors, negative where unknown.
         times: (n,) only strictly earlier rows may be donors; NaN where unknown.
         draw: whether values are drawn, for multiple imputation.
@@ -89,7 +89,7 @@ def fill(
     """
     if isinstance(settings.weights, tuple) and len(settings.weights) != len(attributes):
         raise QueryError(f"{len(settings.weights)} weights for {len(attributes)} columns")
-    work = _Work(attributes, targets, settings, chance, groups, draw, progress, taught)
+    work = _Work(attributes, targets, settings, uniforms, groups, draw, progress, taught)
     if not work.wanting:
         return Filled({}, {})
     index = index or built(
@@ -115,17 +115,17 @@ class _Work:
         attributes: Sequence[Attribute],
         targets: Sequence[int],
         settings: Settings,
-        chance: Chance,
+        uniforms: Uniforms,
         groups: Ints | None,
         draw: bool,
         progress: Progress | None,
         taught: NDArray[np.bool_] | None,
     ) -> None:
-        self.attributes, self.settings, self.chance = attributes, settings, chance
+        self.attributes, self.settings, self.uniforms = attributes, settings, uniforms
         self.groups, self.draw, self.progress = groups, draw, progress
         self.gaps = {target: np.flatnonzero(~attributes[target].observed) for target in targets}
         self.wanting = [target for target in targets if len(self.gaps[target])]
-        self.order: Ints = np.argsort(chance("order"), kind="stable")
+        self.order: Ints = np.argsort(uniforms("order"), kind="stable")
         self.taught = np.ones(len(self.order), bool) if taught is None else taught
         self._learner = Learner(attributes, self.order[self.taught[self.order]])
         self._learnt: dict[int, Floats] = {}
@@ -219,7 +219,7 @@ class _Work:
         observed = self._observed(targets)
         if not self.draw:
             return observed.astype(np.uint8)
-        return votes.bootstrap(observed, self.chance("donors"))
+        return votes.bootstrap(observed, self.uniforms("donors"))
 
     def _take(self, job: Sequence[int], cells: Cells, found: Found, filled: Filled) -> None:
         rows = cells.row_of_cell
@@ -235,7 +235,7 @@ class _Work:
         if not self.draw:
             return answers(attribute, neighbours, weights, self.settings)
         if self._uniform is None:
-            self._uniform = self.chance("pick")
+            self._uniform = self.uniforms("pick")
         place = votes.drawn(weights, self._uniform[rows])
         return attribute.values[neighbours[np.arange(len(rows)), place]]
 

@@ -14,13 +14,13 @@ import numpy as np
 from imputedb.neighbours.partition import Partition
 
 FORMAT = 1
-SHELVED = 8
+MOST_FILES = 8
 """Files at most; the ones not made for the longest time go first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A partition from the shelf, and when it was made, in seconds since 1970."""
+    """A stored partition, and when it was made, in seconds since 1970."""
 
     partition: Partition
     made: float
@@ -49,7 +49,7 @@ def keep(database: str, fingerprint: str, partition: Partition, made: float) -> 
             )
         temporary.replace(path)
         files = sorted(path.parent.glob("*.npz"), key=lambda file: file.stat().st_mtime)
-        for old in files[:-SHELVED]:
+        for old in files[:-MOST_FILES]:
             old.unlink()
     with suppress(OSError):
         temporary.unlink(missing_ok=True)

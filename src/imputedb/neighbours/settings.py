@@ -15,7 +15,7 @@ Stage = Literal["group", "column", "mean"]
 
 MOST_K = 1000
 
-Chance = Callable[[str], Floats]
+Uniforms = Callable[[str], Floats]
 """(n,) uniform numbers in [0, 1), keyed by the row and by what they are for."""
 
 

@@ -14,7 +14,7 @@ from imputedb.engines.cache import STRUCTURAL, Recent
 from imputedb.engines.engine import Engine
 from imputedb.errors import UnknownName
 from imputedb.execution.table import Stored, stored
-from imputedb.imputers.knn import KNN, chance
+from imputedb.imputers.knn import KNN, uniforms
 from imputedb.imputers.order import by_name
 from imputedb.imputers.random import keyed
 from imputedb.imputers.rows import Array
@@ -71,7 +71,7 @@ class Lookup:
         self.condition = condition(len(table.rows.keys), self.groups, times)
         self.made: float | None = None
         self._sorted: tuple[Array, Ints] | None = None
-        self._uniform = chance(table.rows, 0)
+        self._uniform = uniforms(table.rows, 0)
         self._copies: dict[Column, Copies] = {}
         self._weights: dict[Column, Floats] = {}
         self._random: Ints = np.argsort(self._uniform("order"), kind="stable")
@@ -139,7 +139,7 @@ class Lookup:
         """Whether the column is of numbers."""
         return self.attributes[self.order.index(column)].averages
 
-    def chance(self, what: str, seed: int) -> Floats:
+    def uniform(self, what: str, seed: int) -> Floats:
         """(n,) uniform numbers by row."""
         return np.asarray((keyed(self.stored.rows.keys, seed, what) >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 

@@ -300,7 +300,7 @@ def audit(
         places = np.flatnonzero(found.gaps(name))
         if total > limit:
             room = max(1, int(limit * len(places) / total))
-            places = np.sort(places[np.argsort(lookup.chance(f"audit {name}", seed)[places], kind="stable")[:room]])
+            places = np.sort(places[np.argsort(lookup.uniform(f"audit {name}", seed)[places], kind="stable")[:room]])
         if len(places):
             mine = _permitted(engine, lookups, lookup, name, table, columns)
             parts += [_audited(one, name, at, salt) for one, at in _timely(mine, name, places)]

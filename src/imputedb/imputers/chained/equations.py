@@ -13,7 +13,7 @@ from imputedb.imputers.chained import linear_draws
 from imputedb.imputers.chained.crossproducts import CYCLES, Chain, Delta, Patterns, chain
 from imputedb.imputers.chained.design import Design, Part
 from imputedb.imputers.chained.pmm import Pmm
-from imputedb.imputers.chained.row_models import Modelled, Sheet, modelled, watched
+from imputedb.imputers.chained.row_models import Modelled, PatternMatrix, modelled, watched
 from imputedb.imputers.chained.shift import Shift
 from imputedb.imputers.order import by_name
 from imputedb.imputers.rows import Rows
@@ -114,10 +114,10 @@ class Equations:
         return found
 
     @cached_property
-    def pattern_matrix(self) -> Sheet:
+    def pattern_matrix(self) -> PatternMatrix:
         """The matrix of the rows, sorted by their patterns of missingness."""
         chain = self.chain
-        return Sheet(chain.x, chain.starts, chain.taught, chain.gone, chain.keys, self.steps)
+        return PatternMatrix(chain.x, chain.starts, chain.taught, chain.gone, chain.keys, self.steps)
 
     @cached_property
     def base_cycles(self) -> int:

@@ -166,7 +166,7 @@ class Prepared:
             assert told
             yield from map(self._ordered, linear_draws.values(equations.chain, equations.modelled, told))
             return
-        assert equations.members  # these and the sheet are made once, before threads share them
+        assert equations.members  # these and the pattern matrix are made once, before threads share them
         assert len(equations.pattern_matrix.keys)
         workers = max(1, min(threads(), len(numbers), MATRICES // max(equations.chain.x.size, 1)))
         with ThreadPoolExecutor(workers) as pool:

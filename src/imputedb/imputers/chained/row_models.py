@@ -131,7 +131,7 @@ def _places(flags: NDArray[np.bool_]) -> Places:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sheet:
+class PatternMatrix:
     """The rows that all imputations share, sorted by what is missing in them.
 
     Attributes:
@@ -168,15 +168,21 @@ class Imputation:
     """
 
     def __init__(
-        self, sheet: Sheet, columns: Sequence[Modelled], x: Matrix, seed: int, draw: int, trace: Trace
+        self, patterns: PatternMatrix, columns: Sequence[Modelled], x: Matrix, seed: int, draw: int, trace: Trace
     ) -> None:
-        self.sheet, self.columns, self.x = sheet, columns, x
+        self.patterns, self.columns, self.x = patterns, columns, x
         self.seed, self.draw, self.trace = seed, draw, trace
         self.called = labels(one.column for one in columns)
         self.found: dict[Column, Array] = {}
         self._fits: dict[Column, dict[str, Vector]] = {one.column: {} for one in columns}
         self._rows = _kernel.Imputation(
-            sheet.x.ravel(), sheet.starts, sheet.gone.ravel(), sheet.taught, sheet.keys, list(sheet.columns), x.ravel()
+            patterns.x.ravel(),
+            patterns.starts,
+            patterns.gone.ravel(),
+            patterns.taught,
+            patterns.keys,
+            list(patterns.columns),
+            x.ravel(),
         )
 
     def run(self, cycles: int) -> Mapping[Column, Array]:
@@ -225,7 +231,7 @@ class Imputation:
         shown = barred == 0
         shown[one.part.places] = False
         features, unknown = (self.x[rows][:, shown] for rows in (one.seen, one.gone))
-        rng = Randomness(self.sheet.keys[one.gone], what, self._fits[one.column])
+        rng = Randomness(self.patterns.keys[one.gone], what, self._fits[one.column])
         values = one.model.draw(one.observed, features, unknown, rng)
         if not one.part.classes:
             self._rows.put(one.part.places.start, np.ascontiguousarray(values, np.float64))
