@@ -158,7 +158,7 @@ class Database:
         clusters: str | None = None,
         sensitivity: Departures | None = None,
         cycles: Cycles = "auto",
-        fit: Fit = "query",
+        fit: Fit = "auto",
         progress: Progress | None = None,
         watch: Watch | None = None,
     ) -> Result:
@@ -204,8 +204,9 @@ class Database:
             cycles: how often chained equations draw each column anew; `auto` for as often as it takes to forget their
                 start. `report.convergence` says how well they have.
             fit: to what imputers are fitted: to the rows that the `query` reads; or to every whole `table`, once until
-                it is written, so that a missing cell has one value in all answers: sums of groups add up. A table
-                whose imputed values decide which rows count has drawn values in such an answer, others expected ones.
+                it is written (kept models where there are some), so that a missing cell has one value in all answers:
+                sums of groups add up. A table whose imputed values decide which rows count has drawn values in such an
+                answer, others expected ones. With `auto` the planner chooses between kept models and a fit to the rows.
             progress: told the share of an imputer's work that is done.
             watch: told of every operator, which then runs on its own; for tests and EXPLAIN ANALYZE.
 
@@ -244,7 +245,7 @@ class Database:
         imputer: Choice = "tree",
         seed: int = 0,
         strategy: str = PLANNED,
-        fit: Fit = "query",
+        fit: Fit = "auto",
         analyze: bool = False,
     ) -> Explanation:
         """The plan of a query with its estimates; with `analyze` it runs, each operator on its own, and is measured.
@@ -264,7 +265,7 @@ class Database:
                 self._planner.release()
 
     def frontier(
-        self, text: str, params: Given = None, *, imputer: Choice = "tree", fit: Fit = "query"
+        self, text: str, params: Given = None, *, imputer: Choice = "tree", fit: Fit = "auto"
     ) -> Frontier | None:
         """Every plan that no other beats in both penalty and time; None where nothing missing is read."""
         with self._engine.callers_frames(text, statement=True):

@@ -32,7 +32,7 @@ def used(db: imputedb.Database, text: str = MEAN) -> dict[str, str]:
 def test_a_model_fills_in_what_it_covers(db: imputedb.Database) -> None:
     db.sql("CREATE IMPUTATION MODEL line ON t (y) USING norm")
     assert used(db, "SELECT avg(y), count(*) FILTER (WHERE g = 'a') FROM t") == {"t.g": "kept tree", "t.y": "line@1"}
-    assert dict(db.sql(MEAN).report.methods) == {"t.y": "tree"}  # fitted to the rows that the query reads
+    assert dict(db.sql(MEAN, fit="query").report.methods) == {"t.y": "tree"}
 
 
 def test_versions_are_made_chosen_and_dropped(db: imputedb.Database) -> None:
@@ -127,8 +127,11 @@ def test_what_is_not_learnt_from_decides_nothing(db: imputedb.Database) -> None:
 
 
 def test_draws_are_as_many_as_were_made(db: imputedb.Database) -> None:
+    """And the answer says that their intervals are short."""
     db.sql("CREATE IMPUTATION MODEL line ON t (y) USING norm WITH (draws = 2)")
-    assert db.sql(MEAN, fit="table", m=2).report.m == 2
+    found = db.sql(MEAN, fit="table", m=2)
+    assert found.report.m == 2
+    assert any("their intervals are too narrow" in said for said in found.report.warnings)
     with pytest.raises(QueryError, match="model line@1 has 2 draws, no draw 3"):
         db.sql(MEAN, fit="table", m=3)
 
@@ -196,3 +199,43 @@ def test_a_column_that_a_model_reads_is_missed_by_name(db: imputedb.Database) ->
     db.execute("ALTER TABLE t DROP COLUMN x")
     with pytest.raises(DataError, match="line@1 reads x, which t does not have any more"):
         db.sql(MEAN, fit="table")
+
+
+def test_kept_models_are_further_choices_of_the_planner(db: imputedb.Database) -> None:
+    assert dict(db.sql(MEAN).report.methods) == {"t.y": "tree"}
+    db.create_model("line", "t", ("y",), imputer="norm")
+    assert dict(db.sql(MEAN).report.methods) == {"t.y": "line@1"}
+    assert dict(db.sql(MEAN, fit="query").report.methods) == {"t.y": "tree"}
+    both = db.sql("SELECT avg(y) FROM t WHERE g = 'a'")
+    assert set(both.report.methods) == {"t.y", "t.g"}
+    assert "kept" not in both.report.methods["t.g"]
+    assert db.sql(MEAN).report.penalty == pytest.approx(db.model("line").error["y"])  # it is what was measured
+    assert db.sql(MEAN, method="aipw").report.strategy == "aipw"
+
+
+@pytest.mark.parametrize(
+    "clause", ["RANGE 0 TO 9", "EXCLUDE (x)", "PREDICTORS (id)", "IMPUTER pmm", "MISSING BELOW 0.9"]
+)
+def test_a_policy_that_came_later_holds(db: imputedb.Database, clause: str) -> None:
+    db.create_model("line", "t", ("y",), imputer="norm")
+    db.sql(f"CREATE IMPUTATION POLICY ON t(y) {clause}")
+    found = db.sql("SELECT id, y FROM t ORDER BY id", fit="table")
+    assert "line@1" not in found.report.methods.get("t.y", "")
+    assert any("the column is imputed by a fit to its table" in said for said in found.report.warnings)
+    if clause.startswith("RANGE"):
+        stored = dict(db.execute("SELECT id, y FROM t"))
+        assert all(0 <= y <= 9 for key, y in found.fetchall() if stored[key] is None)
+
+
+def test_what_becomes_of_a_stale_model_is_a_policy(db: imputedb.Database) -> None:
+    db.create_model("line", "t", ("y",), imputer="norm")
+    db.sql("CREATE IMPUTATION POLICY ON t(y) WHEN STALE REFUSE")
+    assert not db.model("line").stale
+    db.execute("INSERT INTO t (id, x) VALUES (1000, 3)")
+    with pytest.raises(DataError, match="line@1 was fitted to 400 rows of t, which has changed since"):
+        db.sql(MEAN, fit="table")
+    db.policy("t", "y", stale="refresh")
+    assert db.sql(MEAN, fit="table").report.methods == {"t.y": "line@2"}
+    assert db.policies("t") == [("t", "y", "IMPUTE WHEN STALE REFRESH")]
+    with pytest.raises(SqlSyntaxError, match="WHEN STALE WARN"):
+        db.sql("CREATE IMPUTATION POLICY ON t(y) WHEN STALE NEVER")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from imputedb import arguments
 from imputedb.answers import policies as columns_policies
@@ -50,6 +50,7 @@ def policy(
     partition: Sequence[str] = (),
     order: str | None = None,
     cluster: str | None = None,
+    stale: Literal["warn", "refuse", "refresh"] | None = None,
 ) -> None:
     """Says how the missing values of a column are dealt with; kept with the database, replaces what was said.
 
@@ -76,6 +77,7 @@ def policy(
         partition: columns that make groups of rows.
         order: a column that puts these in order: `previous`, `next`, `linear` and `seasonal` follow it.
         cluster: a column of clusters, whose rows are alike: `2l.norm` and `2l.pmm` give each an intercept.
+        stale: what becomes of a kept model whose table has changed: `warn`, `refuse` or `refresh`.
 
     Raises:
         UnknownName: there is no such table, column or imputer.
@@ -86,7 +88,7 @@ def policy(
     texts = tuple(map(as_text, arguments.listed("values", values, example="such as [1, 2]")))
     allowed, barred = arguments.names("predictors", predictors), arguments.names("exclude", exclude)
     wanted = Policy(action, when, low, high, texts, imputer, allowed, barred, before, above, refuse, below, measure)
-    said = {"derived": derived, "weight": weight, "order": order, "cluster": cluster}
+    said = {"derived": derived, "weight": weight, "order": order, "cluster": cluster, "stale": stale}
     wanted = wanted.changed({**said, "partition": arguments.names("partition", partition)})
     columns_policies.decide(self._engine, self._engine.named(table), column, wanted)
 

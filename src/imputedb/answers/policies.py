@@ -6,7 +6,7 @@ from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, QueryError
 from imputedb.imputers.registry import chosen
 from imputedb.sql.policy_statement import PolicyStatement
-from imputedb.statistics.policy import ACTIONS, DEFAULT, MEASURES, Policy
+from imputedb.statistics.policy import ACTIONS, DEFAULT, MEASURES, STALE, Policy
 
 
 def follow(engine: Engine, statement: PolicyStatement) -> list[tuple[str, str, str]]:
@@ -91,6 +91,8 @@ def _checked(policy: Policy) -> Policy:
     arguments.one_of("action", policy.action, ACTIONS)
     if policy.measure is not None:
         arguments.one_of("measure", policy.measure, MEASURES)
+    if policy.stale is not None:
+        arguments.one_of("stale", policy.stale, STALE)
     found: dict[str, object] = {"refuse": arguments.flag("refuse", policy.refuse)}
     for name, example in _TEXTS.items():
         if (given := getattr(policy, name)) is not None:

@@ -14,8 +14,9 @@ PLANNED, BASE, VERBATIM, COMPLETED, MIXED = "planned", "base", "verbatim", "comp
 
 EXPECTED, DRAWN = "expected", "drawn"
 
-Fit = Literal["query", "table"]
-"""To what imputers are fitted: to the rows that a query reads, or to whole tables, their values kept."""
+Fit = Literal["auto", "query", "table"]
+"""To what imputers are fitted: to the rows that a query reads; to whole tables, their values kept; or as `auto` to the
+rows of the query, kept models being further choices of the planner."""
 
 IMPUTATION, AIPW, ML, BOUNDS = "imputation", "aipw", "ml", "bounds"
 
@@ -52,7 +53,7 @@ class Asked:
     deviations: float | None = None
     weights: str | None = None
     clusters: str | None = None
-    fit: Fit = "query"
+    fit: Fit = "auto"
     values: str | None = None
     draw: int = 0
 

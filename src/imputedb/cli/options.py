@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def with_fit(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the option that says to what imputers are fitted."""
-    kinds = click.Choice(["query", "table"])
-    return click.option("--fit", type=kinds, default="query", help="table: kept models, a cell has one value.")(command)
+    kinds = click.Choice(["auto", "query", "table"])
+    return click.option("--fit", type=kinds, default="auto", help="table: kept models, a cell has one value.")(command)
 
 
 def with_planning(command: Callable[..., None]) -> Callable[..., None]:

@@ -41,7 +41,8 @@ class Shape:
 
     def fingerprint(self, contents: Sequence[object]) -> str:
         """What tells one state of the table from another: a hash of its rows, its columns, what was said of it."""
-        said = sorted((name, policy.data()) for name, policy in self.policies.items())
+        rules = {name: policy.changed({"stale": None}).data() for name, policy in self.policies.items()}
+        said = sorted((name, rule) for name, rule in rules.items() if rule)
         columns = [list(self.types.items()), sorted(self.missing.items())]
         return json.dumps([2, [str(part) for part in contents], *columns, said])
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Fill, Scan, Table
 from imputedb.engines.engine import Engine
-from imputedb.engines.record import Record
 from imputedb.execution.bundle import Drawn
 from imputedb.execution.columns import Shelf
 from imputedb.execution.impute import Hand, Outcome
@@ -52,7 +51,7 @@ class Beside:
             draw = self._draw(scans[alias])
             values = {
                 c: table.given(c, outcome, draw)
-                for table, some in self._by_table(imputer, scans[alias], mine)
+                for table, some in self._by_table(imputer, scans[alias], mine, outcome)
                 for c in some
             }
             name = self.engine.register({str(column): array for column, array in values.items()})
@@ -76,7 +75,7 @@ class Beside:
         found: dict[Column, Array] = {}
         for scan, mine in self._at_hand(hand, columns):
             places = Shelf(self.engine, scan, self.statistics[scan.alias]).places(hand.rows[scan.alias])
-            for table, some in self._by_table(imputer, scan, mine):
+            for table, some in self._by_table(imputer, scan, mine, outcome):
                 found |= {column: table.given(column, outcome, self._draw(scan))[places] for column in some}
         return found
 
@@ -86,7 +85,7 @@ class Beside:
         """What is drawn for columns, table by table of those at hand."""
         found = []
         for scan, mine in self._at_hand(hand, columns):
-            tables = self._by_table(imputer, scan, mine)
+            tables = self._by_table(imputer, scan, mine, outcome)
             values: dict[Column, Drawn] = {}
             for table, some in tables:
                 values |= table.drawn(some, numbers, outcome)
@@ -104,23 +103,33 @@ class Beside:
         return self.draw if scan.table in self.drawn_tables else None
 
     def _by_table(
-        self, imputer: Kept, scan: Scan, columns: Sequence[Column]
+        self, imputer: Kept, scan: Scan, columns: Sequence[Column], outcome: Outcome
     ) -> list[tuple[ModelTable | KeptTable, list[Column]]]:
         """The columns of a scan by what their values are read from: a kept model, or a fit to the table."""
-        statistics = self.statistics[scan.alias]
-        parts: dict[Record | None, list[Column]] = {}
-        for column in columns:
-            parts.setdefault(imputer.model(scan.table, column.name), []).append(column)
         found: list[tuple[ModelTable | KeptTable, list[Column]]] = []
-        for record, some in parts.items():
-            if record is not None and record.has_functions:
-                found.append((ModelTable(self.engine, scan, statistics, record), some))
-                continue
-            base, seed = (
-                (imputer.base, self.seed) if record is None else (the_one(record.imputer, "a model needs"), record.seed)
-            )
-            found.append((KeptTable(self.engine, scan, statistics, base, seed, self.progress), some))
+        for column in columns:
+            source = self._source_of(imputer, scan, column, outcome)
+            known = next((some for one, some in found if one == source), None)
+            if known is None:
+                found.append((source, [column]))
+            else:
+                known.append(column)
         return found
+
+    def _source_of(self, imputer: Kept, scan: Scan, column: Column, outcome: Outcome) -> ModelTable | KeptTable:
+        record, statistics = imputer.model(scan.table, column.name), self.statistics[scan.alias]
+        if record is None:
+            return KeptTable(self.engine, scan, statistics, imputer.base, self.seed, self.progress)
+        if not record.has_functions:
+            base = the_one(record.imputer, "a model needs")
+            return KeptTable(self.engine, scan, statistics, base, record.seed, self.progress)
+        model = ModelTable(self.engine, scan, statistics, record)
+        why = model.unsuited(column)
+        if not why:
+            return model
+        if why not in outcome.warnings:
+            outcome.warnings.append(f"{why}: the column is imputed by a fit to its table")
+        return KeptTable(self.engine, scan, statistics, imputer.base, self.seed, self.progress)
 
 
 def _by_alias(columns: Sequence[Column]) -> dict[str, list[Column]]:

@@ -1,6 +1,6 @@
 """Imputers whose values are those of the whole table, computed once and read by every query."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
@@ -25,10 +25,12 @@ class Kept:
     Attributes:
         base: the imputer that is fitted.
         models: kept models, which fill in the columns that they cover.
+        everywhere: whether other columns are filled in too, by a fit of the imputer to their tables.
     """
 
     base: Imputer
     models: tuple[Record, ...] = ()
+    everywhere: bool = True
 
     @property
     def name(self) -> str:
@@ -51,6 +53,10 @@ class Kept:
     def model(self, table: Table, column: str) -> Record | None:
         """The kept model that fills in a column of a table; None where the imputer is fitted to the table itself."""
         return next((record for record in self.models if record.covers(table, column)), None)
+
+    def suits(self, columns: Iterable[tuple[Table, str]]) -> bool:
+        """Whether it fills in all of some columns."""
+        return self.everywhere or all(self.model(table, column) is not None for table, column in columns)
 
     def impute(
         self,
@@ -81,9 +87,18 @@ def with_models(imputers: Sequence[Imputer], models: Sequence[Record]) -> tuple[
 
     Of several models that cover one the most precise is used, and of these the latest.
     """
+    best = _best(models)
+    return tuple(replace(one, models=best) if is_kept(one) else one for one in imputers)
+
+
+def beside_models(imputers: Sequence[Imputer], models: Sequence[Record]) -> tuple[Imputer, ...]:
+    """Imputers that are fitted to a query's rows, and kept models as another choice."""
+    return (*imputers, Kept(imputers[0], _best(models), everywhere=False)) if models and imputers else tuple(imputers)
+
+
+def _best(models: Sequence[Record]) -> tuple[Record, ...]:
     best = sorted(models, key=lambda record: record.fitted_at, reverse=True)
-    best.sort(key=_mean_error)
-    return tuple(replace(one, models=tuple(best)) if is_kept(one) else one for one in imputers)
+    return tuple(sorted(best, key=_mean_error))
 
 
 def _mean_error(record: Record) -> float:

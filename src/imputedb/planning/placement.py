@@ -36,4 +36,7 @@ def cleaned(candidate: Candidate, mask: int, problem: Problem) -> list[Candidate
 def _imputed(candidate: Candidate, mask: int, gone: int, problem: Problem) -> list[Candidate]:
     """The candidate without the rows that miss some of the columns, and with the others imputed, by each imputer."""
     start = candidate.dropped(gone, problem) if gone else candidate
-    return [start.imputed(mask & ~gone, imputer, problem) for imputer in range(len(problem.imputers))]
+    mask &= ~gone
+    return [
+        start.imputed(mask, number, problem) for number in range(len(problem.imputers)) if problem.suits(number, mask)
+    ]

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from imputedb.algebra.column import Column, Columns
 from imputedb.algebra.query import Query
-from imputedb.algebra.relation import Scan
+from imputedb.algebra.relation import Scan, Table
 from imputedb.algebra.scalar import AllOf, Scalar
 from imputedb.imputers import checked
 from imputedb.imputers.protocol import Imputer, Work, fills_in_sql
@@ -162,6 +162,27 @@ class Problem:
     def _prices(self) -> dict[tuple[int, int, float, int], tuple[float, float]]:
         return {}
 
+    def suits(self, imputer: int, mask: int) -> bool:
+        """Whether the imputer of that number can fill in some columns: kept models alone fill in what they cover."""
+        one = self.imputers[imputer]
+        return not is_kept(one) or one.suits((self._tables[c.relation], c.name) for c in self.columns_of(mask))
+
+    @cached_property
+    def _tables(self) -> Mapping[str, Table]:
+        return {scan.alias: scan.table for scan in self.query.sources}
+
+    @cached_property
+    def _measured(self) -> Mapping[Column, float]:
+        """The errors on hidden cells of columns that kept models cover: what there is to be known of them."""
+        models = next((one for one in self.imputers if is_kept(one)), None)
+        found = {}
+        for column in self.columns if models else ():
+            record = models.model(self._tables[column.relation], column.name) if models else None
+            error = record.error(column.name) if record else None
+            if error is not None:
+                found[column] = min(max(error, 1e-6), 0.99)
+        return found
+
     def impute(self, imputer: int, mask: int, rows: float, attributes: int) -> tuple[float, float]:
         """Penalty and time of an Impute by the imputer of that number."""
         key = (imputer, mask, rows, attributes)
@@ -183,6 +204,9 @@ class Problem:
         for name, part in sorted(parts.items()):
             one = imputer if name == imputer.name else the_one(name, "a column needs")
             lost, taken = price(one, self._work(part, rows, attributes))
+            if one.uses_predictors:
+                errors = [self._measured.get(column, lost) for column in part]
+                lost = math.fsum(errors) / len(errors)
             penalty, time = penalty + lost * len(part) / len(columns), time + taken
         return penalty, time
 

@@ -26,7 +26,6 @@ class PolicyStatement:
 
 
 _LATER = {
-    "when": "WHEN STALE",
     "private": "PRIVATE",
 }
 """Clauses by their first word that are understood, and that nothing follows yet."""
@@ -36,7 +35,7 @@ GRAMMAR = (
     "[AS NOMINAL | AS ORDINAL | AS NUMERIC] [IMPUTER name] [RANGE low TO high] [VALUES (value, ...)] "
     "[PREDICTORS (column, ...) | EXCLUDE (column, ...)] [BEFORE column] [WEIGHT column] [CLUSTER column] "
     "[PARTITION BY column, ... ORDER BY column] [WARN | REFUSE ABOVE share %] "
-    "[DERIVED AS (expression)] [MISSING BELOW precision]; "
+    "[DERIVED AS (expression)] [MISSING BELOW precision] [WHEN STALE WARN | REFUSE | REFRESH]; "
     "DROP IMPUTATION POLICY ON table[(column, ...)]; SHOW IMPUTATION POLICIES [ON table]"
 )
 
@@ -93,6 +92,9 @@ class _PolicyParser(TokenReader):
                 return {word: tuple(self.list())}
             case "imputer" | "before" | "weight" | "cluster":
                 return {word: self.name()}
+            case "when":
+                self.expect("stale")
+                return {"stale": self._one_of(("warn", "refuse", "refresh"))}
             case "as":
                 return {"measure": self._measure()}
             case "range" | "warn" | "refuse" | "missing":
@@ -127,6 +129,12 @@ class _PolicyParser(TokenReader):
         self.expect("order")
         self.expect("by")
         return {"partition": tuple(names), "order": self.name()}
+
+    def _one_of(self, words: Sequence[str]) -> str:
+        found = self.next()
+        if found not in words:
+            raise self.wrong()
+        return found
 
     def _measure(self) -> str:
         found = self.next()

@@ -20,6 +20,9 @@ Measure = Literal["nominal", "ordinal", "numeric"]
 
 MEASURES: tuple[Measure, ...] = ("nominal", "ordinal", "numeric")
 
+STALE = ("warn", "refuse", "refresh")
+"""What may become of a kept model whose table has changed."""
+
 Bound = float | str
 """A number; of dates and timestamps their text, as ISO 8601 has it."""
 
@@ -52,6 +55,7 @@ class Policy:
         order: a column that puts the rows of a group in order, for imputers that follow it, and lags that predict.
         cluster: a column of clusters, whose rows are alike: `2l.norm` and `2l.pmm` give each an intercept.
         derived: what the column is computed from others as, in SQL; None where it is a column of its own.
+        stale: what becomes of a kept model whose table has changed: `warn`, `refuse` or `refresh`; None for a warning.
     """
 
     action: Action = "impute"
@@ -72,6 +76,7 @@ class Policy:
     partition: tuple[str, ...] = ()
     order: str | None = None
     cluster: str | None = None
+    stale: str | None = None
 
     def changed(self, options: Mapping[str, Any]) -> "Policy":
         """The policy with some attributes set anew."""
@@ -98,6 +103,8 @@ class Policy:
             raise TypeError(f"action is {options['action']!r}")
         if options.get("measure") not in (None, *MEASURES):
             raise TypeError(f"measure is {options['measure']!r}")
+        if options.get("stale") not in (None, *STALE):
+            raise TypeError(f"stale is {options['stale']!r}")
         return cls(**options)
 
     def predicts(self, column: str) -> bool:
@@ -222,6 +229,7 @@ class Policy:
             words.append(f"{'REFUSE' if self.refuse else 'WARN'} ABOVE {_bound(self.above)} %")
         words += [f"DERIVED AS ({self.derived})"] if self.derived else []
         words += [f"MISSING BELOW {_bound(self.below)}"] if self.below is not None else []
+        words += [f"WHEN STALE {self.stale.upper()}"] if self.stale else []
         return " ".join(words)
 
 
@@ -231,7 +239,7 @@ LISTS = ("values", "predictors", "exclude", "partition")
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(LISTS, (list, tuple)),
     **dict.fromkeys(("when", "imputer", "before", "measure"), (str, type(None))),
-    **dict.fromkeys(("when", "imputer", "before", "derived", "weight", "order", "cluster"), (str, type(None))),
+    **dict.fromkeys(("when", "imputer", "before", "derived", "weight", "order", "cluster", "stale"), (str, type(None))),
     **dict.fromkeys(("low", "high"), (int, float, str, type(None))),
     "action": (str,),
     **dict.fromkeys(("above", "below"), (int, float, type(None))),

@@ -1,0 +1,151 @@
+"""Fitting of kept models to tables."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imputedb import duckdb_errors
+from imputedb.algebra.column import Column
+from imputedb.algebra.relation import Scan, Table
+from imputedb.engines.engine import Engine
+from imputedb.engines.record import Record
+from imputedb.errors import CannotImpute, DataError, QueryError, UnknownName
+from imputedb.execution.columns import Shelf, computed_from
+from imputedb.execution.impute import Outcome
+from imputedb.execution.kept import KeptTable
+from imputedb.imputers.permit import barred
+from imputedb.imputers.protocol import Progress
+from imputedb.imputers.registry import the_one
+from imputedb.imputers.rows import Rows
+from imputedb.models.learning import fit
+from imputedb.models.target import How, Method
+from imputedb.sql.paths import quoted
+from imputedb.statistics.table import MANY_LEVELS, Kind, Statistics
+
+
+def salt_of(table: Table) -> int:
+    """64 bits that tell the rows of a table from those of others."""
+    return int.from_bytes(hashlib.sha256(repr(table.path[1:]).encode()).digest()[:8], "little")
+
+
+def check_options(options: dict[str, int]) -> None:
+    """Refuses options that no model has.
+
+    Raises:
+        QueryError: there are fewer than one row to learn from, or draw.
+    """
+    for name in ("sample", "draws"):
+        if options[name] < 1:
+            raise QueryError(f"{name} is {options[name]}; a model has at least 1")
+
+
+def targets_of(table: Table, statistics: Statistics, columns: Sequence[str]) -> tuple[str, ...]:
+    """The columns that a model fills in, by the names that the table has: some, or all that miss values.
+
+    Raises:
+        UnknownName: there is none of a name.
+        DataError: there is nothing to fill in.
+    """
+    known = {name.lower(): name for name in statistics.columns}
+    for column in columns:
+        if column.lower() not in known:
+            near = get_close_matches(column.lower(), known, 1)
+            hint = f"did you mean {known[near[0]]!r}?" if near else f"there are {', '.join(statistics.columns)}"
+            raise UnknownName(f"no column {column!r} in {table.name}; {hint}")
+    wanted = [known[column.lower()] for column in columns] or sorted(statistics.dirty)
+    targets = [name for name in wanted if statistics.policy(name).action in ("impute", "structural")]
+    targets = [name for name in targets if statistics.columns[name].centre is not None] if not columns else targets
+    if not targets:
+        raise DataError(
+            f"no column of {table.name} misses a value that may be filled in: name those that a model is of"
+        )
+    for name in targets:
+        if statistics.columns[name].centre is None:
+            raise CannotImpute(
+                f"{table.name}.{name} cannot be imputed: none of its values is known, or its type has no model"
+            )
+    return tuple(dict.fromkeys(targets))
+
+
+def fitted_now(engine: Engine, record: Record, progress: Progress | None) -> tuple[Record, bytes]:
+    """A record of the model as it is fitted now, with its functions as bytes."""
+    with engine.lock:
+        statistics = engine.statistics(record.table)
+        now = replace(
+            record,
+            fitted_at=datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds"),
+            fingerprint=engine.fingerprint(record.table),
+            rows=statistics.rows,
+            digest="",
+            errors=(),
+        )
+        scan = Scan(record.table, record.table.name)
+        if record.imputer not in get_args(Method) or not _is_plain(statistics, record):
+            _check_values(record)
+            fitted_values = KeptTable(
+                engine, scan, statistics, the_one(record.imputer, "a model needs"), record.seed, progress
+            )
+            for name in record.columns:
+                fitted_values.given(Column(scan.alias, name), Outcome(), None)
+            return now, b""
+        rows = _training_rows(engine, scan, statistics, record)
+        types = {column: statistics.columns[column.name].type for column in rows.columns}
+        how = How(record.imputer, record.sample, record.draws, record.seed)  # type: ignore[arg-type]
+        model = fit(rows, [Column(scan.alias, name) for name in record.columns], types, how, progress)
+    content = model.dumped()
+    measured = {model.features[one.feature].column.name: one.quality.error for one in model.targets if one.quality}
+    errors = tuple((name, measured[name]) for name in record.columns if name in measured)
+    return replace(now, rows=model.rows, digest=hashlib.sha256(content).hexdigest(), errors=errors), content
+
+
+def _is_plain(statistics: Statistics, record: Record) -> bool:
+    """Whether policies ask nothing of the columns of a model that its functions do not know of."""
+    policies = [statistics.policy(name) for name in record.columns]
+    return all(policy.plain and not policy.leaves and policy.imputer in (None, record.imputer) for policy in policies)
+
+
+def _check_values(record: Record) -> None:
+    """Refuses rows to learn from where values are fitted to the table as it is."""
+    if record.where is not None:
+        raise QueryError(
+            f"a model by {record.imputer}, or under policies of its columns, is fitted to the whole table: leave WHERE "
+            "out"
+        )
+
+
+def _training_rows(engine: Engine, scan: Scan, statistics: Statistics, record: Record) -> Rows:
+    """The rows that a model is fitted to, with all columns that may predict its targets."""
+    columns = statistics.columns
+    few = {
+        c for c in statistics.predictors if columns[c].kind is not Kind.CATEGORY or columns[c].distinct <= MANY_LEVELS
+    }
+    names = sorted(few.union(record.columns))
+    shelf = Shelf(engine, scan, statistics)
+    every = [Column(scan.alias, name) for name in names]
+    forbidden: set[Column] = set()
+    for name in record.columns:
+        target = Column(scan.alias, name)
+        forbidden |= barred(statistics.policy(name), target, every) | computed_from(statistics, target, every)
+    kept_columns = [c for c in every if c not in forbidden or c.name in record.columns]
+    cells = shelf.cells([column.name for column in kept_columns])
+    learn = None if record.where is None else _learning(engine, record.table, record.where)
+    return Rows({column: cells[column.name] for column in kept_columns}, shelf.salted(record.salt), learn)
+
+
+def _learning(engine: Engine, table: Table, where: str) -> NDArray[np.bool_]:
+    """(n,) the rows of a table for which a condition holds, in its order."""
+    text = f"SELECT coalesce(CAST(({where}) AS BOOLEAN), false) AS learn FROM {quoted(table.path)}"
+    try:
+        found = np.ma.getdata(engine.arrays(engine.tree(text))["learn"]).astype(np.bool_)
+    except duckdb_errors.Refused as error:
+        reason = duckdb_errors.translated(error)
+        raise type(reason)(f"WHERE {where}: {str(reason).splitlines()[0]}") from error
+    if not found.any():
+        raise DataError(f"no row of {table.name} satisfies {where}: there is nothing to learn from")
+    return found
