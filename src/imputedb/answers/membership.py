@@ -11,6 +11,7 @@ from imputedb.engines.engine import Engine, Held
 from imputedb.errors import QueryError, UnknownName
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
+from imputedb.sql.expression import is_call
 from imputedb.sql.paths import quoted
 
 LIKELIHOOD = "likelihood"
@@ -120,12 +121,12 @@ def _aggregates(tree: Tree, names: Collection[str]) -> bool:
     """Whether an expression has an aggregate of this query's rows, not of a window's nor of a subquery's."""
     if tree["class"] in ("SUBQUERY", "WINDOW"):
         return False
-    mine = tree["class"] == "FUNCTION" and tree["function_name"].lower() in names
+    mine = is_call(tree) and tree["function_name"].lower() in names
     return mine or any(_aggregates(part, names) for part in t.parts(tree))
 
 
 def _is_likelihood(tree: Any) -> bool:
-    if not isinstance(tree, dict) or tree.get("class") != "FUNCTION" or tree["arguments"]:
+    if not isinstance(tree, dict) or not is_call(tree) or tree["arguments"]:
         return False
     return [part.lower() for part in tree["qualified_name"]["path"] if part] == [LIKELIHOOD]
 

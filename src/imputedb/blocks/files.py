@@ -12,6 +12,7 @@ from imputedb.engines.engine import Engine
 from imputedb.errors import Error, Unplanned
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
+from imputedb.sql.expression import function_of, is_call, path_of
 from imputedb.sql.paths import parts_of
 from imputedb.sql.reading_functions import reads_files
 from imputedb.sql.scope import Viewed
@@ -98,7 +99,7 @@ def _virtual(tree: Tree) -> tuple[str, ...]:
 def is_file(engine: Engine, item: Tree) -> bool:
     """Whether an item of FROM is a file, or a function that reads some."""
     if item.get("type") == "TABLE_FUNCTION":
-        name = str(item["function"]["function_name"]).lower()
+        name = function_of(item["function"])
         return reads_files(name)
     return item.get("type") == "BASE_TABLE" and _stands_for_file(engine, item)
 
@@ -132,11 +133,11 @@ def check_macros(engine: Engine, node: Tree, seen: frozenset[str] = frozenset())
     Raises:
         Unplanned: there is such a macro, or one that reads a file or table which only its arguments name.
     """
-    known = engine.macros({str(part["function_name"]).lower() for part in nodes(node) if part.get("function_name")})
+    known = engine.macros({function_of(part) for part in nodes(node) if part.get("function_name")})
     for part in engine.with_views(node) if known else nodes(node):
         if part.get("type") == "TABLE_FUNCTION":
             _check_histogram(engine, part["function"])
-        name = str(part.get("function_name", "")).lower()
+        name = function_of(part)
         if name not in known or name in seen:
             continue
         query, reading = engine.called_query(part)
@@ -151,7 +152,7 @@ def check_macros(engine: Engine, node: Tree, seen: frozenset[str] = frozenset())
 
 def _check_histogram(engine: Engine, call: Tree) -> None:
     """Refuses a histogram in FROM of what may miss values: DuckDB would leave these out."""
-    name = str(call["function_name"]).lower()
+    name = function_of(call)
     if name not in ("histogram", "histogram_values") or not call["arguments"]:
         return
     source = call["arguments"][0]["expression"]
@@ -167,10 +168,10 @@ def check_asking(engine: Engine, reads: Reads, node: Tree) -> None:
     Raises:
         Unplanned: there is such a macro.
     """
-    calls = [part for part in t.expressions(node) if part.get("class") == "FUNCTION"]
-    known = engine.asking({str(part["function_name"]).lower() for part in calls})
+    calls = [part for part in t.expressions(node) if is_call(part)]
+    known = engine.asking({function_of(part) for part in calls})
     for part in calls:
-        name = str(part["function_name"]).lower()
+        name = function_of(part)
         if name in known and reads.dirty(part):
             way_out = "call it with all of its arguments, or write it out"
             raise Unplanned(
@@ -188,6 +189,6 @@ def _read_by(engine: Engine, node: Tree) -> Iterator[tuple[str, bool]]:
                 engine.unmake("TABLE", [table.name])
                 engine.disown(table.name)
         elif part.get("type") == "BASE_TABLE":
-            found = engine.meant([step for step in part["qualified_name"]["path"] if step])
+            found = engine.meant(path_of(part))
             if isinstance(found, Table):
                 yield found.name, bool(engine.statistics(found).dirty)

@@ -13,6 +13,7 @@ from imputedb.engines.engine import Engine
 from imputedb.errors import Error
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
+from imputedb.sql.expression import function_of, is_call
 
 _READERS = ("read_parquet", "parquet_scan")
 _OPTIONS = ("filename", "file_row_number", "binary_as_string", "union_by_name")
@@ -79,7 +80,7 @@ def _parquet(item: Tree) -> str | list[str] | None:
         name = str(item["table_name"])
         return name if name.lower().endswith(".parquet") else None
     function = item["function"]
-    if str(function["function_name"]).lower() not in _READERS:
+    if function_of(function) not in _READERS:
         return None
     first, *options = function["arguments"]
     if not all(_option(one) in _OPTIONS for one in options):
@@ -100,7 +101,7 @@ def _literals(tree: Tree) -> Iterator[str]:
         literal = tree.get("literal", {})
         yield str(literal.get("text", "")) if literal.get("kind") == "STRING" else ""
         return
-    if tree.get("class") == "FUNCTION" and tree.get("function_name") == "list_value":
+    if is_call(tree) and tree.get("function_name") == "list_value":
         for argument in tree["arguments"]:
             yield from _literals(argument["expression"])
         return

@@ -6,6 +6,7 @@ from imputedb.engines.engine import Engine
 from imputedb.engines.names import OURS, SCHEMA
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
+from imputedb.sql.expression import function_of
 from imputedb.sql.subqueries import alias_of, nodes
 from imputedb.sql.titles import titled
 from imputedb.sql.tokens import tokens
@@ -131,7 +132,7 @@ def _listed(engine: Engine, item: Tree) -> str:
 def _name(item: Tree) -> str:
     """The name of a table or a function in FROM, with the schema where that is the information schema."""
     if item.get("type") == "TABLE_FUNCTION":
-        return str(item["function"]["function_name"]).lower()
+        return function_of(item["function"])
     if item.get("type") != "BASE_TABLE":
         return ""
     *before, name = [part.lower() for part in item["qualified_name"]["path"] if part]

@@ -13,3 +13,23 @@ def column_of(tree: Tree) -> Column | None:
         return None
     relation, name, *_ = tree["column_names"]
     return Column(relation, name, tree["stored"])
+
+
+def is_call(tree: Tree) -> bool:
+    """Whether an expression calls a function."""
+    return tree.get("class") == "FUNCTION"
+
+
+def function_of(tree: Tree) -> str:
+    """The name of the function that an expression, or an item of FROM, calls, in lower case; empty of any other."""
+    return str(tree.get("function_name", "")).lower()
+
+
+def arguments_of(call: Tree) -> list[Tree]:
+    """What a function is called with, in order."""
+    return [part["expression"] for part in call["arguments"]]
+
+
+def path_of(item: Tree) -> list[str]:
+    """The parts of the name of a table in FROM, or of a function, that are written."""
+    return [part for part in item["qualified_name"]["path"] if part]

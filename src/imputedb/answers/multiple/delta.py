@@ -9,6 +9,7 @@ from imputedb.answers.multiple.influence import GROUP, ROW, Influence, of_group
 from imputedb.answers.multiple.measures import Measures, influence_of
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree, without_place
+from imputedb.sql.expression import arguments_of, function_of
 from imputedb.sql.functions import ALL_COUNTS, MEANS, SUMS
 
 MOST = 6
@@ -48,7 +49,7 @@ class _Sums:
 
     def of_call(self, tree: Tree) -> Slopes:
         """The derivatives of a call by the sums in it."""
-        name, call = str(tree["function_name"]).lower(), Call(tree, t.number(1))
+        name, call = function_of(tree), Call(tree, t.number(1))
         if tree.get("distinct") or name not in ALL_COUNTS | SUMS | MEANS:
             raise _Unknown
         counted = _where_held(call, t.number(1))
@@ -184,7 +185,7 @@ def degree(tree: Tree) -> float | None:
         case "OPERATOR" if tree["type"] == "OPERATOR_COALESCE":
             return degree(tree["children"][0])
         case "FUNCTION":
-            name = str(tree["function_name"]).lower()
+            name = function_of(tree)
             if name in ALL_COUNTS | SUMS:
                 return 1.0
             return _degree_of(name, [degree(part["expression"]) for part in tree["arguments"]])
@@ -222,8 +223,8 @@ def _slopes(tree: Tree, of_call: OfCall) -> Slopes:
         case "OPERATOR" if tree["type"] == "OPERATOR_COALESCE":
             return _slopes(tree["children"][0], of_call)
         case "FUNCTION":
-            name = str(tree["function_name"]).lower()
-            given = [part["expression"] for part in tree["arguments"]]
+            name = function_of(tree)
+            given = arguments_of(tree)
             if name in _KNOWN and not tree.get("distinct"):
                 return _of_function(name, given, of_call)
             return of_call(tree)

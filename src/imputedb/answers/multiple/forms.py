@@ -6,6 +6,7 @@ from typing import Literal
 from imputedb.answers.multiple.calls import Call, double
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
+from imputedb.sql.expression import arguments_of, function_of, is_call
 from imputedb.sql.functions import ALL_COUNTS, MEANS, SUMS
 
 ANY, POSITIVE, ONES = 0, 1, 2
@@ -30,9 +31,9 @@ class Form:
 def form(tree: Tree) -> Form | None:
     """The form of an expression of aggregates; None where it is no multiple of one total, mean or ratio."""
     factor, core = peeled(tree)
-    if not factor > 0 or core["class"] != "FUNCTION" or core.get("distinct"):
+    if not factor > 0 or not is_call(core) or core.get("distinct"):
         return None
-    name = str(core["function_name"]).lower()
+    name = function_of(core)
     if name in ALL_COUNTS:
         return Form("total", factor, None)
     if name in SUMS:
@@ -41,7 +42,7 @@ def form(tree: Tree) -> Form | None:
         call = Call(core, t.number(1))
         return Form("share", factor, _either(_is_ones(call), ONES, t.number(ANY)))
     if name in ("/", "fdiv"):
-        return _ratio(factor, *[part["expression"] for part in core["arguments"]])
+        return _ratio(factor, *arguments_of(core))
     return None
 
 
@@ -77,15 +78,15 @@ def _is_one(value: Tree) -> Tree:
 
 
 def _is_total(tree: Tree) -> bool:
-    if tree["class"] != "FUNCTION" or tree.get("distinct"):
+    if not is_call(tree) or tree.get("distinct"):
         return False
-    return str(tree["function_name"]).lower() in ALL_COUNTS | SUMS
+    return function_of(tree) in ALL_COUNTS | SUMS
 
 
 def value_of(tree: Tree) -> Tree:
     """What a row adds to a total."""
     call = Call(tree, t.number(1))
-    value = double(t.number(1)) if str(tree["function_name"]).lower() in ALL_COUNTS else call.argument(0)
+    value = double(t.number(1)) if function_of(tree) in ALL_COUNTS else call.argument(0)
     return double(t.where(call.held, value, t.number(0))) if call.held else value
 
 
@@ -93,9 +94,9 @@ def peeled(tree: Tree) -> tuple[float, Tree]:
     """A constant factor and what it multiplies, inside casts and rounding."""
     if tree["class"] == "CAST":
         return peeled(tree["child"])
-    if tree["class"] != "FUNCTION":
+    if not is_call(tree):
         return 1.0, tree
-    name, given = str(tree["function_name"]).lower(), [part["expression"] for part in tree["arguments"]]
+    name, given = function_of(tree), arguments_of(tree)
     if name in ("round", "nullif") and given:
         return peeled(given[0])
     if name in ("*", "/", "fdiv") and len(given) == 2:

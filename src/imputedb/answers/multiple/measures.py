@@ -12,6 +12,7 @@ from imputedb.answers.multiple.influence import Influence
 from imputedb.inference.scale import FISHER, IDENTITY, LOG, Scale
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
+from imputedb.sql.expression import function_of
 from imputedb.sql.functions import ALL_COUNTS, MEANS, SUMS
 
 
@@ -199,7 +200,7 @@ class Measures:
         Raises:
             ExtensionError: an installed package's is not what it must be.
         """
-        name = str(call["function_name"]).lower()
+        name = function_of(call)
         if name not in self._by_name:
             self._by_name[name] = installed(name)
         return self._by_name[name]

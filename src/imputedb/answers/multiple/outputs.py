@@ -14,6 +14,7 @@ from imputedb.inference.scale import IDENTITY, Scale
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.bind import aggregate_calls
+from imputedb.sql.expression import arguments_of, function_of, is_call
 from imputedb.sql.functions import ALL_COUNTS, MEANS, SUMS
 
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
@@ -142,9 +143,9 @@ def output(
         return replace(plain, reason=plain.unnumbered)
     if whole.has_window(tree):
         return _with_window(plain, calls, sample, conditions)
-    if kind.removeprefix("U") in _WHOLE and any(str(call["function_name"]).lower() in PICKED for call in calls):
+    if kind.removeprefix("U") in _WHOLE and any(function_of(call) in PICKED for call in calls):
         return replace(plain, is_code=True, reason=_A_CODE)
-    odd = [call for call in calls if call.get("distinct") or call["class"] != "FUNCTION" or measures.of(call) is None]
+    odd = [call for call in calls if call.get("distinct") or not is_call(call) or measures.of(call) is None]
     if odd:
         return replace(plain, reason=UNKNOWN)
     reason = next((one.reason for call in calls if (one := measures.of(call)) and one.reason), None)
@@ -181,7 +182,7 @@ def _with_spread(
         fewest = min(sample.sizes[alias] for alias in sample.clusters)
         return replace(known, within=Within(t.number(max(fewest - 1, 1)), units=units))
     if alone:
-        total = str(calls[0]["function_name"]).lower() in ALL_COUNTS | SUMS
+        total = function_of(calls[0]) in ALL_COUNTS | SUMS
         freedom = minus(sampled(t.number(sample.units)), t.number(1)) if total else measure.freedom(calls[0])
         return replace(known, within=Within(freedom, measure.variance(calls[0], t.number(sample.units)), units=units))
     spread = delta.spread(tree, t.number(sample.units))
@@ -192,7 +193,7 @@ def _with_spread(
 
 def _skewness(call: Tree) -> Tree | None:
     """The skewness of what a call averages or adds up; NULL, rather than an error, where a cube is no number."""
-    if str(call["function_name"]).lower() not in MEANS | SUMS:
+    if function_of(call) not in MEANS | SUMS:
         return None
     one = Call(call, t.number(1))
     x = one.argument(0)
@@ -204,8 +205,8 @@ def _reads(calls: Sequence[Tree], conditions: frozenset[str]) -> frozenset[str]:
     """The relations whose rows are what calls are of: of totals and counts, those of the conditions too."""
     found: set[str] = set()
     for call in calls:
-        of = [part["expression"] for part in call["arguments"]]
-        if str(call["function_name"]).lower() in ALL_COUNTS | SUMS:
+        of = arguments_of(call)
+        if function_of(call) in ALL_COUNTS | SUMS:
             found |= conditions
             of += [call["filter"]] if call.get("filter") else []
         found |= {node["column_names"][0] for tree in map(_value, of) for node in t.expressions(tree) if _bound(node)}
@@ -231,9 +232,9 @@ def _bound(node: Tree) -> bool:
 def _is_total(tree: Tree) -> bool:
     """Whether an expression is 0 of no rows: sums, counts, their multiples and what adds those up."""
     tree = _bare(tree)
-    if tree["class"] != "FUNCTION":
+    if not is_call(tree):
         return False
-    name, given = str(tree["function_name"]).lower(), [part["expression"] for part in tree["arguments"]]
+    name, given = function_of(tree), arguments_of(tree)
     if name in ALL_COUNTS | SUMS | {"approx_count_distinct"}:
         return True
     match name, given:
@@ -255,7 +256,7 @@ def counts_all(tree: Tree, never_null: Collection[tuple[str, ...]] = ()) -> bool
         never_null: columns, as they are written, that have a value in every row: counting them is counting rows.
     """
     tree = _bare(tree)
-    if tree["class"] != "FUNCTION" or tree.get("filter") or tree.get("distinct"):
+    if not is_call(tree) or tree.get("filter") or tree.get("distinct"):
         return False
     if tree["function_name"] == "count_star":
         return True
@@ -270,7 +271,7 @@ def _bare(tree: Tree) -> Tree:
     while True:
         if tree["class"] == "CAST":
             tree = tree["child"]
-        elif tree["class"] == "FUNCTION" and str(tree["function_name"]).lower() == "round":
+        elif is_call(tree) and function_of(tree) == "round":
             tree = tree["arguments"][0]["expression"]
         else:
             return tree

@@ -6,6 +6,7 @@ from imputedb.answers.multiple.calls import Call, double, minus, over, plus, squ
 from imputedb.answers.multiple.forms import Form, peeled, value_of
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
+from imputedb.sql.expression import function_of, is_call
 from imputedb.sql.functions import ALL_COUNTS, SUMS
 
 _TOTALS = ALL_COUNTS | SUMS
@@ -38,7 +39,7 @@ def share_of_whole(tree: Tree) -> Share | None:
     R (1 - R) / (n - 1).
     """
     factor, core = peeled(tree)
-    if core["class"] != "FUNCTION" or str(core["function_name"]).lower() not in ("/", "fdiv"):
+    if not is_call(core) or function_of(core) not in ("/", "fdiv"):
         return None
     (above, part), (below, window) = (peeled(one["expression"]) for one in core["arguments"])
     if not _is_total(part) or not _covers_all(window):
@@ -61,22 +62,22 @@ def share_of_whole(tree: Tree) -> Share | None:
 
 def _within(part: Tree, summed: Tree, scale: float) -> bool:
     """Whether the rows that are counted above are some of those below, so that the ratio has an end."""
-    if scale <= 0 or not {str(one["function_name"]).lower() for one in (part, summed)} <= ALL_COUNTS:
+    if scale <= 0 or not {function_of(one) for one in (part, summed)} <= ALL_COUNTS:
         return False
-    every = str(summed["function_name"]).lower() == "count_star" and not summed.get("filter")
+    every = function_of(summed) == "count_star" and not summed.get("filter")
     return every or t.without_place(part) == t.without_place(summed)
 
 
 def _is_total(tree: Tree) -> bool:
-    name = str(tree.get("function_name", "")).lower()
-    return tree["class"] == "FUNCTION" and name in _TOTALS and not tree.get("distinct")
+    name = function_of(tree)
+    return is_call(tree) and name in _TOTALS and not tree.get("distinct")
 
 
 def _covers_all(tree: Tree) -> bool:
     """Whether it is a window that adds up all rows of a partition."""
     return (
         tree["class"] == "WINDOW"
-        and str(tree["function_name"]).lower() in SUMS
+        and function_of(tree) in SUMS
         and not (tree["orders"] or tree["filter_expr"] or tree["distinct"])
         and tree["start"] == "UNBOUNDED_PRECEDING"
         and tree["end"] in ("CURRENT_ROW_RANGE", "UNBOUNDED_FOLLOWING")

@@ -20,6 +20,7 @@ from imputedb.planning.problem import Problem
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.bind import columns_in
+from imputedb.sql.expression import function_of
 from imputedb.statistics.measure import ends
 from imputedb.statistics.policy import Policy, number
 from imputedb.statistics.table import Kind
@@ -266,7 +267,7 @@ def _direction(tree: Tree, column: Column) -> int:
         case "CONJUNCTION" | "CAST":
             sign = 1
         case "FUNCTION":
-            name = str(tree["function_name"]).lower()
+            name = function_of(tree)
             alone, last = len(tree["arguments"]) == 1, tree["arguments"][-1]["expression"] is inner
             sign = 0 if not alone and name not in _KEPT else -1 if name == "-" and last else 1
         case _:
@@ -292,7 +293,7 @@ def _moves_one_way(tree: Tree, column: Column) -> bool:
         case "COMPARISON":
             steady = tree["type"] in _STEPS
         case "FUNCTION":
-            name = str(tree["function_name"]).lower()
+            name = function_of(tree)
             steady = name in _MONOTONE and not (name == "/" and tree["arguments"][-1]["expression"] is inner)
         case _:
             steady = False

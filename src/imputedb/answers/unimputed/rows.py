@@ -22,6 +22,7 @@ from imputedb.planning.problem import Problem
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.bind import columns_in
+from imputedb.sql.expression import is_call
 from imputedb.sql.generate import ROW, Generator
 from imputedb.statistics.table import MANY_LEVELS, Kind, Statistics
 
@@ -64,7 +65,7 @@ class Quantities:
         tree, name = scalar.tree, str(scalar.tree.get("function_name", "")).lower()
         kind = KINDS.get(name, "")
         said = ", ".join(one.upper() for one in self.kinds)
-        _refuse(tree["class"] != "FUNCTION" or kind not in self.kinds, f"{scalar.text} is none of {said}, nor a group")
+        _refuse(not is_call(tree) or kind not in self.kinds, f"{scalar.text} is none of {said}, nor a group")
         _refuse(bool(tree["distinct"]), f"{scalar.text} counts different values")
         return Aggregate(kind, tuple(part["expression"] for part in tree["arguments"]), tree["filter"], scalar.text)
 

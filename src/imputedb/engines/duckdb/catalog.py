@@ -14,6 +14,7 @@ from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree
 from imputedb.sql.enclosed import created_query
+from imputedb.sql.expression import path_of
 from imputedb.sql.paths import quoted
 from imputedb.sql.scope import Catalog, Viewed
 from imputedb.sql.subqueries import nodes
@@ -82,7 +83,7 @@ def with_views(engine: DuckDB, tree: Tree) -> Iterator[Tree]:
             yield part
             if part.get("type") != "BASE_TABLE":
                 continue
-            found = engine.tables.meant([step for step in part["qualified_name"]["path"] if step])
+            found = engine.tables.meant(path_of(part))
             if isinstance(found, View) and found.sql not in seen:
                 seen.add(found.sql)
                 query = created_query(found.sql)

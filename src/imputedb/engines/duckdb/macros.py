@@ -15,6 +15,7 @@ from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree
 from imputedb.sql.bind import Functions
+from imputedb.sql.expression import function_of, is_call
 from imputedb.sql.flatten import mentions
 from imputedb.sql.functions import MULTIPLYING
 from imputedb.sql.macros import Call, Macro, call_of, path_of, with_arguments
@@ -139,7 +140,7 @@ def written_out(engine: DuckDB, node: Tree) -> Tree:
     as many arguments, in two schemas, is left to DuckDB, and so are parameters that have types or go by their defaults.
     """
     node = opened(engine, _with_files(engine, node))
-    calls = [part for part in t.expressions(node) if part.get("class") == "FUNCTION"]
+    calls = [part for part in t.expressions(node) if is_call(part)]
     if not calls:
         return node
     called = {path_of(part) for part in calls}
@@ -254,10 +255,7 @@ def _macro(engine: DuckDB, defined: _Definition, *, closed: bool) -> Macro | Non
         body = parse.stored(engine.connection, f"SELECT {text}")["select_list"][0]
         capturing = ("WINDOW", "LAMBDA") if closed and not internal else ("SUBQUERY", "WINDOW", "LAMBDA")
         nested = any(part.get("class") in capturing for part in t.expressions(body))
-        aggregates = any(
-            part.get("class") == "FUNCTION" and _aggregates(engine, str(part["function_name"]).lower())
-            for part in t.expressions(body)
-        )
+        aggregates = any(is_call(part) and _aggregates(engine, function_of(part)) for part in t.expressions(body))
         whole = not nested and (aggregates or not internal)
         known = [Macro(parameters, body, internal) if whole else None]
         engine.keep(key, known, tables=OF_STRUCTURE)
@@ -270,7 +268,7 @@ def _aggregates(engine: DuckDB, name: str) -> bool:
         return True
     texts = [one.text for one in _definitions(engine, ()) if one.name == name and one.internal and one.scalar]
     return any(
-        part.get("class") == "FUNCTION" and str(part["function_name"]).lower() in engine.functions.aggregates
+        is_call(part) and function_of(part) in engine.functions.aggregates
         for text in texts
         for part in t.expressions(parse.stored(engine.connection, f"SELECT {text}"))
     )

@@ -17,6 +17,7 @@ from imputedb.errors import DataError, QueryError
 from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree
+from imputedb.sql.expression import function_of
 from imputedb.sql.paths import quoted
 from imputedb.statistics.table import Kind
 
@@ -67,7 +68,7 @@ def _types_of(engine: DuckDB, table: Table, text: str, what: str) -> list[str]:
     """The types of what a policy computes, once it is sure that it can be of each row by itself, time after time."""
     one = parse.expression(engine.tree, text)
     for tree in t.expressions(one):
-        name = str(tree.get("function_name", "")).lower()
+        name = function_of(tree)
         if tree["class"] in ("SUBQUERY", "WINDOW", "STAR", "PARAMETER"):
             raise QueryError(f"a policy's {what} is about one row; {text!r} holds a {tree['class'].lower()}")
         if name in engine.functions.aggregates or name in ("unnest", "unlist"):

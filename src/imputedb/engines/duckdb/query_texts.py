@@ -8,6 +8,7 @@ from imputedb.errors import InternalError, QueryError, Unplanned
 from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree, is_reference
+from imputedb.sql.expression import arguments_of, function_of
 from imputedb.sql.paths import parts_of, quoted
 from imputedb.sql.reading_functions import TEXTS
 from imputedb.sql.subqueries import nodes
@@ -43,7 +44,7 @@ def _opened(engine: DuckDB, tree: Any) -> Any:
 
 def _name(item: Tree) -> str:
     """The name of the function, if an item of FROM is one whose argument says what is read."""
-    name = str(item["function"]["function_name"]).lower() if item.get("type") == "TABLE_FUNCTION" else ""
+    name = function_of(item["function"]) if item.get("type") == "TABLE_FUNCTION" else ""
     return name if name in TEXTS else ""
 
 
@@ -52,7 +53,7 @@ def _text(engine: DuckDB, name: str, arguments: list[Tree]) -> str:
     if name == "query":
         return _constant(name, given[0])
     listed = given[0].get("function_name") == "list_value"
-    tables = [one["expression"] for one in given[0]["arguments"]] if listed else given[:1]
+    tables = arguments_of(given[0]) if listed else given[:1]
     by_name = len(given) > 1 and _constant(name, given[1]).lower() in ("true", "t", "1")
     between = " UNION ALL BY NAME " if by_name else " UNION ALL "
     return between.join(f"FROM {_table(engine, one)}" for one in tables)

@@ -18,6 +18,7 @@ from imputedb.engines.duckdb import load
 from imputedb.errors import Error
 from imputedb.sql.ast import Tree
 from imputedb.sql.enclosed import Keeps
+from imputedb.sql.expression import path_of
 from imputedb.sql.paths import quoted
 from imputedb.sql.statements import Apart, Other, Query, Writes
 from imputedb.sql.tokens import Token, tokens, unquoted
@@ -130,7 +131,7 @@ def _read(tree: Tree) -> list[str]:
                 waiting.append((query, known | inside))
                 known |= {name}
             if part.get("type") == "BASE_TABLE":
-                path = [step for step in part["qualified_name"]["path"] if step]
+                path = path_of(part)
                 found |= {path[0]} if len(path) == 1 and path[0].lower() not in known else set()
             part = [below for key, below in part.items() if key != "cte_map"]
         if isinstance(part, list):
