@@ -206,7 +206,9 @@ def test_what_is_fine_is_answered_or_refused_for_the_data(what: str, table: dict
 GIVEN: dict[str, dict[str, Any]] = {
     "apply_policies": {"path": "said.toml"}, "audit": {"table": "t", "into": "made", "limit": 2},
     "cells": {"table": "t", "column": "x", "imputer": "mean", "level": 0.5, "share": 0.45},
-    "compare": {"text": ASK, "ways": ["mean"], "m": 2}, "evaluate": {"table": "t", "imputer": "mean"},
+    "complete": {"table": "t"}, "compare": {"text": ASK, "ways": ["mean"], "m": 2},
+    "create_model": {"name": "m", "table": "t"}, "drop_model": {"name": "m"}, "import_model": {"model": "m"},
+    "model": {"name": "m"}, "refresh_model": {"name": "m"}, "evaluate": {"table": "t", "imputer": "mean"},
     "execute": {"text": "SELECT 1"}, "explain": {"text": ASK}, "export_policies": {"path": "out.toml"},
     "frontier": {"text": ASK}, "impute": {"source": "t", "out": "run", "m": 1, "imputer": "mean"},
     "likelihood": {"source": "t"}, "load": {"table": "z"}, "missing": {"table": "t", "column": "y", "values": [99]},
