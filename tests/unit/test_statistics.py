@@ -6,7 +6,7 @@ from imputedb import Database
 from imputedb.algebra.column import Column
 from imputedb.algebra.scalar import OPAQUE, AllOf, AnyOf, Compare, Condition, Equal, Negation, Unknown
 from imputedb.engines.duckdb import column_aggregates
-from imputedb.engines.duckdb.profile import dumped
+from imputedb.engines.duckdb.statistics_text import dumped
 from imputedb.statistics.cardinality import dropped, filtered, joined
 from imputedb.statistics.histogram import Frequencies, Quantiles
 from imputedb.statistics.selectivity import UNKNOWN, selectivity
@@ -163,9 +163,9 @@ def test_a_query_of_two_columns_looks_at_no_other(db: Database) -> None:
     seen: list[str] = []
     rows = db._engine.session.rows
 
-    def watched(text: str) -> list[tuple[object, ...]]:
+    def watched(text: str, *values: object) -> list[tuple[object, ...]]:
         seen.append(text)
-        return rows(text)
+        return rows(text, *values)
 
     db._engine.session.rows = watched  # type: ignore[method-assign]
     assert db.sql("SELECT sum(c7), max(c8) FROM wide").fetchall() == [(7, 8)]

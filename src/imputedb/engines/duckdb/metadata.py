@@ -7,7 +7,7 @@ from copy import deepcopy
 import duckdb
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.duckdb import profile
+from imputedb.engines.duckdb import statistics_text
 from imputedb.engines.names import SCHEMA
 from imputedb.errors import StorageError
 from imputedb.statistics.policy import Policy
@@ -273,7 +273,7 @@ class Store:
             rows = self._connection.execute(
                 f"SELECT statistics FROM {place} {_NAMED} AND fingerprint = ?", [*table.path[1:], fingerprint]
             ).fetchall()
-            return profile.loaded(rows[0][0]) if rows else None
+            return statistics_text.loaded(rows[0][0]) if rows else None
         except (duckdb.BinderException, duckdb.ConversionException, ValueError, TypeError, KeyError, AttributeError):
             return None
 
@@ -284,7 +284,7 @@ class Store:
         """
         if self._kind(table.catalog) != "file":
             return
-        row = (*table.path[1:], fingerprint, profile.dumped(statistics))
+        row = (*table.path[1:], fingerprint, statistics_text.dumped(statistics))
         with self._connection.cursor() as connection:
             _replace(connection, self._place(table.catalog, "statistics"), _NAMED, table.path[1:], [row])
 

@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import blake2b
@@ -16,7 +16,7 @@ from imputedb.engines.duckdb.codes import codes
 from imputedb.engines.duckdb.column_aggregates import TOGETHER, Query, Reading, Rows, measured, portions
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
-from imputedb.statistics.histogram import Frequencies, Histogram, Quantiles
+from imputedb.statistics.histogram import Frequencies, Quantiles
 from imputedb.statistics.table import ColumnStatistics, Kind, Statistics
 
 BINS = 64
@@ -332,30 +332,3 @@ def _duration(microseconds: int, type_name: str) -> str:
         return f"{max(-_MOMENTS, min(microseconds, _MOMENTS))} microseconds"
     moment = (datetime.min + timedelta(microseconds=microseconds)).time().isoformat()
     return f"{moment}+00:00" if "ZONE" in type_name else moment
-
-
-def dumped(statistics: Statistics) -> str:
-    """Statistics as text that `loaded` reads."""
-    columns = {}
-    for name, column in statistics.columns.items():
-        histogram = {"is": type(column.histogram).__name__, **asdict(column.histogram)} if column.histogram else None
-        columns[name] = {**asdict(column), "kind": column.kind.value, "histogram": histogram}
-    return json.dumps({"rows": statistics.rows, "columns": columns, "content": statistics.content})
-
-
-def loaded(text: str) -> Statistics:
-    """Statistics from the text of `dumped`."""
-    data = json.loads(text)
-    columns = {
-        name: ColumnStatistics(**{**column, "kind": Kind(column["kind"]), "histogram": _histogram(column["histogram"])})
-        for name, column in data["columns"].items()
-    }
-    return Statistics(data["rows"], columns, content=data["content"])
-
-
-def _histogram(data: dict[str, Any] | None) -> Histogram | None:
-    if data is None:
-        return None
-    if data["is"] == "Quantiles":
-        return Quantiles(tuple(data["bounds"]), data["distinct"])
-    return Frequencies(data["shares"], data["distinct"])
