@@ -34,9 +34,9 @@ def kept(call: Call, around: Keeps, frames: Frames) -> Result:
             if not prepared.blocks and not frames.paths and asked.method == IMPUTATION:
                 if call.executed and around.target is None:
                     return as_it_stands(engine, asked, call.executed.text)
-                check_settings(call)
+                check_settings(engine, call.executed)
                 return _published(engine, around, prepared.text, asked)
-            check_settings(call)
+            check_settings(engine, call.executed)
             inner = answer(engine, prepared, asked, (perf_counter() - began) * 1e3, call.progress)
     frames.drop()
     found = _published(engine, around, inner.selecting, asked)

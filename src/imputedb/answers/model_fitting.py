@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb import duckdb_errors
+from imputedb import arguments, duckdb_errors
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan, Table
 from imputedb.engines.engine import Engine
@@ -22,16 +22,23 @@ from imputedb.execution.kept import KeptTable
 from imputedb.imputers.permit import barred
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.registry import the_one
-from imputedb.imputers.rows import Rows
+from imputedb.imputers.rows import Cells, Rows
 from imputedb.models.learning import fit
 from imputedb.models.target import How, Method
-from imputedb.sql.paths import quoted
+from imputedb.sql import ast as t
+from imputedb.sql.parse import expression
 from imputedb.statistics.table import MANY_LEVELS, Kind, Statistics
+
+MOST_ROWS = 2**31 - 1
+"""Rows that are learnt from, or a seed."""
+
+MEASURED = 20
+"""Hidden cells at least that an error is measured on."""
 
 
 def salt_of(table: Table) -> int:
     """64 bits that tell the rows of a table from those of others."""
-    return int.from_bytes(hashlib.sha256(repr(table.path[1:]).encode()).digest()[:8], "little")
+    return int.from_bytes(hashlib.sha256(repr(table.path).encode()).digest()[:8], "little")
 
 
 def check_options(options: dict[str, int]) -> None:
@@ -40,9 +47,9 @@ def check_options(options: dict[str, int]) -> None:
     Raises:
         QueryError: there are fewer than one row to learn from, or draw.
     """
-    for name in ("sample", "draws"):
-        if options[name] < 1:
-            raise QueryError(f"{name} is {options[name]}; a model has at least 1")
+    arguments.whole("sample", options["sample"], 1, MOST_ROWS)
+    arguments.whole("draws", options["draws"], 1, arguments.MOST_DRAWS)
+    arguments.whole("seed", options["seed"], 0, MOST_ROWS)
 
 
 def targets_of(table: Table, statistics: Statistics, columns: Sequence[str]) -> tuple[str, ...]:
@@ -59,6 +66,12 @@ def targets_of(table: Table, statistics: Statistics, columns: Sequence[str]) -> 
             hint = f"did you mean {known[near[0]]!r}?" if near else f"there are {', '.join(statistics.columns)}"
             raise UnknownName(f"no column {column!r} in {table.name}; {hint}")
     wanted = [known[column.lower()] for column in columns] or sorted(statistics.dirty)
+    barred_ones = [
+        name for name in wanted if columns and statistics.policy(name).action not in ("impute", "structural")
+    ]
+    if barred_ones:
+        action = statistics.policy(barred_ones[0]).action.upper()
+        raise DataError(f"the policy of {table.name}.{barred_ones[0]} is {action}: it is not filled in")
     targets = [name for name in wanted if statistics.policy(name).action in ("impute", "structural")]
     targets = [name for name in targets if statistics.columns[name].centre is not None] if not columns else targets
     if not targets:
@@ -99,7 +112,8 @@ def fitted_now(engine: Engine, record: Record, progress: Progress | None) -> tup
         how = How(record.imputer, record.sample, record.draws, record.seed)  # type: ignore[arg-type]
         model = fit(rows, [Column(scan.alias, name) for name in record.columns], types, how, progress)
     content = model.dumped()
-    measured = {model.features[one.feature].column.name: one.quality.error for one in model.targets if one.quality}
+    known = [one for one in model.targets if one.quality and one.quality.cells >= MEASURED]
+    measured = {model.features[one.feature].column.name: one.quality.error for one in known if one.quality}
     errors = tuple((name, measured[name]) for name in record.columns if name in measured)
     return replace(now, rows=model.rows, digest=hashlib.sha256(content).hexdigest(), errors=errors), content
 
@@ -135,12 +149,14 @@ def _training_rows(engine: Engine, scan: Scan, statistics: Statistics, record: R
     kept_columns = [c for c in every if c not in forbidden or c.name in record.columns]
     cells = shelf.cells([column.name for column in kept_columns])
     learn = None if record.where is None else _learning(engine, record.table, record.where)
-    return Rows({column: cells[column.name] for column in kept_columns}, shelf.salted(record.salt), learn)
+    return Rows({column: _finite(cells[column.name]) for column in kept_columns}, shelf.salted(record.salt), learn)
 
 
 def _learning(engine: Engine, table: Table, where: str) -> NDArray[np.bool_]:
     """(n,) the rows of a table for which a condition holds, in its order."""
-    text = f"SELECT coalesce(CAST(({where}) AS BOOLEAN), false) AS learn FROM {quoted(table.path)}"
+    condition = expression(engine.tree, where)
+    text = engine.text(t.select([t.named(condition, "learn")], t.table(table.path, "")))
+    text = f"SELECT coalesce(CAST(learn AS BOOLEAN), false) AS learn FROM ({text})"
     try:
         found = np.ma.getdata(engine.arrays(engine.tree(text))["learn"]).astype(np.bool_)
     except duckdb_errors.Refused as error:
@@ -149,3 +165,10 @@ def _learning(engine: Engine, table: Table, where: str) -> NDArray[np.bool_]:
     if not found.any():
         raise DataError(f"no row of {table.name} satisfies {where}: there is nothing to learn from")
     return found
+
+
+def _finite(cells: Cells) -> Cells:
+    """Cells of which infinite numbers are missing: nothing is learnt from them."""
+    if cells.values.dtype.kind != "f" or np.isfinite(cells.values).all():
+        return cells
+    return cells.like(cells.values, cells.missing | ~np.isfinite(cells.values))

@@ -45,7 +45,7 @@ def complete(
         QueryError: values or draw are none.
     """
     arguments.one_of("values", values, (EXPECTED, DRAWN))
-    number = arguments.whole("draw", draw, 0, example="the first draw's number")
+    number = arguments.whole("draw", draw, 0, example=", such as 0, the first one")
     with self._engine.lock:
         text = f"SELECT * FROM {quoted(self._engine.named(table).path)}"
     asked = Asked(0.0, chosen(imputer), seed, PLANNED, fit="table", values=values, draw=number)
@@ -86,8 +86,8 @@ def create_model(
         StorageError: the database is open for reading only.
     """
     options = {
-        "sample": arguments.whole("sample", sample, 1),
-        "draws": arguments.whole("draws", draws, 1),
+        "sample": sample,
+        "draws": draws,
         "seed": arguments.seed(seed),
     }
     wanted = ModelStatement(

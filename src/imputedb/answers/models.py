@@ -7,7 +7,7 @@ from imputedb.answers import model_fitting
 from imputedb.answers.request import IMPUTATION, Asked
 from imputedb.engines.engine import Engine
 from imputedb.engines.record import Record
-from imputedb.errors import DataError, UnknownName
+from imputedb.errors import DataError, QueryError, UnknownName
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.registry import the_one
 from imputedb.models.fitted import Fitted
@@ -103,11 +103,22 @@ def is_stale(engine: Engine, record: Record) -> bool:
     return engine.fingerprint(record.table) != record.fingerprint
 
 
+def check_name(name: str) -> None:
+    """Refuses names that no statement could reach.
+
+    Raises:
+        QueryError: it is empty, or holds an @, behind which versions stand.
+    """
+    if not name.strip() or "@" in name or "\0" in name:
+        raise QueryError(f"{name!r} is no name of a model: it is not empty, and has no @, behind which versions stand")
+
+
 def create(engine: Engine, statement: ModelStatement, progress: Progress | None = None) -> Record:
     """Fits a model and keeps it as version 1, or where it replaces one of the name as the only version.
 
     Raises: as `follow`.
     """
+    check_name(statement.name)
     known = engine.models.versions(statement.name)
     if known and not statement.replaces:
         raise DataError(f"there is an imputation model {statement.name} already: CREATE OR REPLACE, REFRESH or DROP it")
@@ -154,7 +165,8 @@ def imported(engine: Engine, model: Model, name: str | None, *, replaces: bool) 
     known = engine.models.versions(model.name)
     if known and not replaces:
         raise DataError(f"there is an imputation model {model.name} already: replace it, or drop it")
-    record = replace(model.record, table=table, version=1, is_current=True)
+    salt = model_fitting.salt_of(table)
+    record = replace(model.record, table=table, salt=salt, version=1, is_current=True)
     with engine.snapshot():
         engine.models.drop(known)
         engine.models.add(record, model.fitted.dumped())
@@ -183,6 +195,8 @@ def drop(engine: Engine, name: str, version: int | None = None, *, if_exists: bo
         DataError: the version is the current one.
     """
     models = engine.models
+    if version is None and models.purged(name):
+        return
     if if_exists and not models.versions(name):
         return
     one = models.named(name, version)
@@ -203,6 +217,7 @@ def rename(engine: Engine, name: str, after: str) -> None:
         UnknownName: there is no such model.
         DataError: there is one of the other name.
     """
+    check_name(after)
     one = engine.models.named(name)
     if engine.models.versions(after) and after.lower() != name.lower():
         raise DataError(f"there is an imputation model {after} already")
@@ -213,7 +228,7 @@ def informed(engine: Engine, asked: Asked) -> Asked:
     """What is asked, with the kept models that may answer it; those that policies want fresh are refreshed before."""
     if asked.fit == "query" or asked.method != IMPUTATION:
         return asked
-    with engine.lock:
+    with engine.own_statements():
         current = engine.models.current()
         for record in current:
             if _is_to_refresh(engine, record):

@@ -1,6 +1,7 @@
 """The answer to one query: prepared, then run in one snapshot of the data."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
@@ -13,7 +14,7 @@ from imputedb.answers.run import Run, answered, translated
 from imputedb.answers.unimputed.respond import WORDS, unimputed
 from imputedb.blocks.block import ANSWER
 from imputedb.engines.engine import Engine
-from imputedb.errors import QueryError
+from imputedb.errors import Error, QueryError
 from imputedb.execution.plan import Watch
 from imputedb.imputers.protocol import Progress
 from imputedb.result import Report, Result
@@ -51,16 +52,33 @@ def rows_of(call: Call, query: str) -> Result:
 
 
 def answer_to(call: Call, query: str) -> Result:
-    """The answer to a query; where EXECUTE asks it and nothing is missing, what DuckDB's prepared statement gives."""
+    """The answer to a query; where EXECUTE asks it and nothing is missing, what DuckDB's prepared statement gives.
+
+    Where something else has written meanwhile, the query is asked again, in a snapshot.
+    """
+    session = call.engine.session
+    try:
+        found = _answer_to(call, query, alone=True)
+    except Error:
+        if session.in_transaction or not session.is_behind():
+            raise
+        return _answer_to(call, query, alone=False)
+    if session.in_transaction or not session.is_behind():
+        return found
+    return _answer_to(call, query, alone=False)
+
+
+def _answer_to(call: Call, query: str, *, alone: bool) -> Result:
+    """The answer, in a snapshot unless nobody else is thought to write."""
     engine, planner, asked, began = call.engine, call.planner, call.asked, perf_counter()
-    with engine.own_statements():
+    with engine.own_statements(), nullcontext(False) if alone else engine.shared_snapshot(always=True):
         prepared = planner.prepare(query, asked)
         with engine.shared_snapshot() as changed:
             if changed:  # what it is planned by has to be what it reads
                 prepared = planner.prepare(query, asked)
             if call.executed and not prepared.blocks:
                 return as_it_stands(engine, asked, call.executed.text)
-            check_settings(call)
+            check_settings(engine, call.executed)
             planning_ms = (perf_counter() - began) * 1e3
             with engine.own_statements(query):
                 found = answer(engine, prepared, asked, planning_ms, call.progress, call.watch)
@@ -69,15 +87,14 @@ def answer_to(call: Call, query: str) -> Result:
     return found
 
 
-def check_settings(call: Call) -> None:
+def check_settings(engine: Engine, executed: Execute | None) -> None:
     """Refuses EXECUTE of a statement that would be read otherwise than when it was prepared.
 
     Raises:
         QueryError: the setting by which it was read has changed since.
     """
-    if call.executed and not call.engine.session.reads_alike(call.executed.name):
-        name = call.executed.name
-        raise QueryError(f"integer_division was changed after PREPARE {name}: prepare it again")
+    if executed and not engine.session.reads_alike(executed.name):
+        raise QueryError(f"integer_division was changed after PREPARE {executed.name}: prepare it again")
 
 
 def likely_rows(call: Call, about: Membership) -> Result:

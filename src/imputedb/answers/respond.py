@@ -41,7 +41,7 @@ def respond(
 ) -> Result:
     """The result of any statement: a query is answered; one that keeps the rows of a query keeps those of its answer;
     one about policies is followed; any other is DuckDB's."""
-    call = Call(engine, planner, models.informed(engine, asked), progress, watch)
+    call = Call(engine, planner, asked, progress, watch)
     try:
         with engine.callers_frames(text, statement=True) as frames:
             told = classified(engine, text)
@@ -84,9 +84,9 @@ def _responded(call: Call, told: Classified, params: Given, frames: Frames) -> R
         case ModelStatement() as about:
             return _listing(engine, asked, models.COLUMNS, models.follow(engine, about, call.progress))
         case Query(query):
-            return rows_of(call, query)
+            return rows_of(replace(call, asked=models.informed(engine, asked)), query)
         case Keeps() as around:
-            return kept(call, around, frames)
+            return kept(replace(call, asked=models.informed(engine, asked)), around, frames)
         case Apart() as apart:
             _check_complete(engine, apart)
             return as_it_stands(engine, asked, apart.text, by_name(params))

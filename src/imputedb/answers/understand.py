@@ -2,7 +2,7 @@
 
 from imputedb import duckdb_errors
 from imputedb.answers.prepare import Planner
-from imputedb.answers.query import Call, answer_to
+from imputedb.answers.query import Call, answer_to, check_settings
 from imputedb.answers.request import PLANNED, Asked
 from imputedb.engines.engine import Engine
 from imputedb.errors import Error, QueryError, Unplanned
@@ -50,7 +50,10 @@ def query_of(engine: Engine, planner: Planner, text: str, params: Given = None) 
     Raises:
         QueryError: it answers none.
     """
-    match understood(engine, planner, classified(engine, text).statement, params):
+    statement = classified(engine, text).statement
+    if isinstance(statement, Execute):
+        check_settings(engine, statement)
+    match understood(engine, planner, statement, params):
         case Query(query) | Keeps(_, query):
             return query
         case _:

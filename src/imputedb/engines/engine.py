@@ -257,6 +257,9 @@ class Arrays(Protocol):
     def arrays(self, node: Tree) -> Mapping[str, Array]:
         """The columns of a SELECT as plain or masked arrays, in order."""
 
+    def check_order(self) -> None:
+        """Refuses, by QueryError, to read tables whose rows come in an order that is not the same each time."""
+
     def register(self, columns: Mapping[str, Array]) -> str:
         """Makes arrays readable as a table under the name that is returned."""
 
@@ -326,13 +329,10 @@ class Engine(Catalog, Statements, Arrays, Scratch, Macros, Declarations, Entranc
         """An engine of the same database, for another session."""
 
     def snapshot(self, *, lazily: bool = False) -> AbstractContextManager[None]:
-        """Several statements that see one state of the data; what was made meanwhile is gone if they fail.
+        """Several statements that see one state of the data; lazily, a single one needs no transaction."""
 
-        Lazily, where all of them are the engine's `rows`, `arrays` and `held`: a single one needs no transaction.
-        """
-
-    def shared_snapshot(self, *, writes: bool = False) -> AbstractContextManager[bool]:
-        """The same where other sessions may write meanwhile: whether any may have written since this call began."""
+    def shared_snapshot(self, *, writes: bool = False, always: bool = False) -> AbstractContextManager[bool]:
+        """The same where there are other sessions, or `always`: whether any may have written since this call began."""
 
     def own_statements(self, text: str = "") -> AbstractContextManager[None]:
         """Statements of ours, for a text if it is long: they are deeper than the queries that users bound."""

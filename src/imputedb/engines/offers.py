@@ -89,6 +89,9 @@ class KeptModels(Protocol):
     def versions(self, name: str) -> list[Record]:
         """All versions of a model, the first one first; none where there is none of the name."""
 
+    def purged(self, name: str) -> bool:
+        """Forgets a model whose records cannot be read; whether there was such a one."""
+
     def content(self, record: Record) -> bytes:
         """The functions of a model as bytes; StorageError where they are not what was written."""
 

@@ -31,6 +31,9 @@ class Session(Protocol):
     def in_transaction(self) -> bool:
         """Whether the user is in a transaction of his own."""
 
+    def is_behind(self) -> bool:
+        """Whether something else has written since the call began that is under way, or is writing."""
+
     def call(self, work: Callable[[], Read], /) -> Read:
         """What a call of the user's gives, in a turn of its own."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Fill, Scan, Table
@@ -19,6 +20,9 @@ from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.statistics.table import Statistics
 
+_Source: TypeAlias = ModelTable | KeptTable
+"""What kept values are read from: a kept model, or a fit to the table."""
+
 
 @dataclass(slots=True)
 class Beside:
@@ -33,6 +37,7 @@ class Beside:
         draw: the number of that draw.
         names: of the arrays that stand beside a scan, by its alias.
         fills: what fills the missing cells of columns.
+        drawn_from: by alias of a scan, what columns of it are drawn from.
     """
 
     engine: Engine
@@ -43,17 +48,16 @@ class Beside:
     draw: int
     names: dict[str, list[str]] = field(default_factory=dict)
     fills: dict[Column, Fill] = field(default_factory=dict)
+    drawn_from: dict[str, list[tuple[_Source, list[Column]]]] = field(default_factory=dict)
 
     def show(self, imputer: Kept, scans: Mapping[str, Scan], columns: Sequence[Column], outcome: Outcome) -> list[str]:
         """Makes the values of columns readable beside their tables; the names of the arrays, to be forgotten later."""
         made = []
         for alias, mine in _by_alias(columns).items():
             draw = self._draw(scans[alias])
-            values = {
-                c: table.given(c, outcome, draw)
-                for table, some in self._by_table(imputer, scans[alias], mine, outcome)
-                for c in some
-            }
+            sources = self._by_table(imputer, scans[alias], mine, outcome)
+            self._warn_apart(scans[alias], sources if draw is not None else [], outcome)
+            values = {c: table.given(c, outcome, draw) for table, some in sources for c in some}
             name = self.engine.register({str(column): array for column, array in values.items()})
             made.append(name)
             self.names.setdefault(alias, []).append(name)
@@ -75,7 +79,9 @@ class Beside:
         found: dict[Column, Array] = {}
         for scan, mine in self._at_hand(hand, columns):
             places = Shelf(self.engine, scan, self.statistics[scan.alias]).places(hand.rows[scan.alias])
-            for table, some in self._by_table(imputer, scan, mine, outcome):
+            sources = self._by_table(imputer, scan, mine, outcome)
+            self._warn_apart(scan, sources if self._draw(scan) is not None else [], outcome)
+            for table, some in sources:
                 found |= {column: table.given(column, outcome, self._draw(scan))[places] for column in some}
         return found
 
@@ -89,9 +95,7 @@ class Beside:
             values: dict[Column, Drawn] = {}
             for table, some in tables:
                 values |= table.drawn(some, numbers, outcome)
-            if len(tables) > 1:
-                names = " and of ".join(", ".join(map(str, some)) for _, some in tables)
-                outcome.warnings.append(f"draws of {names} are made apart: their relations come out weaker")
+            self._warn_apart(scan, tables, outcome)
             found.append(values)
         return found
 
@@ -99,14 +103,28 @@ class Beside:
         mine = _by_alias(columns)
         return [(scan, mine[scan.alias]) for scan in hand.scans if scan.alias in mine]
 
+    def _warn_apart(self, scan: Scan, sources: Sequence[tuple[_Source, Sequence[Column]]], outcome: Outcome) -> None:
+        """Says that columns of one table are drawn by several models, each of which knows nothing of the others."""
+        known = self.drawn_from.setdefault(scan.alias, [])
+        for source, columns in sources:
+            mine = next((some for one, some in known if one == source), None)
+            if mine is None:
+                known.append((source, list(columns)))
+            else:
+                mine += [column for column in columns if column not in mine]
+        names = " and of ".join(", ".join(map(str, some)) for _, some in known)
+        said = f"draws of {names} are made apart: their relations come out weaker"
+        if len(known) > 1 and said not in outcome.warnings:
+            outcome.warnings.append(said)
+
     def _draw(self, scan: Scan) -> int | None:
         return self.draw if scan.table in self.drawn_tables else None
 
     def _by_table(
         self, imputer: Kept, scan: Scan, columns: Sequence[Column], outcome: Outcome
-    ) -> list[tuple[ModelTable | KeptTable, list[Column]]]:
+    ) -> list[tuple[_Source, list[Column]]]:
         """The columns of a scan by what their values are read from: a kept model, or a fit to the table."""
-        found: list[tuple[ModelTable | KeptTable, list[Column]]] = []
+        found: list[tuple[_Source, list[Column]]] = []
         for column in columns:
             source = self._source_of(imputer, scan, column, outcome)
             known = next((some for one, some in found if one == source), None)
@@ -116,7 +134,7 @@ class Beside:
                 known.append(column)
         return found
 
-    def _source_of(self, imputer: Kept, scan: Scan, column: Column, outcome: Outcome) -> ModelTable | KeptTable:
+    def _source_of(self, imputer: Kept, scan: Scan, column: Column, outcome: Outcome) -> _Source:
         record, statistics = imputer.model(scan.table, column.name), self.statistics[scan.alias]
         if record is None:
             return KeptTable(self.engine, scan, statistics, imputer.base, self.seed, self.progress)

@@ -87,6 +87,7 @@ class Shelf:
         found = {name: self.engine.recall(self._named(name)) for name in names}
         absent = [name for name, cells in found.items() if cells is None]
         if absent:
+            self.engine.check_order()
             arrays = self.engine.arrays(self._select(absent, self.engine.source(self.scan.table, self.scan.alias)))
             for place, name in enumerate(absent):
                 found[name] = self._read(name, arrays[f"c{place}"])

@@ -1,5 +1,6 @@
 """Values of a stored table's missing cells, computed once from all of its rows."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -152,7 +153,7 @@ class KeptTable:
         return outcome.warnings if warning else outcome.notes
 
     def _remark(self, text: str, warning: bool) -> Remark:
-        named = frozenset(name for name in self.statistics.columns if str(Column(self._alias, name)) in text)
+        named = frozenset(name for name in self.statistics.columns if re.search(_whole(self._alias, name), text))
         return Remark(named, text, warning)
 
     @property
@@ -211,5 +212,11 @@ class KeptTable:
         """A sentence with the columns named as whoever asks names them."""
         text = remark.text
         for name in sorted(remark.columns, key=len, reverse=True):
-            text = text.replace(str(Column(self._alias, name)), str(Column(self.scan.alias, name)))
+            after = str(Column(self.scan.alias, name)).replace("\\", r"\\")
+            text = re.sub(_whole(self._alias, name), after, text)
         return text
+
+
+def _whole(alias: str, name: str) -> str:
+    """The pattern of a column's name that is no part of a longer one."""
+    return rf"(?<!\w){re.escape(str(Column(alias, name)))}(?!\w)"

@@ -12,12 +12,15 @@ from imputedb.engines.record import Record
 from imputedb.errors import DataError, QueryError
 from imputedb.execution.bundle import Drawn
 from imputedb.execution.columns import Shelf
+from imputedb.execution.draw import warned
 from imputedb.execution.impute import Outcome
 from imputedb.imputers import conversion
-from imputedb.imputers.rows import Array, Rows
+from imputedb.imputers.registry import the_one
+from imputedb.imputers.rows import Array, Cells, Rows
+from imputedb.models.feature import Feature
 from imputedb.models.fitted import Fitted
 from imputedb.sql.derivation import derived_from
-from imputedb.statistics.table import Statistics
+from imputedb.statistics.table import Kind, Statistics
 
 SHORT = (
     "draws of kept models: their intervals are too narrow, those of 95 % covered 85 to 90 % where it was measured "
@@ -68,6 +71,7 @@ class ModelTable:
         self._note(columns, outcome)
         if SHORT not in outcome.warnings:
             outcome.warnings.append(SHORT)
+        warned(the_one(self.record.imputer, "a model needs"), outcome)
         shelf = self._shelf
         rows, found = shelf.rows(), {}
         draws = [self._applied(number) for number in numbers]
@@ -132,9 +136,27 @@ class ModelTable:
                 "more: create it anew"
             )
         cells = self._shelf.cells([one.column.name for one in fitted.features])
-        return Rows(
-            {one.column: cells[one.column.name] for one in fitted.features}, self._shelf.salted(self.record.salt)
-        )
+        columns = {one.column: self._known(one, cells[one.column.name]) for one in fitted.features}
+        return Rows(columns, self._shelf.salted(self.record.salt))
+
+    def _known(self, feature: Feature, cells: Cells) -> Cells:
+        """A column as the model knows it: whole numbers may have become codes of categories, or no longer be some.
+
+        Raises:
+            DataError: its values are of another kind now.
+        """
+        as_numbers = cells.numbers()
+        if feature.kind is Kind.CATEGORY and as_numbers.kind in (Kind.INTEGER, Kind.NUMBER) and _has_codes(feature):
+            return _coded(as_numbers)
+        if feature.kind in (Kind.INTEGER, Kind.NUMBER) and as_numbers.kind in (Kind.INTEGER, Kind.NUMBER):
+            return as_numbers
+        if feature.kind is not cells.kind or (feature.kind is Kind.CATEGORY and _has_codes(feature)):
+            raise DataError(
+                f"model {self.record.title} knows {feature.column.name} of {self.scan.table.name} as "
+                f"{feature.type or feature.kind.value}, which it is no longer: "
+                f"REFRESH IMPUTATION MODEL {self.record.name}"
+            )
+        return cells
 
     def _note(self, columns: Sequence[Column], outcome: Outcome) -> None:
         """Says which model fills in columns, and whether its table has changed since.
@@ -171,3 +193,16 @@ class ModelTable:
             f"model {self.record.title} was fitted to {self.record.rows:,} rows of {self.scan.table.name}, which has "
             f"changed since: REFRESH IMPUTATION MODEL {self.record.name}"
         )
+
+
+def _has_codes(feature: Feature) -> bool:
+    """Whether a category is known by whole numbers."""
+    return bool(feature.levels) and not isinstance(feature.levels[0], str)
+
+
+def _coded(cells: Cells) -> Cells:
+    """Numbers as codes of categories."""
+    levels, places = np.unique(cells.values[~cells.missing], return_inverse=True)
+    codes = np.zeros(len(cells.values), np.int32)
+    codes[~cells.missing] = places
+    return Cells(codes, cells.missing, Kind.CATEGORY, tuple(levels.tolist()))

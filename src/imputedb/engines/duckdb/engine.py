@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 from imputedb.algebra.relation import Table
@@ -10,7 +11,6 @@ from imputedb.engines.duckdb import (
     catalog,
     columns,
     declarations,
-    depth,
     derived,
     encoding,
     following,
@@ -18,6 +18,7 @@ from imputedb.engines.duckdb import (
     macros,
     profile,
     query_texts,
+    settings,
     variables,
 )
 from imputedb.engines.duckdb.arrays import Slots
@@ -110,6 +111,7 @@ class DuckDB:
         self.verbatim, self.tables_in = session.verbatim, session.tables_in
         self.fetched, self.numbers, self.held = session.rows, session.numbers, session.held
         self.answered, self.execute = session.answered, session.execute
+        self.check_order = partial(settings.check_order, session)
         self.reread, self.converted, self.streamed = session.reread, session.converted, session.streamed
         self.fresh, self.make, self.unmake = scratch.fresh, scratch.make, scratch.unmake
         self.gather, self.extend, self.stage = scratch.rows, scratch.extend, scratch.copy
@@ -129,10 +131,10 @@ class DuckDB:
             yield
 
     @contextmanager
-    def shared_snapshot(self, *, writes: bool = False) -> Iterator[bool]:
+    def shared_snapshot(self, *, writes: bool = False, always: bool = False) -> Iterator[bool]:
         """A snapshot where other sessions may write meanwhile: whether any may have written since this call began."""
         with self.lock:
-            if self.session.changes.connections < 2:
+            if self.session.changes.connections < 2 and not always:
                 yield False
                 return
             with self.session.writing() if writes else nullcontext() as own, self.session.transaction():
@@ -141,7 +143,7 @@ class DuckDB:
 
     def own_statements(self, text: str = "") -> AbstractContextManager[None]:
         """Statements of ours, for a text if it is long: they are deeper than the queries that users bound."""
-        return depth.own_statements(self.session, text)
+        return settings.own_statements(self.session, text)
 
     # -- tables -------------------------------------------------------------------------------------------------------
 

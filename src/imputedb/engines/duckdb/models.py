@@ -21,7 +21,7 @@ _TEMPORARY = "temp.main.imputedb_models"
 
 _COLUMNS = (
     "name VARCHAR, version INTEGER, is_current BOOLEAN, schema_name VARCHAR, table_name VARCHAR, definition VARCHAR, "
-    "content BLOB, sha256 VARCHAR, format INTEGER"
+    "content BLOB, sha256 VARCHAR, format INTEGER, PRIMARY KEY (name, version)"
 )
 
 
@@ -67,8 +67,31 @@ class Models:
         return found
 
     def versions(self, name: str) -> list[Record]:
-        """All versions of a model, the first one first; none where there is none of the name."""
-        return [record for record in self.records() if record.name.lower() == name.lower()]
+        """All versions of a model, the first one first; none where there is none of the name.
+
+        Where several databases have one of the name it is that of the database which was opened.
+        """
+        mine = [record for record in self.records() if record.name.lower() == name.lower()]
+        catalogs = sorted({record.table.catalog for record in mine}, key=lambda one: (one != self._session.home, one))
+        return [record for record in mine if record.table.catalog == catalogs[0]]
+
+    def purged(self, name: str) -> bool:
+        """Forgets a model whose records cannot be read; whether there was such a one."""
+        try:
+            self.records()
+        except StorageError:
+            with self._writing():
+                gone = [self._purged_from(catalog, name) for catalog in self._catalogs()]
+            return any(gone)
+        return False
+
+    def _purged_from(self, catalog: str, name: str) -> bool:
+        place = self._place(catalog)
+        try:
+            rows = self._session.rows(f"DELETE FROM {place} WHERE lower(name) = lower(?) RETURNING name", [name])
+        except duckdb.Error as error:
+            raise StorageError(f"{place} is damaged: DROP TABLE {place} by `execute`") from error
+        return bool(rows)
 
     def content(self, record: Record) -> bytes:
         """The functions of a model as bytes.
@@ -76,8 +99,9 @@ class Models:
         Raises:
             StorageError: they are not what was written.
         """
-        text = f"SELECT content FROM {self._place(record.table.catalog)} WHERE name = ? AND version = ?"
-        rows = self._session.rows(text, [record.name, record.version])
+        place = self._place(record.table.catalog)
+        text = f"SELECT content FROM {place} WHERE name = ? AND version = ? AND sha256 = ?"
+        rows = self._session.rows(text, [record.name, record.version, record.digest])
         found = bytes(rows[0][0]) if rows and rows[0][0] is not None else b""
         if hashlib.sha256(found).hexdigest() != record.digest:
             raise StorageError(
