@@ -195,3 +195,62 @@ def test_a_model_says_what_it_is(db: imputedb.Database) -> None:
     assert isinstance(model, Model)
     assert [one.name for one in db.models("t")] == ["mean", "norm", "pmm", "tree"]
     assert (model.table, model.columns, model.draws, model.stale) == ("t", TARGETS, 2, False)
+
+
+KINDS = """CREATE TABLE t AS SELECT i AS id, (i % 17)::DOUBLE AS x,
+    CASE WHEN i % 4 <> 0 THEN (i % 17 * 3)::HUGEINT END AS h,
+    CASE WHEN i % 5 <> 0 THEN (i % 17 * 0.3)::FLOAT END AS f, CASE WHEN i % 3 <> 0 THEN (i % 17)::UBIGINT END AS u,
+    CASE WHEN i % 6 <> 0 THEN TIME '10:00:00' + INTERVAL (i % 17) MINUTE END AS c,
+    CASE WHEN i % 7 <> 0 THEN TIMESTAMPTZ '2020-01-01 00:00:00+00' + INTERVAL (i % 17) HOUR END AS z,
+    CASE WHEN i % 8 <> 0 THEN INTERVAL (i % 17) SECOND END AS s, CASE WHEN i % 9 <> 0 THEN i % 17 ELSE 77 END AS n
+    FROM range(300) r(i)"""
+
+
+def test_every_type_is_given_as_sql_gives_it() -> None:
+    with imputedb.connect() as db:
+        db.execute("SET TimeZone = 'UTC'")
+        db.execute(KINDS)
+        db.missing("t", "n", [77])
+        model = db.create_model("m", "t", imputer="tree", draws=1)
+        names = ["id", "x", "h", "f", "u", "c", "z", "s", "n"]
+        rows = [dict(zip(names, row, strict=True)) for row in db.execute("SELECT * FROM t ORDER BY id")]
+        whole = [dict(zip(names, row, strict=True)) for row in sorted(db.complete("t").fetchall())]
+        for name in names:
+            got = [row[name] for row in model.apply(rows)]
+            assert got == [row[name] for row in whole], name
+            assert {type(value) for value in got} == {type(row[name]) for row in whole}, name
+
+
+def test_masks_hide_values(db: imputedb.Database) -> None:
+    frame = {name: values[:20] for name, values in forms(db)["dict"].items()}
+    hidden = np.ma.masked_array(np.array(frame["x"]), np.arange(20) % 2 == 0)
+    gaps = [None if place % 2 == 0 else value for place, value in enumerate(frame["x"])]
+    model = db.model("tree")
+    assert model.apply({**frame, "x": hidden})["y"] == model.apply({**frame, "x": gaps})["y"]
+    days = np.array([np.datetime64(value, "ns") if value else np.datetime64("NaT") for value in frame["d"]])
+    assert model.apply({**frame, "d": days})["y"] == model.apply(frame)["y"]
+
+
+def test_frames_keep_their_types(db: imputedb.Database) -> None:
+    polars, pyarrow, pandas = (pytest.importorskip(name) for name in ("polars", "pyarrow", "pandas"))
+    model, columns = db.model("norm"), forms(db)["dict"]
+    frame = polars.DataFrame(columns, schema_overrides={"n": polars.Int16, "y": polars.Float32})
+    assert model.apply(frame).schema == frame.schema
+    table = pyarrow.table({**columns, "n": pyarrow.array(columns["n"], pyarrow.int16())})
+    assert model.apply(table).schema == table.schema
+    numbers = pandas.DataFrame({**columns, "n": pandas.array(columns["n"], "Int16")})
+    assert model.apply(numbers)["n"].dtype == "Int16"
+    empty = polars.DataFrame(columns).head(0)
+    assert model.apply(empty).schema == empty.schema
+
+
+@pytest.mark.parametrize("keys", [["a"] * 400, [2**70] * 400, [1.5] * 400, [1, 2], np.zeros((400, 1), int)])
+def test_keys_are_whole_numbers(db: imputedb.Database, keys: Any) -> None:
+    with pytest.raises(QueryError, match="keys are 400 whole numbers"):
+        db.model("norm").apply(forms(db)["dict"], draw=0, keys=keys)
+
+
+@pytest.mark.parametrize("bad", [3.0, "text", (value for value in range(400)), np.zeros((400, 2))])
+def test_columns_are_lists(db: imputedb.Database, bad: Any) -> None:
+    with pytest.raises(DataError):
+        db.model("norm").apply({**forms(db)["dict"], "y": bad})

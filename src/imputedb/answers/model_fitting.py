@@ -97,6 +97,7 @@ def fitted_now(engine: Engine, record: Record, progress: Progress | None) -> tup
             rows=statistics.rows,
             digest="",
             errors=(),
+            codes=tuple((name, tuple(texts)) for name, texts in sorted(engine.shape(record.table).missing.items())),
         )
         scan = Scan(record.table, record.table.name)
         if record.imputer not in get_args(Method) or not _is_plain(statistics, record):

@@ -27,6 +27,7 @@ class Record:
         fitted_at: the time in UTC, in ISO 8601.
         fingerprint: of the table then.
         digest: SHA-256 of its functions; empty where values are fitted to the table as it is.
+        codes: columns with the values that were declared to mean a missing one, as text.
         errors: columns with their measured errors on hidden cells, relative to the column's spread.
     """
 
@@ -46,6 +47,7 @@ class Record:
     fingerprint: str
     digest: str
     errors: tuple[tuple[str, float], ...] = ()
+    codes: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def title(self) -> str:
@@ -86,6 +88,7 @@ class Record:
         try:
             told = json.loads(definition)
             told["columns"] = tuple(told["columns"])
+            told["codes"] = tuple((str(column), tuple(map(str, texts))) for column, texts in told.get("codes", ()))
             told["errors"] = tuple((str(column), float(error)) for column, error in told["errors"])
             return Record(name=name, version=version, is_current=is_current, table=table, digest=digest, **told)
         except (ValueError, TypeError, KeyError) as error:

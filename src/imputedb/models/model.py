@@ -104,7 +104,7 @@ class Model:
         if draw is not None and not 0 <= arguments.whole("draw", draw, 0) < self.draws:
             raise QueryError(f"model {self.name}@{self.version} has draws 0 to {self.draws - 1}, no draw {draw}")
         given = frames.columns(frame)
-        rows = frames.rows(fitted, given, keys)
+        rows = frames.rows(fitted, given, keys, dict(self.record.codes))
         values = fitted.values(rows, None if draw is None else draw + 1)
         return frames.like(frame, frames.completed(fitted, given, rows, values))
 
@@ -119,7 +119,7 @@ class Model:
         Raises: as `apply`.
         """
         fitted = self.fitted
-        found = fitted.drift(frames.rows(fitted, frames.columns(frame), None))
+        found = fitted.drift(frames.rows(fitted, frames.columns(frame), None, dict(self.record.codes)))
         return {column.name: index for column, index in found.items()}
 
     def sql(self, dialect: Name = "duckdb") -> dict[str, str]:
