@@ -75,6 +75,15 @@ def test_a_model_outlives_the_process(tmp_path: Path) -> None:
             db.sql("REFRESH IMPUTATION MODEL line")
 
 
+def test_a_model_follows_its_table_to_another_name(db: imputedb.Database) -> None:
+    db.create_model("line", "t", ("y",), imputer="norm")
+    before = db.sql(MEAN, fit="table").fetchall()
+    db.execute("ALTER TABLE t RENAME TO s")
+    after = db.sql("SELECT avg(y) FROM s", fit="table")
+    assert (after.report.methods, after.fetchall()) == ({"s.y": "line@1"}, before)
+    assert [one.name for one in db.models("s")] == ["line"]
+
+
 def test_models_follow_transactions(db: imputedb.Database) -> None:
     db.execute("BEGIN")
     db.sql("CREATE IMPUTATION MODEL line ON t (y) USING norm")

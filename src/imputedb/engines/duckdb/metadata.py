@@ -119,6 +119,9 @@ class Store:
         for column, policy in dict(self.policies(table)).items():
             self.decide(after, column, policy)
         self.undeclare(table)
+        if table.catalog != "temp" and self._has(table.catalog, "models"):
+            text = f"UPDATE {self._place(table.catalog, 'models')} SET schema_name = ?, table_name = ? {_NAMED}"
+            self._connection.execute(text, [*after.path[1:], *table.path[1:]])
 
     def column_renamed(self, table: Table, before: str, after: str) -> None:
         """Follows a column to another name, in the policies of others too."""
