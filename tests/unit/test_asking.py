@@ -107,3 +107,15 @@ def test_a_question_about_what_is_there_or_stored_warns_that_it_sees_completed_v
     assert any("is asked about through" in warning for warning in warnings)
     complete = query.replace("total", "whose").replace(" WHERE whose = cust.id", " WHERE ord.whose = cust.id")
     assert not any("asked about" in one for one in orders.sql(complete, imputer="mean").report.warnings)
+
+
+def test_nothing_is_imputed_where_a_join_found_no_row() -> None:
+    with imputedb.connect() as db:
+        db.execute("CREATE TABLE a AS SELECT i AS k FROM range(1, 6) r(i)")
+        db.execute("CREATE TABLE b AS SELECT * FROM (VALUES (1, 1.0), (2, NULL), (3, 3.0)) v(k, y)")
+        for join in ("a LEFT JOIN b USING (k)", "b RIGHT JOIN a USING (k)", "a FULL JOIN b USING (k)"):
+            rows = db.sql(f"SELECT k, imputed(b.y), imputed(y) AS i FROM {join} ORDER BY k", imputer="mean")
+            assert rows.columns == ["k", "imputed(y)", "i"]
+            assert [row[1:] for row in rows.fetchall()] == [(key == 2, key == 2) for key in range(1, 6)]
+            total = db.sql(f"SELECT count(*) FILTER (WHERE imputed(b.y)) FROM {join}", imputer="mean")
+            assert total.fetchall() == [(1,)]

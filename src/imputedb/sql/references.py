@@ -141,6 +141,9 @@ class References:
         else:
             asking = {k: below(v, asks=True) if k in _ASKED else v for k, v in node.items()}
         self._explicit, self._of_null = around
+        if node.get("asks") and node["type"] == "OPERATOR_IS_NULL" and self.matching.padded(node, frame):
+            present = t.is_present(below(node["children"][0], asks=False))  # where no row matched nothing is filled in
+            return {**(t.all_of([{**asking, "alias": ""}, present]) or asking), "alias": node["alias"]}
         return asking
 
     def _of_stored(self, node: Tree, frame: Frame) -> bool:
