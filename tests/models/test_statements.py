@@ -141,6 +141,7 @@ def test_draws_are_as_many_as_were_made(db: imputedb.Database) -> None:
     found = db.sql(MEAN, fit="table", m=2)
     assert found.report.m == 2
     assert any("their intervals are too narrow" in said for said in found.report.warnings)
+    assert db.sql(MEAN, m=3).report.methods == {"t.y": "tree"}  # no choice of the planner's
     with pytest.raises(QueryError, match="model line@1 has 2 draws, no draw 3"):
         db.sql(MEAN, fit="table", m=3)
 

@@ -13,7 +13,7 @@ import numpy as np
 from click.testing import CliRunner
 
 import imputedb
-from imputedb import Completed, Database, Pool, QueryError, Result, StorageError
+from imputedb import Completed, Database, Model, Pool, QueryError, Result, StorageError, UnknownName
 from imputedb.cli.main import main
 from imputedb.completion.sensitivity import mean_of
 from imputedb.imputers.knn import KNN
@@ -84,6 +84,8 @@ def sample(folder: Path) -> None:
         db.sql("SELECT avg(x), avg(z) FROM t")
         db.export_policies(folder / "said.toml")
         db.impute("t", folder / "run", m=2, imputer="norm", flags=True)
+        db.create_model("line", "t", ["x"], imputer="mean", draws=1).save(folder / "m.model")
+        db.drop_model("line")
     (folder / "more.csv").write_text("a,b\n" + "1,2\n" * 20)
     (folder / "fits.csv").write_text("term,estimate,std.error\na,1,0.5\na,2,0.5\n")
 
@@ -128,6 +130,14 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "pool_scores": lambda _: imputedb.pool_scores([1.0, 2.0, 3.0], [[1.0, 2.0, 2.5]] * 2),
     "Database.apply_policies": lambda at: at.db.apply_policies(at.folder / "said.toml"),
     "Database.audit": lambda at: at.db.audit("t", "audited", limit=3),
+    "Database.complete": lambda at: at.db.complete("t", imputer="norm"),
+    "Database.create_model": lambda at: _modelled(at),
+    "Database.drop_model": lambda at: _refused_or(lambda: at.db.drop_model("no_model")),
+    "Database.import_model": lambda at: at.db.import_model(_saved(at), replace=True),
+    "Database.model": lambda at: _refused_or(lambda: at.db.model("no_model")),
+    "Database.models": lambda at: at.db.models(),
+    "Database.refresh_model": lambda at: _refused_or(lambda: at.db.refresh_model("no_model")),
+    "load_model": lambda at: _saved(at),
     "Database.cells": lambda at: at.db.cells("t", "x", imputer="mean", level=0.5, share=0.45),
     "Database.caches": lambda at: at.db.caches(),
     "Database.close": lambda at: imputedb.connect(at.path, read_only=at.read_only).close(),
@@ -209,6 +219,17 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "imputedb impute": lambda at: command("impute", at.path, "t", "--m", "1", "--out", at.fresh("run")),
     "imputedb load": lambda at: command("load", at.path, str(at.folder / "more.csv"), "--replace"),
     "imputedb more": lambda at: command("more", at.path, str(at.run), "--cycles", "2"),
+    "imputedb model create": lambda at: command(
+        "model", "create", at.path, "line", "t", "--column", "x", "--imputer", "mean", "--draws", "1", "--replace"
+    ),
+    "imputedb model refresh": lambda at: _refused_or(lambda: command("model", "refresh", at.path, "no_model")),
+    "imputedb model show": lambda at: command("model", "show", at.path),
+    "imputedb model diff": lambda at: _refused_or(lambda: command("model", "diff", at.path, "no_model", "no_model")),
+    "imputedb model export": lambda at: _refused_or(
+        lambda: command("model", "export", at.path, "no_model", at.fresh("m"))
+    ),
+    "imputedb model import": lambda at: command("model", "import", at.path, str(at.folder / "m.model"), "--replace"),
+    "imputedb model drop": lambda at: _refused_or(lambda: command("model", "drop", at.path, "no_model")),
     "imputedb policy apply": lambda at: command("policy", "apply", at.path, str(at.folder / "said.toml")),
     "imputedb policy export": lambda at: command("policy", "export", at.path, "--out", at.fresh("out.toml")),
     "imputedb policy show": lambda at: command("policy", "show", at.path),
@@ -233,6 +254,23 @@ OF_TABLES = tuple(
     and not name.endswith((".scan", ".sensitivity", ".cells", ".compare", ".audit"))
 )
 """Those that read what is kept of tables, but for some that read it as others do."""
+
+
+def _modelled(at: Place) -> object:
+    """A model that is made, and is gone again."""
+    found = at.db.create_model("line", "t", ["x"], imputer="mean", draws=1, replace=True)
+    at.db.drop_model("line")
+    return found
+
+
+def _saved(at: Place) -> Model:
+    return imputedb.load_model(at.folder / "m.model")
+
+
+def _refused_or(call: Callable[[], object]) -> None:
+    """A call of a model that there is not."""
+    with suppress(UnknownName):
+        call()
 
 
 def _session(at: Place) -> object:

@@ -78,7 +78,6 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> list[Database]:
             "PARTITION BY s ORDER BY s",
             "PARTITION BY id ORDER BY x",
             "PARTITION BY id",
-            "WHEN STALE WARN",
             "MISSING BELOW 3",
         ),
         *("PRIVATE", "WARN ABOVE 120 %", "REFUSE", "SOMETHING", "AS", "AS DATE"),

@@ -51,6 +51,7 @@ ALL = {
     "series": {"partition": ["b"], "order": "d", "imputer": "linear"},
     "cluster": {"cluster": "b", "imputer": "2l.norm"},
     "derived": {"derived": "id * 2 + length(s)"},
+    "stale": {"stale": "refresh"},
     "plain": {},
 }
 

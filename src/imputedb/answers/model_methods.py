@@ -155,7 +155,7 @@ def model(self: Opened, name: str) -> Model:
     """
     called, version = versioned(_name(name))
     with self._engine.lock:
-        return models.held(self._engine, self._engine.models.named(called, version))
+        return models.held(self._engine, models.store_of(self._engine).named(called, version))
 
 
 def models_of(self: Opened, table: str | None = None) -> list[Model]:
@@ -165,7 +165,7 @@ def models_of(self: Opened, table: str | None = None) -> list[Model]:
         UnknownName: there is no such table.
     """
     with self._engine.lock:
-        known = self._engine.models.current()
+        known = models.store_of(self._engine).current()
         if table is not None:
             path = self._engine.named(table)
             known = tuple(record for record in known if record.table == path)

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 from imputedb.answers import model_fitting
 from imputedb.answers.request import IMPUTATION, Asked
+from imputedb.arguments import MOST_DRAWS
 from imputedb.engines.engine import Engine
+from imputedb.engines.offers import KeptModels
 from imputedb.engines.record import Record
 from imputedb.errors import DataError, QueryError, UnknownName
 from imputedb.imputers.protocol import Progress
@@ -35,6 +37,17 @@ SAMPLE, DRAWS = 50_000, 20
 """Rows that a model is fitted to at most, and draws, unless they are given."""
 
 
+def store_of(engine: Engine) -> KeptModels:
+    """The models that an engine keeps.
+
+    Raises:
+        QueryError: it keeps none.
+    """
+    if engine.models is None:
+        raise QueryError("this engine keeps no imputation models")
+    return engine.models
+
+
 def follow(engine: Engine, statement: ModelStatement, progress: Progress | None = None) -> list[tuple[object, ...]]:
     """Does what a statement says; what there is to show of the models that it is about.
 
@@ -43,7 +56,7 @@ def follow(engine: Engine, statement: ModelStatement, progress: Progress | None 
         DataError: a model of the name is there already.
         StorageError: the database is open for reading only.
     """
-    models = engine.models
+    models = store_of(engine)
     match statement.verb:
         case "create":
             return listed(engine, [create(engine, statement, progress)])
@@ -92,7 +105,7 @@ def held(engine: Engine, record: Record) -> Model:
     Raises:
         StorageError: its functions are damaged.
     """
-    fitted = Fitted.loaded(engine.models.content(record)) if record.has_functions else None
+    fitted = Fitted.loaded(store_of(engine).content(record)) if record.has_functions else None
     return model(record, fitted, is_stale(engine, record))
 
 
@@ -119,7 +132,7 @@ def create(engine: Engine, statement: ModelStatement, progress: Progress | None 
     Raises: as `follow`.
     """
     check_name(statement.name)
-    known = engine.models.versions(statement.name)
+    known = store_of(engine).versions(statement.name)
     if known and not statement.replaces:
         raise DataError(f"there is an imputation model {statement.name} already: CREATE OR REPLACE, REFRESH or DROP it")
     table = engine.named(statement.table)
@@ -146,8 +159,8 @@ def create(engine: Engine, statement: ModelStatement, progress: Progress | None 
     )
     record, content = model_fitting.fitted_now(engine, record, progress)
     with engine.snapshot():
-        engine.models.drop(known)
-        engine.models.add(record, content)
+        store_of(engine).drop(known)
+        store_of(engine).add(record, content)
     return record
 
 
@@ -162,14 +175,14 @@ def imported(engine: Engine, model: Model, name: str | None, *, replaces: bool) 
     absent = sorted({one.column.name for one in model.fitted.features}.difference(engine.statistics(table).columns))
     if absent:
         raise UnknownName(f"model {model.name} reads {', '.join(absent)}, which {table.name} does not have")
-    known = engine.models.versions(model.name)
+    known = store_of(engine).versions(model.name)
     if known and not replaces:
         raise DataError(f"there is an imputation model {model.name} already: replace it, or drop it")
     salt = model_fitting.salt_of(table)
     record = replace(model.record, table=table, salt=salt, version=1, is_current=True)
     with engine.snapshot():
-        engine.models.drop(known)
-        engine.models.add(record, model.fitted.dumped())
+        store_of(engine).drop(known)
+        store_of(engine).add(record, model.fitted.dumped())
     return record
 
 
@@ -178,12 +191,12 @@ def refresh(engine: Engine, name: str, progress: Progress | None = None) -> Reco
 
     Raises: as `follow`.
     """
-    current = engine.models.named(name)
-    last = engine.models.versions(name)[-1].version
+    current = store_of(engine).named(name)
+    last = store_of(engine).versions(name)[-1].version
     if current.table not in engine.shapes():
         raise UnknownName(f"the table {current.table.name} of model {current.name} is gone: drop the model")
     record, content = model_fitting.fitted_now(engine, replace(current, version=last + 1), progress)
-    engine.models.add(record, content)
+    store_of(engine).add(record, content)
     return record
 
 
@@ -194,7 +207,7 @@ def drop(engine: Engine, name: str, version: int | None = None, *, if_exists: bo
         UnknownName: there is none.
         DataError: the version is the current one.
     """
-    models = engine.models
+    models = store_of(engine)
     if version is None and models.purged(name):
         return
     if if_exists and not models.versions(name):
@@ -218,24 +231,26 @@ def rename(engine: Engine, name: str, after: str) -> None:
         DataError: there is one of the other name.
     """
     check_name(after)
-    one = engine.models.named(name)
-    if engine.models.versions(after) and after.lower() != name.lower():
+    one = store_of(engine).named(name)
+    if store_of(engine).versions(after) and after.lower() != name.lower():
         raise DataError(f"there is an imputation model {after} already")
-    engine.models.rename(one.name, after)
+    store_of(engine).rename(one.name, after)
 
 
 def informed(engine: Engine, asked: Asked) -> Asked:
     """What is asked, with the kept models that may answer it; those that policies want fresh are refreshed before."""
-    if asked.fit == "query" or asked.method != IMPUTATION:
+    if asked.fit == "query" or asked.method != IMPUTATION or engine.models is None:
         return asked
     with engine.own_statements():
-        current = engine.models.current()
+        current = store_of(engine).current()
         for record in current:
             if _is_to_refresh(engine, record):
                 refresh(engine, record.name)
-        current = engine.models.current() if current else ()
-        choice = with_models if asked.fit == "table" else beside_models
-        return replace(asked, imputers=choice(asked.imputers, current))
+        current = store_of(engine).current() if current else ()
+        if asked.fit == "table":
+            return replace(asked, imputers=with_models(asked.imputers, current))
+        enough = [one for one in current if one.draws >= (MOST_DRAWS if asked.m is None else asked.m)]
+        return replace(asked, imputers=beside_models(asked.imputers, enough))
 
 
 def _is_to_refresh(engine: Engine, record: Record) -> bool:

@@ -60,10 +60,10 @@ def answer_to(call: Call, query: str) -> Result:
     try:
         found = _answer_to(call, query, alone=True)
     except Error:
-        if session.in_transaction or not session.is_behind():
+        if not session.is_behind() or session.in_transaction:
             raise
         return _answer_to(call, query, alone=False)
-    if session.in_transaction or not session.is_behind():
+    if not session.is_behind() or session.in_transaction:
         return found
     return _answer_to(call, query, alone=False)
 

@@ -318,8 +318,8 @@ class Engine(Catalog, Statements, Arrays, Scratch, Macros, Declarations, Entranc
         """Its turns and transactions."""
 
     @property
-    def models(self) -> KeptModels:
-        """Imputation models that are kept."""
+    def models(self) -> KeptModels | None:
+        """Imputation models that are kept; None where an engine keeps none."""
 
     @property
     def lock(self) -> AbstractContextManager[Any]:

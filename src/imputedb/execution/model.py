@@ -90,6 +90,7 @@ class ModelTable:
         key = ("model", self.record.digest)
         found: Fitted | None = self.engine.recall(key)
         if found is None:
+            assert self.engine.models is not None  # where else is the record from
             content = self.engine.models.content(self.record)
             found = Fitted.loaded(content)
             self.engine.keep(key, found, len(content), OF_STRUCTURE)

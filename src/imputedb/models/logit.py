@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from imputedb.imputers.chained.column_model import Matrix, Vector
 from imputedb.models.applying import expected as best
@@ -52,6 +51,8 @@ def scores(lesson: Lesson) -> Scores:
 
 def _fitted(design: Matrix, y: NDArray[np.intp], weight: Vector, classes: int) -> Matrix:
     """(classes, q) coefficients, those of the first class 0."""
+    from scipy.optimize import minimize
+
     rows, q = design.shape
     told = np.zeros((rows, classes))
     told[np.arange(rows), y] = 1

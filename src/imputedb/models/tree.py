@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from imputedb.imputers.chained.column_model import Matrix, Vector
 from imputedb.models.applying import summed
@@ -103,6 +102,8 @@ def counted(lesson: Lesson, held: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _weights(apart: Matrix, y: Vector, weight: Vector) -> Vector:
     """(2,) the shares of both in what is predicted: of the better one alone, unless a mixture is clearly nearer."""
+    from scipy.optimize import nnls
+
     root = np.sqrt(weight)
     goal, both = y * root, apart * root
     single = np.clip((both @ goal) / np.maximum((both**2).sum(axis=1), 1e-300), 0, 1)

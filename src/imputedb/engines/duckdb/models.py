@@ -19,6 +19,12 @@ FORMAT = 1
 
 _TEMPORARY = "temp.main.imputedb_models"
 
+_PLACES = (
+    "SELECT database_name FROM duckdb_tables() WHERE (schema_name = ? AND table_name = 'models') "
+    "OR (database_name = 'temp' AND table_name = 'imputedb_models') ORDER BY ALL"
+)
+"""The databases that keep models."""
+
 _COLUMNS = (
     "name VARCHAR, version INTEGER, is_current BOOLEAN, schema_name VARCHAR, table_name VARCHAR, definition VARCHAR, "
     "content BLOB, sha256 VARCHAR, format INTEGER, PRIMARY KEY (name, version)"
@@ -165,11 +171,10 @@ class Models:
             yield
 
     def _catalogs(self) -> list[str]:
-        rows = self._session.rows(
-            "SELECT database_name FROM duckdb_tables() WHERE (schema_name = ? AND table_name = 'models') "
-            "OR (database_name = 'temp' AND table_name = 'imputedb_models') ORDER BY ALL",
-            [SCHEMA],
-        )
+        try:
+            rows = self._session.rows(_PLACES, [SCHEMA])
+        except duckdb.IOException:  # one of them is broken, and says so where it is read
+            return []
         return [str(name) for (name,) in rows]
 
     def _place(self, catalog: str) -> str:
