@@ -342,3 +342,8 @@ def test_a_logarithm_of_nothing_is_said() -> None:
 def test_weights_of_another_length_are_said() -> None:
     with pytest.raises(QueryError, match="2 weights for 5 columns"):
         fill(table(50), [0], Settings(weights=(1.0, 1.0)), uniforms(50))
+
+
+def test_an_infinite_value_that_weighs_nothing_is_none() -> None:
+    found = votes.mean(np.array([[1.0, np.inf], [np.inf, np.inf]]), np.array([[1.0, 0.0], [0.0, 1.0]]))
+    assert found.tolist() == [1.0, np.inf]

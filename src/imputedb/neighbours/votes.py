@@ -27,8 +27,9 @@ def shares(distances: Floats, weighting: Weighting) -> Floats:
 
 def mean(values: Floats, weights: Floats) -> Floats:
     """(c,) weighted means; NaN where no neighbour weighs anything."""
+    heard = np.where(weights > 0, values, 0.0)  # an infinite value that weighs nothing is none
     with np.errstate(invalid="ignore"):
-        averages: Floats = np.einsum("ck,ck->c", values, weights) / weights.sum(axis=1)
+        averages: Floats = np.einsum("ck,ck->c", heard, weights) / weights.sum(axis=1)
     return averages
 
 
