@@ -249,3 +249,26 @@ def test_what_becomes_of_a_stale_model_is_a_policy(db: imputedb.Database) -> Non
     assert db.policies("t") == [("t", "y", "IMPUTE WHEN STALE REFRESH")]
     with pytest.raises(SqlSyntaxError, match="WHEN STALE WARN"):
         db.sql("CREATE IMPUTATION POLICY ON t(y) WHEN STALE NEVER")
+
+
+def test_a_model_whose_column_has_another_name_now_is_named(db: imputedb.Database) -> None:
+    db.create_model("line", "t", ("y",), imputer="norm")
+    db.execute("ALTER TABLE t RENAME y TO why")
+    found = db.sql("SELECT avg(why) FROM t", fit="table")
+    assert any(
+        "model line@1 fills in y, which t does not have any more: t.why" in said for said in found.report.warnings
+    )
+    assert not any("line@1" in said for said in db.sql("SELECT avg(x) FROM t", fit="table").report.warnings)
+
+
+def test_a_stale_model_of_a_read_only_database_cannot_be_refreshed_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.duckdb"
+    with imputedb.connect(path) as db:
+        db.execute("CREATE TABLE t AS SELECT i AS x, CASE WHEN i % 3 > 0 THEN 2 * i END AS y FROM range(300) AS r(i)")
+        db.create_model("line", "t", ("y",), imputer="norm")
+        db.policy("t", "y", stale="refresh")
+        db.execute("INSERT INTO t VALUES (1000, NULL)")
+    with imputedb.connect(path, read_only=True) as db:
+        found = db.sql("SELECT avg(y) FROM t", fit="table")
+        assert any("which has changed since" in said for said in found.report.warnings)
+        assert found.report.methods == {"t.y": "line@1"}

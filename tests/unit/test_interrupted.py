@@ -18,7 +18,7 @@ from imputedb.imputers.chained.row_models import Imputation
 @pytest.fixture
 def db() -> Iterator[Database]:
     rng = np.random.default_rng(5)
-    n = 400
+    n = 3000
     x = rng.normal(size=(n, 3))
     with imputedb.connect() as db:
         columns = {f"x{i}": np.ma.masked_array(x[:, i] + x[:, 0], rng.random(n) < 0.3) for i in range(3)}

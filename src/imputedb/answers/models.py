@@ -9,7 +9,7 @@ from imputedb.arguments import MOST_DRAWS
 from imputedb.engines.engine import Engine
 from imputedb.engines.offers import KeptModels
 from imputedb.engines.record import Record
-from imputedb.errors import DataError, QueryError, UnknownName
+from imputedb.errors import DataError, QueryError, StorageError, UnknownName
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.registry import the_one
 from imputedb.models.fitted import Fitted
@@ -256,4 +256,10 @@ def informed(engine: Engine, asked: Asked) -> Asked:
 def _is_to_refresh(engine: Engine, record: Record) -> bool:
     policies = engine.policies(record.table) if record.table in engine.shapes() else {}
     wanted = any(policies[name].stale == "refresh" for name in record.columns if name in policies)
-    return wanted and is_stale(engine, record)
+    if not wanted or not is_stale(engine, record):
+        return False
+    try:
+        engine.check_writable(record.table.catalog)
+    except StorageError:  # what answers by it says that it is stale
+        return False
+    return True

@@ -54,7 +54,8 @@ def rows_of(call: Call, query: str) -> Result:
 def answer_to(call: Call, query: str) -> Result:
     """The answer to a query; where EXECUTE asks it and nothing is missing, what DuckDB's prepared statement gives.
 
-    Where something else has written meanwhile, the query is asked again, in a snapshot.
+    Where another connection has written meanwhile, the query is asked again, in a snapshot. Beside other sessions an
+    answer is of one snapshot from the start, and is never asked for twice.
     """
     session = call.engine.session
     try:
@@ -63,7 +64,7 @@ def answer_to(call: Call, query: str) -> Result:
         if not session.is_behind() or session.in_transaction:
             raise
         return _answer_to(call, query, alone=False)
-    if not session.is_behind() or session.in_transaction:
+    if not session.is_alone or not session.is_behind() or session.in_transaction:
         return found
     return _answer_to(call, query, alone=False)
 

@@ -31,6 +31,10 @@ class Session(Protocol):
     def in_transaction(self) -> bool:
         """Whether the user is in a transaction of his own."""
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether the database has no other session."""
+
     def is_behind(self) -> bool:
         """Whether something else has written since the call began that is under way, or is writing."""
 

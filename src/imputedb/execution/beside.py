@@ -117,6 +117,17 @@ class Beside:
         if len(known) > 1 and said not in outcome.warnings:
             outcome.warnings.append(said)
 
+    def _warn_lost(self, imputer: Kept, scan: Scan, column: Column, outcome: Outcome) -> None:
+        """Says which models of the table fill in a column that it does not have any more."""
+        for record in imputer.models:
+            absent = [name for name in record.columns if name not in self.statistics[scan.alias].columns]
+            said = (
+                f"model {record.title} fills in {', '.join(absent)}, which {scan.table.name} does not have any more: "
+                f"{column} is imputed by a fit to its table"
+            )
+            if record.table == scan.table and absent and said not in outcome.warnings:
+                outcome.warnings.append(said)
+
     def _draw(self, scan: Scan) -> int | None:
         return self.draw if scan.table in self.drawn_tables else None
 
@@ -137,6 +148,7 @@ class Beside:
     def _source_of(self, imputer: Kept, scan: Scan, column: Column, outcome: Outcome) -> _Source:
         record, statistics = imputer.model(scan.table, column.name), self.statistics[scan.alias]
         if record is None:
+            self._warn_lost(imputer, scan, column, outcome)
             return KeptTable(self.engine, scan, statistics, imputer.base, self.seed, self.progress)
         if not record.has_functions:
             base = the_one(record.imputer, "a model needs")

@@ -41,6 +41,10 @@ class Changes:
         self._underway: dict[object, Target] = {}
         self._stamps = self._read()
 
+    def leave(self) -> None:
+        """One connection fewer."""
+        self.connections -= 1
+
     def let_go(self) -> None:
         """Gives back the lock if this thread has it: a signal may have come just as it was taken."""
         with suppress(RuntimeError):  # it has none

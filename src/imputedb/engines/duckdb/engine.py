@@ -134,7 +134,7 @@ class DuckDB:
     def shared_snapshot(self, *, writes: bool = False, always: bool = False) -> Iterator[bool]:
         """A snapshot where other sessions may write meanwhile: whether any may have written since this call began."""
         with self.lock:
-            if self.session.changes.connections < 2 and not always:
+            if self.session.is_alone and not always:
                 yield False
                 return
             with self.session.writing() if writes else nullcontext() as own, self.session.transaction():

@@ -68,7 +68,7 @@ class Session:
         self._runner = Runner(self.connection, self.signals)
         self.changes: Changes = beside.changes if beside else Changes(files_of(self.connection, path))
         self.changes.connections += 1
-        self._counted = weakref.finalize(self, _uncounted, self.changes)
+        self._counted = weakref.finalize(self, self.changes.leave)
         self.since: int | None = None
         self._is_closed = False
         self._is_interrupted = False
@@ -191,9 +191,7 @@ class Session:
         raised = signals and signals.raised
         if self.lock.is_mine:
             if raised or not isinstance(error, Error | duckdb.Error | None):  # it may have come between any two steps
-                clear_frames(
-                    error.__traceback__ if error else None
-                )  # blocks that were being entered or left are ended now
+                clear_frames(error.__traceback__ if error else None)  # blocks being entered or left are ended now
                 self._rolled_back()
             for tidy in self.tidying:
                 tidy()
@@ -212,6 +210,11 @@ class Session:
         session has written since this call began: the call may see the rows before that or after it.
         """
         return self.changes.state(tables, self.since)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the database has no other session."""
+        return self.changes.connections < 2
 
     def is_behind(self, own: object = None) -> bool:
         """Whether another session has written since the call began that is under way, or is writing.
@@ -428,10 +431,6 @@ class Session:
     def is_sound(self) -> bool:
         """Whether statements can run: in a transaction that was aborted none can, and COMMIT undoes it."""
         return self.transactions.is_sound()
-
-
-def _uncounted(changes: Changes) -> None:
-    changes.connections -= 1
 
 
 _SESSIONS: "weakref.WeakSet[Session]" = weakref.WeakSet()
