@@ -1,24 +1,28 @@
 """SQL over data with missing values, answered as if nothing were missing, planned by cost."""
 
-from imputedb.completion.completed import Completed
-from imputedb.completion.completed import opened as completed
-from imputedb.database import Database, connect
-from imputedb.errors import (
-    CannotImpute,
-    DataError,
-    Error,
-    ExtensionError,
-    InternalError,
-    QueryError,
-    SqlSyntaxError,
-    StorageError,
-    UnknownName,
-    Unplanned,
-)
-from imputedb.inference.pooling import Pool, pool
-from imputedb.inference.scores import Scores, pool_scores
-from imputedb.models.model import Model, load_model
-from imputedb.result import Report, Result
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imputedb.completion.completed import Completed
+    from imputedb.completion.completed import opened as completed
+    from imputedb.database import Database, connect
+    from imputedb.errors import (
+        CannotImpute,
+        DataError,
+        Error,
+        ExtensionError,
+        InternalError,
+        QueryError,
+        SqlSyntaxError,
+        StorageError,
+        UnknownName,
+        Unplanned,
+    )
+    from imputedb.inference.pooling import Pool, pool
+    from imputedb.inference.scores import Scores, pool_scores
+    from imputedb.models.model import Model, load_model
+    from imputedb.result import Report, Result
 
 __version__ = "0.1.0"
 
@@ -47,3 +51,32 @@ __all__ = [
     "pool",
     "pool_scores",
 ]
+
+_PLACES = {
+    **dict.fromkeys(("Completed", "completed"), "completion.completed"),
+    **dict.fromkeys(("Database", "connect"), "database"),
+    **dict.fromkeys(("Pool", "pool"), "inference.pooling"),
+    **dict.fromkeys(("Scores", "pool_scores"), "inference.scores"),
+    **dict.fromkeys(("Model", "load_model"), "models.model"),
+    **dict.fromkeys(("Report", "Result"), "result"),
+}
+"""Where names are that are imported when they are first used; all others of `__all__` are errors."""
+
+_MODULES = ("dbapi", "diagnostics", "errors", "imputers", "measures", "sensitivity", "sklearn", "testing")
+
+if not TYPE_CHECKING:  # a type checker knows the names above, and refuses all others
+
+    def __getattr__(name: str) -> object:
+        """A public name or module, imported when it is first asked for (PEP 562)."""
+        if name in _MODULES:
+            return import_module(f"imputedb.{name}")
+        if name not in __all__:
+            raise AttributeError(f"module 'imputedb' has no attribute {name!r}")
+        found = getattr(
+            import_module(f"imputedb.{_PLACES.get(name, 'errors')}"), "opened" if name == "completed" else name
+        )
+        globals()[name] = found
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__, *_MODULES})

@@ -1,5 +1,5 @@
 """`python -m imputedb.cli`, the command `imputedb` by another way."""
 
-from imputedb.cli.main import run
+from imputedb.cli.start import start
 
-run()
+start()
