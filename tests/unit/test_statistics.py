@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from imputedb.engines.duckdb.statistics_text import dumped
 from imputedb.statistics.cardinality import dropped, filtered, joined
 from imputedb.statistics.histogram import Frequencies, Quantiles
 from imputedb.statistics.selectivity import UNKNOWN, selectivity
-from imputedb.statistics.table import ColumnStatistics, Kind, Statistics
+from imputedb.statistics.table import MANY_LEVELS, ColumnStatistics, Kind, Statistics
 
 X, Y, S = Column("t", "x"), Column("t", "y"), Column("t", "s")
 EVEN = Quantiles(tuple(float(i) for i in range(101)), 101)
@@ -222,3 +223,12 @@ def test_columns_below_each_other_are_told_what_columns_side_by_side_are(
     beside = db._engine.gathering.profiled(table, shape)
     monkeypatch.setattr(column_aggregates, "MANY_COLUMNS", 1)
     assert dumped(db._engine.gathering.profiled(table, shape)) == dumped(beside)
+
+
+def test_categories_with_very_many_levels_are_no_regressors() -> None:
+    most = ColumnStatistics("VARCHAR", Kind.CATEGORY, 0, MANY_LEVELS)
+    columns = {"few": most, "many": replace(most, distinct=MANY_LEVELS + 1), "same": replace(most, distinct=1)}
+    columns["number"] = ColumnStatistics("DOUBLE", Kind.NUMBER, 0, 5 * MANY_LEVELS)
+    known = Statistics(10 * MANY_LEVELS, columns)
+    assert known.predictors == {"few", "many", "number"}
+    assert known.regressors == {"few", "number"}

@@ -27,7 +27,7 @@ from imputedb.models.learning import fit
 from imputedb.models.target import How, Method
 from imputedb.sql import ast as t
 from imputedb.sql.parse import expression
-from imputedb.statistics.table import MANY_LEVELS, Kind, Statistics
+from imputedb.statistics.table import Statistics
 
 MOST_ROWS = 2**31 - 1
 """Rows that are learnt from, or a seed."""
@@ -136,11 +136,7 @@ def _check_values(record: Record) -> None:
 
 def _training_rows(engine: Engine, scan: Scan, statistics: Statistics, record: Record) -> Rows:
     """The rows that a model is fitted to, with all columns that may predict its targets."""
-    columns = statistics.columns
-    few = {
-        c for c in statistics.predictors if columns[c].kind is not Kind.CATEGORY or columns[c].distinct <= MANY_LEVELS
-    }
-    names = sorted(few.union(record.columns))
+    names = sorted(statistics.regressors.union(record.columns))
     shelf = Shelf(engine, scan, statistics)
     every = [Column(scan.alias, name) for name in names]
     forbidden: set[Column] = set()

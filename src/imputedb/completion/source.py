@@ -23,7 +23,7 @@ from imputedb.sql import ast as t
 from imputedb.sql import derivation
 from imputedb.sql.ast import Tree
 from imputedb.sql.paths import quoted
-from imputedb.statistics.table import MANY_LEVELS, Kind, Statistics
+from imputedb.statistics.table import Kind, Statistics
 
 STAGED = "imputedb_source"
 FLAG = "__imputed"
@@ -114,7 +114,7 @@ def read(engine: Engine, table: Table, wanted: Sequence[str] | None = None, *, b
     left = {name: why for name in statistics.dirty if (why := _why_left(statistics, name, wanted))}
     targets = [name for name in shape.types if name in statistics.dirty and name not in left]
     read = derivation.behind(statistics.policies, statistics.columns, targets)
-    names = [name for name in shape.types if name in {*targets, *read} or _predicts(statistics, name)]
+    names = [name for name in shape.types if name in {*targets, *read} or name in statistics.regressors]
     shelf, columns = Shelf(engine, Scan(table, "t"), statistics), tuple(Column(table.name, name) for name in targets)
     rows = Rows({Column(table.name, name): cells for name, cells in shelf.cells(names).items()}, shelf.keys())
     decided = [column for column in rows.columns if column in columns or column.name in read]
@@ -144,12 +144,6 @@ def _why_left(statistics: Statistics, name: str, wanted: Sequence[str] | None) -
     if statistics.policy(name).action == "drop":
         return "its policy is DROP: it is not filled in, and who analyses it drops the rows that miss it"
     return "no value of it is observed" if known.missing == statistics.rows else None
-
-
-def _predicts(statistics: Statistics, name: str) -> bool:
-    known = statistics.columns[name]
-    many = known.kind is Kind.CATEGORY and known.distinct > MANY_LEVELS
-    return name in statistics.predictors and not many and known.missing < statistics.rows
 
 
 def _fingerprint(engine: Engine, table: Table) -> str:

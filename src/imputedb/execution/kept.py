@@ -13,12 +13,13 @@ from imputedb.execution.bundle import Drawn, shown
 from imputedb.execution.columns import Shelf
 from imputedb.execution.draw import Drawing
 from imputedb.execution.impute import Filling, Hand, Outcome
+from imputedb.imputers import conversion
 from imputedb.imputers.chained.chains import Chains
 from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.rows import Array
 from imputedb.models.kept import PREFIX
 from imputedb.sql import derivation
-from imputedb.statistics.table import MANY_LEVELS, Kind, Statistics
+from imputedb.statistics.table import Statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,7 @@ class Values:
     def size(self) -> int:
         """Bytes, about."""
         arrays = [*self.expected.values(), *(one.values for one in self.drawn.values())]
-        return 64 + sum(_bytes(array) for array in arrays)
-
-
-def _bytes(array: Array) -> int:
-    return int(array.nbytes) * (8 if array.dtype == object else 1)
+        return 64 + sum(conversion.size(array) for array in arrays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +93,7 @@ class KeptTable:
             one, rows = drawn[column.name], self._shelf(self.scan).rows()
             sparse = one.known is not None or len(one.rows) < self.statistics.columns[column.name].missing
             found = shown(one, one.places(rows), np.full(len(rows), draw, np.int32), sparse=sparse)
-            self._keep(key, found, _bytes(found))
+            self._keep(key, found, conversion.size(found))
         return found
 
     def drawn(self, columns: Sequence[Column], numbers: tuple[int, ...], outcome: Outcome) -> dict[Column, Drawn]:
@@ -184,10 +181,8 @@ class KeptTable:
 
     def _read(self, targets: Collection[str]) -> list[Column]:
         """The columns that are read: the targets, and those that predict them."""
-        predictors = self.statistics.predictors if self.imputer.uses_predictors else ()
-        columns = self.statistics.columns
-        few = {c for c in predictors if columns[c].kind is not Kind.CATEGORY or columns[c].distinct <= MANY_LEVELS}
-        return sorted(Column(self._alias, name) for name in few.union(targets))
+        predictors = self.statistics.regressors if self.imputer.uses_predictors else frozenset()
+        return sorted(Column(self._alias, name) for name in predictors.union(targets))
 
     # -- what is said of it -------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan
+from imputedb.engines.cache import OF_STRUCTURE
 from imputedb.engines.engine import Engine
 from imputedb.engines.record import Record
 from imputedb.errors import DataError, QueryError
@@ -27,9 +28,6 @@ SHORT = (
     "(250 rows); fit='query' has honest ones"
 )
 """What is to be said of intervals by kept models (decisions/models.md)."""
-
-OF_STRUCTURE = ()
-"""What a model rests on: no rows of any table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ class ModelTable:
         if found is None:
             found = self._values(draw)
             if self.engine.keeps(self.scan.table):
-                size = sum(int(array.nbytes) * (8 if array.dtype == object else 1) for array in found.values())
+                size = sum(map(conversion.size, found.values()))
                 tables = self.statistics.rests_on(self.scan.table)
                 self.engine.keep(key, found, size, tables)
         return found

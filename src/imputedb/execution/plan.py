@@ -41,7 +41,7 @@ from imputedb.sql.ast import Tree
 from imputedb.sql.bind import columns_in
 from imputedb.sql.generate import DRAW, ROW, Generator, kept_name, stored_name
 from imputedb.statistics.policy import Policy
-from imputedb.statistics.table import MANY_LEVELS, ColumnStatistics, Kind, Statistics
+from imputedb.statistics.table import ColumnStatistics, Statistics
 
 
 @dataclass(slots=True)
@@ -313,15 +313,7 @@ class Execution:
 
     def _predictors(self, sources: frozenset[str]) -> Columns:
         """The columns at hand that can predict others."""
-        return frozenset(
-            Column(alias, name)
-            for alias in sources
-            for name in self.statistics[alias].predictors
-            if not self._many(self.statistics[alias].columns[name])
-        )
-
-    def _many(self, column: ColumnStatistics) -> bool:
-        return column.kind is Kind.CATEGORY and column.distinct > MANY_LEVELS
+        return frozenset(Column(alias, name) for alias in sources for name in self.statistics[alias].regressors)
 
     # -- what the engine is told --------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.sql import ast as t
 from imputedb.sql import derivation
 from imputedb.sql.generate import ROW
-from imputedb.statistics.table import MANY_LEVELS, Kind, Statistics
+from imputedb.statistics.table import Kind, Statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +130,8 @@ def _telling(statistics: Statistics, wanted: Sequence[str]) -> frozenset[str]:
     missing = [name for name in wanted if name.lower() not in known]
     if missing:
         raise UnknownName(f"no column {missing[0]!r}; there are {', '.join(statistics.columns)}")
-    columns = statistics.columns
-    few = {
-        c for c in statistics.predictors if columns[c].kind is not Kind.CATEGORY or columns[c].distinct <= MANY_LEVELS
-    }
-    read = derivation.behind(statistics.policies, columns, columns)
-    return frozenset(few | read | {known[name.lower()] for name in wanted})
+    read = derivation.behind(statistics.policies, statistics.columns, statistics.columns)
+    return statistics.regressors | read | {known[name.lower()] for name in wanted}
 
 
 def shown(value: Any, cells: Cells) -> object:

@@ -53,6 +53,11 @@ def lacking(values: Array) -> NDArray[np.bool_]:
     return np.ma.getmaskarray(values)
 
 
+def size(values: Array) -> int:
+    """The bytes of a column for the engine, of texts about."""
+    return int(values.nbytes) * (8 if values.dtype == object else 1)
+
+
 def only(values: Array, places: NDArray[np.bool_]) -> Array:
     """The values at some places, nothing at the others."""
     if values.dtype == object:

@@ -73,6 +73,11 @@ class Statistics:
         return frozenset(name for name in self.columns if self._predicts(name))
 
     @cached_property
+    def regressors(self) -> frozenset[str]:
+        """The predictors that models are given: no category with more than `MANY_LEVELS` levels."""
+        return frozenset(name for name in self.predictors if not self._has_many_levels(name))
+
+    @cached_property
     def key(self) -> str | None:
         """A column that tells every row from every other, the first one in order; None where there is none."""
         return next((name for name in self.columns if self.is_key(name)), None)
@@ -90,6 +95,9 @@ class Statistics:
     def _predicts(self, name: str) -> bool:
         column = self.columns[name]
         return column.kind != Kind.OPAQUE and column.distinct > 1 and not self._identifies(column)
+
+    def _has_many_levels(self, name: str) -> bool:
+        return self.columns[name].kind is Kind.CATEGORY and self.columns[name].distinct > MANY_LEVELS
 
     def _identifies(self, column: ColumnStatistics) -> bool:
         observed = self.rows - column.missing - column.meant

@@ -24,7 +24,7 @@ from imputedb.sql.ast import Tree
 from imputedb.sql.bind import columns_in
 from imputedb.sql.expression import is_call
 from imputedb.sql.generate import ROW, Generator
-from imputedb.statistics.table import MANY_LEVELS, Kind, Statistics
+from imputedb.statistics.table import Statistics
 
 
 @dataclass(frozen=True)
@@ -258,13 +258,8 @@ class Quantities:
         """The rows with every column that tells something of others and may, but some."""
         columns: dict[Column, Cells] = {}
         for scan in self.problem.query.sources:
-            known = self.problem.statistics[scan.alias]
-            few = [
-                name
-                for name in sorted(known.predictors)
-                if known.columns[name].kind is not Kind.CATEGORY or known.columns[name].distinct <= MANY_LEVELS
-            ]
-            names = [name for name in few if Column(scan.alias, name) not in without]
+            regressors = sorted(self.problem.statistics[scan.alias].regressors)
+            names = [name for name in regressors if Column(scan.alias, name) not in without]
             cells = self._shelf(scan).cells(names, self._rows_of(scan)) if names else {}
             columns |= {Column(scan.alias, name): cells[name] for name in names}
         keys = combined([self._shelf(scan).keys(self._rows_of(scan)) for scan in self.problem.query.sources])
