@@ -277,7 +277,7 @@ def test_an_audit_has_a_row_for_each_missing_cell_or_a_sample(db: Database) -> N
         db.audit("people", "reasons", columns=["age"])
 
 
-# -- the shelf -------------------------------------------------------------------------------------------------------
+# -- stored indexes ---------------------------------------------------------------------------------------------------
 
 
 def test_an_index_is_kept_beside_the_database_and_rebuilt_when_stale(tmp_path: Path) -> None:

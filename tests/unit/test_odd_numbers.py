@@ -8,7 +8,7 @@ import pytest
 import imputedb
 from imputedb import Database
 from imputedb.answers.remarks import doubts
-from imputedb.execution.impute import Outcome
+from imputedb.execution.outcome import Outcome
 from imputedb.imputers import KNN
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")

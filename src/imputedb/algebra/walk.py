@@ -1,9 +1,10 @@
 """Walking a plan: what stands below, in which order, and rebuilding it from below."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import assert_never
 
+from imputedb.algebra.column import NO_COLUMNS, Columns
 from imputedb.algebra.relation import (
     Aggregate,
     Drop,
@@ -17,6 +18,7 @@ from imputedb.algebra.relation import (
     Sort,
     Staged,
 )
+from imputedb.algebra.scalar import Scalar
 
 
 def inputs(relation: Relation) -> tuple[Relation, ...]:
@@ -55,6 +57,29 @@ def rebuild(relation: Relation, change: Callable[[Relation], Relation]) -> Relat
 def scans(relation: Relation) -> Iterator[Scan]:
     """The scans of a plan, left to right."""
     return (node for node in bottom_up(relation) if isinstance(node, Scan))
+
+
+def columns_read(relation: Relation) -> Columns:
+    """The columns that an operator reads itself, besides those that it passes on."""
+    match relation:
+        case Scan() | Staged() | Limit():
+            return NO_COLUMNS
+        case Join(_, _, predicates) | Filter(_, predicates):
+            return _read_by(predicates)
+        case Impute(_, columns) | Drop(_, columns):
+            return columns
+        case Aggregate(_, groups, aggregates, having):
+            return _read_by([*groups, *aggregates, *([having] if having else [])])
+        case Project(_, outputs, qualify):
+            return _read_by([*outputs, *([qualify] if qualify else [])])
+        case Sort(_, keys):
+            return _read_by([key.scalar for key in keys])
+        case _:
+            assert_never(relation)
+
+
+def _read_by(scalars: Sequence[Scalar]) -> Columns:
+    return NO_COLUMNS.union(*(scalar.reads for scalar in scalars))
 
 
 def aliases(relation: Relation) -> frozenset[str]:

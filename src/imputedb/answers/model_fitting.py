@@ -16,9 +16,9 @@ from imputedb.algebra.relation import Scan, Table
 from imputedb.engines.engine import Engine
 from imputedb.engines.record import Record
 from imputedb.errors import CannotImpute, DataError, QueryError, UnknownName
-from imputedb.execution.columns import Shelf, computed_from
-from imputedb.execution.impute import Outcome
+from imputedb.execution.columns import ColumnCache, computed_from
 from imputedb.execution.kept import KeptTable
+from imputedb.execution.outcome import Outcome
 from imputedb.imputers.permit import barred
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.registry import the_one
@@ -137,16 +137,16 @@ def _check_values(record: Record) -> None:
 def _training_rows(engine: Engine, scan: Scan, statistics: Statistics, record: Record) -> Rows:
     """The rows that a model is fitted to, with all columns that may predict its targets."""
     names = sorted(statistics.regressors.union(record.columns))
-    shelf = Shelf(engine, scan, statistics)
+    cache = ColumnCache(engine, scan, statistics)
     every = [Column(scan.alias, name) for name in names]
     forbidden: set[Column] = set()
     for name in record.columns:
         target = Column(scan.alias, name)
         forbidden |= barred(statistics.policy(name), target, every) | computed_from(statistics, target, every)
     kept_columns = [c for c in every if c not in forbidden or c.name in record.columns]
-    cells = shelf.cells([column.name for column in kept_columns])
+    cells = cache.cells([column.name for column in kept_columns])
     learn = None if record.where is None else _learning(engine, record.table, record.where)
-    return Rows({column: _finite(cells[column.name]) for column in kept_columns}, shelf.salted(record.salt), learn)
+    return Rows({column: _finite(cells[column.name]) for column in kept_columns}, cache.salted(record.salt), learn)
 
 
 def _learning(engine: Engine, table: Table, where: str) -> NDArray[np.bool_]:

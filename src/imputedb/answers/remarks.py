@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from imputedb.algebra.relation import Drop, Impute, Relation
 from imputedb.algebra.walk import scans
 from imputedb.answers.request import Asked
-from imputedb.execution.impute import Outcome
+from imputedb.execution.outcome import Outcome
 from imputedb.notes import Note
 from imputedb.result import HIGH_PENALTY, MUCH_DROPPED
 

@@ -16,7 +16,7 @@ from imputedb.blocks.block import Block, Completed, Planned, Written
 from imputedb.blocks.showing import not_imputable
 from imputedb.engines.engine import Engine, Held
 from imputedb.errors import CannotImpute, DataError, InternalError
-from imputedb.execution.impute import Outcome
+from imputedb.execution.outcome import Outcome
 from imputedb.execution.plan import Execution, Watch
 from imputedb.imputers.chained.chains import worst
 from imputedb.imputers.mean import Mean

@@ -16,7 +16,7 @@ from imputedb.completion.source import Source
 from imputedb.completion.terms import evaluated, names_of, parsed
 from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, QueryError
-from imputedb.execution.columns import Shelf
+from imputedb.execution.columns import ColumnCache
 from imputedb.imputers.chained.chains import Movement
 from imputedb.imputers.chained.trace import Trace
 from imputedb.imputers.checked import Heard
@@ -117,7 +117,7 @@ def prepared(engine: Engine, asked: Substantive, found: Source, seed: int) -> Co
     known = engine.statistics(found.table)
     kinds = {name: one.kind for name, one in known.columns.items()}
     used = [name for name in found.types if kinds[name] is not Kind.OPAQUE and name in asked.formula]
-    cells = Shelf(engine, Scan(found.table, "t"), known).cells(used)
+    cells = ColumnCache(engine, Scan(found.table, "t"), known).cells(used)
     levels = {name: _levels(cells[name]) for name in used}
     plain = {name for name in used if not _is_text(cells[name])}
     formula = parsed(asked.formula, {name: levels.get(name, ()) for name in found.types}, plain)

@@ -12,7 +12,7 @@ from imputedb.algebra.relation import Scan, Table
 from imputedb.completion.lineage import inherited
 from imputedb.engines.engine import Engine
 from imputedb.errors import UnknownName
-from imputedb.execution.columns import Shelf, permits
+from imputedb.execution.columns import ColumnCache, permits
 from imputedb.imputers.chained.chained import check_departures
 from imputedb.imputers.permit import Permit
 from imputedb.imputers.protocol import Imputer
@@ -115,8 +115,9 @@ def read(engine: Engine, table: Table, wanted: Sequence[str] | None = None, *, b
     targets = [name for name in shape.types if name in statistics.dirty and name not in left]
     read = derivation.behind(statistics.policies, statistics.columns, targets)
     names = [name for name in shape.types if name in {*targets, *read} or name in statistics.regressors]
-    shelf, columns = Shelf(engine, Scan(table, "t"), statistics), tuple(Column(table.name, name) for name in targets)
-    rows = Rows({Column(table.name, name): cells for name, cells in shelf.cells(names).items()}, shelf.keys())
+    columns = tuple(Column(table.name, name) for name in targets)
+    cache = ColumnCache(engine, Scan(table, "t"), statistics)
+    rows = Rows({Column(table.name, name): cells for name, cells in cache.cells(names).items()}, cache.keys())
     decided = [column for column in rows.columns if column in columns or column.name in read]
     own = [c for c in rows.columns if statistics.policy(c.name).action in ("keep", "structural")]
     return Source(
@@ -126,8 +127,8 @@ def read(engine: Engine, table: Table, wanted: Sequence[str] | None = None, *, b
         columns,
         dict(sorted(left.items())),
         _fingerprint(engine, table),
-        permits(shelf, decided, rows.columns),
-        {column: shelf.meant(column.name) & rows.columns[column].missing for column in own},
+        permits(cache, decided, rows.columns),
+        {column: cache.meant(column.name) & rows.columns[column].missing for column in own},
         {column: statistics.columns[column.name].missing for column in columns},
         statistics.said,
         statistics.content,

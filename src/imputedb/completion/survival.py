@@ -10,7 +10,7 @@ from imputedb.algebra.relation import Scan
 from imputedb.completion.source import Source
 from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, UnknownName
-from imputedb.execution.columns import Shelf
+from imputedb.execution.columns import ColumnCache
 from imputedb.imputers.rows import Cells
 from imputedb.statistics.table import Kind
 
@@ -50,7 +50,7 @@ def with_hazard(engine: Engine, source: Source, time: str, event: str) -> Source
     for name in (time, event):
         if name not in source.types:
             raise UnknownName(f"no column {name!r} in {source.table.name}; there are {', '.join(source.types)}")
-    cells = Shelf(engine, Scan(source.table, "t"), statistics).cells([time, event])
+    cells = ColumnCache(engine, Scan(source.table, "t"), statistics).cells([time, event])
     when, whether = _numbers(cells[time], time), _numbers(cells[event], event)
     known = ~np.isnan(when) & ~np.isnan(whether)
     if not known.any() or (when[known] < 0).any():

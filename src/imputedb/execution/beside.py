@@ -7,11 +7,12 @@ from typing import TypeAlias
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Fill, Scan, Table
 from imputedb.engines.engine import Engine
+from imputedb.execution.batch import Batch
 from imputedb.execution.bundle import Drawn
-from imputedb.execution.columns import Shelf
-from imputedb.execution.impute import Hand, Outcome
+from imputedb.execution.columns import ColumnCache
 from imputedb.execution.kept import KeptTable
 from imputedb.execution.model import ModelTable
+from imputedb.execution.outcome import Outcome
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.registry import the_one
 from imputedb.imputers.rows import Array
@@ -74,11 +75,11 @@ class Beside:
             source = t.positional(source, t.table((name,), ""))
         return source
 
-    def values(self, imputer: Kept, hand: Hand, columns: Sequence[Column], outcome: Outcome) -> dict[Column, Array]:
+    def values(self, imputer: Kept, batch: Batch, columns: Sequence[Column], outcome: Outcome) -> dict[Column, Array]:
         """(n,) the values of columns, of the rows at hand."""
         found: dict[Column, Array] = {}
-        for scan, mine in self._at_hand(hand, columns):
-            places = Shelf(self.engine, scan, self.statistics[scan.alias]).places(hand.rows[scan.alias])
+        for scan, mine in self._scans_of(batch, columns):
+            places = ColumnCache(self.engine, scan, self.statistics[scan.alias]).places(batch.rows[scan.alias])
             sources = self._by_table(imputer, scan, mine, outcome)
             self._warn_apart(scan, sources if self._draw(scan) is not None else [], outcome)
             for table, some in sources:
@@ -86,11 +87,11 @@ class Beside:
         return found
 
     def drawn(
-        self, imputer: Kept, hand: Hand, columns: Sequence[Column], numbers: tuple[int, ...], outcome: Outcome
+        self, imputer: Kept, batch: Batch, columns: Sequence[Column], numbers: tuple[int, ...], outcome: Outcome
     ) -> list[dict[Column, Drawn]]:
         """What is drawn for columns, table by table of those at hand."""
         found = []
-        for scan, mine in self._at_hand(hand, columns):
+        for scan, mine in self._scans_of(batch, columns):
             tables = self._by_table(imputer, scan, mine, outcome)
             values: dict[Column, Drawn] = {}
             for table, some in tables:
@@ -99,9 +100,9 @@ class Beside:
             found.append(values)
         return found
 
-    def _at_hand(self, hand: Hand, columns: Sequence[Column]) -> list[tuple[Scan, list[Column]]]:
+    def _scans_of(self, batch: Batch, columns: Sequence[Column]) -> list[tuple[Scan, list[Column]]]:
         mine = _by_alias(columns)
-        return [(scan, mine[scan.alias]) for scan in hand.scans if scan.alias in mine]
+        return [(scan, mine[scan.alias]) for scan in batch.scans if scan.alias in mine]
 
     def _warn_apart(self, scan: Scan, sources: Sequence[tuple[_Source, Sequence[Column]]], outcome: Outcome) -> None:
         """Says that columns of one table are drawn by several models, each of which knows nothing of the others."""

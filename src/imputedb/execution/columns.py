@@ -36,7 +36,7 @@ _CELL = 11  # bytes: a number, its flag and its rank
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class ColumnCache:
     """One scan's columns on an engine."""
 
     engine: Engine
@@ -47,7 +47,7 @@ class Shelf:
         """The columns of the rows with the given ids, in that order; of all rows, in the table's, if none are given."""
         if rows is None:
             return self._whole(names)
-        if not self.is_kept and 2 * len(rows) < self.statistics.rows:
+        if not self.is_cached and 2 * len(rows) < self.statistics.rows:
             return self._some(names, rows)
         whole, places = self._whole(names), self.places(rows)
         return {name: cells.at(places) for name, cells in whole.items()}
@@ -79,7 +79,7 @@ class Shelf:
         return cells.values.astype(np.bool_, copy=False) & ~cells.missing
 
     @property
-    def is_kept(self) -> bool:
+    def is_cached(self) -> bool:
         """Whether the table's columns are fetched whole and kept."""
         return self.statistics.rows * len(self.statistics.columns) * _CELL <= WHOLE
 
@@ -91,7 +91,7 @@ class Shelf:
             arrays = self.engine.arrays(self._select(absent, self.engine.source(self.scan.table, self.scan.alias)))
             for place, name in enumerate(absent):
                 found[name] = self._read(name, arrays[f"c{place}"])
-                if self.is_kept and self.engine.keeps(self.scan.table):
+                if self.is_cached and self.engine.keeps(self.scan.table):
                     found[name].lasting = True
                     tables = self.statistics.rests_on(self.scan.table)
                     self.engine.keep(self._named(name), found[name], _CELL * self.statistics.rows, tables)
@@ -141,19 +141,19 @@ class Shelf:
         return conversion.cells(values, measured(self.statistics.columns[name], self.statistics.policy(name)))
 
 
-def permits(shelf: Shelf, targets: Collection[Column], columns: Collection[Column]) -> dict[Column, Permit]:
+def permits(cache: ColumnCache, targets: Collection[Column], columns: Collection[Column]) -> dict[Column, Permit]:
     """What policies permit of columns of one table, of which some are at hand, all its rows in its order."""
     found: dict[Column, Permit] = {}
     for column in targets:
-        policy = shelf.statistics.policy(column.name)
-        times = shelf.cells([policy.before])[policy.before] if policy.before else None
-        outside = barred(policy, column, columns) | computed_from(shelf.statistics, column, columns)
-        how = Computed(shelf.engine, shelf.scan.table, shelf.statistics, column) if policy.derived else None
-        weights = shelf.cells([policy.weight])[policy.weight] if policy.weight else None
-        clusters = shelf.cells([policy.cluster])[policy.cluster] if policy.cluster else None
+        policy = cache.statistics.policy(column.name)
+        times = cache.cells([policy.before])[policy.before] if policy.before else None
+        outside = barred(policy, column, columns) | computed_from(cache.statistics, column, columns)
+        how = Computed(cache.engine, cache.scan.table, cache.statistics, column) if policy.derived else None
+        weights = cache.cells([policy.weight])[policy.weight] if policy.weight else None
+        clusters = cache.cells([policy.cluster])[policy.cluster] if policy.cluster else None
         own = policy.action in ("keep", "structural")
-        meant = shelf.meant(column.name) & shelf.cells([column.name])[column.name].missing if own else None
-        found[column] = Permit(policy, outside, times, how, weights, in_order(policy, shelf.cells), clusters, meant)
+        meant = cache.meant(column.name) & cache.cells([column.name])[column.name].missing if own else None
+        found[column] = Permit(policy, outside, times, how, weights, in_order(policy, cache.cells), clusters, meant)
     return found
 
 

@@ -1,4 +1,4 @@
-"""One Impute at work in many draws: each sees the values that the Imputes below it gave in the same draw."""
+"""One Impute of a plan in many draws, each given the values of the same draw from the Imputes below."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute
+from imputedb.execution.batch import Batch
 from imputedb.execution.bundle import Drawn
-from imputedb.execution.impute import CENTRE, Filling, Hand, Outcome
+from imputedb.execution.impute import Imputation
+from imputedb.execution.outcome import CENTRE, Outcome
 from imputedb.imputers import conversion
 from imputedb.imputers.doubts import doubts
 from imputedb.imputers.hidden import misfits
@@ -28,154 +30,154 @@ WHOLE = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """An Impute at work.
+    """The draws of one Impute.
 
     Attributes:
-        filling: reads the rows and knows the imputer.
+        imputation: the Impute.
         numbers: of the m draws.
         known: what Imputes below have drawn.
     """
 
-    filling: Filling
+    imputation: Imputation
     numbers: tuple[int, ...]
     known: Mapping[Column, Drawn]
 
-    def drawn(self, hand: Hand, targets: Sequence[Column], columns: Sequence[Column]) -> dict[Column, Drawn]:
+    def drawn(self, batch: Batch, targets: Sequence[Column], columns: Sequence[Column]) -> dict[Column, Drawn]:
         """What is drawn for the targets' missing cells; nothing for targets without one.
 
         All draws learn from the same rows, so that they share what is prepared: those that are the same in every
         draw, or of one table all that are stored. A row of a single draw is predicted from that draw's values.
 
         Args:
-            hand: the rows.
-            targets: one of the filling's `groups`.
+            batch: the rows.
+            targets: one of the imputation's `groups`.
             columns: that are read, the targets among them.
         """
-        cells = self.filling.cells(hand, targets)
-        gaps = {column: self.filling.gaps(hand, column, cells[column]) for column in targets}
+        cells = self.imputation.reader.cells(batch, targets)
+        gaps = {column: self.imputation.reader.gaps(batch, column, cells[column]) for column in targets}
         wanted = [column for column in targets if gaps[column].any()]
-        made = {c: _Making(hand.rows[c.relation][gaps[c]], len(self.numbers)) for c in wanted}
+        made = {c: _Making(batch.rows[c.relation][gaps[c]], len(self.numbers)) for c in wanted}
         for column in wanted:
-            self.filling.noted(hand, column, gaps[column])
-            self.filling.outcome.imputed[column] = self.filling.outcome.imputed.get(column, 0) + made[column].count
-            lacks = cells[column].missing.all() and self._home_lacks(hand, column)
-            if lacks and not self.filling.policy(column).before:
-                made[column].centred(self._centre(column, hand.count))
+            self.imputation.noted(batch, column, gaps[column])
+            self.imputation.outcome.add_imputed(column, made[column].count)
+            lacks = cells[column].missing.all() and self._base_table_lacks(batch, column)
+            if lacks and not self.imputation.reader.policy(column).before:
+                made[column].centred(self._centre(column, batch.count))
         centred = [column for column in wanted if made[column].values is not None]
         if len(centred) < len(wanted):
             # what Imputes below have drawn decides which rows are at hand, and is not to decide what is modelled
-            modelled = wanted if hand.draws is None else targets
-            self._draw(hand, {column: gaps[column] for column in modelled if column not in centred}, columns, made)
+            modelled = wanted if batch.draws is None else targets
+            self._draw(batch, {column: gaps[column] for column in modelled if column not in centred}, columns, made)
         for column in wanted:
-            self.filling.stays(column, made[column].lacking)
+            self.imputation.stays(column, made[column].lacking)
         return {column: made[column].done(self.numbers) for column in wanted}
 
-    def _home_lacks(self, hand: Hand, column: Column) -> bool:
-        home = self.filling.home(hand, [column])
-        return home is None or bool(self.filling.cells(home[0], [column])[column].missing.all())
+    def _base_table_lacks(self, batch: Batch, column: Column) -> bool:
+        base = self.imputation.base_table(batch, [column])
+        return base is None or bool(self.imputation.reader.cells(base[0], [column])[column].missing.all())
 
     def _draw(
-        self, hand: Hand, gaps: Mapping[Column, Flags], columns: Sequence[Column], made: Mapping[Column, "_Making"]
+        self, batch: Batch, gaps: Mapping[Column, Flags], columns: Sequence[Column], made: Mapping[Column, "_Making"]
     ) -> None:
-        taught = self._taught(hand, gaps)
+        taught = self._taught(batch, gaps)
         if taught is not None:
             base, at, places = taught
-            own = np.flatnonzero(self._once(hand, np.logical_or.reduce(list(gaps.values())) & ~hand.shared, gaps))
-            turns = np.concatenate([np.full(len(at), EVERY), self._turns(hand, own)])
-            settled = {c: np.isin(base.rows[c.relation][at], _settled(hand, c, gap)) for c, gap in gaps.items()}
+            own = np.flatnonzero(self._once(batch, np.logical_or.reduce(list(gaps.values())) & ~batch.shared, gaps))
+            turns = np.concatenate([np.full(len(at), EVERY), self._turns(batch, own)])
+            settled = {c: np.isin(base.rows[c.relation][at], _settled(batch, c, gap)) for c, gap in gaps.items()}
             wanted = {c: np.concatenate([settled[c], gap[own]]) for c, gap in gaps.items()}
             asked = self._asked(base, np.concatenate([at, places[own]]), turns, wanted, columns)
             self._misfits(base, asked)
             self._fill(base, asked, range(len(self.numbers)), made)
             return
         for turn in range(len(self.numbers)):
-            some = hand.shared | (self._turns(hand) == turn)
-            mine = np.flatnonzero(self._once(hand, some, [column for column in gaps if gaps[column][some].any()]))
+            some = batch.shared | (self._turns(batch) == turn)
+            mine = np.flatnonzero(self._once(batch, some, [column for column in gaps if gaps[column][some].any()]))
             wanted = {column: gap[mine] for column, gap in gaps.items() if gap[mine].any()}
             if not wanted:
                 continue
-            for column in self._lacking(hand, list(wanted), mine):
+            for column in self._lacking(batch, list(wanted), mine):
                 raise CannotImpute(
                     f"no value of {column} is observed in the rows of a draw: take m = 1, or imputer 'mean'"
                 )
-            asked = self._asked(hand, mine, np.full(len(mine), turn), wanted, columns)
-            self._fill(hand, asked, range(turn, turn + 1), made)
+            asked = self._asked(batch, mine, np.full(len(mine), turn), wanted, columns)
+            self._fill(batch, asked, range(turn, turn + 1), made)
 
-    def _misfits(self, hand: Hand, asked: "_Asked") -> None:
+    def _misfits(self, batch: Batch, asked: "_Asked") -> None:
         """Says what draws get wrong of cells that are hidden, measured once until something is written."""
-        request = self.filling.request(hand, asked.rows, list(asked.wanted), asked.places)
+        request = self.imputation.request(batch, asked.rows, list(asked.wanted), asked.places)
         fillers = tuple((str(column), repr(request.filler(column))) for column in request.targets)
         self._said_of(
-            ("misfits", fillers, self.filling.seed),
+            ("misfits", fillers, self.imputation.seed),
             asked.rows,
             lambda: [sentence for sentences in misfits(request).values() for sentence in sentences],
         )
 
     def _said_of(self, what: tuple[object, ...], rows: Rows, measure: Callable[[], Sequence[str]]) -> None:
         """Warns of what some rows are measured to make doubtful, once until something is written."""
-        filling = self.filling
+        imputation = self.imputation
         known = int(np.bitwise_xor.reduce(rows.keys)) if len(rows.keys) else 0
         name = (*what, tuple(map(str, sorted(rows.columns))), known)
-        said = filling.engine.recall(name)
+        said = imputation.engine.recall(name)
         if said is None:
             said = measure()
-            filling.engine.keep(name, said)
-        filling.outcome.warnings += [one for one in said if one not in filling.outcome.warnings]
+            imputation.engine.keep(name, said)
+        imputation.outcome.warnings += [one for one in said if one not in imputation.outcome.warnings]
 
-    def _turns(self, hand: Hand, places: Places | None = None) -> Places:
+    def _turns(self, batch: Batch, places: Places | None = None) -> Places:
         """By row the position of its draw among the numbers; what is said of a row that all have means nothing."""
-        if hand.draws is None:
-            return np.zeros(hand.count if places is None else len(places), np.intp)
-        return np.searchsorted(np.array(self.numbers), hand.draws if places is None else hand.draws[places])
+        if batch.draws is None:
+            return np.zeros(batch.count if places is None else len(places), np.intp)
+        return np.searchsorted(np.array(self.numbers), batch.draws if places is None else batch.draws[places])
 
-    def _taught(self, hand: Hand, gaps: Mapping[Column, Flags]) -> tuple[Hand, Places, Places] | None:
-        """The rows that all draws learn from: of which hand, where, and where those of this hand stand in it.
+    def _taught(self, batch: Batch, gaps: Mapping[Column, Flags]) -> tuple[Batch, Places, Places] | None:
+        """The rows that all draws learn from: of which batch, where, and where those of this batch stand in it.
 
         None where they observe nothing of a target. Rows that miss all targets teach little of them, what others say of
         one another, and are left out of large tables unless they are to be filled; of others not, so that a question
         has the same draws however its rows are chosen, by WHERE or by FILTER.
         """
-        home = self.filling.home(hand, gaps)
-        if home is not None:
-            whole, places = home
-            if whole.count <= WHOLE or reads_whole_tables(self.filling.imputer):
+        base = self.imputation.base_table(batch, gaps)
+        if base is not None:
+            whole, places = base
+            if whole.count <= WHOLE or reads_whole_tables(self.imputation.imputer):
                 return whole, np.arange(whole.count), places
-            cells = self.filling.cells(whole, list(gaps))
-            useful = [~cells[c].missing | np.isin(whole.rows[c.relation], _settled(hand, c, gaps[c])) for c in gaps]
+            cells = self.imputation.reader.cells(whole, list(gaps))
+            useful = [~cells[c].missing | np.isin(whole.rows[c.relation], _settled(batch, c, gaps[c])) for c in gaps]
             return whole, np.flatnonzero(np.logical_or.reduce(useful)), places
-        shared = np.flatnonzero(self._once(hand, hand.shared, gaps))
-        return None if self._lacking(hand, list(gaps), shared) else (hand, shared, np.arange(hand.count))
+        shared = np.flatnonzero(self._once(batch, batch.shared, gaps))
+        return None if self._lacking(batch, list(gaps), shared) else (batch, shared, np.arange(batch.count))
 
-    def _once(self, hand: Hand, rows: Flags, targets: Iterable[Column]) -> Flags:
+    def _once(self, batch: Batch, rows: Flags, targets: Iterable[Column]) -> Flags:
         """Some rows, of those that a join repeats one for each stored row and draw."""
-        once = self.filling.once(hand, targets)
+        once = self.imputation.reader.once(batch, targets)
         return rows if once is None else rows & once
 
-    def _lacking(self, hand: Hand, targets: Sequence[Column], rows: Places) -> list[Column]:
+    def _lacking(self, batch: Batch, targets: Sequence[Column], rows: Places) -> list[Column]:
         """The targets of which some rows observe nothing."""
-        cells = self.filling.cells(hand, targets, rows)
-        return [c for c in targets if cells[c].missing.all() and not self.filling.policy(c).before]
+        cells = self.imputation.reader.cells(batch, targets, rows)
+        return [c for c in targets if cells[c].missing.all() and not self.imputation.reader.policy(c).before]
 
     def _asked(
-        self, hand: Hand, places: Places, turns: Places, wanted: Mapping[Column, Flags], columns: Sequence[Column]
+        self, batch: Batch, places: Places, turns: Places, wanted: Mapping[Column, Flags], columns: Sequence[Column]
     ) -> "_Asked":
         """Some rows in the order of their keys, those that all draws learn from first.
 
         Args:
-            hand: that they are of.
+            batch: that they are of.
             places: (n,) where they stand in it.
             turns: (n,) the position of the draw that each is of, `EVERY` where of all.
             wanted: by target (n,) which are to be filled.
             columns: that are read; of rows of a draw with its values.
         """
-        keys = self.filling.keys(hand, places)
+        keys = self.imputation.reader.keys(batch, places)
         own = turns != EVERY
         together = own.any() and not own.all()
         order = np.lexsort((keys, own)) if together else np.argsort(keys, kind="stable")
         places, turns, own = places[order], turns[order], own[order]
-        cells = self.filling.cells(hand, columns, places)
-        ids = {alias: rows[places] for alias, rows in hand.rows.items()}
-        known = {} if reads_whole_tables(self.filling.imputer) else self.known
+        cells = self.imputation.reader.cells(batch, columns, places)
+        ids = {alias: rows[places] for alias, rows in batch.rows.items()}
+        known = {} if reads_whole_tables(self.imputation.imputer) else self.known
         for column, one in known.items():
             if column in cells and own.any():
                 cells[column] = one.patched(cells[column], np.where(own, one.places(ids[column.relation]), -1), turns)
@@ -183,23 +185,24 @@ class Drawing:
         rows = Rows(cells, keys[order], ~own if together else None, draws)
         return _Asked(rows, places, turns, ids, {column: flags[order] for column, flags in wanted.items()})
 
-    def _fill(self, hand: Hand, asked: "_Asked", turns: range, made: Mapping[Column, "_Making"]) -> None:
+    def _fill(self, batch: Batch, asked: "_Asked", turns: range, made: Mapping[Column, "_Making"]) -> None:
         """The values of some draws, to where they belong."""
-        filling, numbers = self.filling, [self.numbers[turn] for turn in turns]
-        request = filling.request(hand, asked.rows, list(asked.wanted), asked.places)
+        imputation, numbers = self.imputation, [self.numbers[turn] for turn in turns]
+        request = imputation.request(batch, asked.rows, list(asked.wanted), asked.places)
         for part in request.parts():
-            warned(part.imputer, filling.outcome)
+            warned(part.imputer, imputation.outcome)
             if part.imputer.uses_predictors:
                 what = ("doubts", repr(part.imputer), tuple(map(str, part.targets)))
                 self._said_of(what, part.rows, partial(doubts, part.imputer, part.rows, part.targets))
             if isinstance(part.imputer, Stretches):
                 for column, scale in part.imputer.stretched(part.rows, part.targets).items():
-                    filling.outcome.notes.append(f"{column} is drawn on the scale of its {scale}, by held-out cells")
-            filling.assumed(part.imputer)
+                    imputation.outcome.notes.append(f"{column} is drawn on the scale of its {scale}, by held-out cells")
+            imputation.assumed(part.imputer)
             for column in part.targets:
-                filling.outcome.filled(column, part.imputer.name)
+                imputation.outcome.add_method(column, part.imputer.name)
         places = {c: asked.cells(c, made[c].rows) for c in asked.wanted if c in made}
-        for turn, values in zip(turns, request.draws(numbers, filling.progress, filling.outcome.heard), strict=True):
+        drawn = request.draws(numbers, imputation.progress, imputation.outcome.add_chains)
+        for turn, values in zip(turns, drawn, strict=True):
             for column in places:
                 cells = asked.rows.columns[column]
                 for chosen, at in (places[column].of(turn), places[column].of(EVERY)):
@@ -208,12 +211,12 @@ class Drawing:
                     made[column].put(turn, at[there], _named(np.ma.getdata(given)[there], cells))
 
     def _centre(self, column: Column, count: int) -> str | None:
-        self.filling.outcome.warnings.append(
+        self.imputation.outcome.warnings.append(
             f"no value of {column} is observed among the {count} rows at hand: "
             f"the missing ones take the centre of the whole column in every draw"
         )
-        self.filling.outcome.filled(column, CENTRE)
-        return self.filling.centre(column)
+        self.imputation.outcome.add_method(column, CENTRE)
+        return self.imputation.reader.centre(column)
 
 
 def warned(imputer: Imputer, outcome: Outcome) -> None:
@@ -309,9 +312,9 @@ class _Making:
         return Drawn(self.rows, numbers, self.values, None if self._known.all() else self._known)
 
 
-def _settled(hand: Hand, column: Column, gap: Flags) -> NDArray[np.int64]:
+def _settled(batch: Batch, column: Column, gap: Flags) -> NDArray[np.int64]:
     """The stored rows whose gap is to be filled in all draws."""
-    return hand.rows[column.relation][gap & hand.shared]
+    return batch.rows[column.relation][gap & batch.shared]
 
 
 def _named(values: Array, cells: Cells) -> Array:

@@ -9,10 +9,12 @@ import numpy as np
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan
 from imputedb.engines.engine import Engine
+from imputedb.execution.batch import Batch
 from imputedb.execution.bundle import Drawn, shown
-from imputedb.execution.columns import Shelf
+from imputedb.execution.columns import ColumnCache
 from imputedb.execution.draw import Drawing
-from imputedb.execution.impute import Filling, Hand, Outcome
+from imputedb.execution.impute import Imputation
+from imputedb.execution.outcome import Outcome
 from imputedb.imputers import conversion
 from imputedb.imputers.chained.chains import Chains
 from imputedb.imputers.protocol import Imputer, Progress
@@ -90,7 +92,7 @@ class KeptTable:
         key = ("given", self.scan.table, column.name, draw, self.imputer, self.seed)
         found: Array | None = self.engine.recall(key)
         if found is None:
-            one, rows = drawn[column.name], self._shelf(self.scan).rows()
+            one, rows = drawn[column.name], self._cache(self.scan).rows()
             sparse = one.known is not None or len(one.rows) < self.statistics.columns[column.name].missing
             found = shown(one, one.places(rows), np.full(len(rows), draw, np.int32), sparse=sparse)
             self._keep(key, found, conversion.size(found))
@@ -111,10 +113,10 @@ class KeptTable:
         found: Values | None = self.engine.recall(key)
         if found is None:
             outcome = Outcome()
-            filling, hand = self._filling(outcome)
+            imputation, batch = self._imputation(outcome)
             target = Column(self._alias, name)
-            values = filling.values(hand, [target], self._read([name]))
-            expected = {name: values.get(target, np.zeros(hand.count))}
+            values = imputation.values(batch, [target], self._read([name]))
+            expected = {name: values.get(target, np.zeros(batch.count))}
             found = self._kept(key, Values(expected), outcome)
         return found
 
@@ -124,11 +126,11 @@ class KeptTable:
         found: Values | None = self.engine.recall(key)
         if found is None:
             outcome = Outcome()
-            filling, hand = self._filling(outcome)
-            drawing, read = Drawing(filling, numbers, {}), self._read(names)
+            imputation, batch = self._imputation(outcome)
+            drawing, read = Drawing(imputation, numbers, {}), self._read(names)
             drawn: dict[Column, Drawn] = {}
-            for group in filling.groups(hand, [Column(self._alias, name) for name in names]):
-                drawn |= drawing.drawn(hand, group, read)
+            for group in imputation.groups(batch, [Column(self._alias, name) for name in names]):
+                drawn |= drawing.drawn(batch, group, read)
                 drawing = replace(drawing, known=dict(drawn))
             found = self._kept(key, Values(drawn={column.name: one for column, one in drawn.items()}), outcome)
         return found
@@ -157,16 +159,16 @@ class KeptTable:
     def _alias(self) -> str:
         return self.scan.table.name
 
-    def _filling(self, outcome: Outcome) -> tuple[Filling, Hand]:
+    def _imputation(self, outcome: Outcome) -> tuple[Imputation, Batch]:
         """An Impute of the whole table, and all of its rows."""
         scan = Scan(self.scan.table, self._alias)
         quiet = {name: replace(policy, above=None, refuse=False) for name, policy in self.statistics.policies.items()}
         statistics = {self._alias: replace(self.statistics, policies=quiet)}
-        filling = Filling(self.engine, statistics, self.imputer, self.seed, self.progress, outcome)
-        return filling, Hand((scan,), {self._alias: self._shelf(scan).rows()}, whole=True)
+        imputation = Imputation(self.engine, statistics, self.imputer, self.seed, self.progress, outcome)
+        return imputation, Batch((scan,), {self._alias: self._cache(scan).rows()}, whole=True)
 
-    def _shelf(self, scan: Scan) -> Shelf:
-        return Shelf(self.engine, scan, self.statistics)
+    def _cache(self, scan: Scan) -> ColumnCache:
+        return ColumnCache(self.engine, scan, self.statistics)
 
     def _incomplete(self) -> list[str]:
         """The columns with missing cells that may be filled in."""
@@ -197,10 +199,10 @@ class KeptTable:
                 said.append(text)
         for column in columns:
             for method in values.methods.get(column.name, ()):
-                outcome.filled(column, PREFIX + method)
+                outcome.add_method(column, PREFIX + method)
         for chains in values.chains:
             if chains not in outcome.chains:
-                outcome.heard(chains)
+                outcome.add_chains(chains)
         return values
 
     def _renamed(self, remark: Remark) -> str:

@@ -12,9 +12,9 @@ from imputedb.engines.engine import Engine
 from imputedb.engines.record import Record
 from imputedb.errors import DataError, QueryError
 from imputedb.execution.bundle import Drawn
-from imputedb.execution.columns import Shelf
+from imputedb.execution.columns import ColumnCache
 from imputedb.execution.draw import warned
-from imputedb.execution.impute import Outcome
+from imputedb.execution.outcome import Outcome
 from imputedb.imputers import conversion
 from imputedb.imputers.registry import the_one
 from imputedb.imputers.rows import Array, Cells, Rows
@@ -70,11 +70,11 @@ class ModelTable:
         if SHORT not in outcome.warnings:
             outcome.warnings.append(SHORT)
         warned(the_one(self.record.imputer, "a model needs"), outcome)
-        shelf = self._shelf
-        rows, found = shelf.rows(), {}
+        cache = self._cache
+        rows, found = cache.rows(), {}
         draws = [self._applied(number) for number in numbers]
         for column in columns:
-            gaps = shelf.cells([column.name])[column.name].missing
+            gaps = cache.cells([column.name])[column.name].missing
             arrays = [values[column.name] for values in draws]
             if gaps.any():
                 known = ~conversion.lacking(arrays[0])[gaps]
@@ -95,8 +95,8 @@ class ModelTable:
         return found
 
     @property
-    def _shelf(self) -> Shelf:
-        return Shelf(self.engine, self.scan, self.statistics)
+    def _cache(self) -> ColumnCache:
+        return ColumnCache(self.engine, self.scan, self.statistics)
 
     def _applied(self, draw: int | None) -> dict[str, Array]:
         """(n,) by column the values of missing cells, kept until the table is written."""
@@ -116,14 +116,14 @@ class ModelTable:
         return found
 
     def _values(self, draw: int | None) -> dict[str, Array]:
-        fitted, shelf, found = self.fitted(), self._shelf, {}
+        fitted, cache, found = self.fitted(), self._cache, {}
         rows = fitted.aligned(self._rows(fitted))
         values = fitted.values(rows, None if draw is None else draw + 1)
         for column, array in values.items():
             cells = rows.columns[column]
             whole = conversion.patch(array, np.flatnonzero(cells.missing), cells, len(rows.keys))
             if self.statistics.policy(column.name).action == "structural":
-                whole = conversion.only(whole, cells.missing & ~shelf.meant(column.name))
+                whole = conversion.only(whole, cells.missing & ~cache.meant(column.name))
             found[column.name] = whole
         return found
 
@@ -134,9 +134,9 @@ class ModelTable:
                 f"model {self.record.title} reads {', '.join(absent)}, which {self.scan.table.name} does not have any "
                 "more: create it anew"
             )
-        cells = self._shelf.cells([one.column.name for one in fitted.features])
+        cells = self._cache.cells([one.column.name for one in fitted.features])
         columns = {one.column: self._known(one, cells[one.column.name]) for one in fitted.features}
-        return Rows(columns, self._shelf.salted(self.record.salt))
+        return Rows(columns, self._cache.salted(self.record.salt))
 
     def _known(self, feature: Feature, cells: Cells) -> Cells:
         """A column as the model knows it: whole numbers may have become codes of categories, or no longer be some.
@@ -164,7 +164,7 @@ class ModelTable:
             DataError: it has, and a column's policy refuses such a model.
         """
         for column in columns:
-            outcome.filled(column, self.record.title)
+            outcome.add_method(column, self.record.title)
         said = self.stale()
         if said and any(self.statistics.policy(column.name).stale == "refuse" for column in columns):
             raise DataError(said)

@@ -12,7 +12,7 @@ from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.algebra.relation import Scan, Table
 from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, UnknownName
-from imputedb.execution.columns import Shelf, permits
+from imputedb.execution.columns import ColumnCache, permits
 from imputedb.imputers.chained.chained import check_departures
 from imputedb.imputers.permit import Permit
 from imputedb.imputers.protocol import Imputer
@@ -111,15 +111,15 @@ def stored(engine: Engine, name: str, wanted: Sequence[str] = ()) -> Stored:
         table = engine.named(name)
         statistics = engine.statistics(table)
         names = [column for column in statistics.columns if column in _telling(statistics, wanted)]
-        shelf = Shelf(engine, Scan(table, "t"), statistics)
-        columns, keys = shelf.cells(names), shelf.keys()
+        cache = ColumnCache(engine, Scan(table, "t"), statistics)
+        columns, keys = cache.cells(names), cache.keys()
         identity = t.named(engine.reading(table, statistics.key or ROW, "t"), "identity")
         identities = np.ma.getdata(engine.arrays(t.select([identity], engine.source(table, "t")))["identity"])
     order = np.argsort(keys, kind="stable")
     cells = {Column(table.name, name): columns[name].at(order) for name in names}
-    found = {c: permit.at(order) for c, permit in permits(shelf, list(cells), list(cells)).items()}
+    found = {c: permit.at(order) for c, permit in permits(cache, list(cells), list(cells)).items()}
     own = [c for c in cells if statistics.policy(c.name).action in ("keep", "structural")]
-    meant = {column: shelf.meant(column.name)[order] for column in own}
+    meant = {column: cache.meant(column.name)[order] for column in own}
     return Stored(
         table, statistics, Rows(cells, keys[order]), statistics.key or "rowid", identities[order], found, meant
     )

@@ -18,6 +18,7 @@ from imputedb.algebra.relation import (
     Staged,
 )
 from imputedb.algebra.render import label
+from imputedb.algebra.walk import columns_read
 from imputedb.errors import InternalError
 
 DirtyOf = Callable[[Scan], Columns]
@@ -51,20 +52,9 @@ def check(relation: Relation, dirty_of: DirtyOf) -> Columns:
 
 def examined(relation: Relation) -> Columns:
     """The columns whose completed values an operator examines."""
-    match relation:
-        case Filter(_, predicates) | Join(_, _, predicates):
-            reads = [scalar.reads for scalar in predicates]
-        case Aggregate(_, groups, aggregates, having):
-            reads = [scalar.reads for scalar in (*groups, *aggregates, *((having,) if having else ()))]
-        case Project(_, outputs, qualify):
-            reads = [scalar.reads for scalar in (*outputs, *((qualify,) if qualify else ()))]
-        case Sort(_, keys):
-            reads = [key.scalar.reads for key in keys]
-        case Scan() | Staged() | Impute() | Drop() | Limit():
-            reads = []
-        case _:
-            assert_never(relation)
-    return frozenset(column for columns in reads for column in columns if not column.stored)
+    if isinstance(relation, Impute | Drop):
+        return NO_COLUMNS
+    return frozenset(column for column in columns_read(relation) if not column.stored)
 
 
 def _examined(relation: Relation, dirty: Columns) -> Columns:

@@ -1,7 +1,7 @@
 """Typed questions to a syntax tree: what rooms outside of `sql` ask of one."""
 
 from imputedb.algebra.column import Column
-from imputedb.sql.ast import Tree
+from imputedb.sql.ast import Tree, reference
 
 
 def column_of(tree: Tree) -> Column | None:
@@ -13,6 +13,11 @@ def column_of(tree: Tree) -> Column | None:
         return None
     relation, name, *_ = tree["column_names"]
     return Column(relation, name, tree["stored"])
+
+
+def bound(column: Column) -> Tree:
+    """A bound reference to a column of a relation: the opposite of `column_of`."""
+    return {**reference(column.relation, column.name), "stored": column.stored}
 
 
 def is_call(tree: Tree) -> bool:

@@ -15,7 +15,7 @@ from imputedb.algebra.scalar import Scalar
 from imputedb.answers.unimputed.quantity import KINDS, Aggregate, Flags, Quantity, Vector
 from imputedb.engines.engine import Engine
 from imputedb.errors import QueryError
-from imputedb.execution.columns import Shelf, combined, computed_from
+from imputedb.execution.columns import ColumnCache, combined, computed_from
 from imputedb.imputers.permit import barred
 from imputedb.imputers.rows import Cells, Rows
 from imputedb.planning.problem import Problem
@@ -131,12 +131,12 @@ class Quantities:
         found = np.zeros(self.count, bool)
         for scan in self.problem.query.sources:
             names = [column.name for column in columns if column.relation == scan.alias]
-            for cells in self._shelf(scan).cells(names, self._rows_of(scan)).values() if names else ():
+            for cells in self._cache(scan).cells(names, self._rows_of(scan)).values() if names else ():
                 found |= cells.missing
         return found
 
-    def _shelf(self, scan: Scan) -> Shelf:
-        return Shelf(self.engine, scan, self.problem.statistics[scan.alias])
+    def _cache(self, scan: Scan) -> ColumnCache:
+        return ColumnCache(self.engine, scan, self.problem.statistics[scan.alias])
 
     # -- quantities -----------------------------------------------------------------------------------------------
 
@@ -208,7 +208,7 @@ class Quantities:
     def cells(self, column: Column, *, joined: bool = False) -> Cells:
         """A column of all rows of its table, or of every row of the query before WHERE."""
         scan = next(scan for scan in self.problem.query.sources if scan.alias == column.relation)
-        return self._shelf(scan).cells([column.name], self._rows_of(scan) if joined else None)[column.name]
+        return self._cache(scan).cells([column.name], self._rows_of(scan) if joined else None)[column.name]
 
     @cached_property
     def keys(self) -> tuple[list[tuple[str | None, ...]], NDArray[np.intp], Quantity | None]:
@@ -260,9 +260,9 @@ class Quantities:
         for scan in self.problem.query.sources:
             regressors = sorted(self.problem.statistics[scan.alias].regressors)
             names = [name for name in regressors if Column(scan.alias, name) not in without]
-            cells = self._shelf(scan).cells(names, self._rows_of(scan)) if names else {}
+            cells = self._cache(scan).cells(names, self._rows_of(scan)) if names else {}
             columns |= {Column(scan.alias, name): cells[name] for name in names}
-        keys = combined([self._shelf(scan).keys(self._rows_of(scan)) for scan in self.problem.query.sources])
+        keys = combined([self._cache(scan).keys(self._rows_of(scan)) for scan in self.problem.query.sources])
         kept_out = NO_COLUMNS.union(*(self.barred(column, list(columns)) for column in without))
         return Rows({c: cells for c, cells in columns.items() if c not in kept_out}, keys)
 
