@@ -106,9 +106,20 @@ def test_a_chart_that_cannot_be_written_is_refused_before_the_work(tmp_path: Pat
 def test_fits_that_mean_nothing_say_so(tmp_path: Path) -> None:
     pytest.importorskip("statsmodels")
     with imputedb.connect() as db:
-        db.register("t", {**rows(), "late": (np.arange(ROWS) > 30).astype(int), "s": np.array(["u", "v", "w"] * 20)})
+        db.register(
+            "t",
+            {
+                **rows(),
+                "late": (np.arange(ROWS) > 30).astype(int),
+                "third": np.arange(ROWS) // 20,
+                "s": np.array(["u", "v", "w"] * 20),
+            },
+        )
         made = db.impute("t", tmp_path / "run", m=2, imputer="norm")
-        assert any("separate the outcome" in note for note in made.analyze("late ~ id", "logit").notes)
+        for formula, model in (("late ~ id", "logit"), ("late ~ id", "probit"), ("third ~ id", "mnlogit")):
+            found = made.analyze(formula, model)
+            assert any("separate the outcome" in note for note in found.notes), model
+            assert np.isfinite(found.table()["std.error"]).all(), model
         assert made.analyze("late ~ x", "logit").notes == ()
         with pytest.raises(QueryError, match=r"s is of 3 categories, and logit models numbers: mnlogit"):
             made.analyze("s ~ x", "logit")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,7 @@ class Model:
             case "mnlogit":
                 return _multinomial(formula, frame)
             case _:
-                return modelled(self.name, formula, frame).fit(disp=0)
+                return _likeliest(modelled(self.name, formula, frame))
 
     def _by_cluster(self, formula: str, frame: pd.DataFrame, clusters: str) -> Any:
         """The model with the covariance of scores added up by cluster (Liang & Zeger 1986)."""
@@ -102,19 +103,31 @@ class Model:
         groups = kept.astype("category").cat.codes.to_numpy()
         if len(set(groups.tolist())) < 2:
             raise DataError(f"{clusters} is one cluster of all rows: that has no standard errors")
-        quiet = {} if self.name == "ols" else {"disp": 0}
-        return model.fit(cov_type="cluster", cov_kwds={"groups": groups}, **quiet)
+        by_cluster = {"cov_type": "cluster", "cov_kwds": {"groups": groups}}
+        return model.fit(**by_cluster) if self.name == "ols" else _likeliest(model, **by_cluster)
+
+
+def _likeliest(model: Any, **covariance: Any) -> Any:
+    """A model fitted by Newton's method; by BFGS where that fails, as it may where predictors separate the outcome.
+
+    There the likelihood becomes flat: its curvature cannot be inverted, or steps end where nothing is a number.
+    """
+    with suppress(np.linalg.LinAlgError):
+        found = model.fit(disp=0, **covariance)
+        if np.isfinite(np.asarray(found.params, np.float64)).all():
+            return found
+    return model.fit(disp=0, method="bfgs", **covariance)
 
 
 def _multinomial(formula: str, frame: pd.DataFrame) -> Any:
     """Levels of a text are coded in their order, and name the equations."""
     outcome = formula.partition("~")[0].strip()
     if outcome not in frame or frame[outcome].dtype.kind in "iufb":
-        return modelled("mnlogit", formula, frame).fit(disp=0)
+        return _likeliest(modelled("mnlogit", formula, frame))
     coded = frame[outcome].astype("category").cat
     one = modelled("mnlogit", formula, frame.assign(**{outcome: coded.codes}))
     one._ynames_map = dict(enumerate(map(str, coded.categories)))  # what statsmodels' own tables are headed by
-    return one.fit(disp=0)
+    return _likeliest(one)
 
 
 def fitted(frames: Iterable[pd.DataFrame], formula: str, model: Model) -> list[Any]:
@@ -123,6 +136,8 @@ def fitted(frames: Iterable[pd.DataFrame], formula: str, model: Model) -> list[A
     Raises:
         QueryError: the formula does not fit the columns.
     """
+    from statsmodels.tools import sm_exceptions  # noqa: F401  # once imported it has changed what warnings are shown
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # `doubts` says what is to be said
