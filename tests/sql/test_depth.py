@@ -96,3 +96,36 @@ def test_pieces_are_put_together_as_duckdb_would_write_the_whole(small: Database
     assert whole in text
     assert "imputedb_query" not in text
     assert "imputedb_value" not in text
+
+
+ASKED = "SELECT current_setting('max_expression_depth')"
+
+
+def test_a_bound_of_the_users_is_what_he_is_told(small: Database) -> None:
+    small.execute("SET max_expression_depth = 100")
+    small.execute(f"PREPARE asked AS {ASKED}")
+    for text in (
+        ASKED,
+        "EXECUTE asked",
+        "SELECT value::INT FROM duckdb_settings() WHERE name = 'max_expression_depth'",
+    ):
+        assert small.sql(text).fetchall() == [(100,)], text
+    found = small.sql("SELECT avg(x), 1 + current_setting('Max_expression_depth') FROM t", imputer="mean")
+    assert (found.fetchall(), found.columns[1]) == ([(1.5, 101)], "(1 + current_setting('Max_expression_depth'))")
+    with pytest.raises(imputedb.QueryError, match="limit of 100 exceeded"):
+        small.sql(f"SELECT {'+'.join(['1'] * 200)}")
+
+
+def test_a_bound_of_the_users_outlives_a_transaction_that_failed(small: Database) -> None:
+    small.execute("SET max_expression_depth = 100; BEGIN")
+    with pytest.raises(imputedb.QueryError, match="of mine"):
+        small.sql("SELECT avg(x), error('of mine') FROM t")
+    small.execute("ROLLBACK")
+    assert small.execute(ASKED) == [(100,)]
+
+
+def test_a_bound_for_all_sessions_is_no_sessions_own(small: Database) -> None:
+    small.execute("SET GLOBAL max_expression_depth = 100")
+    assert small.sql("SELECT avg(x) FROM t", imputer="mean").fetchall() == [(1.5,)]
+    small.execute("SET GLOBAL max_expression_depth = 90")
+    assert small.execute(ASKED) == [(90,)]

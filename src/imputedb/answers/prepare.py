@@ -68,6 +68,11 @@ class Planner:
     def _prepared(self, text: str, asked: Asked) -> tuple[Prepared, bool]:
         """The query, and whether it may be kept: files change without notice."""
         engine = self._engine
+        with engine.own_statements(text):
+            return self._planned(text, asked)
+
+    def _planned(self, text: str, asked: Asked) -> tuple[Prepared, bool]:
+        engine = self._engine
         node = engine.tree(text)
         further = extended(listed_without_ours(engine, engine.written_out(node)))
         inside: list[str] = []
@@ -78,9 +83,8 @@ class Planner:
             node, text = further, engine.text(further)
         columns, types = engine.outputs(text)
         base, always = asked.strategy == BASE, asked.always
-        with engine.own_statements(text):
-            found = blocks(engine, node, columns, asked.imputers, base=base, always=always)
-            self._copies = found.copies
+        found = blocks(engine, node, columns, asked.imputers, base=base, always=always)
+        self._copies = found.copies
         lasting = not self._copies and not found.in_place
         if not lasting:
             engine.forget_outputs(text)

@@ -72,7 +72,7 @@ def answer_to(call: Call, query: str) -> Result:
 def _answer_to(call: Call, query: str, *, alone: bool) -> Result:
     """The answer, in a snapshot unless nobody else is thought to write."""
     engine, planner, asked, began = call.engine, call.planner, call.asked, perf_counter()
-    with engine.own_statements(), nullcontext(False) if alone else engine.shared_snapshot(always=True):
+    with nullcontext(False) if alone else engine.shared_snapshot(always=True):
         prepared = planner.prepare(query, asked)
         with engine.shared_snapshot() as changed:
             if changed:  # what it is planned by has to be what it reads
@@ -81,7 +81,8 @@ def _answer_to(call: Call, query: str, *, alone: bool) -> Result:
                 return as_it_stands(engine, asked, call.executed.text)
             check_settings(engine, call.executed)
             planning_ms = (perf_counter() - began) * 1e3
-            with engine.own_statements(query):
+            ours = prepared.blocks or asked.method != IMPUTATION
+            with engine.own_statements(query) if ours else nullcontext():
                 found = answer(engine, prepared, asked, planning_ms, call.progress, call.watch)
     if "json_execute" in query.lower():  # which may run a statement that writes
         engine.session.changed()

@@ -269,7 +269,7 @@ class DuckDB:
 
     def written_out(self, node: Tree) -> Tree:
         """A statement with what macros stand for in place of their calls."""
-        return macros.written_out(self, node)
+        return macros.written_out(self, settings.as_set(self.session, node, self.titles))
 
     def opened(self, tree: Tree) -> Tree:
         """A statement in which the query that a text in FROM states stands in the text's place."""

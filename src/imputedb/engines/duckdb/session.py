@@ -1,6 +1,5 @@
 """One connection to one database: statements by turns, transactions, and when something may have been written."""
 
-import atexit
 import os
 import threading
 import weakref
@@ -17,10 +16,12 @@ from numpy.typing import NDArray
 from imputedb.algebra.relation import Table
 from imputedb.border import UNDER_WAY, ours, raise_ours
 from imputedb.engines.duckdb import fetching
+from imputedb.engines.duckdb.bound import Bound
 from imputedb.engines.duckdb.changes import Changes, Target, Written
 from imputedb.engines.duckdb.fetching import files_of
 from imputedb.engines.duckdb.interrupt import Runner, Turns
 from imputedb.engines.duckdb.opening import further, opened
+from imputedb.engines.duckdb.processes import tended
 from imputedb.engines.duckdb.transactions import Transactions
 from imputedb.engines.engine import Array, Held, Read, Rows, Values
 from imputedb.engines.signals import Signals, is_main
@@ -46,6 +47,8 @@ class Session:
         transactions: the user's, and ours.
         remarks: what is to be said of tables that a call has replaced.
         depth: how deep expressions may be, with the state of settings that this was asked in.
+        bounds: how deep they may be in statements of the user's, and of ours around those that run.
+        owed: how deep they may be in the user's, where that could not be set again.
         changes: what has been written to the database, by any of its sessions.
         since: when the call began that is under way, as `Changes.now` has it; None outside of calls.
         target: what a statement of the user's writes, asked before it runs.
@@ -77,9 +80,11 @@ class Session:
         self.following: Callable[[str], Callable[[], None]] | None = None
         self.undone: Callable[[], None] | None = None
         self.remarks: list[str] = []
-        self.depth: tuple[object, int] | None = None
+        self.depth: tuple[object, Bound] | None = None
+        self.bounds: list[Bound] = []
+        self.owed: Bound | None = None
         self.tidying: list[Callable[[], None]] = []
-        _SESSIONS.add(self)
+        tended(self)
 
     def interrupt(self) -> None:
         """Ends the statement that another thread runs, or the imputing."""
@@ -326,8 +331,18 @@ class Session:
         """
         return self._ran(text, lambda connection: fetching.answered(connection, text, values))
 
+    def bounded_by(self, bound: Bound) -> None:
+        """Sets how deep expressions may be; in a transaction that was aborted that has to wait for its end."""
+        with suppress(duckdb.Error):
+            self.rows(bound.setting)
+            self.depth = (self.state(()), bound)
+            if self.owed == bound:
+                self.owed = None
+
     def _ran(self, text: str, work: Callable[[duckdb.DuckDBPyConnection], Read]) -> Read:
         with self.lock:
+            if self.owed:
+                self.bounded_by(self.owed)
             verb = first_word(text)
             target = self.target(text) if self.target else Written.ANYTHING
             follow = self.following(text) if self.following and target is Written.ANYTHING else None
@@ -431,29 +446,3 @@ class Session:
     def is_sound(self) -> bool:
         """Whether statements can run: in a transaction that was aborted none can, and COMMIT undoes it."""
         return self.transactions.is_sound()
-
-
-_SESSIONS: "weakref.WeakSet[Session]" = weakref.WeakSet()
-
-
-def _never_freed() -> None:
-    """Keeps the connections of a process from being let go of in one that was forked from it, without their threads.
-
-    There they would end the process by a signal, or write what only the other one may.
-    """
-    import ctypes
-
-    for session in _SESSIONS:
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(session.connection))
-
-
-def _close_quietly() -> None:
-    for session in list(_SESSIONS):
-        if session.is_own:
-            with suppress(duckdb.Error):
-                session.connection.close()
-
-
-atexit.register(_close_quietly)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_never_freed)

@@ -3,12 +3,18 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import duckdb
 
+from imputedb.engines.duckdb.bound import SETTING, Bound
 from imputedb.engines.duckdb.session import Session
 from imputedb.errors import QueryError
+from imputedb.sql import ast as t
 from imputedb.sql import deep
+from imputedb.sql.ast import Tree
+from imputedb.sql.expression import arguments_of, function_of, is_call
+from imputedb.sql.titles import Titles, titled
 
 _USUAL, _DEEPEST = 1000, 3000
 """Levels that expressions of ours may have: DuckDB's default, and of long queries, each of whose may become three."""
@@ -20,30 +26,39 @@ def own_statements(session: Session, text: str = "") -> Iterator[None]:
     with session.lock:
         bound = _bound(session)
         enough = _DEEPEST if len(text) > deep.LONG else _USUAL
-        if bound >= enough or not _bounded_by(session, enough):
+        if bound.depth >= enough or _is_locked(session):  # to try would end a transaction
             yield
             return
+        session.bounds.append(bound)
         try:
+            session.bounded_by(Bound(enough, is_own=True))
             yield
         finally:
-            _bounded_by(session, bound)
+            session.bounds.pop()
+            if not session.bounds:
+                session.owed = bound  # a signal, or a transaction that was aborted, may keep it from being set
+            session.bounded_by(bound)
 
 
-def _bound(session: Session) -> int:
+def _bound(session: Session) -> Bound:
     """How deep expressions may be, remembered until a setting may have changed."""
+    if session.owed:
+        session.bounded_by(session.owed)
     state = session.state(())
     if session.depth is None or session.depth[0] != state:
         session.depth = (state, _asked_bound(session))
     return session.depth[1]
 
 
-def _asked_bound(session: Session) -> int:
+def _asked_bound(session: Session) -> Bound:
     """The same, asked; where the question is too deep itself, its refusal says so."""
     try:
-        return int(session.rows("SELECT current_setting('max_expression_depth')")[0][0])
+        depth = int(session.rows(f"SELECT current_setting('{SETTING}')")[0][0])
+        usual = depth == _USUAL or session.rows(f"SELECT scope FROM duckdb_settings() WHERE name = '{SETTING}'")
+        return Bound(depth, is_own=usual == [("LOCAL",)])
     except duckdb.BinderException as error:
         found = re.search(r"depth limit of (\d+)", str(error))
-        return int(found[1]) if found else _USUAL
+        return Bound(int(found[1]) if found else _USUAL, is_own=True)
 
 
 def _is_locked(session: Session) -> bool:
@@ -54,16 +69,31 @@ def _is_locked(session: Session) -> bool:
         return False
 
 
-def _bounded_by(session: Session, depth: int) -> bool:
-    """Sets how deep expressions may be; whether that is allowed."""
-    if _is_locked(session):  # to try would end a transaction
+def as_set(session: Session, tree: Any, titles: Titles) -> Any:
+    """A statement in which the setting that is ours meanwhile has the value that the user has given it."""
+    if not any(map(_asks, t.expressions(tree))):
+        return tree
+    depth = (session.bounds or [_bound(session)])[0].depth
+
+    def change(part: Any) -> Any:
+        if isinstance(part, list):
+            return [change(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        if isinstance(part.get("select_list"), list):
+            part = titled(part, lambda item: any(map(_asks, t.expressions(item))), titles)
+        if _asks(part):
+            return t.named(t.cast(t.number(depth), t.plain_type("UBIGINT")), part.get("alias", ""))
+        return {key: change(below) if isinstance(below, (dict, list)) else below for key, below in part.items()}
+
+    return change(tree)
+
+
+def _asks(part: Tree) -> bool:
+    """Whether an expression asks how deep expressions may be."""
+    if not is_call(part) or function_of(part) != "current_setting":
         return False
-    try:
-        session.rows(f"SET max_expression_depth = {depth}")
-    except duckdb.Error:
-        return False
-    session.depth = (session.state(()), depth)
-    return True
+    return [one.get("literal", {}).get("text", "").lower() for one in arguments_of(part)] == [SETTING]
 
 
 def check_order(session: Session) -> None:

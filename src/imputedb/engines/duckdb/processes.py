@@ -1,0 +1,47 @@
+"""What becomes of connections where their process ends, or is forked."""
+
+import atexit
+import os
+import weakref
+from contextlib import suppress
+from typing import Protocol
+
+import duckdb
+
+
+class _Connected(Protocol):
+    connection: duckdb.DuckDBPyConnection
+
+    @property
+    def is_own(self) -> bool: ...
+
+
+_SESSIONS: "weakref.WeakSet[_Connected]" = weakref.WeakSet()
+
+
+def tended(session: _Connected) -> None:
+    """Closes the connection of a session where the process ends, if nobody has done so."""
+    _SESSIONS.add(session)
+
+
+def _never_freed() -> None:
+    """Keeps the connections of a process from being let go of in one that was forked from it, without their threads.
+
+    There they would end the process by a signal, or write what only the other one may.
+    """
+    import ctypes
+
+    for session in _SESSIONS:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(session.connection))
+
+
+def _close_quietly() -> None:
+    for session in list(_SESSIONS):
+        if session.is_own:
+            with suppress(duckdb.Error):
+                session.connection.close()
+
+
+atexit.register(_close_quietly)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_never_freed)
