@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.engines.duckdb.column_aggregates import Query, Reading, Rows
+from imputedb.engines.duckdb.column_aggregates import EVERYTHING, Query, Reading, Rows
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.statistics.codes import MOST_LEVELS, Related, candidate, coded
@@ -18,8 +18,6 @@ OTHERS = 12
 
 SEEN = 4096
 """Rows that are looked at, at most."""
-
-_EVERYTHING: Tree = {"class": "STAR", "type": "STAR", "alias": ""}
 
 
 def codes(
@@ -64,7 +62,7 @@ def _values(
     """(rows, columns) numbers, NaN where they are missing; rows in an order that only what stands in them decides."""
     clean = t.subquery(t.select([t.named(columns[name].tree, name) for name in names], rows.source), "clean")
     if rows.sample is not None:
-        clean = t.subquery(t.select([_EVERYTHING], clean, sample=rows.sample), "clean")
+        clean = t.subquery(t.select([EVERYTHING], clean, sample=rows.sample), "clean")
     stored = [t.reference("clean", name) for name in names]
     mark = t.call("hash", *stored)
     numbers = [_number(value, known[name].kind) for name, value in zip(names, stored, strict=True)]

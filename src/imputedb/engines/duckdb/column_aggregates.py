@@ -23,6 +23,9 @@ Query = Callable[[Tree], list[tuple[Any, ...]]]
 Calls = Callable[[Tree, str], Mapping[str, Tree]]
 """The aggregates, by labels, of the values of a column, given them and their type."""
 
+EVERYTHING: Tree = {"class": "STAR", "type": "STAR", "alias": ""}
+"""All columns, in a SELECT."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -77,7 +80,7 @@ def _beside(query: Query, rows: Rows, columns: Mapping[str, Reading], calls: Cal
         return {}
     clean = t.subquery(t.select([t.named(one.tree, name) for name, one in columns.items()], rows.source), "clean")
     if rows.sample is not None:
-        clean = t.subquery(t.select([_EVERYTHING], clean, sample=rows.sample), "clean")
+        clean = t.subquery(t.select([EVERYTHING], clean, sample=rows.sample), "clean")
     values = query(t.select([call for _, _, call in asked], clean))[0]
     return _by_column((name, label, value) for (name, label, _), value in zip(asked, values, strict=True))
 
@@ -106,6 +109,3 @@ def _by_column(values: Iterable[tuple[str, str, Any]]) -> dict[str, dict[str, An
 
 def _clean(name: str) -> Tree:
     return t.reference("clean", name)
-
-
-_EVERYTHING: Tree = {"class": "STAR", "type": "STAR", "alias": ""}

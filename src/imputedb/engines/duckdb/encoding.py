@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 
-from imputedb.engines.duckdb.profile import ends, in_microseconds, kind_of
+from imputedb.engines.duckdb.profile import in_microseconds, kind_of
+from imputedb.engines.duckdb.value_texts import ends
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.statistics.table import Kind

@@ -2,18 +2,15 @@
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
 
-import numpy as np
-
 from imputedb.engines.duckdb.codes import codes
 from imputedb.engines.duckdb.column_aggregates import TOGETHER, Query, Reading, Rows, measured, portions
+from imputedb.engines.duckdb.sorted_columns import Measured, Numbers, is_plain, sorted_measures
+from imputedb.engines.duckdb.value_texts import literal
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.statistics.histogram import Frequencies, Quantiles
@@ -28,14 +25,6 @@ KEPT = 100
 """Categories whose frequency is kept."""
 
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
-_BITS = {
-    f"{sign}{name}": bits
-    for name, bits in {"TINYINT": 8, "SMALLINT": 16, "INTEGER": 32, "BIGINT": 64, "HUGEINT": 128}.items()
-    for sign in ("", "U")
-}
-_MOMENTS = 2**63 - 1025
-"""Microseconds before and after 1970 that every type of 64 bits holds, and their doubles too."""
-_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _DURATIONS = ("TIME", "TIME_NS", "TIME WITH TIME ZONE", "INTERVAL")
 _TIMESTAMPS = ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
 _COARSE = ("TIMESTAMP_S", "TIMESTAMP_MS")
@@ -64,6 +53,7 @@ def kind_of(type_name: str) -> Kind:
 
 def gather(
     query: Query,
+    numbers: Numbers,
     source: Tree,
     readings: Mapping[str, Tree],
     types: Mapping[str, str],
@@ -74,6 +64,7 @@ def gather(
 
     Args:
         query: runs a SELECT node.
+        numbers: runs one of numbers, and gives its columns as doubles.
         source: the table in FROM.
         readings: the expression of each column, NULL where it is missing.
         types: each column's type.
@@ -84,20 +75,34 @@ def gather(
     count, total = query(t.select([t.call("count_star"), _content(columns)], source))[0]
     rows = Rows(source, count)
     meant = _meant(query, source, readings, meanings)
-    counts = measured(query, rows, columns, _counts)
-    distinct = {name: min(one.get("distinct", 0), one["observed"]) for name, one in counts.items()}
-    distinct |= _exact_distinct(query, rows, columns, counts)
-    shapes = measured(query, replace(rows, sample=sample if rows.count > SAMPLE else None), columns, _distributions)
+    sampled = Rows(source, SAMPLE, sample) if rows.count > SAMPLE else rows
+    counts, distinct, shapes = _measures(query, numbers, rows, sampled, columns)
     found = {}
     for name, one in columns.items():
         missing = rows.count - counts[name]["observed"] - meant.get(name, 0)
         column = _column(one, missing, distinct[name], counts[name].get("mean"), shapes[name])
         found[name] = replace(column, meant=meant.get(name, 0))
-    sampled = replace(rows, sample=sample if rows.count > SAMPLE else None)
     for name in codes(query, sampled, columns, found):
         found[name] = replace(_moded(found[name], shapes[name]["quantiles"]), coded=True)
     told = json.dumps([rows.count, [(name, counts[name]["observed"]) for name in sorted(counts)], str(total)])
     return Statistics(rows.count, found, content=_number(told))
+
+
+def _measures(
+    query: Query, numbers: Numbers, rows: Rows, sampled: Rows, columns: Mapping[str, Reading]
+) -> tuple[Measured, dict[str, int], Measured]:
+    """Counts over all rows, how many values are distinct, and distributions over the sampled rows."""
+    plain = {name: one for name, one in columns.items() if is_plain(one)}
+    by_sorting = sorted_measures(numbers, sampled, plain, as_number, BINS)
+    rest = {name: one for name, one in columns.items() if name not in by_sorting}
+    whole = columns if sampled.sample is not None else rest
+    counts = measured(query, rows, whole, _counts)
+    distinct = {name: min(one.get("distinct", 0), one["observed"]) for name, one in counts.items()}
+    distinct |= _exact_distinct(query, rows, whole, counts)
+    if sampled.sample is None:
+        counts |= by_sorting
+        distinct |= {name: one["distinct"] for name, one in by_sorting.items()}
+    return counts, distinct, measured(query, sampled, rest, _distributions) | by_sorting
 
 
 def named(path: Sequence[str], types: Mapping[str, str]) -> int:
@@ -137,7 +142,7 @@ def _moded(known: ColumnStatistics, quantiles: Sequence[Any]) -> ColumnStatistic
     """Codes with the most frequent one as their centre."""
     values = list(map(float, quantiles))
     centre = max(dict.fromkeys(values), key=values.count)
-    return replace(known, centre=_literal(centre, known.kind, known.type))
+    return replace(known, centre=literal(centre, known.kind, known.type))
 
 
 def missing(
@@ -268,7 +273,7 @@ def _column(reading: Reading, missing: int, distinct: int, mean: Any, shape: Map
     deviation = apart / math.sqrt(len(bounds))
     spread = min(1.0, deviation / abs(centre_value)) if centre_value else 1.0
     return ColumnStatistics(
-        type_name, kind, missing, distinct, _literal(centre_value, kind, type_name), spread, Quantiles(bounds, distinct)
+        type_name, kind, missing, distinct, literal(centre_value, kind, type_name), spread, Quantiles(bounds, distinct)
     )
 
 
@@ -280,55 +285,3 @@ def _category(type_name: str, kind: Kind, missing: int, distinct: int, counts: M
     return ColumnStatistics(
         type_name, kind, missing, distinct, centre, 1 - shares[centre], Frequencies(shares, max(distinct, len(shares)))
     )
-
-
-def ends(type_name: str) -> tuple[Decimal, Decimal] | None:
-    """The least and the largest value of a type of whole numbers or decimals; None of any other."""
-    if type_name in _BITS:
-        bits = _BITS[type_name]
-        low, high = (0, 2**bits - 1) if type_name.startswith("U") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-        return Decimal(low), Decimal(high)
-    found = _DECIMAL.fullmatch(type_name)
-    if found is None:
-        return None
-    width, scale = map(int, found.groups())
-    digits = (9,) * width
-    return Decimal((1, digits, -scale)), Decimal((0, digits, -scale))
-
-
-def _within(value: float, type_name: str) -> str:
-    """The text of a number, within the ends of its type: as a double it may lie beyond the last of them."""
-    known = ends(type_name)
-    if known is None:
-        return repr(value)
-    near = Decimal(value)
-    if type_name in _BITS and abs(value) < 2.0**53:
-        return str(round(value))
-    if not all(abs(near) < abs(end) * Decimal("0.99") for end in known if end):
-        return format(max(known[0], min(near, known[1])), "f")
-    return format(near, "f") if type_name in _BITS else repr(value)
-
-
-def _literal(value: float, kind: Kind, type_name: str) -> str:
-    match kind:
-        case Kind.INTEGER:
-            return _within(value, type_name)
-        case Kind.DATE:
-            return str(np.datetime64(round(value), "D"))
-        case Kind.TIMESTAMP:
-            microseconds = max(
-                -_MOMENTS, min(round(value * 1e6), _MOMENTS // (1000 if type_name == "TIMESTAMP_NS" else 1))
-            )
-            moment = str(np.datetime64(microseconds, "us")).replace("T", " ").removesuffix(".000000")
-            return f"{moment}+00:00" if "ZONE" in type_name else moment
-        case Kind.DURATION:
-            return _duration(round(value * 1e6), type_name)
-        case _:
-            return _within(value, type_name)
-
-
-def _duration(microseconds: int, type_name: str) -> str:
-    if type_name == "INTERVAL":
-        return f"{max(-_MOMENTS, min(microseconds, _MOMENTS))} microseconds"
-    moment = (datetime.min + timedelta(microseconds=microseconds)).time().isoformat()
-    return f"{moment}+00:00" if "ZONE" in type_name else moment

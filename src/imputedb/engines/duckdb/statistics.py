@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import duckdb
+import numpy as np
+from numpy.typing import NDArray
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.cache import STRUCTURAL, Recent
@@ -104,7 +106,7 @@ class Gathering:
     def profiled(self, table: Table, shape: Shape) -> Statistics:
         """The statistics of a table's rows as they are now."""
         source, names, meanings = self._readings(table, shape, list(shape.types))
-        return profile.gather(self._rows, source, names, shape.types, self._sample(), meanings)
+        return profile.gather(self._rows, self._numbers, source, names, shape.types, self._sample(), meanings)
 
     def _readings(
         self, table: Table, shape: Shape, names: Sequence[str]
@@ -140,3 +142,6 @@ class Gathering:
 
     def _rows(self, node: Tree) -> list[tuple[object, ...]]:
         return self._session.rows(self._texts.text(node))
+
+    def _numbers(self, node: Tree) -> list[NDArray[np.float64]]:
+        return self._session.numbers(self._texts.text(node))
