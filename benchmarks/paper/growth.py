@@ -15,6 +15,7 @@ from benchmarks.paper import asking
 from benchmarks.paper.inputs import BASE
 from imputedb.engines.duckdb import load
 from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.reading import Reading
 
 QUERIES = {
     "average": "SELECT AVG(c0) FROM acs",
@@ -30,7 +31,7 @@ def main(path: str) -> None:
     """Asks the table of a Parquet file."""
     engine = DuckDB(":memory:")
     began = perf_counter()
-    load.load(engine, [path], "acs", {}, replace=False)
+    load.load(engine, [path], "acs", {}, Reading(), replace=False)
     found: dict[str, Any] = {"load_s": perf_counter() - began, "table_mb": memory()}
     found["rows"] = int(engine.session.execute("SELECT count(*) FROM acs")[0][0])
     found["queries"] = {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from benchmarks.paper.part import Absent, Setting
 from imputedb.engines.duckdb import load
 from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.reading import Reading
 
 TABLES = ("demo", "exams", "labs", "fcc", "gdp")
 QUERIES, COUNTS = "paper_queries.sql", "paper_queries_count.sql"
@@ -21,7 +22,7 @@ def loaded(setting: Setting) -> DuckDB:
     """
     files = [str(setting.file(f"{name}.csv")) for name in TABLES]
     engine = DuckDB(":memory:")
-    load.load(engine, files, None, {}, replace=False)
+    load.load(engine, files, None, {}, Reading(), replace=False)
     return engine
 
 

@@ -26,6 +26,7 @@ from imputedb.diagnostics.profile import Profile, profiled
 from imputedb.engines.cache import CacheUse
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.engines.engine import Engine
+from imputedb.engines.reading import Reading
 from imputedb.errors import QueryError
 from imputedb.execution.plan import Watch
 from imputedb.imputers.protocol import Imputer, Progress
@@ -83,21 +84,46 @@ class Database:
         table: str | None = None,
         missing: Mapping[str, Sequence[object]] | None = None,
         replace: bool = False,
+        na: Sequence[object] | None = None,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+        decimal: Literal[".", ","] | None = None,
+        dates: str | None = None,
+        sheet: str | None = None,
     ) -> list[str]:
-        """Loads CSV, Parquet, JSON or SAS transport files, a table each, named after the file or `table`.
+        """Loads files, a table each, named after the file or `table`: text (CSV and its kin), Parquet, JSON, workbooks
+        (Excel, ODS), SPSS, Stata, SAS and R.
 
-        A pattern such as `data/*.csv` stands for its files; with `table` they become one table. Compressed files
-        (`.gz`, `.zst`) are read as they are.
+        A pattern such as `data/*.csv` stands for its files, a folder for those in it; with `table` they become one
+        table. Compressed files (`.gz`, `.zst`) are read as they are. All files are loaded or none.
 
-        `missing` declares, by column, values that mean a missing one, such as survey codes 77 and 99 or 'Refused'.
-        All files are loaded or none. NaN in a floating column is missing, wherever it comes from.
+        Words such as NA, N/A, `.` or `?` mean a missing value in a column whose other values are numbers, dates or
+        booleans, and in a column of text where they are more than 1 % of it and no code among others of their length.
+        What is taken for missing is counted in a warning. NaN in a floating column is missing, wherever it comes from.
+        Encoding, delimiter, decimal commas and the order of dates are found out, and said where they may be others.
+
+        Args:
+            files: paths, patterns and folders.
+            table: the name of the one table that they become.
+            missing: by column, values that mean a missing one, such as survey codes 77 and 99 or 'Refused'.
+            replace: whether a table of the name is replaced.
+            na: words that mean a missing value in every column, instead of those; empty for none.
+            encoding: of text, such as `cp1252`.
+            delimiter: between values of text.
+            decimal: before decimals.
+            dates: their format, such as `%d/%m/%Y`.
+            sheet: of a workbook, or the data frame of a file of R.
 
         Raises:
             StorageError: a file cannot be read, or the database cannot be written.
             DataError: a file holds no table, or the table is there already and not to be replaced.
+            QueryError: no encoding of that name.
         """
         paths = [str(arguments.path("a file", file)) for file in files]
-        names = self._engine.load(paths, table, _codes(missing), replace=replace)
+        if decimal is not None:
+            arguments.one_of("decimal", decimal, (".", ","))
+        reading = Reading(_words(na), encoding, delimiter, decimal, dates, sheet)
+        names = self._engine.load(paths, table, _codes(missing), reading, replace=replace)
         self._remark()
         return names
 
@@ -107,6 +133,7 @@ class Database:
         frame: Any,
         *,
         missing: Mapping[str, Sequence[object]] | None = None,
+        na: Sequence[object] = (),
         replace: bool = True,
         keep: bool = False,
     ) -> None:
@@ -114,12 +141,13 @@ class Database:
         or a list of dictionaries into a table.
 
         An index of pandas that has a name, or holds anything but whole numbers, becomes a column. The table is a
-        temporary one unless it is to `keep`. NaN in a floating column is missing, as it is everywhere.
+        temporary one unless it is to `keep`. NaN in a floating column is missing, as it is everywhere; so are, by
+        column, values that are declared `missing`, and in every column words of `na`.
 
         Raises:
             DataError: the object has no columns, or the table is there already and not to be replaced.
         """
-        self._engine.take(name, frame, _codes(missing), replace=replace, kept=keep)
+        self._engine.take(name, frame, _codes(missing), _words(na) or (), replace=replace, kept=keep)
         self._remark()
 
     def _remark(self) -> None:
@@ -443,3 +471,8 @@ class Database:
 def _codes(missing: object) -> dict[str, tuple[object, ...]]:
     """Values declared missing, by column."""
     return {} if missing is None else arguments.by_column("missing", missing, example="such as {'income': [77, 99]}")
+
+
+def _words(na: object) -> tuple[str, ...] | None:
+    """Words that mean a missing value in every column."""
+    return None if na is None else tuple(map(str, arguments.listed("na", na, example="such as ['NA', '-99']")))

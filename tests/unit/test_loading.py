@@ -144,10 +144,10 @@ def test_a_file_that_is_one_is_loaded_whole(db: Database, tmp_path: Path, text: 
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
-def test_another_encoding_is_said(db: Database, tmp_path: Path, encoding: str) -> None:
+def test_another_encoding_is_said_in_from(db: Database, tmp_path: Path, encoding: str) -> None:
     (tmp_path / "t.csv").write_bytes("name,n\nJosé,1\n".encode(encoding))
     with pytest.raises(imputedb.DataError, match=r"(?s)not utf-8 encoded.*encoding="):
-        db.load(str(tmp_path / "t.csv"))
+        db.sql(f"FROM '{tmp_path}/t.csv'")
 
 
 # -- transactions and locks -------------------------------------------------------------------------------------------
@@ -291,13 +291,13 @@ def test_a_warning_that_is_made_an_error_is_the_warning(db: Database) -> None:
     assert db.sql("SELECT * FROM t").fetchall() == [("a",)]
 
 
-def test_words_that_look_like_a_missing_number_are_named(db: Database, tmp_path: Path) -> None:
+def test_words_that_look_like_a_missing_number_are_missing(db: Database, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("id,v,w,z,n\n1,1.5,a,NA,NaN\n2,NA,NA,NULL,2\n3,n/a,b,NA,inf\n4,2,7,.,3\n")
-    with pytest.warns(UserWarning, match=r"a\.v is text, for 'NA', 'n/a' beside numbers") as told:
+    with pytest.warns(UserWarning, match=r"a\.v: 1 of 'NA', 1 of 'n/a' are NULL") as told:
         db.load(str(path))
-    assert len(told) == 1
-    assert db.tables()["a"] == {"id": "BIGINT", "v": "VARCHAR", "w": "VARCHAR", "z": "VARCHAR", "n": "DOUBLE"}
+    assert len(told) == 3
+    assert db.tables()["a"] == {"id": "BIGINT", "v": "DOUBLE", "w": "VARCHAR", "z": "VARCHAR", "n": "DOUBLE"}
     db.load(str(path), table="b", missing={"v": ["NA", "n/a"]})
     assert db.execute("SELECT v, n FROM b LIMIT 1") == [(1.5, pytest.approx(float("nan"), nan_ok=True))]
     assert db.tables()["b"]["v"] == "DOUBLE"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from imputedb.errors import StorageError
@@ -35,6 +37,19 @@ def opened(path: str, *, create: bool = False) -> Iterator[Database]:
         db = connect(path, read_only=True, variables=False)
     with db:
         yield db
+
+
+@contextmanager
+def standard_input(files: Sequence[str]) -> Iterator[list[str]]:
+    """Files, with a copy of standard input in the place of `-`."""
+    if "-" not in files:
+        yield list(files)
+        return
+    with TemporaryDirectory() as folder:
+        copy = Path(folder, "stdin.csv")
+        with copy.open("wb") as written:
+            shutil.copyfileobj(sys.stdin.buffer, written)
+        yield [str(copy) if file == "-" else file for file in files]
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from imputedb.algebra.relation import Table
+from imputedb.engines.reading import Reading
 from imputedb.engines.record import Record
 from imputedb.sql.ast import Tree
 from imputedb.sql.bind import Functions
@@ -121,7 +122,13 @@ class Entrances(Protocol):
     """How tables come in."""
 
     def load(
-        self, paths: Sequence[str], table: str | None, missing: Mapping[str, Sequence[object]], *, replace: bool
+        self,
+        paths: Sequence[str],
+        table: str | None,
+        missing: Mapping[str, Sequence[object]],
+        reading: Reading,
+        *,
+        replace: bool,
     ) -> list[str]:
         """Loads files into a table each, or those of one pattern into `table`; all or none."""
 
@@ -130,6 +137,7 @@ class Entrances(Protocol):
         name: str,
         frame: Any,
         missing: Mapping[str, Sequence[object]],
+        na: Sequence[str] = (),
         *,
         replace: bool,
         kept: bool = False,

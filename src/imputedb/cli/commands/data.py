@@ -5,10 +5,12 @@ from __future__ import annotations
 import warnings
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 import click
 
-from imputedb.cli.database import opened
+from imputedb.cli.database import opened, standard_input
+from imputedb.cli.options import listed
 from imputedb.errors import Error, QueryError
 
 
@@ -31,8 +33,30 @@ def demo(db: str | None) -> None:
 @click.option("--table", help="Name of the table; the file's name unless given.")
 @click.option("--missing", multiple=True, metavar="COLUMN=VALUE", help="A value that means a missing one; repeatable.")
 @click.option("--replace", is_flag=True, help="Replace a table of the name.")
-def load(db: str, files: tuple[str, ...], table: str | None, missing: tuple[str, ...], *, replace: bool) -> None:
-    """Load CSV, Parquet, JSON or SAS transport (.xpt) FILES into the database DB, a table each."""
+@click.option("--na", help="Words that mean a missing value in every column, with commas; '' for none.")
+@click.option("--encoding", help="Of text, such as cp1252; found out unless given.")
+@click.option("--delimiter", help="Between values of text; found out unless given.")
+@click.option("--decimal", type=click.Choice([".", ","]), help="Before decimals; found out unless given.")
+@click.option("--dates", metavar="FORMAT", help="Of dates, such as %d/%m/%Y; found out unless given.")
+@click.option("--sheet", help="Of a workbook; the first one unless given.")
+def load(
+    db: str,
+    files: tuple[str, ...],
+    table: str | None,
+    missing: tuple[str, ...],
+    na: str | None,
+    encoding: str | None,
+    delimiter: str | None,
+    decimal: Literal[".", ","] | None,
+    dates: str | None,
+    sheet: str | None,
+    *,
+    replace: bool,
+) -> None:
+    """Load FILES into the database DB, a table each: text, Parquet, JSON, workbooks, SPSS, Stata, SAS, R.
+
+    A folder stands for the files in it, - for standard input. Words such as NA that mean a missing value are counted.
+    """
     if db == ":memory:":
         raise QueryError("a database in memory ends with this command: load into a file, such as survey.duckdb")
     declared: dict[str, list[object]] = {}
@@ -43,10 +67,21 @@ def load(db: str, files: tuple[str, ...], table: str | None, missing: tuple[str,
         declared.setdefault(column, []).append(value)
     new = not Path(db).exists()
     try:
-        with opened(db, create=True) as database:
+        with standard_input(files) as given, opened(db, create=True) as database:
             with warnings.catch_warnings(record=True) as remarks:
                 warnings.simplefilter("always")
-                names = database.load(*files, table=table, missing=declared, replace=replace)
+                names = database.load(
+                    *given,
+                    table=table,
+                    missing=declared,
+                    replace=replace,
+                    na=None if na is None else listed(na),
+                    encoding=encoding,
+                    delimiter=delimiter,
+                    decimal=decimal,
+                    dates=dates,
+                    sheet=sheet,
+                )
             for remark in remarks:
                 click.echo(f"note: {remark.message}", err=True)
             places = [f" from {file}" for file in files] if len(files) == len(names) else [""] * len(names)

@@ -23,6 +23,7 @@ from imputedb.engines.duckdb import (
 )
 from imputedb.engines.duckdb.arrays import Slots
 from imputedb.engines.duckdb.functions import functions
+from imputedb.engines.duckdb.marks import Missing
 from imputedb.engines.duckdb.metadata import Store
 from imputedb.engines.duckdb.models import Models
 from imputedb.engines.duckdb.session import Session
@@ -33,6 +34,7 @@ from imputedb.engines.duckdb.tables import Tables
 from imputedb.engines.duckdb.temporary import Temporary
 from imputedb.engines.engine import Array, Shape
 from imputedb.engines.offers import KeptModels
+from imputedb.engines.reading import Reading
 from imputedb.sql import ast as t
 from imputedb.sql import derivation, parse
 from imputedb.sql.ast import Tree
@@ -327,22 +329,16 @@ class DuckDB:
         return derived.undetermined(self, table)
 
     def load(
-        self, paths: Sequence[str], table: str | None, missing: Mapping[str, Sequence[object]], *, replace: bool
+        self, paths: Sequence[str], table: str | None, missing: Missing, reading: Reading, *, replace: bool
     ) -> list[str]:
         """Loads files into a table each, or those of one pattern into `table`; all or none."""
-        return load.load(self, paths, table, missing, replace=replace)
+        return load.load(self, paths, table, missing, reading, replace=replace)
 
     def take(
-        self,
-        name: str,
-        frame: Any,
-        missing: Mapping[str, Sequence[object]],
-        *,
-        replace: bool,
-        kept: bool = False,
+        self, name: str, frame: Any, missing: Missing, na: Sequence[str] = (), *, replace: bool, kept: bool = False
     ) -> None:
         """Copies a data frame, an Arrow table, or a dictionary of arrays into a table."""
-        load.register(self, name, frame, missing, replace=replace, kept=kept)
+        load.register(self, name, frame, missing, na, replace=replace, kept=kept)
 
     def callers_frames(self, text: str, *, statement: bool = False) -> AbstractContextManager[variables.Frames]:
         """Makes frames readable that a statement means by variables of whoever calls."""

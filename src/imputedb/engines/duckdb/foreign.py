@@ -1,0 +1,128 @@
+"""Files of other programs: workbooks, SPSS, Stata, SAS, R and SQLite, read by packages that know them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from imputedb.engines.duckdb import labelled, workbooks
+from imputedb.engines.reading import Reading
+from imputedb.errors import DataError, StorageError
+
+Columns = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a file holds.
+
+    Attributes:
+        frame: by column its values, or a data frame.
+        missing: values that the file declares missing, by column.
+        comments: what columns are, and what their codes mean.
+        said: what a user must know of it.
+        texts: whether text may hold numbers, and words that mean a missing value.
+    """
+
+    frame: Any
+    missing: Mapping[str, Sequence[object]] = field(default_factory=dict)
+    comments: Mapping[str, str] = field(default_factory=dict)
+    said: Sequence[str] = ()
+    texts: bool = False
+
+
+def package(name: str, extra: str, what: str) -> ModuleType:
+    """A package that is needed for files of a kind.
+
+    Raises:
+        DataError: it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise DataError(f"{what} need one more package: pip install 'imputedb[{extra}]'") from error
+
+
+def read(paths: Sequence[str], suffix: str, reading: Reading) -> Read:
+    """The files of one table.
+
+    Raises:
+        DataError: a package is not installed, or files have different columns.
+        StorageError: a file is none of its kind.
+    """
+    found = []
+    for path in paths:
+        try:
+            found.append(_READERS[suffix](path, reading))
+        except (DataError, StorageError):
+            raise
+        except Exception as error:  # whatever the package says of a file that it cannot read
+            raise StorageError(f"{path} cannot be read as {KINDS[suffix]}: {error}") from error
+    return found[0] if len(found) == 1 else _together(paths, found)
+
+
+def _together(paths: Sequence[str], found: Sequence[Read]) -> Read:
+    first, columns = found[0], dict[str, list[Any]]()
+    for path, one in zip(paths, found, strict=True):
+        names = list(one.frame)
+        if names != list(first.frame):
+            other = sorted(set(names) ^ set(first.frame)) or names
+            raise DataError(f"{paths[0]} and {path} have different columns: one of them has no {other[0]}")
+        for name in names:
+            columns.setdefault(name, []).extend(_listed(one.frame[name]))
+    missing: dict[str, list[object]] = {}
+    for one in found:
+        for name, values in one.missing.items():
+            missing[name] = list(dict.fromkeys([*missing.get(name, ()), *values]))
+    said = [text for one in found for text in one.said]
+    frame = {name: labelled.column(values) for name, values in columns.items()}
+    return Read(frame, missing, first.comments, said, first.texts)
+
+
+def _listed(values: Any) -> list[Any]:
+    return [None if one is np.ma.masked else one for one in np.ma.asarray(values, object).tolist()] if isinstance(
+        values, np.ma.MaskedArray) else list(values)  # fmt: skip
+
+
+def _workbook(path: str, reading: Reading) -> Read:
+    calamine = package("python_calamine", "excel", "workbooks")
+    frame, said = workbooks.read(calamine, path, reading.sheet)
+    return Read(frame, said=said, texts=True)
+
+
+def _labelled(path: str, reading: Reading) -> Read:
+    pyreadstat = package("pyreadstat", "stats", f"files that end in {Path(path).suffix}")
+    return Read(*labelled.read(pyreadstat, path, reading.encoding))
+
+
+def _r(path: str, reading: Reading) -> Read:
+    pyreadr = package("pyreadr", "r", "files of R")
+    frames = {name: frame for name, frame in pyreadr.read_r(path).items() if hasattr(frame, "columns")}
+    if not frames:
+        raise StorageError(f"{path} has no data frame: save one with saveRDS(frame, {Path(path).stem!r})")
+    wanted = reading.sheet if reading.sheet is not None else next(iter(frames))
+    if wanted not in frames:
+        raise DataError(f"{path} has no data frame {wanted!r}; there are {', '.join(map(str, frames))}")
+    others = [str(name) for name in frames if name != wanted]
+    said = [f"{path}: {wanted} was read, and not {', '.join(others)} (--sheet names another)"] if others else []
+    return Read(frames[wanted], said=said)
+
+
+KINDS = {
+    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), "a workbook"),
+    **dict.fromkeys((".sav", ".zsav", ".por"), "a file of SPSS"),
+    ".dta": "a file of Stata",
+    ".sas7bdat": "a file of SAS",
+    ".xpt": "a SAS transport file",
+    **dict.fromkeys((".rds", ".rdata", ".rda"), "a file of R"),
+}
+"""What files are by the end of their names."""
+
+_BY_KIND: dict[str, Callable[[str, Reading], Read]] = {"a workbook": _workbook, "a file of R": _r}
+_READERS = {suffix: _BY_KIND.get(kind, _labelled) for suffix, kind in KINDS.items()}

@@ -1,0 +1,151 @@
+"""Columns of text whose values are numbers, dates or booleans: the types that they may become without loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from imputedb.algebra.relation import Table
+from imputedb.sql.paths import quoted
+
+if TYPE_CHECKING:
+    from imputedb.engines.duckdb.engine import DuckDB
+
+_LOOKED_AT = 2000
+"""Values of a column that are tried first: what they do not fit is not tried on all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How values of a type are written.
+
+    Attributes:
+        type: DuckDB's name of it.
+        fits: the condition under which a value is one, and comes back from the type as the same number or moment.
+        value: what it is.
+        said: what a reader must know of how it was read.
+        proof: a condition that at least one value fulfils.
+    """
+
+    type: str
+    fits: str
+    value: str
+    said: str = ""
+    proof: str = "true"
+
+
+def _plain(kind: str, exact: str) -> Form:
+    return Form(kind, f"TRY_CAST({{x}} AS {kind}) IS NOT NULL AND {exact}", f"CAST({{x}} AS {kind})")
+
+
+PLAIN: tuple[Form, ...] = (
+    _plain("BIGINT", r"regexp_full_match({x}, '-?(0|[1-9]\d*)')"),
+    _plain(
+        "DOUBLE",
+        r"NOT regexp_matches({x}, '^[-+]?0\d|^\+') AND "
+        r"(length(regexp_replace(regexp_replace({x}, '[eE].*$', ''), '^[-+0.]+|\D', '', 'g')) <= 15 "
+        "OR CAST(TRY_CAST({x} AS DOUBLE) AS VARCHAR) = {x})",
+    ),
+    _plain("DATE", "TRY_CAST({x} AS TIMESTAMP_NS) = CAST(TRY_CAST({x} AS DATE) AS TIMESTAMP_NS)"),
+    _plain(
+        "TIMESTAMP",
+        r"NOT regexp_matches({x}, ':.*([+-]\d\d(:?\d\d)?|[zZ]|[A-Za-z]{{3,}})$') "
+        r"AND NOT regexp_matches({x}, '\.\d{{6}}\d*[1-9]')",
+    ),
+    _plain("BOOLEAN", "lower({x}) IN ('true', 'false', 'yes', 'no')"),
+)
+"""Types that a column of text may become as its values stand."""
+
+_WITH_COMMA = Form(
+    "DOUBLE",
+    r"regexp_full_match({x}, '-?(0|[1-9]\d{{0,2}}(?:[. ''\x{{00A0}}\x{{202F}}]\d{{3}})+|[1-9]\d*)(?:,\d+)?')",
+    r"CAST(replace(regexp_replace({x}, '[. ''\x{{00A0}}\x{{202F}}]', '', 'g'), ',', '.') AS DOUBLE)",
+    "its decimal commas are points now, and marks of thousands are left out",
+    r"regexp_matches({x}, '[,.]')",
+)
+_THOUSANDS = Form(
+    "DOUBLE",
+    r"regexp_full_match({x}, '-?(0|[1-9]\d{{0,2}}(?:,\d{{3}})+|[1-9]\d*)(?:\.\d+)?')",
+    "CAST(replace({x}, ',', '') AS DOUBLE)",
+    "commas between thousands are left out",
+    "contains({x}, ',')",
+)
+_PERCENT = Form(
+    "DOUBLE",
+    r"regexp_full_match({x}, '-?(0|[1-9]\d*)(?:\.\d+)? ?%')",
+    "CAST(rtrim({x}, ' %') AS DOUBLE)",
+    "signs of percent are left out: 50% is 50",
+)
+_DATES = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y")
+
+
+def forms(comma: bool | None, dates: str | None) -> tuple[Form, ...]:
+    """The forms that are tried, in their order.
+
+    Args:
+        comma: whether a comma stands before decimals; None where nobody knows, and neither commas are read.
+        dates: the format of dates, where it is known.
+    """
+    whole, *others = PLAIN
+    numbers = {True: (_WITH_COMMA,), False: (_THOUSANDS,), None: ()}[comma]
+    formats = (dates,) if dates else _DATES
+    return (whole, *numbers, *others, _PERCENT, *(_date(one) for one in formats if "'" not in one))
+
+
+def _date(format: str) -> Form:  # noqa: A002
+    there = f"TRY_STRPTIME({{x}}, '{format}')"
+    return Form("DATE", f"{there} IS NOT NULL", f"CAST({there} AS DATE)", f"its dates are read as {format}")
+
+
+def has_decimal_commas(engine: DuckDB, table: Table, words: Sequence[str]) -> bool:
+    """Whether a column of text is of numbers with commas that cannot stand between thousands."""
+    shape = engine.tables.shape(table)
+    for column in (name for name, kind in shape.types.items() if kind == "VARCHAR"):
+        if found(
+            engine, table, column, words, (replace(_WITH_COMMA, proof=r"regexp_matches({x}, ',(\d\d?|\d{{4,}})$')"),)
+        ):
+            return True
+    return False
+
+
+def found(engine: DuckDB, table: Table, column: str, words: Sequence[str], tried: Sequence[Form]) -> Form | None:
+    """The first form that all values of a column of text have, but for the words; None where none is.
+
+    Dates that two forms would read as different days are of none.
+    """
+    name = quoted((column,))
+    values = f"SELECT trim({name}) AS x FROM {quoted(table.path)} WHERE NOT list_contains($words, lower(trim({name})))"
+    left = _fitting(engine, f"{values} LIMIT {_LOOKED_AT}", words, list(tried))
+    left = _fitting(engine, values, words, left) if left else []
+    if len(left) > 1 and all(one.said and one.type == "DATE" for one in left):
+        return left[0] if not _differ(engine, values, words, left) else None
+    return left[0] if left else None
+
+
+def _fitting(engine: DuckDB, values: str, words: Sequence[str], tried: list[Form]) -> list[Form]:
+    counts = [
+        f"count(*) FILTER (NOT coalesce({one.fits}, false)), count(*) FILTER ({one.proof})".format(x="x")
+        for one in tried
+    ]
+    text = f"SELECT count(*), {', '.join(counts)} FROM ({values})"
+    total, *rest = engine.connection.execute(text, {"words": list(words)}).fetchall()[0]
+    return [one for place, one in enumerate(tried) if total and not rest[2 * place] and rest[2 * place + 1]]
+
+
+def _differ(engine: DuckDB, values: str, words: Sequence[str], dates: Sequence[Form]) -> bool:
+    first, *others = (one.value.format(x="x") for one in dates)
+    differing = " OR ".join(f"{first} <> {other}" for other in others)
+    text = f"SELECT count(*) FILTER ({differing}) FROM ({values})"
+    return bool(engine.connection.execute(text, {"words": list(words)}).fetchall()[0][0])
+
+
+def retype(engine: DuckDB, table: Table, column: str, form: Form, words: Sequence[str]) -> None:
+    """Makes a column of text one of a form; words become NULL, unless the type holds them too."""
+    given = ", ".join("'" + word.replace("'", "''") + "'" for word in words) or "NULL"
+    name = quoted((column,))
+    value = form.value.format(x=f"trim({name})")
+    engine.connection.execute(
+        f"ALTER TABLE {quoted(table.path)} ALTER COLUMN {name} SET DATA TYPE {form.type} "
+        f"USING CASE WHEN lower(trim({name})) IN ({given}) THEN TRY_CAST({name} AS {form.type}) ELSE {value} END"
+    )

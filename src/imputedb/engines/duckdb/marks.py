@@ -1,0 +1,157 @@
+"""Words that mean a missing value: those that users state, and those that commonly do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.duckdb import declarations, forms
+from imputedb.engines.duckdb.forms import Form
+from imputedb.errors import UnknownName
+from imputedb.sql.paths import quoted
+from imputedb.statistics.policy import as_text
+
+if TYPE_CHECKING:
+    from imputedb.engines.duckdb.engine import DuckDB
+
+Missing = Mapping[str, Sequence[object]]
+"""Values that mean a missing one, by column."""
+
+ANYWHERE = ("", "na", "n/a", "#n/a", "#na", "<na>", "nan", "null", "?", ".", "..", "\\n", "missing", "not available")
+"""Words, in lower case, that mean a missing value in text too, where no code of their length stands beside them."""
+
+BESIDE_NUMBERS = (
+    *ANYWHERE,
+    *("n.a.", "none", "nil", "-", "--", "---", "*", "unknown", "refused", "don't know", "no data", "no answer"),
+    *("not reported", "not stated", "#div/0!", "#value!", "#ref!", "#num!", "#name?"),
+)
+"""Words, in lower case, that mean a missing value where all others are numbers, dates or booleans."""
+
+_SHARE = 0.01
+"""Of the values of a text column, above which a word in it is taken for a missing value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What is looked for in the columns of a table that came in.
+
+    Attributes:
+        missing: values that users declare, by column.
+        words: that mean a missing value in every column; None for those that commonly do.
+        tried: the forms that columns of text may have.
+        every: whether all columns of text are tried, as those of text files are; else those that users name.
+    """
+
+    engine: DuckDB
+    table: Table
+    missing: Missing
+    words: Sequence[str] | None
+    tried: Sequence[Form] = forms.PLAIN
+    every: bool = False
+
+    def declare(self) -> None:
+        """Makes columns of text what they are of, and declares what means a missing value; says what it did.
+
+        Raises:
+            UnknownName: the table has no column for which values are declared.
+            DataError: a column cannot hold a declared value.
+        """
+        self.engine.session.changed()
+        declarations.prune(self.engine, self.table)
+        types = self.engine.tables.shape(self.table).types
+        given: dict[str, list[str]] = {}
+        for column, values in self.missing.items():
+            found = next((known for known in types if known.lower() == column.lower()), None)
+            if found is None:
+                raise UnknownName(f"no column {column!r} in {self.table.name}; there are {', '.join(types)}")
+            given[found] = [str(value) for value in values]
+        for column, kind in types.items():
+            own = given.get(column, [])
+            if kind == "VARCHAR" and (own or self.every or self.words):
+                self._text(column, own)
+            elif own or self.words:
+                self._typed(column, kind, own)
+        self.engine.session.changed()
+
+    def _typed(self, column: str, kind: str, own: Sequence[str]) -> None:
+        held = [] if kind == "BOOLEAN" else [word for word in self.words or () if _holds(self.engine, kind, word)]
+        counts: dict[str, int] = {}
+        if held:
+            name, values = quoted((column,)), ", ".join(f"CAST(? AS {kind})" for _ in held)
+            text = f"SELECT {name}, count(*) FROM {quoted(self.table.path)} WHERE {name} IN ({values}) GROUP BY 1"
+            counts = {as_text(value): count for value, count in self.engine.connection.execute(text, held).fetchall()}
+        if own or counts:
+            declarations.declare(self.engine, self.table, column, [*own, *counts])
+            self._say(column, counts, declared=True)
+
+    def _text(self, column: str, own: Sequence[str]) -> None:
+        said = BESIDE_NUMBERS if self.words is None else self.words
+        words = tuple(dict.fromkeys(word.strip().lower() for word in (*said, *own)))
+        counts = self._counts(column, words)
+        form = forms.found(self.engine, self.table, column, words, self.tried)
+        if form is not None:
+            forms.retype(self.engine, self.table, column, form, words)
+            self.engine.session.changed()
+            kept = [word for word in own if _holds(self.engine, form.type, word)]
+            if kept:
+                declarations.declare(self.engine, self.table, column, kept)
+            self._say(column, {word: n for word, n in counts.items() if word not in own}, form=form)
+            return
+        if self.words is None:
+            counts = self._not_codes(column, counts)
+        if own or counts:
+            declarations.declare(self.engine, self.table, column, [*own, *counts])
+            self._say(column, {word: n for word, n in counts.items() if word not in own}, declared=True)
+
+    def _counts(self, column: str, words: Sequence[str]) -> dict[str, int]:
+        """The words that a column holds, as they stand there, with their counts."""
+        name = quoted((column,))
+        text = (
+            f"SELECT {name}, count(*) FROM {quoted(self.table.path)} "
+            f"WHERE list_contains($words, lower(trim({name}))) GROUP BY 1 ORDER BY 2 DESC, 1"
+        )
+        return dict(self.engine.connection.execute(text, {"words": list(words)}).fetchall())
+
+    def _not_codes(self, column: str, counts: Mapping[str, int]) -> dict[str, int]:
+        """The words among them that are frequent, and no code among others of their length."""
+        found = {word: count for word, count in counts.items() if word.strip().lower() in ANYWHERE}
+        if not found:
+            return {}
+        values = f"SELECT trim({quoted((column,))}) AS x FROM {quoted(self.table.path)}"
+        text = (
+            f"SELECT length(x), {_LETTERS}, count(*), bool_or(NOT list_contains($words, lower(x))) FROM ({values}) "
+            "WHERE x IS NOT NULL GROUP BY ALL"
+        )
+        lengths = self.engine.connection.execute(text, {"words": list(ANYWHERE)}).fetchall()
+        total = sum(count for _, _, count, _ in lengths)
+        codes = {(length, letters) for length, letters, _, others in lengths if others}
+        return {
+            word: count
+            for word, count in found.items()
+            if not word.strip()
+            or (count > _SHARE * total and (len(word.strip()), any(map(str.isalnum, word))) not in codes)
+        }
+
+    def _say(self, column: str, counts: Mapping[str, int], *, form: Form | None = None, declared: bool = False) -> None:
+        place, parts = f"{self.table.name}.{column}", []
+        if counts:
+            shown = ", ".join(f"{count:,} of {word!r}" for word, count in counts.items())
+            parts.append(f"{shown} {'are declared missing' if declared else 'are NULL'}")
+        if form is not None and form.said:
+            parts.append(form.said)
+        if parts:
+            undone = (
+                f"db.missing({self.table.name!r}, {column!r}, [])" if declared else "loading with na=[], or --na '',"
+            )
+            way = f" ({undone} undoes it)" if counts else ""
+            self.engine.session.remarks.append(f"{place}: {'; '.join(parts)}{way}")
+
+
+_LETTERS = "regexp_matches(x, '[\\p{L}\\p{N}]')"
+
+
+def _holds(engine: DuckDB, kind: str, text: str) -> bool:
+    asked = f"SELECT TRY_CAST(? AS {kind}) IS NOT NULL"
+    return bool(engine.connection.execute(asked, [text]).fetchall()[0][0])

@@ -1,0 +1,106 @@
+"""Files of text: CSV and its kin, in any encoding, with decimal commas and dates as they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.duckdb import forms, ragged
+from imputedb.engines.duckdb.encodings import as_utf8
+from imputedb.engines.duckdb.forms import Form
+from imputedb.engines.duckdb.marks import BESIDE_NUMBERS
+from imputedb.engines.duckdb.paths import squeezing
+from imputedb.engines.reading import Reading
+from imputedb.sql.paths import one_file, quoted
+
+if TYPE_CHECKING:
+    from imputedb.engines.duckdb.engine import DuckDB
+
+SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".dat")
+
+_MANY_DIGITS = 100_000
+"""Rows of a file that are looked at for numbers of more digits than a DOUBLE has."""
+
+
+def create(engine: DuckDB, made: Table, paths: Sequence[str], reading: Reading) -> tuple[Form, ...]:
+    """Makes a table of files of text; the forms that its columns of text may have.
+
+    Raises:
+        DataError: a file holds no table, or is not of its encoding.
+    """
+    options = _options(reading)
+    with as_utf8(paths, reading.encoding) as (readable, said):
+        names = dict(zip(readable, paths, strict=True))
+        engine.session.remarks += said
+        sniffed = [ragged.sniffed(engine.connection, path, options, names[path]) for path in readable]
+        first = next((one for one in sniffed if one is not None), None)
+        if first is not None:
+            options += f", header = {first.header}"
+        _read(engine, made, readable, options)
+        comma = _comma(engine, made, reading, first.delimiter if first else ",")
+        if comma and reading.decimal is None:
+            engine.connection.execute(f"DROP TABLE {quoted(made.path)}")
+            engine.session.changed()
+            options += ", decimal_separator = ','"
+            _read(engine, made, readable, options)
+        _remark_on_dates(engine, made, {one.dates for one in sniffed if one} if reading.dates is None else set())
+        if first is not None:
+            _remark_on_digits(engine, made, readable, f"{options}, skip = {first.skipped}")
+    return forms.forms(comma, reading.dates)
+
+
+def _options(reading: Reading) -> str:
+    wanted = {"delim": reading.delimiter, "decimal_separator": reading.decimal, "dateformat": reading.dates}
+    stated = {name: value.replace("'", "''") for name, value in wanted.items() if value is not None}
+    return "".join(f", {name} = '{value}'" for name, value in stated.items())
+
+
+def _read(engine: DuckDB, made: Table, paths: Sequence[str], options: str) -> None:
+    squeezed = {squeezing(path) for path in paths}
+    how = options + (squeezed.pop() if len(squeezed) == 1 else "")
+    text = f"CREATE TABLE {quoted(made.path)} AS FROM read_csv(?, sample_size = -1{how})"
+    engine.connection.execute(text, [[one_file(path) for path in paths]])
+    engine.session.changed()
+
+
+def _comma(engine: DuckDB, made: Table, reading: Reading, delimiter: str) -> bool | None:
+    """Whether commas stand before decimals; None where nobody can tell."""
+    if reading.decimal is not None:
+        return reading.decimal == ","
+    words = BESIDE_NUMBERS if reading.na is None else [word.strip().lower() for word in reading.na]
+    if forms.has_decimal_commas(engine, made, words):
+        return True
+    return {",": False, ";": True}.get(delimiter)
+
+
+def _remark_on_dates(engine: DuckDB, made: Table, formats: set[str]) -> None:
+    """Says in which order dates were read, where another order would give other days."""
+    doubtful = [one for one in formats if one and not one.startswith("%Y")]
+    if not doubtful:
+        return
+    types = engine.tables.shape(made).types
+    for column in (name for name, kind in types.items() if kind in ("DATE", "TIMESTAMP")):
+        text = f"SELECT coalesce(max(day({quoted((column,))})), 13) FROM {quoted(made.path)}"
+        if "%y" in doubtful[0] or engine.connection.execute(text).fetchall()[0][0] <= 12:
+            engine.session.remarks.append(
+                f"{made.name}.{column}: its dates are read as {doubtful[0]}, and may be of another order: "
+                "state it with dates='%m/%d/%Y', say, or --dates"
+            )
+
+
+def _remark_on_digits(engine: DuckDB, made: Table, paths: Sequence[str], options: str) -> None:
+    """Says of numbers that they are rounded, where a file has more digits than a DOUBLE."""
+    columns = [name for name, kind in engine.tables.shape(made).types.items() if kind == "DOUBLE"]
+    if not columns:
+        return
+    digits = "regexp_replace(regexp_replace({x}, '[eE].*$', ''), '^[-+0.]+|\\D', '', 'g')"
+    parts = [f"count(*) FILTER (length({digits.format(x=quoted((name,)))}) > 17)" for name in columns]
+    text = f"SELECT {', '.join(parts)} FROM (FROM read_csv(?, all_varchar = true{options}) LIMIT {_MANY_DIGITS})"
+    counts = engine.connection.execute(text, [[one_file(path) for path in paths]]).fetchall()[0]
+    for name, count in zip(columns, counts, strict=True):
+        if count:
+            engine.session.remarks.append(
+                f"{made.name}.{name}: numbers of more than 17 digits are rounded to the nearest DOUBLE "
+                f"({count:,} of the first {_MANY_DIGITS:,})"
+            )

@@ -1,0 +1,71 @@
+"""Sheets of workbooks as columns: a row of titles, and what stands below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from imputedb.errors import DataError
+
+Row = Sequence[Any]
+
+
+def read(calamine: ModuleType, path: str, sheet: str | None) -> tuple[dict[str, Any], list[str]]:
+    """The columns of a sheet, the first one unless another is named, and what is to be said of the others.
+
+    Raises:
+        DataError: there is no such sheet, or it holds no table.
+    """
+    book = calamine.load_workbook(path)
+    names = list(book.sheet_names)
+    wanted = names[0] if sheet is None else sheet
+    if wanted not in names:
+        raise DataError(f"{path} has no sheet {wanted!r}; there are {', '.join(map(repr, names))}")
+    rows = [row for row in book.get_sheet_by_name(wanted).to_python() if any(_there(cell) for cell in row)]
+    width = max((sum(map(_there, row)) for row in rows), default=0)
+    top = next((place for place, row in enumerate(rows) if 2 * sum(map(_there, row)) > width), None)
+    if top is None or width == 0:
+        raise DataError(f"sheet {wanted!r} of {path} is empty")
+    said = [f"{path}: sheet {wanted!r} was read, and not {', '.join(map(repr, names[1:]))} (--sheet names another)"]
+    above = [f"{path}: {top} rows above the titles were left out"] if top else []
+    return _columns(rows[top], rows[top + 1 :]), [*(said if sheet is None and len(names) > 1 else []), *above]
+
+
+def _there(cell: Any) -> bool:
+    return cell is not None and cell != ""
+
+
+def _columns(titles: Row, rows: Sequence[Row]) -> dict[str, Any]:
+    kept = [place for place in range(len(titles)) if _there(titles[place]) or any(_there(row[place]) for row in rows)]
+    found: dict[str, Any] = {}
+    for place in kept:
+        name = _text(titles[place]).strip() or f"column{place}"
+        number = 1
+        while (name if number == 1 else f"{name}_{number - 1}") in found:
+            number += 1
+        found[name if number == 1 else f"{name}_{number - 1}"] = _column([row[place] for row in rows])
+    return found
+
+
+def _column(cells: Sequence[Any]) -> Any:
+    """Cells of one kind as they are; of several kinds as text."""
+    missing = [not _there(cell) for cell in cells]
+    known = [cell for cell in cells if _there(cell)]
+    kinds = {type(cell) for cell in known}
+    if kinds <= {int, float} and known:
+        numbers = [0 if gone else cell for cell, gone in zip(cells, missing, strict=True)]
+        whole = all(float(cell).is_integer() and abs(cell) < 2**53 for cell in known)
+        return np.ma.masked_array(np.array(numbers, np.int64 if whole else np.float64), missing)
+    same = len(kinds) == 1
+    return np.array(
+        [None if gone else cell if same else _text(cell) for cell, gone in zip(cells, missing, strict=True)], object
+    )
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53:
+        return str(int(cell))
+    return str(cell)

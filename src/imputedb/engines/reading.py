@@ -1,0 +1,26 @@
+"""How files are read: what a user says of them beside their names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is said of files; what is left out is found out.
+
+    Attributes:
+        na: words that mean a missing value in every column; None for those that commonly do, where they cannot be
+            something else; empty for none.
+        encoding: of text, such as `latin-1` or `cp1252`.
+        delimiter: between values.
+        decimal: `.` or `,`.
+        dates: the format of dates, such as `%d/%m/%Y`.
+        sheet: of a workbook.
+    """
+
+    na: Sequence[str] | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    dates: str | None = None
+    sheet: str | None = None

@@ -1,0 +1,200 @@
+"""Files as people publish them: each habit loads right, or is refused in a sentence that says why."""
+
+import gzip
+import re
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+import imputedb
+from imputedb import Database
+
+
+@dataclass(frozen=True)
+class Habit:
+    """A file, and what it is read as: types, the first rows, and words of what is said; or of the refusal."""
+
+    text: str | bytes
+    types: dict[str, str] = field(default_factory=dict)
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    said: tuple[str, ...] = ()
+    refused: str = ""
+    name: str = "t.csv"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def lines(*rows: str) -> str:
+    return "".join(f"{row}\n" for row in rows)
+
+
+def many(word: str, *others: str, header: str = "id,v", times: int = 20) -> str:
+    """A column of text in which a word is every second value."""
+    cells = [cell for other in others for cell in (other, word)] * times
+    return lines(header, *(f"{place},{cell}" for place, cell in enumerate(cells)))
+
+
+B, D, V = "BIGINT", "DOUBLE", "VARCHAR"
+COUNTRIES = ("DE", "FR", "IT", "ES", "PL", "NL", "AT", "CH", "SE", "NO")
+HABITS = {
+    "R": Habit(
+        '"","x","g"\n"1",1.5,"a"\n"2",NA,NA\n"3",2,"a"\n', {"x": D, "g": V},
+        [(1.5, "a"), (None, "NA")], ("1 of 'NA' are NULL",),
+    ),
+    "R, dates": Habit(lines("d,b", "2020-01-02,TRUE", "NA,NA", "2020-01-03,FALSE"), {"d": "DATE", "b": "BOOLEAN"}),
+    "survey codes": Habit(
+        lines("id,income", "1,1200", "2,-99", "3,900", "4,-99"), {"id": B, "income": B}, [(1, 1200), (2, -99)],
+        ("declared missing",), options={"na": ["-99"]},
+    ),
+    "survey words": Habit(
+        lines("id,age", "1,33", "2,Refused", "3,Don't know", "4,41"), {"id": B, "age": B}, [(1, 33), (2, None)],
+                          ("1 of 'Refused'", "na=")),
+    "SPSS export with blanks": Habit(lines("id,v", "1, ", "2,4", "3, "), {"id": B, "v": B}, [(1, None), (2, 4)]),
+    "SAS": Habit(lines("id,v", "1,.", "2,4.5", "3,."), {"v": D}, said=("2 of '.' are NULL",)),
+    "question marks in text": Habit(
+        many("?", "Private", "State-gov"), {"v": V}, said=("are declared missing", r"db.missing\('t', 'v'")),
+    "Namibia": Habit(many("NA", *COUNTRIES), {"v": V}, said=()),
+    "None as an answer": Habit(many("None", "Mild", "Severe"), {"v": V}, said=()),
+    "German Excel": Habit(
+        "Name;Wert;Anzahl;Tag\nMüller;1.234,56;1.234;31.12.2020\nJäger;2,50;12.345;01.02.2021\n".encode("cp1252"),
+        {"Name": V, "Wert": D, "Anzahl": D, "Tag": "DATE"}, [("Müller", 1234.56, 1234.0)],
+        ("read as cp1252", "decimal commas"),
+    ),
+    "French": Habit(
+        "nom;prix\nDurand;1 234,5\nLef\u00e8vre;12,25\n", {"prix": D}, [("Durand", 1234.5)], ("decimal commas",)),
+    "Swiss": Habit("n;v\na;1'234,5\nb;2,25\n", {"v": D}, [("a", 1234.5)]),
+    "commas with three decimals and NA": Habit("n;v\na;1,125\nb;NA\nc;2,5\n", {"v": D}, [("a", 1.125), ("b", None)]),
+    "points beside commas": Habit("a;b\n1,5;2.25\n2,25;3.5\n", {"a": D, "b": D}, [(1.5, 2.25)]),
+    "thousands": Habit(
+        lines("a,b", '"1,234",x', '"12,345,678",y'), {"a": D}, [(1234.0, "x"), (12345678.0, "y")], ("commas between",)),
+    "thousands in a file of tabs": Habit("a\tb\n1,234\tx\n5,678\ty\n", {"a": V}, [("1,234", "x")], name="t.tsv"),
+    "percent": Habit(lines("a,b", "1,50%", "2,7.5%"), {"b": D}, [(1, 50.0), (2, 7.5)], ("50% is 50",)),
+    "byte order mark": Habit(b"\xef\xbb\xbf" + b"a,b\n1,x\n", {"a": B, "b": V}),
+    "UTF-16 of Excel": Habit("a\tb\n1\tñ\n".encode("utf-16"), {"a": B, "b": V}, [(1, "ñ")], name="t.txt"),
+    "Latin-1, quotes of Windows": Habit(
+        "a,b\n1,caf\u00e9 \u201cx\u201d\n".encode("cp1252"), {"b": V}, [(1, "café “x”")], ("cp1252",)),
+    "code page 850": Habit("a,b\n1,Müller\n".encode("cp850"), {"b": V}, [(1, "Müller")], options={"encoding": "cp850"}),
+    "headers that are there twice": Habit(lines("a,a,b", "1,2,3"), {"a": B, "a_1": B, "b": B}),
+    "comments above": Habit(lines("# made by a machine", "# in 2020", "a,b", "1,2"), {"a": B, "b": B}),
+    "a title above": Habit(lines("Report", "", "a,b", "1,2"), {"a": B, "b": B}),
+    "no header": Habit(lines("1,2", "3,4"), {"column0": B, "column1": B}),
+    "codes with zeros before them": Habit(
+        lines("zip,v", "01234,1", "NA,2", "99999,3"), {"zip": V, "v": B}, [("01234", 1)]),
+    "numbers that are names": Habit(
+        lines("id", "12345678901234567890", "1"), {"id": "HUGEINT"}, [(12345678901234567890,)]),
+    "telephones": Habit(lines("t,v", "+4930123,1", "NA,2", "+4930124,3"), {"t": V}, [("+4930123", 1)]),
+    "more digits than there are": Habit(
+        lines("x", "0.1234567890123456789012", "2.5"), {"x": D}, said=("more than 17 digits",)),
+    "days first": Habit(lines("d", "13/02/2020", "03/04/2020"), {"d": "DATE"}),
+    "days or months first": Habit(
+        lines("d", "01/02/2020", "03/04/2020"), {"d": "DATE"}, said=("read as %d/%m/%Y", "another order")),
+    "months first, stated": Habit(
+        lines("d", "01/02/2020", "03/04/2020"), {"d": "DATE"}, options={"dates": "%m/%d/%Y"}
+    ),
+    "days or months beside words": Habit(lines("d,v", "01/02/2020,1", "NA,2", "03/04/2020,3"), {"d": V}),
+    "days first beside words": Habit(
+        lines("d,v", "13/02/2020,1", "NA,2", "03/04/2020,3"), {"d": "DATE"}, said=("%d/%m/%Y",)),
+    "pipes": Habit(lines("a|b", "1|x"), {"a": B, "b": V}, name="t.dat"),
+    "semicolons, stated": Habit(lines("a~b", "1~x"), {"a": B, "b": V}, options={"delimiter": "~"}),
+    "line breaks in quotes": Habit('a,b\n1,"x\ny"\n2,z\n', {"b": V}, [(1, "x\ny")]),
+    "gzip": Habit(
+        gzip.compress("a;b\n1;Zürich\n".encode("cp1252")), {"b": V}, [(1, "Zürich")], ("cp1252",), name="t.csv.gz"),
+    "ragged": Habit(lines("a,b,c", "1,2", "4,5,6"), refused="different numbers of values: line 1 has 3, line 2 has 2"),
+    "empty": Habit("", refused="is empty"),
+    "packed": Habit(b"PK\x03\x04", refused="unpack it first", name="t.zip"),
+    "another kind": Habit("x", refused="this one's kind is unknown", name="t.docx"),
+    "an encoding that there is not": Habit("a\n1\n", refused="no encoding 'utf-9'", options={"encoding": "utf-9"}),
+    "Excel's errors": Habit(lines("a,v", "1,#DIV/0!", "2,#N/A", "3,4.5"), {"v": D}, [(1, None), (2, None), (3, 4.5)]),
+    "no words at all": Habit(lines("a,v", "1,NA", "2,4"), {"v": V}, [(1, "NA")], options={"na": []}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("habit", HABITS.values(), ids=HABITS)
+def test_every_habit_is_read_or_refused(db: Database, tmp_path: Path, habit: Habit) -> None:
+    path = tmp_path / habit.name
+    path.write_bytes(habit.text.encode() if isinstance(habit.text, str) else habit.text)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        if habit.refused:
+            with pytest.raises(imputedb.Error, match=habit.refused) as refused:
+                db.load(str(path), **habit.options)
+            assert "\n" not in str(refused.value)
+            assert db.tables() == {}
+            return
+        db.load(str(path), **habit.options)
+    types = db.tables()["t"]
+    assert {name: types[name] for name in habit.types} == habit.types
+    if habit.rows:
+        width = len(habit.rows[0])
+        names = list(habit.types) if len(habit.types) == width else list(types)[:width]
+        columns = ", ".join(f'"{name}"' for name in names)
+        assert db.execute(f"SELECT {columns} FROM t LIMIT {len(habit.rows)}") == habit.rows
+    said = " ".join(str(one.message) for one in told)
+    for words in habit.said:
+        assert re.search(words, said), said
+    if habit.said == () and habit.types.get("v") == V:
+        assert "missing" not in said
+
+
+def test_what_is_declared_can_be_undone(db: Database, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(many("?", "Private", "State-gov"))
+    with pytest.warns(UserWarning, match=r"40 of '\?' are declared missing"):
+        db.load(str(tmp_path / "t.csv"))
+    assert db.profile("t")[0].columns[1].missing == 40
+    db.missing("t", "v", [])
+    assert db.profile("t")[0].columns[1].missing == 0
+    assert db.execute("SELECT count(*) FROM t WHERE v = '?'") == [(40,)]
+
+
+def test_words_are_stated_for_frames_too(db: Database) -> None:
+    with pytest.warns(UserWarning, match=r"n: 1 of '-9' are declared missing.*"):
+        db.register("t", {"v": ["1", "x", "2"], "n": [1, -9, 3], "w": ["a", "X", "b"]}, na=["x", "-9"])
+    assert db.tables()["t"] == {"v": "BIGINT", "n": "BIGINT", "w": "VARCHAR"}
+    assert [column.missing for column in db.profile("t")[0].columns] == [1, 1, 1]
+
+
+def test_folders_and_patterns_are_loaded(db: Database, tmp_path: Path) -> None:
+    for name in ("a.csv", "b.tsv", "notes.md"):
+        (tmp_path / name).write_text("x\n1\n")
+    assert db.load(str(tmp_path)) == ["a", "b"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(imputedb.StorageError, match="has no file that ends in"):
+        db.load(str(tmp_path / "empty"))
+
+
+NUMBERS = some.one_of(
+    some.integers(-(10**18), 10**18).map(str),
+    some.floats(allow_nan=False, allow_infinity=False).map(repr),
+    some.decimals(-(10**6), 10**6, places=4).map(str),
+    some.from_regex(r"0\d{3}", fullmatch=True),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(some.lists(NUMBERS, min_size=1, max_size=6), some.booleans())
+def test_numbers_never_change_on_the_way_in(
+    tmp_path_factory: pytest.TempPathFactory, values: list[str], missing: bool
+) -> None:
+    path = tmp_path_factory.mktemp("n") / "t.csv"
+    path.write_text(
+        lines("id,v", *(f"{place},{value}" for place, value in enumerate([*values, *(["NA"] if missing else [])])))
+    )
+    with imputedb.connect() as db, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        db.load(str(path))
+        found = [value for (value,) in db.execute("SELECT v FROM t ORDER BY id")][: len(values)]
+    for text, value in zip(values, found, strict=True):
+        assert (
+            value == text
+            if isinstance(value, str)
+            else (float(value), len(str(value))) == (float(text), _digits(value, text))
+        )
+
+
+def _digits(value: object, text: str) -> int:
+    """The length that a whole number has to have: no digit is lost, and no zero before it."""
+    return len(text) if isinstance(value, int) else len(str(value))
