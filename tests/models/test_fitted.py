@@ -181,6 +181,41 @@ def test_intervals_from_draws_cover(method: Method) -> None:
     assert inside >= 0.8 * repeats
 
 
+@pytest.mark.parametrize("method", ["norm", "pmm", "tree"])
+@pytest.mark.parametrize("kind", [Kind.NUMBER, Kind.CATEGORY])
+def test_draws_differ_by_what_is_unknown_of_the_model(method: Method, kind: Kind) -> None:
+    """The mean of n values of which n0 are missing varies between draws by s^2 n0 / (n n1) where nothing predicts."""
+    rng = np.random.default_rng(11)
+    n, m = 200, 300
+    x, gone = rng.normal(size=n), rng.random(n) < 0.5
+    y = rng.normal(size=n) if kind is Kind.NUMBER else (rng.random(n) < 0.4).astype(np.int32)
+    cells = Cells(y, gone, kind, () if kind is Kind.NUMBER else ("no", "yes"))
+    given = Rows({X: Cells(x, np.zeros(n, bool), Kind.NUMBER), Y: cells}, rng.permutation(n).astype(np.uint64))
+    model = fit(given, [Y], {}, How(method, draws=m))
+    sums = np.array([model.values(given, draw)[Y].sum() for draw in range(1, m + 1)])
+    expected = y[~gone].var(ddof=1) * gone.sum() * n / (~gone).sum()
+    assert sums.var(ddof=1) / expected == pytest.approx(1.0, abs=0.35)
+
+
+def test_categories_drawn_by_trees_go_with_what_predicts_them() -> None:
+    """As much as those drawn by a logistic regression do, which is the truth: of 250 rows, missing by what predicts."""
+    methods: tuple[Method, ...] = ("norm", "tree")
+    slopes = np.zeros((20, 2))
+    for seed in range(len(slopes)):
+        rng = np.random.default_rng([seed, 12])
+        x = rng.normal(size=250)
+        y = (rng.random(250) < 1 / (1 + np.exp(-x))).astype(np.int32)
+        gone = rng.random(250) < 1 / (1 + np.exp(-x))
+        cells = {X: Cells(x, np.zeros(250, bool), Kind.NUMBER), Y: Cells(y, gone, Kind.CATEGORY, ("no", "yes"))}
+        given = Rows(cells, rng.permutation(250).astype(np.uint64))
+        for place, method in enumerate(methods):
+            model = fit(given, [Y], {}, How(method, draws=5, seed=seed))
+            whole = [given.given({Y: model.values(given, draw)[Y]}).columns[Y].values for draw in range(1, 6)]
+            slopes[seed, place] = np.mean([np.cov(x, one)[0, 1] for one in whole])
+    logistic, tree = slopes.mean(axis=0)
+    assert tree == pytest.approx(logistic, rel=0.06)
+
+
 @pytest.mark.parametrize("method", ["norm", "tree"])
 def test_quality_is_the_error_of_cells_that_nobody_knows(method: Method) -> None:
     """Columns that go missing together by what is observed: the truth of the missing cells is known here alone."""

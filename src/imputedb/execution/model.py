@@ -1,7 +1,7 @@
 """Kept models, applied to the rows of a stored table."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,18 +16,14 @@ from imputedb.execution.columns import ColumnCache
 from imputedb.execution.draw import warned
 from imputedb.execution.outcome import Outcome
 from imputedb.imputers import conversion
+from imputedb.imputers.doubts import doubts
+from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.registry import the_one
 from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.models.feature import Feature
 from imputedb.models.fitted import Fitted
 from imputedb.sql.derivation import derived_from
 from imputedb.statistics.table import Kind, Statistics
-
-SHORT = (
-    "draws of kept models: their intervals are too narrow, those of 95 % covered 85 to 90 % where it was measured "
-    "(250 rows); fit='query' has honest ones"
-)
-"""What is to be said of intervals by kept models (decisions/models.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +63,9 @@ class ModelTable:
         Raises: as `given`.
         """
         self._note(columns, outcome)
-        if SHORT not in outcome.warnings:
-            outcome.warnings.append(SHORT)
-        warned(the_one(self.record.imputer, "a model needs"), outcome)
+        imputer = the_one(self.record.imputer, "a model needs")
+        warned(imputer, outcome)
+        outcome.warnings += [one for one in self._doubts(imputer, columns) if one not in outcome.warnings]
         cache = self._cache
         rows, found = cache.rows(), {}
         draws = [self._applied(number) for number in numbers]
@@ -156,6 +152,19 @@ class ModelTable:
                 f"REFRESH IMPUTATION MODEL {self.record.name}"
             )
         return cells
+
+    def _doubts(self, imputer: Imputer, columns: Sequence[Column]) -> list[str]:
+        """What makes draws of columns doubtful in the rows as they are, worked out once until the table is written."""
+        key = ("doubts", self.scan, self.record.digest, tuple(column.name for column in columns))
+        found: list[str] | None = self.engine.recall(key)
+        if found is None:
+            rows = self._rows(self.fitted())
+            mine = {Column(self.scan.alias, column.name): cells for column, cells in rows.columns.items()}
+            targets = [column for column in columns if column in mine]
+            found = doubts(imputer, replace(rows, columns=mine), targets) if imputer.uses_predictors else []
+            if self.engine.keeps(self.scan.table):
+                self.engine.keep(key, found, tables=self.statistics.rests_on(self.scan.table))
+        return found
 
     def _note(self, columns: Sequence[Column], outcome: Outcome) -> None:
         """Says which model fills in columns, and whether its table has changed since.

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from imputedb.imputers import random
 from imputedb.models.applying import expected
 from imputedb.models.function import Cases, Function, Joint
 from imputedb.models.lesson import Lesson, folds
@@ -34,10 +35,12 @@ def lines(material: Material, places: Sequence[int]) -> dict[int, Target]:
         quality = _quality(task, by_pattern(apart, apart.expected, place, met), material.how.method)
         best: Function = centre(material.features[place], material.observed(place))
         if quality.by != "mean":
-            best = _function(task, by_pattern(known, known.expected, place, met), material)
+            best = _function(task, by_pattern(known, known.expected, place, met), material, 0)
         before = material.before(place)
         given, after = ~material.asked(place, before), material.lesson(place, before)
-        drawn = [_function(after, by_pattern(known, one, place, given), material) for one in products]
+        drawn = [
+            _function(after, by_pattern(known, one, place, given), material, d) for d, one in enumerate(products, 1)
+        ]
         found[place] = Target(place, best, tuple(drawn), quality)
     return found
 
@@ -56,6 +59,14 @@ def _quality(task: Lesson, function: Cases | Joint, by: str) -> Quality:
     return found if found.error < found.plain else replace(found, error=found.plain, by="mean")
 
 
-def _function(task: Lesson, line: Cases | Joint, material: Material) -> Function:
-    """The linear function, or the donors that it finds."""
-    return matched(task, line, np.ones(len(task.y), bool)) if material.how.method == "pmm" else line
+def _function(task: Lesson, line: Cases | Joint, material: Material, draw: int) -> Function:
+    """The linear function, or the donors that it finds: in a draw a bootstrap of the rows, else all of them."""
+    if material.how.method != "pmm":
+        return line
+    times = np.ones(len(task.y), np.intp)
+    if draw:
+        place = task.target
+        keys = material.rows.keys[~material.gaps[place]]
+        some = random.poisson(keys, material.how.seed, material.features[place].column.name, draw, "bootstrap")
+        times = some if some.any() else times
+    return matched(task, line, times)
