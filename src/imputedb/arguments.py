@@ -184,6 +184,22 @@ def by_column(name: str, value: object, *, example: str) -> dict[str, tuple[obje
     return {key: listed(f"{name} of {key}", values, example=example) for key, values in value.items()}
 
 
+def settings(name: str, value: object) -> dict[str, str]:
+    """Settings by their names, as SQL has the values.
+
+    Raises:
+        QueryError: it is no dictionary of texts and numbers by names.
+    """
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) and key.isidentifier() for key in value):
+        raise QueryError(f"{name} is {shown(value)}; give a dictionary, such as {{'memory_limit': '4GB'}}")
+    found = {}
+    for key, one in value.items():
+        if not isinstance(one, str | int | float):
+            raise QueryError(f"{name} of {key} is {shown(one)}; it is a text or a number")
+        found[key] = "'" + one.replace("'", "''") + "'" if isinstance(one, str) else str(one).lower()
+    return found
+
+
 def one_of(name: str, value: object, known: Sequence[Choice]) -> Choice:
     """One of some known words.
 

@@ -27,7 +27,7 @@ from imputedb.engines.cache import CacheUse
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.engines.engine import Engine
 from imputedb.engines.reading import Reading
-from imputedb.errors import QueryError
+from imputedb.errors import Error, QueryError
 from imputedb.execution.plan import Watch
 from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.registry import Choice, Cycles, chosen, the_one, with_cycles
@@ -43,7 +43,13 @@ if TYPE_CHECKING:
 
 
 @bordered
-def connect(path: str | Path = ":memory:", *, read_only: bool = False, variables: bool = True) -> Database:
+def connect(
+    path: str | Path = ":memory:",
+    *,
+    read_only: bool = False,
+    variables: bool = True,
+    config: Mapping[str, object] | None = None,
+) -> Database:
     """Opens a DuckDB file, made if there is none, or a database in memory.
 
     Args:
@@ -51,14 +57,23 @@ def connect(path: str | Path = ":memory:", *, read_only: bool = False, variables
         read_only: whether nothing can be written to it.
         variables: whether a name in FROM that means no table may mean a data frame, an Arrow table, an answer, a
             relation of DuckDB or a dictionary of arrays in a variable of the caller, local or global.
+        config: settings of DuckDB by name, such as `{"memory_limit": "4GB", "threads": 2}`.
 
     Raises:
         StorageError: the file is none of DuckDB's, is in use by another process, or cannot be written.
-        QueryError: the path is none.
+        QueryError: the path is none, or DuckDB has no such setting.
     """
     if not isinstance(path, str | PathLike) or not str(path) or "\0" in str(path):
         raise QueryError(f"the path is {path!r}; it names a file, or is ':memory:'")
-    return Database(DuckDB(str(path), read_only=read_only, variables=variables))
+    settings = {} if config is None else arguments.settings("config", config)
+    db = Database(DuckDB(str(path), read_only=read_only, variables=variables))
+    try:
+        for name, value in settings.items():
+            db.execute(f"SET {name} = {value}")
+    except Error as error:
+        db.close()
+        raise QueryError(f"the setting {name} cannot be {value}: {error}") from error
+    return db
 
 
 @public(lambda db: db._engine.session.call, apart=("close", "session", "interrupt"))

@@ -60,7 +60,8 @@ def test_json_is_a_contract(survey: str) -> None:
     assert ran.returncode == 0, ran.stderr
     data = json.loads(ran.stdout)
     assert set(data) == {"columns", "rows", "report"}
-    wanted = "alpha imputer seed penalty strategy planning_ms execution_ms plan imputed methods policies avoided "
+    wanted = "m method interval level "
+    wanted += "alpha imputer seed penalty strategy planning_ms execution_ms plan imputed methods policies avoided "
     wanted += "dropped warnings notes convergence"
     assert set(data["report"]) == set(wanted.split())
     assert data["columns"] == ["sex", "age"]
@@ -122,7 +123,15 @@ def test_explain_frontier_profile(survey: str) -> None:
         (["query", "{db}", SQL, "--output", "/nowhere/x", "--format", "parquet"], "cannot write /nowhere/x"),
         (["query", "{db}", SQL, "--output", "/nowhere/x", "--format", "csv"], "cannot write /nowhere/x"),
         (["query", "none.duckdb", SQL], "no database none.duckdb"),
-        (["query", "{csv}", SQL], "is not a DuckDB database"),
+        (["query", "{db}x", SQL], "no database"),
+        (["query", "{db}", SQL, "-c", SQL], "the statement is given twice"),
+        (["query", "{db}", "-c", "-- nothing"], "-c has no statement"),
+        (["query", "{db}", "-f", "absent.sql"], "cannot read absent.sql"),
+        (["query", "{db}", "-c", "SELECT 1; SELECT 2", "--format", "csv"], "are not one csv"),
+        (["query", "{db}", SQL, "--fail-on", "imputed"], "is no threshold"),
+        (["query", "{db}", SQL, "--fail-on", "rows>2"], "knows no figure 'rows'"),
+        (["--memory", "much", "query", "{db}", SQL], "memory_limit"),
+        (["query", "{db}"], "standard input has no statement"),
         (["profile", "{db}", "peple"], "did you mean 'people'"),
         (["load", "{db}", "absent.csv"], "no file absent.csv"),
         (["load", "{db}", "{csv}"], "there is a table people already"),
@@ -257,7 +266,7 @@ def test_shell(survey: str) -> None:
     ]
     script = "\n".join([*lines, ".tables", ".bad", ".quit", ""])
     ran = run("shell", survey, stdin=script)
-    assert ran.returncode == 0
+    assert ran.returncode == 1  # of .bad
     for said in ("alpha 0.5", "imputer mean", "500", "μ mean(people.age)", "people"):
         assert said in ran.stdout
     assert "no command .bad" in ran.stderr
@@ -340,7 +349,7 @@ def test_parameters_and_the_format_that_a_name_asks_for(survey: str, tmp_path: P
     assert run("query", survey, SQL, "--output", str(tmp_path / "x.csv")).returncode == 0
     assert (tmp_path / "x.csv").read_text() == plain
     refused = run("query", survey, "SELECT 1; SELECT 2", "--output", str(tmp_path / "x.xlsx"))
-    assert (refused.returncode, "files end in .csv, .json, .parquet" in refused.stderr) == (1, True)
+    assert (refused.returncode, "files end in .csv, .tsv, .json" in refused.stderr) == (1, True)
     refused = run("query", survey, SQL.replace("> 2", "> $least"), "--param", "2")
     assert (refused.returncode, "NAME=VALUE" in refused.stderr) == (1, True)
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Timer
 from typing import TYPE_CHECKING
+
+import click
 
 from imputedb.errors import StorageError
 
@@ -17,10 +21,13 @@ if TYPE_CHECKING:
     from imputedb.database import Database
     from imputedb.imputers.protocol import Progress
 
+_UNSEEN = 2.0
+"""Seconds before a bar is shown."""
+
 
 @contextmanager
-def opened(path: str, *, create: bool = False) -> Iterator[Database]:
-    """The database of a path, for writing where that is possible.
+def opened(path: str, *, create: bool = False, read_only: bool = False) -> Iterator[Database]:
+    """The database of a path, for writing where that is possible and wished, under the command's own settings.
 
     Raises:
         StorageError: there is none and none is to be made, or it cannot be opened.
@@ -30,13 +37,31 @@ def opened(path: str, *, create: bool = False) -> Iterator[Database]:
     if not create and not Path(path).exists():
         raise StorageError(f"no database {path}; `imputedb load {path} FILE...` makes one")
     try:
-        db = connect(path, variables=False)
+        db = connect(path, read_only=read_only, variables=False, config=_settings())
     except StorageError:
-        if not Path(path).exists() or os.access(path, os.W_OK):
+        if read_only or not Path(path).exists() or os.access(path, os.W_OK):
             raise
-        db = connect(path, read_only=True, variables=False)
+        db = connect(path, read_only=True, variables=False, config=_settings())
     with db:
         yield db
+
+
+def _settings() -> dict[str, object]:
+    """DuckDB's settings that the options of the whole command name."""
+    context = click.get_current_context(silent=True)
+    given = context.find_root().params if context else {}
+    wanted = {"memory_limit": given.get("memory"), "threads": given.get("threads")}
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+@contextmanager
+def announced() -> Iterator[None]:
+    """What is warned of inside, as notes on standard error."""
+    with warnings.catch_warnings(record=True) as remarks:
+        warnings.simplefilter("always")
+        yield
+    for remark in remarks:
+        click.echo(f"note: {remark.message}", err=True)
 
 
 @contextmanager
@@ -54,13 +79,22 @@ def standard_input(files: Sequence[str]) -> Iterator[list[str]]:
 
 @contextmanager
 def shown_progress() -> Iterator[Progress | None]:
-    """A bar on standard error where somebody is looking."""
+    """A bar with the time that is left, on standard error where somebody is looking, of what takes longer than 2 s."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("imputing", total=1.0)
-        yield lambda share: bar.update(task, completed=share)
+    columns = ("{task.description}", BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    bar = Bar(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task("working", total=None)  # until somebody says how far it is
+    shown = Timer(_UNSEEN, bar.start)
+    shown.daemon = True
+    shown.start()
+    try:
+        yield lambda share: bar.update(task, description="imputing", total=1.0, completed=share)
+    finally:
+        shown.cancel()
+        bar.stop()

@@ -1,4 +1,7 @@
-"""The command `imputedb`: data to standard output, everything else to standard error; 0, 1 (yours), 2 (ours)."""
+"""The command `imputedb`: data to standard output, everything else to standard error.
+
+Exit codes: 0, 1 for your mistake, 2 for ours, 3 for a threshold, 130 when it was interrupted.
+"""
 
 import os
 import sys
@@ -9,9 +12,10 @@ from imputedb import __version__
 from imputedb.cli.commands import completion, data, evaluation, query
 from imputedb.cli.commands.models import model
 from imputedb.cli.commands.policies import policy
+from imputedb.cli.thresholds import Exceeded
 from imputedb.errors import Error, InternalError
 
-YOURS, OURS, INTERRUPTED = 1, 2, 130
+YOURS, OURS, BEYOND, INTERRUPTED = 1, 2, 3, 130
 
 
 def run() -> None:
@@ -22,7 +26,7 @@ def run() -> None:
 def outcome(command: click.Command) -> int:
     """The exit code of a command that was run; what went wrong is one sentence on standard error."""
     try:
-        command.main(standalone_mode=False)
+        code = command.main(standalone_mode=False)
     except click.exceptions.Abort:
         return INTERRUPTED
     except click.ClickException as error:
@@ -37,13 +41,15 @@ def outcome(command: click.Command) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exceeded as error:
+        return _failed(f"threshold: {error}", BEYOND)
     except Exception as error:  # the last resort: our mistake, said in one line
         from imputedb.border import is_interrupted
 
         if is_interrupted(error):
             return _failed("interrupted", INTERRUPTED)
         return _failed(f"internal error: {type(error).__name__}: {error}; please report it", OURS)
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _failed(message: str, code: int) -> int:
@@ -61,7 +67,37 @@ _COMMANDS = (
 )
 
 
-@click.group(commands=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """The commands; what begins with a database, a file, -c or -f is a question."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """What is left for the command, `query` or `shell` put before it where none is named."""
+        first = next((place for place, one in enumerate(args) if not _is_setting(args, place)), len(args))
+        left = args[first:]
+        if left and left[0] not in self.commands and (left[0] in _ASKING or os.path.isfile(left[0])):
+            args = [*args[:first], "shell" if len(left) == 1 and left[0] not in _ASKING else "query", *left]
+        return super().parse_args(context, args)
+
+
+_ASKING = ("-c", "--command", "-f", "--file")
+_SETTINGS = ("--memory", "--threads")
+
+
+def _is_setting(args: list[str], place: int) -> bool:
+    """Whether an argument is an option of the whole command, or the value of one."""
+    return args[place].partition("=")[0] in _SETTINGS or (place > 0 and args[place - 1] in _SETTINGS)
+
+
+@click.group(
+    cls=_Commands,
+    commands=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "IMPUTEDB"},
+)
+@click.option("--memory", metavar="SIZE", help="DuckDB's memory at most, such as 4GB.")
+@click.option("--threads", type=click.IntRange(min=1), help="DuckDB's threads.")
 @click.version_option(__version__, message="%(version)s")
-def main() -> None:
-    """SQL over data with missing values, answered as if nothing were missing."""
+def main(memory: str | None, threads: int | None) -> None:
+    """SQL over data with missing values, answered as if nothing were missing.
+
+    `imputedb FILE -c SQL` asks a database or a file of data; without FILE, SQL names files: FROM 'survey.csv'.
+    """

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, get_args
 
 import click
 
+from imputedb import __version__
 from imputedb.cli.options import number_of_draws
-from imputedb.cli.output.answers import as_csv, as_json, as_table, remark
+from imputedb.cli.output.answers import TEXTS, remark
 from imputedb.cli.output.tables import frontier_table, printed, profile_tables
 from imputedb.database import Database
-from imputedb.errors import DataError, Error, QueryError
+from imputedb.errors import DataError, Error, QueryError, StorageError
+from imputedb.files import check_place
 from imputedb.imputers.registry import chosen, known_names
 from imputedb.inference.estimate import Question
-from imputedb.sql.tokens import split
+from imputedb.sql.tokens import first_word, split, tokens
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -32,7 +36,9 @@ _WORDS = (
     *("PREDICTORS", "EXCLUDE", "IMPUTED", "COUNT_OBSERVED"),
     *("COUNT", "SUM", "AVG", "MIN", "MAX", "MEDIAN", "STDDEV", "COALESCE", "CAST"),
 )
-_FORMATS = {"table": as_table, "csv": as_csv, "json": as_json}
+
+_NAME = re.compile(r"\w*$")
+"""The name that a text ends with, which may be empty."""
 
 
 @dataclass
@@ -47,20 +53,39 @@ class Shell:
     draws: str = "1"
     interval: Question = "population"
     mode: str = "table"
+    output: str | None = None
+    timer: bool = False
     ended: bool = False
+    failed: bool = False
     _pending: list[str] = field(default_factory=list)
+    _read: list[str] = field(default_factory=list)
 
     def loop(self) -> None:
         """Reads until the end: statements end in a semicolon, commands begin with a dot."""
+        if sys.stdin.isatty():
+            self.say(self.greeting)
         for line in self._lines():
             try:
                 self.take(line)
             except Error as error:
+                self.failed = True
+                self._pending.clear()
                 click.echo(f"error: {error}", err=True)
             except KeyboardInterrupt:
+                self._pending.clear()
                 click.echo("interrupted", err=True)
             if self.ended:
                 return
+
+    @property
+    def greeting(self) -> str:
+        """What is said at first: the version, the tables, and how to go on."""
+        tables = self.db.tables()
+        there = (
+            f"{len(tables)} table{'s' * (len(tables) != 1)}: {', '.join(list(tables)[:5])}" if tables else "no table"
+        )
+        more = ", ..." if len(tables) > 5 else ""
+        return f"imputedb {__version__}, {there}{more}\nA statement ends with ; and .help lists commands."
 
     def take(self, line: str) -> None:
         """One line: a dot command, or a part of a statement that runs once it ends."""
@@ -71,10 +96,13 @@ class Shell:
         text = "\n".join(self._pending)
         if not text.strip():
             self._pending.clear()
-        elif text.rstrip().endswith(";"):
+        elif not (found := tokens(text)):
+            self._pending.clear()  # nothing but a comment
+        elif found[-1].text == ";":
             self._pending.clear()
             for statement in split(text):
-                self._statement(statement)
+                if first_word(statement):
+                    self._statement(statement)
 
     @property
     def prompt(self) -> str:
@@ -82,6 +110,7 @@ class Shell:
         return "   ...> " if self._pending else "imputedb> "
 
     def _statement(self, text: str) -> None:
+        begun = perf_counter()
         result = self.db.sql(
             text,
             alpha=self.alpha,
@@ -91,7 +120,14 @@ class Shell:
             interval=self.interval,
         )
         remark(result.report)
-        self.say(_FORMATS[self.mode](result).rstrip("\n"))
+        shown = TEXTS[self.mode](result).rstrip("\n")
+        if self.output is None:
+            self.say(shown)
+        else:
+            with open(self.output, "a", encoding="utf-8") as file:
+                file.write(shown + "\n")
+        if self.timer:
+            self.say(f"{perf_counter() - begun:.3f} s")
 
     # -- dot commands -------------------------------------------------------------------------------------------------
 
@@ -152,10 +188,10 @@ class Shell:
         self.say(f"interval {self.interval}")
 
     def dot_mode(self, text: str) -> None:
-        """.mode [FORMAT]        table, csv or json"""
+        """.mode [FORMAT]        table, csv, tsv, json, jsonl, markdown or line"""
         if text:
-            if text not in _FORMATS:
-                raise QueryError(f"no format {text!r}; there are {', '.join(_FORMATS)}")
+            if text not in TEXTS:
+                raise QueryError(f"no format {text!r}; there are {', '.join(TEXTS)}")
             self.mode = text
         self.say(f"mode {self.mode}")
 
@@ -192,6 +228,37 @@ class Shell:
             for part in profile_tables(found):
                 self.say(printed(part))
 
+    def dot_read(self, text: str) -> None:
+        """.read FILE            run the statements and commands of a file"""
+        path = Path(text.strip("'\""))
+        if str(path.resolve()) in self._read:
+            raise QueryError(f".read: {path} reads itself")
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StorageError(f".read: cannot read {text or 'a file without a name'}: {error}") from error
+        self._read.append(str(path.resolve()))
+        try:
+            for line in [*lines, ";"] if lines else ():
+                self.take(line)
+        finally:
+            self._read.pop()
+
+    def dot_output(self, text: str) -> None:
+        """.output [FILE]        write answers to a file; without one, show them again"""
+        if text:
+            check_place(text)
+            Path(text).write_text("", encoding="utf-8")
+        self.output = text or None
+        self.say(f"output {self.output or 'on the screen'}")
+
+    def dot_timer(self, text: str) -> None:
+        """.timer [on|off]       the seconds that a statement takes"""
+        if text not in ("", "on", "off"):
+            raise QueryError(f".timer takes on or off, not {text!r}")
+        self.timer = text == "on" if text else self.timer
+        self.say(f"timer {'on' if self.timer else 'off'}")
+
     def dot_load(self, text: str) -> None:
         """.load FILE...         load files"""
         try:
@@ -208,7 +275,10 @@ class Shell:
     # -- the terminal -------------------------------------------------------------------------------------------------
 
     def completions(self, word: str) -> list[str]:
-        """What a word may become: commands, tables, columns, keywords."""
+        """What the name or word that a text ends with may become: commands, tables, columns, keywords."""
+        word = word if word.startswith(".") else _NAME.search(word)[0]  # type: ignore[index]  # it matches nothing too
+        if not word:
+            return []
         if word.startswith("."):
             pool: Iterable[str] = ("." + name.removeprefix("dot_") for name in dir(self) if name.startswith("dot_"))
         else:
@@ -246,8 +316,9 @@ def _session(shell: Shell) -> PromptSession[str]:
 
     class Words(Completer):
         def get_completions(self, document: Document, _: object) -> Iterator[Completion]:
-            word = document.get_word_before_cursor(WORD=True)
-            for text in shell.completions(word) if word else ():
+            before = document.get_word_before_cursor(WORD=True)
+            word = before if before.startswith(".") else _NAME.search(before)[0]  # type: ignore[index]
+            for text in shell.completions(before) if word else ():
                 yield Completion(text, start_position=-len(word))
 
     return PromptSession(

@@ -8,6 +8,7 @@ import click
 
 from imputedb.cli.database import opened, shown_progress
 from imputedb.cli.options import listed, number_of_cycles, parameters, trial_imputer, with_params, with_trial
+from imputedb.cli.thresholds import POOL, check, of_pool, thresholds
 from imputedb.errors import StorageError
 
 if TYPE_CHECKING:
@@ -105,13 +106,27 @@ def _show(done: Completed) -> None:
 @click.option("--model", default="ols", show_default=True, help="ols, logit, probit, poisson, mnlogit, quantreg...")
 @click.option("--df-complete", type=float, help="Degrees of freedom of the complete data; the fits' own unless given.")
 @click.option("--clusters", metavar="COLUMN", help="Of clusters that were sampled: standard errors go by them.")
+@click.option("--fail-on", metavar="FIGURES", help="Exit 3 beyond them: fmi>0.5.")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
-def analyze(folder: str, formula: str, model: str, df_complete: float | None, clusters: str | None, form: str) -> None:
-    """Fit FORMULA to each completed data set in DIR, and pool the fits."""
+def analyze(
+    folder: str,
+    formula: str,
+    model: str,
+    df_complete: float | None,
+    clusters: str | None,
+    fail_on: str | None,
+    form: str,
+) -> None:
+    """Fit FORMULA to each completed data set in DIR, and pool the fits; what the run warned of is said again."""
     from imputedb.cli.output.answers import write_pool
     from imputedb.completion.completed import opened as opened_run
 
-    write_pool(opened_run(folder).analyze(formula, model, df_complete=df_complete, clusters=clusters), form)
+    wanted, run = thresholds(fail_on, POOL), opened_run(folder)
+    for warning in run.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    found = run.analyze(formula, model, df_complete=df_complete, clusters=clusters)
+    write_pool(found, form)
+    check(wanted, of_pool(found))
 
 
 @click.command()

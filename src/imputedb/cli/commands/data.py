@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from imputedb.cli.database import opened, standard_input
+from imputedb.cli.database import announced, opened, standard_input
 from imputedb.cli.options import listed
 from imputedb.errors import Error, QueryError
 
@@ -68,8 +67,7 @@ def load(
     new = not Path(db).exists()
     try:
         with standard_input(files) as given, opened(db, create=True) as database:
-            with warnings.catch_warnings(record=True) as remarks:
-                warnings.simplefilter("always")
+            with announced():
                 names = database.load(
                     *given,
                     table=table,
@@ -82,8 +80,6 @@ def load(
                     dates=dates,
                     sheet=sheet,
                 )
-            for remark in remarks:
-                click.echo(f"note: {remark.message}", err=True)
             places = [f" from {file}" for file in files] if len(files) == len(names) else [""] * len(names)
             for name, place in zip(names, places, strict=True):
                 click.echo(f"{name}: {database.profile(name)[0].rows:,} rows{place}", err=True)

@@ -9,6 +9,7 @@ import click
 
 from imputedb.cli.database import opened, shown_progress
 from imputedb.cli.options import listed
+from imputedb.cli.thresholds import EVALUATION, check, of_evaluation, thresholds
 
 
 @click.command()
@@ -21,6 +22,7 @@ from imputedb.cli.options import listed
 @click.option("--column", "columns", multiple=True, help="Judge by this column; repeatable.")
 @click.option("--seed", type=int, default=0, show_default=True, help="One seed hides the same cells.")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
+@click.option("--fail-on", metavar="FIGURES", help="Exit 3 beyond them: error>0.8, bias>0.1, disparity>0.2.")
 @click.option("--chart", metavar="FILE", help="Also draw the errors, into a .png or .svg file.")
 def evaluate(
     db: str,
@@ -32,11 +34,16 @@ def evaluate(
     columns: tuple[str, ...],
     seed: int,
     form: str,
+    fail_on: str | None,
     chart: str | None,
 ) -> None:
-    """Hide observed cells of TABLE, fill them with imputers, and show how wrong each is."""
+    """Hide observed cells of TABLE, fill them with imputers, and show how wrong each is.
+
+    The disparity is how far apart the errors of two subgroups are at most, of one column by one imputer.
+    """
     from imputedb.cli.output import evaluation
 
+    wanted = thresholds(fail_on, EVALUATION)
     if chart:
         evaluation.check_chart(chart)
     with opened(db) as database, shown_progress() as progress:
@@ -56,6 +63,7 @@ def evaluate(
     click.echo(written[form](found), nl=False)
     if chart:
         evaluation.draw(found, chart)
+    check(wanted, of_evaluation(found))
 
 
 @click.command()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from click.core import ParameterSource
@@ -21,6 +23,8 @@ from imputedb.cli.options import (
     with_planning,
     with_trial,
 )
+from imputedb.cli.questions import question, with_question
+from imputedb.cli.thresholds import ANSWER, check, of_answer, thresholds
 from imputedb.errors import QueryError
 
 if TYPE_CHECKING:
@@ -29,10 +33,12 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("db")
-@click.argument("sql")
+@with_question
 @with_planning
 @with_params
+@click.option("--na", help="Words that mean a missing value in files, with commas; '' for none.")
+@click.option("--fail-on", metavar="FIGURES", help="Exit 3 beyond them: imputed>0.2,fmi>0.5,rhat>1.1,penalty>0.5.")
+@click.option("--rows", type=click.IntRange(min=0), default=40, show_default=True, help="Of a table that are shown.")
 @click.option("--m", "draws", default="1", show_default=True, help="Draws for intervals, or auto; 1: none.")
 @click.option("--interval", type=click.Choice(["population", "answer"]), default="population", help="What it is about.")
 @click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals' confidence.")
@@ -46,14 +52,23 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "csv", "json", "parquet"]),
+    type=click.Choice(["table", "csv", "tsv", "json", "jsonl", "markdown", "line", "parquet"]),
     help="Of the rows; by the end of FILE unless given, else a table.",
 )
-@click.option("--output", metavar="FILE", help="Write to a file (.csv, .json, .parquet, .txt), all of it or nothing.")
+@click.option(
+    "--output",
+    metavar="FILE",
+    help="Write to a file (.csv, .tsv, .json, .jsonl, .md, .parquet, .txt), all of it or nothing.",
+)
 @with_trial
 def query(
-    db: str,
-    sql: str,
+    db: str | None,
+    sql: str | None,
+    command: str | None,
+    file: str | None,
+    na: str | None,
+    fail_on: str | None,
+    rows: int,
     alpha: float,
     imputer: str,
     seed: int,
@@ -75,7 +90,10 @@ def query(
     visits: str,
     covariates: str,
 ) -> None:
-    """Answer SQL over the database DB as if nothing were missing."""
+    """Answer SQL over the database, or the file of data, DB as if nothing were missing.
+
+    Without DB the query names files: FROM 'survey.csv'. SQL is an argument, -c, -f, or standard input.
+    """
     from imputedb.cli.output.answers import write
     from imputedb.files import check_place
 
@@ -85,29 +103,46 @@ def query(
     if output is not None:
         check_place(output)
     _check_has_intervals(draws, method)
-    with opened(db) as database, shown_progress() as progress:
-        result = database.sql(
-            sql,
-            parameters(sql, params),
-            alpha=alpha,
-            imputer=trial_imputer(imputer, treatment, reference, visits, covariates) or listed(imputer),
-            seed=seed,
-            strategy=strategy,
-            fit=fit,
-            m=number_of_draws(draws),
-            interval=interval,
-            level=level,
-            method=method,
-            cycles=number_of_cycles(cycles),
-            measures=measures,
-            weights=weights,
-            clusters=clusters,
-            progress=progress,
-        )
-        write(result, form, output)
+    wanted, asked = thresholds(fail_on, ANSWER), question(db, sql, command, file)
+    _check_is_one(asked.texts, output, form)
+    wishes: dict[str, Any] = {
+        "alpha": alpha,
+        "imputer": trial_imputer(imputer, treatment, reference, visits, covariates) or listed(imputer),
+        "seed": seed,
+        "strategy": strategy,
+        "fit": fit,
+        "m": number_of_draws(draws),
+        "interval": interval,
+        "level": level,
+        "method": method,
+        "cycles": number_of_cycles(cycles),
+        "measures": measures,
+        "weights": weights,
+        "clusters": clusters,
+    }
+    with asked.database(None if na is None else listed(na)) as (database, texts):
+        for text in texts:
+            with shown_progress() as progress:
+                result = database.sql(text, parameters(text, params), progress=progress, **wishes)
+            write(result, form, output, rows)
+            check(wanted, of_answer(database, result) if wanted else {})
 
 
-_FORMATS = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".txt": "table"}
+def _check_is_one(texts: Sequence[str], output: str | None, form: str) -> None:
+    """Refuses several statements whose rows would be one file, or one text that is read by programs."""
+    if len(texts) > 1 and (output is not None or form != "table"):
+        raise QueryError(f"the rows of {len(texts)} statements are not one {output or form}: give one statement")
+
+
+_FORMATS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".md": "markdown",
+    ".parquet": "parquet",
+    ".txt": "table",
+}
 
 
 def _format_of(output: str | None) -> str:
@@ -196,10 +231,17 @@ def frontier(db: str, sql: str, imputer: str, fit: Fit, form: str, params: tuple
 
 
 @click.command()
-@click.argument("db")
-def shell(db: str) -> None:
-    """Ask the database DB at a prompt, with history and completion."""
+@click.argument("db", required=False)
+def shell(db: str | None) -> None:
+    """Ask the database, or the file of data, DB at a prompt, with history and completion.
+
+    Where a statement of standard input fails, the exit code is 1.
+    """
+    from imputedb.cli.questions import at_hand
     from imputedb.cli.shell import Shell
 
-    with opened(db, create=True) as database:
-        Shell(database).loop()
+    with at_hand(db) as database:
+        talk = Shell(database)
+        talk.loop()
+    if talk.failed and not sys.stdin.isatty():
+        click.get_current_context().exit(1)

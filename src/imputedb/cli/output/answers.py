@@ -5,14 +5,14 @@ import io
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
 import click
 
-from imputedb.cli.output.tables import printed, rows_table
+from imputedb.cli.output.tables import SHOWN, printed, rows_table
 from imputedb.diagnostics.likelihood import Likely
 from imputedb.inference.doubly_robust import Robust
 from imputedb.inference.estimate import Estimate
@@ -20,13 +20,13 @@ from imputedb.inference.pooling import Pool
 from imputedb.result import Report, Result
 
 
-def write(result: Result, form: str, output: str | None) -> None:
+def write(result: Result, form: str, output: str | None, rows: int = SHOWN) -> None:
     """Writes an answer to standard output or to a file, and its warnings to standard error."""
     remark(result.report)
     if form == "parquet" and output is not None:
         result.write(output, form)
         return
-    text = {"table": as_table, "csv": as_csv, "json": as_json}[form](result)
+    text = as_table(result, rows if output is None else len(result)) if form == "table" else TEXTS[form](result)
     if output is None:
         sys.stdout.write(text)
         return
@@ -58,13 +58,16 @@ def write_pool(pool: Pool, form: str) -> None:
     writer.writerows(zip(*table.values(), strict=True))
 
 
-def as_table(result: Result) -> str:
-    """Rows in a drawn table, with a line of what was done."""
+def as_table(result: Result, most: int = SHOWN) -> str:
+    """Rows in a drawn table, so many at most, with a line of what was done."""
     rows = result.fetchall()
+    more = f"\n{most:,} of {len(rows):,} rows are shown" if len(rows) > most else ""
     if not result.has_estimates:
-        return f"{printed(rows_table(result.columns, rows))}\n\n{summary(result.report, len(rows))}\n"
+        return f"{printed(rows_table(result.columns, rows, most))}{more}\n\n{summary(result.report, len(rows))}\n"
     columns, shown = with_intervals(result, rows)
-    return f"{printed(rows_table(columns, shown))}\n\n{summary(result.report, len(rows))}\n{about(result)}\n"
+    return (
+        f"{printed(rows_table(columns, shown, most))}{more}\n\n{summary(result.report, len(rows))}\n{about(result)}\n"
+    )
 
 
 def with_intervals(result: Result, rows: Sequence[Sequence[object]]) -> tuple[list[str], list[list[object]]]:
@@ -127,13 +130,42 @@ def _filled(report: Report, column: str, count: int) -> str:
     return f"{count:,} of {column}" + ("" if method in report.imputer.split(",") else f" by {method}")
 
 
-def as_csv(result: Result) -> str:
+def as_csv(result: Result, delimiter: str = ",") -> str:
     """Rows as CSV with a header, NULL as nothing."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\n", delimiter=delimiter)
     writer.writerow(result.columns)
     writer.writerows(result.fetchall())
     return text.getvalue()
+
+
+def as_tsv(result: Result) -> str:
+    """Rows with tabs between values."""
+    return as_csv(result, "\t")
+
+
+def as_json_lines(result: Result) -> str:
+    """Rows as an object each, a line each."""
+    rows = [dict(zip(result.columns, map(_plain, row), strict=True)) for row in result.fetchall()]
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def as_markdown(result: Result) -> str:
+    """Rows as a table of Markdown."""
+    rows = [[_cell(value).replace("|", "\\|").replace("\n", " ") for value in row] for row in result.fetchall()]
+    lines = [list(map(_cell, result.columns)), ["---"] * len(result.columns), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def as_lines(result: Result) -> str:
+    """A line a value, rows apart."""
+    width = max(map(len, result.columns), default=0)
+    rows = [zip(result.columns, row, strict=True) for row in result.fetchall()]
+    return "\n".join("".join(f"{name:>{width}} = {_cell(value)}\n" for name, value in row) for row in rows)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 def as_json(result: Result) -> str:
@@ -151,6 +183,9 @@ def as_data(result: Result) -> dict[str, Any]:
         "rows": [[_plain(value) for value in row] for row in result.fetchall()],
         "report": {
             **{name: known[name] for name in wanted},
+            "m": report.m,
+            "method": report.strategy if report.strategy in ("aipw", "ml", "bounds") else "imputation",
+            **_intervals(result),
             "plan": result.plan,
             "imputed": dict(report.imputed),
             "methods": dict(report.methods),
@@ -162,6 +197,24 @@ def as_data(result: Result) -> dict[str, Any]:
             "convergence": _plain(known["convergence"]),
         },
     }
+
+
+def _intervals(result: Result) -> dict[str, object]:
+    """What intervals are about, and their level; nothing known where there are none."""
+    one = next((one for row in result.estimates for one in row.values()), None) if result.has_estimates else None
+    return {"interval": one.question if one else None, "level": one.level if one else None}
+
+
+TEXTS: Mapping[str, Callable[[Result], str]] = {
+    "table": as_table,
+    "csv": as_csv,
+    "tsv": as_tsv,
+    "json": as_json,
+    "jsonl": as_json_lines,
+    "markdown": as_markdown,
+    "line": as_lines,
+}
+"""The formats of text, by name."""
 
 
 def _plain(value: Any) -> Any:

@@ -14,16 +14,14 @@ SHOWN = 40
 """Rows a table shows before it says how many more there are."""
 
 
-def rows_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """Rows under their column names, numbers to the right."""
+def rows_table(columns: Sequence[str], rows: Sequence[Sequence[object]], most: int | None = None) -> Table:
+    """Rows under their column names, all or so many of them at most, numbers to the right."""
     table = Table(show_edge=False, pad_edge=False)
     for place, name in enumerate(columns):
         numeric = bool(rows) and all(_is_number(row[place]) for row in rows if row[place] is not None)
         table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
-    for row in rows[:SHOWN]:
+    for row in rows[:most]:
         table.add_row(*(Text(_cell(value)) for value in row))
-    if len(rows) > SHOWN:
-        table.caption = f"{len(rows) - SHOWN:,} more rows"
     return table
 
 

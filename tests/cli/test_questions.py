@@ -1,0 +1,190 @@
+"""What is asked at the command line: of a database, of a file, of files that a query names; thresholds; the shell."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import imputedb
+from imputedb.cli.main import main
+from imputedb.cli.shell import Shell
+from imputedb.cli.thresholds import Exceeded
+from imputedb.errors import Error
+
+
+@dataclass
+class Ran:
+    """What a command has given."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(*arguments: str, stdin: str = "", **environment: str) -> Ran:
+    ran = CliRunner().invoke(main, list(arguments), input=stdin, env=environment or None)
+    code = ran.exit_code
+    if ran.exception is not None and not isinstance(ran.exception, SystemExit):
+        code = 3 if isinstance(ran.exception, Exceeded) else 1
+        assert isinstance(ran.exception, Error | Exceeded), ran.exception
+    said = "" if ran.exception is None else str(ran.exception)
+    return Ran(code, ran.stdout, ran.stderr + said)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("asked")
+    lines = [f"{i},{'NA' if i % 5 == 0 else i % 70},{'fm'[i % 2]}\n" for i in range(200)]
+    (path / "people.csv").write_text("id,age,sex\n" + "".join(lines))
+    assert run("load", str(path / "d.duckdb"), str(path / "people.csv")).returncode == 0
+    return path
+
+
+def test_a_file_is_asked_without_a_database(folder: Path) -> None:
+    file, counting = folder / "people.csv", "SELECT count(*) AS n FROM people"
+    for asked in (
+        ("-c", f"SELECT count(*) AS n FROM '{file}'"),
+        ("query", f"SELECT count(*) AS n FROM '{file}' AS p"),
+        ("query", f"SELECT count(*) AS n FROM '{file}' p JOIN '{file}' q USING (id)"),
+        (str(file), "-c", counting),
+        ("query", str(file), counting),
+        (str(folder / "d.duckdb"), "-c", counting),
+        ("query", str(folder / "d.duckdb"), counting),
+    ):
+        ran = run(*asked, "--format", "csv")
+        assert (ran.returncode, ran.stdout) == (0, "n\n200\n"), ran
+        assert ("40 of 'NA' are NULL" in ran.stderr) == ("d.duckdb" not in "".join(asked))
+    ran = run("-c", f"SELECT count(*) AS n FROM '{file}' WHERE age IS NULL", "--na", "", "--format", "csv")
+    assert ran.stdout == "n\n0\n"
+
+
+def test_statements_come_from_files_and_standard_input(folder: Path, tmp_path: Path) -> None:
+    db, text = str(folder / "d.duckdb"), "SELECT 1 AS a; -- one\nSELECT 2 AS b;\n-- no more\n"
+    (tmp_path / "q.sql").write_text(text)
+    for ran in (
+        run("query", db, "-f", str(tmp_path / "q.sql")),
+        run("query", db, stdin=text),
+        run("query", db, "-", stdin=text),
+        run("query", db, "-f", "-", stdin=text),
+        run("-f", str(tmp_path / "q.sql")),
+    ):
+        assert ran.returncode == 0, ran
+        assert ran.stdout.count("nothing missing was read") == 2
+    assert "standard input has no statement" in run("query", db, stdin="-- nothing\n").stderr
+
+
+def test_two_may_ask_at_once_and_writing_still_works(folder: Path, tmp_path: Path) -> None:
+    db = str(folder / "d.duckdb")
+    with imputedb.connect(db, read_only=True) as other:
+        assert run("query", db, "SELECT avg(age) FROM people").returncode == 0
+        assert run("query", db, "WITH p AS (SELECT * FROM people) SELECT avg(age) FROM p").returncode == 0
+        assert len(other.sql("SELECT 1")) == 1
+    made = str(tmp_path / "w.duckdb")
+    with imputedb.connect(made) as one:
+        one.execute("CREATE TABLE t AS SELECT 1 AS x")
+    for text in ("INSERT INTO t VALUES (2)", "WITH a AS (SELECT 3 AS x) INSERT INTO t FROM a RETURNING x"):
+        ran = run("query", made, text)
+        assert ran.returncode == 0, ran.stderr
+    assert run("query", made, "SELECT count(*) AS n FROM t", "--format", "csv").stdout == "n\n3\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("--fail-on", "imputed>0.1"), 3, "imputed is 0.2, which is > 0.1"),
+        (("--fail-on", "imputed>0.5, penalty>0.9"), 0, ""),
+        (("--fail-on", "fmi>0.5"), 3, "fmi is not known"),
+        (("--fail-on", "fmi>0.9,warnings>9", "--m", "5"), 0, ""),
+        (("--fail-on", "fmi>0.0001", "--m", "5"), 3, "fmi is 0."),
+    ],
+)
+def test_a_figure_beyond_its_threshold_is_exit_code_3(
+    folder: Path, options: tuple[str, ...], code: int, said: str
+) -> None:
+    ran = run("query", str(folder / "d.duckdb"), "SELECT avg(age) AS a FROM people", *options, "--format", "csv")
+    assert (ran.returncode, said in ran.stderr) == (code, True), ran
+    assert ran.stdout.startswith("a")
+
+
+def test_subgroups_that_are_worse_off_are_exit_code_3(folder: Path) -> None:
+    asked = ("evaluate", str(folder / "d.duckdb"), "people", "--imputer", "mean", "--by", "sex", "--fail-on")
+    assert run(*asked, "disparity>5,error>5").returncode == 0
+    ran = run(*asked, "disparity>=0")
+    assert (ran.returncode, "disparity is" in ran.stderr) == (3, True)
+
+
+def test_formats_and_rows(folder: Path, tmp_path: Path) -> None:
+    db, text = str(folder / "d.duckdb"), "SELECT id, sex FROM people ORDER BY id LIMIT 3"
+    assert run("query", db, text, "--format", "jsonl").stdout.splitlines()[0] == '{"id": 0, "sex": "f"}'
+    assert run("query", db, text, "--format", "tsv").stdout.splitlines()[1] == "0\tf"
+    assert run("query", db, text, "--format", "markdown").stdout.splitlines() == [
+        "| id | sex |", "| --- | --- |", "| 0 | f |", "| 1 | m |", "| 2 | f |",
+    ]  # fmt: skip
+    assert " id = 0\nsex = f\n\n" in run("query", db, text, "--format", "line").stdout
+    shown = run("query", db, text, "--rows", "2").stdout
+    assert "2 of 3 rows are shown" in shown
+    assert len(shown.splitlines()) == 7
+    assert run("query", db, text, "--output", str(tmp_path / "x.md")).returncode == 0
+    assert (tmp_path / "x.md").read_text().startswith("| id | sex |")
+
+
+def test_limits_are_options_and_in_the_environment() -> None:
+    text = "SELECT current_setting('threads') AS t"
+    assert run("--threads", "2", "query", text, "--format", "csv").stdout == "t\n2\n"
+    assert run("query", text, "--format", "csv", IMPUTEDB_THREADS="1").stdout == "t\n1\n"
+    assert "memory_limit" in run("--memory", "much", "query", text).stderr
+    with imputedb.connect(config={"threads": 1, "memory_limit": "1GB"}) as db:
+        assert db.execute(text) == [(1,)]
+    with pytest.raises(imputedb.QueryError, match="give a dictionary"):
+        imputedb.connect(config=["threads"])  # type: ignore[arg-type]
+    with pytest.raises(imputedb.Error, match="no_such_setting"):
+        imputedb.connect(config={"no_such_setting": 1})
+
+
+def test_the_shell_reads_writes_and_times(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "q.sql").write_text("SELECT 5 AS five; -- said\n.mode csv\nSELECT 6 AS six")
+    (tmp_path / "again.sql").write_text(f".read {tmp_path}/again.sql")
+    said: list[str] = []
+    with imputedb.connect(str(folder / "d.duckdb"), read_only=True) as db:
+        shell = Shell(db, said.append)
+        assert "1 table: people" in shell.greeting
+        assert shell.completions("avg(ag") == ["age"]
+        assert shell.completions("") == []
+        shell.take(f".read {tmp_path}/q.sql")
+        assert said[-1] == "six\n6"
+        shell.take("-- a comment;")
+        assert shell.prompt == "imputedb> "
+        shell.take("SELECT 1 AS a; -- and another;")
+        assert said[-1] == "a\n1"
+        shell.take(f".output {tmp_path}/out.csv")
+        shell.take("SELECT 2 AS b;")
+        shell.take(".output")
+        assert (tmp_path / "out.csv").read_text() == "b\n2\n"
+        shell.take(".timer on")
+        shell.take("SELECT 3 AS c;")
+        assert said[-1].endswith(" s")
+        for wrong, words in (
+            (".read none.sql", "cannot read"),
+            (".timer maybe", "on or off"),
+            (".mode x", "no format"),
+        ):
+            with pytest.raises(imputedb.Error, match=words):
+                shell.take(wrong)
+        with pytest.raises(imputedb.QueryError, match="reads itself"):
+            shell.take(f".read {tmp_path}/again.sql")
+
+
+def test_a_piped_statement_that_fails_is_exit_code_1(folder: Path) -> None:
+    db = str(folder / "d.duckdb")
+    ran = run("shell", db, stdin="SELEC 1;\nSELECT 7 AS seven; -- fine\n")
+    assert (ran.returncode, "seven" in ran.stdout, "syntax error" in ran.stderr) == (1, True, True)
+    ran = run(db, stdin="SELECT 7 AS seven")
+    assert (ran.returncode, "seven" in ran.stdout) == (0, True)
+
+
+def test_json_says_what_intervals_are_about(folder: Path) -> None:
+    ran = run(str(folder / "d.duckdb"), "-c", "SELECT avg(age) AS a FROM people", "--m", "5", "--format", "json")
+    report = json.loads(ran.stdout)["report"]
+    assert (report["m"], report["method"], report["interval"], report["level"]) == (5, "imputation", "population", 0.95)
