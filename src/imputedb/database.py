@@ -472,7 +472,7 @@ class Database:
         for one in (*others, self):
             session = one._engine.session
             if session.is_own:
-                session.call(session.close)
+                session.close()
 
     def __enter__(self) -> Database:
         return self

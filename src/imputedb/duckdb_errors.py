@@ -21,6 +21,9 @@ Violated, Unfit, Unsupported, Failed = (
 )
 """What DuckDB takes a refusal for, as PEP 249 divides them."""
 
+CLOSED = "the database is closed: read results before closing it"
+"""What is said of a database, whatever is asked of it once it is closed."""
+
 _PLACE = re.compile(r"LINE \d+: ")
 _BAD_LINE = re.compile(r"CSV Error on Line: (\d+)\n(?:Original Line: (.*)\n)?(.*)")
 _FILE = re.compile(r"^ *file = (.*)$", re.MULTILINE)
@@ -82,8 +85,6 @@ def as_ours(error: duckdb.Error) -> Error:
     """DuckDB's error: what cannot be read or written, what memory cannot hold, or a refusal."""
     reason = (str(error).partition(": ")[2] or str(error)).partition("\n")[0]
     match error:
-        case duckdb.ConnectionException() if "closed" in reason:
-            return StorageError("the database is closed: read results before closing it")
         case duckdb.OutOfMemoryException():
             return DataError(f"out of memory: {reason}")
         case duckdb.IOException() | duckdb.FatalException() | duckdb.InternalException():
@@ -102,6 +103,8 @@ def translated(error: duckdb.Error) -> QueryError | DataError:
     if locked:
         return StorageError(f"database {locked[1]} is open for reading only: nothing can be written into it")
     match error:
+        case duckdb.ConnectionException() if "closed" in message:
+            return StorageError(CLOSED)
         case duckdb.ParserException():
             return SqlSyntaxError(message)
         case duckdb.CatalogException():

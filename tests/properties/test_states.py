@@ -13,6 +13,7 @@ import pytest
 
 import imputedb
 from imputedb import Error, InternalError
+from imputedb.duckdb_errors import CLOSED
 
 from .calls import CALLS, ROWS, Place, public, sample
 from .states import STATES, State
@@ -95,3 +96,23 @@ def test_a_database_that_is_gone_stays_gone(place: Place) -> None:
     place.close()
     with pytest.raises(imputedb.StorageError, match="closed"):
         place.db.tables()
+
+
+NEEDLESS = ("Database.close", "Database.in_transaction", "Result.description", "Result.estimates", "Result.by_group")
+NEEDLESS += ("Result.groups", "Result.under", "Result.has_estimates", "Result.plan", "Result.relation")
+NEEDLESS += ("Result.selecting",)
+"""What a closed database, and its answers, still give: nothing has to be read for it."""
+
+
+def test_a_closed_database_says_one_thing(place: Place) -> None:
+    place.open()
+    place.close()
+    said: dict[str, str] = {}
+    for name, call in CALLS.items():
+        if name.startswith(("Database.", "Result.")) and name not in NEEDLESS:
+            with pytest.raises(Error) as caught:
+                call(place)
+            said[name] = f"{type(caught.value).__name__}: {caught.value}"
+    assert set(said.values()) == {f"StorageError: {CLOSED}"}, said
+    for name in NEEDLESS:
+        CALLS[name](place)

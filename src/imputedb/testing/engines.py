@@ -49,7 +49,7 @@ def _bound(make: Make, find: Callable[[Engine, Table], None]) -> Callable[[], No
         try:
             find(engine, engine.named("t"))
         finally:
-            engine.session.call(engine.session.close)
+            engine.session.close()
 
     return run
 

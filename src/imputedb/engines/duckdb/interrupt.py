@@ -10,6 +10,7 @@ from weakref import finalize
 
 import duckdb
 
+from imputedb.duckdb_errors import CLOSED
 from imputedb.engines.signals import Signals, is_main
 from imputedb.errors import StorageError
 
@@ -101,7 +102,7 @@ class Runner:
         So the main thread waits, and another one runs. When this returns or raises, the work is over.
         """
         if self._closed:
-            raise StorageError("the database is closed: read results before closing it")
+            raise StorageError(CLOSED)
         if not is_main():
             return work(self._connection)
         signals = self._signals

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.relation import Table
 from imputedb.border import UNDER_WAY, ours, raise_ours
+from imputedb.duckdb_errors import CLOSED
 from imputedb.engines.duckdb import fetching
 from imputedb.engines.duckdb.bound import Bound
 from imputedb.engines.duckdb.changes import Changes, Target, Written
@@ -101,14 +102,16 @@ class Session:
             raise QueryError("interrupted by another thread")
 
     def close(self) -> None:
-        """Lets go of the database."""
-        with self.lock:
-            if not self._is_closed:
-                self._runner.close()
-                self.connection.close()
-                self._counted()
-                self.changed()  # what a transaction of the user's has written is undone
-            self._is_closed = True
+        """Lets go of the database, in a turn of its own; nothing more where that was done before."""
+        self._outermost(self._close)
+
+    def _close(self) -> None:
+        if not self._is_closed:
+            self._runner.close()
+            self.connection.close()
+            self._counted()
+            self.changed()  # what a transaction of the user's has written is undone
+        self._is_closed = True
 
     # -- the border ---------------------------------------------------------------------------------------------------
 
@@ -117,8 +120,17 @@ class Session:
 
         Raises:
             QueryError: this thread is in the middle of another call: its progress asks, or its imputer.
-            StorageError: this process was forked from the one that opened the database.
+            StorageError: the database is closed, or this process was forked from the one that opened it.
         """
+
+        def checked() -> Read:
+            if self._is_closed:
+                raise StorageError(CLOSED)
+            return work()
+
+        return self._outermost(checked)
+
+    def _outermost(self, work: Callable[[], Read]) -> Read:
         self.check_process()
         if threading.get_ident() in self.changes.callers:
             raise QueryError("the database is in the middle of a call: a function that the call uses cannot ask it")
