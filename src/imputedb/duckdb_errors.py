@@ -4,7 +4,7 @@ import re
 
 import duckdb
 
-from imputedb.errors import DataError, Error, QueryError, SqlSyntaxError, StorageError, UnknownName
+from imputedb.errors import DataError, Error, Interrupted, QueryError, SqlSyntaxError, StorageError, UnknownName
 
 Refused = duckdb.Error
 """What DuckDB raises, whatever it is."""
@@ -105,6 +105,8 @@ def translated(error: duckdb.Error) -> QueryError | DataError:
     match error:
         case duckdb.ConnectionException() if "closed" in message:
             return StorageError(CLOSED)
+        case duckdb.InterruptException():
+            return Interrupted("interrupted by another thread")
         case duckdb.ParserException():
             return SqlSyntaxError(message)
         case duckdb.CatalogException():

@@ -5,6 +5,7 @@ Error
 ├── QueryError            your query
 │   ├── SqlSyntaxError      it does not parse
 │   ├── UnknownName         a table or column that is not there
+│   ├── Interrupted         another thread has ended the call
 │   ├── ExtensionError      an imputer or measure of somebody's own is not what it must be
 │   └── Unplanned           valid SQL that imputedb does not plan yet
 ├── DataError             your data
@@ -29,6 +30,10 @@ class SqlSyntaxError(QueryError):
 
 class UnknownName(QueryError):
     """A table, column, function or imputer of that name does not exist."""
+
+
+class Interrupted(QueryError):
+    """Another thread has ended the call."""
 
 
 class ExtensionError(QueryError):

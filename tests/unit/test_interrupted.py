@@ -3,15 +3,18 @@
 # ruff: noqa: ARG001, ARG002
 
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import imputedb
-from imputedb import Database, QueryError
+from imputedb import Database, Interrupted, QueryError
 from imputedb.answers.prepare import Planner
+from imputedb.engines.duckdb.interrupt import Runner
 from imputedb.imputers.chained.row_models import Imputation
 
 
@@ -74,6 +77,89 @@ def test_an_interrupt_ends_a_cycle_of_chained_equations(db: Database, monkeypatc
     with pytest.raises(QueryError, match="interrupted by another thread"):
         db.sql("SELECT avg(x1), avg(x2) FROM t", imputer="pmm", m=40)
     assert len(count) < 40
+
+
+KEEPING = {
+    "COPY (SELECT k, x1 FROM t) TO '{path}'": "SELECT count(*) = 0 FROM glob('{path}*')",
+    "COPY (SELECT k FROM t) TO '{path}'": "SELECT count(*) = 0 FROM glob('{path}*')",
+    "INSERT INTO held SELECT k, x1 FROM t": "SELECT count(*) = 0 FROM held",
+    "INSERT INTO held SELECT k, k FROM t": "SELECT count(*) = 0 FROM held",
+    "CREATE TABLE made AS SELECT k, x1 FROM t": "SELECT count(*) = 0 FROM duckdb_tables() WHERE table_name = 'made'",
+}
+
+
+@pytest.mark.parametrize("text", KEEPING)
+def test_an_interrupt_between_two_statements_ends_the_call(
+    db: Database, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before each statement of a call in turn: nothing is kept, and the next call is not ended.
+
+    Once the rows are kept it comes too late.
+    """
+    path = tmp_path / "kept.csv"
+    db.execute("CREATE TABLE held(k BIGINT, x DOUBLE)")
+    text, intact = text.format(path=path), KEEPING[text].format(path=path)
+    done, at, ran = Runner._waited, -1, 0
+
+    def watched(self: Runner, work: Any) -> Any:
+        nonlocal ran
+        ran += 1
+        if ran - 1 == at:
+            other = threading.Thread(target=db.interrupt)
+            other.start()
+            while not self.ended:
+                time.sleep(0.001)
+            self.check()
+        return done(self, work)
+
+    monkeypatch.setattr(Runner, "_waited", watched)
+    for at in range(100):
+        ran = 0
+        try:
+            db.sql(text, imputer="mean")
+        except Interrupted:
+            ran = at + 1
+            assert db.execute(intact) == [(True,)], f"before statement {at}"
+            assert db.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'imputedb_%'") == [(0,)]
+        else:
+            ran = at + 1
+            assert db.execute(intact) == [(False,)]
+            break
+    assert at > 2, "few statements come before"
+
+
+@pytest.mark.parametrize("main", [True, False])
+def test_a_statement_that_is_about_to_run_is_ended_too(
+    db: Database, monkeypatch: pytest.MonkeyPatch, *, main: bool
+) -> None:
+    """The other thread asks after the call has looked, and before DuckDB knows of its statement."""
+    check = Runner.check
+    others: list[threading.Thread] = []
+
+    def looked(self: Runner) -> None:
+        check(self)
+        if not others:
+            others.append(threading.Thread(target=db.interrupt))
+            others[0].start()
+            time.sleep(0.1)
+
+    monkeypatch.setattr(Runner, "check", looked)
+    ended: list[bool] = []
+
+    def ask() -> None:
+        with pytest.raises(Interrupted):
+            db.execute("SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range + b.range = -1")
+        ended.append(True)
+
+    if main:
+        ask()
+    else:
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()
+    others[0].join()
+    assert ended == [True]
+    assert db.execute("SELECT 1") == [(1,)]
 
 
 def test_an_interrupt_between_calls_does_nothing(db: Database) -> None:

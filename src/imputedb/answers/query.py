@@ -14,7 +14,7 @@ from imputedb.answers.run import Run, answered, translated
 from imputedb.answers.unimputed.respond import WORDS, unimputed
 from imputedb.blocks.block import ANSWER
 from imputedb.engines.engine import Engine
-from imputedb.errors import Error, QueryError
+from imputedb.errors import Error, Interrupted, QueryError
 from imputedb.execution.plan import Watch
 from imputedb.imputers.protocol import Progress
 from imputedb.result import Report, Result
@@ -60,6 +60,8 @@ def answer_to(call: Call, query: str) -> Result:
     session = call.engine.session
     try:
         found = _answer_to(call, query, alone=True)
+    except Interrupted:
+        raise
     except Error:
         if not session.is_behind() or session.in_transaction:
             raise

@@ -1,7 +1,10 @@
 """Statements on a thread of their own, so that the main thread can be interrupted, and turns on a connection."""
 
+import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from types import TracebackType
@@ -12,12 +15,15 @@ import duckdb
 
 from imputedb.duckdb_errors import CLOSED
 from imputedb.engines.signals import Signals, is_main
-from imputedb.errors import StorageError
+from imputedb.errors import Interrupted, StorageError
 
 Fetched = TypeVar("Fetched")
 
 _TICK = 0.02
 """Seconds after which a thread that waits looks for signals."""
+
+_TELLINGS = 50
+"""How often DuckDB is told that a statement is to end, for a second in all."""
 
 
 class Turns:
@@ -81,7 +87,13 @@ Jobs: TypeAlias = "SimpleQueue[tuple[_Job, duckdb.DuckDBPyConnection] | None]"
 
 
 class Runner:
-    """Runs the statements of one connection on a thread of its own."""
+    """Runs the statements of one connection on a thread of its own.
+
+    Attributes:
+        ended: whether another thread has asked the call that is under way to end.
+        raised: what has ended it.
+        late: whether that would come too late: the statement of the user's that the call is for has run.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, signals: Signals) -> None:
         self._connection = connection
@@ -89,6 +101,9 @@ class Runner:
         self._jobs: Jobs = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._telling = threading.Lock()
+        self._is_running = self.ended = self.late = False
+        self.raised: BaseException | None = None
         finalize(self, self._jobs.put, None)
 
     def run(self, text: str, fetch: Callable[[duckdb.DuckDBPyConnection], Fetched]) -> Fetched:
@@ -103,20 +118,26 @@ class Runner:
         """
         if self._closed:
             raise StorageError(CLOSED)
-        if not is_main():
+        try:
+            return self._waited(work) if is_main() else self._ran(work)
+        except duckdb.InterruptException as error:
+            self.raised = error
+            raise
+
+    def _ran(self, work: Callable[[duckdb.DuckDBPyConnection], Fetched]) -> Fetched:
+        """The same on a thread that no signals come to."""
+        with self._under_way():
             return work(self._connection)
+
+    def _waited(self, work: Callable[[duckdb.DuckDBPyConnection], Fetched]) -> Fetched:
+        """The same on the main thread."""
         signals = self._signals
         signals.raise_again()
         before, signals.shut = signals.shut, True
         job = _Job(work)
         try:
-            self._hand_over(job)
-            while not job.done.acquire(timeout=_TICK):
-                signals.deliver()
-        except BaseException:
-            while not job.done.acquire(timeout=_TICK):
-                self._connection.interrupt()
-            raise
+            with self._under_way():
+                self._wait_for(job)
         finally:
             signals.shut = before or signals.raised is not None
         if not before:
@@ -125,6 +146,61 @@ class Runner:
             raise job.error
         found: Fetched = job.found
         return found
+
+    def interrupt(self, *, is_called: bool) -> None:
+        """Ends a call, if one is under way: its statement, or it before its next one.
+
+        Of a statement that is just about to run DuckDB does not know yet, so that it is told again.
+        """
+        self.ended = is_called
+        for _ in range(_TELLINGS):
+            with self._telling:
+                if not (self.ended and self._is_running) or self.late:
+                    return
+                self._connection.interrupt()
+            time.sleep(_TICK)
+
+    def check(self) -> None:
+        """Raises where a call is to end; again where that was lost, but not to what tidies up after it.
+
+        Raises:
+            Interrupted: it is.
+        """
+        if not self.ended or self.late:
+            return
+        handled = sys.exc_info()[1]
+        while handled is not None:
+            if handled is self.raised:
+                return
+            handled = handled.__context__
+        self.raised = Interrupted("interrupted by another thread")
+        raise self.raised
+
+    def forget(self) -> None:
+        """The call is over."""
+        self.ended, self.raised, self.late = False, None, False
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        """A statement that another thread may end; on the main thread signals are shut out where it begins and ends."""
+        with self._telling:
+            self._is_running = True
+        try:
+            self.check()
+            yield
+        finally:
+            with self._telling:
+                self._is_running = False
+
+    def _wait_for(self, job: _Job) -> None:
+        try:
+            self._hand_over(job)
+            while not job.done.acquire(timeout=_TICK):
+                self._signals.deliver()
+        except BaseException:
+            while not job.done.acquire(timeout=_TICK):
+                self._connection.interrupt()
+            raise
 
     def _hand_over(self, job: _Job) -> None:
         if self._thread is None:

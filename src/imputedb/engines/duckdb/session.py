@@ -75,7 +75,6 @@ class Session:
         self._counted = weakref.finalize(self, self.changes.leave)
         self.since: int | None = None
         self._is_closed = False
-        self._is_interrupted = False
         self.transactions = Transactions(self.connection)
         self.target: Callable[[str], Target] | None = None
         self.following: Callable[[str], Callable[[], None]] | None = None
@@ -88,18 +87,16 @@ class Session:
         tended(self)
 
     def interrupt(self) -> None:
-        """Ends the statement that another thread runs, or the imputing."""
-        self._is_interrupted = self.since is not None
-        self.connection.interrupt()
+        """Ends the call that another thread makes."""
+        self._runner.interrupt(is_called=self.since is not None)
 
     def check(self) -> None:
         """Raises where another thread has ended the call.
 
         Raises:
-            QueryError: it has.
+            Interrupted: it has.
         """
-        if self._is_interrupted:
-            raise QueryError("interrupted by another thread")
+        self._runner.check()
 
     def close(self) -> None:
         """Lets go of the database, in a turn of its own; nothing more where that was done before."""
@@ -192,7 +189,8 @@ class Session:
                 signals.shut = True
             UNDER_WAY.set(before)
             if self.lock.is_mine:
-                self.since, self._is_interrupted = None, False
+                self.since = None
+                self._runner.forget()
                 if outermost:
                     self.changes.callers.discard(me)
             self.lock.end()
@@ -353,6 +351,7 @@ class Session:
 
     def _ran(self, text: str, work: Callable[[duckdb.DuckDBPyConnection], Read]) -> Read:
         with self.lock:
+            self._runner.late = False
             if self.owed:
                 self.bounded_by(self.owed)
             verb = first_word(text)
@@ -412,6 +411,7 @@ class Session:
         """What a statement gives; once it has run, what is known of it is noted, whatever signals come."""
         with self.signals.held():
             found = self._runner.do(work)
+            self._runner.late = True
             self.transactions.ran(verb, text)
             if verb in _ATTACHING:
                 self.changes.watch(files_of(self.connection, self.path) or ())
