@@ -46,3 +46,16 @@ def test_a_division_of_a_query_is_one_of_whole_numbers_where_that_is_set(both: t
     found = whole.sql("SELECT z / 2, sum(half(x)) FROM t GROUP BY ALL ORDER BY 1", imputer="mean")
     assert found.types == ["BIGINT", "DOUBLE"]
     assert [row[0] for row in found] == [0, 1, 2, 3, 4]
+
+
+def test_a_text_of_one_setting_is_not_recalled_under_another() -> None:
+    """The texts of trees are remembered; divisions in them are written by the setting under which they are read."""
+    with imputedb.connect() as db:
+        db.execute("CREATE TABLE t AS SELECT i AS id, CASE WHEN i % 4 > 0 THEN i END AS x FROM range(40) r(i)")
+        db.execute("CREATE VIEW v AS SELECT id, x / 7 AS y FROM t; CREATE MACRO half(a) AS a / 2")
+        for query in ("SELECT sum(y) FROM v", "SELECT sum(half(x)) FROM t"):
+            found = []
+            for setting in ("false", "true", "false"):
+                db.execute(f"SET integer_division = {setting}")
+                found += db.sql(query, imputer="mean").fetchall()
+            assert len(set(found)) == 1, query

@@ -269,14 +269,35 @@ def test_execute_means_what_was_prepared(statement: str, setting: str, other: st
         assert db.sql("EXECUTE one").fetchall() == plain.execute("EXECUTE one").fetchall()
 
 
-def test_execute_is_refused_where_its_text_would_be_read_otherwise(people: Database) -> None:
-    people.execute('PREPARE "Half" AS SELECT id / 2, age FROM person WHERE id > $1')
-    before = people.sql('EXECUTE "half"(3)', imputer="mean").fetchall()
+@pytest.mark.parametrize(("before", "after"), [("false", "true"), ("true", "false")])
+def test_execute_divides_as_it_did_when_it_was_prepared(people: Database, before: str, after: str) -> None:
+    people.execute(f"SET integer_division = {before}")
+    people.execute('PREPARE "Half" AS SELECT id / 2, age, (age / 7)::INT / $2 FROM person WHERE id > $1 ORDER BY ALL')
+    people.execute(
+        "CREATE TABLE held(a DOUBLE, b DOUBLE); PREPARE kept AS INSERT INTO held SELECT id / 2, age FROM person"
+    )
+    wanted = people.sql('EXECUTE "half"(3, 4)', imputer="mean").fetchall()
+    people.sql("EXECUTE kept", imputer="mean")
+    people.execute(f"SET integer_division = {after}")
+    assert people.sql('EXECUTE "half"(3, 4)', imputer="mean").fetchall() == wanted
+    people.sql("EXECUTE kept", imputer="mean")
+    assert people.execute("SELECT count(*) FROM held GROUP BY ALL HAVING count(*) % 2 = 1") == []
+
+
+def test_execute_is_refused_where_only_its_own_text_divides(people: Database) -> None:
+    people.execute(
+        "CREATE TABLE held(a DOUBLE); PREPARE kept AS INSERT INTO held SELECT age FROM person RETURNING a / 2"
+    )
     people.execute("SET integer_division = true")
-    with pytest.raises(imputedb.QueryError, match="integer_division was changed after PREPARE half"):
-        people.sql('EXECUTE "half"(3)', imputer="mean")
-    people.execute("SET integer_division = false")
-    assert people.sql('EXECUTE "half"(3)', imputer="mean").fetchall() == before
+    with pytest.raises(imputedb.QueryError, match="integer_division was changed after PREPARE kept"):
+        people.sql("EXECUTE kept", imputer="mean")
+
+
+def test_execute_without_a_division_is_answered_whatever_divisions_mean(people: Database) -> None:
+    people.execute("PREPARE plain AS SELECT sum(age), '1/2' FROM person /* a/b */")
+    wanted = people.sql("EXECUTE plain", imputer="mean").fetchall()
+    people.execute("SET integer_division = true")
+    assert people.sql("EXECUTE plain", imputer="mean").fetchall() == wanted
 
 
 def test_a_parameter_without_a_value_is_a_variable(people: Database) -> None:

@@ -5,15 +5,17 @@ from dataclasses import replace
 from time import perf_counter
 
 from imputedb.answers.membership import membership
-from imputedb.answers.query import Call, answer, as_it_stands, check_settings, likely_rows, timed, verbatim
+from imputedb.answers.query import Call, answer, as_it_stands, likely_rows, timed, verbatim
 from imputedb.answers.request import IMPUTATION, Asked
 from imputedb.engines.engine import Engine
 from imputedb.engines.offers import Frames
+from imputedb.errors import QueryError
 from imputedb.files import copied
 from imputedb.result import Result
 from imputedb.sql.copy_options import switched_on
 from imputedb.sql.enclosed import Keeps
-from imputedb.sql.tokens import quoted
+from imputedb.sql.statements import Execute
+from imputedb.sql.tokens import quoted, tokens
 
 
 def kept(call: Call, around: Keeps, frames: Frames) -> Result:
@@ -34,13 +36,25 @@ def kept(call: Call, around: Keeps, frames: Frames) -> Result:
             if not prepared.blocks and not frames.paths and asked.method == IMPUTATION:
                 if call.executed and around.target is None:
                     return as_it_stands(engine, asked, call.executed.text)
-                check_settings(engine, call.executed)
                 return _published(engine, around, prepared.text, asked)
-            check_settings(engine, call.executed)
+            _check_divisions(engine, call.executed, around)
             inner = answer(engine, prepared, asked, (perf_counter() - began) * 1e3, call.progress)
     frames.drop()
     found = _published(engine, around, inner.selecting, asked)
     return _around(found, inner)
+
+
+def _check_divisions(engine: Engine, executed: Execute | None, around: Keeps) -> None:
+    """Refuses EXECUTE where a division beside the query would be read otherwise than when it was prepared.
+
+    Raises:
+        QueryError: the setting by which it was read has changed since.
+    """
+    beside = tokens(f"{around.before} {around.after}")
+    if executed and any("/" in token.text and token.text != "//" for token in beside if token.text[:1] not in "'\""):
+        [(is_read_otherwise,)] = engine.fetched("SELECT current_setting('integer_division')")
+        if is_read_otherwise:
+            raise QueryError(f"integer_division was changed after PREPARE {executed.name}: prepare it again")
 
 
 def _around(found: Result, inner: Result) -> Result:

@@ -18,7 +18,7 @@ def counted(engine: Engine, told: Classified, found: Result, shown: Result) -> R
 def _effect(engine: Engine, told: Classified) -> Effect:
     """What a statement gives, or the one that it executes."""
     if isinstance(told.statement, Execute):
-        return engine.classified(engine.prepared(told.statement.name)).effect
+        return engine.prepared(told.statement.name).effect
     return told.effect
 
 

@@ -81,7 +81,6 @@ def _answer_to(call: Call, query: str, *, alone: bool) -> Result:
                 prepared = planner.prepare(query, asked)
             if call.executed and not prepared.blocks:
                 return as_it_stands(engine, asked, call.executed.text)
-            check_settings(engine, call.executed)
             planning_ms = (perf_counter() - began) * 1e3
             ours = prepared.blocks or asked.method != IMPUTATION
             with engine.own_statements(query) if ours else nullcontext():
@@ -89,16 +88,6 @@ def _answer_to(call: Call, query: str, *, alone: bool) -> Result:
     if "json_execute" in query.lower():  # which may run a statement that writes
         engine.session.changed()
     return found
-
-
-def check_settings(engine: Engine, executed: Execute | None) -> None:
-    """Refuses EXECUTE of a statement that would be read otherwise than when it was prepared.
-
-    Raises:
-        QueryError: the setting by which it was read has changed since.
-    """
-    if executed and not engine.session.reads_alike(executed.name):
-        raise QueryError(f"integer_division was changed after PREPARE {executed.name}: prepare it again")
 
 
 def likely_rows(call: Call, about: Membership) -> Result:

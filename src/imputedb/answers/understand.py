@@ -2,7 +2,7 @@
 
 from imputedb import duckdb_errors
 from imputedb.answers.prepare import Planner
-from imputedb.answers.query import Call, answer_to, check_settings
+from imputedb.answers.query import Call, answer_to
 from imputedb.answers.request import PLANNED, Asked
 from imputedb.engines.engine import Engine
 from imputedb.errors import Error, QueryError, Unplanned
@@ -35,7 +35,7 @@ def understood(engine: Engine, planner: Planner, statement: Statement, params: G
         written = _listed(engine, planner, statement.text)
         statement = engine.classified(written).statement if written else statement
     if isinstance(statement, Execute):
-        before = engine.classified(engine.prepared(statement.name)).statement
+        before = engine.prepared(statement.name).statement
         if not isinstance(before, Query | Keeps):
             return statement
         return engine.filled(before, engine.evaluated(dict(statement.values)))
@@ -51,8 +51,6 @@ def query_of(engine: Engine, planner: Planner, text: str, params: Given = None) 
         QueryError: it answers none.
     """
     statement = classified(engine, text).statement
-    if isinstance(statement, Execute):
-        check_settings(engine, statement)
     match understood(engine, planner, statement, params):
         case Query(query) | Keeps(_, query):
             return query

@@ -193,8 +193,8 @@ class Statements(Protocol):
     def tables_in(self, text: str) -> Collection[str]:
         """The names of tables and views that a query reads."""
 
-    def prepared(self, name: str) -> str:
-        """The statement that was prepared under a name; UnknownName where there is none."""
+    def prepared(self, name: str) -> Classified:
+        """The statement that was prepared under a name, meaning what it meant then; UnknownName where there is none."""
 
     def constants(self, values: Mapping[str, object]) -> dict[str, Tree]:
         """The values of parameters, as trees."""

@@ -53,9 +53,6 @@ class Session(Protocol):
     def taken(self) -> tuple[str, ...]:
         """What is to be said of tables that a call has replaced, said once."""
 
-    def reads_alike(self, name: str) -> bool:
-        """Whether a prepared statement would be parsed as it was when it was prepared."""
-
     def interrupt(self) -> None:
         """Ends the statement that another thread runs."""
 

@@ -17,6 +17,7 @@ from imputedb.errors import (
 )
 from imputedb.sql import deep
 from imputedb.sql.ast import Tree, expressions, rewrite, select, without_place
+from imputedb.sql.tokens import tokens
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -86,10 +87,20 @@ def stored(connection: Connection, text: str) -> Tree:
 
     Raises: as `parse`.
     """
-    if not connection.execute(f"SELECT {_OF_INTEGERS}").fetchall()[0][0]:
+    if not divides_integers(connection):
         return parse(connection, text)
     with apart() as other:
         return parse(other, text)
+
+
+def divides_integers(connection: Connection) -> bool:
+    """Whether `/` between numbers is read as `//`."""
+    return bool(connection.execute(f"SELECT {_OF_INTEGERS}").fetchall()[0][0])
+
+
+def reads_divisions(connection: Connection, text: str) -> bool:
+    """Whether a text that DuckDB has written divides, and would be read otherwise than it was written."""
+    return any("/" in token.text and token.text != "//" for token in tokens(text)) and divides_integers(connection)
 
 
 def _refused(connection: Connection, text: str, answer: Tree) -> Error:
@@ -133,7 +144,7 @@ def _shallow(connection: Connection, statements: Sequence[Tree]) -> list[str]:
 def _texts(connection: Connection, statements: Sequence[str]) -> list[str]:
     text = f"SELECT json_deserialize_sql(s::JSON), {_OF_INTEGERS} FROM (SELECT unnest(?) AS s)"
     found = connection.execute(text, [statements]).fetchall()
-    if found[0][1] and any(_DIVISION in one for one in statements):
+    if found[0][1] and any(DIVISION in one for one in statements):
         found = connection.execute(text, [[_called(one) for one in statements]]).fetchall()
     return [one for one, _ in found]
 
@@ -141,7 +152,8 @@ def _texts(connection: Connection, statements: Sequence[str]) -> list[str]:
 _OF_INTEGERS = "current_setting('integer_division')"
 """Whether `/` between numbers is read as `//`; a tree says which of them is meant."""
 
-_DIVISION = '"function_name": "/"'
+DIVISION = '"function_name": "/"'
+"""What a tree has as JSON if it divides."""
 
 
 def _called(statement: str) -> str:

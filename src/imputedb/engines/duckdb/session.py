@@ -451,10 +451,6 @@ class Session:
         """Whether the user is in a transaction of his own."""
         return self.transactions.is_users
 
-    def reads_alike(self, name: str) -> bool:
-        """Whether a prepared statement would be parsed as it was when it was prepared."""
-        return self.transactions.reads_alike(name)
-
     def is_sound(self) -> bool:
         """Whether statements can run: in a transaction that was aborted none can, and COMMIT undoes it."""
         return self.transactions.is_sound()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, assert_never
 
@@ -43,20 +44,31 @@ class Texts:
 
     def text(self, node: Tree) -> str:
         """The SQL of a SELECT node."""
-        key = json.dumps(node)
         with self._session.lock:
+            key = self._key(node)
             known = self._texts.recall(key)
             return self._texts.keep(key, parse.deparse(self._session.connection, node)) if known is None else known
 
     def written(self, trees: Sequence[Tree]) -> list[str]:
         """The texts of expressions."""
-        keys = [json.dumps(tree) for tree in trees]
         with self._session.lock:
+            keys = [self._key(tree) for tree in trees]
             known = [self._texts.recall(key) for key in keys]
             if all(text is not None for text in known):
                 return [text for text in known if text is not None]
             found = parse.expression_texts(self._session.connection, trees)
             return [self._texts.keep(key, text) for key, text in zip(keys, found, strict=True)]
+
+    def _key(self, tree: Tree) -> str:
+        """A tree as JSON; of one that divides, the setting by which its text would be read stands before it."""
+        key = json.dumps(tree)
+        if parse.DIVISION not in key:
+            return key
+        known: str | None = self._memory.recall("integer division")
+        if known is None:
+            known = str(parse.divides_integers(self._session.connection))
+            self._memory.keep("integer division", known, tables=OF_STRUCTURE)
+        return known + key
 
     def tree(self, text: str) -> Tree:
         """The syntax tree of a query, remembered until something is written, settings among it.
@@ -141,8 +153,8 @@ class Texts:
             names = partial(parse.titles, self._session.connection)
             return self.text(parameters.filled(self.tree(text), values, names))
 
-    def prepared(self, name: str) -> str:
-        """The statement that was prepared under a name.
+    def prepared(self, name: str) -> Classified:
+        """The statement that was prepared under a name, its query meaning what it meant then.
 
         Raises:
             UnknownName: there is none.
@@ -152,7 +164,21 @@ class Texts:
         )
         if not found:
             raise UnknownName(f"no prepared statement {name!r}: PREPARE {name} AS ... makes one")
-        return str(found[0][0])
+        told = self.classified(str(found[0][0]))
+        match told.statement:
+            case Query(text) as query:
+                return replace(told, statement=replace(query, text=self._as_it_was(text)))
+            case Keeps(query=text) as around:
+                return replace(told, statement=replace(around, query=self._as_it_was(text)))
+            case _:
+                return told
+
+    def _as_it_was(self, text: str) -> str:
+        """A query that DuckDB has written down as it is read now."""
+        connection = self._session.connection
+        if not parse.reads_divisions(connection, text):
+            return text
+        return parse.deparse(connection, parse.stored(connection, text)) + "\n"
 
     def outputs(self, text: str) -> tuple[list[str], list[str]]:
         """The names and types of a query's output columns, remembered like its tree.

@@ -1,12 +1,10 @@
-"""The transactions of one connection, the user's and ours, and settings by which texts are read."""
+"""The transactions of one connection, the user's and ours."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import duckdb
-
-from imputedb.sql.tokens import tokens, unquoted
 
 _SETTINGS = ("set", "reset", "use", "pragma", "load", "explain", "execute")
 """The words that statements begin with after which texts may mean something else than in other sessions."""
@@ -30,7 +28,6 @@ class Transactions:
         self.has_set = False
         self._connection = connection
         self._is_ours = self._is_due = False
-        self._prepared_under: dict[str, object] = {}
 
     @contextmanager
     def ours(self, *, lazily: bool = False) -> Iterator[None]:
@@ -80,8 +77,6 @@ class Transactions:
         """Notes what a statement of the user's, by its first word, has begun, ended or set."""
         if verb in _TRANSACTIONS:
             self.is_users = verb in ("begin", "start")
-        if verb == "prepare":
-            self._prepared_under[unquoted(tokens(text)[1].text).lower()] = self._division()
         if verb == "explain":  # EXPLAIN ANALYZE runs what it explains
             self.is_users = self._is_open()
         if verb in _SETTINGS or (verb == "create" and _TEMPORARY.search(text)):
@@ -93,14 +88,6 @@ class Transactions:
             return False
         before, self.is_users = self.is_users, self._is_open()
         return before and not self.is_users
-
-    def reads_alike(self, name: str) -> bool:
-        """Whether a prepared statement would be parsed as it was when it was prepared; the rest is DuckDB's to bind."""
-        return self._prepared_under.get(name.lower()) in (None, self._division())
-
-    def _division(self) -> object:
-        """The one setting that what a text parses to depends on."""
-        return self._connection.execute("SELECT current_setting('integer_division')").fetchall()[0][0]
 
     def _is_open(self) -> bool:
         try:
