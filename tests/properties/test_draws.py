@@ -243,3 +243,30 @@ def test_what_rows_of_other_draws_miss_does_not_change_a_draw(imputer: str) -> N
                 patch.setattr(draws.Draws, "numbers", told(seen))
                 db.sql(query, m=m, imputer=imputer, interval="answer")
         assert seen[0] == seen[1] == seen[2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT g, avg(x), stddev(x), corr(x, y), regr_slope(y, x), sum(x) FROM t GROUP BY g ORDER BY g",
+        "SELECT avg(t.x), sum(t.x), regr_slope(t.x, p.z), corr(t.x, p.z) FROM t JOIN p ON t.c = p.c",
+        "SELECT p.k, avg(t.x), var_samp(t.x), avg(p.z) FROM t JOIN p ON t.c = p.c GROUP BY p.k ORDER BY p.k",
+    ],
+)
+def test_the_number_of_threads_decides_nothing_to_the_last_bit(text: str) -> None:
+    """States of aggregates are combined, and influences added up, in an order or exactly."""
+    rng, n, found = np.random.default_rng(0), 3000, set()
+    x, z = rng.lognormal(size=n) * 1e3, rng.normal(size=200)
+    gone, lost = rng.random(n) < 0.3, rng.random(200) < 0.2
+    rows = {"g": rng.integers(0, 5, n), "c": rng.integers(0, 200, n), "y": x * rng.normal(size=n)}
+    for threads in (1, 2, 4, 8) * 2:
+        with imputedb.connect() as db:
+            db.register("t", {**rows, "x": np.ma.masked_array(x, gone)}, keep=True)
+            db.register(
+                "p", {"c": np.arange(200), "k": np.arange(200) % 7, "z": np.ma.masked_array(z, lost)}, keep=True
+            )
+            db.execute(f"SET threads = {threads}")
+            answer = db.sql(text, m=5, imputer="norm", seed=1)
+            told = [(key, one.pooled) for key, one in answer.by_group.items()]
+            found.add(repr((answer.fetchall(), told)))
+    assert len(found) == 1

@@ -41,8 +41,7 @@ def bundled(
     parts = t.select(inner, rows.source, t.all_of(rows.conditions), groups=keys)
     known = [(tree, t.reference(_SHARED, f"g{place}")) for place, tree in enumerate(groups)]
     known += [
-        (tree, t.call("finalize", t.call("combine_aggr", t.reference(_SHARED, f"s{place}"))))
-        for place, tree in enumerate(calls)
+        (tree, t.call("finalize", _combined(t.reference(_SHARED, f"s{place}")))) for place, tree in enumerate(calls)
     ]
     replaced = _Replaced(known)
     over = {name: replaced.over(tree) for name, tree in outputs.items()}
@@ -53,6 +52,12 @@ def bundled(
     shown = [t.named(number, DRAW), *(t.named(tree, name) for name, tree in over.items())]
     by = [number, *(t.reference(_SHARED, f"g{place}") for place in range(len(groups)))]
     return t.select(shown, source, groups=by)
+
+
+def _combined(state: Tree) -> Tree:
+    """The states of a draw as one, that of what all share first: sums of numbers differ with the order."""
+    key = {"type": "ORDER_DEFAULT", "null_order": "ORDER_DEFAULT", "expression": t.reference(_SHARED, DRAW)}
+    return {**t.call("combine_aggr", state), "order_bys": {"type": "ORDER_MODIFIER", "orders": [key]}}
 
 
 class _Replaced:

@@ -64,9 +64,9 @@ def squared(
     ids = [t.reference(ROWS, name) for name in units]
     inner = [t.named(at, "place")]
     for one in outputs:
-        inner.append(t.named(t.call("sum", one.value), f"z{one.name}"))
+        inner.append(t.named(t.call("fsum", one.value), f"z{one.name}"))
         inner.append(t.named(t.call("bool_or", one.held), f"h{one.name}"))
-        inner.append(t.named(t.call("sum", one.weight), f"w{one.name}"))
+        inner.append(t.named(t.call("fsum", one.weight), f"w{one.name}"))
     added = t.subquery(t.select(inner, source, groups=[at, *ids]), _UNITS)
     known = {
         name: t.reference(_UNITS, name) for one in outputs for name in (f"z{one.name}", f"h{one.name}", f"w{one.name}")
@@ -80,9 +80,9 @@ def _ended(items: list[Tree], outputs: Sequence[Influenced], known: Mapping[str,
         z, held = known.get(f"z{one.name}", one.value), known.get(f"h{one.name}", one.held)
         weight = known.get(f"w{one.name}", one.weight)
         items.append(t.named(t.call("count_if", held), f"n{one.name}"))
-        items.append(t.named(t.call("sum", z), f"s{one.name}"))
-        items.append(t.named(t.call("sum", t.arithmetic("*", z, z)), f"q{one.name}"))
-        items.append(t.named(t.call("sum", t.arithmetic("*", z, t.arithmetic("*", z, z))), f"c{one.name}"))
-        items.append(t.named(t.call("sum", weight), f"w{one.name}"))
-        items.append(t.named(t.call("sum", t.arithmetic("*", weight, weight)), f"d{one.name}"))
+        items.append(t.named(t.call("fsum", z), f"s{one.name}"))
+        items.append(t.named(t.call("fsum", t.arithmetic("*", z, z)), f"q{one.name}"))
+        items.append(t.named(t.call("fsum", t.arithmetic("*", z, t.arithmetic("*", z, z))), f"c{one.name}"))
+        items.append(t.named(t.call("fsum", weight), f"w{one.name}"))
+        items.append(t.named(t.call("fsum", t.arithmetic("*", weight, weight)), f"d{one.name}"))
     return items

@@ -105,7 +105,9 @@ class Draws:
             return
         before, self._counted = self._count, None
         united = " UNION ALL ".join(f"({one})" for one in texts)
-        text = f"SELECT *, row_number() OVER () + {before - 1} FROM ({united})"
+        told = [DRAW, *(f"g{place}" for place in range(len(self._asking.groups))), *[GROUPING] * self._asking.sets]
+        keys = ", ".join(f'"{name}"' for name in told)
+        text = f"SELECT *, row_number() OVER (ORDER BY {keys}) + {before - 1} FROM ({united})"
         if self._table is None:
             self._table = self._run.gathered(text, len(self._places) + 1)
         else:
