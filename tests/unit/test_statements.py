@@ -551,3 +551,18 @@ def test_a_copy_in_with_runs_once_and_warns_of_what_is_stored(people: Database, 
     warnings = people.sql(f"WITH c AS (COPY person TO '{one}') SELECT * FROM c").report.warnings
     assert any("of person it reads what is stored" in warning for warning in warnings)
     assert people.sql("WITH q AS (SELECT id AS copy FROM person) SELECT min(copy) FROM q").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize("explained", ["EXPLAIN SELECT 1", "EXPLAIN ANALYZE SELECT avg(age) FROM person"])
+def test_explain_leaves_a_transaction_as_it_is(people: Database, explained: str) -> None:
+    people.execute("CREATE TABLE held(a INT); BEGIN; INSERT INTO held VALUES (1)")
+    for ask in (people.sql, people.execute):
+        ask(explained)
+        assert people.in_transaction
+    people.execute("COMMIT")
+    assert people.execute("SELECT count(*) FROM held") == [(1,)]
+    people.execute("EXPLAIN ANALYZE BEGIN")
+    assert people.in_transaction
+    people.execute("ROLLBACK")
+    people.execute(explained)
+    assert not people.in_transaction

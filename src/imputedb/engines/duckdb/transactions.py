@@ -90,11 +90,12 @@ class Transactions:
         return before and not self.is_users
 
     def _is_open(self) -> bool:
+        """Whether two statements are of one transaction; to try BEGIN would abort it."""
         try:
-            self._connection.execute("BEGIN; ROLLBACK")
-        except duckdb.TransactionException:
+            first, second = (self._connection.execute("SELECT txid_current()").fetchall() for _ in range(2))
+        except duckdb.TransactionException:  # it was aborted
             return True
-        return False
+        return first == second
 
     def is_sound(self) -> bool:
         """Whether statements can run: in a transaction that was aborted none can, and COMMIT undoes it."""
