@@ -5,6 +5,7 @@ from imputedb.answers.prepared import Prepared
 from imputedb.answers.request import BASE, Asked
 from imputedb.answers.weights import by_weights
 from imputedb.blocks.listings import listed_without_ours
+from imputedb.blocks.plain import is_complete
 from imputedb.blocks.statement import blocks
 from imputedb.engines.cache import STRUCTURAL, Recent
 from imputedb.engines.engine import Engine
@@ -74,6 +75,8 @@ class Planner:
     def _planned(self, text: str, asked: Asked) -> tuple[Prepared, bool]:
         engine = self._engine
         node = engine.tree(text)
+        if asked.weights is None and not asked.always and is_complete(engine, node):
+            return Prepared(text, *engine.outputs(text), [], (), {}), True
         further = extended(listed_without_ours(engine, engine.written_out(node)))
         inside: list[str] = []
         if asked.weights is not None:

@@ -30,14 +30,15 @@ class View:
 
 def nodes(tree: Any) -> Iterator[Tree]:
     """Every node of a tree, expressions and others, from the top down and in order."""
-    waiting = [tree]
+    waiting: list[Any] = [tree] if isinstance(tree, dict | list) else []
     while waiting:  # a generator in a generator would cost the square of a deep tree
         part = waiting.pop()
-        if isinstance(part, dict):
+        if type(part) is dict:
             yield part
-            waiting += [below for below in reversed(part.values()) if isinstance(below, (dict, list))]
-        elif isinstance(part, list):
-            waiting += [below for below in reversed(part) if isinstance(below, (dict, list))]
+            part = part.values()
+        for below in reversed(part):
+            if below and (type(below) is dict or type(below) is list):
+                waiting.append(below)  # noqa: PERF401 -- a list of them takes half as long again
 
 
 def reading_views(tree: Any, shown: Mapping[int, View]) -> Any:

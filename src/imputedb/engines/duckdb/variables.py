@@ -89,7 +89,8 @@ def _unknown(engine: DuckDB, text: str, statement: bool) -> Sequence[str]:
     known: Sequence[str] | None = engine.recall(("unknown", text, statement))
     if known is None:
         named = [text] if text.isidentifier() and not statement else _names(engine, text)
-        known = [name for name in named if "." not in name and not engine.tables.resolution.binds(name)]
+        resolution = engine.tables.resolution
+        known = [name for name in named if "." not in name and not (resolution.meant([name]) or resolution.binds(name))]
         engine.keep(("unknown", text, statement), known, len(text), OF_STRUCTURE)
     return known
 

@@ -1,0 +1,121 @@
+"""Queries over stored tables that miss nothing: told from the names in their trees, before these are resolved."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.engine import Engine
+from imputedb.sql.ast import Tree
+from imputedb.sql.expression import function_of, path_of
+from imputedb.sql.missingness import COUNT_OBSERVED
+from imputedb.sql.subqueries import nodes
+
+_OF_OTHERS = ("PIVOT", "SHOW_REF", "TABLE_FUNCTION")
+"""What reads other things than tables, or reads them by names that are not written."""
+
+_SETTINGS = ("current_setting", "json_execute_serialized_sql")
+"""Functions of DuckDB's that say what is ours meanwhile, or run another statement."""
+
+
+@dataclass(slots=True)
+class _Names:
+    """What a tree names.
+
+    Attributes:
+        tables: by path, in lower case.
+        aliases: of items of FROM, with the names of tables.
+        queries: of WITH.
+        columns: parts of the names of columns.
+        last: the last part of each of these names.
+        functions: that are called.
+        reads_all: whether it reads columns without naming them.
+    """
+
+    tables: set[tuple[str, ...]] = field(default_factory=set)
+    aliases: set[str] = field(default_factory=set)
+    queries: set[str] = field(default_factory=set)
+    columns: set[str] = field(default_factory=set)
+    last: set[str] = field(default_factory=set)
+    functions: set[str] = field(default_factory=set)
+    reads_all: bool = False
+
+
+def is_complete(engine: Engine, tree: Tree) -> bool:
+    """Whether a query reads stored tables alone, and no value is missing in any of their columns that it may name.
+
+    DuckDB answers such a query as it stands. Where more has to be known to tell, this says no: views, files, pivots,
+    macros, policies, and functions that ask about missing values.
+    """
+    names = _named(tree)
+    if names is None or not names.functions <= engine.functions.built_in:
+        return False
+    tables: list[Table] = []
+    for path in names.tables:
+        found = engine.meant(path)
+        if len(path) == 1 and path[0] in names.queries:
+            if found is not None:
+                return False  # which of the two it means, depends on where it stands
+        elif isinstance(found, Table) and not engine.shape(found).policies:
+            tables.append(found)
+        else:
+            return False
+    if names.functions and not names.functions.isdisjoint(engine.macros(names.functions)):
+        return False
+    every = names.reads_all or not names.last.isdisjoint(names.aliases)  # a row, by the name of its table
+    return not any(engine.dirty(table, _mentioned(engine, table, None if every else names.columns)) for table in tables)
+
+
+def _mentioned(engine: Engine, table: Table, names: set[str] | None) -> list[str]:
+    return [name for name in engine.shape(table).types if names is None or name.lower() in names]
+
+
+def _named(tree: Tree) -> _Names | None:
+    """What a tree names; None where it reads something else than tables."""
+    names = _Names()
+    for part in nodes(tree):
+        kind = part.get("type")
+        if part.get("class") is not None:
+            if not _expression(part, names):
+                return None
+        elif kind in _OF_OTHERS:
+            return None
+        elif kind == "BASE_TABLE":
+            if part["at_clause"]:
+                return None
+            path = tuple(name.lower() for name in path_of(part))
+            names.tables.add(path)
+            names.aliases |= {path[-1], part["alias"].lower()}
+            names.reads_all |= bool(part["column_name_alias"])
+        elif kind == "JOIN":
+            names.columns.update(_lower(part["using_columns"]))
+            names.reads_all |= part["ref_type"] == "NATURAL"
+        elif kind == "SUBQUERY":
+            names.aliases.add(part["alias"].lower())
+        if entries := part.get("cte_map", {}).get("map"):
+            names.queries.update(_lower(entry["key"] for entry in entries))
+    return names
+
+
+def _expression(part: Tree, names: _Names) -> bool:
+    """Adds what an expression names; whether DuckDB may answer it as it stands."""
+    match part["class"]:
+        case "COLUMN_REF":
+            written = _lower(part["column_names"])
+            names.columns.update(written)
+            names.last.add(written[-1])
+        case "STAR":
+            names.reads_all = True
+        case "FUNCTION":
+            name = function_of(part)
+            names.functions.add(name)
+            return name not in _SETTINGS and len(path_of(part)) == 1
+        case "WINDOW":
+            return function_of(part) != COUNT_OBSERVED
+        case _:
+            pass
+    return True
+
+
+def _lower(names: Iterable[Any]) -> list[str]:
+    return [str(name).lower() for name in names]
