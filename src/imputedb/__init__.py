@@ -61,6 +61,7 @@ _PLACES = {
     **dict.fromkeys(("Scores", "pool_scores"), "inference.scores"),
     **dict.fromkeys(("Model", "load_model"), "models.model"),
     **dict.fromkeys(("Report", "Result"), "result"),
+    "load_ipython_extension": "notebook",
 }
 """Where names are that are imported when they are first used; all others of `__all__` are errors."""
 
@@ -72,7 +73,7 @@ if not TYPE_CHECKING:  # a type checker knows the names above, and refuses all o
         """A public name or module, imported when it is first asked for (PEP 562)."""
         if name in _MODULES:
             return import_module(f"imputedb.{name}")
-        if name not in __all__:
+        if name not in __all__ and name not in _PLACES:
             raise AttributeError(f"module 'imputedb' has no attribute {name!r}")
         found = getattr(
             import_module(f"imputedb.{_PLACES.get(name, 'errors')}"), "opened" if name == "completed" else name

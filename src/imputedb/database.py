@@ -14,6 +14,7 @@ from imputedb import arguments
 from imputedb.answers import methods as answering
 from imputedb.answers import model_methods, models, respond
 from imputedb.answers.explain import Explanation, explained
+from imputedb.answers.flags import flagged
 from imputedb.answers.multiple.measures import Measure, Measures
 from imputedb.answers.prepare import Planner
 from imputedb.answers.request import PLANNED, Asked, Fit
@@ -202,6 +203,7 @@ class Database:
         sensitivity: Departures | None = None,
         cycles: Cycles = "auto",
         fit: Fit = "auto",
+        flags: bool = False,
         progress: Progress | None = None,
         watch: Watch | None = None,
     ) -> Result:
@@ -250,6 +252,7 @@ class Database:
                 it is written (kept models where there are some), so that a missing cell has one value in all answers:
                 sums of groups add up. A table whose imputed values decide which rows count has drawn values in such an
                 answer, others expected ones. With `auto` the planner chooses between kept models and a fit to the rows.
+            flags: adds a column `<name>__imputed` for each, true where a value was imputed; of groups it says nothing.
             progress: told the share of an imputer's work that is done.
             watch: told of every operator, which then runs on its own; for tests and EXPLAIN ANALYZE.
 
@@ -277,6 +280,8 @@ class Database:
             clusters,
             fit,
         )
+        if flags:
+            text = flagged(self._engine, text, m)
         return respond.departing(self._engine, self._planner, text, asked, params, sensitivity, progress, watch)
 
     def explain(

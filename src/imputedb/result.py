@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from imputedb import arguments, duckdb_errors
+from imputedb import arguments, duckdb_errors, markup
 from imputedb.algebra.render import drawn
 from imputedb.border import outside, public
 from imputedb.engines.engine import Engine, Held, Read, Rows
@@ -81,6 +81,24 @@ class Report:
     notes: tuple[str, ...] = ()
     m: int = 1
     convergence: Chains | None = None
+
+    def sentences(self) -> list[str]:
+        """What was done, and what a reader must know, a sentence each."""
+        if self.strategy == "verbatim":
+            return [*self.warnings, *self.notes, "nothing missing was read"]
+        cells = ", ".join(f"{count:,} of {name} by {self._method(name)}" for name, count in self.imputed.items())
+        done = [f"imputed {cells}" if cells else "imputed nothing", f"dropped {self.dropped:,} rows"]
+        drawn = f"pooled of {self.m} draws" if self.m > 1 else f"seed {self.seed}"
+        return [*self.warnings, *self.notes, "; ".join([*done, f"penalty {self.penalty:.4f}", drawn])]
+
+    def _method(self, name: str) -> str:
+        return self.methods.get(name, self.imputer)
+
+    def _repr_html_(self) -> str:
+        """The report as a notebook shows it."""
+        shown = ("alpha", "imputer", "seed", "strategy", "penalty", "planning_ms", "execution_ms", "dropped", "m")
+        rows = [[name, getattr(self, name)] for name in shown]
+        return markup.table(["report", ""], rows, notes=self.sentences())
 
 
 @public(lambda result: result._engine.session.reading)
@@ -259,6 +277,16 @@ class Result:
 
     def __repr__(self) -> str:
         return self._read(str)
+
+    def show(self) -> None:
+        """Prints the rows, as DuckDB draws them, and what was done."""
+        print(repr(self))
+        for said in self.report.sentences():
+            print(said)
+
+    def _repr_html_(self) -> str:
+        """The rows as a notebook shows them: imputed cells tinted, intervals as whiskers, what was done below."""
+        return markup.answer(self.columns, self._rows(), self._estimates, self.report.sentences())
 
 
 def _headed(name: str, plan: Relation | str) -> str:

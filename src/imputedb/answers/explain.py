@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+from imputedb import markup
 from imputedb.algebra.relation import Relation
 from imputedb.algebra.render import as_data, dot, drawn
 from imputedb.answers.prepared import Prepared, chosen_plan
@@ -100,6 +101,10 @@ class Explanation:
 
     def __str__(self) -> str:
         return self.text
+
+    def _repr_html_(self) -> str:
+        """The drawn plans, as a notebook shows them."""
+        return markup.preformatted(self.text)
 
 
 def explained(engine: Engine, prepared: Prepared, asked: Asked, *, analyze: bool) -> Explanation:

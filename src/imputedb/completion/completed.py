@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imputedb import arguments, duckdb_errors
+from imputedb import arguments, duckdb_errors, markup
 from imputedb.border import bordered, outside, public
 from imputedb.completion.fitting import Model, doubts, fitted, left_out
 from imputedb.completion.manifest import read
@@ -77,6 +77,12 @@ class Completed:
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         return (self.frame(draw) for draw in range(1, self.m + 1))
+
+    def _repr_html_(self) -> str:
+        """Columns with what filled them, and what must be known, as a notebook shows them."""
+        titles = ["column", "method", "imputed", "R-hat", "notes"]
+        told = [*self.warnings, f"{self.m} completed data sets in {self.folder}"]
+        return markup.table(titles, described(self), notes=told, most=len(self.manifest["columns"]) + 1)
 
     def check(self) -> None:
         """Compares every file with the manifest.

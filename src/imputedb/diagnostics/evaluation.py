@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb import arguments
+from imputedb import arguments, markup
 from imputedb.algebra.column import Column
 from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, QueryError
@@ -88,6 +88,16 @@ class Evaluation:
         """The mean error over the columns; NaN where all hidden cells stay missing."""
         errors = [s.error for s in self.scores if s.imputer == imputer and s.group is None]
         return float(np.mean(errors)) if errors else float("nan")
+
+    def _repr_html_(self) -> str:
+        """Errors by column and imputer, as a notebook shows them."""
+        imputers, whole = list(self.seconds), [score for score in self.scores if score.group is None]
+        errors = {(score.column, score.imputer): score.error for score in whole}
+        columns = dict.fromkeys(score.column for score in whole)
+        rows: list[list[object]] = [[one, *(errors.get((one, other)) for other in imputers)] for one in columns]
+        rows.append(["mean of columns", *map(self.overall, imputers)])
+        title = f"{self.table}: errors of {self.hidden:,} hidden cells"
+        return markup.table(["column", *imputers], rows, title=title, notes=self.notes, most=len(rows))
 
     def data(self) -> dict[str, Any]:
         """The evaluation as JSON-ready data."""

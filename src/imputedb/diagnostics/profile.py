@@ -1,7 +1,9 @@
 """What is missing where in a table: counts, shares, patterns."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
+from imputedb import markup
 from imputedb.algebra.relation import Table
 from imputedb.engines.engine import Engine
 from imputedb.sql import ast as t
@@ -40,6 +42,25 @@ class Profile:
     rows: int
     columns: tuple[ColumnProfile, ...]
     patterns: tuple[Pattern, ...]
+
+    def data(self) -> dict[str, Any]:
+        """The profile as JSON-ready data."""
+        return asdict(self)
+
+    def _repr_html_(self) -> str:
+        """Columns with their missing shares as bars, and patterns, as a notebook shows them."""
+        return self.html()
+
+    def html(self) -> str:
+        """The profile as a piece of HTML."""
+        rows = [
+            [c.name, c.type, markup.bar(c.share), c.missing, c.distinct, c.taken, ", ".join(c.codes)]
+            for c in self.columns
+        ]
+        titles = ["column", "type", "missing", "cells", "distinct", "taken as", "means missing"]
+        patterns = [[one.rows, ", ".join(one.missing) or "nothing"] for one in self.patterns]
+        whole = markup.table(titles, rows, title=f"{self.table}: {self.rows:,} rows", most=len(rows))
+        return whole + (markup.table(["rows", "missing together"], patterns) if patterns else "")
 
 
 def profiled(engine: Engine, name: str | None) -> list[Profile]:

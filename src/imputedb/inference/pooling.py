@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from imputedb import arguments
+from imputedb import arguments, markup
 from imputedb.border import bordered
 from imputedb.errors import DataError, QueryError, UnknownName
 from imputedb.inference import hypotheses
@@ -76,6 +77,19 @@ class Pool:
         import pandas as pd
 
         return pd.DataFrame(self.table(level))
+
+    def _repr_html_(self) -> str:
+        """Estimates with their intervals as whiskers, as a notebook shows them."""
+        table = self.table()
+        ends = [end for name in ("conf.low", "conf.high") for end in table[name] if isfinite(end)] or [0.0]
+        whiskers = [
+            markup.whisker(estimate, low, high, min(ends), max(ends))
+            for estimate, low, high in zip(table["estimate"], table["conf.low"], table["conf.high"], strict=True)
+        ]
+        columns = ("term", "std.error", "df", "p.value", "fmi")
+        rows = [list(row) for row in zip(table["term"], whiskers, *(table[name] for name in columns[1:]), strict=True)]
+        reasons = sorted({one.reason for one in self.pooled.values() if one.reason})
+        return markup.table([columns[0], "estimate", *columns[1:]], rows, notes=[*reasons, *self.notes], most=len(rows))
 
     def __str__(self) -> str:
         shown = ("term", "estimate", "std.error", "df", "p.value", "conf.low", "conf.high", "fmi")

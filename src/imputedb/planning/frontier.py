@@ -4,7 +4,9 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import log
+from typing import Any
 
+from imputedb import markup
 from imputedb.algebra.render import drawn
 from imputedb.planning.candidate import Candidate
 
@@ -91,6 +93,32 @@ class Frontier:
 
     def __len__(self) -> int:
         return len(self.plans)
+
+    def _repr_html_(self) -> str:
+        """The plans as a table, as a notebook shows them."""
+        titles = ["penalty", "time (ms)", "picked by alpha from", "to", "imputes", "drops"]
+        rows = [
+            [p.plan.penalty, p.plan.time, p.low, p.high, p.plan.imputes, p.plan.placements - p.plan.imputes]
+            for p in self
+        ]
+        return markup.table(titles, rows, title="plans that no other beats in both penalty and time")
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        """The table, and a chart of penalty over time in Vega-Lite where a notebook draws it."""
+        return {"text/html": self._repr_html_(), "application/vnd.vegalite.v5+json": self.vega()}
+
+    def vega(self) -> dict[str, Any]:
+        """A chart of penalty over time, a point a plan, as a specification of Vega-Lite 5."""
+        return {
+            "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+            "data": {"values": [point.data() for point in self]},
+            "mark": {"type": "line", "point": True, "color": markup.OBSERVED, "interpolate": "step-after"},
+            "encoding": {
+                "x": {"field": "time_ms", "type": "quantitative", "title": "estimated time (ms)"},
+                "y": {"field": "penalty", "type": "quantitative", "title": "penalty"},
+                "tooltip": [{"field": name} for name in ("penalty", "time_ms", "imputes", "drops", "plan")],
+            },
+        }
 
     def choose(self, alpha: float) -> Candidate:
         """The fastest plan whose penalty is within `alpha` of the least (paper, section 4.1)."""

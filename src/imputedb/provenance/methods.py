@@ -9,7 +9,8 @@ from imputedb.engines.engine import Engine
 from imputedb.imputers.knn import KNN
 from imputedb.provenance import why as reasons
 from imputedb.provenance.index import Lookups
-from imputedb.provenance.why import AUDITED, Why
+from imputedb.provenance.reason import Why
+from imputedb.provenance.why import AUDITED
 
 
 class Opened(Protocol):

@@ -1,10 +1,8 @@
 """Why a cell has the value that neighbours gave it: who they are, how near, and how much they agree."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime
+from dataclasses import replace
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
 
@@ -20,85 +18,13 @@ from imputedb.imputers.registry import by_neighbours
 from imputedb.imputers.rows import Array
 from imputedb.neighbours.search import Ints
 from imputedb.provenance.index import Lookup, Lookups, Told
+from imputedb.provenance.reason import Neighbour, Why
 
 NOTHING = ("left", "imprecise")
 """What stands in place of a fallback where a cell has no value."""
 
 AUDITED = 10_000
 """Cells of an audit at most, unless more are asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A donor of a value.
-
-    Attributes:
-        row: the value of its key, or a salted hash of it.
-        distance: how far it is.
-        weight: its share in the answer; the shares sum to 1.
-        value: what it has.
-    """
-
-    row: object
-    distance: float
-    weight: float
-    value: object
-
-
-@dataclass(frozen=True, slots=True)
-class Why:
-    """A cell's value and its reasons.
-
-    Attributes:
-        table: the table.
-        column: the column.
-        row: the value of the row's key, or a salted hash of it.
-        key: the column that the row is told by.
-        value: what neighbours say the cell is.
-        observed: what is stored there; None where it is missing.
-        metric: the distance.
-        neighbours: nearest first; fewer than k where there are no more donors.
-        effective: the number of equally weighted neighbours that would say as much (Kish 1965).
-        variance: of numbers, the sample variance of the neighbours' values; None of categories or of one neighbour.
-        entropy: of categories, -sum(p log p) of the weighted votes in nats; None of numbers.
-        fallback: `group`, `column` or `mean` where no neighbour was found; `left` where nothing stands in; `imprecise`
-            where the column's policy leaves the cell missing (MISSING BELOW), which has no value then.
-        recall: of an approximate search, its measured share of exact neighbours.
-        age: seconds since the index of an approximate search was learnt.
-        policy: what was said of the column, in words; None where nothing was.
-    """
-
-    table: str
-    column: str
-    row: object
-    key: str
-    value: object
-    observed: object
-    metric: str
-    neighbours: tuple[Neighbour, ...]
-    effective: float
-    variance: float | None
-    entropy: float | None
-    fallback: str | None
-    recall: float | None = None
-    age: float | None = None
-    policy: str | None = None
-
-    def data(self) -> dict[str, Any]:
-        """Everything as JSON-ready data."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case dict():
-            return {name: _plain(part) for name, part in value.items()}
-        case list() | tuple():
-            return [_plain(part) for part in value]
-        case date() | datetime():
-            return value.isoformat()
-        case _:
-            return value
 
 
 def why(

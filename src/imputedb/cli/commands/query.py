@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @with_question
 @with_planning
 @with_params
+@click.option("--flags", is_flag=True, help="A column NAME__imputed more for each, true where a value was imputed.")
 @click.option("--na", help="Words that mean a missing value in files, with commas; '' for none.")
 @click.option("--fail-on", metavar="FIGURES", help="Exit 3 beyond them: imputed>0.2,fmi>0.5,rhat>1.1,penalty>0.5.")
 @click.option("--rows", type=click.IntRange(min=0), default=40, show_default=True, help="Of a table that are shown.")
@@ -89,6 +90,8 @@ def query(
     reference: str | None,
     visits: str,
     covariates: str,
+    *,
+    flags: bool,
 ) -> None:
     """Answer SQL over the database, or the file of data, DB as if nothing were missing.
 
@@ -119,6 +122,7 @@ def query(
         "measures": measures,
         "weights": weights,
         "clusters": clusters,
+        "flags": flags,
     }
     with asked.database(None if na is None else listed(na)) as (database, texts):
         for text in texts:

@@ -4,7 +4,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imputedb.cli.output.tables import printed
-from imputedb.provenance.why import Why
+from imputedb.provenance.reason import Why
 
 
 def as_text(reason: Why) -> str:

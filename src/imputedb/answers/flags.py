@@ -1,0 +1,28 @@
+"""Queries that show of each value whether it was imputed."""
+
+from imputedb.answers.understand import classified
+from imputedb.engines.engine import Engine
+from imputedb.errors import QueryError
+from imputedb.markup import FLAG
+from imputedb.sql.paths import quoted
+from imputedb.sql.statements import Query
+
+
+def flagged(engine: Engine, text: str, m: object) -> str:
+    """A query with a column `<name>__imputed` more for each of its columns.
+
+    Raises:
+        QueryError: the text is no query, two of its columns have one name, or its answer is of several draws.
+    """
+    if m != 1:
+        raise QueryError("flags are of single values, and several draws have several: leave flags or m out")
+    with engine.callers_frames(text, statement=True):
+        if not isinstance(classified(engine, text).statement, Query):
+            raise QueryError("flags are of the rows that a SELECT gives: ask one, or leave flags out")
+        names = engine.described(text)[0]
+    lower = [name.lower() for name in names]
+    twice = next((name for place, name in enumerate(names) if lower[place] in lower[:place]), None)
+    if twice is not None:
+        raise QueryError(f"two columns are called {twice!r}: name them apart, so that each has a flag of its own")
+    flags = "".join(f", IMPUTED({quoted((name,))}) AS {quoted((name + FLAG,))}" for name in names)
+    return f"SELECT *{flags} FROM ({text.strip().rstrip(';')}\n) AS answer"
