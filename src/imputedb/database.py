@@ -111,15 +111,13 @@ class Database:
         (Excel, ODS), SPSS, Stata, SAS and R.
 
         A pattern such as `data/*.csv` stands for its files, a folder for those in it; with `table` they become one
-        table. Compressed files (`.gz`, `.zst`) are read as they are. All files are loaded or none.
+        table. Compressed files (`.gz`, `.zst`) are read too. All files are loaded or none.
 
-        Words such as NA, N/A, `.` or `?` mean a missing value in a column whose other values are numbers, dates or
-        booleans, and in a column of text where they are more than 1 % of it and no code among others of their length.
-        What is taken for missing is counted in a warning. NaN in a floating column is missing, wherever it comes from.
-        Encoding, delimiter, decimal commas and the order of dates are found out, and said where they may be others.
+        Words such as NA or `?` mean a missing value in a column whose other values are numbers, dates or booleans, and
+        in one of text where they are more than 1 % and no code among others of their length; a warning counts them. NaN
+        is missing. Encoding, delimiter, decimal commas and dates are found out, and said where they may be others.
 
         Args:
-            files: paths, patterns and folders.
             table: the name of the one table that they become.
             missing: by column, values that mean a missing one, such as survey codes 77 and 99 or 'Refused'.
             replace: whether a table of the name is replaced.
@@ -407,6 +405,10 @@ class Database:
     evaluate = diagnosing.evaluate
     cells = diagnosing.cells
     scan = diagnosing.scan
+    mcar = diagnosing.mcar
+    flux = diagnosing.flux
+    pictures = diagnosing.pictures
+    ampute = diagnosing.ampute
 
     why = explaining.why
     audit = explaining.audit

@@ -9,9 +9,10 @@ import sys
 import click
 
 from imputedb import __version__
-from imputedb.cli.commands import completion, data, evaluation, query
+from imputedb.cli.commands import analysis, completion, data, evaluation, query
 from imputedb.cli.commands.models import model
 from imputedb.cli.commands.policies import policy
+from imputedb.cli.commands.runs import runs
 from imputedb.cli.thresholds import Exceeded
 from imputedb.errors import Error, InternalError
 
@@ -60,10 +61,13 @@ def _failed(message: str, code: int) -> int:
 _COMMANDS = (
     policy,
     model,
-    *(data.demo, data.load, data.profile),
+    runs,
+    *(data.demo, data.load, data.profile, data.missing, data.ampute),
     *(query.query, query.explain, query.frontier, query.shell),
     *(completion.impute, completion.more, completion.analyze, completion.report, completion.pool),
     *(evaluation.evaluate, evaluation.why),
+    *(analysis.mcar, analysis.flux, analysis.scan, analysis.audit),
+    *(analysis.compare, analysis.sensitivity, analysis.how_many),
 )
 
 

@@ -48,10 +48,10 @@ class Question:
 
 
 @contextmanager
-def at_hand(path: str | None, na: Sequence[str] | None = None) -> Iterator[Database]:
+def at_hand(path: str | None, na: Sequence[str] | None = None, *, create: bool = True) -> Iterator[Database]:
     """The database of a path, made if there is none, or one in memory, with the file of data that the path names."""
     data = path is not None and _is_file(path)
-    with opened(":memory:" if path is None or data else path, create=True) as db:
+    with opened(":memory:" if path is None or data else path, create=create or data) as db:
         if path is not None and data:
             with announced():
                 db.load(path, na=na)

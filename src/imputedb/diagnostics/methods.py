@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
-from imputedb.diagnostics import evaluation
+from imputedb.diagnostics import evaluation, holes
 from imputedb.diagnostics.cell_intervals import CellIntervals, cell_intervals
 from imputedb.diagnostics.evaluation import Evaluation, Pattern
+from imputedb.diagnostics.holes import Mechanism
+from imputedb.diagnostics.mcar import McarTest
+from imputedb.diagnostics.missing import Flux
 from imputedb.engines.engine import Engine
 from imputedb.imputers.knn import KNN
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.registry import Choice, chosen, the_one
 from imputedb.neighbours.metric import METRICS, MetricName
 from imputedb.neighbours.tuning import KS, Scan
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Opened(Protocol):
@@ -124,3 +130,67 @@ def scan(
     """
     with self._engine.callers_frames(table):
         return evaluation.scan(self._engine, table, imputer, ks=ks, metrics=metrics, columns=columns, seed=seed)
+
+
+def mcar(self: Opened, table: str) -> McarTest:
+    """Little's test of whether a table's numbers are missing completely at random.
+
+    Raises:
+        DataError: no column of numbers varies.
+    """
+    with self._engine.callers_frames(table):
+        return holes.mcar(self._engine, table)
+
+
+def flux(self: Opened, table: str) -> Mapping[str, Flux]:
+    """Influx and outflux of each column of a table: how far others help it, and it helps others.
+
+    Raises:
+        DataError: the table has no row.
+    """
+    with self._engine.callers_frames(table):
+        return holes.fluxes(self._engine, table)
+
+
+def pictures(self: Opened, table: str) -> dict[str, Figure]:
+    """Pictures of what a table lacks, before anything is imputed, as figures of matplotlib by name.
+
+    `matrix` (rows and columns), `bars` (shares), `correlation` and `dendrogram` (what goes missing together), `sets`
+    (columns that are missing together, and nothing else: an UpSet plot).
+
+    Raises:
+        DataError: matplotlib is not installed.
+    """
+    with self._engine.callers_frames(table):
+        return holes.pictures(self._engine, table)
+
+
+def ampute(
+    self: Opened,
+    table: str,
+    into: str,
+    *,
+    share: float = 0.2,
+    mechanism: Mechanism = "mcar",
+    columns: Sequence[str] = (),
+    seed: int = 0,
+) -> dict[str, int]:
+    """Copies a table and makes holes into the copy, to try methods where the truth is known.
+
+    Args:
+        table: that is copied.
+        into: the name of the copy.
+        share: of the cells of each column that go missing, on average.
+        mechanism: `mcar`, whoever it is; `mar`, by the row's other numbers; `mnar`, by the value itself.
+        columns: with holes; all unless given, all of numbers under `mar` and `mnar`.
+        seed: one seed, one table.
+
+    Returns:
+        By column how many cells went missing.
+
+    Raises:
+        QueryError: no such column or mechanism, a share that is none, or `into` is there already.
+        DataError: under `mar` and `mnar` a column is not of numbers.
+    """
+    with self._engine.callers_frames(table):
+        return holes.ampute(self._engine, table, into, share, mechanism, columns, seed)

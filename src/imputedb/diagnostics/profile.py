@@ -5,6 +5,7 @@ from typing import Any
 
 from imputedb import markup
 from imputedb.algebra.relation import Table
+from imputedb.diagnostics.suspects import Suspect, suspects
 from imputedb.engines.engine import Engine
 from imputedb.sql import ast as t
 from imputedb.statistics.measure import measured
@@ -36,12 +37,16 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One table: its rows, its columns, and its patterns of missingness, the most frequent first."""
+    """One table: its rows, its columns, its patterns of missingness, the most frequent first, and its suspects.
+
+    Suspects are values that look like a missing one and are not declared.
+    """
 
     table: str
     rows: int
     columns: tuple[ColumnProfile, ...]
     patterns: tuple[Pattern, ...]
+    suspects: tuple[Suspect, ...] = ()
 
     def data(self) -> dict[str, Any]:
         """The profile as JSON-ready data."""
@@ -59,7 +64,11 @@ class Profile:
         ]
         titles = ["column", "type", "missing", "cells", "distinct", "taken as", "means missing"]
         patterns = [[one.rows, ", ".join(one.missing) or "nothing"] for one in self.patterns]
-        whole = markup.table(titles, rows, title=f"{self.table}: {self.rows:,} rows", most=len(rows))
+        told = [
+            f"{one.column}: {one.rows:,} x {', '.join(one.values)} ({one.why}); {one.mend(self.table)}"
+            for one in self.suspects
+        ]
+        whole = markup.table(titles, rows, title=f"{self.table}: {self.rows:,} rows", notes=told, most=len(rows))
         return whole + (markup.table(["rows", "missing together"], patterns) if patterns else "")
 
 
@@ -85,7 +94,9 @@ def _profile(engine: Engine, table: Table) -> Profile:
         for column, known in statistics.columns.items()
     )
     dirty = [column for column in shape.types if column in statistics.dirty]
-    return Profile(engine.called(table), statistics.rows, columns, _patterns(engine, table, dirty))
+    return Profile(
+        engine.called(table), statistics.rows, columns, _patterns(engine, table, dirty), suspects(engine, table)
+    )
 
 
 def _patterns(engine: Engine, table: Table, dirty: list[str]) -> tuple[Pattern, ...]:

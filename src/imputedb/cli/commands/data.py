@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from imputedb.cli.database import announced, opened, standard_input
 from imputedb.cli.options import listed
-from imputedb.errors import Error, QueryError
+from imputedb.cli.questions import at_hand
+from imputedb.errors import Error, QueryError, StorageError
+
+if TYPE_CHECKING:
+    from imputedb.database import Database
 
 
 @click.command()
@@ -102,11 +107,75 @@ def _holds_tables(db: str) -> bool:
 @click.command()
 @click.argument("db")
 @click.argument("table", required=False)
-def profile(db: str, table: str | None) -> None:
-    """Show what is missing where: counts, shares and patterns, of one TABLE or of all."""
-    from imputedb.cli.output.tables import printed, profile_tables
+@click.option("--format", "form", type=click.Choice(["table", "json", "html"]), default="table")
+@click.option("--pictures", metavar="DIR", help="Also draw what is missing, into files TABLE-NAME.png.")
+@click.option("--picture-format", type=click.Choice(["png", "svg"]), default="png", help="Of these pictures.")
+def profile(db: str, table: str | None, form: str, pictures: str | None, picture_format: str) -> None:
+    """Show what is missing where: counts, shares and patterns, of one TABLE or of all; and what looks missing."""
+    from imputedb.cli.output.tables import printed, profile_tables, suspicions
 
+    with at_hand(db, create=False) as database:
+        found = database.profile(table)
+        match form:
+            case "json":
+                click.echo(json.dumps([one.data() for one in found], indent=2, ensure_ascii=False))
+            case "html":
+                click.echo("\n".join(one.html() for one in found))
+            case _:
+                for one in found:
+                    for part in profile_tables(one):
+                        click.echo(printed(part) + "\n")
+                    for line in suspicions(one, db):
+                        click.echo(line)
+        for one in found if pictures is not None else ():
+            _draw(database, one.table, Path(str(pictures)), picture_format)
+
+
+def _draw(database: Database, table: str, folder: Path, form: str) -> None:
+    from imputedb.files import published
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot write into {folder}: {error.strerror}") from error
+    for name, figure in database.pictures(table).items():
+        path = str(folder / f"{table}-{name}.{form}".replace("/", "_"))
+        with published(path) as temporary:
+            figure.savefig(temporary, format=form)
+        click.echo(path, err=True)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("db")
+@click.argument("table")
+@click.argument("column")
+@click.argument("values", nargs=-1, type=click.UNPROCESSED)
+def missing(db: str, table: str, column: str, values: tuple[str, ...]) -> None:
+    """Declare that VALUES of COLUMN mean a missing one; without VALUES none does any more."""
     with opened(db) as database:
-        for found in database.profile(table):
-            for part in profile_tables(found):
-                click.echo(printed(part) + "\n")
+        database.missing(table, column, list(values))
+        rows = next(one.missing for one in database.profile(table)[0].columns if one.name.lower() == column.lower())
+    click.echo(f"{table}.{column}: {rows:,} cells are missing", err=True)
+
+
+@click.command()
+@click.argument("db")
+@click.argument("table")
+@click.argument("into")
+@click.option("--share", type=float, default=0.2, show_default=True, help="Of the cells of each column.")
+@click.option("--mechanism", type=click.Choice(["mcar", "mar", "mnar"]), default="mcar", show_default=True)
+@click.option(
+    "--columns", default="", help="With holes, with commas; all unless given, all of numbers under mar, mnar."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="One seed, one table.")
+def ampute(
+    db: str, table: str, into: str, share: float, mechanism: Literal["mcar", "mar", "mnar"], columns: str, seed: int
+) -> None:
+    """Copy TABLE to INTO with holes, to try methods where the truth is known.
+
+    mcar: whoever it is; mar: by the row's other numbers; mnar: by the value itself.
+    """
+    with opened(db) as database:
+        made = database.ampute(table, into, share=share, mechanism=mechanism, columns=listed(columns), seed=seed)
+    for column, count in made.items():
+        click.echo(f"{into}.{column}: {count:,} cells are missing", err=True)

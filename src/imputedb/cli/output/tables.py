@@ -1,6 +1,7 @@
 """Rows, profiles and frontiers as text for a terminal."""
 
 import io
+import shlex
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
@@ -72,6 +73,14 @@ def profile_tables(profile: Profile) -> Iterable[Table]:
     yield columns
     if profile.patterns:
         yield _patterns(profile)
+
+
+def suspicions(profile: Profile, db: str) -> Iterable[str]:
+    """A line for each suspect of a table, with the command that declares it missing."""
+    for one in profile.suspects:
+        words = " ".join(map(shlex.quote, one.values))
+        yield f"{one.column}: {one.rows:,} x {', '.join(map(repr, one.values))}, {one.why}"
+        yield f"    imputedb missing {shlex.quote(db)} {profile.table} {one.column} {words}"
 
 
 def _patterns(profile: Profile) -> Table:

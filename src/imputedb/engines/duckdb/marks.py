@@ -12,22 +12,13 @@ from imputedb.engines.duckdb.forms import Form
 from imputedb.errors import UnknownName
 from imputedb.sql.paths import quoted
 from imputedb.statistics.policy import as_text
+from imputedb.statistics.words import ANYWHERE, BESIDE_NUMBERS
 
 if TYPE_CHECKING:
     from imputedb.engines.duckdb.engine import DuckDB
 
 Missing = Mapping[str, Sequence[object]]
 """Values that mean a missing one, by column."""
-
-ANYWHERE = ("", "na", "n/a", "#n/a", "#na", "<na>", "nan", "null", "?", ".", "..", "\\n", "missing", "not available")
-"""Words, in lower case, that mean a missing value in text too, where no code of their length stands beside them."""
-
-BESIDE_NUMBERS = (
-    *ANYWHERE,
-    *("n.a.", "none", "nil", "-", "--", "---", "*", "unknown", "refused", "don't know", "no data", "no answer"),
-    *("not reported", "not stated", "#div/0!", "#value!", "#ref!", "#num!", "#name?"),
-)
-"""Words, in lower case, that mean a missing value where all others are numbers, dates or booleans."""
 
 _SHARE = 0.01
 """Of the values of a text column, above which a word in it is taken for a missing value."""

@@ -9,10 +9,10 @@ from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import forms, ragged
 from imputedb.engines.duckdb.encodings import as_utf8
 from imputedb.engines.duckdb.forms import Form
-from imputedb.engines.duckdb.marks import BESIDE_NUMBERS
 from imputedb.engines.duckdb.paths import squeezing
 from imputedb.engines.reading import Reading
 from imputedb.sql.paths import one_file, quoted
+from imputedb.statistics.words import BESIDE_NUMBERS
 
 if TYPE_CHECKING:
     from imputedb.engines.duckdb.engine import DuckDB

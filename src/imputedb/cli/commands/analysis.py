@@ -1,0 +1,188 @@
+"""Commands about assumptions: what missing values tell, which imputer, how many draws, how far an answer moves."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from imputedb.cli.database import opened
+from imputedb.cli.options import listed
+from imputedb.cli.questions import at_hand
+from imputedb.errors import QueryError
+
+_FORM = click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
+
+
+def _show(names: Sequence[str], rows: Sequence[Sequence[Any]], form: str) -> None:
+    """Rows as a table, CSV or JSON; what is no number is nothing."""
+    from imputedb.cli.output.tables import printed, rows_table
+
+    plain = [[None if isinstance(one, float) and math.isnan(one) else one for one in row] for row in rows]
+    if form == "json":
+        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in plain], indent=2, ensure_ascii=False))
+    elif form == "csv":
+        csv.writer(sys.stdout, lineterminator="\n").writerows([names, *plain])
+    else:
+        click.echo(printed(rows_table(list(names), [[_shown(one) for one in row] for row in plain])))
+
+
+def _shown(value: Any) -> Any:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else value
+
+
+@click.command()
+@click.argument("db")
+@click.argument("table")
+@_FORM
+def mcar(db: str, table: str, form: str) -> None:
+    """Little's test of whether the numbers of TABLE are missing completely at random."""
+    with at_hand(db, create=False) as database:
+        found = database.mcar(table)
+    names = ["statistic", "df", "p", "patterns", "effect"]
+    _show(names, [[found.statistic, found.df, found.p_value, found.patterns, found.effect]], form)
+    click.echo(f"note: {found.caution}", err=True)
+    if found.dropped:
+        click.echo(f"note: left out, constant or combinations of others: {', '.join(found.dropped)}", err=True)
+
+
+@click.command()
+@click.argument("db")
+@click.argument("table")
+@_FORM
+def flux(db: str, table: str, form: str) -> None:
+    """Influx and outflux of each column of TABLE: how far others help it, and how far it helps others."""
+    with at_hand(db, create=False) as database:
+        found = database.flux(table)
+    names = ["column", "observed", "influx", "outflux", "inbound", "outbound", "incomplete"]
+    _show(names, [[name, *asdict(one).values()] for name, one in found.items()], form)
+
+
+@click.command()
+@click.argument("db")
+@click.argument("table")
+@click.option("--columns", default="", help="To judge by, with commas; those with missing values unless given.")
+@click.option("--seed", type=int, default=0, show_default=True, help="One seed hides the same cells.")
+@_FORM
+def scan(db: str, table: str, columns: str, seed: int, form: str) -> None:
+    """Find the number of neighbours and the metric that the imputer knn errs least with on hidden cells of TABLE."""
+    with at_hand(db, create=False) as database:
+        found = database.scan(table, columns=listed(columns), seed=seed)
+    _show(["metric", "k", "error"], [[metric, k, error] for (metric, k), error in found.errors.items()], form)
+    click.echo(f"best: metric {found.metric}, k {found.k}", err=True)
+
+
+@click.command()
+@click.argument("db")
+@click.argument("table")
+@click.argument("into")
+@click.option("--columns", default="", help="Whose cells, with commas; all that are missing unless given.")
+@click.option("--limit", type=int, default=10_000, show_default=True, help="Rows at most.")
+@click.option("--salt", metavar="SECRET", help="Name rows by hashes that only who knows it can resolve.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Which cells are in the sample.")
+def audit(db: str, table: str, into: str, columns: str, limit: int, salt: str | None, seed: int) -> None:
+    """Make a table INTO of the missing cells of TABLE: their values by the imputer knn, and what these rest on."""
+    with opened(db) as database:
+        cells = database.audit(table, into, columns=listed(columns), limit=limit, salt=salt, seed=seed)
+    click.echo(f"{into}: {min(cells, limit):,} of {cells:,} missing cells", err=True)
+
+
+@click.command()
+@click.argument("db")
+@click.argument("sql")
+@click.option("--ways", default="tree,pmm,norm,aipw,bounds", show_default=True, help="Imputers, aipw, ml, bounds.")
+@click.option(
+    "--shift", "shifts", multiple=True, metavar="COLUMN=SIZE", help="One more way: norm, shifted; repeatable."
+)
+@click.option("--m", type=int, default=20, show_default=True, help="Draws of each imputer.")
+@click.option("--seed", type=int, default=0, show_default=True, help="One seed gives one answer.")
+@click.option("--picture", metavar="FILE", help="Also draw a forest plot, into a .png or .svg file.")
+@_FORM
+def compare(
+    db: str, sql: str, ways: str, shifts: tuple[str, ...], m: int, seed: int, picture: str | None, form: str
+) -> None:
+    """Answer SQL over DB under several assumptions, side by side."""
+    from imputedb.cli.output import evaluation
+    from imputedb.files import published
+
+    sizes: dict[str, list[float]] = {}
+    for text in shifts:
+        column, _, size = text.partition("=")
+        try:
+            sizes.setdefault(column, []).append(float(size))
+        except ValueError:
+            raise QueryError(f"--shift {text!r} is not COLUMN=SIZE") from None
+    if picture is not None:
+        evaluation.check_chart(picture)
+    with at_hand(db, create=False) as database:
+        found = database.compare(sql, ways=listed(ways), shifts=sizes, m=m, seed=seed)
+    table = found.table()
+    rows = list(zip(*table.values(), strict=True))
+    _show(list(table), [[" ".join(one) if isinstance(one, tuple) else one for one in row] for row in rows], form)
+    if picture is not None:
+        with published(picture) as temporary:
+            found.forest().savefig(temporary, format=picture.rpartition(".")[2].lower())
+
+
+@click.command()
+@click.argument("db")
+@click.argument("sql")
+@click.argument("column")
+@click.argument("shifts", nargs=-1, type=float, required=True)
+@click.option("--crosses", type=float, default=0.0, show_default=True, help="Where the answer tips.")
+@click.option("--m", type=int, default=20, show_default=True, help="Draws.")
+@click.option("--imputer", default="norm", show_default=True, help="norm, pmm, logistic, multinomial or ordered.")
+@click.option("--seed", type=int, default=0, show_default=True, help="One seed gives one answer.")
+@_FORM
+def sensitivity(
+    db: str,
+    sql: str,
+    column: str,
+    shifts: tuple[float, ...],
+    crosses: float,
+    m: int,
+    imputer: str,
+    seed: int,
+    form: str,
+) -> None:
+    """Answer SQL where imputed values of COLUMN depart from missing at random by SHIFTS, in its units.
+
+    Before negative shifts stands --: imputedb sensitivity DB SQL COLUMN -- -2 -1
+    """
+    from imputedb.sensitivity import Departures
+
+    wanted = Departures(column, shifts, crosses=crosses)
+    with at_hand(db, create=False) as database:
+        result = database.sql(sql, m=m, imputer=imputer, seed=seed, sensitivity=wanted)
+    assert result.sensitivity is not None  # it was asked for
+    table = result.sensitivity.table()
+    _show(list(table), list(zip(*table.values(), strict=True)), form)
+    for said in result.sensitivity.sentences():
+        click.echo(f"note: {said}", err=True)
+
+
+@click.command("how-many")
+@click.argument("db")
+@click.argument("sql")
+@click.option("--pilot", type=int, default=20, show_default=True, help="Draws that the number is found by.")
+@click.option("--precision", type=float, default=0.05, show_default=True, help="Of standard errors between runs.")
+@click.option("--imputer", default="tree", show_default=True, help="tree, knn, pmm, norm, hotdeck...")
+@click.option("--seed", type=int, default=0, show_default=True, help="One seed gives one answer.")
+@_FORM
+def how_many(db: str, sql: str, pilot: int, precision: float, imputer: str, seed: int, form: str) -> None:
+    """Find how many draws SQL needs, so that another run has the same standard errors (von Hippel 2020)."""
+    from imputedb.inference.number_of_draws import enough
+
+    with at_hand(db, create=False) as database:
+        result = database.sql(sql, m=pilot, imputer=listed(imputer), seed=seed)
+    known = [one.fmi for row in result.estimates for one in row.values()]
+    found = enough([one for one in known if not math.isnan(one)] or [0.0], pilot, cv=precision)
+    _show(["m", "fmi", "fmi_upper", "precision"], [[found.m, found.fmi, found.fmi_upper, found.cv]], form)
+    if found.reason:
+        click.echo(f"note: {found.reason}", err=True)
