@@ -128,6 +128,7 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "completed": lambda at: imputedb.completed(at.run),
     "pool": lambda _: pooled(),
     "pool_scores": lambda _: imputedb.pool_scores([1.0, 2.0, 3.0], [[1.0, 2.0, 2.5]] * 2),
+    "Database.ampute": lambda at: _amputed(at),
     "Database.apply_policies": lambda at: at.db.apply_policies(at.folder / "said.toml"),
     "Database.audit": lambda at: at.db.audit("t", "audited", limit=3),
     "Database.complete": lambda at: at.db.complete("t", imputer="norm"),
@@ -143,6 +144,7 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "Database.close": lambda at: imputedb.connect(at.path, read_only=at.read_only).close(),
     "Database.compare": lambda at: at.db.compare(MEAN, ways=("norm", "aipw", "bounds"), m=2),
     "Database.declared": lambda at: at.db.declared(),
+    "Database.flux": lambda at: at.db.flux("t"),
     "Database.evaluate": lambda at: at.db.evaluate("t", imputer=("tree", "mean"), progress=lambda _: None),
     "Database.execute": lambda at: at.db.execute("SELECT count(*) FROM t WHERE id > ?", [3]),
     "Database.explain": lambda at: at.db.explain(MEAN, analyze=True),
@@ -154,6 +156,8 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "Database.likelihood": lambda at: at.db.likelihood("t", columns=("x", "y")),
     "Database.load": lambda at: at.db.load(str(at.folder / "more.csv"), replace=True),
     "Database.more": lambda at: at.db.more(at.run, 2),
+    "Database.mcar": lambda at: at.db.mcar("t"),
+    "Database.pictures": lambda at: at.db.pictures("t"),
     "Database.missing": lambda at: at.db.missing("t", "y", [99]),
     "Database.policies": lambda at: at.db.policies(),
     "Database.policy": lambda at: at.db.policy("t", "z", low=-50, high=50),
@@ -190,6 +194,7 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "Result.pl": lambda at: at.held.pl(),
     "Result.plan": lambda at: at.held.plan,
     "Result.relation": lambda at: at.held.relation,
+    "Result.show": lambda at: at.held.show(),
     "Result.selecting": lambda at: at.held.selecting,
     "Result.write": lambda at: at.held.write(at.fresh("rows.parquet"), "parquet"),
     "Completed.__repr__": lambda at: repr(at.completed()),
@@ -210,11 +215,20 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "Pool.table": lambda _: pooled().table(),
     "Pool.test": lambda _: pooled().test(["a"]),
     "imputedb analyze": lambda at: command("analyze", str(at.run), "x ~ y"),
+    "imputedb ampute": lambda at: command("ampute", at.path, "t", Path(at.fresh("holes")).name),
+    "imputedb audit": lambda at: command("audit", at.path, "t", "audited", "--limit", "3"),
+    "imputedb compare": lambda at: command(
+        "compare", at.path, "SELECT avg(x) AS m FROM t", "--ways", "norm", "--m", "2"
+    ),
     "imputedb demo": lambda at: _refused(lambda: command("demo", at.path + "/no/place")),
     "imputedb evaluate": lambda at: command(
         "evaluate", at.path, "t", "--imputer", "mean", "--chart", at.fresh("c.png")
     ),
     "imputedb explain": lambda at: command("explain", at.path, MEAN, "--analyze"),
+    "imputedb flux": lambda at: command("flux", at.path, "t"),
+    "imputedb how-many": lambda at: command("how-many", at.path, MEAN, "--pilot", "2", "--imputer", "norm"),
+    "imputedb mcar": lambda at: command("mcar", at.path, "t"),
+    "imputedb missing": lambda at: command("missing", at.path, "t", "y", "99"),
     "imputedb frontier": lambda at: command("frontier", at.path, MEAN),
     "imputedb impute": lambda at: command("impute", at.path, "t", "--m", "1", "--out", at.fresh("run")),
     "imputedb load": lambda at: command("load", at.path, str(at.folder / "more.csv"), "--replace"),
@@ -237,6 +251,13 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "imputedb profile": lambda at: command("profile", at.path),
     "imputedb query": lambda at: command("query", at.path, MEAN, "--m", "2", "--output", at.fresh("rows.csv")),
     "imputedb report": lambda at: command("report", str(at.run), "--out", at.fresh("page.html")),
+    "imputedb runs list": lambda at: command("runs", "list", str(at.run)),
+    "imputedb runs prune": lambda at: command("runs", "prune", str(at.run), "--keep", "9"),
+    "imputedb runs verify": lambda at: command("runs", "verify", str(at.run)),
+    "imputedb scan": lambda at: command("scan", at.path, "t", "--columns", "x"),
+    "imputedb sensitivity": lambda at: command(
+        "sensitivity", at.path, "SELECT avg(x) AS m FROM t", "x", "1", "--m", "2"
+    ),
     "imputedb shell": lambda at: command("shell", at.path, text=f".tables\n.missing\n{MEAN};\n"),
     "imputedb why": lambda at: command("why", at.path, "t", "x", "1"),
 }
@@ -251,7 +272,7 @@ OF_TABLES = tuple(
     name
     for name in CALLS
     if name.startswith(("Database.", "imputedb policy", "imputedb profile", "imputedb query"))
-    and not name.endswith((".scan", ".sensitivity", ".cells", ".compare", ".audit"))
+    and not name.endswith((".scan", ".sensitivity", ".cells", ".compare", ".audit", ".pictures", ".ampute"))
 )
 """Those that read what is kept of tables, but for some that read it as others do."""
 
@@ -261,6 +282,13 @@ def _modelled(at: Place) -> object:
     found = at.db.create_model("line", "t", ["x"], imputer="mean", draws=1, replace=True)
     at.db.drop_model("line")
     return found
+
+
+def _amputed(at: Place) -> object:
+    """Holes in a copy of a table, which is gone again."""
+    made = at.db.ampute("t", "holes", columns=["x"])
+    at.db.execute("DROP TABLE holes")
+    return made
 
 
 def _saved(at: Place) -> Model:

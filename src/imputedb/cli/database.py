@@ -39,9 +39,10 @@ def opened(path: str, *, create: bool = False, read_only: bool = False) -> Itera
     try:
         db = connect(path, read_only=read_only, variables=False, config=_settings())
     except StorageError:
-        if read_only or not Path(path).exists() or os.access(path, os.W_OK):
+        if not Path(path).exists() or (not read_only and os.access(path, os.W_OK)):
             raise
-        db = connect(path, read_only=True, variables=False, config=_settings())
+        # what this process has open for writing it cannot open for reading alone
+        db = connect(path, read_only=not read_only, variables=False, config=_settings())
     with db:
         yield db
 

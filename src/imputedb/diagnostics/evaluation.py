@@ -96,8 +96,7 @@ class Evaluation:
         columns = dict.fromkeys(score.column for score in whole)
         rows: list[list[object]] = [[one, *(errors.get((one, other)) for other in imputers)] for one in columns]
         rows.append(["mean of columns", *map(self.overall, imputers)])
-        title = f"{self.table}: errors of {self.hidden:,} hidden cells"
-        return markup.table(["column", *imputers], rows, title=title, notes=self.notes, most=len(rows))
+        return markup.table(["column", *imputers], rows, title=f"errors of {self.table}", notes=self.notes)
 
     def data(self) -> dict[str, Any]:
         """The evaluation as JSON-ready data."""
