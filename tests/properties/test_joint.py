@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import imputedb
 from imputedb.algebra.column import Column
 from imputedb.errors import UnknownName
 from imputedb.imputers.checked import draws
@@ -36,8 +37,18 @@ def world(seed: int, patterns: Sequence[Sequence[bool]], at_random: bool) -> tup
     return y, np.column_stack([sets[which], np.zeros(N, bool)])
 
 
-def completed(name: str, y: Floats, gone: Flags) -> list[Floats]:
+def cut(y: Floats, classes: int) -> Floats:
+    """The first three columns as so many ordered classes each; as they are where there are none."""
+    if not classes:
+        return y
+    return np.column_stack([np.digitize(y[:, :3], np.linspace(-1, 1, classes + 1)[1:-1]), y[:, 3]])
+
+
+def completed(name: str, y: Floats, gone: Flags, classes: int = 0) -> list[Floats]:
     cells = {Column("t", f"c{j}"): Cells(y[:, j].copy(), gone[:, j].copy(), Kind.NUMBER) for j in range(y.shape[1])}
+    for j in range(3 if classes else 0):
+        levels = tuple("abc"[:classes])
+        cells[Column("t", f"c{j}")] = Cells(y[:, j].astype(np.int32), gone[:, j], Kind.CATEGORY, levels, ordered=True)
     rows = Rows(cells, np.random.default_rng(5).permutation(len(y)).astype(np.uint64))
     targets = [column for column, one in cells.items() if one.missing.any()]
     found = []
@@ -57,22 +68,48 @@ def z(r: Floats) -> Floats:
 PATTERNS = st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=4)
 
 
-@pytest.mark.parametrize("name", ["tree", "norm", "pmm"])
+KEEPING = [
+    *((name, 0) for name in ("tree", "norm", "normscale", "pmm", "pmmboot", "knn")),
+    *(("tree", 2), ("tree", 3), ("logistic", 2), ("multinomial", 3), ("ordered", 3), ("knn", 3)),
+]
+"""Imputers whose draws keep correlations, and of how many classes the columns are; 0 of numbers."""
+
+UNRELATED: dict[str, tuple[Imputer, str]] = {
+    "mean": (IMPUTERS["mean"](), "intervals are too short"),
+    "hotdeck": (IMPUTERS["hotdeck"](), "know nothing of other columns"),
+    "hotdeck by k": (HotDeck(by=("k",)), "know of k alone"),
+}
+"""Those whose values know nothing of other columns, or of few, and what answers say of it."""
+
+
+@pytest.mark.parametrize(("name", "classes"), KEEPING)
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10**6), PATTERNS, st.booleans())
 def test_correlations_are_those_of_the_complete_table(
-    name: str, seed: int, patterns: list[list[bool]], at_random: bool
+    name: str, classes: int, seed: int, patterns: list[list[bool]], at_random: bool
 ) -> None:
     """Within four standard errors of a correlation of as many rows as observe it, and of the draws."""
     y, gone = world(seed, patterns, at_random)
+    y = cut(y, classes)
     pairs = np.triu_indices(4, 1)
-    found = np.mean([z(np.corrcoef(whole.T)[pairs]) for whole in completed(name, y, gone)], axis=0)
+    found = np.mean([z(np.corrcoef(whole.T)[pairs]) for whole in completed(name, y, gone, classes)], axis=0)
     seen = np.array([(~gone[:, i] & ~gone[:, j]).sum() for i, j in zip(*pairs, strict=True)])
     error = np.sqrt(1 / (seen - 3))
     assert (np.abs(found - z(np.corrcoef(y.T)[pairs])) < 4 * error).all()
 
 
-@pytest.mark.parametrize("name", ["tree", "norm", "pmm"])
+def test_every_imputer_keeps_correlations_or_says_that_it_does_not() -> None:
+    assert set(IMPUTERS) == {name for name, _ in KEEPING} | {one.name for one, _ in UNRELATED.values()}
+    rng = np.random.default_rng(1)
+    x, k = rng.normal(size=300), rng.integers(0, 2, 300)
+    with imputedb.connect() as db:
+        db.register("t", {"x": x, "k": k, "y": np.ma.masked_array(x + rng.normal(size=300), rng.random(300) < 0.3)})
+        for imputer, what in UNRELATED.values():
+            warnings = db.sql("SELECT corr(x, y) FROM t", m=5, imputer=imputer).report.warnings
+            assert any(what in said for said in warnings), (imputer, warnings)
+
+
+@pytest.mark.parametrize("name", ["tree", "norm", "normscale", "pmm", "pmmboot"])
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10**6), PATTERNS, st.booleans())
 def test_means_and_deviations_are_those_of_the_complete_table(

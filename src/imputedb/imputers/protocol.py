@@ -93,6 +93,15 @@ def draws_differ(imputer: Imputer) -> bool:
     return bool(getattr(imputer, "draws", True))
 
 
+@runtime_checkable
+class InClasses(Protocol):
+    """An imputer that draws within classes, and knows of no other column."""
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        """The columns that make classes."""
+
+
 def doubt(imputer: Imputer) -> str | None:
     """What a reader of intervals that are pooled from an imputer's draws must know; None where nothing."""
     if not is_proper(imputer):
@@ -104,6 +113,11 @@ def doubt(imputer: Imputer) -> str | None:
         return (
             f"the draws of {imputer.name} know nothing of other columns: correlations, slopes, differences of groups "
             "are pulled towards none; take norm, pmm or tree"
+        )
+    if isinstance(imputer, InClasses) and imputer.by:
+        return (
+            f"the draws of {imputer.name} know of {', '.join(imputer.by)} alone: within classes of these, correlations "
+            "with other columns are pulled towards none; take norm, pmm or tree"
         )
     return None
 
