@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from imputedb.algebra.column import Column
+from imputedb.imputers.beyond import BEYOND, BEYOND_ANEW, beyond_donors, few_donors
 from imputedb.imputers.protocol import Imputer, Stretches, takes_donors, takes_lines
 from imputedb.imputers.rows import Rows
 from imputedb.imputers.scales import scales
-from imputedb.imputers.straight import bends, beyond_donors, line, shaped
+from imputedb.imputers.straight import bends, line, shaped
 from imputedb.imputers.stretched import Stretched
 
 DONORS = 10
@@ -41,8 +42,9 @@ def _by_a_line(imputer: Imputer, rows: Rows, column: Column) -> Iterator[str]:
     """Where donors cannot follow, on the scale that they are drawn on, or where a line does not."""
     if takes_donors(imputer):
         scale = scales(rows, [column]).get(column) if isinstance(imputer, Stretches) else None
-        if (found := line(rows, column, scale)) is not None:
-            yield from beyond_donors(found)
+        if (found := line(rows, column, scale, None if scale is None else scale.back)) is not None:
+            yield from beyond_donors(found, BEYOND_ANEW if isinstance(imputer, Stretches) else BEYOND)
+            yield from few_donors(found)
     elif takes_lines(imputer):
         stretch = imputer.scale(rows, column) if isinstance(imputer, Stretched) else None
         if (found := line(rows, column, None if stretch is None else stretch.there)) is not None:

@@ -58,6 +58,12 @@ class Scale:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.log(values + self.plus)
 
+    def back(self, values: Vector) -> Vector:
+        """(n,) numbers on this scale as they were."""
+        if self.name == "cube root":
+            return np.asarray(values**3)
+        return np.asarray(np.exp(np.minimum(values, 700.0)) - self.plus)
+
     def slope(self, values: Vector) -> Vector:
         """(n,) logarithms of the derivatives."""
         if self.name == "cube root":

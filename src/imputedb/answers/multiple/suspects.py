@@ -9,21 +9,10 @@ from numpy.typing import NDArray
 from imputedb.answers.multiple.aggregation import Asking
 from imputedb.inference.estimate import Estimate, Question
 from imputedb.inference.score_interval import Score
+from imputedb.inference.skewness import PER_INFLUENCES, PER_SKEWNESS, by_chance
 
-FEW_DF, MUCH_MISSING, FEW_EVENTS, PER_SKEWNESS = 5.0, 0.9, 5.0, 14.0
-"""Degrees of freedom, fraction of missing information, events; rows a squared skewness beyond chance.
-
-Cochran (1977, section 2.15) has 25, of what the population is. Of the skewness of a sample of 12 normal values that
-told of 20 %; less what chance makes of it 14 tell of 5 %, and of 54 to 84 % of the samples (12 to 100 rows of lognormal
-values) whose intervals cover less than 90 %.
-"""
-
-PER_INFLUENCES = 8.0
-"""Rows a squared skewness of influences, where these are what rows add to the error of a slope or a correlation.
-
-With 25 a third of the slopes of 50 rows were told that cover 95 %; with 8 a tenth of those, and 62 % where slopes of a
-rare event cover 85 % (600 samples each of eight distributions, complete).
-"""
+FEW_DF, MUCH_MISSING, FEW_EVENTS = 5.0, 0.9, 5.0
+"""Degrees of freedom, fraction of missing information, events."""
 
 Vector = NDArray[np.float64]
 
@@ -90,8 +79,7 @@ def skewed(name: str, groups: Vector, skewness: Vector, df: Vector) -> Iterator[
         df: (k,) its rows less 1.
     """
     skew, rows = _means(groups, skewness, df + 1)
-    chance = 6 * np.maximum(rows - 2, 0) / ((rows + 1) * (rows + 3))
-    lacking = PER_SKEWNESS * (skew**2 - chance) - rows
+    lacking = PER_SKEWNESS * (skew**2 - by_chance(rows)) - rows
     if len(lacking) and lacking.max() > 0:
         worst = int(np.argmax(lacking))
         yield (
