@@ -9,12 +9,24 @@ NUMBERS = ("t.x", "t.y", "t.z")
 OPERATORS = ("=", "<>", "<", "<=", ">", ">=")
 
 
+TABLES = (
+    "CREATE TABLE t(id INTEGER, x INTEGER, y INTEGER, z INTEGER, s VARCHAR, b BOOLEAN)",
+    "CREATE TABLE u(id INTEGER, v INTEGER, w INTEGER)",
+)
+"""Made once: a write of rows makes nothing stale but what rests on them."""
+
+
 @dataclass(frozen=True)
 class Conditional:
-    """Tables t(id, x, y, z, s, b) and u(id, v, w), and a query whose clauses hold conditions."""
+    """The rows of the tables t and u, as statements, and a query whose clauses hold conditions."""
 
-    tables: tuple[str, ...]
+    rows: tuple[str, ...]
     query: str
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """What makes them in a new database."""
+        return (*TABLES, *self.rows)
 
 
 @st.composite
@@ -25,12 +37,12 @@ def conditional(draw: st.DrawFn) -> Conditional:
     ]
     u = [(n, draw(VALUES), draw(VALUES)) for n in _ids(draw)]
     t, u = [*t, (8, 1, 2, 3, "b", True)], [*u, (8, 2, 1)]  # something is observed in every column
-    made = "CREATE TABLE {}; INSERT INTO {} VALUES {}".format
-    tables = (
-        made("t(id INTEGER, x INTEGER, y INTEGER, z INTEGER, s VARCHAR, b BOOLEAN)", "t", ", ".join(map(_row, t))),
-        made("u(id INTEGER, v INTEGER, w INTEGER)", "u", ", ".join(map(_row, u))),
+    rows = tuple(
+        text
+        for name, values in (("t", t), ("u", u))
+        for text in (f"DELETE FROM {name}", f"INSERT INTO {name} VALUES {', '.join(map(_row, values))}")
     )
-    return Conditional(tables, _Writer(draw).query())
+    return Conditional(rows, _Writer(draw).query())
 
 
 def _ids(draw: st.DrawFn) -> range:

@@ -2,30 +2,40 @@
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 import imputedb
+from imputedb import Database
 from imputedb.planning import reduce
-from tests.properties.conditions import Conditional, conditional
+from tests.properties.conditions import TABLES, Conditional, conditional
 
 EXAMPLES = int(os.environ.get("IMPUTEDB_EXAMPLES", "300"))
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=SLOW)
-@given(conditional())
-def test_planned_is_base(case: Conditional) -> None:
-    """With the mean a plan, whatever it throws away, answers as the tables do that are completed first."""
+@pytest.fixture(scope="module")
+def db() -> Iterator[Database]:
+    """One database for all examples, of which rows that cannot matter always go."""
     with imputedb.connect() as db, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reduce, "FEW", 2.0)  # rows that cannot matter always go
-        for table in case.tables:
+        patch.setattr(reduce, "FEW", 2.0)
+        for table in TABLES:
             db.execute(table)
-        try:
-            db.execute(case.query)
-        except imputedb.QueryError:
-            return
-        planned = db.sql(case.query, imputer="mean")
-        base = db.sql(case.query, imputer="mean", strategy="base")
-        assert Counter(map(repr, planned.fetchall())) == Counter(map(repr, base.fetchall())), planned.plan
+        yield db
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=SLOW)
+@given(case=conditional())
+def test_planned_is_base(db: Database, case: Conditional) -> None:
+    """With the mean a plan, whatever it throws away, answers as the tables do that are completed first."""
+    for text in case.rows:
+        db.execute(text)
+    try:
+        db.execute(case.query)
+    except imputedb.QueryError:
+        return
+    planned = db.sql(case.query, imputer="mean")
+    base = db.sql(case.query, imputer="mean", strategy="base")
+    assert Counter(map(repr, planned.fetchall())) == Counter(map(repr, base.fetchall())), planned.plan

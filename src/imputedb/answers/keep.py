@@ -4,12 +4,14 @@ import os
 from dataclasses import replace
 from time import perf_counter
 
+from imputedb import duckdb_errors
 from imputedb.answers.membership import membership
-from imputedb.answers.query import Call, answer, as_it_stands, likely_rows, timed, verbatim
+from imputedb.answers.prepared import Prepared
+from imputedb.answers.query import Call, answer, as_it_stands, is_outdated, likely_rows, timed, verbatim
 from imputedb.answers.request import IMPUTATION, Asked
 from imputedb.engines.engine import Engine
 from imputedb.engines.offers import Frames
-from imputedb.errors import QueryError
+from imputedb.errors import Error, QueryError
 from imputedb.files import copied
 from imputedb.result import Result
 from imputedb.sql.copy_options import switched_on
@@ -29,9 +31,9 @@ def kept(call: Call, around: Keeps, frames: Frames) -> Result:
         inner = likely_rows(call, about)
     else:
         began = perf_counter()
-        prepared = call.planner.prepare(around.query, asked)
-        with engine.shared_snapshot(writes=True) as changed:
-            if changed:
+        prepared = _planned(call, around.query)
+        with engine.shared_snapshot(writes=True, always=True) as changed:
+            if changed or prepared is None:
                 prepared = call.planner.prepare(around.query, asked)
             if not prepared.blocks and not frames.paths and asked.method == IMPUTATION:
                 if call.executed and around.target is None:
@@ -42,6 +44,19 @@ def kept(call: Call, around: Keeps, frames: Frames) -> Result:
     frames.drop()
     found = _published(engine, around, inner.selecting, asked)
     return _around(found, inner)
+
+
+def _planned(call: Call, query: str) -> Prepared | None:
+    """The query prepared; None where that failed, and something else has written meanwhile: it has to be tried again.
+
+    Once a write of our own is under way nothing is recalled, and so it is prepared before.
+    """
+    try:
+        return call.planner.prepare(query, call.asked)
+    except (Error, duckdb_errors.Refused) as error:
+        if not is_outdated(call.engine.session, error):
+            raise
+        return None
 
 
 def _check_divisions(engine: Engine, executed: Execute | None, around: Keeps) -> None:

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
+from imputedb import duckdb_errors
 from imputedb.answers.membership import Membership, membership
 from imputedb.answers.multiple import pooled as multiple
 from imputedb.answers.prepare import Planner
@@ -13,7 +14,9 @@ from imputedb.answers.request import IMPUTATION, VERBATIM, Asked
 from imputedb.answers.run import Run, answered, translated
 from imputedb.answers.unimputed.respond import WORDS, unimputed
 from imputedb.blocks.block import ANSWER
+from imputedb.border import ours
 from imputedb.engines.engine import Engine
+from imputedb.engines.session import Session
 from imputedb.errors import Error, Interrupted, QueryError
 from imputedb.execution.plan import Watch
 from imputedb.imputers.protocol import Progress
@@ -60,15 +63,18 @@ def answer_to(call: Call, query: str) -> Result:
     session = call.engine.session
     try:
         found = _answer_to(call, query, alone=True)
-    except Interrupted:
-        raise
-    except Error:
-        if not session.is_behind() or session.in_transaction:
+    except (Error, duckdb_errors.Refused) as error:
+        if not is_outdated(session, error):
             raise
         return _answer_to(call, query, alone=False)
     if not session.is_alone or not session.is_behind() or session.in_transaction:
         return found
     return _answer_to(call, query, alone=False)
+
+
+def is_outdated(session: Session, error: Exception) -> bool:
+    """Whether work has failed where something else has written meanwhile, so that it is to be done again."""
+    return not isinstance(ours(error), Interrupted) and session.is_behind() and not session.in_transaction
 
 
 def _answer_to(call: Call, query: str, *, alone: bool) -> Result:
