@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from imputedb.version import __version__
+
 if TYPE_CHECKING:
     from imputedb.completion.completed import Completed
     from imputedb.completion.completed import opened as completed
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from imputedb.inference.scores import Scores, pool_scores
     from imputedb.models.model import Model, load_model
     from imputedb.result import Report, Result
-
-__version__ = "0.1.0"
 
 __all__ = [
     "CannotImpute",

@@ -98,7 +98,9 @@ def translated(error: duckdb.Error) -> QueryError | DataError:
     file = of_file(str(error))
     if file:
         return DataError(file)
-    message = _tidy(reason(str(error)))
+    message = _OF_TEXT.sub(_FOR_TEXT, _tidy(reason(str(error))))
+    if isinstance(error, duckdb.ConnectionException) and "already closed" in message:
+        return StorageError("the database is closed: connect to it anew")
     locked = _LOCKED.search(message)
     if locked:
         return StorageError(f"database {locked[1]} is open for reading only: nothing can be written into it")
@@ -133,5 +135,10 @@ def _tidy(message: str) -> str:
 
 
 _LOCKED = re.compile('on database "([^"]*)" which is attached in read-only mode')
+_OF_TEXT = re.compile(r"No function matches the given name and argument types '(\w+)\(VARCHAR\)'\.[^\n]*")
+_FOR_TEXT = (
+    r"\1 is of numbers, and this is text: `profile` names the words in a column of numbers, and loading with na=[...] "
+    "takes them for missing ones; CAST reads text as numbers"
+)
 _HIDDEN = re.compile(r"""; did you mean "?(imputedb|pg_|duckdb_|sqlite_|information_schema|__duckdb)[^?]*\?""")
 """Hints at tables that are ours, or DuckDB's own, and no user has heard of."""

@@ -17,6 +17,8 @@ from imputedb.engines.engine import Engine, Held, Read, Rows
 from imputedb.errors import DataError, QueryError
 from imputedb.inference.estimate import Estimate
 from imputedb.notes import Kind, is_of
+from imputedb.paragraph import Facts, paragraph
+from imputedb.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -277,6 +279,24 @@ class Result:
 
     def __repr__(self) -> str:
         return self._read(str)
+
+    def methods(self) -> str:
+        """What was done to missing values as a paragraph for the methods of a paper, with its sources."""
+        report, known = self.report, [one for row in self._estimates or () for one in row.values()]
+        facts = Facts(
+            report.strategy,
+            report.imputed,
+            {name: report.methods.get(name, report.imputer) for name in report.imputed},
+            report.dropped,
+            report.m,
+            report.seed,
+            known[0].level if known else None,
+            known[0].question if known else "",
+            [one.fmi for one in known if isinstance(one, Estimate)],
+            report.convergence.rhat if report.convergence else None,
+            __version__,
+        )
+        return paragraph(facts)
 
     def show(self) -> None:
         """Prints the rows, as DuckDB draws them, and what was done."""

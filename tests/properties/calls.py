@@ -194,6 +194,7 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "Result.pl": lambda at: at.held.pl(),
     "Result.plan": lambda at: at.held.plan,
     "Result.relation": lambda at: at.held.relation,
+    "Result.methods": lambda at: at.held.methods(),
     "Result.show": lambda at: at.held.show(),
     "Result.selecting": lambda at: at.held.selecting,
     "Result.write": lambda at: at.held.write(at.fresh("rows.parquet"), "parquet"),

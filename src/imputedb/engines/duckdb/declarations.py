@@ -319,7 +319,7 @@ def _check_range(place: str, type_name: str, kind: Kind, said: Policy) -> None:
             raise DataError(f"{end!r} is no bound of {place}, which is {type_name}")
     low, high = _ends(kind, said)
     if low > high:
-        raise DataError(f"no value of {place} is in the range from {said.low} to {said.high}")
+        raise DataError(f"no value of {place} is in the range from {said.low} to {said.high}: the lower end goes first")
 
 
 def _check_value(engine: DuckDB, table: Table, column: str, value: object) -> None:

@@ -45,7 +45,9 @@ def load(
         UnknownName: no file has a column for which missing values are declared.
     """
     if table and len(paths) > 1:
-        raise DataError(f"{len(paths)} files cannot all become the one table {table}")
+        raise DataError(
+            f"{len(paths)} files cannot all become the one table {table}: give a pattern or a folder, or no table"
+        )
     if engine.session.read_only:
         raise StorageError(f"{engine.session.path} is open for reading only: nothing can be loaded into it")
     found = [files(path, KINDS) for path in paths]

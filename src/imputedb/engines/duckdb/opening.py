@@ -40,6 +40,8 @@ def _set(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
 
 def _check_kind(path: str) -> None:
     """DuckDB would open a CSV or Parquet file as a database of one view; its statistics could not be kept."""
+    if Path(path).is_dir():
+        raise StorageError(f"{path} is a folder: name a file in it, such as {Path(path) / 'survey.duckdb'}")
     if not Path(path).is_file() or not Path(path).stat().st_size:
         return
     try:
