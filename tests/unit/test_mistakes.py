@@ -97,7 +97,7 @@ MISTAKES: dict[str, tuple[Callable[[Try], object], str]] = {
     "a file of text as a database": (lambda a: imputedb.connect(a.at / "a.csv"), "load it into one"),
     "a folder as a database": (lambda a: imputedb.connect(a.at), "name a file in it"),
     "a setting misspelt": (lambda _: imputedb.connect(config={"memry": "1GB"}), "memory_limit"),
-    "a database that is closed": (lambda _: _closed().sql("SELECT 1"), "connect to it anew"),
+    "a database that is closed": (lambda _: _closed().sql("SELECT 1"), "the database is closed"),
     "a format that there is not": (lambda a: a.db.sql("SELECT 1").write(str(a.at / "x"), "xls"), "'csv', 'json'"),
     "a table misspelt in a profile": (lambda a: a.db.profile("tt"), "did you mean 't'"),
     "holes without a share": (lambda a: a.db.ampute("t", "u", share=0), "such as 0.2"),

@@ -157,6 +157,15 @@ def test_words_are_stated_for_frames_too(db: Database) -> None:
     assert [column.missing for column in db.profile("t")[0].columns] == [1, 1, 1]
 
 
+def test_text_that_has_a_type_stays_text(db: Database, tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text('[{"zip": "12345", "v": "NA"}, {"zip": "99999", "v": "7"}]')
+    db.load(str(tmp_path / "t.json"))
+    assert db.execute("FROM t") == [("12345", "NA"), ("99999", "7")]
+    with pytest.warns(UserWarning, match="1 of 'NA' are NULL"):
+        db.load(str(tmp_path / "t.json"), na=["NA"], replace=True)
+    assert db.execute("SELECT v FROM t") == [(None,), (7,)]
+
+
 def test_folders_and_patterns_are_loaded(db: Database, tmp_path: Path) -> None:
     for name in ("a.csv", "b.tsv", "notes.md"):
         (tmp_path / name).write_text("x\n1\n")
