@@ -190,3 +190,25 @@ def test_categories_follow_their_predictors_within_a_leaf() -> None:
 def between(kind: Floats, values: Floats) -> float:
     """How much larger a mean is in one of two classes."""
     return float(values[kind == 1].mean() - values[kind == 0].mean())
+
+
+def test_a_rare_class_follows_what_predicts_it() -> None:
+    """120 tables of 300 rows, some 7 % of a class, missing the likelier it is: drawn by 23 % too flat before."""
+    whole, found = [], []
+    target, n = Column("t", "y"), 300
+    for seed in range(120):
+        rng = np.random.default_rng([seed, n])
+        x = rng.normal(size=n)
+        y = (rng.random(n) < 1 / (1 + np.exp(3 - 0.9 * x))).astype(np.int32)
+        gone = rng.random(n) < 1 / (1 + np.exp(0.6 - x))
+        cells = {
+            Column("t", "x"): Cells(x, np.zeros(n, bool), Kind.NUMBER),
+            target: Cells(y, gone, Kind.CATEGORY, ("no", "yes")),
+        }
+        rows = Rows(cells, rng.permutation(n).astype(np.uint64))
+        for values in draws(IMPUTERS["tree"](), rows, [target], seed, range(DRAWS)):
+            drawn = y.copy()
+            drawn[gone] = values[target]
+            found.append(np.cov(x, drawn)[0, 1])
+        whole.append(np.cov(x, y)[0, 1])
+    assert np.mean(found) / np.mean(whole) > 0.83

@@ -8,6 +8,7 @@ namespace {
 
 constexpr int kFewestDonors = 5;
 constexpr std::size_t kRowsPerSlope = 5;  // rows a coefficient without which gaps count as means
+constexpr std::uint32_t kLooks = 32;      // rows of a leaf that are looked at for a category, at most
 constexpr std::size_t kViews = 3;         // frequent classes by whose shares categories of a predictor enter the lines
 
 void learn_from(const Lesson& lesson, Numbers numbers, Ground& out) {
@@ -24,13 +25,17 @@ void learn_from(const Lesson& lesson, Classes classes, Ground& out) {
   const auto count = static_cast<std::size_t>(classes.count());
   for (std::size_t k = 0; k < std::min(std::max<std::size_t>(count, 2) - 1, kMostLines); ++k)  // the last is what is left
     out.lines.push_back(classes.indicator(k));
+  out.of_class.resize(count);
+  for (std::uint32_t i = 0; i < classes.k.size(); ++i) out.of_class[classes.k[i]].push_back(i);
   out.rows = std::move(classes.rows);
   out.sample.classes = classes.count();
   out.sample.k = std::move(classes.k);
   if (out.rows.size() >= kFewestRows && classes.count() > 1) out.features = predictors(lesson, out.rows, out.y);
 }
 
-// Rows of the sample that are in a bootstrap, and how often each of all is; all once, if none is.
+// Rows of the sample that are in a bootstrap, and how often each of all is; all once, if none is. Of classes each has one
+// of its rows once more by a chance that makes a row of all (Perks' prior): by its own rows alone a class of few is sure
+// to be rare.
 struct Picked {
   std::vector<std::uint32_t> rows;
   std::vector<std::uint8_t> times;
@@ -39,9 +44,14 @@ struct Picked {
 
 Picked picked(const Ground& ground, const Stream& bootstrap) {
   Picked out{std::vector<std::uint32_t>(ground.rows.size()), std::vector<std::uint8_t>(ground.rows.size())};
+  for (std::uint64_t k = 0; k < ground.of_class.size(); ++k) {
+    const std::vector<std::uint32_t>& mine = ground.of_class[k];
+    const double turn = bootstrap.uniform(~k) * static_cast<double>(ground.of_class.size());
+    if (turn < 1 && !mine.empty()) ++out.times[mine[static_cast<std::size_t>(turn * static_cast<double>(mine.size()))]];
+  }
   std::size_t some = 0;
   for (std::uint32_t i = 0; i < out.rows.size(); ++i) {
-    out.times[i] = poisson_one(bootstrap.uniform_of(ground.keys[i]));
+    out.times[i] = static_cast<std::uint8_t>(out.times[i] + poisson_one(bootstrap.uniform_of(ground.keys[i])));
     out.rows[some] = i;
     some += out.times[i] > 0;
     out.count += out.times[i];
@@ -113,15 +123,28 @@ void line_up(const Lesson& lesson, Ground& out) {
     }
   }
   out.products.emplace(regressors.size(), out.lines.size());
-  accumulate(regressors, out.rows, out.lines, complete(out), *out.products);
+  out.whole = complete(out);
+  accumulate(regressors, out.rows, out.lines, out.whole, *out.products);
   for (std::size_t v = 0; v < regressors.size(); ++v) out.views[v].z = std::move(regressors[v].z);
 }
 
+// The products of the rows of a bootstrap.
+CrossProducts weighed(const Ground& ground, const std::vector<Binned>& columns, const Picked& picked) {
+  std::vector<Regressor> regressors;
+  for (const View& view : ground.views)
+    regressors.push_back({columns[static_cast<std::size_t>(ground.features[view.feature])].codes, view.z});
+  std::vector<std::uint32_t> places;
+  for (const std::uint32_t i : ground.whole) places.insert(places.end(), picked.times[i], i);
+  CrossProducts out(regressors.size(), ground.lines.size());
+  accumulate(regressors, ground.rows, ground.lines, places, out);
+  return out;
+}
+
 // The linear predictions of the features that are not barred.
-void predict(Donors& out, const Ground& ground, std::span<const std::uint8_t> barred) {
+void predict(Donors& out, const Ground& ground, const CrossProducts& products, std::span<const std::uint8_t> barred) {
   std::vector<std::uint8_t> used;
   for (const View& view : ground.views) used.push_back(barred[view.feature] == 0);
-  const auto found = ground.products->solve(penalty_of(ground.rows.size()), used);
+  const auto found = products.solve(penalty_of(ground.rows.size()), used);
   if (found.empty()) return;
   out.lines = found.size();
   out.slopes.resize(ground.features.size());
@@ -164,7 +187,9 @@ Donors donors(const Ground& ground, const std::vector<Binned>& columns, const Co
                       barred};
   out.tree = grown(differs ? own : ground.sample, some.rows, growth, some.times);
   fill_leaves(out, ground, some);
-  if (ground.products) predict(out, ground, barred);
+  const bool classes = ground.sample.classes > 0;
+  if (classes) out.alike = 1, out.most = kLooks;
+  if (ground.products) predict(out, ground, classes ? weighed(ground, columns, some) : *ground.products, barred);
   for (std::size_t f = 0; f < ground.features.size(); ++f)
     out.features.push_back({codes.now[static_cast<std::size_t>(ground.features[f])], nullptr});
   for (std::size_t f = 0; f < out.features.size(); ++f) out.features[f].order = out.orders[f].data();

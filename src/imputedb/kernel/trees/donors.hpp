@@ -32,9 +32,11 @@ struct Ground {
   std::vector<int> features;        // none where the column's observed values are all that is known
   std::vector<Order> orders;        // per feature
   Sample sample;
+  std::vector<std::vector<std::uint32_t>> of_class;  // per class the places of its rows
   std::vector<std::vector<float>> lines;  // what linear models tell: y, or of the frequent classes which a row is of
   std::vector<View> views;
-  std::optional<CrossProducts> products;  // of views and lines, where no feature is missing or, of few such rows, in all
+  std::vector<std::uint32_t> whole;       // places of the rows that miss no feature; of few such rows, of all
+  std::optional<CrossProducts> products;  // of views and lines, in these rows
 };
 Ground ground(const Lesson& lesson);
 
@@ -47,6 +49,7 @@ struct Donors {
   std::vector<Feature> features;      // with the codes of this draw
   std::vector<Table> slopes;          // per feature, code and line; none where any row of a leaf is as good as another
   std::size_t lines = 0;              // numbers of a prediction
+  std::uint32_t alike = 3, most = 8;  // rows of a leaf for each that is looked at, and how many are at most
   std::vector<float> line;            // predictions of the rows; empty where only those that are looked at are worked out
 
   bool known() const { return !rows.empty(); }
@@ -59,7 +62,7 @@ struct Donors {
     const auto leaf = static_cast<std::size_t>(tree.nodes[node].leaf);
     const std::uint32_t first = begins[leaf], count = begins[leaf + 1] - first;
     std::uint32_t best = first + below(0, count);
-    const std::uint32_t looks = slopes.empty() ? 1 : std::min(count / kAlike, kLooks);
+    const std::uint32_t looks = slopes.empty() ? 1 : std::min(count / alike, most);
     if (looks < 2) return rows[best];
     const Prediction wanted = prediction(row);
     float least = away(best, wanted);
@@ -73,7 +76,7 @@ struct Donors {
 
   // Works out all predictions, if so many rows are to be given donors that it pays.
   void expect(std::size_t wanted) {
-    if (slopes.empty() || wanted * kLooks < rows.size()) return;
+    if (slopes.empty() || wanted * most < rows.size()) return;
     line.assign(rows.size() * lines, 0.0F);
     for (std::size_t f = 0; f < slopes.size(); ++f)
       for (std::size_t i = 0; !slopes[f].empty() && i < rows.size(); ++i)
@@ -82,9 +85,6 @@ struct Donors {
 
  private:
   using Prediction = std::array<float, kMostLines>;
-
-  static constexpr std::uint32_t kAlike = 3;  // rows of a leaf for each that is looked at
-  static constexpr std::uint32_t kLooks = 8;
 
   // How far the prediction of a donor is from one.
   float away(std::size_t place, const Prediction& wanted) const {
