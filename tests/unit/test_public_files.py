@@ -89,6 +89,11 @@ HABITS = {
     "telephones": Habit(lines("t,v", "+4930123,1", "NA,2", "+4930124,3"), {"t": V}, [("+4930123", 1)]),
     "more digits than there are": Habit(
         lines("x", "0.1234567890123456789012", "2.5"), {"x": D}, said=("more than 17 digits",)),
+    "numbers beyond all": Habit(lines("x", "1e400", "2.5"), {"x": D}, said=("beyond 1.8e308 infinite",)),
+    "numbers beyond all, and words": Habit(
+        lines("x,v", "1,1e400", "2,NA", "3,2"), {"v": V}, [(1, "1e400")], ("declared missing",)
+    ),
+    "marks of Python": Habit(lines("x,v", "1,1_000", "2,NA", "3,2"), {"v": V}, [(1, "1_000")], ("declared missing",)),
     "days first": Habit(lines("d", "13/02/2020", "03/04/2020"), {"d": "DATE"}),
     "days or months first": Habit(
         lines("d", "01/02/2020", "03/04/2020"), {"d": "DATE"}, said=("read as %d/%m/%Y", "another order")),

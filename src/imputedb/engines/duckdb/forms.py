@@ -43,7 +43,8 @@ PLAIN: tuple[Form, ...] = (
     _plain("BIGINT", r"regexp_full_match({x}, '-?(0|[1-9]\d*)')"),
     _plain(
         "DOUBLE",
-        r"NOT regexp_matches({x}, '^[-+]?0\d|^\+') AND "
+        r"NOT regexp_matches({x}, '^[-+]?0\d|^\+|_') AND "
+        "(NOT isinf(TRY_CAST({x} AS DOUBLE)) OR contains(lower({x}), 'inf')) AND "
         r"(length(regexp_replace(regexp_replace({x}, '[eE].*$', ''), '^[-+0.]+|\D', '', 'g')) <= 15 "
         "OR CAST(TRY_CAST({x} AS DOUBLE) AS VARCHAR) = {x})",
     ),

@@ -95,12 +95,14 @@ def _remark_on_digits(engine: DuckDB, made: Table, paths: Sequence[str], options
     if not columns:
         return
     digits = "regexp_replace(regexp_replace({x}, '[eE].*$', ''), '^[-+0.]+|\\D', '', 'g')"
-    parts = [f"count(*) FILTER (length({digits.format(x=quoted((name,)))}) > 17)" for name in columns]
+    endless = "(isinf(TRY_CAST({x} AS DOUBLE)) AND NOT contains(lower({x}), 'inf'))"
+    lost = f"length({digits}) > 17 OR {endless}"
+    parts = [f"count(*) FILTER ({lost.format(x=quoted((name,)))})" for name in columns]
     text = f"SELECT {', '.join(parts)} FROM (FROM read_csv(?, all_varchar = true{options}) LIMIT {_MANY_DIGITS})"
     counts = engine.connection.execute(text, [[one_file(path) for path in paths]]).fetchall()[0]
     for name, count in zip(columns, counts, strict=True):
         if count:
             engine.session.remarks.append(
-                f"{made.name}.{name}: numbers of more than 17 digits are rounded to the nearest DOUBLE "
+                f"{made.name}.{name}: numbers of more than 17 digits are rounded, and beyond 1.8e308 infinite "
                 f"({count:,} of the first {_MANY_DIGITS:,})"
             )
