@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
+from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakSet
@@ -16,6 +17,7 @@ from imputedb.answers import model_methods, models, respond
 from imputedb.answers.explain import Explanation, explained
 from imputedb.answers.flags import flagged
 from imputedb.answers.multiple.measures import Measure, Measures
+from imputedb.answers.pace import pace
 from imputedb.answers.prepare import Planner
 from imputedb.answers.request import PLANNED, Asked, Fit
 from imputedb.answers.understand import query_of
@@ -37,6 +39,7 @@ from imputedb.planning.frontier import Frontier
 from imputedb.provenance import methods as explaining
 from imputedb.provenance.index import Lookups
 from imputedb.result import Result
+from imputedb.sql.budget import Limits, limited
 from imputedb.sql.parameters import Given, by_name
 
 if TYPE_CHECKING:
@@ -89,7 +92,7 @@ class Database:
         self._sessions: WeakSet[Database] = beside._sessions if beside else WeakSet()
         self._sessions.add(self)
         self._is_first = beside is None
-        self._planner = Planner(engine)
+        self._planner: Planner = Planner(engine, beside._planner.forecast if beside else None)
         engine.session.tidying.append(self._planner.release)
         self._lookups = Lookups()
         engine.further_caches += [self._planner.cache, self._lookups.cache]
@@ -202,6 +205,8 @@ class Database:
         cycles: Cycles = "auto",
         fit: Fit = "auto",
         flags: bool = False,
+        within_ms: float | None = None,
+        error: float | None = None,
         progress: Progress | None = None,
         watch: Watch | None = None,
     ) -> Result:
@@ -251,6 +256,10 @@ class Database:
                 sums of groups add up. A table whose imputed values decide which rows count has drawn values in such an
                 answer, others expected ones. With `auto` the planner chooses between kept models and a fit to the rows.
             flags: adds a column `<name>__imputed` for each, true where a value was imputed; of groups it says nothing.
+            within_ms: milliseconds that the answer may take: the plan of the least penalty that is expected to be in
+                time; where it is not, the fastest one cuts in. WITHIN n MS behind the query says the same.
+            error: half the width of every interval relative to its number, such as 0.02, at most: by the cheapest plan,
+                and with the draws, that do it; with `m=1` their number is found. ERROR p % says the same.
             progress: told the share of an imputer's work that is done.
             watch: told of every operator, which then runs on its own; for tests and EXPLAIN ANALYZE.
 
@@ -277,6 +286,7 @@ class Database:
             weights,
             clusters,
             fit,
+            limits=Limits(within_ms, error),
         )
         if flags:
             text = flagged(self._engine, text, m)
@@ -296,17 +306,21 @@ class Database:
     ) -> Explanation:
         """The plan of a query with its estimates; with `analyze` it runs, each operator on its own, and is measured.
 
-        Of a statement that keeps the rows of a query it is the plan of the query, and only that runs.
+        Of a statement that keeps the rows of a query it is the plan of the query, and only that runs. WITHIN n MS
+        behind it shows the plan that the time is enough for.
 
         Raises:
             QueryError: the statement is wrong, or there is no plan of its kind.
         """
-        asked = models.informed(self._engine, Asked(alpha, chosen(imputer), seed, strategy, fit=fit))
+        text, limits = limited(text)
+        began, asked = perf_counter(), Asked(alpha, chosen(imputer), seed, strategy, fit=fit)
+        asked = models.informed(self._engine, asked.limited(limits.over(self._planner.limits), began))
         with self._engine.callers_frames(text, statement=True):
             prepared = self._planner.prepare(query_of(self._engine, self._planner, text, params), asked)
             try:
                 with self._engine.own_statements(prepared.text):
-                    return explained(self._engine, prepared, asked, analyze=analyze)
+                    paced = pace(prepared, asked, self._planner.forecast).asked
+                    return explained(self._engine, prepared, paced, analyze=analyze)
             finally:
                 self._planner.release()
 
@@ -314,6 +328,7 @@ class Database:
         self, text: str, params: Given = None, *, imputer: Choice = "tree", fit: Fit = "auto"
     ) -> Frontier | None:
         """Every plan that no other beats in both penalty and time; None where nothing missing is read."""
+        text, _ = limited(text)
         with self._engine.callers_frames(text, statement=True):
             query = query_of(self._engine, self._planner, text, params)
             try:

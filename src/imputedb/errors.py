@@ -7,6 +7,7 @@ Error
 │   ├── UnknownName         a table or column that is not there
 │   ├── Interrupted         another thread has ended the call
 │   ├── ExtensionError      an imputer or measure of somebody's own is not what it must be
+│   ├── OutOfTime           it takes longer than it was given
 │   └── Unplanned           valid SQL that imputedb does not plan yet
 ├── DataError             your data
 │   ├── CannotImpute        nothing can stand in for the missing values of a column
@@ -38,6 +39,10 @@ class Interrupted(QueryError):
 
 class ExtensionError(QueryError):
     """An imputer or a measure that does not come with imputedb breaks what it promises."""
+
+
+class OutOfTime(QueryError):
+    """A query takes longer than it was given."""
 
 
 class Unplanned(QueryError):

@@ -37,6 +37,29 @@ MUCH_DROPPED = 0.2
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """What an answer was to keep to in time and error, as predicted and as reached; None of what was not asked for.
+
+    Attributes:
+        within_ms: milliseconds that it might take, text to answer.
+        predicted_ms: those that its plan was expected to take.
+        reached_ms: those that it took.
+        cut_over: whether the plan was ended since it took too long, and the fastest one has answered.
+        error: half the width of its intervals beside their numbers, at most.
+        predicted_error: what the first draws made expect of the widest one; infinite where a number has no interval.
+        reached_error: that of the widest one.
+    """
+
+    within_ms: float | None = None
+    predicted_ms: float | None = None
+    reached_ms: float | None = None
+    cut_over: bool = False
+    error: float | None = None
+    predicted_error: float | None = None
+    reached_error: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What a query did to the data, and what it cost.
 
@@ -47,7 +70,7 @@ class Report:
         strategy: `planned`; `completed`, where the statement ran as it is written over tables that were completed at
             their scans, or `mixed` of both; `base` (every table completed first); `verbatim` (nothing missing is read).
         penalty: the plan's estimated loss of information, from 0 to 1.
-        estimated_ms: the plan's estimated time.
+        estimated_ms: the statement's predicted time, by its plans and by the statements that have run before it.
         planning_ms: time from text to plan.
         execution_ms: time from plan to answer.
         imputed: cells filled in, by column.
@@ -63,6 +86,7 @@ class Report:
         m: draws that the answer is pooled of; 1 for the single best values.
         convergence: of several draws by chained equations, what has forgotten its start least; None where draws had
             nothing to forget.
+        budget: what it was to keep to in time and error; None where alpha has chosen its plan.
     """
 
     alpha: float
@@ -83,6 +107,7 @@ class Report:
     notes: tuple[str, ...] = ()
     m: int = 1
     convergence: Chains | None = None
+    budget: Budget | None = None
 
     def sentences(self) -> list[str]:
         """What was done, and what a reader must know, a sentence each."""

@@ -62,7 +62,7 @@ def test_json_is_a_contract(survey: str) -> None:
     assert set(data) == {"columns", "rows", "report"}
     wanted = "m method interval level "
     wanted += "alpha imputer seed penalty strategy planning_ms execution_ms plan imputed methods policies avoided "
-    wanted += "dropped warnings notes convergence"
+    wanted += "dropped warnings notes convergence budget"
     assert set(data["report"]) == set(wanted.split())
     assert data["columns"] == ["sex", "age"]
     assert [row[0] for row in data["rows"]] == ["f", "m"]

@@ -7,7 +7,7 @@ from time import perf_counter
 from imputedb import duckdb_errors
 from imputedb.answers.membership import membership
 from imputedb.answers.prepared import Prepared
-from imputedb.answers.query import Call, answer, as_it_stands, is_outdated, likely_rows, timed, verbatim
+from imputedb.answers.query import Call, as_it_stands, is_outdated, likely_rows, paced, timed, verbatim
 from imputedb.answers.request import IMPUTATION, Asked
 from imputedb.engines.engine import Engine
 from imputedb.engines.offers import Frames
@@ -40,7 +40,7 @@ def kept(call: Call, around: Keeps, frames: Frames) -> Result:
                     return as_it_stands(engine, asked, call.executed.text)
                 return _published(engine, around, prepared.text, asked)
             _check_divisions(engine, call.executed, around)
-            inner = answer(engine, prepared, asked, (perf_counter() - began) * 1e3, call.progress)
+            inner = paced(call, prepared, (perf_counter() - began) * 1e3)
     frames.drop()
     found = _published(engine, around, inner.selecting, asked)
     return _around(found, inner)

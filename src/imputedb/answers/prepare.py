@@ -9,6 +9,8 @@ from imputedb.blocks.plain import is_complete
 from imputedb.blocks.statement import blocks
 from imputedb.engines.cache import STRUCTURAL, Recent
 from imputedb.engines.engine import Engine
+from imputedb.planning.forecast import Forecast
+from imputedb.sql.budget import Limits
 from imputedb.sql.missingness import extended
 from imputedb.sql.weights import unweighted
 
@@ -20,10 +22,14 @@ class Planner:
 
     Attributes:
         cache: what holds them.
+        forecast: how long statements take, learnt from those of all sessions.
+        limits: in time and error, of this session's queries that state none.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, forecast: Forecast | None = None) -> None:
         self._engine = engine
+        self.forecast = forecast or Forecast()
+        self.limits = Limits()
         self.cache: Recent[object, tuple[object, Prepared]] = Recent(
             "plans",
             "text, imputers, strategy and weights",

@@ -8,6 +8,7 @@ from time import perf_counter
 from imputedb import duckdb_errors
 from imputedb.answers.membership import Membership, membership
 from imputedb.answers.multiple import pooled as multiple
+from imputedb.answers.pace import Pace, ahead_of, fits_of, pace
 from imputedb.answers.prepare import Planner
 from imputedb.answers.prepared import Prepared, strategy
 from imputedb.answers.request import IMPUTATION, VERBATIM, Asked
@@ -17,11 +18,15 @@ from imputedb.blocks.block import ANSWER
 from imputedb.border import ours
 from imputedb.engines.engine import Engine
 from imputedb.engines.session import Session
-from imputedb.errors import Error, Interrupted, QueryError
+from imputedb.errors import Error, Interrupted, OutOfTime, QueryError
 from imputedb.execution.plan import Watch
 from imputedb.imputers.protocol import Progress
-from imputedb.result import Report, Result
+from imputedb.planning.forecast import Forecast
+from imputedb.result import Budget, Report, Result
 from imputedb.sql.statements import Execute
+
+_ENDED = 1.5
+"""How much longer a plan that was ended is taken to last than it was let."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ def answer_to(call: Call, query: str) -> Result:
 
 def is_outdated(session: Session, error: Exception) -> bool:
     """Whether work has failed where something else has written meanwhile, so that it is to be done again."""
-    return not isinstance(ours(error), Interrupted) and session.is_behind() and not session.in_transaction
+    return not isinstance(ours(error), Interrupted | OutOfTime) and session.is_behind() and not session.in_transaction
 
 
 def _answer_to(call: Call, query: str, *, alone: bool) -> Result:
@@ -90,7 +95,7 @@ def _answer_to(call: Call, query: str, *, alone: bool) -> Result:
             planning_ms = (perf_counter() - began) * 1e3
             ours = prepared.blocks or asked.method != IMPUTATION
             with engine.own_statements(query) if ours else nullcontext():
-                found = answer(engine, prepared, asked, planning_ms, call.progress, call.watch)
+                found = paced(call, prepared, planning_ms)
     if "json_execute" in query.lower():  # which may run a statement that writes
         engine.session.changed()
     return found
@@ -111,6 +116,40 @@ def likely_rows(call: Call, about: Membership) -> Result:
     return Result(engine, held, names, types, report, found.blocks, found.frontier)
 
 
+def paced(call: Call, prepared: Prepared, planning_ms: float) -> Result:
+    """The result of a prepared query by the plan that its limits leave; how long it takes is learnt from.
+
+    Raises:
+        OutOfTime: it is not there in time, but another plan's may be.
+    """
+    engine, forecast = call.engine, call.planner.forecast
+    if call.asked.method != IMPUTATION or not prepared.blocks or call.watch:
+        return answer(engine, prepared, call.asked, planning_ms, call.progress, call.watch)
+    found = pace(prepared, call.asked, forecast)
+    asked = found.asked
+    began = perf_counter()
+    try:
+        result = answer(engine, prepared, asked, planning_ms, call.progress, seconds=found.seconds)
+    except OutOfTime:
+        forecast.ran(found.ahead, _ENDED * 1e3 * (perf_counter() - began))
+        raise
+    _learn(forecast, prepared, found, result.report)
+    budget = result.report.budget
+    if asked.limits:
+        budget = replace(budget or Budget(), predicted_ms=planning_ms + found.predicted)
+    result.report = replace(result.report, estimated_ms=found.predicted, budget=budget)
+    return result
+
+
+def _learn(forecast: Forecast, prepared: Prepared, found: Pace, report: Report) -> None:
+    """Takes note of how long a statement took, and of the values that it has left behind."""
+    asked = replace(found.asked, m=report.m)
+    ahead = found.ahead if found.asked.m is not None else ahead_of(prepared, asked, forecast)
+    forecast.ran(ahead, report.execution_ms)
+    for key in fits_of(prepared, asked):
+        forecast.note(key)
+
+
 def answer(
     engine: Engine,
     prepared: Prepared,
@@ -118,8 +157,13 @@ def answer(
     planning_ms: float,
     progress: Progress | None = None,
     watch: Watch | None = None,
+    seconds: float | None = None,
 ) -> Result:
-    """The result of a prepared query."""
+    """The result of a prepared query, ended once so many seconds are over.
+
+    Raises:
+        OutOfTime: they are.
+    """
     began = perf_counter()
     report = replace(verbatim(asked), planning_ms=planning_ms, policies=prepared.policies)
     if asked.method != IMPUTATION:
@@ -134,8 +178,9 @@ def answer(
     run = Run(engine, asked, progress, watch)
     with engine.snapshot(lazily=True):
         try:
-            pooled = multiple.pooled(engine, prepared, run) if asked.draws else None
-            held = pooled.held if pooled else run.through(prepared)
+            with nullcontext() if seconds is None else engine.session.within(seconds):
+                pooled = multiple.pooled(engine, prepared, run) if asked.draws else None
+                held = pooled.held if pooled else run.through(prepared)
         finally:
             run.clear()
     columns, types = (pooled.columns, pooled.types) if pooled else (prepared.columns, prepared.types)
@@ -143,6 +188,8 @@ def answer(
     report = replace(report, warnings=(*prepared.warnings, *report.warnings))
     if pooled:
         report = replace(report, m=pooled.m, warnings=(*report.warnings, *pooled.warnings))
+        if pooled.expected is not None:
+            report = replace(report, budget=Budget(predicted_error=pooled.expected))
     elif asked.draws:
         report = replace(report, notes=(*report.notes, multiple.UNPOOLED))
     estimates = pooled.estimates if pooled else None

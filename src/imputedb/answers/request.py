@@ -9,8 +9,12 @@ from imputedb.errors import QueryError
 from imputedb.imputers.protocol import Imputer
 from imputedb.inference.estimate import Question
 from imputedb.models.kept import kept
+from imputedb.sql.budget import Limits
 
 PLANNED, BASE, VERBATIM, COMPLETED, MIXED = "planned", "base", "verbatim", "completed", "mixed"
+
+FEW_DRAWS = 5
+"""Draws of an answer that has no time for more."""
 
 EXPECTED, DRAWN = "expected", "drawn"
 
@@ -38,6 +42,10 @@ class Asked:
         fit: to what imputers are fitted.
         values: `expected` or `drawn`, of imputers that are fitted to tables; None for what each statement needs.
         draw: the number of that draw.
+        limits: in time and error that take the place of alpha.
+        until: when the answer is to be there, in seconds of `perf_counter`; None for any time.
+        chooses: whether any plan that alpha leaves may be taken for the sake of time.
+        most: draws, where their number is to be found.
     """
 
     alpha: float
@@ -56,6 +64,10 @@ class Asked:
     fit: Fit = "auto"
     values: str | None = None
     draw: int = 0
+    limits: Limits = field(default_factory=Limits)
+    until: float | None = None
+    chooses: bool = True
+    most: int = arguments.MOST_DRAWS
 
     def __post_init__(self) -> None:
         arguments.one_of("method", self.method, (IMPUTATION, AIPW, ML, BOUNDS))
@@ -68,6 +80,10 @@ class Asked:
             if self.method != IMPUTATION:
                 raise QueryError(f"method {self.method!r} fits models of its own: leave fit out")
             object.__setattr__(self, "imputers", kept(self.imputers))
+        if self.limits and self.method != IMPUTATION:
+            raise QueryError(
+                f"WITHIN and ERROR choose among plans, and method {self.method!r} has none: leave them out"
+            )
         checked: dict[str, object] = {  # plain numbers: NumPy's are hashed differently
             "alpha": _alpha(self.alpha),
             "seed": arguments.seed(self.seed),
@@ -98,6 +114,15 @@ class Asked:
     def by(self, imputer: Imputer) -> "Asked":
         """The same, of one imputer."""
         return replace(self, imputers=(imputer,))
+
+    def limited(self, limits: Limits, began: float) -> "Asked":
+        """The same within limits in time and error, the time counted from when it began."""
+        until = None if limits.within_ms is None else began + limits.within_ms / 1e3
+        return replace(self, limits=limits, until=until)
+
+    def fastest(self) -> "Asked":
+        """The same by the fastest plan, with few draws where their number is to be found."""
+        return replace(self, alpha=1.0, m=FEW_DRAWS if self.m is None else self.m, until=None, chooses=False)
 
     @property
     def imputer(self) -> str:

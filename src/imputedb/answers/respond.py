@@ -2,26 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from time import perf_counter
 from typing import assert_never
 
 import numpy as np
 
 from imputedb.answers import models, policies
 from imputedb.answers.keep import kept
+from imputedb.answers.limits import limited
 from imputedb.answers.outcome import counted
 from imputedb.answers.prepare import Planner
-from imputedb.answers.query import Call, as_it_stands, rows_of, verbatim
+from imputedb.answers.query import Call, as_it_stands, verbatim
 from imputedb.answers.request import AIPW, BOUNDS, VERBATIM, Asked
 from imputedb.answers.understand import check_query, classified, understood
 from imputedb.blocks.listings import showing
 from imputedb.diagnostics.departures import Departures, Key, swept
 from imputedb.engines.engine import Engine
 from imputedb.engines.offers import Frames
-from imputedb.errors import Unplanned
+from imputedb.errors import QueryError, Unplanned
 from imputedb.execution.plan import Watch
 from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.inference.estimate import Estimate
 from imputedb.result import Result
+from imputedb.sql.budget import LimitStatement
+from imputedb.sql.budget import limited as limited_text
 from imputedb.sql.enclosed import Keeps
 from imputedb.sql.model_statement import ModelStatement
 from imputedb.sql.parameters import Given, by_name
@@ -41,10 +45,15 @@ def respond(
 ) -> Result:
     """The result of any statement: a query is answered; one that keeps the rows of a query keeps those of its answer;
     one about policies is followed; any other is DuckDB's."""
+    began = perf_counter()
+    text, stated = limited_text(text)
+    asked = asked.limited(stated.over(asked.limits).over(planner.limits), began)
     call = Call(engine, planner, asked, progress, watch)
     try:
         with engine.callers_frames(text, statement=True) as frames:
             told = classified(engine, text)
+            if stated and not isinstance(told.statement, Query | Keeps | Execute):
+                raise QueryError("WITHIN and ERROR stand behind a query, or behind EXECUTE of one: leave them out here")
             found = _responded(call, told, params, frames)
             return counted(engine, told, found, _pivoted(engine, told, found))
     finally:
@@ -64,6 +73,8 @@ def departing(
     """The same, and with departures from missing at random how the answer to a query moves under them."""
     if sensitivity is None:
         return respond(engine, planner, text, asked, params, progress, watch)
+    if asked.limits or planner.limits or limited_text(text)[1]:
+        raise QueryError("a query under sensitivity is asked again and again: WITHIN and ERROR are of a single answer")
     check_query(engine, planner, text, params)
     found = respond(engine, planner, text, asked, params, progress, watch)
     _ = found.estimates
@@ -83,10 +94,14 @@ def _responded(call: Call, told: Classified, params: Given, frames: Frames) -> R
             return _listing(engine, asked, ("table", "column", "policy"), policies.follow(engine, about))
         case ModelStatement() as about:
             return _listing(engine, asked, models.COLUMNS, models.follow(engine, about, call.progress))
+        case LimitStatement() as about:
+            call.planner.limits = about.applied(call.planner.limits)
+            return _listing(engine, asked, ("setting", "value"), [(f"imputedb.{about.name}", about.value)])
         case Query(query):
-            return rows_of(replace(call, asked=models.informed(engine, asked)), query)
+            return limited(replace(call, asked=models.informed(engine, asked)), query)
         case Keeps() as around:
-            return kept(replace(call, asked=models.informed(engine, asked)), around, frames)
+            informed = replace(call, asked=models.informed(engine, asked))
+            return limited(informed, around.query, lambda one: kept(one, around, frames))
         case Apart() as apart:
             _check_complete(engine, apart)
             return as_it_stands(engine, asked, apart.text, by_name(params))

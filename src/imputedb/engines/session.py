@@ -1,6 +1,7 @@
 """What calls, threads and caches ask of an engine: turns, transactions, and when something may have been written."""
 
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 from imputedb.algebra.relation import Table
@@ -55,6 +56,9 @@ class Session(Protocol):
 
     def interrupt(self) -> None:
         """Ends the statement that another thread runs."""
+
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """Ends what a block does once so many seconds are over, by `OutOfTime`."""
 
     def close(self) -> None:
         """Lets go of the database."""

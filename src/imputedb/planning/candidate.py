@@ -105,7 +105,7 @@ class Candidate:
             self.attributes,
             self.loss,
             self.placements,
-            self.time + cost.answering(self.rows),
+            self.time + cost.answering(self.rows) + cost.stating(len(problem.sources)),
         )
 
 

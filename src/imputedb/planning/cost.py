@@ -12,6 +12,14 @@ PAIR = 4e-6
 """ms a row that comes out of a join."""
 ANSWER = 1e-5
 """ms a row that is aggregated or projected."""
+STATEMENT = 2.0
+"""ms of a statement, whatever it does: taken apart, run, its answer held."""
+SOURCE = 0.4
+"""ms of each table that it reads."""
+SHARED = 0.65
+"""Share of a statement's time that many draws have in common, as if it were one."""
+APPLY = 4e-3
+"""ms a missing cell that a kept model is applied to."""
 STAGE = 1.2
 """ms of every blocking Impute: a statement of its own, rows fetched, values registered."""
 IDENTIFY = 0.3
@@ -35,6 +43,11 @@ def joining(left: float, right: float, out: float) -> float:
 def answering(rows: float) -> float:
     """Time of what stands above the joins."""
     return ANSWER * rows
+
+
+def stating(sources: int) -> float:
+    """Time of a statement over so many tables, whatever it does."""
+    return STATEMENT + SOURCE * sources
 
 
 def staging(rows: float, columns: int) -> float:

@@ -37,6 +37,9 @@ def estimates(relation: Relation, problem: Problem) -> dict[int, Estimate]:
     """The estimate of each operator of a plan, by its identity."""
     found: dict[int, Estimate] = {}
     _estimate(relation, problem, found)
+    if isinstance(relation, Aggregate | Project | Sort | Limit):  # a statement, of which the uppermost one tells
+        top = found[id(relation)]
+        found[id(relation)] = Estimate(top.rows, top.ms + cost.stating(len(problem.sources)))
     return found
 
 

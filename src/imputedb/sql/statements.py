@@ -9,6 +9,7 @@ import duckdb
 
 from imputedb import duckdb_errors
 from imputedb.errors import QueryError, Unplanned
+from imputedb.sql.budget import LimitStatement, limit_statement
 from imputedb.sql.effects import Effect, effect
 from imputedb.sql.enclosed import Keeps, closing, copied, created, inserted, merged, pivoted
 from imputedb.sql.model_statement import ModelStatement, model_statement
@@ -81,7 +82,8 @@ class Other:
     text: str
 
 
-Statement = Query | Keeps | PolicyStatement | ModelStatement | Execute | Apart | Writes | Other
+Ours = PolicyStatement | ModelStatement | LimitStatement
+Statement = Query | Keeps | Ours | Execute | Apart | Writes | Other
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ class Classified:
     effect: Effect
 
 
-_OURS: tuple[Callable[[str, Sequence[Token]], PolicyStatement | ModelStatement | None], ...] = (
+_OURS: tuple[Callable[[str, Sequence[Token]], Ours | None], ...] = (
+    limit_statement,
     model_statement,
     policy_statement,
 )

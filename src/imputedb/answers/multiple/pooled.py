@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from imputedb.answers.multiple import precision
 from imputedb.answers.multiple.aggregation import STANDS, Asking, asking
 from imputedb.answers.multiple.clusters import left_out
 from imputedb.answers.multiple.draws import Draws, Numbers
@@ -15,7 +16,6 @@ from imputedb.answers.multiple.suspects import suspects
 from imputedb.answers.prepared import Prepared
 from imputedb.answers.request import Asked
 from imputedb.answers.run import Run, answered, joins
-from imputedb.arguments import MOST_DRAWS
 from imputedb.blocks.block import Planned, Written
 from imputedb.engines.engine import Engine, Held
 from imputedb.inference.estimate import Estimate, estimated, unbounded
@@ -57,6 +57,8 @@ class Pooled(NamedTuple):
         estimates: row by row, by the name of the output.
         m: draws.
         warnings: sentences a reader must know.
+        expected: half the width of the widest interval beside its number, as the first draws had it; None where no
+            error was asked for.
     """
 
     held: Held
@@ -65,6 +67,7 @@ class Pooled(NamedTuple):
     estimates: Sequence[Mapping[str, Estimate]]
     m: int
     warnings: tuple[str, ...] = ()
+    expected: float | None = None
 
 
 def pooled(engine: Engine, prepared: Prepared, run: Run) -> Pooled | None:
@@ -73,23 +76,46 @@ def pooled(engine: Engine, prepared: Prepared, run: Run) -> Pooled | None:
     if about is None:
         return None
     draws = Draws(engine, prepared, run, about)
-    draws.add(range(asked.m or PILOT))
-    found = _estimates(draws, about, asked)
     warnings = list(_remarks(about, prepared, asked))
     warnings += left_out(prepared.blocks) if asked.question == "population" else []
-    if asked.m is None:
-        need = _needed(found, asked)
-        if need > MOST_DRAWS:
-            warnings.append(
-                f"{need:,} draws would be needed for standard errors within {asked.precision:.0%}; "
-                f"{MOST_DRAWS:,} were made"
-            )
-        if need > PILOT:
-            draws.add(range(PILOT, min(need, MOST_DRAWS)))
-            found = _estimates(draws, about, asked)
+    width = None
+    if asked.limits.error is not None:
+        found, width = _narrow(draws, about, asked, asked.limits.error)
+    else:
+        draws.add(range(asked.m or PILOT))
+        found = _estimates(draws, about, asked)
+        if asked.m is None:
+            found = _repeatable(draws, about, asked, found, warnings)
     warnings += suspects(draws.numbers(), about, found, asked.question)
     warnings += _without_interval(about, found)
-    return _answer(engine, run, draws, about, found, tuple(warnings))
+    return _answer(engine, run, draws, about, found, tuple(warnings))._replace(expected=width)
+
+
+def _repeatable(draws: Draws, about: Asking, asked: Asked, found: list[Row], warnings: list[str]) -> list[Row]:
+    """The estimates of as many draws as another run would repeat, given those of the first ones."""
+    need = _needed(found, asked)
+    if need > asked.most:
+        warnings.append(
+            f"{need:,} draws would be needed for standard errors within {asked.precision:.0%}; {asked.most:,} were made"
+        )
+    if need <= PILOT:
+        return found
+    draws.add(range(PILOT, min(need, asked.most)))
+    return _estimates(draws, about, asked)
+
+
+def _narrow(draws: Draws, about: Asking, asked: Asked, goal: float) -> tuple[list[Row], float]:
+    """The estimates of as many draws as an error takes, and what the first draws made expect of it."""
+    draws.add(range(asked.m or precision.FIRST))
+    found, width = _estimates(draws, about, asked), math.nan
+    while True:
+        shown = [one for row in found for place, one in row.items() if place < about.shown]
+        need = draws.m if asked.m is not None else precision.draws_for(shown, goal, asked.most)
+        width = precision.expected(shown, need) if math.isnan(width) else width
+        if need <= draws.m:
+            return found, width
+        draws.add(range(draws.m, need))
+        found = _estimates(draws, about, asked)
 
 
 def _needed(found: Sequence[Row], asked: Asked) -> int:

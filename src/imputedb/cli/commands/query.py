@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 @click.option("--cycles", default="auto", show_default=True, help="How often columns are drawn anew, or auto.")
 @click.option("--weights", metavar="COLUMN", help="Of sampling weights: AVG, SUM and COUNT count rows by them.")
 @click.option("--clusters", metavar="COLUMN", help="Of clusters that were sampled: intervals go by them.")
+@click.option("--within-ms", type=float, metavar="MS", help="Milliseconds that the answer may take.")
+@click.option("--error", type=float, metavar="SHARE", help="Of intervals: half their width beside the number, as 0.02.")
 @click.option("--measure", "measures", multiple=True, metavar="NAME", help="An installed package's; repeatable.")
 @click.option(
     "--format",
@@ -82,6 +84,8 @@ def query(
     cycles: str,
     weights: str | None,
     clusters: str | None,
+    within_ms: float | None,
+    error: float | None,
     form: str | None,
     output: str | None,
     params: tuple[str, ...],
@@ -105,7 +109,8 @@ def query(
         raise QueryError("parquet is no text: give --output FILE")
     if output is not None:
         check_place(output)
-    _check_has_intervals(draws, method)
+    if error is None:
+        _check_has_intervals(draws, method)
     wanted, asked = thresholds(fail_on, ANSWER), question(db, sql, command, file)
     _check_is_one(asked.texts, output, form)
     wishes: dict[str, Any] = {
@@ -123,6 +128,8 @@ def query(
         "weights": weights,
         "clusters": clusters,
         "flags": flags,
+        "within_ms": within_ms,
+        "error": error,
     }
     with asked.database(None if na is None else listed(na)) as (database, texts):
         for text in texts:

@@ -17,7 +17,7 @@ from imputedb.diagnostics.likelihood import Likely
 from imputedb.inference.doubly_robust import Robust
 from imputedb.inference.estimate import Estimate
 from imputedb.inference.pooling import Pool
-from imputedb.result import Report, Result
+from imputedb.result import Budget, Report, Result
 
 
 def write(result: Result, form: str, output: str | None, rows: int = SHOWN) -> None:
@@ -115,6 +115,7 @@ def about(result: Result) -> str:
 def summary(report: Report, rows: int) -> str:
     """What was done, in a line."""
     done = f"{rows:,} row{'' if rows == 1 else 's'} in {report.planning_ms + report.execution_ms:.1f} ms"
+    done += _kept_to(report.budget) if report.budget else ""
     if report.strategy == "verbatim":
         return f"{done}; nothing missing was read"
     if report.strategy in ("aipw", "ml", "bounds"):
@@ -122,6 +123,19 @@ def summary(report: Report, rows: int) -> str:
     cells = ", ".join(_filled(report, column, count) for column, count in report.imputed.items() if count) or "nothing"
     spared = f" ({sum(report.avoided.values()):,} more were not needed)" if report.avoided else ""
     return f"{done}; penalty {report.penalty:.4f}; imputed {cells}{spared}; dropped {report.dropped:,} rows"
+
+
+def _kept_to(budget: Budget) -> str:
+    """What an answer was to keep to, as predicted and as reached."""
+    said = ""
+    if budget.within_ms is not None and budget.predicted_ms is not None:
+        said += (
+            f"; within {budget.within_ms:g} ms, predicted {budget.predicted_ms:.1f}, reached {budget.reached_ms:.1f}"
+        )
+    if budget.error is not None and budget.reached_error is not None:
+        predicted = "" if budget.predicted_error is None else f", predicted {budget.predicted_error:.3g}"
+        said += f"; error {budget.error:.3g} at most{predicted}, reached {budget.reached_error:.3g}"
+    return said
 
 
 def _filled(report: Report, column: str, count: int) -> str:
@@ -195,6 +209,7 @@ def as_data(result: Result) -> dict[str, Any]:
             "warnings": list(report.warnings),
             "notes": list(report.notes),
             "convergence": _plain(known["convergence"]),
+            "budget": _plain(known["budget"]),
         },
     }
 

@@ -4,7 +4,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from traceback import clear_frames
 from typing import Any
@@ -24,6 +24,7 @@ from imputedb.engines.duckdb.interrupt import Runner, Turns
 from imputedb.engines.duckdb.opening import further, opened
 from imputedb.engines.duckdb.processes import tended
 from imputedb.engines.duckdb.transactions import Transactions
+from imputedb.engines.duckdb.watchdog import Watchdog
 from imputedb.engines.engine import Array, Held, Read, Rows, Values
 from imputedb.engines.signals import Signals, is_main
 from imputedb.errors import Error, QueryError, StorageError
@@ -75,6 +76,7 @@ class Session:
         self._counted = weakref.finalize(self, self.changes.leave)
         self.since: int | None = None
         self._is_closed = False
+        self._watchdog = Watchdog()
         self.transactions = Transactions(self.connection)
         self.target: Callable[[str], Target] | None = None
         self.following: Callable[[str], Callable[[], None]] | None = None
@@ -91,12 +93,21 @@ class Session:
         self._runner.interrupt(is_called=self.since is not None)
 
     def check(self) -> None:
-        """Raises where another thread has ended the call.
+        """Raises where another thread has ended the call, or its time is over.
 
         Raises:
             Interrupted: it has.
+            OutOfTime: it is.
         """
+        self._watchdog.check()
         self._runner.check()
+
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """Ends a block by `OutOfTime` once so many seconds are over.
+
+        In a transaction of the user's only imputing is ended: a statement that is interrupted would abort it.
+        """
+        return self._watchdog.within(seconds, None if self.in_transaction else self.connection.interrupt)
 
     def close(self) -> None:
         """Lets go of the database, in a turn of its own; nothing more where that was done before."""

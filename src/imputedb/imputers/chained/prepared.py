@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
+from imputedb.border import check_call
 from imputedb.errors import CannotImpute
 from imputedb.imputers import random
 from imputedb.imputers.chained import linear_draws
@@ -135,9 +136,11 @@ class Prepared:
         """The draws of some numbers, at most so many that their regressions can be held."""
         if not numbers:
             return
+        check_call()
         with one_thread():
             told = self._told(seed, numbers, cycles)
         for place, values in enumerate(self._drawn(told, seed, numbers, cycles, traces)):
+            check_call()
             if self.equations.is_linear and told:
                 self._trace(told.only(place, place + 1), traces[place])
             yield values

@@ -1,0 +1,144 @@
+"""Answers that keep to a time or to an error: what is tried, and what is said of it."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from time import perf_counter
+
+from imputedb.algebra.relation import Drop
+from imputedb.algebra.walk import bottom_up
+from imputedb.answers.multiple.precision import half_width
+from imputedb.answers.pace import ahead_of, plans, thresholds
+from imputedb.answers.prepared import Prepared
+from imputedb.answers.query import Call, rows_of
+from imputedb.answers.request import Asked
+from imputedb.errors import OutOfTime, QueryError
+from imputedb.inference.estimate import Estimate
+from imputedb.result import Budget, Report, Result
+
+Work = Callable[[Call], Result]
+
+
+def limited(call: Call, query: str, keep: Work | None = None) -> Result:
+    """The answer to a query within the limits that were asked for.
+
+    Args:
+        call: with what is asked for.
+        query: whose plans are chosen among.
+        keep: answers it and keeps its rows; None where they are only shown.
+
+    Raises:
+        QueryError: an error was asked for, and the answer has no intervals.
+    """
+
+    def work(one: Call) -> Result:
+        return rows_of(one, query) if keep is None else keep(one)
+
+    if not call.asked.limits:
+        return work(call)
+    began = perf_counter() if call.asked.until is None else _began(call.asked, call.asked.until)
+    error = call.asked.limits.error
+    found = _timely(call, work) if error is None else _precise(call, query, error, keep)
+    return _told(found, call.asked, began)
+
+
+def _began(asked: Asked, until: float) -> float:
+    return until - (asked.limits.within_ms or 0.0) / 1e3
+
+
+def _timely(call: Call, work: Work) -> Result:
+    """The answer by the plan that time is left for, or by the fastest one where that was not in time."""
+    try:
+        return work(call)
+    except OutOfTime:
+        return _cut_over(call, work)
+
+
+def _cut_over(call: Call, work: Work) -> Result:
+    found = work(replace(call, asked=call.asked.fastest()))
+    budget = replace(found.report.budget or Budget(), cut_over=True)
+    said = "the plan that was chosen took longer than was expected: the fastest one has answered in its place"
+    found.report = replace(found.report, budget=budget, notes=(*found.report.notes, said))
+    return found
+
+
+def _told(found: Result, asked: Asked, began: float) -> Result:
+    """The answer with what it was to keep to, and a warning where it does not."""
+    within, error = asked.limits.within_ms, asked.limits.error
+    reached = 1e3 * (perf_counter() - began)
+    budget = replace(found.report.budget or Budget(), within_ms=within, reached_ms=reached, error=error)
+    if error is not None and found.has_estimates:
+        budget = replace(budget, reached_error=half_width(_shown(found)))
+    found.report = replace(found.report, budget=budget, warnings=(*found.report.warnings, *_broken(budget)))
+    return found
+
+
+def _broken(budget: Budget) -> list[str]:
+    """What is to be warned of where an answer does not keep to what was asked for."""
+    said = []
+    if budget.within_ms is not None and budget.reached_ms is not None and budget.reached_ms > budget.within_ms:
+        said.append(f"the answer took {budget.reached_ms:,.0f} ms, more than the {budget.within_ms:,g} it was given")
+    if budget.error is not None and budget.reached_error is not None and budget.reached_error > budget.error:
+        if math.isinf(budget.reached_error):
+            said.append(f"no plan has an error of {budget.error:.3g}: a number is 0, or has no interval")
+        else:
+            said.append(
+                f"no plan is known to have an error of {budget.error:.3g} or less: the best to be had is "
+                f"{budget.reached_error:.3g}, half the width of the widest interval beside its number"
+            )
+    return said
+
+
+def _shown(found: Result) -> list[Estimate]:
+    return [one for row in found.estimates for one in row.values() if isinstance(one, Estimate)]
+
+
+# -- within an error --------------------------------------------------------------------------------------------------
+
+
+def _precise(call: Call, query: str, goal: float, keep: Work | None) -> Result:
+    """The answer by the cheapest plan whose intervals are narrow enough; by the best there is where none is."""
+    asked = call.asked if call.asked.m != 1 else replace(call.asked, m=None)
+    best: tuple[float, Asked, Result] | None = None
+    for one in _by_time(call, query, asked):
+        try:
+            found = rows_of(replace(call, asked=one), query)
+        except OutOfTime:
+            break
+        if not found.has_estimates:
+            raise QueryError(f"an error is that of numbers with intervals: {_reason(found.report)}")
+        width = half_width(_shown(found))
+        if best is None or width < best[0]:
+            best = width, one, found
+        if width <= goal:
+            break
+    if best is None:
+        return _cut_over(replace(call, asked=asked), keep or (lambda one: rows_of(one, query)))
+    _, one, found = best
+    if keep is None:
+        return found
+    kept = keep(replace(call, asked=replace(one, m=found.report.m, until=None)))
+    kept.report = replace(kept.report, budget=replace(found.report.budget or Budget(), reached_error=best[0]))
+    return kept
+
+
+def _reason(report: Report) -> str:
+    return report.notes[0] if report.notes else "this answer has none"
+
+
+def _by_time(call: Call, query: str, asked: Asked) -> list[Asked]:
+    """What is asked for by each plan that drops no more than the best one does, the fastest first.
+
+    What rows that are dropped make of an answer no interval says.
+    """
+    with call.engine.own_statements():
+        prepared = call.planner.prepare(query, asked)
+    forecast = call.planner.forecast
+    alphas = [asked.alpha, *(one for one in thresholds(prepared) if one > asked.alpha)]
+    least = _drops(prepared, asked.alpha)
+    wanted = [replace(asked, alpha=one, chooses=False) for one in alphas if _drops(prepared, one) <= least]
+    return sorted(wanted, key=lambda one: forecast.milliseconds(ahead_of(prepared, one, forecast)))
+
+
+def _drops(prepared: Prepared, alpha: float) -> int:
+    return sum(isinstance(node, Drop) for _, plan in plans(prepared, alpha) for node in bottom_up(plan.relation))

@@ -1,0 +1,136 @@
+"""How long a statement will take by each of its plans, and which one the time that is left is enough for."""
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+from imputedb.algebra.relation import Impute
+from imputedb.algebra.walk import bottom_up
+from imputedb.answers.multiple.pooled import PILOT
+from imputedb.answers.prepared import Prepared
+from imputedb.answers.request import FEW_DRAWS, Asked
+from imputedb.blocks.block import Completed, Planned, Written
+from imputedb.imputers.protocol import Work
+from imputedb.models.kept import Kept, is_kept
+from imputedb.planning import cost
+from imputedb.planning.candidate import Candidate
+from imputedb.planning.forecast import Ahead, Forecast, of_draws
+
+_MANY = (1000, 500, 200, 100, 50, PILOT)
+_FEW = (10, FEW_DRAWS, 2)
+"""Numbers of draws that are tried where their number is to be found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What is asked for, its plan chosen by the time that is left.
+
+    Attributes:
+        asked: with the alpha that picks the plan, and the number of draws.
+        ahead: what is to be run.
+        predicted: milliseconds that it is expected to take.
+        seconds: after which it is to be ended, so that the fastest plan is in time; None where it is the fastest one.
+    """
+
+    asked: Asked
+    ahead: Ahead
+    predicted: float
+    seconds: float | None = None
+
+
+def pace(prepared: Prepared, asked: Asked, forecast: Forecast) -> Pace:
+    """The plan with the least penalty that is expected to be in time, with as many draws as are; else the fastest."""
+    alphas = [asked.alpha, *(one for one in thresholds(prepared) if one > asked.alpha)]
+    if asked.until is None or not prepared.blocks:
+        return _paced(prepared, asked, forecast)
+    left = 1e3 * (asked.until - perf_counter())
+    fastest = _fastest(prepared, asked, alphas, forecast)
+    for one in _choices(asked, alphas):
+        ahead = ahead_of(prepared, one, forecast)
+        if forecast.upper(ahead) <= left:
+            found = _paced(prepared, one, forecast)
+            return _watched(found, fastest, left, forecast)
+    return fastest
+
+
+def _choices(asked: Asked, alphas: Sequence[float]) -> Iterator[Asked]:
+    for alpha in alphas if asked.chooses else [asked.alpha]:
+        one = replace(asked, alpha=alpha)
+        if asked.m is not None:
+            yield one
+            continue
+        yield from (replace(one, most=most) for most in _MANY if most <= asked.most)
+        yield from (replace(one, m=m) for m in _FEW)
+
+
+def _fastest(prepared: Prepared, asked: Asked, alphas: Sequence[float], forecast: Forecast) -> Pace:
+    draws = FEW_DRAWS if asked.m is None else asked.m
+    found = [_paced(prepared, replace(asked, alpha=alpha, m=draws), forecast) for alpha in alphas]
+    return min(found, key=lambda one: one.predicted)
+
+
+def _watched(found: Pace, fastest: Pace, left: float, forecast: Forecast) -> Pace:
+    """A plan with the time after which it is to be ended, unless there is none that is faster."""
+    if found.ahead.key == fastest.ahead.key:
+        return found
+    seconds = (left - forecast.upper(fastest.ahead)) / 1e3
+    return replace(found, seconds=seconds) if seconds > 0 else fastest
+
+
+def _paced(prepared: Prepared, asked: Asked, forecast: Forecast) -> Pace:
+    ahead = ahead_of(prepared, asked, forecast)
+    return Pace(asked, ahead, forecast.milliseconds(ahead))
+
+
+def thresholds(prepared: Prepared) -> list[float]:
+    """The alphas from which on another plan is picked, of some block."""
+    frontiers = [block.frontier for block in prepared.blocks if not isinstance(block, Written)]
+    return sorted({point.low for frontier in frontiers for point in frontier})
+
+
+def plans(prepared: Prepared, alpha: float) -> list[tuple[Planned | Completed, Candidate]]:
+    """The plan of each block that an alpha picks."""
+    blocks = [block for block in prepared.blocks if not isinstance(block, Written)]
+    return [(block, block.frontier.choose(alpha)) for block in blocks]
+
+
+def ahead_of(prepared: Prepared, asked: Asked, forecast: Forecast) -> Ahead:
+    """What is to be run, with what it is estimated to take."""
+    chosen = plans(prepared, asked.alpha)
+    written = sum(isinstance(block, Written) for block in prepared.blocks)
+    draws = asked.most if asked.m is None and asked.most < _MANY[0] else asked.m or PILOT
+    filled, fits = set(), 0.0
+    for block, plan in chosen:
+        for name, key, milliseconds in _fitted(block, plan, asked):
+            filled.add(name)
+            fits += 0.0 if forecast.has_run(key) else milliseconds
+    estimate = of_draws(sum(plan.time for _, plan in chosen) + cost.STATEMENT * written + fits, draws)
+    key = (prepared.text, tuple((plan.time, plan.penalty) for _, plan in chosen), draws)
+    kind = (frozenset(filled), draws > 1, written > 0, fits > 0, not forecast.has_run(key))
+    return Ahead(max(estimate, cost.STATEMENT), kind, key)
+
+
+def fits_of(prepared: Prepared, asked: Asked) -> Iterator[Hashable]:
+    """What tells the kept values that a statement reads: once it has run they are there."""
+    for block, plan in plans(prepared, asked.alpha):
+        yield from (key for _, key, milliseconds in _fitted(block, plan, asked) if milliseconds)
+
+
+def _fitted(block: Planned | Completed, plan: Candidate, asked: Asked) -> Iterator[tuple[str, Hashable, float]]:
+    """Of each Impute its imputer, what tells its values if they are kept, and what it takes to make those."""
+    imputers = {one.name: one for one in block.problem.imputers}
+    for node in bottom_up(plan.relation):
+        if not isinstance(node, Impute):
+            continue
+        one = imputers.get(node.imputer)
+        for column in sorted(node.columns):
+            statistics = block.problem.statistics[column.relation]
+            key = (statistics.content, column.name, node.imputer, asked.m != 1)
+            known = statistics.missing_share(column.name)
+            work = Work(float(statistics.rows), 1, max(2, len(statistics.predictors)), known, 0.0)
+            yield node.imputer, key, _made(one, work) if one is not None and is_kept(one) else 0.0
+
+
+def _made(imputer: Kept, work: Work) -> float:
+    """Milliseconds to make the values of one column that are kept."""
+    return cost.APPLY * work.rows * work.missing if not imputer.everywhere else imputer.base.time(work)

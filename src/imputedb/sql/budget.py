@@ -1,0 +1,138 @@
+"""What a query may take in time, or be off by: WITHIN n MS and ERROR p % behind it, and settings of the session."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from imputedb import arguments
+from imputedb.errors import QueryError
+from imputedb.sql.token_reader import TokenReader
+from imputedb.sql.tokens import Token, tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is asked for in place of an alpha.
+
+    Attributes:
+        within_ms: milliseconds that the answer may take; None for any.
+        error: half the width of its intervals relative to its numbers, such as 0.02, at most; None for any.
+    """
+
+    within_ms: float | None = None
+    error: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.within_ms is not None:
+            found = arguments.positive("within_ms", self.within_ms, example="of milliseconds, such as 200")
+            object.__setattr__(self, "within_ms", found)
+        if self.error is not None:
+            found = arguments.share("error", self.error, example="such as 0.02")
+            object.__setattr__(self, "error", found)
+
+    def __bool__(self) -> bool:
+        return self.within_ms is not None or self.error is not None
+
+    def over(self, others: Limits) -> Limits:
+        """These, and where they say nothing what others say."""
+        return Limits(
+            others.within_ms if self.within_ms is None else self.within_ms,
+            others.error if self.error is None else self.error,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LimitStatement:
+    """SET or RESET of a limit, for all queries of a session that state none.
+
+    Attributes:
+        name: within_ms or error.
+        value: None where it is reset.
+    """
+
+    name: str
+    value: float | None
+
+    def applied(self, limits: Limits) -> Limits:
+        """The limits of a session, changed.
+
+        Raises:
+            QueryError: the value is none that the limit can have.
+        """
+        return replace(limits, **{self.name: self.value})
+
+
+GRAMMAR = "SET imputedb.within_ms = milliseconds; SET imputedb.error = share; RESET imputedb.within_ms | imputedb.error"
+
+_HINT = re.compile(r"\b(?:within|error)\b", re.IGNORECASE)
+
+
+def limited(text: str) -> tuple[str, Limits]:
+    """A text without the limits that stand behind it, and these.
+
+    Raises:
+        QueryError: one stands there twice, or is none that a query can keep.
+    """
+    if not isinstance(text, str) or not _HINT.search(text):
+        return text, Limits()
+    found = [token for token in tokens(text) if token.text != ";"]
+    given: dict[str, float] = {}
+    while (clause := _clause(found)) is not None:
+        name, number = clause
+        if name in given:
+            raise QueryError(f"{found[-3].text.upper()} stands behind the query twice")
+        given[name] = number
+        del found[-3:]
+    if not given or not found:
+        return text, Limits()
+    return text.encode()[: found[-1].end].decode(), Limits(**given)
+
+
+def _clause(found: Sequence[Token]) -> tuple[str, float] | None:
+    """What the last three tokens limit."""
+    if len(found) < 3:
+        return None
+    words = [token.word for token in found[-3:]]
+    if not _is_number(words[1]):
+        return None
+    if (words[0], words[2]) == ("within", "ms"):
+        return "within_ms", float(words[1])
+    if (words[0], words[2]) == ("error", "%"):
+        return "error", float(words[1]) / 100
+    return None
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return word[0].isdigit() or word[0] == "."
+
+
+def limit_statement(text: str, found: Sequence[Token]) -> LimitStatement | None:
+    """SET or RESET of a limit, told from its tokens; None of any other statement.
+
+    Raises:
+        SqlSyntaxError: it is of imputedb's settings, but does not follow the grammar, which the message shows.
+    """
+    found = [token for token in found if token.text != ";"]
+    words = [token.word for token in found]
+    if not words or words[0] not in ("set", "reset") or words[1:3] != ["imputedb", "."]:
+        return None
+    reader = TokenReader(text, found, "a setting of imputedb", GRAMMAR)
+    verb = reader.next()
+    reader.expect("imputedb", ".")
+    name = reader.next()
+    if name not in ("within_ms", "error"):
+        raise reader.wrong()
+    value = None
+    if verb == "set":
+        if not (reader.skip("=") or reader.skip("to")):
+            raise reader.wrong()
+        value = reader.number()
+    if not reader.is_done:
+        raise reader.wrong()
+    return LimitStatement(name, value)
