@@ -44,7 +44,7 @@ def test_what_varies_is_likely_to_stay_below_more() -> None:
 def test_values_that_are_kept_are_noted() -> None:
     forecast = Forecast()
     assert not forecast.has_run("values")
-    forecast.note("values")
+    forecast.has_left(Ahead(3.0, "tree", "a", ("values",)))
     assert forecast.has_run("values")
     assert forecast.milliseconds(Ahead(3.0, "kept", "values")) == 3.0
 

@@ -1,22 +1,27 @@
 """EXPLAIN and EXPLAIN ANALYZE: a plan with what was estimated of it, and what was seen."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
 from imputedb import markup
-from imputedb.algebra.relation import Relation
+from imputedb.algebra.relation import Impute, Relation, Table
 from imputedb.algebra.render import as_data, dot, drawn
-from imputedb.answers.prepared import Prepared, chosen_plan
+from imputedb.algebra.walk import bottom_up
+from imputedb.answers.prepared import Prepared, chosen_plan, deciding_tables
 from imputedb.answers.query import answer
 from imputedb.answers.request import Asked
 from imputedb.answers.run import written_words
 from imputedb.blocks.block import Written
 from imputedb.engines.engine import Engine
+from imputedb.execution.form import form
+from imputedb.execution.model import ModelTable
 from imputedb.execution.plan import Actual
+from imputedb.models.kept import is_kept
 from imputedb.planning.candidate import Candidate
 from imputedb.planning.estimate import Estimate, estimates
+from imputedb.planning.problem import Problem
 from imputedb.result import Result
 
 
@@ -31,6 +36,7 @@ class Explanation:
         estimated: rows, missing counts and time of each operator by its identity.
         actual: what was seen of each operator, empty unless analyzed.
         result: the answer of the analyzed run.
+        forms: how kept models fill in, by column: as values beside the table or as an expression, and why.
     """
 
     blocks: Sequence[tuple[str, Candidate | str]]
@@ -38,6 +44,7 @@ class Explanation:
     estimated: Mapping[int, Estimate]
     actual: Mapping[int, Actual]
     result: Result | None = None
+    forms: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def plan(self) -> Candidate | None:
@@ -49,7 +56,8 @@ class Explanation:
         """The drawn plans with their notes."""
         if not self.blocks:
             return "DuckDB, the text as it stands: nothing missing is read"
-        return "\n".join(self._drawn(name, plan) for name, plan in self.blocks)
+        drawn_blocks = [self._drawn(name, plan) for name, plan in self.blocks]
+        return "\n".join([*drawn_blocks, *(f"{column}: {form}" for column, form in self.forms.items())])
 
     def _drawn(self, name: str, plan: Candidate | str) -> str:
         title = f"{name}: " if name else ""
@@ -74,6 +82,7 @@ class Explanation:
             return {"strategy": "verbatim", "plan": None}
         *below, (_, last) = self.blocks
         found = self._data(last)
+        found = {**found, "kept": dict(self.forms)} if self.forms else found
         return {**found, "below": {name: self._data(plan) for name, plan in below}} if below else found
 
     def _data(self, plan: Candidate | str) -> dict[str, Any]:
@@ -111,6 +120,8 @@ def explained(engine: Engine, prepared: Prepared, asked: Asked, *, analyze: bool
     """The explanation of a prepared query."""
     found: list[tuple[str, Candidate | str]] = []
     estimated: dict[int, Estimate] = {}
+    forms: dict[str, str] = {}
+    drawn_tables = deciding_tables(prepared, asked.values)
     for block in prepared.blocks:
         if isinstance(block, Written):
             found.append((block.name, written_words(block)))
@@ -118,8 +129,9 @@ def explained(engine: Engine, prepared: Prepared, asked: Asked, *, analyze: bool
         plan = chosen_plan(engine, block, asked)
         found.append((block.name, plan))
         estimated |= estimates(plan.relation, block.problem)
+        forms |= forms_of(engine, plan.relation, block.problem, drawn_tables)
     if not analyze or not found:
-        return Explanation(found, asked.alpha, estimated, {})
+        return Explanation(found, asked.alpha, estimated, {}, forms=forms)
     actual: dict[int, Actual] = {}
 
     def watch(node: Relation, _: Relation, seen: Actual) -> None:
@@ -131,4 +143,23 @@ def explained(engine: Engine, prepared: Prepared, asked: Asked, *, analyze: bool
     last = found[-1][1]
     if not isinstance(last, str):
         actual[id(last.relation)] = Actual(len(result), max(0.0, perf_counter() - began - below))
-    return Explanation(found, asked.alpha, estimated, actual, result)
+    return Explanation(found, asked.alpha, estimated, actual, result, forms)
+
+
+def forms_of(engine: Engine, plan: Relation, problem: Problem, drawn_tables: frozenset[Table]) -> dict[str, str]:
+    """How the kept models of a plan fill in, by column."""
+    imputers = {one.name: one for one in problem.imputers}
+    tables = {scan.alias: scan for scan in problem.query.sources}
+    found = {}
+    for node in bottom_up(plan):
+        one = imputers.get(node.imputer) if isinstance(node, Impute) else None
+        if not isinstance(node, Impute) or one is None or not is_kept(one):
+            continue
+        for column in sorted(node.columns):
+            scan = tables[column.relation]
+            record = one.model(scan.table, column.name)
+            if record is not None and record.has_functions:
+                model = ModelTable(engine, scan, problem.statistics[column.relation], record)
+                draw = 0 if scan.table in drawn_tables else None
+                found[str(column)] = f"model {record.title}, {form(model, column.name, draw).text}"
+    return found

@@ -11,6 +11,7 @@ from imputedb.answers.prepared import Prepared
 from imputedb.answers.request import FEW_DRAWS, Asked
 from imputedb.blocks.block import Completed, Planned, Written
 from imputedb.imputers.protocol import Work
+from imputedb.models import price
 from imputedb.models.kept import Kept, is_kept
 from imputedb.planning import cost
 from imputedb.planning.candidate import Candidate
@@ -99,21 +100,16 @@ def ahead_of(prepared: Prepared, asked: Asked, forecast: Forecast) -> Ahead:
     chosen = plans(prepared, asked.alpha)
     written = sum(isinstance(block, Written) for block in prepared.blocks)
     draws = asked.most if asked.m is None and asked.most < _MANY[0] else asked.m or PILOT
-    filled, fits = set(), 0.0
+    filled, fits, leaves = set(), 0.0, []
     for block, plan in chosen:
         for name, key, milliseconds in _fitted(block, plan, asked):
             filled.add(name)
             fits += 0.0 if forecast.has_run(key) else milliseconds
+            leaves += [key] if milliseconds else []
     estimate = of_draws(sum(plan.time for _, plan in chosen) + cost.STATEMENT * written + fits, draws)
     key = (prepared.text, tuple((plan.time, plan.penalty) for _, plan in chosen), draws)
     kind = (frozenset(filled), draws > 1, written > 0, fits > 0, not forecast.has_run(key))
-    return Ahead(max(estimate, cost.STATEMENT), kind, key)
-
-
-def fits_of(prepared: Prepared, asked: Asked) -> Iterator[Hashable]:
-    """What tells the kept values that a statement reads: once it has run they are there."""
-    for block, plan in plans(prepared, asked.alpha):
-        yield from (key for _, key, milliseconds in _fitted(block, plan, asked) if milliseconds)
+    return Ahead(max(estimate, cost.STATEMENT), kind, key, tuple(leaves))
 
 
 def _fitted(block: Planned | Completed, plan: Candidate, asked: Asked) -> Iterator[tuple[str, Hashable, float]]:
@@ -133,4 +129,6 @@ def _fitted(block: Planned | Completed, plan: Candidate, asked: Asked) -> Iterat
 
 def _made(imputer: Kept, work: Work) -> float:
     """Milliseconds to make the values of one column that are kept."""
-    return cost.APPLY * work.rows * work.missing if not imputer.everywhere else imputer.base.time(work)
+    if imputer.everywhere:
+        return imputer.base.time(work)
+    return price.making(work.rows, work.attributes, work.rows * work.missing)

@@ -8,7 +8,7 @@ from time import perf_counter
 from imputedb import duckdb_errors
 from imputedb.answers.membership import Membership, membership
 from imputedb.answers.multiple import pooled as multiple
-from imputedb.answers.pace import Pace, ahead_of, fits_of, pace
+from imputedb.answers.pace import Pace, ahead_of, pace
 from imputedb.answers.prepare import Planner
 from imputedb.answers.prepared import Prepared, strategy
 from imputedb.answers.request import IMPUTATION, VERBATIM, Asked
@@ -143,11 +143,11 @@ def paced(call: Call, prepared: Prepared, planning_ms: float) -> Result:
 
 def _learn(forecast: Forecast, prepared: Prepared, found: Pace, report: Report) -> None:
     """Takes note of how long a statement took, and of the values that it has left behind."""
-    asked = replace(found.asked, m=report.m)
-    ahead = found.ahead if found.asked.m is not None else ahead_of(prepared, asked, forecast)
+    asked, ahead = found.asked, found.ahead
+    if asked.m is None:
+        ahead = ahead_of(prepared, replace(asked, m=report.m), forecast)
     forecast.ran(ahead, report.execution_ms)
-    for key in fits_of(prepared, asked):
-        forecast.note(key)
+    forecast.has_left(ahead)
 
 
 def answer(

@@ -10,6 +10,7 @@ from imputedb.engines.engine import Engine
 from imputedb.execution.batch import Batch
 from imputedb.execution.bundle import Drawn
 from imputedb.execution.columns import ColumnCache
+from imputedb.execution.form import form
 from imputedb.execution.kept import KeptTable
 from imputedb.execution.model import ModelTable
 from imputedb.execution.outcome import Outcome
@@ -58,15 +59,34 @@ class Beside:
             draw = self._draw(scans[alias])
             sources = self._by_table(imputer, scans[alias], mine, outcome)
             self._warn_apart(scans[alias], sources if draw is not None else [], outcome)
-            values = {c: table.given(c, outcome, draw) for table, some in sources for c in some}
+            written = self._written(sources, outcome, draw)
+            self.fills |= written
+            rest = [(table, column) for table, some in sources for column in some if column not in written]
+            if not rest:
+                continue
+            values = {column: table.given(column, outcome, draw) for table, column in rest}
             name = self.engine.register({str(column): array for column, array in values.items()})
             made.append(name)
             self.names.setdefault(alias, []).append(name)
-            for column in mine:
+            for column in values:
                 raw = t.reference(name, str(column))
                 type_name = self.statistics[alias].columns[column.name].type
                 self.fills[column] = Fill(self.engine.decoded(raw, type_name), raw)
         return made
+
+    def _written(
+        self, sources: Sequence[tuple[_Source, Sequence[Column]]], outcome: Outcome, draw: int | None
+    ) -> dict[Column, Fill]:
+        """What stands in the statement itself in place of values."""
+        found = {}
+        for table, columns in sources:
+            for column in columns if isinstance(table, ModelTable) else ():
+                assert isinstance(table, ModelTable)
+                fill = form(table, column.name, draw).fill
+                if fill is not None:
+                    table.note(column, outcome)
+                    found[column] = fill
+        return found
 
     def source(self, scan: Scan) -> Tree:
         """A scan as an item of FROM, with the values beside it."""

@@ -94,6 +94,21 @@ class ModelTable:
     def _cache(self) -> ColumnCache:
         return ColumnCache(self.engine, self.scan, self.statistics)
 
+    def is_applied(self, draw: int | None) -> bool:
+        """Whether the values are there, of the table as it is."""
+        return self.engine.recall(self._key(draw)) is not None
+
+    def note(self, column: Column, outcome: Outcome) -> None:
+        """Says which model fills in a column, and whether its table has changed since.
+
+        Raises:
+            DataError: it has, and the column's policy refuses such a model.
+        """
+        self._note([column], outcome)
+
+    def _key(self, draw: int | None) -> tuple[object, ...]:
+        return ("applied", self.scan.table, self.record.title, self.record.digest, draw)
+
     def _applied(self, draw: int | None) -> dict[str, Array]:
         """(n,) by column the values of missing cells, kept until the table is written."""
         if draw is not None and draw >= self.record.draws:
@@ -101,7 +116,7 @@ class ModelTable:
                 f"model {self.record.title} has {self.record.draws} draws, no draw {draw + 1}: ask for fewer, or "
                 "create it WITH (draws = ...)"
             )
-        key = ("applied", self.scan.table, self.record.title, self.record.digest, draw)
+        key = self._key(draw)
         found: dict[str, Array] | None = self.engine.recall(key)
         if found is None:
             found = self._values(draw)

@@ -18,8 +18,6 @@ SOURCE = 0.4
 """ms of each table that it reads."""
 SHARED = 0.65
 """Share of a statement's time that many draws have in common, as if it were one."""
-APPLY = 4e-3
-"""ms a missing cell that a kept model is applied to."""
 STAGE = 1.2
 """ms of every blocking Impute: a statement of its own, rows fetched, values registered."""
 IDENTIFY = 0.3

@@ -24,11 +24,13 @@ class Ahead:
         estimate: milliseconds of its plans, by the constants of `planning.cost`.
         kind: what runs alike: what fills in, whether it is drawn, whether it is read for the first time.
         key: what tells it from all others, and from itself over other rows.
+        leaves: what tells the values that are kept once it has run.
     """
 
     estimate: float
     kind: Hashable
     key: Hashable = None
+    leaves: tuple[Hashable, ...] = ()
 
 
 @dataclass(slots=True)
@@ -81,7 +83,7 @@ class Forecast:
         return self.milliseconds(ahead) * math.exp(spread if known is None else known.spread(spread))
 
     def ran(self, ahead: Ahead, milliseconds: float) -> None:
-        """Learns from a statement that has run."""
+        """Learns from a statement that has run, or was ended."""
         seen, expected = math.log(max(milliseconds, 1e-3) / ahead.estimate), self._ratio(ahead)
         self._all.add(seen, expected)
         self._kinds.setdefault(ahead.kind, _Average()).add(seen, expected)
@@ -91,9 +93,10 @@ class Forecast:
         if len(self._statements) > _REMEMBERED:
             del self._statements[next(iter(self._statements))]
 
-    def note(self, key: Hashable) -> None:
-        """Takes note of values that are kept from now on."""
-        self._statements.setdefault(key, _Average())
+    def has_left(self, ahead: Ahead) -> None:
+        """Takes note of the values that a statement has made, which are kept from now on."""
+        for key in ahead.leaves:
+            self._statements.setdefault(key, _Average())
 
     def has_run(self, key: Hashable) -> bool:
         """Whether a statement has run before, or values are kept."""
