@@ -288,3 +288,12 @@ def test_a_stale_model_of_a_read_only_database_cannot_be_refreshed_and_says_so(t
         found = db.sql("SELECT avg(y) FROM t", fit="table")
         assert any("which has changed since" in said for said in found.report.warnings)
         assert found.report.methods == {"t.y": "line@1"}
+
+
+def test_of_few_kept_draws_as_many_are_made_as_there_are(db: imputedb.Database) -> None:
+    db.sql("CREATE IMPUTATION MODEL m ON t (y) USING norm WITH (draws = 25)")
+    found = db.sql("SELECT avg(y) AS mean FROM t", fit="table", m="auto", precision=0.001)
+    assert found.report.m == 25
+    assert any("would be needed for standard errors within 0.001; 25 were made" in one for one in found.report.warnings)
+    few = db.sql("SELECT avg(y) AS mean FROM t ERROR 1 %", fit="table")
+    assert few.report.m <= 25

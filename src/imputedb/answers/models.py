@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from imputedb.answers import model_fitting
+from imputedb.answers.multiple.pooled import PILOT
 from imputedb.answers.request import IMPUTATION, Asked
-from imputedb.arguments import MOST_DRAWS
 from imputedb.engines.engine import Engine
 from imputedb.engines.offers import KeptModels
 from imputedb.engines.record import Record
@@ -249,7 +249,7 @@ def informed(engine: Engine, asked: Asked) -> Asked:
         current = store_of(engine).current() if current else ()
         if asked.fit == "table":
             return replace(asked, imputers=with_models(asked.imputers, current))
-        enough = [one for one in current if one.draws >= (MOST_DRAWS if asked.m is None else asked.m)]
+        enough = [one for one in current if one.draws >= (PILOT if asked.m is None else asked.m)]
         return replace(asked, imputers=beside_models(asked.imputers, enough))
 
 

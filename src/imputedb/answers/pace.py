@@ -41,9 +41,9 @@ class Pace:
 
 def pace(prepared: Prepared, asked: Asked, forecast: Forecast) -> Pace:
     """The plan with the least penalty that is expected to be in time, with as many draws as are; else the fastest."""
-    alphas = [asked.alpha, *(one for one in thresholds(prepared) if one > asked.alpha)]
     if asked.until is None or not prepared.blocks:
         return _paced(prepared, asked, forecast)
+    alphas = [asked.alpha, *(one for one in thresholds(prepared) if one > asked.alpha)]
     left = 1e3 * (asked.until - perf_counter())
     fastest = _fastest(prepared, asked, alphas, forecast)
     for one in _choices(asked, alphas):
@@ -79,8 +79,27 @@ def _watched(found: Pace, fastest: Pace, left: float, forecast: Forecast) -> Pac
 
 
 def _paced(prepared: Prepared, asked: Asked, forecast: Forecast) -> Pace:
+    asked = _with_draws(prepared, asked)
     ahead = ahead_of(prepared, asked, forecast)
     return Pace(asked, ahead, forecast.milliseconds(ahead))
+
+
+def _with_draws(prepared: Prepared, asked: Asked) -> Asked:
+    """The same, where the number of draws is to be found at most as many as the kept models of its plans have."""
+    if asked.m is not None:
+        return asked
+    most = asked.most
+    for block, plan in plans(prepared, asked.alpha):
+        imputers = {one.name: one for one in block.problem.imputers}
+        tables = {scan.alias: scan.table for scan in block.problem.query.sources}
+        for node in bottom_up(plan.relation):
+            one = imputers.get(node.imputer) if isinstance(node, Impute) else None
+            if not isinstance(node, Impute) or one is None or not is_kept(one):
+                continue
+            for column in node.columns:
+                record = one.model(tables[column.relation], column.name)
+                most = min(most, record.draws) if record and record.has_functions else most
+    return replace(asked, most=max(most, 2))
 
 
 def thresholds(prepared: Prepared) -> list[float]:

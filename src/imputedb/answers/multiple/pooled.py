@@ -82,7 +82,7 @@ def pooled(engine: Engine, prepared: Prepared, run: Run) -> Pooled | None:
     if asked.limits.error is not None:
         found, width = _narrow(draws, about, asked, asked.limits.error)
     else:
-        draws.add(range(asked.m or PILOT))
+        draws.add(range(asked.m or min(PILOT, asked.most)))
         found = _estimates(draws, about, asked)
         if asked.m is None:
             found = _repeatable(draws, about, asked, found, warnings)
@@ -96,17 +96,17 @@ def _repeatable(draws: Draws, about: Asking, asked: Asked, found: list[Row], war
     need = _needed(found, asked)
     if need > asked.most:
         warnings.append(
-            f"{need:,} draws would be needed for standard errors within {asked.precision:.0%}; {asked.most:,} were made"
+            f"{need:,} draws would be needed for standard errors within {asked.precision:.3g}; {asked.most:,} were made"
         )
-    if need <= PILOT:
+    if min(need, asked.most) <= draws.m:
         return found
-    draws.add(range(PILOT, min(need, asked.most)))
+    draws.add(range(draws.m, min(need, asked.most)))
     return _estimates(draws, about, asked)
 
 
 def _narrow(draws: Draws, about: Asking, asked: Asked, goal: float) -> tuple[list[Row], float]:
     """The estimates of as many draws as an error takes, and what the first draws made expect of it."""
-    draws.add(range(asked.m or precision.FIRST))
+    draws.add(range(asked.m or min(precision.FIRST, asked.most)))
     found, width = _estimates(draws, about, asked), math.nan
     while True:
         shown = [one for row in found for place, one in row.items() if place < about.shown]
@@ -121,7 +121,7 @@ def _narrow(draws: Draws, about: Asking, asked: Asked, goal: float) -> tuple[lis
 def _needed(found: Sequence[Row], asked: Asked) -> int:
     """Draws for standard errors of the precision that is asked for (von Hippel 2020)."""
     known = [one.fmi for row in found for one in row.values() if one.fmi > 0]
-    return enough(known or [0.0], PILOT, cv=asked.precision).m
+    return enough(known or [0.0], min(PILOT, asked.most), cv=asked.precision).m
 
 
 def _remarks(about: Asking, prepared: Prepared, asked: Asked) -> Iterator[str]:
