@@ -409,6 +409,7 @@ class Database:
     models = model_methods.models_of
     create_model = model_methods.create_model
     refresh_model = model_methods.refresh_model
+    compare_models = model_methods.compare_models
     drop_model = model_methods.drop_model
     import_model = model_methods.import_model
 

@@ -297,3 +297,43 @@ def test_of_few_kept_draws_as_many_are_made_as_there_are(db: imputedb.Database) 
     assert any("would be needed for standard errors within 0.001; 25 were made" in one for one in found.report.warnings)
     few = db.sql("SELECT avg(y) AS mean FROM t ERROR 1 %", fit="table")
     assert few.report.m <= 25
+
+
+def test_a_canary_is_compared_before_it_becomes_current(db: imputedb.Database) -> None:
+    db.sql("CREATE IMPUTATION MODEL m ON t USING norm WITH (draws = 2)")
+    (same,) = [one for one in db.compare_models("m", "m@1") if one.column == "y"]
+    assert (same.differing, same.index) == (0.0, 0.0)
+    before = db.sql("SELECT sum(y) FROM t", fit="query", imputer="norm").fetchall()
+    db.execute("UPDATE t SET y = y * 2 + 100")
+    assert db.sql("REFRESH IMPUTATION MODEL m AS CANARY").fetchall()[0][1:3] == ("2", "False")
+    assert used(db, "SELECT avg(y) FROM t") == {"t.y": "m@1"}
+    (moved,) = [one for one in db.compare_models("m@1", "m@2") if one.column == "y"]
+    assert moved.cells > 0
+    assert moved.differing == 1.0
+    assert moved.means is not None
+    assert moved.means[1] > moved.means[0] + 50
+    assert moved.index is not None
+    assert moved.index > 0.25
+    db.sql("ALTER IMPUTATION MODEL m SET VERSION 2")
+    assert used(db, "SELECT avg(y) FROM t") == {"t.y": "m@2"}
+    db.sql("ALTER IMPUTATION MODEL m SET VERSION 1")
+    assert used(db, "SELECT avg(y) FROM t") == {"t.y": "m@1"}
+    assert before != db.sql("SELECT sum(y) FROM t", fit="query", imputer="norm").fetchall()
+    db.sql("REFRESH IMPUTATION MODEL m")
+    assert used(db, "SELECT avg(y) FROM t") == {"t.y": "m@3"}
+
+
+def test_models_of_different_tables_are_not_compared(db: imputedb.Database) -> None:
+    db.execute("CREATE TABLE u AS FROM t")
+    db.sql("CREATE IMPUTATION MODEL one ON t USING mean WITH (draws = 1)")
+    db.sql("CREATE IMPUTATION MODEL other ON u USING mean WITH (draws = 1)")
+    db.sql("CREATE IMPUTATION MODEL rows ON t (y) USING hotdeck")
+    with pytest.raises(DataError, match="other@1 of u"):
+        db.compare_models("one", "other")
+    with pytest.raises(DataError, match="no functions"):
+        db.compare_models("one", "rows")
+    with pytest.raises(UnknownName):
+        db.compare_models("one", "one@7")
+    for wrong in ("REFRESH IMPUTATION MODEL one AS", "REFRESH IMPUTATION MODEL one CANARY"):
+        with pytest.raises(QueryError):
+            db.sql(wrong)

@@ -137,6 +137,7 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "Database.import_model": lambda at: at.db.import_model(_saved(at), replace=True),
     "Database.model": lambda at: _refused_or(lambda: at.db.model("no_model")),
     "Database.models": lambda at: at.db.models(),
+    "Database.compare_models": lambda at: _refused_or(lambda: at.db.compare_models("no_model", "none")),
     "Database.refresh_model": lambda at: _refused_or(lambda: at.db.refresh_model("no_model")),
     "load_model": lambda at: _saved(at),
     "Database.cells": lambda at: at.db.cells("t", "x", imputer="mean", level=0.5, share=0.45),

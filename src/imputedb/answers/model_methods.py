@@ -8,6 +8,7 @@ from typing import Literal
 from imputedb import arguments
 from imputedb.answers import models
 from imputedb.answers.methods import Opened
+from imputedb.answers.model_differences import Difference, differences
 from imputedb.answers.request import DRAWN, EXPECTED, PLANNED, Asked
 from imputedb.answers.respond import respond
 from imputedb.errors import QueryError
@@ -104,15 +105,37 @@ def create_model(
         return models.held(self._engine, models.create(self._engine, wanted, progress))
 
 
-def refresh_model(self: Opened, name: str, *, progress: Progress | None = None) -> Model:
+def refresh_model(self: Opened, name: str, *, canary: bool = False, progress: Progress | None = None) -> Model:
     """Fits a model anew to its table as it is now: its next version, which becomes the current one.
+
+    Args:
+        name: of the model.
+        canary: keeps the version beside the current one, to be compared with it (`compare_models`) before ALTER
+            IMPUTATION MODEL ... SET VERSION makes it the current one.
+        progress: told the share of the fit that is done.
 
     Raises:
         UnknownName: there is no such model, or its table is gone.
         StorageError: the database is open for reading only.
     """
     with self._engine.lock:
-        return models.held(self._engine, models.refresh(self._engine, _name(name), progress))
+        made = models.refresh(self._engine, _name(name), progress, canary=arguments.flag("canary", canary))
+        return models.held(self._engine, made)
+
+
+def compare_models(self: Opened, one: str, other: str) -> list[Difference]:
+    """How two models of a table, or two versions such as `vitals@1` and `vitals@2`, fill it in: column by column.
+
+    Compared are the cells that miss a value now; both models have to be functions of a row.
+
+    Raises:
+        UnknownName: there is no such model.
+        DataError: they are of different tables, or one has no functions.
+    """
+    with self._engine.lock:
+        store = models.store_of(self._engine)
+        pair = [store.named(*versioned(_name(name))) for name in (one, other)]
+        return differences(self._engine, pair[0], pair[1])
 
 
 def drop_model(self: Opened, name: str) -> None:

@@ -61,7 +61,7 @@ def follow(engine: Engine, statement: ModelStatement, progress: Progress | None 
         case "create":
             return listed(engine, [create(engine, statement, progress)])
         case "refresh":
-            return listed(engine, [refresh(engine, statement.name, progress)])
+            return listed(engine, [refresh(engine, statement.name, progress, canary=statement.canary)])
         case "drop":
             drop(engine, statement.name, statement.version, if_exists=statement.if_exists)
             return []
@@ -186,8 +186,8 @@ def imported(engine: Engine, model: Model, name: str | None, *, replaces: bool) 
     return record
 
 
-def refresh(engine: Engine, name: str, progress: Progress | None = None) -> Record:
-    """Fits a model anew to its table as it is now: its next version, which becomes the current one.
+def refresh(engine: Engine, name: str, progress: Progress | None = None, *, canary: bool = False) -> Record:
+    """Fits a model anew to its table as it is now: its next version, the current one unless it is a canary.
 
     Raises: as `follow`.
     """
@@ -195,7 +195,8 @@ def refresh(engine: Engine, name: str, progress: Progress | None = None) -> Reco
     last = store_of(engine).versions(name)[-1].version
     if current.table not in engine.shapes():
         raise UnknownName(f"the table {current.table.name} of model {current.name} is gone: drop the model")
-    record, content = model_fitting.fitted_now(engine, replace(current, version=last + 1), progress)
+    following = replace(current, version=last + 1, is_current=not canary)
+    record, content = model_fitting.fitted_now(engine, following, progress)
     store_of(engine).add(record, content)
     return record
 

@@ -97,7 +97,7 @@ class KeptModels(Protocol):
         """The functions of a model as bytes; StorageError where they are not what was written."""
 
     def add(self, record: Record, content: bytes) -> None:
-        """Keeps a version, which becomes the current one; StorageError where nothing can be written."""
+        """Keeps a version, the current one if its record says so; StorageError where nothing can be written."""
 
     def drop(self, records: Sequence[Record]) -> None:
         """Forgets some versions."""

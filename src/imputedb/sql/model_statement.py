@@ -23,6 +23,7 @@ class ModelStatement:
         replaces: whether a model of the name may be there already.
         if_exists: whether a model that is to be dropped may be absent.
         renamed: the name that ALTER gives; None where it sets the version.
+        canary: whether the version that REFRESH makes is not to be the current one yet.
     """
 
     verb: str
@@ -36,11 +37,12 @@ class ModelStatement:
     replaces: bool = False
     if_exists: bool = False
     renamed: str | None = None
+    canary: bool = False
 
 
 GRAMMAR = (
     "CREATE [OR REPLACE] IMPUTATION MODEL name ON table[(column, ...)] [WHERE condition] [USING imputer] "
-    "[WITH (sample = n, draws = n, seed = n)]; REFRESH IMPUTATION MODEL name; "
+    "[WITH (sample = n, draws = n, seed = n)]; REFRESH IMPUTATION MODEL name [AS CANARY]; "
     "ALTER IMPUTATION MODEL name RENAME TO name | SET VERSION n; DROP IMPUTATION MODEL [IF EXISTS] name[@version]; "
     "DESCRIBE IMPUTATION MODEL name[@version]; SHOW IMPUTATION MODELS"
 )
@@ -86,7 +88,8 @@ class _ModelParser(TokenReader):
             if verb in ("refresh", "alter") and version is not None:
                 raise self.wrong()
             altered = self._altered(name) if verb == "alter" else None
-            found = altered or ModelStatement(verb, name, version, if_exists=if_exists)
+            canary = verb == "refresh" and self.skip("as", "canary")
+            found = altered or ModelStatement(verb, name, version, if_exists=if_exists, canary=canary)
         if not self.is_done:
             raise self.wrong()
         return found

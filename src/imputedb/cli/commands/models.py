@@ -60,10 +60,11 @@ def create(
 @model.command()
 @click.argument("db")
 @click.argument("name")
-def refresh(db: str, name: str) -> None:
+@click.option("--canary", is_flag=True, help="Keep the version beside the current one, to be compared with it first.")
+def refresh(db: str, name: str, *, canary: bool) -> None:
     """Fit the model NAME anew to its table as it is now: its next version."""
     with opened(db) as database, shown_progress() as progress:
-        made = database.refresh_model(name, progress=progress)
+        made = database.refresh_model(name, canary=canary, progress=progress)
     click.echo(f"{made.name}@{made.version}: {_errors(made.error)}")
 
 
@@ -125,12 +126,20 @@ def diff(db: str, one: str, other: str) -> None:
 
     with opened(db) as database:
         pair = [database.model(name) for name in (one, other)]
+        both = pair[0].table == pair[1].table and pair[0].digest and pair[1].digest
+        differing = database.compare_models(one, other) if both else []
     rows = [(field, *(str(getattr(each, field)) for each in pair)) for field in (*_FIELDS[2:-1], "digest")]
     columns = dict.fromkeys(column for each in pair for column in each.error)
     rows += [
         (f"error of {column}", *(f"{each.error.get(column, float('nan')):.3f}" for each in pair)) for column in columns
     ]
+    for each in differing:
+        if each.means is not None:
+            rows.append((f"mean filled into {each.column}", *(f"{mean:.6g}" for mean in each.means)))
     click.echo(printed(rows_table(["", one, other], [row for row in rows if row[1] != row[2]])))
+    for each in differing:
+        moved = "" if each.index is None else f", stability index {each.index:.3f}"
+        click.echo(f"{each.column}: {each.differing:.1%} of {each.cells:,} missing cells get another value{moved}")
 
 
 @model.command()

@@ -116,7 +116,7 @@ class Models:
         return found
 
     def add(self, record: Record, content: bytes) -> None:
-        """Keeps a version, which becomes the current one.
+        """Keeps a version; it becomes the current one if its record says so.
 
         Raises:
             StorageError: the database is open for reading only.
@@ -128,12 +128,13 @@ class Models:
                 self._session.rows(f"CREATE SCHEMA IF NOT EXISTS {place.rpartition('.')[0]}")
             temporary = "TEMP " if record.table.catalog == "temp" else ""
             self._session.rows(f"CREATE {temporary}TABLE IF NOT EXISTS {place.removeprefix('temp.main.')} ({_COLUMNS})")
-            self._session.rows(f"UPDATE {place} SET is_current = false WHERE name = ?", [record.name])
+            if record.is_current:
+                self._session.rows(f"UPDATE {place} SET is_current = false WHERE name = ?", [record.name])
             table, digest = record.table, record.digest
             values = [
                 record.name,
                 record.version,
-                True,
+                record.is_current,
                 table.schema,
                 table.name,
                 record.dumped(),
