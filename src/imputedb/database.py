@@ -256,10 +256,8 @@ class Database:
                 sums of groups add up. A table whose imputed values decide which rows count has drawn values in such an
                 answer, others expected ones. With `auto` the planner chooses between kept models and a fit to the rows.
             flags: adds a column `<name>__imputed` for each, true where a value was imputed; of groups it says nothing.
-            within_ms: milliseconds that the answer may take: the plan of the least penalty that is expected to be in
-                time; where it is not, the fastest one cuts in. WITHIN n MS behind the query says the same.
-            error: half the width of every interval relative to its number, such as 0.02, at most: by the cheapest plan,
-                and with the draws, that do it; with `m=1` their number is found. ERROR p % says the same.
+            within_ms: milliseconds for the answer, by the best plan expected to be in time, else the fastest (WITHIN).
+            error: half the width of every interval beside its number, such as 0.02; `m=1` finds the draws (ERROR).
             progress: told the share of an imputer's work that is done.
             watch: told of every operator, which then runs on its own; for tests and EXPLAIN ANALYZE.
 
@@ -271,24 +269,11 @@ class Database:
             raise QueryError("m is None; it is 1 (no interval), a number of draws such as 20, or 'auto'")
         many, own = None if isinstance(m, str) and m == "auto" else m, Measures(measures)
         imputers = with_cycles(chosen(imputer), cycles)
-        asked = Asked(
-            alpha,
-            imputers,
-            seed,
-            strategy,
-            many,
-            interval,
-            level,
-            precision,
-            own,
-            method,
-            deviations,
-            weights,
-            clusters,
-            fit,
-            limits=Limits(within_ms, error),
-        )
+        further = (many, interval, level, precision, own, method, deviations, weights, clusters, fit)
+        asked = Asked(alpha, imputers, seed, strategy, *further, limits=Limits(within_ms, error))
         if flags:
+            text, stated = limited(text)
+            asked = asked.limited(stated.over(asked.limits), perf_counter())
             text = flagged(self._engine, text, m)
         return respond.departing(self._engine, self._planner, text, asked, params, sensitivity, progress, watch)
 
@@ -306,8 +291,7 @@ class Database:
     ) -> Explanation:
         """The plan of a query with its estimates; with `analyze` it runs, each operator on its own, and is measured.
 
-        Of a statement that keeps the rows of a query it is the plan of the query, and only that runs. WITHIN n MS
-        behind it shows the plan that the time is enough for.
+        Of a statement that keeps the rows of a query it is the plan of the query, and only that runs. WITHIN is heeded.
 
         Raises:
             QueryError: the statement is wrong, or there is no plan of its kind.

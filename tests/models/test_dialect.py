@@ -4,6 +4,7 @@ import duckdb
 import numpy as np
 import pytest
 
+import imputedb
 from imputedb.algebra.column import Column
 from imputedb.errors import DataError
 from imputedb.imputers.rows import Cells, Rows
@@ -77,8 +78,40 @@ def test_what_has_no_expression_is_refused_by_name() -> None:
     target = next(one for one in model.targets if model.features[one.feature].column.name == "y")
     with pytest.raises(DataError, match=r"what gives t\.y has no expression"):
         sql(model, target)
-    dates = Cells(np.arange(600), np.zeros(600, bool), Kind.DATE)
+    moments = Cells(np.arange(600), np.zeros(600, bool), Kind.TIMESTAMP)
     given = rows()
-    model = fit(Rows({**given.columns, Column("t", "day"): dates}, given.keys), TARGETS, {}, How("mean", draws=1))
-    with pytest.raises(DataError, match=r"t\.day is date"):
+    model = fit(Rows({**given.columns, Column("t", "at"): moments}, given.keys), TARGETS, {}, How("mean", draws=1))
+    with pytest.raises(DataError, match=r"t\.at is timestamp"):
         sql(model, model.targets[0], "spark")
+
+
+@pytest.mark.parametrize("imputer", ["mean", "norm", "tree"])
+def test_dates_are_read_and_given(imputer: str) -> None:
+    with imputedb.connect() as db:
+        db.execute(
+            "CREATE TABLE t AS SELECT i AS id, CASE WHEN i % 5 > 0 THEN CAST(i % 90 AS DOUBLE) + i % 7 END AS x, "
+            "CASE WHEN i % 4 > 0 THEN DATE '1969-11-20' + CAST(i % 90 AS INTEGER) END AS d FROM range(400) r(i)"
+        )
+        db.sql(f"CREATE IMPUTATION MODEL m ON t USING {imputer} WITH (draws = 1)")
+        texts = db.model("m").sql("duckdb")
+        assert sorted(texts) == ["d", "x"]
+        for name, text in texts.items():
+            query = f"SELECT id, {name} FROM t ORDER BY id"
+            written = f"SELECT id, coalesce({name}, {text}) FROM t ORDER BY id"
+            assert db.execute(written) == db.sql(query, fit="table").fetchall()
+        assert texts["d"].startswith("(DATE '1970-01-01' + CAST(")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "day"),
+    [
+        ("postgres", "(DATE '1970-01-01' + CAST("),
+        ("spark", "date_from_unix_date(CAST("),
+        ("bigquery", "DATE_FROM_UNIX_DATE(CAST("),
+        ("snowflake", "DATEADD('day', CAST("),
+    ],
+)
+def test_each_engine_counts_days_in_its_own_way(dialect: Name, day: str) -> None:
+    goal = Feature(Column("t", "d"), "DATE", Kind.DATE, (), False, -10, 10)
+    model = Fitted(How(), 1, (goal,), (Target(0, Sum(1.0), ()),))
+    assert sql(model, model.targets[0], dialect).startswith(day)

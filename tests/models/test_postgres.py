@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import imputedb
 from imputedb.imputers.rows import Cells, Rows
 from imputedb.models.dialect import sql
 from imputedb.models.learning import fit
@@ -91,3 +92,24 @@ def test_postgres_gets_what_the_model_gives(postgres: Run, method: Method) -> No
             assert found == ["t" if value else "f" for value in wanted]
         else:
             assert [float(value) for value in found] == [float(value) for value in wanted]
+
+
+@pytest.mark.parametrize("method", ["norm", "tree"])
+def test_postgres_counts_days_as_the_model_does(postgres: Run, method: Method) -> None:
+    with imputedb.connect() as db:
+        db.execute(
+            "CREATE TABLE t AS SELECT i AS id, CASE WHEN i % 5 > 0 THEN CAST(i % 90 AS DOUBLE) + i % 7 END AS x, "
+            "CASE WHEN i % 4 > 0 THEN DATE '1969-11-20' + CAST(i % 90 AS INTEGER) END AS d FROM range(300) r(i)"
+        )
+        db.sql(f"CREATE IMPUTATION MODEL m ON t USING {method} WITH (draws = 1)")
+        stored = db.execute("SELECT id, x, d FROM t ORDER BY id")
+        lines = "\n".join("\t".join("\\N" if one is None else str(one) for one in row) for row in stored)
+        postgres(
+            f"DROP TABLE IF EXISTS t; CREATE TABLE t (id int, x float8, d date);\nCOPY t FROM stdin;\n{lines}\n\\.\n"
+        )
+        for name, text in db.model("m").sql("postgres").items():
+            found = postgres(f"SELECT coalesce({name}, {text}) FROM t ORDER BY id;")
+            wanted = [value for (_, value) in db.sql(f"SELECT id, {name} FROM t ORDER BY id", fit="table").fetchall()]
+            assert [one if name == "d" else float(one) for one in found] == [
+                str(v) if name == "d" else v for v in wanted
+            ]

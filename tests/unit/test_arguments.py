@@ -208,6 +208,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "cells": {"table": "t", "column": "x", "imputer": "mean", "level": 0.5, "share": 0.45},
     "complete": {"table": "t"}, "compare": {"text": ASK, "ways": ["mean"], "m": 2},
     "create_model": {"name": "m", "table": "t"}, "drop_model": {"name": "m"}, "import_model": {"model": "m"},
+    "compare_models": {"one": "m", "other": "m"},
     "model": {"name": "m"}, "refresh_model": {"name": "m"}, "evaluate": {"table": "t", "imputer": "mean"},
     "execute": {"text": "SELECT 1"}, "explain": {"text": ASK}, "export_policies": {"path": "out.toml"},
     "frontier": {"text": ASK}, "impute": {"source": "t", "out": "run", "m": 1, "imputer": "mean"},

@@ -250,3 +250,9 @@ def test_half_widths_of_more_draws_are_those_of_rubins_rules() -> None:
     assert draws_for([one], expected([one], 1000) / 2, 1000) < 1000  # out of reach: more are not worth their time
     assert half_width([Estimate(Pooled(0.0, 0.01, 0.04, 5))]) == float("inf")
     assert half_width([Estimate(Pooled(0.0, 0.0, 0.0, 5))]) == 0
+
+
+def test_flags_stand_beside_limits(db: imputedb.Database) -> None:
+    found = db.sql("SELECT id, x FROM t ORDER BY id LIMIT 3 WITHIN 100000 MS", flags=True)
+    assert found.columns[-1] == "x__imputed"
+    assert found.report.budget is not None

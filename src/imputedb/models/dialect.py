@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from imputedb.errors import DataError, InternalError
-from imputedb.models.expression import expression
+from imputedb.models.expression import by_name, expression
+from imputedb.models.feature import Feature
 from imputedb.models.fitted import Fitted
 from imputedb.models.target import Target
+from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.statistics.table import Kind
 
@@ -19,8 +21,11 @@ TEXTS = {
     "CONJUNCTION_OR": "OR",
 }
 
-PORTABLE = (Kind.NUMBER, Kind.INTEGER, Kind.BOOLEAN, Kind.CATEGORY)
-"""Kinds whose values are the same everywhere; dates are counted differently by each engine."""
+PORTABLE = (Kind.NUMBER, Kind.INTEGER, Kind.BOOLEAN, Kind.CATEGORY, Kind.DATE)
+"""Kinds that every engine has; moments and durations are counted differently by each."""
+
+_DAYS, _DAY = "days", "day"
+"""What stands in a tree for the days of a date since 1970, and for the date of so many days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +37,16 @@ class Dialect:
         quote: around names.
         backslash: whether a backslash in a text stands for something else.
         types: its names of DuckDB's types.
+        days: how it counts the days of a date {} since 1970.
+        day: how it makes a date of so many days {}, a whole number.
     """
 
     name: Name
     quote: str
     backslash: bool
     types: dict[str, str]
+    days: str
+    day: str
 
     def identifier(self, name: str) -> str:
         """A name, quoted."""
@@ -55,13 +64,32 @@ class Dialect:
 _DIALECTS = {
     one.name: one
     for one in (
-        Dialect("duckdb", '"', False, {}),
-        Dialect("postgres", '"', False, {"DOUBLE": "DOUBLE PRECISION"}),
-        Dialect("spark", "`", True, {}),
+        Dialect("duckdb", '"', False, {}, "({} - DATE '1970-01-01')", "(DATE '1970-01-01' + CAST({} AS INTEGER))"),
         Dialect(
-            "bigquery", "`", True, {"DOUBLE": "FLOAT64", "INTEGER": "INT64", "BIGINT": "INT64", "VARCHAR": "STRING"}
+            "postgres",
+            '"',
+            False,
+            {"DOUBLE": "DOUBLE PRECISION"},
+            "({} - DATE '1970-01-01')",
+            "(DATE '1970-01-01' + CAST({} AS INTEGER))",
         ),
-        Dialect("snowflake", '"', True, {}),
+        Dialect("spark", "`", True, {}, "datediff({}, DATE '1970-01-01')", "date_from_unix_date(CAST({} AS INTEGER))"),
+        Dialect(
+            "bigquery",
+            "`",
+            True,
+            {"DOUBLE": "FLOAT64", "INTEGER": "INT64", "BIGINT": "INT64", "VARCHAR": "STRING"},
+            "UNIX_DATE({})",
+            "DATE_FROM_UNIX_DATE(CAST({} AS INT64))",
+        ),
+        Dialect(
+            "snowflake",
+            '"',
+            True,
+            {},
+            "DATEDIFF('day', DATE '1970-01-01', {})",
+            "DATEADD('day', CAST({} AS INTEGER), DATE '1970-01-01')",
+        ),
     )
 }
 
@@ -73,7 +101,7 @@ def sql(model: Fitted, target: Target, dialect: Name = "duckdb") -> str:
     near as sums of doubles are. What BigQuery and Snowflake are given has not been run there.
 
     Raises:
-        DataError: the function has no expression; it reads or gives a date, or a value of another kind that engines
+        DataError: the function has no expression; it reads or gives a moment, or a value of another kind that engines
             count differently.
     """
     known = _DIALECTS[dialect]
@@ -81,12 +109,17 @@ def sql(model: Fitted, target: Target, dialect: Name = "duckdb") -> str:
     for feature in model.features:
         if feature.kind not in PORTABLE:
             raise DataError(f"{feature.column} is {feature.type or feature.kind.value}: no SQL is written for that yet")
-    tree = expression(model, target)
+    tree = expression(model, target, _read)
     if tree is None:
         raise DataError(
             f"what gives {goal.column} has no expression in SQL: use `values`, or a model of another family"
         )
-    return _Text(known).of(tree)
+    return _Text(known).of(t.call(_DAY, tree) if goal.kind is Kind.DATE else tree)
+
+
+def _read(feature: Feature) -> Tree:
+    """A column as a model reads it."""
+    return t.call(_DAYS, by_name(feature)) if feature.kind is Kind.DATE else by_name(feature)
 
 
 class _Text:
@@ -138,6 +171,8 @@ class _Text:
         if name == "list_extract":
             return self._largest(*arguments)
         written = list(map(self.of, arguments))
+        if name in (_DAYS, _DAY):
+            return (self.dialect.days if name == _DAYS else self.dialect.day).format(*written)
         if name in ("+", "-", "*"):
             return f"({written[0]} {name} {written[1]})"
         if name in ("least", "greatest", "floor", "abs"):

@@ -93,20 +93,12 @@ class Session:
         self._runner.interrupt(is_called=self.since is not None)
 
     def check(self) -> None:
-        """Raises where another thread has ended the call, or its time is over.
-
-        Raises:
-            Interrupted: it has.
-            OutOfTime: it is.
-        """
+        """Raises `Interrupted` where another thread has ended the call, `OutOfTime` where its time is over."""
         self._watchdog.check()
         self._runner.check()
 
     def within(self, seconds: float) -> AbstractContextManager[None]:
-        """Ends a block by `OutOfTime` once so many seconds are over.
-
-        In a transaction of the user's only imputing is ended: a statement that is interrupted would abort it.
-        """
+        """Ends a block by `OutOfTime` once so many seconds are over; in a user's transaction only imputing."""
         return self._watchdog.within(seconds, None if self.in_transaction else self.connection.interrupt)
 
     def close(self) -> None:

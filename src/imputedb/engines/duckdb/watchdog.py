@@ -27,6 +27,8 @@ class Watchdog:
     def within(self, seconds: float, interrupt: Callable[[], None] | None) -> Iterator[None]:
         """Ends what the block does once so many seconds are over, its statements too if they may be interrupted.
 
+        They may not in a transaction of the user's: a statement that is interrupted aborts it.
+
         Raises:
             OutOfTime: they are over.
         """
