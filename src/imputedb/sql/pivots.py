@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from imputedb.sql.tokens import Token, tokens
+from imputedb.sql.tokens import Token, quoted, tokens
 
 _PIVOTS = ("pivot", "pivot_wider")
+_NOTHING = "imputedb: none of these values"
 _ENDS = ("using", "group", "order", "limit")
 
 
@@ -19,12 +20,14 @@ class Unlisted:
         expression: its text.
         begin: the byte of the statement at which it begins.
         end: the one at which it ends.
+        pivot: the bytes at which the PIVOT begins and ends.
     """
 
     values: str
     expression: str
     begin: int
     end: int
+    pivot: tuple[int, int]
 
 
 def unlisted(text: str) -> list[Unlisted]:
@@ -45,19 +48,28 @@ def unlisted(text: str) -> list[Unlisted]:
             expression = data[found[first].begin : found[last].end].decode()
             names = f"SELECT DISTINCT CAST(({expression}) AS VARCHAR) AS v FROM {source}"
             values = f"{_before(data, found, place)}FROM ({names}) WHERE v IS NOT NULL ORDER BY v"
-            out.append(Unlisted(values, expression, found[first].begin, found[last].end))
+            whole = (token.begin, found[inside[-1]].end)
+            out.append(Unlisted(values, expression, found[first].begin, found[last].end, whole))
     return out
 
 
-def listed(text: str, found: Sequence[Unlisted], values: Callable[[str], Sequence[str]]) -> str | None:
-    """The statement with lists of the values that queries give; None where there are none to list."""
+def listed(text: str, found: Sequence[Unlisted], values: Callable[[str], Sequence[str]]) -> str:
+    """The statement with lists of the values that queries give.
+
+    A PIVOT of no values at all makes no columns: it lists one that nothing equals, whose columns are left out again.
+    """
+    changes: list[tuple[int, int, str]] = []
+    for one in found:
+        named = values(one.values) or [_NOTHING]
+        literals = ", ".join(quoted(value) for value in named)
+        changes.append((one.begin, one.end, f"({one.expression}) IN ({literals})"))
+        if named == [_NOTHING]:
+            begin, end = one.pivot
+            shown = f"SELECT COLUMNS(lambda name: NOT contains(name, {quoted(_NOTHING)})) FROM ("
+            changes += [(begin, begin, shown), (end, end, ")")]
     data = text.encode()
-    for one in sorted(found, key=lambda one: -one.end):
-        named = values(one.values)
-        if not named:
-            return None
-        literals = ", ".join("'" + value.replace("'", "''") + "'" for value in named)
-        data = data[: one.begin] + f"({one.expression}) IN ({literals})".encode() + data[one.end :]
+    for begin, end, put in sorted(changes, key=lambda change: change[:2], reverse=True):
+        data = data[:begin] + put.encode() + data[end:]
     return data.decode()
 
 
