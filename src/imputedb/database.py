@@ -28,6 +28,7 @@ from imputedb.diagnostics.departures import Departures
 from imputedb.diagnostics.profile import Profile, profiled
 from imputedb.engines.cache import CacheUse
 from imputedb.engines.duckdb.engine import DuckDB
+from imputedb.engines.duckdb.opening import Opening
 from imputedb.engines.engine import Engine
 from imputedb.engines.reading import Reading
 from imputedb.errors import Error, QueryError
@@ -53,6 +54,7 @@ def connect(
     read_only: bool = False,
     variables: bool = True,
     config: Mapping[str, object] | None = None,
+    locked: bool = False,
 ) -> Database:
     """Opens a DuckDB file, made if there is none, or a database in memory.
 
@@ -62,6 +64,8 @@ def connect(
         variables: whether a name in FROM that means no table may mean a data frame, an Arrow table, an answer, a
             relation of DuckDB or a dictionary of arrays in a variable of the caller, local or global.
         config: settings of DuckDB by name, such as `{"memory_limit": "4GB", "threads": 2}`.
+        locked: whether statements can reach nothing but this file, for reading: no other file, no network, no
+            setting. DuckDB is no boundary against those who know its faults: `imputedb serve` has two more walls.
 
     Raises:
         StorageError: the file is none of DuckDB's, is in use by another process, or cannot be written.
@@ -70,7 +74,11 @@ def connect(
     if not isinstance(path, str | PathLike) or not str(path) or "\0" in str(path):
         raise QueryError(f"the path is {path!r}; it names a file, or is ':memory:'")
     settings = {} if config is None else arguments.settings("config", config)
-    db = Database(DuckDB(str(path), read_only=read_only, variables=variables))
+    if arguments.flag("locked", locked):
+        if str(path) == ":memory:":
+            raise QueryError("a database in memory cannot be locked: nothing could ever be written to it")
+        return Database(DuckDB(Opening(str(path), locked=True, settings=tuple(settings.items()))))
+    db = Database(DuckDB(Opening(str(path), read_only), variables=variables))
     try:
         for name, value in settings.items():
             db.execute(f"SET {name} = {value}")

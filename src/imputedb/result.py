@@ -260,6 +260,10 @@ class Result:
             self._left = iter(self.fetchall())
         return list(islice(self._left, size))
 
+    def first(self, count: int) -> list[tuple[Any, ...]]:
+        """The first rows, so many or as many as there are; further ones are not read."""
+        return self._engine.reread(f"{self.selecting} LIMIT {arguments.whole('count', count, 0)}")
+
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return iter(self._rows())
 

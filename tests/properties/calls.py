@@ -185,6 +185,7 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "Result.df": lambda at: at.held.df(),
     "Result.estimates": lambda at: _refused(lambda: at.held.estimates),
     "Result.fetchall": lambda at: at.held.fetchall(),
+    "Result.first": lambda at: at.held.first(2),
     "Result.fetchmany": lambda at: at.held.fetchmany(2),
     "Result.fetchnumpy": lambda at: at.held.fetchnumpy(),
     "Result.fetchone": lambda at: at.held.fetchone(),

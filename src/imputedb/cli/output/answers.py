@@ -6,12 +6,10 @@ import json
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from decimal import Decimal
-from typing import Any
 
 import click
 
+from imputedb.answers.as_json import as_data, plain
 from imputedb.cli.output.tables import SHOWN, printed, rows_table
 from imputedb.diagnostics.likelihood import Likely
 from imputedb.inference.doubly_robust import Robust
@@ -51,7 +49,7 @@ def write_pool(pool: Pool, form: str) -> None:
         return
     table = pool.table()
     if form == "json":
-        click.echo(json.dumps({name: [_plain(cell) for cell in cells] for name, cells in table.items()}))
+        click.echo(json.dumps({name: [plain(cell) for cell in cells] for name, cells in table.items()}))
         return
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(table)
@@ -160,7 +158,7 @@ def as_tsv(result: Result) -> str:
 
 def as_json_lines(result: Result) -> str:
     """Rows as an object each, a line each."""
-    rows = [dict(zip(result.columns, map(_plain, row), strict=True)) for row in result.fetchall()]
+    rows = [dict(zip(result.columns, map(plain, row), strict=True)) for row in result.fetchall()]
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
@@ -187,39 +185,6 @@ def as_json(result: Result) -> str:
     return json.dumps(as_data(result), ensure_ascii=False) + "\n"
 
 
-def as_data(result: Result) -> dict[str, Any]:
-    """Columns, rows and report as JSON-ready data."""
-    report = result.report
-    wanted = ("alpha", "imputer", "seed", "penalty", "strategy", "planning_ms", "execution_ms")
-    known = asdict(report)
-    return {
-        "columns": result.columns,
-        "rows": [[_plain(value) for value in row] for row in result.fetchall()],
-        "report": {
-            **{name: known[name] for name in wanted},
-            "m": report.m,
-            "method": report.strategy if report.strategy in ("aipw", "ml", "bounds") else "imputation",
-            **_intervals(result),
-            "plan": result.plan,
-            "imputed": dict(report.imputed),
-            "methods": dict(report.methods),
-            "policies": dict(report.policies),
-            "avoided": dict(report.avoided),
-            "dropped": report.dropped,
-            "warnings": list(report.warnings),
-            "notes": list(report.notes),
-            "convergence": _plain(known["convergence"]),
-            "budget": _plain(known["budget"]),
-        },
-    }
-
-
-def _intervals(result: Result) -> dict[str, object]:
-    """What intervals are about, and their level; nothing known where there are none."""
-    one = next((one for row in result.estimates for one in row.values()), None) if result.has_estimates else None
-    return {"interval": one.question if one else None, "level": one.level if one else None}
-
-
 TEXTS: Mapping[str, Callable[[Result], str]] = {
     "table": as_table,
     "csv": as_csv,
@@ -230,20 +195,3 @@ TEXTS: Mapping[str, Callable[[Result], str]] = {
     "line": as_lines,
 }
 """The formats of text, by name."""
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON has it: decimals as numbers, NaN and infinities as text, moments in ISO 8601."""
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return value if math.isfinite(value) else str(value)
-        case Decimal():
-            return float(value)
-        case list() | tuple():
-            return [_plain(part) for part in value]
-        case dict():
-            return {str(name): _plain(part) for name, part in value.items()}
-        case _:
-            return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -32,7 +32,8 @@ class Slots:
         self._slots: dict[str, dict[str, Array]] = {}
         self._relations: list[duckdb.DuckDBPyRelation] = []
         self._views: set[str] = set()
-        self._make(_AT_ONCE)
+        if not self._is_locked():
+            self._make(_AT_ONCE)
 
     def fill(self, columns: Mapping[str, Array]) -> str:
         """Makes arrays readable as a table of the name that is returned."""
@@ -59,14 +60,18 @@ class Slots:
 
     def _further(self) -> str:
         """The name of a slot that is made; of a view for the time being where the configuration is locked."""
-        try:
-            return self._make(1)
-        except duckdb.Error:
-            name = f"imputedb_{secrets.token_hex(8)}"
-            self._slots[name] = dict(_NOTHING)
-            self._connection.register(name, self._slots[name])
-            self._views.add(name)
-            return name
+        if not self._is_locked():
+            with suppress(duckdb.Error):
+                return self._make(1)
+        name = f"imputedb_{secrets.token_hex(8)}"
+        self._slots[name] = dict(_NOTHING)
+        self._connection.register(name, self._slots[name])
+        self._views.add(name)
+        return name
+
+    def _is_locked(self) -> bool:
+        """Whether settings cannot be changed: to try would end a transaction."""
+        return bool(self._connection.execute("SELECT current_setting('lock_configuration')").fetchall()[0][0])
 
     def _make(self, count: int) -> str:
         """Makes slots; the name of the last."""

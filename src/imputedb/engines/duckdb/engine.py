@@ -26,6 +26,7 @@ from imputedb.engines.duckdb.functions import functions
 from imputedb.engines.duckdb.marks import Missing
 from imputedb.engines.duckdb.metadata import Store
 from imputedb.engines.duckdb.models import Models
+from imputedb.engines.duckdb.opening import Opening
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.sharing import SessionCache
 from imputedb.engines.duckdb.statements import Texts
@@ -64,11 +65,10 @@ class DuckDB:
         reads_variables: whether names that mean no table may mean data frames of whoever calls.
     """
 
-    def __init__(
-        self, path: str, *, read_only: bool = False, variables: bool = False, beside: "DuckDB | None" = None
-    ) -> None:
+    def __init__(self, way: Opening | str, *, variables: bool = False, beside: "DuckDB | None" = None) -> None:
         self.reads_variables = variables
-        self.session: Session = Session(path, read_only=read_only, beside=beside.session if beside else None)
+        opening = Opening(way) if isinstance(way, str) else way
+        self.session: Session = Session(opening, beside.session if beside else None)
         self.connection = self.session.connection
         self.lock = self.session.lock
         self.store: Store = Store(self.connection, self.session.state, beside.store if beside else None)
@@ -122,9 +122,8 @@ class DuckDB:
 
     def further(self) -> "DuckDB":
         """An engine of the same database, for another session, which runs side by side with this one."""
-        session = self.session
-        session.check_process()
-        return DuckDB(session.path, read_only=session.read_only, variables=self.reads_variables, beside=self)
+        self.session.check_process()
+        return DuckDB(self.session.way, variables=self.reads_variables, beside=self)
 
     @contextmanager
     def snapshot(self, *, lazily: bool = False) -> Iterator[None]:

@@ -5,7 +5,7 @@ from functools import cache
 
 import duckdb
 
-from imputedb.engines.duckdb.opening import opened
+from imputedb.engines.duckdb.opening import Opening, opened
 from imputedb.errors import QueryError
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree
@@ -22,7 +22,7 @@ _FUNCTIONS = """
 @cache
 def functions() -> Functions:
     """The names of aggregates, of functions that are not the same each time, and of all that are DuckDB's own."""
-    with opened(":memory:", read_only=False) as connection:
+    with opened(Opening(":memory:")) as connection:
         rows = connection.execute(_FUNCTIONS).fetchall()
     aggregates, volatile, built_in = (frozenset(row[0] for row in rows if row[place]) for place in (1, 2, 3))
     return Functions(aggregates | {COUNT_OBSERVED}, volatile, built_in)
@@ -32,7 +32,7 @@ def functions() -> Functions:
 def built_in_macros() -> Mapping[str, Tree]:
     """What DuckDB's own macros stand for, by their texts. They were made under the usual settings, and are read so."""
     text = "SELECT DISTINCT macro_definition FROM duckdb_functions() WHERE internal AND macro_definition IS NOT NULL"
-    with opened(":memory:", read_only=False) as connection:
+    with opened(Opening(":memory:")) as connection:
         return {found: standing_for(connection, found) for (found,) in connection.execute(text).fetchall()}
 
 

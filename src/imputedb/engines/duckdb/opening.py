@@ -1,10 +1,12 @@
 """Opening a database, or saying why it cannot be opened."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from imputedb.errors import StorageError
+from imputedb.errors import QueryError, StorageError
+from imputedb.sql.paths import quoted
 
 _OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
@@ -12,23 +14,78 @@ _OFFLINE: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
-def opened(path: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a database is opened.
+
+    Attributes:
+        path: the file, or `:memory:`.
+        read_only: whether nothing can be written to it.
+        locked: whether statements can reach nothing else: no other file, no network, no setting.
+        settings: of DuckDB that are locked then, names and values in SQL.
+    """
+
+    path: str
+    read_only: bool = False
+    locked: bool = False
+    settings: tuple[tuple[str, str], ...] = ()
+
+
+def opened(way: Opening) -> duckdb.DuckDBPyConnection:
     """A connection to a database file, made if there is none, or to one in memory.
 
     Raises:
         StorageError: the file is none of DuckDB's, is in use by another process, or cannot be read.
+        QueryError: DuckDB has no such setting.
     """
-    _check_kind(path)
+    _check_kind(way.path)
     try:
-        connection = duckdb.connect(path, read_only=read_only, config=_OFFLINE)
+        if way.locked:
+            return _locked(way)
+        connection = duckdb.connect(way.path, read_only=way.read_only, config=_OFFLINE)
     except duckdb.Error as error:
-        raise _refused(path, error) from error
+        raise _refused(way.path, error) from error
     return _set(connection)
+
+
+def _locked(way: Opening) -> duckdb.DuckDBPyConnection:
+    """A connection to a database in memory that a file is attached to for reading.
+
+    DuckDB's own defences are settings of the instance, and whoever may set them may undo them: so they are set first,
+    and locked. Without a folder for what does not fit into memory there is none that statements may write to.
+    """
+    if not Path(way.path).is_file():
+        raise StorageError(f"cannot open {way.path}: there is no such file")
+    connection = duckdb.connect(":memory:", config={**_OFFLINE, "temp_directory": ""})
+    for setting, value in way.settings:
+        try:
+            connection.execute(f"SET GLOBAL {setting} = {value}")
+        except duckdb.Error as error:
+            raise QueryError(f"the setting {setting} cannot be {value}: {error}") from error
+    name = quoted((Path(way.path).stem,))
+    text = way.path.replace("'", "''")
+    for statement in (
+        f"ATTACH '{text}' AS {name} (READ_ONLY)",
+        f"USE {name}",
+        "SET GLOBAL python_enable_replacements = false",
+        "SET GLOBAL enable_external_access = false",
+        "SET GLOBAL lock_configuration = true",
+    ):
+        connection.execute(statement)
+    return connection
 
 
 def further(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """Another connection to the same database, with temporary tables, settings and transactions of its own."""
-    return _set(connection.cursor())
+    other = connection.cursor()
+    ((is_locked, home),) = other.execute(
+        "SELECT current_setting('lock_configuration'), "
+        "(SELECT any_value(database_name) FROM duckdb_databases() WHERE path IS NOT NULL)"
+    ).fetchall()
+    if is_locked and home is not None:
+        other.execute(f"USE {quoted((home,))}")
+        return other
+    return _set(other)
 
 
 def _set(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:

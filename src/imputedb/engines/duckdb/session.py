@@ -21,7 +21,7 @@ from imputedb.engines.duckdb.bound import Bound
 from imputedb.engines.duckdb.changes import Changes, Target, Written
 from imputedb.engines.duckdb.fetching import files_of
 from imputedb.engines.duckdb.interrupt import Runner, Turns
-from imputedb.engines.duckdb.opening import further, opened
+from imputedb.engines.duckdb.opening import Opening, further, opened
 from imputedb.engines.duckdb.processes import tended
 from imputedb.engines.duckdb.transactions import Transactions
 from imputedb.engines.duckdb.watchdog import Watchdog
@@ -39,6 +39,7 @@ class Session:
     """A connection that threads take turns with; others, of sessions beside it, run side by side with it.
 
     Attributes:
+        way: how the database was opened.
         path: of the database.
         read_only: whether nothing can be written to it.
         connection: DuckDB's own.
@@ -59,19 +60,16 @@ class Session:
         tidying: called after a call that failed: each lets go of what the call may have left.
     """
 
-    def __init__(self, path: str, *, read_only: bool, beside: "Session | None" = None) -> None:
-        self.path = path
-        self.read_only = read_only
-        self.connection: duckdb.DuckDBPyConnection = (
-            further(beside.root) if beside else opened(path, read_only=read_only)
-        )
+    def __init__(self, way: Opening, beside: "Session | None" = None) -> None:
+        self.way, self.path, self.read_only = way, way.path, way.read_only or way.locked
+        self.connection: duckdb.DuckDBPyConnection = further(beside.root) if beside else opened(way)
         self.root: duckdb.DuckDBPyConnection = beside.root if beside else self.connection
         self.home: str = self.connection.execute("SELECT current_database()").fetchall()[0][0]
         self.lock = Turns()
         self.signals = Signals()
         self._process = os.getpid()
         self._runner = Runner(self.connection, self.signals)
-        self.changes: Changes = beside.changes if beside else Changes(files_of(self.connection, path))
+        self.changes: Changes = beside.changes if beside else Changes(files_of(self.connection, way.path))
         self.changes.connections += 1
         self._counted = weakref.finalize(self, self.changes.leave)
         self.since: int | None = None
