@@ -64,8 +64,7 @@ def connect(
         variables: whether a name in FROM that means no table may mean a data frame, an Arrow table, an answer, a
             relation of DuckDB or a dictionary of arrays in a variable of the caller, local or global.
         config: settings of DuckDB by name, such as `{"memory_limit": "4GB", "threads": 2}`.
-        locked: whether statements can reach nothing but this file, for reading: no other file, no network, no
-            setting. DuckDB is no boundary against those who know its faults: `imputedb serve` has two more walls.
+        locked: whether statements reach nothing but this file, for reading: no other file, no network, no setting.
 
     Raises:
         StorageError: the file is none of DuckDB's, is in use by another process, or cannot be written.

@@ -68,7 +68,7 @@ def test_assumptions_are_commands(survey: str, tmp_path: Path) -> None:
     (many,) = data("how-many", survey, sql, "--pilot", "5", "--imputer", "norm")
     assert int(str(many["m"])) > 1
     assert {row["metric"] for row in data("scan", survey, "t")} >= {"gower", "euclidean"}
-    ran = run("audit", survey, "t", "reasons", "--limit", "5")
+    ran = run("audit", "cells", survey, "t", "reasons", "--limit", "5")
     assert (ran.exception, "5 of" in ran.stderr) == (None, True)
 
 

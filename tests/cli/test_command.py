@@ -321,7 +321,7 @@ def test_demo_says_what_it_is_and_imputing_beats_dropping() -> None:
 
 
 def test_import_is_light() -> None:
-    heavy = ("pandas", "pyarrow", "sklearn", "sqlglot", "polars", "rich", "click", "matplotlib")
+    heavy = ("pandas", "pyarrow", "sklearn", "sqlglot", "polars", "rich", "click", "matplotlib", "fastapi", "pydantic")
     code = f"import sys, imputedb; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 

@@ -10,9 +10,11 @@ import click
 
 from imputedb import __version__
 from imputedb.cli.commands import analysis, completion, data, evaluation, query
+from imputedb.cli.commands.audit import audit
 from imputedb.cli.commands.models import model
 from imputedb.cli.commands.policies import policy
 from imputedb.cli.commands.runs import runs
+from imputedb.cli.commands.service import serve, token
 from imputedb.cli.thresholds import Exceeded
 from imputedb.errors import Error, InternalError
 
@@ -66,8 +68,9 @@ _COMMANDS = (
     *(query.query, query.explain, query.frontier, query.shell),
     *(completion.impute, completion.more, completion.analyze, completion.report, completion.pool),
     *(evaluation.evaluate, evaluation.why),
-    *(analysis.mcar, analysis.flux, analysis.scan, analysis.audit),
+    *(analysis.mcar, analysis.flux, analysis.scan),
     *(analysis.compare, analysis.sensitivity, analysis.how_many),
+    *(serve, token, audit),
 )
 
 

@@ -18,6 +18,7 @@ from imputedb.neighbours.search import Cells, Copies, Found, Ints, Progress, cel
 from imputedb.neighbours.settings import Settings, Uniforms
 from imputedb.neighbours.weights import Learner
 from imputedb.neighbours.whole import middles
+from imputedb.notes import Kind, Note
 
 Array = NDArray[np.generic]
 BLOCK = 1 << 13
@@ -273,9 +274,13 @@ def answers(attribute: Attribute, neighbours: NDArray[np.int32], weights: Floats
 
 def said(filled: Filled, names: Mapping[int, str], cells: int) -> list[str]:
     """Sentences about what a reader of the values must know."""
-    found = [
-        f"{count:,} cells of {names[target]} have no neighbour and "
-        + ("are left missing" if stage == "left" else f"take the {_STAGES[stage]}")
+    found: list[str] = [
+        Note(
+            Kind.FALLBACK,
+            f"{count} {stage}",
+            f"{count:,} cells of {names[target]} have no neighbour and "
+            + ("are left missing" if stage == "left" else f"take the {_STAGES[stage]}"),
+        )
         for (target, stage), count in sorted(filled.fallbacks.items())
     ]
     if filled.recall is not None:

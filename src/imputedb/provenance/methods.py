@@ -59,7 +59,7 @@ def audit(
 
     Args:
         table: the table whose cells are explained.
-        into: the table that is made, or made anew.
+        into: the table that is made, or made anew; a temporary one where the database is open for reading only.
         columns: whose cells; all that are missing unless given.
         imputer: how neighbours are found; `KNN()` unless given.
         limit: rows at most.

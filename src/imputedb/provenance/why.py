@@ -233,7 +233,7 @@ def audit(
     if not parts:
         raise DataError(f"nothing is missing in {table}: there is nothing to audit")
     whole = {head: np.concatenate([part[head] for part in parts])[:limit] for head in parts[0]}
-    engine.take(into, whole, {}, replace=True, kept=True)
+    engine.take(into, whole, {}, replace=True, kept=not engine.session.read_only)
     return total
 
 

@@ -1,0 +1,60 @@
+"""Commands about the service: run it, and say who may ask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from imputedb.errors import DataError
+
+
+@click.command()
+@click.argument("db")
+@click.option("--http", metavar="HOST:PORT", help="Where the HTTP door listens; 127.0.0.1:8080 unless given.")
+@click.option("--config", metavar="FILE", help="Configuration in TOML.")
+def serve(db: str, http: str | None, config: str | None) -> None:
+    """Serve the database DB to other programs, read-only."""
+    try:
+        from imputedb.service.configuration import load
+        from imputedb.service.run import run
+    except ImportError as error:
+        raise DataError(f"the service needs further packages ({error.name}): pip install 'imputedb[server]'") from error
+    run(Path(db), load(None if config is None else Path(config), http=http))
+
+
+@click.group()
+def token() -> None:
+    """Tokens by which callers of the service are known: add, list and drop them."""
+
+
+@token.command("add")
+@click.argument("file")
+@click.argument("name")
+@click.option("--role", type=click.Choice(["reader", "analyst", "admin"]), default="reader", show_default=True)
+@click.option("--days", type=click.IntRange(1, 3650), help="After which it ends; never unless given.")
+def add(file: str, name: str, role: str, days: int | None) -> None:
+    """Make a token for NAME, shown this once; FILE keeps its hash."""
+    from imputedb.service.security import tokens
+
+    click.echo(tokens.added(Path(file), name, role, days))  # type: ignore[arg-type]
+
+
+@token.command("list")
+@click.argument("file")
+def list_(file: str) -> None:
+    """List names, roles and ends of the tokens in FILE."""
+    from imputedb.service.security import tokens
+
+    for name, one in tokens.read(Path(file)).items():
+        click.echo(f"{name}: {one.role}" + (f", until {one.expires.isoformat()}" if one.expires else ""))
+
+
+@token.command("drop")
+@click.argument("file")
+@click.argument("name")
+def drop(file: str, name: str) -> None:
+    """Forget the token of NAME; a service that runs forgets it on SIGHUP."""
+    from imputedb.service.security import tokens
+
+    tokens.dropped(Path(file), name)

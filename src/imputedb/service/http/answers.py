@@ -1,0 +1,101 @@
+"""Answers as the HTTP door sends them: JSON, or a stream of Arrow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+
+from imputedb.answers.as_json import plain_rows, report_data
+from imputedb.errors import DataError
+from imputedb.result import Result
+from imputedb.service.core import Answer
+from imputedb.service.errors import TooLarge
+
+ARROW = "application/vnd.apache.arrow.stream"
+
+
+def as_json(most: int) -> Any:
+    """A form of answers: a JSON document of at most so many bytes."""
+
+    def form(result: Result, count: int, truncated: bool) -> bytes:
+        told = {
+            "columns": result.columns,
+            "types": result.types,
+            "rows": plain_rows(result.first(count)),
+            "truncated": truncated,
+            "report": report_data(result),
+        }
+        body = json.dumps(told, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+        if len(body) > most:
+            raise TooLarge(f"the answer has more than the {most:,} bytes that are sent: ask for fewer rows or columns")
+        return body
+
+    return form
+
+
+def as_arrow(result: Result, count: int, truncated: bool) -> Iterator[bytes]:
+    """A form of answers: pieces of an Arrow stream, whose schema holds the report.
+
+    Raises:
+        DataError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise DataError("answers in Arrow need one more package in the service: pip install pyarrow") from error
+    reader = pyarrow.RecordBatchReader.from_stream(result)
+    report = json.dumps({**report_data(result), "truncated": truncated})
+    return _pieces(pyarrow, reader, count, report)
+
+
+def _pieces(pyarrow: Any, reader: Any, count: int, report: str) -> Iterator[bytes]:
+    schema = reader.schema.with_metadata({**(reader.schema.metadata or {}), "imputedb.report": report})
+    sink = _Sink()
+    left = count
+    with pyarrow.ipc.new_stream(pyarrow.PythonFile(sink, mode="w"), schema) as writer:
+        yield sink.taken()
+        for batch in reader:
+            part = batch.slice(0, left)
+            left -= part.num_rows
+            writer.write_batch(pyarrow.RecordBatch.from_arrays(part.columns, schema=schema))
+            yield sink.taken()
+            if left == 0:
+                break
+    yield sink.taken()
+
+
+class _Sink:
+    """A file that hands on what was written to it."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def write(self, data: Any) -> int:
+        """Takes some bytes."""
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """There is nothing to flush."""
+
+    def taken(self) -> bytes:
+        """What was written since this was last asked."""
+        found = b"".join(self._parts)
+        self._parts.clear()
+        return found
+
+
+async def streamed(answer: Answer) -> AsyncIterator[bytes]:
+    """The pieces of an answer, which is let go of at the end, or when nobody reads on."""
+    pieces: Iterator[bytes] = answer.body
+    try:
+        while (piece := await run_in_threadpool(next, pieces, None)) is not None:
+            if piece:
+                yield piece
+    finally:
+        answer.close()

@@ -1,0 +1,161 @@
+"""The routes about jobs and the audit log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import Body, FastAPI
+from fastapi import Request as Received
+from pydantic import Field
+from starlette.responses import JSONResponse, Response
+
+from imputedb.service import audit
+from imputedb.service.core import Core
+from imputedb.service.errors import Forbidden, NotFound
+from imputedb.service.http.bodies import Strict, Whole
+from imputedb.service.jobs.runner import Runner
+from imputedb.service.jobs.store import Job, Jobs
+from imputedb.service.request import Principal
+from imputedb.service.side import Side
+
+_PAGE = 1000
+
+
+class Evaluate(Strict):
+    """How well imputers fill in a table."""
+
+    kind: Literal["evaluate"]
+    table: Annotated[str, Field(description="Its name.")]
+    imputer: Annotated[str | list[str] | None, Field(description="Those to compare.")] = None
+    share: Annotated[float | None, Field(gt=0, lt=1, description="Of the cells that are hidden.")] = None
+    pattern: Annotated[Literal["mcar", "own"] | None, Field(description="own: as they go missing together.")] = None
+    by: Annotated[str | None, Field(description="A column whose values make subgroups.")] = None
+    columns: Annotated[list[str] | None, Field(description="Those to judge by.")] = None
+    seed: Annotated[Whole, Field(description="One seed hides the same cells.")] = 0
+
+
+class Impute(Strict):
+    """Completed copies of a table, in the folder of jobs."""
+
+    kind: Literal["impute"]
+    table: Annotated[str, Field(description="Its name.")]
+    m: Annotated[int, Field(ge=1, le=1000, description="Completed data sets.")] = 20
+    imputer: Annotated[str | None, Field(description="That draws them.")] = None
+    columns: Annotated[list[str] | None, Field(description="To fill; all incomplete ones unless given.")] = None
+    cycles: Annotated[int | None, Field(ge=1, description="Of chained equations.")] = None
+    seed: Annotated[Whole, Field(description="One seed gives one run.")] = 0
+
+
+class Compare(Strict):
+    """The same answer under several assumptions."""
+
+    kind: Literal["compare"]
+    sql: Annotated[str, Field(description="A query that aggregates.")]
+    ways: Annotated[list[str] | None, Field(description="Names of imputers, `aipw`, `bounds`.")] = None
+    m: Annotated[int, Field(ge=2, le=1000, description="Draws of each imputer.")] = 20
+    seed: Annotated[Whole, Field(description="One seed gives one answer.")] = 0
+
+
+class Cells(Strict):
+    """What missing cells of a table are imputed from by nearest neighbours."""
+
+    kind: Literal["cells"]
+    table: Annotated[str, Field(description="Its name.")]
+    columns: Annotated[list[str] | None, Field(description="Whose cells; all that are missing unless given.")] = None
+    limit: Annotated[int, Field(ge=1, le=100_000, description="Rows at most; a sample of more.")] = 1_000
+    seed: Annotated[Whole, Field(description="Which rows are in the sample.")] = 0
+
+
+Asked = Annotated[Evaluate | Impute | Compare | Cells, Body(discriminator="kind")]
+
+
+class Background:
+    """The routes."""
+
+    def __init__(self, core: Core, jobs: Jobs, runner: Runner, side: Side) -> None:
+        self._core = core
+        self._jobs = jobs
+        self._runner = runner
+        self._side = side
+
+    def add_to(self, app: FastAPI, who: Sequence[Any]) -> None:
+        """Adds them to an application whose callers are told by some dependencies."""
+        depends = list(who)
+        app.post("/v1/jobs", status_code=202, dependencies=depends)(self.add)
+        app.get("/v1/jobs", dependencies=depends)(self.jobs)
+        app.get("/v1/jobs/{id_}", dependencies=depends)(self.job)
+        app.post("/v1/jobs/{id_}/cancel", dependencies=depends)(self.cancel)
+        app.post("/v1/jobs/{id_}/retry", status_code=202, dependencies=depends)(self.retry)
+        app.get("/v1/audit", dependencies=depends)(self.audit)
+
+    async def add(self, received: Received, body: Asked) -> Response:
+        """Starts a job: evaluate, impute, compare or cells."""
+        principal = _of_role(received, "analyst", "admin")
+        await asyncio.to_thread(self._check, body)
+        job = await asyncio.to_thread(self._jobs.add, principal, body.kind, body.model_dump(exclude={"kind"}))
+        self._runner.wake()
+        return JSONResponse(job.data(), 202, {"Location": f"/v1/jobs/{job.id}"})
+
+    async def jobs(self, received: Received) -> Response:
+        """The newest jobs: of the caller, of all for an admin."""
+        principal = _of_role(received, "analyst", "admin")
+        found = await asyncio.to_thread(self._jobs.of, None if principal.role == "admin" else principal)
+        return JSONResponse([self._runner.seen(job).data() for job in found])
+
+    async def job(self, received: Received, id_: str) -> Response:
+        """A job: its state, its progress, what came of it."""
+        return JSONResponse((await self._job(received, id_)).data())
+
+    async def cancel(self, received: Received, id_: str) -> Response:
+        """Ends a job that waits or runs."""
+        job = await self._job(received, id_)
+        await asyncio.to_thread(self._runner.cancel, job)
+        return JSONResponse({"id": job.id})
+
+    async def retry(self, received: Received, id_: str) -> Response:
+        """Has a job that has failed or was cancelled run once more."""
+        job = await self._job(received, id_)
+        if job.state not in ("failed", "cancelled"):
+            raise Forbidden(f"job {job.id} is {job.state}: only what has failed or was cancelled runs once more")
+        again = await asyncio.to_thread(self._jobs.again, job)
+        self._runner.wake()
+        return JSONResponse(again.data(), 202)
+
+    async def audit(self, received: Received, after: int = 0, count: int = _PAGE) -> Response:
+        """Records of the audit log after a number, for admins."""
+        _of_role(received, "admin")
+        wanted = min(max(count, 0), _PAGE)
+        found = await asyncio.to_thread(lambda: list(audit.entries(self._side, max(after, 0), wanted)))
+        return JSONResponse([{"number": one.number, "hash": one.hash, **one.record} for one in found])
+
+    async def _job(self, received: Received, id_: str) -> Job:
+        """A job that the caller may see.
+
+        Raises:
+            NotFound: there is none, or it is another's.
+        """
+        principal = _of_role(received, "analyst", "admin")
+        job = await asyncio.to_thread(self._jobs.get, id_)
+        if principal.role != "admin" and job.principal.name != principal.name:
+            raise NotFound(f"there is no job {id_}")
+        return self._runner.seen(job)
+
+    def _check(self, body: Evaluate | Impute | Compare | Cells) -> None:
+        """Refuses tables that are not there, and statements that do more than read."""
+        lease = self._core.instances.take()
+        try:
+            if isinstance(body, Compare):
+                lease.instance.guard.check(body.sql)
+            elif body.table not in lease.instance.tables:
+                raise NotFound(f"there is no table {body.table}; /v1/tables lists those that there are")
+        finally:
+            lease.end()
+
+
+def _of_role(received: Received, *roles: str) -> Principal:
+    principal: Principal = received.state.principal
+    if principal.role not in roles:
+        raise Forbidden(f"this needs role {' or '.join(roles)}; {principal.name} is {principal.role}")
+    return principal

@@ -1,0 +1,227 @@
+"""Statements that read tables of the database and do nothing else, told by their syntax tree.
+
+DuckDB calls `WITH x AS (DELETE ...) SELECT ...` a SELECT, and many a function reads files or settings. So what is
+allowed is listed: kinds of nodes, functions, functions in FROM, and tables by name. What a later DuckDB adds is refused
+until it is listed.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from importlib.resources import files
+from typing import Any
+
+from imputedb.errors import Error, QueryError, UnknownName
+from imputedb.service.errors import Forbidden, TooLarge
+from imputedb.sql import parse
+from imputedb.sql.ast import Tree
+
+_NAMED = ("FUNCTION", "WINDOW_AGGREGATE")
+
+_TABLE_FUNCTIONS = frozenset(("range", "generate_series", "unnest", "repeat", "repeat_row", "json_each", "json_tree"))
+
+_CATALOG = frozenset(
+    ("information_schema", name) for name in ("tables", "columns", "schemata", "key_column_usage", "table_constraints")
+)
+
+_OURS = "imputedb"
+
+_PLAIN = re.compile(r"(?!duckdb_|pragma_|sqlite_|pg_)[^\W\d][\w ]*", re.ASCII | re.IGNORECASE)
+"""Names that a WITH may give: of no built-in view, and of no file."""
+
+_KINDS, _FUNCTIONS = (
+    frozenset((files(__package__) / f"{name}.txt").read_text(encoding="utf-8").split())
+    for name in ("kinds", "functions")
+)
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What statements may name in a database, in lower case.
+
+    Attributes:
+        catalog: its name.
+        tables: schema and name of tables and views.
+        macros: its own functions whose bodies do nothing but read.
+        table_macros: those in FROM.
+        nesting: levels of a tree.
+        size: bytes of a statement.
+    """
+
+    catalog: str
+    tables: frozenset[Path]
+    macros: frozenset[str] = frozenset()
+    table_macros: frozenset[str] = frozenset()
+    nesting: int = 200
+    size: int = 100_000
+
+
+class Guard:
+    """Tells statements that only read from all others."""
+
+    def __init__(self, allowed: Allowed, defined: Sequence[tuple[str, bool, str]] = ()) -> None:
+        """Of what may be named, and of the database's own functions: name, whether it stands in FROM, and body."""
+        self._parsers = threading.local()
+        self._allowed = allowed
+        for _ in defined:  # one may call others
+            found = self._with(defined)
+            if found == self._allowed:
+                break
+            self._allowed = found
+
+    def _with(self, defined: Sequence[tuple[str, bool, str]]) -> Allowed:
+        """What is allowed with those functions of whose bodies all are allowed."""
+        scalar, tabular, wrong = set[str](), set[str](), set[str]()
+        for name, is_table, body in defined:
+            kept = (tabular if is_table else scalar) if self._reads(body if is_table else f"SELECT {body}") else wrong
+            kept.add(name.lower())
+        return replace(self._allowed, macros=frozenset(scalar - wrong), table_macros=frozenset(tabular - wrong))
+
+    def _reads(self, text: str) -> bool:
+        try:
+            self.check(text)
+        except Error:
+            return False
+        return True
+
+    def check(self, text: str) -> None:
+        """Refuses a statement that does anything but read tables.
+
+        Raises:
+            TooLarge: it is longer or deeper than is read.
+            Forbidden: it does, or may.
+            UnknownName: it names a table that is not there.
+            QueryError: it does not parse.
+        """
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError as error:
+            raise QueryError("the statement is not valid Unicode") from error
+        if size > self._allowed.size:
+            raise TooLarge(f"the statement is longer than the {self._allowed.size:,} bytes that are read")
+        connection = self._parser()
+        try:
+            is_query = parse.is_query(connection, text)
+        except ValueError:  # a kind of statement that the client has no name for
+            is_query = False
+        if not is_query:
+            raise Forbidden("only queries (SELECT) are answered here: this statement is of another kind")
+        try:
+            _check_tree(self._allowed, parse.parse(connection, text))
+        except RecursionError as error:
+            raise _too_deep(self._allowed.nesting) from error
+
+    def _parser(self) -> parse.Connection:
+        """A connection of this thread's own to parse with, to a database in memory that holds nothing."""
+        found: parse.Connection | None = getattr(self._parsers, "connection", None)
+        if found is None:
+            found = self._parsers.connection = parse.apart()
+        return found
+
+
+def _check_tree(allowed: Allowed, tree: Tree) -> None:
+    given = set[str]()
+    nodes = list(_nodes(tree, allowed.nesting))
+    for node in nodes:
+        for entry in (node.get("cte_map") or {}).get("map", ()):
+            name = str(entry["key"])
+            if not _PLAIN.fullmatch(name):
+                raise Forbidden(f"WITH {name!r}: a name of letters, digits and _, which no built-in view has, will do")
+            given.add(name.lower())
+        if node.get("type") == "RECURSIVE_CTE_NODE":
+            given.add(str(node.get("cte_name", "")).lower())
+    in_from = {id(node["function"]) for node in nodes if node.get("type") == "TABLE_FUNCTION"}
+    for node in nodes:
+        if id(node) not in in_from:
+            _check_node(allowed, node, given)
+
+
+def _nodes(tree: Tree, deepest: int) -> Iterator[Tree]:
+    """All nodes of a tree, without recursion.
+
+    Raises:
+        TooLarge: it is too deep.
+    """
+    left: list[tuple[Any, int]] = [(tree, 0)]
+    while left:
+        part, depth = left.pop()
+        if depth > 4 * deepest:  # a level of SQL is up to four of JSON
+            raise _too_deep(deepest)
+        if isinstance(part, dict):
+            yield part
+            left += [(one, depth + 1) for one in part.values() if isinstance(one, dict | list)]
+        else:
+            left += [(one, depth + 1) for one in part if isinstance(one, dict | list)]
+
+
+def _too_deep(levels: int) -> TooLarge:
+    return TooLarge(f"the statement is nested deeper than the {levels} levels that are read")
+
+
+def _check_node(allowed: Allowed, node: Tree, given: set[str]) -> None:
+    kind = node.get("type")
+    if not isinstance(kind, str):
+        return
+    if kind not in _KINDS:
+        raise Forbidden(f"{kind.replace('_', ' ').lower()} is nothing that is answered here")
+    if kind in _NAMED:
+        _check_function(allowed, node)
+    elif kind == "TABLE_FUNCTION":
+        _check_table_function(allowed, node)
+    elif kind == "BASE_TABLE":
+        _check_table(allowed, node, given)
+    elif kind == "SHOW_REF" and node.get("query") is None and _path(node) != ('"tables"',):
+        raise Forbidden("SHOW tells of tables only here: SHOW TABLES, DESCRIBE table")
+
+
+def _path(node: Tree) -> Path:
+    told = (node.get("qualified_name") or {}).get("path") or (node.get("function_name") or node.get("table_name"),)
+    return tuple(str(part).lower() for part in told)
+
+
+def _check_function(allowed: Allowed, node: Tree) -> None:
+    *before, name = _path(node)
+    if name in _FUNCTIONS and before in ([], ["pg_catalog"], ["main"], ["system", "main"]):
+        return
+    if name in allowed.macros and before in ([], ["main"], [allowed.catalog, "main"]):
+        return
+    raise Forbidden(f"function {name} is none of those that are called here")
+
+
+def _check_table_function(allowed: Allowed, node: Tree) -> None:
+    *before, name = _path(node["function"])
+    if name in _TABLE_FUNCTIONS and not before:
+        return
+    if name not in allowed.table_macros or before not in ([], ["main"], [allowed.catalog, "main"]):
+        raise Forbidden(f"function {name} is none of those that are read from here")
+
+
+def _check_table(allowed: Allowed, node: Tree, given: set[str]) -> None:
+    path = _path(node)
+    if _OURS in path[:-1]:
+        raise Forbidden(f"schema {_OURS} is imputedb's own")
+    if len(path) == 1 and path[0] in given:
+        return
+    if any(meant in allowed.tables or meant in _CATALOG for meant in _meanings(allowed, path)):
+        return
+    near = get_close_matches(path[-1], sorted(name for _, name in allowed.tables), 1)
+    raise UnknownName(f"no table {'.'.join(path)} can be read here" + (f"; did you mean {near[0]}?" if near else ""))
+
+
+def _meanings(allowed: Allowed, path: Path) -> list[Path]:
+    """Schema and name that a path may mean, each of them."""
+    match path:
+        case (name,):
+            return [("main", name)]
+        case (first, name):
+            return [(first, name), *([("main", name)] if first == allowed.catalog else [])]
+        case (catalog, schema, name) if catalog == allowed.catalog:
+            return [(schema, name)]
+        case _:
+            return []

@@ -1,0 +1,223 @@
+"""Credentials: tokens, of which only hashes are kept, and JWT."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hmac import compare_digest
+from pathlib import Path
+from typing import Any
+
+from imputedb.errors import DataError, QueryError, StorageError
+from imputedb.files import published
+from imputedb.service.configuration import ROLES, RoleName, Security
+from imputedb.service.errors import Unauthenticated
+from imputedb.service.request import Principal
+
+_PREFIX = "imp_"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+"""Those with a public key: with a shared one whoever checks a token could make one."""
+
+_UNKNOWN = "nobody is known by this credential"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token as it is kept: 256 random bits, of which only the SHA-256 is written down.
+
+    Attributes:
+        name: of whoever holds it.
+        role: what he may do.
+        digest: SHA-256 of the token, in hexadecimal.
+        expires: the end of its use; None where there is none.
+    """
+
+    name: str
+    role: RoleName
+    digest: str
+    expires: datetime | None = None
+
+    def is_over(self) -> bool:
+        """Whether its time is over."""
+        return self.expires is not None and self.expires <= datetime.now(UTC)
+
+
+def read(path: Path) -> dict[str, Token]:
+    """The tokens of a file by name; none of a file that is not there.
+
+    Raises:
+        StorageError: it cannot be read, or others than its owner can.
+        DataError: it is no such file.
+    """
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        is_open = os.name == "posix" and path.stat().st_mode & 0o077
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is no file of tokens: {error}") from error
+    if is_open:
+        raise StorageError(f"{path} can be read by others than its owner: chmod 600 {path}")
+    return {name: _token(path, name, entry) for name, entry in told.items()}
+
+
+def _token(path: Path, name: str, told: Any) -> Token:
+    try:
+        expires = told.get("expires")
+        role, digest = told["role"], told["sha256"]
+        if role not in ROLES or not re.fullmatch(r"[0-9a-f]{64}", digest):
+            raise ValueError
+        if expires is not None and expires.tzinfo is None:
+            raise ValueError
+        return Token(name, role, digest, expires)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: token {name} has no role of {', '.join(ROLES)}, or no sha256") from error
+
+
+def write(path: Path, tokens: Mapping[str, Token]) -> None:
+    """Writes a file of tokens, which its owner alone can read; it appears whole or not at all."""
+    lines = []
+    for name, token in tokens.items():
+        lines += [f"[{json.dumps(name)}]", f'role = "{token.role}"', f'sha256 = "{token.digest}"']
+        lines += [f"expires = {token.expires.isoformat()}"] if token.expires is not None else []
+        lines.append("")
+    with published(str(path)) as temporary:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.chmod(temporary, 0o600)
+            file.write("\n".join(lines))
+
+
+def added(path: Path, name: str, role: RoleName, days: int | None = None) -> str:
+    """A new token, which is shown this once; the file keeps its hash.
+
+    Raises:
+        QueryError: the name is none, or taken.
+        StorageError: the file cannot be written.
+    """
+    if not _NAME.fullmatch(name):
+        raise QueryError(f"{name!r} is no name of a token: letters, digits, '.', '_' and '-', 64 at most")
+    known = read(path)
+    if name in known:
+        raise QueryError(f"there is a token {name} already: `imputedb token drop` it first")
+    text = _PREFIX + secrets.token_urlsafe(32)
+    expires = None if days is None else (datetime.now(UTC) + timedelta(days=days)).replace(microsecond=0)
+    write(path, {**known, name: Token(name, role, hashlib.sha256(text.encode()).hexdigest(), expires)})
+    return text
+
+
+def dropped(path: Path, name: str) -> None:
+    """Forgets a token.
+
+    Raises:
+        QueryError: there is none of the name.
+    """
+    known = read(path)
+    if name not in known:
+        raise QueryError(f"there is no token {name} in {path}")
+    write(path, {other: token for other, token in known.items() if other != name})
+
+
+class Credentials:
+    """Who is known, read from files that `reload` reads again."""
+
+    def __init__(self, security: Security, *, is_loopback: bool) -> None:
+        self._security = security
+        self._local = Principal("local", "reader") if is_loopback and not security.has_credentials else None
+        self._tokens: tuple[Token, ...] = ()
+        self._keys: Mapping[str | None, Any] = {}
+        self.reload()
+
+    def reload(self) -> None:
+        """Reads tokens and keys again; those that were known stay so where that fails.
+
+        Raises:
+            StorageError, DataError: a file cannot be read, or is none.
+        """
+        security = self._security
+        if security.tokens is not None:
+            self._tokens = tuple(read(security.tokens).values())
+            if not self._tokens:
+                raise DataError(f"{security.tokens} holds no token: `imputedb token add {security.tokens} NAME`")
+        if security.jwt_key is not None:
+            self._keys = _keys(security.jwt_key)
+
+    def principal(self, credential: str | None) -> Principal:
+        """Who shows a credential; of none at all `local`, where only this machine can ask and nobody has one.
+
+        Raises:
+            Unauthenticated: nobody is known by it, or its time is over.
+        """
+        if credential is None:
+            if self._local is None:
+                raise Unauthenticated("a credential is needed: Authorization: Bearer TOKEN")
+            return self._local
+        if credential.startswith(_PREFIX):
+            return self._by_token(credential)
+        if self._keys:
+            return self._by_jwt(credential)
+        raise Unauthenticated(_UNKNOWN)
+
+    def _by_token(self, text: str) -> Principal:
+        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+        found = None
+        for token in self._tokens:  # all of them are compared: how long it takes tells nothing
+            if compare_digest(token.digest, digest):
+                found = token
+        if found is None:
+            raise Unauthenticated(_UNKNOWN)
+        if found.is_over():
+            raise Unauthenticated("the time of this token is over")
+        return Principal(found.name, found.role)
+
+    def _by_jwt(self, text: str) -> Principal:
+        import jwt
+
+        try:
+            head = jwt.get_unverified_header(text)
+            key = self._keys.get(head.get("kid")) or (self._keys.get(None) if len(self._keys) == 1 else None)
+            if key is None:
+                raise Unauthenticated(_UNKNOWN)
+            claims = jwt.decode(
+                text,
+                key,
+                algorithms=list(_ALGORITHMS),
+                issuer=self._security.jwt_issuer,
+                audience=self._security.jwt_audience,
+                options={"require": ["exp", "sub", "iss", "aud"]},
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise Unauthenticated("the time of this token is over") from error
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            raise Unauthenticated(_UNKNOWN) from error
+        role = claims.get("role", "reader")
+        if role not in ROLES or not isinstance(claims["sub"], str):
+            raise Unauthenticated(f"the token's role is none of {', '.join(ROLES)}")
+        return Principal(claims["sub"][:64], role)
+
+
+def _keys(path: Path) -> dict[str | None, Any]:
+    """The public keys of a file by their id; None of one that has none."""
+    import jwt
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        if text.lstrip().startswith("{"):
+            return {key.key_id: key for key in jwt.PyJWKSet.from_json(text).keys}
+        if "PUBLIC KEY" not in text:
+            raise DataError(f"{path} is no public key (PEM) and no key set (JWKS)")
+        return {None: text}
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+    except (jwt.PyJWTError, UnicodeDecodeError, ValueError, KeyError) as error:
+        raise DataError(f"{path} is no public key (PEM) and no key set (JWKS)") from error
