@@ -5,6 +5,7 @@ Nor does NumPy print what it thinks of infinite numbers: what is computed of the
 
 import inspect
 import os
+import sys
 from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
 from functools import wraps
@@ -43,6 +44,14 @@ def check_call() -> None:
     call = UNDER_WAY.get()
     if call is not None:
         call.check()
+
+
+def calls_inside() -> int:
+    """The level of the stack where imputedb was called, as warnings count it from where this is asked."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "imputedb":
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 class Passage(Protocol):

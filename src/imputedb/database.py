@@ -21,7 +21,7 @@ from imputedb.answers.pace import pace
 from imputedb.answers.prepare import Planner
 from imputedb.answers.request import PLANNED, Asked, Fit
 from imputedb.answers.understand import query_of
-from imputedb.border import bordered, public
+from imputedb.border import bordered, calls_inside, public
 from imputedb.completion import methods as completing
 from imputedb.diagnostics import methods as diagnosing
 from imputedb.diagnostics.departures import Departures
@@ -177,7 +177,7 @@ class Database:
     def _remark(self) -> None:
         """Warns of what is kept, and what is forgotten, of what was said about a table that a call has replaced."""
         for remark in self._engine.session.taken():
-            warnings.warn(remark, stacklevel=7)
+            warnings.warn(remark, stacklevel=calls_inside())
 
     def missing(self, table: str, column: str, values: Sequence[object]) -> None:
         """Declares which stored values of a column mean a missing one; kept with the database, replaces earlier ones.

@@ -171,6 +171,15 @@ def test_text_that_has_a_type_stays_text(db: Database, tmp_path: Path) -> None:
     assert db.execute("SELECT v FROM t") == [(None,), (7,)]
 
 
+def test_warnings_point_to_the_line_that_loads(db: Database, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id,v\n1,NA\n2,3\n")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        db.load(str(tmp_path / "t.csv"))
+        db.register("q", {"v": ["1", "x"]}, na=["x"])
+    assert [one.filename for one in told] == [__file__, __file__]
+
+
 def test_folders_and_patterns_are_loaded(db: Database, tmp_path: Path) -> None:
     for name in ("a.csv", "b.tsv", "notes.md"):
         (tmp_path / name).write_text("x\n1\n")
