@@ -312,20 +312,12 @@ class Result:
     def methods(self) -> str:
         """What was done to missing values as a paragraph for the methods of a paper, with its sources."""
         report, known = self.report, [one for row in self._estimates or () for one in row.values()]
-        facts = Facts(
-            report.strategy,
-            report.imputed,
-            {name: report.methods.get(name, report.imputer) for name in report.imputed},
-            report.dropped,
-            report.m,
-            report.seed,
-            known[0].level if known else None,
-            known[0].question if known else "",
-            [one.fmi for one in known if isinstance(one, Estimate)],
-            report.convergence.rhat if report.convergence else None,
-            __version__,
-        )
-        return paragraph(facts)
+        ways = {name: report.methods.get(name, report.imputer) for name in report.imputed}
+        level, question = (known[0].level, known[0].question) if known else (None, "")
+        fmi = [one.fmi for one in known if isinstance(one, Estimate)]
+        rhat = report.convergence.rhat if report.convergence else None
+        done = (report.strategy, report.imputed, ways, report.dropped, report.m, report.seed)
+        return paragraph(Facts(*done, level, question, fmi, rhat, __version__))
 
     def show(self) -> None:
         """Prints the rows, as DuckDB draws them, and what was done."""
