@@ -19,6 +19,18 @@ LONGER = {
 CODE = 50
 """Lines of a function below its docstring."""
 
+KEYS = frozenset({
+    *("class", "type", "alias", "column_names", "function_name", "arguments", "expression", "children"),
+    *("child", "case_checks", "else_expr", "then_expr", "when_expr", "literal", "filter", "filter_expr"),
+    *("orders", "order_bys", "from_table", "select_list", "where_clause", "having", "qualify", "right"),
+    *("group_expressions", "group_sets", "aggregate_handling", "modifiers", "cte_map", "query_node"),
+    *("subquery", "qualified_name", "table_name", "number", "stored", "column_name_alias", "condition"),
+    *("join_type", "ref_type", "exclude_clause", "aliases", "function", "type_expr", "type_name"),
+    *("replace_list", "rename_list", "using_columns", "null_order", "relation_name", "origin", "origins"),
+    *("reads_all", "setop_type", "setop_all", "at_clause", "limit", "offset"),
+})  # fmt: skip
+"""Of DuckDB's syntax trees, and of what `sql` adds to them; without those that other dictionaries have too."""
+
 FOREIGN = {
     "_replace",  # of named tuples, which is public
     "_getframe",  # of sys, which has no other
@@ -79,6 +91,31 @@ def test_files_of_tests_have_names_of_their_own() -> None:
     """Pytest imports those of folders without `__init__.py` by their names alone."""
     loose = [path for path in (ROOT / "tests").rglob("test_*.py") if not (path.parent / "__init__.py").exists()]
     assert not [name for name, count in Counter(path.name for path in loose).items() if count > 1]
+
+
+def test_syntax_trees_are_read_in_one_room() -> None:
+    """Others ask `sql/expression`, `sql/items` and `sql/select`. A plan of DuckDB's is no tree."""
+    found = [
+        f"{name}:{node.lineno}: {ast.unparse(node)}"
+        for path in SOURCES
+        if not (name := _name(path)).startswith(("sql/", "service/")) and name != "engines/duckdb/resolution.py"
+        for node in ast.walk(_tree(path))
+        if _key(node) in KEYS
+    ]
+    assert not found
+
+
+def _key(node: ast.AST) -> object:
+    """The key that a dictionary is read by, or asked for."""
+    match node:
+        case ast.Subscript(slice=ast.Constant(value=key), ctx=ast.Load()):
+            return key
+        case ast.Call(func=ast.Attribute(attr="get"), args=[ast.Constant(value=key), *_]):
+            return key
+        case ast.Compare(left=ast.Constant(value=key), ops=[ast.In() | ast.NotIn()]):
+            return key
+        case _:
+            return None
 
 
 def _tree(path: Path) -> ast.Module:

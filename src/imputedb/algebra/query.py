@@ -1,6 +1,6 @@
 """One bound SELECT block: what it reads, in no order yet."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -57,18 +57,6 @@ class Query:
         """The filters on one source; conditions that read no column go with the first source."""
         first = self.sources[0].alias
         return tuple(f for f in self.filters if f.relations == {alias} or (not f.relations and alias == first))
-
-    def shown(self, key: Scalar) -> Sequence[int]:
-        """The places of the outputs that an ORDER BY key means: all, or one by its position, name or text, or none."""
-        match key.tree["class"]:
-            case "STAR":
-                return range(len(self.outputs))
-            case "CONSTANT" if key.text.isdigit():
-                return [int(key.text) - 1]
-            case "COLUMN_REF" if not key.reads:
-                name = str(key.tree["column_names"][-1]).lower()
-                return [place for place, one in enumerate(self.outputs) if one.name.lower() == name][:1]
-        return [place for place, one in enumerate(self.outputs) if one.text == key.text][:1]
 
     def answer(self, rows: Relation) -> Relation:
         """The block's upper part over joined rows: aggregation, projection, order, limit."""

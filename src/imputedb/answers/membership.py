@@ -11,8 +11,43 @@ from imputedb.engines.engine import Engine, Held
 from imputedb.errors import QueryError, UnknownName
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
-from imputedb.sql.expression import is_call
+from imputedb.sql.expression import (
+    alias_written,
+    arguments_of,
+    child_of,
+    function_of,
+    is_all,
+    is_call,
+    is_constant,
+    is_star,
+    is_subquery,
+    is_window,
+    kind_of,
+    names_of,
+    path_of,
+    text_of,
+    with_parts,
+)
+from imputedb.sql.items import is_filtering, is_join, is_table, sides_of_join
 from imputedb.sql.paths import quoted
+from imputedb.sql.select import (
+    bounds_of,
+    direction_of,
+    entries_of,
+    from_of,
+    groups_rows,
+    is_distinct_query,
+    is_percentage,
+    limit_of,
+    name_of,
+    order_key,
+    order_of,
+    ordered_by,
+    outputs_of,
+    selecting,
+    with_order,
+    with_outputs,
+)
 
 LIKELIHOOD = "likelihood"
 
@@ -102,40 +137,35 @@ def membership(engine: Engine, text: str) -> Membership | None:
     node = engine.tree(text)
     if not any(map(_is_likelihood, t.expressions(node))) or engine.has_macro(LIKELIHOOD):
         return None
-    items = node.get("select_list", [])
+    items = outputs_of(node)
     places = [place for place, item in enumerate(items) if _is_likelihood(item)]
     rest = [item for item in items if not _is_likelihood(item)]
     if len(places) != 1 or not rest:
         raise QueryError(_ALONE if len(places) != 1 else "likelihood() is of rows: select what tells them apart")
-    if (
-        node["group_expressions"]
-        or node["having"]
-        or node["aggregate_handling"] != "STANDARD_HANDLING"
-        or any(_aggregates(item, engine.functions.aggregates) for item in rest)
-    ):
+    if groups_rows(node) or any(_aggregates(item, engine.functions.aggregates) for item in rest):
         raise QueryError(_OF_ROWS)
-    return _Rows(engine, node, rest, places[0], str(items[places[0]].get("alias") or "likelihood()")).asked()
+    return _Rows(engine, node, rest, places[0], alias_written(items[places[0]]) or "likelihood()").asked()
 
 
 def _aggregates(tree: Tree, names: Collection[str]) -> bool:
     """Whether an expression has an aggregate of this query's rows, not of a window's nor of a subquery's."""
-    if tree["class"] in ("SUBQUERY", "WINDOW"):
+    if is_subquery(tree) or is_window(tree):
         return False
-    mine = is_call(tree) and tree["function_name"].lower() in names
+    mine = is_call(tree) and function_of(tree) in names
     return mine or any(_aggregates(part, names) for part in t.parts(tree))
 
 
 def _is_likelihood(tree: Any) -> bool:
-    if not isinstance(tree, dict) or not is_call(tree) or tree["arguments"]:
+    if not isinstance(tree, dict) or not is_call(tree) or arguments_of(tree):
         return False
-    return [part.lower() for part in tree["qualified_name"]["path"] if part] == [LIKELIHOOD]
+    return [part.lower() for part in path_of(tree)] == [LIKELIHOOD]
 
 
 def _without(node: Tree) -> Tree:
     """The query with a number where the likelihood stands, as DuckDB can look at it."""
 
     def change(part: Tree) -> Tree | None:
-        return {**t.literal(0.5), "alias": part["alias"]} if _is_likelihood(part) else None
+        return t.named(t.literal(0.5), alias_written(part)) if _is_likelihood(part) else None
 
     found: Tree = t.rewrite(node, change)
     return found
@@ -155,14 +185,16 @@ class _Key:
 
     def inside(self) -> Tree:
         """As a key of the rows within a draw."""
-        return {**self.key, "expression": t.number(self.by + 1) if isinstance(self.by, int) else self.by}
+        assert self.by is not None
+        expression = t.number(self.by + 1) if isinstance(self.by, int) else self.by
+        return order_key(expression, *direction_of(self.key))
 
 
 def _orderings(orders: Sequence[_Key], *, first: bool) -> tuple[Ordering, ...]:
     found, hidden = [Ordering(None, "DESCENDING")] if first else [], 0
     for one in orders:
         column = f"q{one.by}" if isinstance(one.by, int) else None if one.by is None else f"h{hidden}"
-        found.append(Ordering(column, str(one.key["type"]), str(one.key["null_order"])))
+        found.append(Ordering(column, *direction_of(one.key)))
         hidden += isinstance(one.by, dict)
     return tuple(found)
 
@@ -180,19 +212,19 @@ class _Rows:
     def asked(self) -> Membership:
         whole = self._whole()
         at = self._before()
-        modifiers = {one["type"]: one for one in self.node["modifiers"]}
         notes: list[str] = []
-        keys = [] if "DISTINCT_MODIFIER" in modifiers else self.keys(self.node["from_table"], notes)
-        orders = self._orders(modifiers.get("ORDER_MODIFIER", {"orders": []})["orders"], at, len(whole))
-        limits = [one for kind, one in modifiers.items() if kind.startswith("LIMIT")]
+        keys = [] if is_distinct_query(self.node) else self.keys(from_of(self.node), notes)
+        orders = self._orders(order_of(self.node), at, len(whole))
+        limit = limit_of(self.node)
         outside = any(one.by is None for one in orders)
-        inside = [one for one in self.node["modifiers"] if not one["type"].startswith(("ORDER", "LIMIT"))]
-        if limits and not outside:
-            inside += [{**modifiers["ORDER_MODIFIER"], "orders": [one.inside() for one in orders]}] if orders else []
-            inside += limits
+        first = limit is not None and not outside
         hidden = [t.named(tree, f"h{n}") for n, tree in enumerate(one.by for one in orders if isinstance(one.by, dict))]
         named = [t.named(key, f"k{n}") for n, key in enumerate(keys or [])]
-        inner = {**self.node, "select_list": [*self.rest, *hidden, *named], "modifiers": inside}
+        inner = with_order(
+            with_outputs(self.node, [*self.rest, *hidden, *named]),
+            [one.inside() for one in orders] if first else [],
+            limit if first else None,
+        )
         if any(map(_is_likelihood, t.expressions(inner))):
             raise QueryError(_ALONE)
         text = self.engine.text(inner)
@@ -203,8 +235,8 @@ class _Rows:
             (*names[:at], None, *names[at:count]),
             (*types[:at], "DOUBLE", *types[at:count]),
             self.likely,
-            _orderings(orders, first=bool(limits) and not outside),
-            self._limited(limits) if outside else "",
+            _orderings(orders, first=first),
+            self._limited(limit) if limit and outside else "",
             tuple(dict.fromkeys(notes)),
         )
 
@@ -225,20 +257,20 @@ class _Rows:
     def _before(self) -> int:
         """The columns that stand before the likelihood."""
         items = self.rest[: self.place]
-        if not any(item["class"] == "STAR" for item in items):
+        if not any(map(is_star, items)):
             return self.place
-        before = {**_without(self.node), "select_list": items, "modifiers": []}
+        before = selecting(_without(self.node), items)
         return len(self._outputs(self.engine.text(before))[0])
 
     def _orders(self, keys: Sequence[Tree], at: int, count: int) -> list[_Key]:
         """What is ordered by, ALL as all columns of the answer."""
         found: list[_Key] = []
         for key in keys:
-            tree = key["expression"]
-            if tree["class"] != "STAR":
+            tree = ordered_by(key)
+            if not is_star(tree):
                 found.append(_Key(self._by(tree, at), key))
                 continue
-            if not tree["columns"] or tree["expr"]:
+            if not is_all(tree):
                 raise QueryError("ORDER BY a star beside likelihood(): name the columns")
             found += [_Key(_place(n, at), key) for n in range(count)]
         return found
@@ -246,46 +278,38 @@ class _Rows:
     def _by(self, tree: Tree, at: int) -> Tree | int | None:
         if _is_likelihood(tree):
             return None
-        if tree["class"] == "COLLATE":
-            child = self._by(tree["child"], at)
-            return {**tree, "child": child} if isinstance(child, dict) else tree
-        if tree["class"] == "CONSTANT":
-            return _place(int(tree["literal"]["text"]) - 1, at)
-        if not t.is_reference(tree) or len(tree["column_names"]) > 1:
+        if kind_of(tree) == "COLLATE":
+            child = self._by(child_of(tree), at)
+            return with_parts(tree, ("child",), lambda _: child) if isinstance(child, dict) else tree
+        if is_constant(tree):
+            return _place(int(text_of(tree)) - 1, at)
+        names = names_of(tree)
+        if len(names) != 1:
             return tree
-        name = str(tree["column_names"][0]).lower()
+        name = names[0].lower()
         items = [*self.rest[: self.place], None, *self.rest[self.place :]]
         for item in items:  # an alias comes before a column
-            if (str(item["alias"]) if item else self.likely).lower() == name:
-                return {**item, "alias": ""} if item else None
+            if (alias_written(item) if item else self.likely).lower() == name:
+                return t.named(item, "") if item else None
         return tree
 
-    def _limited(self, limits: Sequence[Tree]) -> str:
+    def _limited(self, limit: Tree) -> str:
         """The text of LIMIT and OFFSET."""
-        if not limits:
-            return ""
-        (limit,) = limits
-        percent = " PERCENT" if limit["type"] == "LIMIT_PERCENT_MODIFIER" else ""
-        parts = [(word, limit[part]) for word, part in (("LIMIT", "limit"), ("OFFSET", "offset")) if limit.get(part)]
-        texts = self.engine.written([tree for _, tree in parts])
-        return "".join(
-            f" {word} {text}{percent if word == 'LIMIT' else ''}" for (word, _), text in zip(parts, texts, strict=True)
-        )
+        percent, parts = " PERCENT" if is_percentage(limit) else "", bounds_of(limit)
+        texts = zip(parts, self.engine.written(list(parts.values())), strict=True)
+        return "".join(f" {word} {text}{percent if word == 'LIMIT' else ''}" for word, text in texts)
 
     def keys(self, source: Tree, notes: list[str]) -> list[Tree] | None:
         """What tells the rows of FROM apart: keys of stored tables; None, and a note, where others are read."""
-        match source["type"]:
-            case "BASE_TABLE":
-                path = [str(part) for part in source["qualified_name"]["path"]]
-                called = {str(one["key"]).lower() for one in self.node["cte_map"]["map"]}
-                stored = self.engine.found(quoted(path))
-                if isinstance(stored, Table) and (len(path) > 1 or path[0].lower() not in called):
-                    return self._of_table(stored, [str(source["alias"])] if source["alias"] else path, notes)
-            case "JOIN" if source["join_type"] in ("SEMI", "ANTI"):
-                return self.keys(source["left"], notes)
-            case "JOIN":
-                left, right = self.keys(source["left"], notes), self.keys(source["right"], notes)
-                return None if left is None or right is None else [*left, *right]
+        if is_table(source):
+            path, called = path_of(source), {name_of(entry) for entry in entries_of(self.node)}
+            stored = self.engine.found(quoted(path))
+            if isinstance(stored, Table) and (len(path) > 1 or path[0].lower() not in called):
+                return self._of_table(stored, [alias_written(source)] if alias_written(source) else path, notes)
+        elif is_join(source):
+            left, right = sides_of_join(source)
+            found = [self.keys(side, notes) for side in ([left] if is_filtering(source) else [left, right])]
+            return None if None in found else [key for keys in found for key in keys or ()]
         notes.append(_VALUES)
         return None
 

@@ -27,6 +27,9 @@ from imputedb.notes import Kind, Note
 from imputedb.planning.candidate import Candidate
 from imputedb.planning.dropped_rows import considered
 from imputedb.sql.ast import Tree
+from imputedb.sql.items import is_join
+from imputedb.sql.select import is_ordered
+from imputedb.sql.subqueries import nodes
 from imputedb.statistics.measure import is_coded
 from imputedb.statistics.table import Statistics
 
@@ -238,15 +241,13 @@ def written_words(block: Written) -> Note:
 def _ordered(block: Planned | Written, text: str) -> str:
     """The rows of a block in an order of their own, unless it states one: threads must not decide."""
     node = block.node if isinstance(block, Written) else None
-    ordered = block.problem.query.order if isinstance(block, Planned) else node and node["modifiers"]
+    ordered = block.problem.query.order if isinstance(block, Planned) else node and is_ordered(node)
     return text if ordered else f"SELECT * FROM ({text}) ORDER BY ALL"
 
 
 def joins(node: Tree) -> bool:
     """Whether a SELECT, or one inside it, joins what it reads."""
-    if isinstance(node, dict):
-        return node.get("type") == "JOIN" or any(map(joins, node.values()))
-    return isinstance(node, list) and any(map(joins, node))
+    return any(map(is_join, nodes(node)))
 
 
 def _some(imputed: Mapping[str, int]) -> set[str]:

@@ -6,6 +6,7 @@ from imputedb.errors import DataError, Error, QueryError
 from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree
+from imputedb.sql.select import entries_of, from_of, is_select, outputs_of, where_of, with_entries
 from imputedb.sql.weights import weighted
 
 LARGEST = 1e100
@@ -20,9 +21,9 @@ def by_weights(engine: Engine, node: Tree, weights: str) -> Tree:
         DataError: a row that counts has a weight that is infinite, negative, or so large that sums overflow.
     """
     weight = [parse.expression(engine.tree, weights)]
-    if len(weight) != 1 or node.get("type") != "SELECT_NODE":
+    if len(weight) != 1 or not is_select(node):
         raise QueryError("weights are one column or expression, of the aggregates of one SELECT")
-    titles = engine.titles(node["select_list"])
+    titles = engine.titles(outputs_of(node))
     found = weighted(node, weight[0], engine.functions.aggregates, titles)
     rows = _impossible(engine, node, weight[0])
     if rows:
@@ -49,9 +50,10 @@ def _compared_as_number(weight: Tree) -> Tree:
 
 def _counted(engine: Engine, node: Tree, wrong: Tree | None) -> int:
     """How many rows that a query may count meet a condition; 0 where these do not stand on their own."""
-    where = [t.not_refused(node["where_clause"])] if node["where_clause"] else []
-    counted = t.select([t.call("count_star")], node["from_table"], t.all_of([*where, *([wrong] if wrong else [])]))
+    where = where_of(node)
+    conditions = [*([t.not_refused(where)] if where else []), *([wrong] if wrong else [])]
+    counted = t.select([t.call("count_star")], from_of(node), t.all_of(conditions))
     try:
-        return int(engine.rows({**counted, "cte_map": node["cte_map"]})[0][0])
+        return int(engine.rows(with_entries(counted, entries_of(node)))[0][0])
     except (duckdb_errors.Refused, Error):
         return 0

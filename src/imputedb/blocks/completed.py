@@ -16,7 +16,10 @@ from imputedb.planning.problem import Problem
 from imputedb.sql import ast as t
 from imputedb.sql import derivation
 from imputedb.sql.ast import Tree
-from imputedb.sql.subqueries import CLAUSES, View, nodes, reading_views
+from imputedb.sql.expression import is_subquery, names_of
+from imputedb.sql.items import inner_query, is_derived, is_join, joined, with_inner_query
+from imputedb.sql.select import changed, from_of, is_select, with_from
+from imputedb.sql.subqueries import View, nodes, reading_views
 from imputedb.statistics.table import Statistics
 
 
@@ -37,7 +40,7 @@ class Scans:
     def lowered(self, tree: Any) -> Any:
         """A tree in which every table that misses something is read as it is completed at its scan."""
         shown = {}
-        row_ids = any(part.get("column_names", [""])[-1].lower() == "rowid" for part in nodes(tree))
+        row_ids = any(names_of(part)[-1:] and names_of(part)[-1].lower() == "rowid" for part in nodes(tree))
         for number, read in self._reads.of(tree).items():
             if not self._reads.missing(number, read) or not self._reads.inside(tree, number):
                 continue
@@ -55,21 +58,21 @@ class Scans:
         """Expressions, in whose subqueries tables are read completed."""
 
         def change(node: Tree) -> Tree | None:
-            return self.lowered(node) if node["class"] == "SUBQUERY" else None
+            return self.lowered(node) if is_subquery(node) else None
 
         return t.rewrite(tree, change)
 
     def conditions(self, node: Tree) -> Tree:
         """An item of FROM, in the subqueries of whose conditions tables are read completed."""
-        if node["type"] == "JOIN":
-            left, right = self.conditions(node["left"]), self.conditions(node["right"])
-            return {**node, "left": left, "right": right, "condition": self.inside(node["condition"])}
-        if node["type"] == "SUBQUERY" and "from_table" in node["subquery"]["node"]:
-            inner = node["subquery"]["node"]
-            inner = {**inner, **{key: self.inside(part) for key, part in inner.items() if key in CLAUSES}}
-            inner["from_table"] = self.conditions(inner["from_table"])
-            return {**node, "subquery": {**node["subquery"], "node": inner}}
+        if is_join(node):
+            return joined(node, self.conditions, self.inside)
+        if is_derived(node) and is_select(inner_query(node)):
+            return with_inner_query(node, self.conditions_in(inner_query(node)))
         return node
+
+    def conditions_in(self, query: Tree) -> Tree:
+        """A SELECT, in the subqueries of whose expressions tables are read completed."""
+        return with_from(changed(query, self.inside), self.conditions(from_of(query)))
 
     def _scan(self, table: Table, read: Read) -> "_Scan":
         statistics = self._engine.statistics(table)

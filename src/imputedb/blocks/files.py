@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from imputedb.algebra.relation import Table
@@ -12,7 +13,8 @@ from imputedb.engines.engine import Engine
 from imputedb.errors import Error, Unplanned
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
-from imputedb.sql.expression import function_of, is_call, path_of
+from imputedb.sql.expression import alias_written, arguments_of, function_of, is_call, names_of, path_of, text_of
+from imputedb.sql.items import call_in, in_place_of, is_table, is_table_function, unnamed
 from imputedb.sql.paths import parts_of
 from imputedb.sql.reading_functions import reads_files
 from imputedb.sql.scope import Viewed
@@ -63,17 +65,16 @@ class Files:
         if not isinstance(tree, dict):
             return tree
         if not self._in_place and is_file(self._engine, tree):
-            kept = {key: tree[key] for key in ("column_name_alias", "sample") if key in tree}
-            return {**t.table(self._copy(tree).path, self._alias(tree)), **kept, "at_clause": None}
+            return in_place_of(tree, t.table(self._copy(tree).path, self._alias(tree)))
         return {k: self._copied(part) if isinstance(part, (dict, list)) else part for k, part in tree.items()}
 
     def _alias(self, tree: Tree) -> str:
         """What its columns are qualified by."""
-        path = _path(tree)
-        return str(tree["alias"] or path[-1]) if path and self._engine.is_nested(path) else _alias_of_file(tree)
+        path = path_of(tree)
+        return alias_written(tree) or path[-1] if path and self._engine.is_nested(path) else _alias_of_file(tree)
 
     def _copy(self, tree: Tree) -> Table:
-        item = {**tree, "alias": "", "column_name_alias": [], "sample": None}
+        item = unnamed(tree)
         key = repr((t.without_place(item), self._named))
         if key not in self._known:
             self._known[key] = self._engine.copied(item, [name for name in self._named if self._has(item, name)])
@@ -92,27 +93,22 @@ class Files:
 
 def _virtual(tree: Tree) -> tuple[str, ...]:
     """Those of the columns that a star does not show which a statement names."""
-    named = {str(part["column_names"][-1]).lower() for part in nodes(tree) if part.get("column_names")}
+    named = {names_of(part)[-1].lower() for part in nodes(tree) if names_of(part)}
     return tuple(name for name in VIRTUAL if name in named)
 
 
 def is_file(engine: Engine, item: Tree) -> bool:
     """Whether an item of FROM is a file, or a function that reads some."""
-    if item.get("type") == "TABLE_FUNCTION":
-        name = function_of(item["function"])
-        return reads_files(name)
-    return item.get("type") == "BASE_TABLE" and _stands_for_file(engine, item)
+    if is_table_function(item):
+        return reads_files(function_of(call_in(item)))
+    return is_table(item) and _stands_for_file(engine, item)
 
 
 def _alias_of_file(item: Tree) -> str:
     """What its columns are qualified by: of `g.csv`, with or without quotes, `g`."""
-    if item["type"] != "BASE_TABLE":
-        return alias_of(item)
-    return alias_of({**item, "table_name": ".".join(_path(item))})
-
-
-def _path(item: Tree) -> list[str]:
-    return [part for part in item.get("qualified_name", {}).get("path", ()) if part]
+    if is_table(item):
+        return alias_written(item) or Path(".".join(path_of(item))).stem
+    return alias_of(item)
 
 
 def _stands_for_file(engine: Engine, item: Tree) -> bool:
@@ -120,7 +116,7 @@ def _stands_for_file(engine: Engine, item: Tree) -> bool:
 
     A table in a schema within another, for which a table's path has no place, is read like a file.
     """
-    path = _path(item)
+    path = path_of(item)
     name = ".".join(path)
     if "." not in name or engine.meant(path) is not None:
         return False
@@ -133,10 +129,10 @@ def check_macros(engine: Engine, node: Tree, seen: frozenset[str] = frozenset())
     Raises:
         Unplanned: there is such a macro, or one that reads a file or table which only its arguments name.
     """
-    known = engine.macros({function_of(part) for part in nodes(node) if part.get("function_name")})
+    known = engine.macros(set(filter(None, map(function_of, nodes(node)))))
     for part in engine.with_views(node) if known else nodes(node):
-        if part.get("type") == "TABLE_FUNCTION":
-            _check_histogram(engine, part["function"])
+        if is_table_function(part):
+            _check_histogram(engine, call_in(part))
         name = function_of(part)
         if name not in known or name in seen:
             continue
@@ -153,11 +149,10 @@ def check_macros(engine: Engine, node: Tree, seen: frozenset[str] = frozenset())
 def _check_histogram(engine: Engine, call: Tree) -> None:
     """Refuses a histogram in FROM of what may miss values: DuckDB would leave these out."""
     name = function_of(call)
-    if name not in ("histogram", "histogram_values") or not call["arguments"]:
+    if name not in ("histogram", "histogram_values") or not arguments_of(call):
         return
-    source = call["arguments"][0]["expression"]
-    text = str(source.get("literal", {}).get("text", ""))
-    found = engine.meant(source["column_names"] if t.is_reference(source) else parts_of(text))
+    source = arguments_of(call)[0]
+    found = engine.meant(names_of(source) or parts_of(text_of(source)))
     if not isinstance(found, Table) or engine.statistics(found).dirty:
         raise Unplanned(f"{name}(...) in FROM reads values as they are stored: write SELECT histogram(column) FROM ...")
 
@@ -184,11 +179,11 @@ def _read_by(engine: Engine, node: Tree) -> Iterator[tuple[str, bool]]:
     for part in engine.with_views(node):
         if is_file(engine, part):
             with suppress(Error):
-                table = engine.copied({**part, "alias": "", "column_name_alias": [], "sample": None})
+                table = engine.copied(unnamed(part))
                 yield "a file", bool(engine.statistics(table).dirty)
                 engine.unmake("TABLE", [table.name])
                 engine.disown(table.name)
-        elif part.get("type") == "BASE_TABLE":
+        elif is_table(part):
             found = engine.meant(path_of(part))
             if isinstance(found, Table):
                 yield found.name, bool(engine.statistics(found).dirty)

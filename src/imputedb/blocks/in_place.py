@@ -4,7 +4,6 @@ Then DuckDB passes over row groups and columns that a query does not need; other
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from imputedb import duckdb_errors
 from imputedb.blocks.files import VIRTUAL
@@ -13,7 +12,8 @@ from imputedb.engines.engine import Engine
 from imputedb.errors import Error
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
-from imputedb.sql.expression import function_of, is_call
+from imputedb.sql.expression import arguments_of, function_of, is_call, is_text, options_of, path_of, text_of
+from imputedb.sql.items import call_in, column_names_of, is_table, number_of, unnamed
 
 _READERS = ("read_parquet", "parquet_scan")
 _OPTIONS = ("filename", "file_row_number", "binary_as_string", "union_by_name")
@@ -32,7 +32,7 @@ def complete(engine: Engine, reads: Reads, whole: Tree, items: Sequence[Tree]) -
     if not all(map(_parquet, items)) or reads.dirty(whole):
         return False
     read = reads.of(whole)
-    return all(_misses_nothing(engine, item, read.get(item["number"], Read()).completed) for item in items)
+    return all(_misses_nothing(engine, item, read.get(number_of(item), Read()).completed) for item in items)
 
 
 def _misses_nothing(engine: Engine, item: Tree, columns: set[str]) -> bool:
@@ -60,7 +60,7 @@ def _counted(engine: Engine, files: str | list[str]) -> Mapping[str, bool]:
 
 def _holds_nan(engine: Engine, item: Tree, columns: set[str]) -> bool:
     """Whether a floating column holds NaN, which is missing, and which files do not tell of."""
-    plain = {**item, "column_name_alias": [], "sample": None}
+    plain = unnamed(item)
     described = engine.fetched(f"DESCRIBE {engine.text(t.select([t.star()], plain))}")
     floating = [name for name, kind, *_ in described if name in columns and kind in _FLOATING]
     if not floating:
@@ -74,35 +74,24 @@ def _parquet(item: Tree) -> str | list[str] | None:
 
     None also of one that gives columns other names: then a name does not tell which column of the file is read.
     """
-    if item.get("column_name_alias"):
+    if column_names_of(item):
         return None
-    if item["type"] == "BASE_TABLE":
-        name = str(item["table_name"])
+    if is_table(item):
+        name = path_of(item)[-1]
         return name if name.lower().endswith(".parquet") else None
-    function = item["function"]
+    function = call_in(item)
     if function_of(function) not in _READERS:
         return None
-    first, *options = function["arguments"]
-    if not all(_option(one) in _OPTIONS for one in options):
+    if not all(option in _OPTIONS for option in options_of(function)[1:]):
         return None
-    names = list(_literals(first["expression"]))
+    names = list(_literals(arguments_of(function)[0]))
     return names if all(names) and names else None
-
-
-def _option(argument: Mapping[str, Any]) -> str:
-    """The name of an option, given as `name := value` or as `name = value`."""
-    named = argument["expression"].get("left", {}).get("column_names", [""])
-    return str(argument["name"] or named[-1]).lower()
 
 
 def _literals(tree: Tree) -> Iterator[str]:
     """The texts of a literal or a list of them; an empty one of anything else."""
-    if tree.get("class") == "CONSTANT":
-        literal = tree.get("literal", {})
-        yield str(literal.get("text", "")) if literal.get("kind") == "STRING" else ""
-        return
-    if is_call(tree) and tree.get("function_name") == "list_value":
-        for argument in tree["arguments"]:
-            yield from _literals(argument["expression"])
-        return
-    yield ""
+    if is_call(tree) and function_of(tree) == "list_value":
+        for argument in arguments_of(tree):
+            yield from _literals(argument)
+    else:
+        yield text_of(tree) if is_text(tree) else ""

@@ -6,7 +6,9 @@ from imputedb.engines.engine import Engine
 from imputedb.engines.names import OURS, SCHEMA
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
-from imputedb.sql.expression import function_of
+from imputedb.sql.expression import function_of, path_of
+from imputedb.sql.items import call_in, in_place_of, is_table, is_table_function, unnamed
+from imputedb.sql.select import entries_of, is_select, name_of, with_from
 from imputedb.sql.subqueries import alias_of, nodes
 from imputedb.sql.titles import titled
 from imputedb.sql.tokens import tokens
@@ -79,14 +81,14 @@ def listed_without_ours(engine: Engine, tree: Any) -> Any:
     """A statement in which all that lists what is in the database leaves out what is ours."""
     if not _lists(tree):
         return tree
-    named = {str(entry["key"]).lower() for part in nodes(tree) for entry in part.get("cte_map", {}).get("map", ())}
+    named = {name_of(entry) for part in nodes(tree) for entry in entries_of(part)}
 
     def change(part: Any) -> Any:
         if isinstance(part, list):
             return [change(one) for one in part]
         if not isinstance(part, dict):
             return part
-        if isinstance(part.get("select_list"), list):
+        if is_select(part):
             part = titled(part, _lists, lambda trees: engine.titles(trees))
         if _name(part) not in named and (listed := _without_ours(engine, part)) is not None:
             return listed
@@ -104,11 +106,8 @@ def _without_ours(engine: Engine, item: Tree) -> Tree | None:
     kept = _LISTED.get(_listed(engine, item))
     if kept is None:
         return None
-    where = engine.tree(f"SELECT 1 WHERE {kept}")["where_clause"]
-    plain = {**item, "column_name_alias": [], "sample": None}
-    held = {key: item[key] for key in ("column_name_alias", "sample") if key in item}
-    query = {**engine.tree("SELECT * FROM duckdb_tables()"), "from_table": plain, "where_clause": where}
-    return {**t.subquery(query, alias_of(item)), **held}
+    query = with_from(engine.tree(f"SELECT * FROM duckdb_tables() WHERE {kept}"), unnamed(item))
+    return in_place_of(item, t.subquery(query, alias_of(item)))
 
 
 def showing(text: str) -> str:
@@ -120,9 +119,9 @@ def showing(text: str) -> str:
 
 def _listed(engine: Engine, item: Tree) -> str:
     """What an item of FROM lists, by the name that it has above; empty where it lists nothing."""
-    if item.get("type") != "BASE_TABLE":
+    if not is_table(item):
         return _name(item)
-    path = [part.lower() for part in item["qualified_name"]["path"] if part]
+    path = [part.lower() for part in path_of(item)]
     known = path[-2:-1] == ["information_schema"] or all(
         part in _PLACES or part == engine.session.home.lower() for part in path[:-1]
     )
@@ -131,9 +130,9 @@ def _listed(engine: Engine, item: Tree) -> str:
 
 def _name(item: Tree) -> str:
     """The name of a table or a function in FROM, with the schema where that is the information schema."""
-    if item.get("type") == "TABLE_FUNCTION":
-        return function_of(item["function"])
-    if item.get("type") != "BASE_TABLE":
+    if is_table_function(item):
+        return function_of(call_in(item))
+    if not is_table(item):
         return ""
-    *before, name = [part.lower() for part in item["qualified_name"]["path"] if part]
+    *before, name = [part.lower() for part in path_of(item)]
     return f"information_schema.{name}" if before[-1:] == ["information_schema"] else name

@@ -11,9 +11,37 @@ from imputedb.engines.engine import Engine
 from imputedb.errors import Unplanned
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
+from imputedb.sql.expression import compared_by, is_subquery, with_children
 from imputedb.sql.flatten import Scope
+from imputedb.sql.items import (
+    derived_in_place_of,
+    in_place_of,
+    inner_query,
+    is_derived,
+    is_join,
+    is_pivot,
+    is_table,
+    joined,
+    number_of,
+    pivoted,
+    with_inner_query,
+)
 from imputedb.sql.scope import told_apart
-from imputedb.sql.subqueries import CLAUSES, TEMP, everything, standing
+from imputedb.sql.select import (
+    changed,
+    columns_of,
+    entries_of,
+    from_of,
+    is_recursive,
+    is_select,
+    is_set_operation,
+    query_of,
+    stands_alone,
+    with_entries,
+    with_from,
+    with_query,
+)
+from imputedb.sql.subqueries import TEMP, everything, standing
 from imputedb.statistics.table import ColumnStatistics, Kind, Statistics
 
 _With = Sequence[tuple[Tree, Tree]]
@@ -38,48 +66,42 @@ class Nested:
     def settled(self, node: Tree, around: _With) -> Tree:
         """The query, every block in it that stands on its own replaced by the table that will hold its rows."""
         entries = list(around)
-        for entry in node["cte_map"]["map"]:
-            value = entry["value"]
-            if self._is_read_once(value["query_node"]):
-                self._once[id(value["query_node"])] = value["aliases"]
+        for entry in entries_of(node):
+            if self._is_read_once(query_of(entry)):
+                self._once[id(query_of(entry))] = columns_of(entry)
                 entries.append((entry, entry))
             else:
-                inner = self._replaced(value["query_node"], entries, value["aliases"])
-                entries.append((entry, {**entry, "value": {**value, "query_node": inner}}))
+                inner = self._replaced(query_of(entry), entries, columns_of(entry))
+                entries.append((entry, with_query(entry, inner)))
         found = self._settled_parts(node, entries)
-        own = [
-            after for before, after in entries[len(around) :] if id(before["value"]["query_node"]) not in self._moved
-        ]
-        return {**found, "cte_map": {"map": own}}
+        own = [after for before, after in entries[len(around) :] if id(query_of(before)) not in self._moved]
+        return with_entries(found, own)
 
     def _is_read_once(self, query: Tree) -> bool:
         """Whether a query of WITH is read in one place, so that it may as well stand there."""
         readers = [s for s in self._reads.sources.values() if s.definition is not None and s.definition.node is query]
-        return len(readers) == 1 and query["type"] != "RECURSIVE_CTE_NODE"
+        return len(readers) == 1 and not is_recursive(query)
 
     def _settled_parts(self, node: Tree, entries: _With) -> Tree:
-        match node["type"]:
-            case "SELECT_NODE":
-                source = self._from(node["from_table"], entries)
-                rest = {key: self._subqueries(part, entries) for key, part in node.items() if key in CLAUSES}
-                return {**node, **rest, "from_table": source}
-            case "SET_OPERATION_NODE":
-                return {**node, "children": [self._replaced(child, entries) for child in node["children"]]}
-            case _:
-                return node
+        if is_select(node):
+            settled = changed(node, lambda part: self._subqueries(part, entries))
+            return with_from(settled, self._from(from_of(node), entries))
+        if is_set_operation(node):
+            return with_children(node, lambda child: self._replaced(child, entries))
+        return node
 
     def _replaced(self, node: Tree, around: _With, aliases: Sequence[str] = ()) -> Tree:
         """A query that reads the rows of one that stands on its own; the query itself where it does not."""
         settled = self.settled(node, around)
-        if not node["closed"] or not self._reads.dirty(node):
+        if not stands_alone(node) or not self._reads.dirty(node):
             return settled
-        as_written = [*(before for before, _ in around), *node["cte_map"]["map"]]
-        text = self._engine.text(standing({**node, "cte_map": {"map": as_written}}))
+        as_written = [*(before for before, _ in around), *entries_of(node)]
+        text = self._engine.text(standing(with_entries(node, as_written)))
         columns, types = self._engine.described(text)
         names = list(told_apart([*aliases, *columns[len(aliases) :]]))
         table = Table(*TEMP, self._engine.fresh("block"))
-        ready = [*(after for _, after in around if not self._reads.dirty(after)), *settled["cte_map"]["map"]]
-        block = self._making.block(table.name, standing({**settled, "cte_map": {"map": ready}}), names)
+        ready = [*(after for _, after in around if not self._reads.dirty(after)), *entries_of(settled)]
+        block = self._making.block(table.name, standing(with_entries(settled, ready)), names)
         self.found.append(block)
         kinds = {name: (kind, self._engine.kind(kind)) for name, kind in zip(names, types, strict=True)}
         self._engine.adopt(table, dict(zip(names, types, strict=True)), _estimated(block, kinds))
@@ -87,48 +109,36 @@ class Nested:
         return everything(table, node)
 
     def _from(self, node: Tree, around: _With) -> Tree:
-        match node["type"]:
-            case "JOIN":
-                left, right = self._from(node["left"], around), self._from(node["right"], around)
-                return {**node, "left": left, "right": right, "condition": self._subqueries(node["condition"], around)}
-            case "PIVOT":
-                return {**node, "source": self._from(node["source"], around)}
-            case "BASE_TABLE":
-                return self._named(node, around)
-            case "SUBQUERY":
-                return self._derived(node, around)
-            case _:
-                return node
+        if is_join(node):
+            return joined(node, lambda item: self._from(item, around), lambda on: self._subqueries(on, around))
+        if is_pivot(node):
+            return pivoted(node, lambda item: self._from(item, around))
+        if is_table(node):
+            return self._named(node, around)
+        return self._derived(node, around) if is_derived(node) else node
 
     def _named(self, node: Tree, around: _With) -> Tree:
         """A table, or a query of WITH under its name: read from where it is staged, or put in this place."""
-        definition = self._reads.sources[node["number"]].definition
+        definition = self._reads.sources[number_of(node)].definition
         if definition is None:
             return node
         if id(definition.node) in self._once:
             aliases = self._once[id(definition.node)]
             self._moved.add(id(definition.node))
-            inner = {
-                "type": "SUBQUERY",
-                "alias": self._reads.sources[node["number"]].alias,
-                "sample": node.get("sample"),
-                "subquery": {"node": definition.node, "named_param_map": []},
-                "column_name_alias": node["column_name_alias"] or list(aliases),
-                "number": node["number"],
-            }
-            return self._derived(inner, around, aliases)
+            alias = self._reads.sources[number_of(node)].alias
+            return self._derived(derived_in_place_of(node, definition.node, alias, aliases), around, aliases)
         table = self._reads.staged.get(id(definition.node))
         return self._reading(node, table) if table else node
 
     def _derived(self, node: Tree, around: _With, aliases: Sequence[str] = ()) -> Tree:
-        inner = node["subquery"]["node"]
+        inner = inner_query(node)
         if self._mergeable(node):
-            return {**node, "subquery": {**node["subquery"], "node": self.settled(inner, around)}}
+            return with_inner_query(node, self.settled(inner, around))
         settled = self._replaced(inner, around, aliases)
         table = self._reads.staged.get(id(inner))
         if table:
             return self._reading(node, table)
-        return {**node, "subquery": {**node["subquery"], "node": settled}}
+        return with_inner_query(node, settled)
 
     def _mergeable(self, node: Tree) -> bool:
         try:
@@ -140,20 +150,19 @@ class Nested:
 
     def _reading(self, node: Tree, table: Table) -> Tree:
         """An item of FROM that reads staged rows in place of a nested query."""
-        source = self._reads.sources[node["number"]]
+        source = self._reads.sources[number_of(node)]
         source.table, source.alias = table, source.alias or f"unnamed_{source.number}"
-        kept = {"number": node["number"], "sample": node.get("sample"), "column_name_alias": node["column_name_alias"]}
-        return {**t.table(table.path, source.alias), **kept, "at_clause": None}
+        return in_place_of(node, t.table(table.path, source.alias), "number")
 
     def _subqueries(self, tree: Any, around: _With) -> Any:
         """Expressions, every subquery in them that stands on its own replaced by the rows it gives."""
 
         def change(node: Tree) -> Tree | None:
-            if node["class"] != "SUBQUERY":
+            if not is_subquery(node):
                 return None
-            inner = self._replaced(node["subquery"]["node"], around)
-            child = self._subqueries(node["child"], around) if node.get("child") else None
-            return {**node, "subquery": {**node["subquery"], "node": inner}, "child": child}
+            compared = compared_by(node)
+            child = self._subqueries(compared, around) if compared else None
+            return with_inner_query(node, self._replaced(inner_query(node), around), child=child)
 
         return t.rewrite(tree, change)
 

@@ -7,8 +7,10 @@ from typing import Any
 from imputedb.algebra.relation import Table
 from imputedb.engines.engine import Engine
 from imputedb.sql.ast import Tree
-from imputedb.sql.expression import function_of, path_of
+from imputedb.sql.expression import alias_written, function_of, kind_of, names_of, path_of
+from imputedb.sql.items import column_names_of, is_natural, is_of_another_time, kind_of_item, using_of
 from imputedb.sql.missingness import COUNT_OBSERVED
+from imputedb.sql.select import entries_of, name_of
 from imputedb.sql.subqueries import nodes
 
 _OF_OTHERS = ("PIVOT", "SHOW_REF", "TABLE_FUNCTION")
@@ -74,34 +76,33 @@ def _named(tree: Tree) -> _Names | None:
     """What a tree names; None where it reads something else than tables."""
     names = _Names()
     for part in nodes(tree):
-        kind = part.get("type")
-        if part.get("class") is not None:
+        kind = kind_of_item(part)
+        if kind_of(part):
             if not _expression(part, names):
                 return None
         elif kind in _OF_OTHERS:
             return None
         elif kind == "BASE_TABLE":
-            if part["at_clause"]:
+            if is_of_another_time(part):
                 return None
             path = tuple(name.lower() for name in path_of(part))
             names.tables.add(path)
-            names.aliases |= {path[-1], part["alias"].lower()}
-            names.reads_all |= bool(part["column_name_alias"])
+            names.aliases |= {path[-1], alias_written(part).lower()}
+            names.reads_all |= bool(column_names_of(part))
         elif kind == "JOIN":
-            names.columns.update(_lower(part["using_columns"]))
-            names.reads_all |= part["ref_type"] == "NATURAL"
+            names.columns.update(_lower(using_of(part)))
+            names.reads_all |= is_natural(part)
         elif kind == "SUBQUERY":
-            names.aliases.add(part["alias"].lower())
-        if entries := part.get("cte_map", {}).get("map"):
-            names.queries.update(_lower(entry["key"] for entry in entries))
+            names.aliases.add(alias_written(part).lower())
+        names.queries.update(map(name_of, entries_of(part)))
     return names
 
 
 def _expression(part: Tree, names: _Names) -> bool:
     """Adds what an expression names; whether DuckDB may answer it as it stands."""
-    match part["class"]:
+    match kind_of(part):
         case "COLUMN_REF":
-            written = _lower(part["column_names"])
+            written = _lower(names_of(part))
             names.columns.update(written)
             names.last.add(written[-1])
         case "STAR":

@@ -13,7 +13,7 @@ from imputedb.planning import search
 from imputedb.planning.problem import Problem
 from imputedb.sql.ast import Tree
 from imputedb.sql.bind import bind
-from imputedb.sql.subqueries import CLAUSES
+from imputedb.sql.select import is_select
 
 
 class Making:
@@ -33,7 +33,7 @@ class Making:
         """The block of a query whose rows go under a name, planned if it can be."""
         reason = "every table is completed first"
         if not self._base:
-            asked = self._always and name == ANSWER and node["type"] == "SELECT_NODE"
+            asked = self._always and name == ANSWER and is_select(node)
             if not self._reads.dirty(node) and not asked:
                 return Written(name, columns, node, "")
             try:
@@ -43,12 +43,10 @@ class Making:
         return Written(name, columns, self._scans.lowered(node), reason)
 
     def _planned(self, name: str, node: Tree, columns: Sequence[str]) -> Planned:
-        if node["type"] != "SELECT_NODE":
+        if not is_select(node):
             raise Unplanned("a set operation whose parts do not stand on their own")
-        inside = {**node, **{key: self._scans.inside(part) for key, part in node.items() if key in CLAUSES}}
-        inside["from_table"] = self._scans.conditions(node["from_table"])
-        written, known = self._engine.written, self._engine.all_functions()
-        query = bind(inside, columns, self._reads.sources, written, known, self._reads.deciding)
+        inside, known = self._scans.conditions_in(node), self._engine.all_functions()
+        query = bind(inside, columns, self._reads.sources, self._engine.written, known, self._reads.deciding)
         statistics = {scan.alias: self._engine.statistics(scan.table) for scan in query.sources}
         problem = Problem(query, statistics, self._imputers)
         twice = _read_twice(problem)

@@ -8,6 +8,8 @@ from imputedb.algebra.relation import Table
 from imputedb.engines.engine import Engine
 from imputedb.sql.ast import Tree
 from imputedb.sql.examined import Examined
+from imputedb.sql.expression import merged_in, origin_of, whole_sources
+from imputedb.sql.items import number_of
 from imputedb.sql.scope import Source
 from imputedb.sql.subqueries import nodes
 
@@ -55,14 +57,13 @@ class Reads:
         """What is read anywhere in a tree, by source."""
         found: dict[int, Read] = {}
         for part in nodes(node):
-            if "origin" in part:
-                number, name, stored, _ = part["origin"]
-                read = found.setdefault(number, Read())
-                (read.asked if stored else read.completed).add(name)
-            for number, name in part.get("origins", ()):
+            if origin := origin_of(part):
+                read = found.setdefault(origin.number, Read())
+                (read.asked if origin.stored else read.completed).add(origin.name)
+            for number, name in merged_in(part):
                 shown = self.sources[number].column(name)
                 found.setdefault(number, Read()).completed.add(shown[1] if shown else name)
-            for number in part.get("reads_all", ()):
+            for number in whole_sources(part):
                 names = self.sources[number].names or {}
                 found.setdefault(number, Read()).completed.update(names.values())
         if self.examined is not None:
@@ -72,4 +73,4 @@ class Reads:
 
     def inside(self, tree: Any, number: int) -> bool:
         """Whether a source is one of the tree's own: a correlated subquery also reads others."""
-        return any(part.get("number") == number for part in nodes(tree))
+        return any(number_of(part) == number for part in nodes(tree))

@@ -6,10 +6,31 @@ from typing import Any
 from imputedb.algebra.relation import Table
 from imputedb.engines.engine import Engine
 from imputedb.sql.ast import Tree, expressions
+from imputedb.sql.expression import (
+    alias_written,
+    children_of,
+    kind_of,
+    merged_in,
+    names_of,
+    origin_of,
+    read_as_stored,
+    whole_sources,
+)
 from imputedb.sql.flatten import is_bare
 from imputedb.sql.passing import Unseen
 from imputedb.sql.scope import Definition, Source
-from imputedb.sql.subqueries import CLAUSES, nodes
+from imputedb.sql.select import (
+    adds_rows,
+    clauses_of,
+    groups_rows,
+    is_distinct_query,
+    is_select,
+    is_set_operation,
+    order_of,
+    ordered_by,
+    outputs_of,
+)
+from imputedb.sql.subqueries import nodes
 from imputedb.statistics.table import Statistics
 
 Shown = Callable[[int], bool | None]
@@ -30,8 +51,7 @@ def as_stored(engine: Engine, whole: Tree, sources: Mapping[int, Source]) -> lis
     for item, table, name, is_shown in references:
         reason = not_imputable(engine.statistics(table), name) if name in dirty[table] else None
         if reason:
-            item["origin"][2] = True
-            item["alias"] = item["alias"] or item["column_names"][-1]  # the stored column has another name
+            read_as_stored(item)
             if is_shown:
                 found[f"{table.name}.{name}"] = f"{reason}: what is missing of it is shown as NULL"
     return [f"{column}: {words}" for column, words in found.items()]
@@ -78,10 +98,10 @@ def unexamined(whole: Tree, sources: Mapping[int, Source]) -> Iterator[tuple[Any
         if not any((number, "") in reading for number in readers):
             _collect(definition.node, passed, candidates)
     for item, is_shown in candidates.values():
-        number, name, stored, _ = item["origin"]
-        table = sources[number].table
-        if not stored and table is not None:
-            yield item, table, name, is_shown
+        origin = origin_of(item)
+        table = sources[origin.number].table if origin and not origin.stored else None
+        if origin and table is not None:
+            yield item, table, origin.name, is_shown
 
 
 def _inner_first(sources: Mapping[int, Source]) -> Iterator[tuple[Definition, list[int]]]:
@@ -97,43 +117,33 @@ def _reading(whole: Tree) -> dict[tuple[int, str], list[Tree]]:
     """The references by source and column; under no name, those that read all of a source or more of it than one."""
     found: dict[tuple[int, str], list[Tree]] = {}
     for part in nodes(whole):
-        if "origin" in part:
-            found.setdefault((part["origin"][0], part["origin"][1]), []).append(part)
-        for number, _ in part.get("origins", ()):
+        if origin := origin_of(part):
+            found.setdefault((origin.number, origin.name), []).append(part)
+        for number, _ in merged_in(part):
             found.setdefault((number, ""), []).append(part)
-        for number in part.get("reads_all", ()):
+        for number in whole_sources(part):
             found.setdefault((number, ""), []).append(part)
     return found
 
 
 def _collect(node: Tree, shown: Shown, candidates: Candidates) -> None:
     """Adds the items of a query that are columns as they are, at places that are shown."""
-    if node["type"] == "SET_OPERATION_NODE" and _adds(node):
-        for child in node["children"]:
+    if is_set_operation(node) and adds_rows(node):
+        for child in children_of(node):
             _collect(child, shown, candidates)
-    if node["type"] != "SELECT_NODE" or _examines(node):
+    if not is_select(node) or _examines(node):
         return
-    named = {part["column_names"][0].lower() for part in expressions([node[key] for key in CLAUSES]) if is_bare(part)}
-    for place, item in enumerate(node["select_list"]):
-        if str(item.get("alias", "")).lower() in named:  # an alias that another clause reads
+    named = {names_of(part)[0].lower() for part in expressions(clauses_of(node)) if is_bare(part)}
+    for place, item in enumerate(outputs_of(node)):
+        if alias_written(item).lower() in named:  # an alias that another clause reads
             continue
-        is_shown = shown(place) if "origin" in item else None  # a column, or a field of it
+        is_shown = shown(place) if origin_of(item) else None  # a column, or a field of it
         if is_shown is not None:
             candidates[id(item)] = (item, is_shown)
 
 
-def _adds(node: Tree) -> bool:
-    return bool(node["setop_all"]) and node["setop_type"] == "UNION" and not node["modifiers"]
-
-
 def _examines(node: Tree) -> bool:
-    grouped = node["group_expressions"] or node["having"] or node["aggregate_handling"] == "FORCE_AGGREGATES"
-    return bool(grouped) or any(map(_by_outputs, node["modifiers"]))
-
-
-def _by_outputs(modifier: Tree) -> bool:
-    """Whether a modifier examines outputs: DISTINCT, or ORDER BY a position, a name of an output, or all of them."""
-    if modifier["type"] == "DISTINCT_MODIFIER":
-        return True
-    keys: Sequence[Any] = [one["expression"] for one in modifier.get("orders", ())]
-    return any("origin" not in key and key["class"] in ("CONSTANT", "STAR", "COLUMN_REF") for key in keys)
+    """Whether a query examines its outputs: by groups, DISTINCT, or ORDER BY a position, an alias, or all of them."""
+    keys = map(ordered_by, order_of(node))
+    of_outputs = any(not origin_of(key) and kind_of(key) in ("CONSTANT", "STAR", "COLUMN_REF") for key in keys)
+    return groups_rows(node) or is_distinct_query(node) or of_outputs

@@ -11,9 +11,9 @@ from imputedb.errors import DataError, QueryError
 from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree
+from imputedb.sql.expression import is_star, names_of, renames
+from imputedb.sql.select import is_plain, outputs_of
 from imputedb.statistics.policy import Policy
-
-_SHAPED = ("group_expressions", "having", "qualify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,7 @@ def inherited(engine: Engine, query: str) -> Lineage:
         node = engine.tree(query)
     except QueryError:
         node = {}
-    source = node.get("from_table") or {}
-    plain = source.get("type") == "BASE_TABLE" and not any(node.get(part) for part in _SHAPED)
-    if len(tables) > 1 or not plain or any("DISTINCT" in str(one.get("type")) for one in node.get("modifiers", ())):
+    if len(tables) > 1 or not is_plain(node):
         if not binding:
             return Lineage({}, {})
         raise DataError(
@@ -121,9 +119,9 @@ class _Reading:
         """By output, the columns that it reads, and whether it is one of them as it is."""
         names, _ = self.engine.described(self.engine.text(self.node))
         found: dict[str, tuple[set[str], bool]] = {}
-        items = list(self.node["select_list"])
-        if any(item["class"] == "STAR" for item in items):
-            if len(items) > 1 or items[0].get("replace_list") or items[0].get("rename_list"):
+        items = outputs_of(self.node)
+        if any(map(is_star, items)):
+            if len(items) > 1 or renames(items[0]):
                 raise DataError("a star beside other columns, or with REPLACE: write the columns of the SELECT out")
             return {name: ({name}, True) for name in names}
         for name, item in zip(names, items, strict=True):
@@ -137,8 +135,8 @@ class _Reading:
             return set().union(*map(self._names, tree)) if tree else set()
         if not isinstance(tree, dict):
             return set()
-        if tree.get("class") == "COLUMN_REF":
-            last = str(tree["column_names"][-1]).lower()
+        if names_of(tree):
+            last = names_of(tree)[-1].lower()
             return {known[last]} if last in known else set()
         return set().union(*map(self._names, tree.values())) if tree else set()
 

@@ -1,7 +1,7 @@
 """Expressions of models as text for other engines, node by node: what is not listed here is refused."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from imputedb.errors import DataError, InternalError
 from imputedb.models.expression import by_name, expression
@@ -10,6 +10,20 @@ from imputedb.models.fitted import Fitted
 from imputedb.models.target import Target
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
+from imputedb.sql.expression import (
+    arguments_of,
+    cases_of,
+    child_of,
+    children_of,
+    function_of,
+    is_text,
+    kind_of,
+    names_of,
+    operation_of,
+    sides_of,
+    text_of,
+    type_of,
+)
 from imputedb.statistics.table import Kind
 
 Name = Literal["duckdb", "postgres", "spark", "bigquery", "snowflake"]
@@ -129,31 +143,29 @@ class _Text:
         self.dialect = dialect
 
     def of(self, tree: Tree) -> str:
-        match tree["class"]:
+        match kind_of(tree):
             case "COLUMN_REF":
-                return self.dialect.identifier(tree["column_names"][-1])
+                return self.dialect.identifier(names_of(tree)[-1])
             case "CONSTANT":
-                return self._constant(tree["literal"])
+                return self.dialect.text(text_of(tree)) if is_text(tree) else (text_of(tree) or "NULL").upper()
             case "CAST":
-                kind = tree["type_expr"]["type_name"]
-                return f"CAST({self.of(tree['child'])} AS {self.dialect.types.get(kind, kind)})"
+                kind = type_of(tree)
+                return f"CAST({self.of(child_of(tree))} AS {self.dialect.types.get(kind, kind)})"
             case "COMPARISON":
-                return f"({self.of(tree['left'])} {TEXTS[tree['type']]} {self.of(tree['right'])})"
+                left, right = map(self.of, sides_of(tree))
+                return f"({left} {TEXTS[operation_of(tree)]} {right})"
             case "CONJUNCTION":
-                return "(" + f" {TEXTS[tree['type']]} ".join(map(self.of, tree["children"])) + ")"
+                return "(" + f" {TEXTS[operation_of(tree)]} ".join(map(self.of, children_of(tree))) + ")"
             case "CASE":
-                checks = tree["case_checks"]
-                whens = " ".join(f"WHEN {self.of(one['when_expr'])} THEN {self.of(one['then_expr'])}" for one in checks)
-                return f"CASE {whens} ELSE {self.of(tree['else_expr'])} END"
+                checks, otherwise = cases_of(tree)
+                whens = " ".join(f"WHEN {self.of(when)} THEN {self.of(then)}" for when, then in checks)
+                return f"CASE {whens} ELSE {self.of(otherwise)} END"
             case "OPERATOR":
-                return self._operator(tree["type"], tree["children"])
+                return self._operator(operation_of(tree), children_of(tree))
             case "FUNCTION":
-                return self._function(tree["function_name"], [one["expression"] for one in tree["arguments"]])
+                return self._function(function_of(tree), arguments_of(tree))
             case other:
                 raise InternalError(f"a model's expression holds a {other}, which no dialect writes")
-
-    def _constant(self, literal: Tree) -> str:
-        return self.dialect.text(literal["text"]) if literal["kind"] == "STRING" else str(literal["text"]).upper()
 
     def _operator(self, kind: str, children: list[Tree]) -> str:
         first, *others = map(self.of, children)
@@ -167,7 +179,7 @@ class _Text:
             case _:
                 raise InternalError(f"a model's expression holds a {kind}, which no dialect writes")
 
-    def _function(self, name: str, arguments: list[Any]) -> str:
+    def _function(self, name: str, arguments: list[Tree]) -> str:
         if name == "list_extract":
             return self._largest(*arguments)
         written = list(map(self.of, arguments))
@@ -181,7 +193,7 @@ class _Text:
 
     def _largest(self, names: Tree, place: Tree) -> str:
         """The name at the place of the first of the largest scores."""
-        called, scores = (self._listed(one) for one in (names, place["arguments"][0]["expression"]))
+        called, scores = (self._listed(one) for one in (names, arguments_of(place)[0]))
         labels, sums = ", ".join(called), ", ".join(scores)
         match self.dialect.name:
             case "duckdb":
@@ -198,4 +210,4 @@ class _Text:
                 return f"GET(ARRAY_CONSTRUCT({labels}), {place_of})"
 
     def _listed(self, tree: Tree) -> list[str]:
-        return [self.of(one["expression"]) for one in tree["arguments"]]
+        return list(map(self.of, arguments_of(tree)))

@@ -11,6 +11,7 @@ from imputedb.models.function import Cases, Constant, Forest, Function, Joint, M
 from imputedb.models.target import Target
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
+from imputedb.sql.expression import cased
 from imputedb.statistics.table import Kind
 
 LEAVES = 4096
@@ -205,8 +206,7 @@ class _Writing:
 
 def _case(checks: Sequence[tuple[Tree, Tree]], otherwise: Tree) -> Tree:
     """The first whose condition holds."""
-    found = t.where(*checks[0], otherwise)
-    return {**found, "case_checks": [{"when_expr": when, "then_expr": then} for when, then in checks]}
+    return cased(checks, otherwise)
 
 
 def _number(value: float) -> Tree:

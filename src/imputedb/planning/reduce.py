@@ -27,7 +27,7 @@ from imputedb.planning.invariant import check
 from imputedb.planning.problem import Problem
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
-from imputedb.sql.expression import column_of
+from imputedb.sql.expression import bound, column_of
 from imputedb.sql.strictness import is_strict
 
 FEW = 0.8
@@ -126,7 +126,7 @@ class _Narrow:
 
     def _has_partner(self, mine: Column, theirs: Column, scan: Scan) -> Scalar:
         among = t.select([self._reading(scan, theirs.name)], self._source(scan))
-        tree = t.among({**t.reference(*mine[:2]), "stored": False}, among)
+        tree = t.among(bound(mine._replace(stored=False)), among)
         return Scalar(f"{mine} in {theirs}", frozenset((mine,)), tree)
 
 

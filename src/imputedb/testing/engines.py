@@ -13,6 +13,7 @@ from imputedb.engines.engine import Array, Engine
 from imputedb.errors import UnknownName
 from imputedb.sql import ast as t
 from imputedb.sql.generate import ROW
+from imputedb.sql.select import outputs_of
 from imputedb.testing.border import Bordered
 from imputedb.testing.check import Check, require
 
@@ -98,7 +99,7 @@ def _trees(engine: Engine, _: Table) -> None:
     require(rows == again == [("w0", 3), ("w1", 2), ("w2", 2)], f"a query gives {rows}, and its tree as text {again}")
     outputs = engine.outputs(text)
     require(list(outputs[0]) == ["s", "n"], f"it names the outputs of a query {outputs[0]}")
-    written = engine.written([engine.tree("SELECT k + 1 FROM t")["select_list"][0]])
+    written = engine.written(outputs_of(engine.tree("SELECT k + 1 FROM t")))
     require(len(written) == 1 and "k" in written[0], f"it writes k + 1 as {written}")
 
 

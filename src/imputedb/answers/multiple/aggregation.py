@@ -17,11 +17,32 @@ from imputedb.engines.engine import Engine
 from imputedb.planning.problem import Problem
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree, without_place
+from imputedb.sql.expression import alias_written, is_star, is_subquery, path_of, text_of
 from imputedb.sql.flatten import unaliased
 from imputedb.sql.generate import DRAW
+from imputedb.sql.items import is_table
+from imputedb.sql.select import (
+    direction_of,
+    from_of,
+    grouped_by,
+    groups_by_all,
+    groups_of,
+    has_grouping_sets,
+    having_of,
+    is_distinct_query,
+    is_select,
+    is_without_rows,
+    limit_of,
+    order_of,
+    ordered_by,
+    outputs_of,
+    qualify_of,
+    selecting,
+    shown_by,
+    where_of,
+)
 from imputedb.sql.subqueries import nodes
 
-_GROUP_BY_ALL = "FORCE_AGGREGATES"
 _GROUPS = "its rows are groups, which nobody sampled: ask interval='answer', or aggregate the rows themselves"
 STANDS, GROUPING = "stands", "grouping"
 """Whether a draw's HAVING holds, and which of several ways of grouping a row is of."""
@@ -111,7 +132,7 @@ def _reads_groups(last: Planned | Written, before: Sequence[Block]) -> bool:
     if isinstance(last, Planned):
         read = {scan.table.name for scan in last.problem.query.sources}
     else:
-        read = {str(node["table_name"]) for node in nodes(last.node["from_table"]) if node.get("type") == "BASE_TABLE"}
+        read = {path_of(node)[-1] for node in nodes(from_of(last.node)) if is_table(node)}
     inner = [block for block in before if not isinstance(block, Completed)]
     return (
         bool(read)
@@ -123,7 +144,7 @@ def _reads_groups(last: Planned | Written, before: Sequence[Block]) -> bool:
 def _gives_groups(block: Planned | Written) -> bool:
     if isinstance(block, Planned):
         return block.problem.query.groups is not None or block.problem.query.distinct is not None
-    return bool(block.node.get("group_expressions")) or block.node.get("aggregate_handling") == _GROUP_BY_ALL
+    return bool(groups_of(block.node)) or groups_by_all(block.node)
 
 
 def _without_sample(about: Asking) -> Asking:
@@ -162,7 +183,7 @@ class _Reader:
             return []
         self.stage()
         items = [t.named(tree, f"h{place}") for place, tree in enumerate(trees)]
-        bare = {**node, "select_list": items, "modifiers": [], "having": None, "qualify": None}
+        bare = selecting(node, items, having=None, qualify=None)
         _, types = self.engine.outputs(self.engine.text(bare))
         found = [self.output("", kind, tree) for tree, kind in zip(trees, types, strict=True)]
         return [
@@ -173,7 +194,7 @@ class _Reader:
 
 def _asks(tree: Tree) -> bool:
     """Whether an expression holds a subquery, whose rows may differ by draw."""
-    return any(node["class"] == "SUBQUERY" for node in t.expressions(tree))
+    return any(map(is_subquery, t.expressions(tree)))
 
 
 def _of_one_row(one: Output) -> Output:
@@ -200,21 +221,19 @@ def _of_planned(last: Planned, prepared: Prepared, reader: _Reader) -> Asking | 
     for scan in query.sources:
         item = reader.engine.source(scan.table, scan.alias)
         source = item if source is None else t.cross(source, item)
-    plain = query.grouping["aggregate_handling"] != _GROUP_BY_ALL
-    spelled = {"group_expressions": [group.tree for group in query.groups]} if plain else {}
-    node = {**t.select([], source), **query.grouping, **spelled}
-    meant = [(key, query.shown(key.scalar)) for key in query.order]
+    node = grouped_by({**t.select([], source), **query.grouping}, [group.tree for group in query.groups])
+    meant = [(key, shown_by(query, key.scalar)) for key in query.order]
     outputs += reader.hidden([key.scalar.tree for key, places in meant if not places], node)
     order, free = [], iter(range(shown, len(outputs)))
     for key, places in meant:
         order += [Ordering(place, key.direction, key.nulls) for place in places or [next(free)]]
     groups = _groups([group.tree for group in query.groups], outputs[:shown], query.grouping)
-    aliases = {str(one.tree["alias"]).lower(): one.tree for one in query.outputs if one.tree.get("alias")}
+    aliases = {alias_written(one.tree).lower(): one.tree for one in query.outputs if alias_written(one.tree)}
     clause = unaliased(query.having.tree, aliases) if query.having else None
     having = decided(clause, [one.tree for one in outputs]) if clause else None
     outputs += reader.hidden(having.sides if having else [], node)
     limit = query.limit[1] if query.limit else None
-    sets = len(query.grouping["group_sets"]) > 1
+    sets = has_grouping_sets(query.grouping)
     return Asking(groups, outputs, shown, having, order, limit, sets, not sets, *reader.sample)
 
 
@@ -232,7 +251,7 @@ def _never_null(problem: Problem) -> frozenset[tuple[str, ...]]:
 
 
 def _groups(given: Sequence[Tree], outputs: Sequence[Output], grouping: Mapping[str, Any]) -> list[Tree]:
-    if grouping["aggregate_handling"] == _GROUP_BY_ALL:
+    if groups_by_all(grouping):
         return [one.tree for one in outputs if not one.aggregates]
     return list(given)
 
@@ -240,47 +259,43 @@ def _groups(given: Sequence[Tree], outputs: Sequence[Output], grouping: Mapping[
 def _of_written(last: Written, prepared: Prepared, reader: _Reader) -> Asking | None:
     """A block that DuckDB runs as it is written: names in it may be positions or aliases of outputs."""
     node = last.node
-    if node["type"] != "SELECT_NODE" or len(node["select_list"]) != len(prepared.columns) or node["qualify"]:
+    items = outputs_of(node)
+    if len(items) != len(prepared.columns) or not is_select(node) or qualify_of(node) or is_distinct_query(node):
         return None
-    modifiers = {modifier["type"]: modifier for modifier in node["modifiers"]}
-    if "DISTINCT_MODIFIER" in modifiers:
-        return None
-    items = node["select_list"]
-    if node["having"] and any(map(has_window, items)):
+    if having_of(node) and any(map(has_window, items)):
         return None  # its windows see the groups that HAVING leaves
-    reader = replace(reader, whole=not node["where_clause"] and not node["group_expressions"])
-    aliases = {str(item["alias"]).lower(): item for item in items if item.get("alias")}
+    reader = replace(reader, whole=not where_of(node) and not groups_of(node))
+    aliases = {alias_written(item).lower(): item for item in items if alias_written(item)}
     outputs = [
         reader.output(name, kind, item)
         for name, kind, item in zip(prepared.columns, prepared.types, items, strict=True)
     ]
-    if node["from_table"]["type"] == "EMPTY" and not node["where_clause"]:
+    if is_without_rows(node):
         outputs = [_of_one_row(one) for one in outputs]
-    if not any(one.aggregates for one in outputs) and not node["group_expressions"]:
+    if not any(one.aggregates for one in outputs) and not groups_of(node):
         return None
-    groups = _groups([_spelled_out(tree, items, aliases) for tree in node["group_expressions"]], outputs, node)
-    spelled = node if node["aggregate_handling"] == _GROUP_BY_ALL else {**node, "group_expressions": groups}
+    groups = _groups([_spelled_out(tree, items, aliases) for tree in groups_of(node)], outputs, node)
+    spelled = grouped_by(node, groups)
     order: list[Ordering] = []
-    keys = modifiers.get("ORDER_MODIFIER", {"orders": []})["orders"]
-    for key in keys:
-        if key["expression"]["class"] == "STAR":
-            order += [Ordering(place, key["type"], key["null_order"]) for place in range(len(items))]
+    for key in order_of(node):
+        if is_star(ordered_by(key)):
+            order += [Ordering(place, *direction_of(key)) for place in range(len(items))]
             continue
-        tree = _spelled_out(key["expression"], items, aliases)
+        tree = _spelled_out(ordered_by(key), items, aliases)
         same = [n for n, item in enumerate(items) if without_place(item) == without_place(tree)]
         outputs += [] if same else reader.hidden([tree], spelled)
-        order.append(Ordering(same[0] if same else len(outputs) - 1, key["type"], key["null_order"]))
-    clause = _spelled_out(node["having"], items, aliases) if node["having"] else None
+        order.append(Ordering(same[0] if same else len(outputs) - 1, *direction_of(key)))
+    asked = having_of(node)
+    clause = _spelled_out(asked, items, aliases) if asked else None
     having = decided(clause, [one.tree for one in outputs]) if clause else None
     outputs += reader.hidden(having.sides if having else [], spelled)
-    limit = next((one for kind, one in modifiers.items() if kind.startswith("LIMIT")), None)
-    sets = len(node["group_sets"]) > 1
-    return Asking(groups, outputs, len(items), having, order, limit, sets, False, *reader.sample)
+    sets = has_grouping_sets(node)
+    return Asking(groups, outputs, len(items), having, order, limit_of(node), sets, False, *reader.sample)
 
 
 def _spelled_out(tree: Tree, items: Sequence[Tree], aliases: Mapping[str, Tree]) -> Tree:
     """A clause whose positions and aliases of outputs are replaced by what they stand for."""
-    if tree["class"] == "CONSTANT" and str(tree["literal"]["text"]).isdigit():
-        return items[int(tree["literal"]["text"]) - 1]
+    if text_of(tree).isdigit():
+        return items[int(text_of(tree)) - 1]
     result: Tree = unaliased(tree, aliases)
     return result

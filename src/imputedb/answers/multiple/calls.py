@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
+from imputedb.sql.expression import arguments_of, filter_of, function_of
 from imputedb.sql.functions import CONDITION_COUNTS
 
 
@@ -16,24 +17,23 @@ class Call:
 
     def argument(self, place: int) -> Tree:
         """An argument as a double."""
-        return double(self.tree["arguments"][place]["expression"])
+        return double(arguments_of(self.tree)[place])
 
     def of(self, name: str, *arguments: Tree) -> Tree:
         """Another aggregate over the rows of this one."""
-        return t.call(name, *arguments, where=self.tree.get("filter"))
+        return t.call(name, *arguments, where=filter_of(self.tree))
 
     @property
     def held(self) -> Tree | None:
         """Whether a row counts: no NULL among the arguments, and what FILTER asks; None where all rows do."""
-        given = [part["expression"] for part in self.tree["arguments"]]
-        asked = str(self.tree["function_name"]).lower() in CONDITION_COUNTS
-        present = given if asked else [t.is_present(one) for one in given]
-        return t.all_of([one for one in (*present, self.tree.get("filter")) if one])
+        given = arguments_of(self.tree)
+        present = given if function_of(self.tree) in CONDITION_COUNTS else [t.is_present(one) for one in given]
+        return t.all_of([one for one in (*present, filter_of(self.tree)) if one])
 
     @property
     def count(self) -> Tree:
         """n, the rows that count."""
-        if not self.tree["arguments"]:
+        if not arguments_of(self.tree):
             return self.of("count_star")
         return t.call("count_star", where=self.held)
 

@@ -17,6 +17,7 @@ from imputedb.errors import Error, ExtensionError, QueryError, UnknownName
 from imputedb.inference.scale import Scale
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
+from imputedb.sql.expression import kind_of
 
 if TYPE_CHECKING:
     from imputedb.answers.multiple.measures import Measure
@@ -84,7 +85,7 @@ class Checked:
 
     def _expression(self, member: str, answer: Callable[[], Any]) -> Tree:
         found: Tree = self._answer(member, answer, dict, "an expression")
-        if "class" not in found:
+        if not kind_of(found):
             raise ExtensionError(f"{member} of the measure of {self._of} gives a dictionary that is no expression")
         return found
 

@@ -9,7 +9,16 @@ from imputedb.answers.multiple.influence import GROUP, ROW, Influence, of_group
 from imputedb.answers.multiple.measures import Measures, influence_of
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree, without_place
-from imputedb.sql.expression import arguments_of, function_of
+from imputedb.sql.expression import (
+    arguments_of,
+    child_of,
+    children_of,
+    function_of,
+    is_distinct,
+    kind_of,
+    names_of,
+    operation_of,
+)
 from imputedb.sql.functions import ALL_COUNTS, MEANS, SUMS
 
 MOST = 6
@@ -50,7 +59,7 @@ class _Sums:
     def of_call(self, tree: Tree) -> Slopes:
         """The derivatives of a call by the sums in it."""
         name, call = function_of(tree), Call(tree, t.number(1))
-        if tree.get("distinct") or name not in ALL_COUNTS | SUMS | MEANS:
+        if is_distinct(tree) or name not in ALL_COUNTS | SUMS | MEANS:
             raise _Unknown
         counted = _where_held(call, t.number(1))
         if name in ALL_COUNTS:
@@ -124,7 +133,7 @@ def influence(tree: Tree, measures: Measures) -> Influence | None:
     found: dict[str, Influence] = {}
 
     def of_call(call: Tree) -> Slopes:
-        measure = None if call.get("distinct") else measures.of(call)
+        measure = None if is_distinct(call) else measures.of(call)
         one = influence_of(measure, call) if measure else None
         if one is None:
             raise _Unknown
@@ -164,9 +173,8 @@ def referring(tree: Tree, change: Callable[[str, str], Tree]) -> Tree:
     """An influence's value with its references to numbers of the group and of the row changed."""
 
     def changed(node: Tree) -> Tree | None:
-        if t.is_reference(node) and node["column_names"][0] in (GROUP, ROW):
-            return change(*node["column_names"])
-        return None
+        names = names_of(node)
+        return change(*names) if names and names[0] in (GROUP, ROW) else None
 
     result: Tree = t.rewrite(tree, changed)
     return result
@@ -177,18 +185,18 @@ def referring(tree: Tree, change: Callable[[str, str], Tree]) -> Tree:
 
 def degree(tree: Tree) -> float | None:
     """How an expression grows with the number of rows: 1 for totals, 0 for averages and ratios, None for no power."""
-    match tree["class"]:
+    match kind_of(tree):
         case "CONSTANT":
             return 0.0
         case "CAST":
-            return degree(tree["child"])
-        case "OPERATOR" if tree["type"] == "OPERATOR_COALESCE":
-            return degree(tree["children"][0])
+            return degree(child_of(tree))
+        case "OPERATOR" if operation_of(tree) == "OPERATOR_COALESCE":
+            return degree(children_of(tree)[0])
         case "FUNCTION":
             name = function_of(tree)
             if name in ALL_COUNTS | SUMS:
                 return 1.0
-            return _degree_of(name, [degree(part["expression"]) for part in tree["arguments"]])
+            return _degree_of(name, list(map(degree, arguments_of(tree))))
         case _:
             return None
 
@@ -215,17 +223,17 @@ def _degree_of(name: str, given: Sequence[float | None]) -> float | None:
 
 def _slopes(tree: Tree, of_call: OfCall) -> Slopes:
     """The derivatives of an expression by what its calls are made of."""
-    match tree["class"]:
+    match kind_of(tree):
         case "CONSTANT":
             return {}
         case "CAST":
-            return _slopes(tree["child"], of_call)
-        case "OPERATOR" if tree["type"] == "OPERATOR_COALESCE":
-            return _slopes(tree["children"][0], of_call)
+            return _slopes(child_of(tree), of_call)
+        case "OPERATOR" if operation_of(tree) == "OPERATOR_COALESCE":
+            return _slopes(children_of(tree)[0], of_call)
         case "FUNCTION":
             name = function_of(tree)
             given = arguments_of(tree)
-            if name in _KNOWN and not tree.get("distinct"):
+            if name in _KNOWN and not is_distinct(tree):
                 return _of_function(name, given, of_call)
             return of_call(tree)
         case _:

@@ -22,6 +22,7 @@ from imputedb.sql.ast import Tree
 from imputedb.sql.bind import aggregate_calls
 from imputedb.sql.combine import BUCKETS, bundled, resampled
 from imputedb.sql.generate import DRAW
+from imputedb.sql.select import grouped_by, selecting, ungrouped
 
 CELLS = 20_000_000
 """Imputed cells that are held at once, in all draws; of more, draws run one after the other."""
@@ -127,17 +128,14 @@ class Draws:
     def _one(self, execution: Execution, below: Aggregate, number: int) -> str:
         """The statement of one draw."""
         outputs = [Scalar("", frozenset(), tree, name=name) for name, tree in self._items(number).items()]
-        grouping = below.grouping
-        if grouping["aggregate_handling"] != "FORCE_AGGREGATES":  # positions and aliases mean other outputs here
-            grouping = {**grouping, "group_expressions": self._asking.groups}
+        grouping = grouped_by(below.grouping, self._asking.groups)  # positions and aliases mean other outputs here
         relation: Relation = Project(replace(below, grouping=grouping, having=None), tuple(outputs))
         return self._engine.text(execution.generator.answer(relation, number))
 
     def _asked_of(self, node: Tree, number: int) -> Tree:
         """A block that is not planned, asked for what is pooled."""
         items = [t.named(tree, name) for name, tree in self._items(number).items()]
-        groups = {} if node["aggregate_handling"] == "FORCE_AGGREGATES" else {"group_expressions": self._asking.groups}
-        return {**node, "select_list": items, "having": None, "modifiers": [], **groups}
+        return selecting(grouped_by(node, self._asking.groups), items, having=None)
 
     def _items(self, number: int) -> dict[str, Tree]:
         groups = {f"g{place}": tree for place, tree in enumerate(self._asking.groups)}
@@ -167,8 +165,7 @@ class Draws:
             read = self._sums.read(places, lambda tree: tree)
             items = {DRAW: t.cast(t.number(number), t.plain_type("INTEGER")), **read}
             shown = [t.named(tree, name) for name, tree in items.items()]
-            plain = {"group_expressions": [], "group_sets": [], "aggregate_handling": "STANDARD_HANDLING"}
-            rows = {**node, "select_list": shown, "having": None, "modifiers": [], **plain}
+            rows = selecting(ungrouped(node), shown)
             self._add_squares(rows, named, units)
 
     def _add_squares(self, rows: Tree, named: str, units: tuple[str, ...]) -> None:

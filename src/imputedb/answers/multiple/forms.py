@@ -6,7 +6,7 @@ from typing import Literal
 from imputedb.answers.multiple.calls import Call, double
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
-from imputedb.sql.expression import arguments_of, function_of, is_call
+from imputedb.sql.expression import arguments_of, child_of, function_of, is_call, is_cast, is_distinct, text_of
 from imputedb.sql.functions import ALL_COUNTS, MEANS, SUMS
 
 ANY, POSITIVE, ONES = 0, 1, 2
@@ -31,7 +31,7 @@ class Form:
 def form(tree: Tree) -> Form | None:
     """The form of an expression of aggregates; None where it is no multiple of one total, mean or ratio."""
     factor, core = peeled(tree)
-    if not factor > 0 or not is_call(core) or core.get("distinct"):
+    if not factor > 0 or not is_call(core) or is_distinct(core):
         return None
     name = function_of(core)
     if name in ALL_COUNTS:
@@ -78,9 +78,7 @@ def _is_one(value: Tree) -> Tree:
 
 
 def _is_total(tree: Tree) -> bool:
-    if not is_call(tree) or tree.get("distinct"):
-        return False
-    return function_of(tree) in ALL_COUNTS | SUMS
+    return is_call(tree) and not is_distinct(tree) and function_of(tree) in ALL_COUNTS | SUMS
 
 
 def value_of(tree: Tree) -> Tree:
@@ -92,8 +90,8 @@ def value_of(tree: Tree) -> Tree:
 
 def peeled(tree: Tree) -> tuple[float, Tree]:
     """A constant factor and what it multiplies, inside casts and rounding."""
-    if tree["class"] == "CAST":
-        return peeled(tree["child"])
+    if is_cast(tree):
+        return peeled(child_of(tree))
     if not is_call(tree):
         return 1.0, tree
     name, given = function_of(tree), arguments_of(tree)
@@ -114,11 +112,9 @@ def peeled(tree: Tree) -> tuple[float, Tree]:
 
 def constant(tree: Tree) -> float | None:
     """The number that an expression is; None where it is none."""
-    while tree["class"] == "CAST":
-        tree = tree["child"]
-    if tree["class"] != "CONSTANT":
-        return None
+    while is_cast(tree):
+        tree = child_of(tree)
     try:
-        return float(str(tree["literal"]["text"]))
-    except (KeyError, TypeError, ValueError):
+        return float(text_of(tree))
+    except ValueError:
         return None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree, without_place
+from imputedb.sql.expression import is_constant, kind_of, names_of, operation_of, with_children, with_parts
 
 _DECIDING = ("OPERATOR_NOT", "COMPARE_IN", "COMPARE_NOT_IN", "OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL")
 _OUTPUT = "pooled output"
@@ -28,8 +29,9 @@ class Decided:
         """The clause with each output in it as it is shown by its place."""
 
         def change(node: Tree) -> Tree | None:
-            if t.is_reference(node) and node["column_names"][0] == _OUTPUT:
-                return shown(int(node["column_names"][1]))
+            names = names_of(node)
+            if names[:1] == [_OUTPUT]:
+                return shown(int(names[1]))
             return None
 
         result: Tree = t.rewrite(self.pooled, change)
@@ -43,7 +45,7 @@ class _Sides:
 
     def named(self, side: Tree) -> Tree:
         """The reference to an output that stands for a side."""
-        if side["class"] == "CONSTANT":
+        if is_constant(side):
             return side
         keys = [without_place(one) for one in (*self.known, *self.found)]
         key = without_place(side)
@@ -54,17 +56,17 @@ class _Sides:
 
     def split(self, tree: Tree) -> Tree:
         """The tree down to what it compares."""
-        match tree["class"]:
+        match kind_of(tree):
             case "CONJUNCTION":
-                return {**tree, "children": [self.split(child) for child in tree["children"]]}
-            case "OPERATOR" if tree["type"] == "OPERATOR_NOT":
-                return {**tree, "children": [self.split(child) for child in tree["children"]]}
-            case "OPERATOR" if tree["type"] in _DECIDING:
-                return {**tree, "children": [self.named(child) for child in tree["children"]]}
+                return with_children(tree, self.split)
+            case "OPERATOR" if operation_of(tree) == "OPERATOR_NOT":
+                return with_children(tree, self.split)
+            case "OPERATOR" if operation_of(tree) in _DECIDING:
+                return with_children(tree, self.named)
             case "COMPARISON":
-                return {**tree, "left": self.named(tree["left"]), "right": self.named(tree["right"])}
+                return with_parts(tree, ("left", "right"), self.named)
             case "BETWEEN":
-                return {**tree, **{part: self.named(tree[part]) for part in ("input", "lower", "upper")}}
+                return with_parts(tree, ("input", "lower", "upper"), self.named)
             case _:
                 return self.named(tree)
 

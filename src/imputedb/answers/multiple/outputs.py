@@ -14,7 +14,21 @@ from imputedb.inference.scale import IDENTITY, Scale
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.bind import aggregate_calls
-from imputedb.sql.expression import arguments_of, function_of, is_call
+from imputedb.sql.expression import (
+    arguments_of,
+    cases_of,
+    child_of,
+    filter_of,
+    function_of,
+    is_bound,
+    is_call,
+    is_cast,
+    is_constant,
+    is_distinct,
+    is_null,
+    kind_of,
+    names_of,
+)
 from imputedb.sql.functions import ALL_COUNTS, MEANS, SUMS
 
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
@@ -145,7 +159,7 @@ def output(
         return _with_window(plain, calls, sample, conditions)
     if kind.removeprefix("U") in _WHOLE and any(function_of(call) in PICKED for call in calls):
         return replace(plain, is_code=True, reason=_A_CODE)
-    odd = [call for call in calls if call.get("distinct") or not is_call(call) or measures.of(call) is None]
+    odd = [call for call in calls if is_distinct(call) or not is_call(call) or measures.of(call) is None]
     if odd:
         return replace(plain, reason=UNKNOWN)
     reason = next((one.reason for call in calls if (one := measures.of(call)) and one.reason), None)
@@ -208,25 +222,19 @@ def _reads(calls: Sequence[Tree], conditions: frozenset[str]) -> frozenset[str]:
         of = arguments_of(call)
         if function_of(call) in ALL_COUNTS | SUMS:
             found |= conditions
-            of += [call["filter"]] if call.get("filter") else []
-        found |= {node["column_names"][0] for tree in map(_value, of) for node in t.expressions(tree) if _bound(node)}
+            condition = filter_of(call)
+            of += [condition] if condition else []
+        found |= {names_of(node)[0] for tree in map(_value, of) for node in t.expressions(tree) if is_bound(node)}
     return frozenset(found)
 
 
 def _value(tree: Tree) -> Tree:
     """What is averaged where a CASE leaves out the other rows."""
-    if tree["class"] == "CASE" and len(tree["case_checks"]) == 1 and _is_null(tree["else_expr"]):
-        then: Tree = tree["case_checks"][0]["then_expr"]
-        return then
+    if kind_of(tree) == "CASE":
+        conditions, otherwise = cases_of(tree)
+        if len(conditions) == 1 and is_null(otherwise):
+            return conditions[0][1]
     return tree
-
-
-def _is_null(tree: Tree) -> bool:
-    return bool(tree["class"] == "CONSTANT" and tree["literal"]["kind"] == "NULL_LITERAL")
-
-
-def _bound(node: Tree) -> bool:
-    return t.is_reference(node) and "stored" in node
 
 
 def _is_total(tree: Tree) -> bool:
@@ -241,7 +249,7 @@ def _is_total(tree: Tree) -> bool:
         case (("+" | "-"), [_, *_]):
             return all(map(_is_total, given))
         case (("*" | "/"), [left, right]):
-            return (_is_total(left) and right["class"] == "CONSTANT") or (name == "*" and _is_total(right))
+            return (_is_total(left) and is_constant(right)) or (name == "*" and _is_total(right))
         case ("coalesce", [first, *_]):
             return _is_total(first)
         case _:
@@ -256,23 +264,19 @@ def counts_all(tree: Tree, never_null: Collection[tuple[str, ...]] = ()) -> bool
         never_null: columns, as they are written, that have a value in every row: counting them is counting rows.
     """
     tree = _bare(tree)
-    if not is_call(tree) or tree.get("filter") or tree.get("distinct"):
+    if not is_call(tree) or filter_of(tree) or is_distinct(tree):
         return False
-    if tree["function_name"] == "count_star":
-        return True
-    if tree["function_name"] != "count" or len(tree["arguments"]) != 1:
-        return False
-    counted = tree["arguments"][0]["expression"]
-    return t.is_reference(counted) and tuple(counted["column_names"]) in never_null
+    name, counted = function_of(tree), arguments_of(tree)
+    return name == "count_star" or (name == "count" and len(counted) == 1 and tuple(names_of(counted[0])) in never_null)
 
 
 def _bare(tree: Tree) -> Tree:
     """What is inside casts and rounding."""
     while True:
-        if tree["class"] == "CAST":
-            tree = tree["child"]
+        if is_cast(tree):
+            tree = child_of(tree)
         elif is_call(tree) and function_of(tree) == "round":
-            tree = tree["arguments"][0]["expression"]
+            tree = arguments_of(tree)[0]
         else:
             return tree
 

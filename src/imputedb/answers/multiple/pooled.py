@@ -25,6 +25,7 @@ from imputedb.inference.score_interval import Score
 from imputedb.notes import Kind, Note
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
+from imputedb.sql.select import order_key, ordering
 
 UNPOOLED = Note(
     Kind.UNPOOLED,
@@ -260,11 +261,8 @@ def _item(about: Asking, place: int) -> Tree:
 
 
 def _modifiers(about: Asking, group: Tree) -> list[Tree]:
-    orders = [
-        {"type": key.direction, "null_order": key.nulls, "expression": _item(about, key.place)} for key in about.order
-    ]
-    orders.append({"type": "ASCENDING", "null_order": "ORDER_DEFAULT", "expression": group})
-    return [{"type": "ORDER_MODIFIER", "orders": orders}, *([about.limit] if about.limit else [])]
+    keys = [order_key(_item(about, key.place), key.direction, key.nulls) for key in about.order]
+    return [*ordering([*keys, order_key(group)]), *([about.limit] if about.limit else [])]
 
 
 def _columns(draws: Draws, about: Asking, found: Sequence[Row]) -> dict[str, NDArray[np.generic]]:

@@ -6,7 +6,16 @@ from imputedb.answers.multiple.calls import Call, double, minus, over, plus, squ
 from imputedb.answers.multiple.forms import Form, peeled, value_of
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
-from imputedb.sql.expression import function_of, is_call
+from imputedb.sql.expression import (
+    arguments_of,
+    called_with,
+    covers_partition,
+    filter_of,
+    function_of,
+    is_call,
+    is_distinct,
+    is_window,
+)
 from imputedb.sql.functions import ALL_COUNTS, SUMS
 
 _TOTALS = ALL_COUNTS | SUMS
@@ -28,7 +37,7 @@ class Share(NamedTuple):
 
 def has_window(tree: Tree) -> bool:
     """Whether an expression has a window."""
-    return any(node["class"] == "WINDOW" for node in t.expressions(tree))
+    return any(map(is_window, t.expressions(tree)))
 
 
 def share_of_whole(tree: Tree) -> Share | None:
@@ -41,10 +50,10 @@ def share_of_whole(tree: Tree) -> Share | None:
     factor, core = peeled(tree)
     if not is_call(core) or function_of(core) not in ("/", "fdiv"):
         return None
-    (above, part), (below, window) = (peeled(one["expression"]) for one in core["arguments"])
+    (above, part), (below, window) = map(peeled, arguments_of(core))
     if not _is_total(part) or not _covers_all(window):
         return None
-    inner, summed = peeled(window["arguments"][0]["expression"])
+    inner, summed = peeled(arguments_of(window)[0])
     if not _is_total(summed):
         return None
     a, b = double(value_of(part)), double(value_of(summed))
@@ -64,27 +73,20 @@ def _within(part: Tree, summed: Tree, scale: float) -> bool:
     """Whether the rows that are counted above are some of those below, so that the ratio has an end."""
     if scale <= 0 or not {function_of(one) for one in (part, summed)} <= ALL_COUNTS:
         return False
-    every = function_of(summed) == "count_star" and not summed.get("filter")
+    every = function_of(summed) == "count_star" and not filter_of(summed)
     return every or t.without_place(part) == t.without_place(summed)
 
 
 def _is_total(tree: Tree) -> bool:
     name = function_of(tree)
-    return is_call(tree) and name in _TOTALS and not tree.get("distinct")
+    return is_call(tree) and name in _TOTALS and not is_distinct(tree)
 
 
 def _covers_all(tree: Tree) -> bool:
     """Whether it is a window that adds up all rows of a partition."""
-    return (
-        tree["class"] == "WINDOW"
-        and function_of(tree) in SUMS
-        and not (tree["orders"] or tree["filter_expr"] or tree["distinct"])
-        and tree["start"] == "UNBOUNDED_PRECEDING"
-        and tree["end"] in ("CURRENT_ROW_RANGE", "UNBOUNDED_FOLLOWING")
-        and tree["exclude_clause"] == "NO_OTHER"
-    )
+    return covers_partition(tree) and function_of(tree) in SUMS
 
 
 def _over(window: Tree, total: Tree) -> Tree:
     """The same window over another aggregate."""
-    return {**window, "arguments": [{**window["arguments"][0], "expression": total}]}
+    return called_with(window, [total])

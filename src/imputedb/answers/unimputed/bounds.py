@@ -20,7 +20,7 @@ from imputedb.planning.problem import Problem
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.bind import columns_in
-from imputedb.sql.expression import function_of
+from imputedb.sql.expression import arguments_of, function_of, kind_of, operation_of, sides_of, type_of
 from imputedb.statistics.measure import ends
 from imputedb.statistics.policy import Policy, number
 from imputedb.statistics.table import Kind
@@ -258,17 +258,17 @@ def _direction(tree: Tree, column: Column) -> int:
     if len(reading) != 1:
         return 0
     inner = list(t.parts(tree))[reading[0]]
-    match tree["class"]:
+    match kind_of(tree):
         case "COMPARISON":
-            up = "GREATER" in tree["type"]
-            sign = 1 if up == (column in columns_in(tree["left"])) else -1
+            up = "GREATER" in operation_of(tree)
+            sign = 1 if up == (column in columns_in(sides_of(tree)[0])) else -1
         case "OPERATOR":
             sign = -1
         case "CONJUNCTION" | "CAST":
             sign = 1
         case "FUNCTION":
-            name = function_of(tree)
-            alone, last = len(tree["arguments"]) == 1, tree["arguments"][-1]["expression"] is inner
+            name, given = function_of(tree), arguments_of(tree)
+            alone, last = len(given) == 1, given[-1] is inner
             sign = 0 if not alone and name not in _KEPT else -1 if name == "-" and last else 1
         case _:
             sign = 0
@@ -283,18 +283,18 @@ def _moves_one_way(tree: Tree, column: Column) -> bool:
     if len(reading) != 1:
         return not reading
     (inner,) = reading
-    match tree["class"]:
+    match kind_of(tree):
         case "CAST":
-            steady = str(tree["type_expr"]["qualified_name"]["path"][-1]).upper() not in _TURNING
+            steady = type_of(tree).upper() not in _TURNING
         case "CASE" | "CONJUNCTION":
             steady = True
         case "OPERATOR":
-            steady = tree["type"] == "OPERATOR_NOT"
+            steady = operation_of(tree) == "OPERATOR_NOT"
         case "COMPARISON":
-            steady = tree["type"] in _STEPS
+            steady = operation_of(tree) in _STEPS
         case "FUNCTION":
             name = function_of(tree)
-            steady = name in _MONOTONE and not (name == "/" and tree["arguments"][-1]["expression"] is inner)
+            steady = name in _MONOTONE and not (name == "/" and arguments_of(tree)[-1] is inner)
         case _:
             steady = False
     return steady and _moves_one_way(inner, column)

@@ -11,6 +11,7 @@ from imputedb.algebra.scalar import Scalar
 from imputedb.engines.engine import Engine, Held
 from imputedb.errors import QueryError
 from imputedb.sql import ast as t
+from imputedb.sql.select import order_key, ordering, shown_by
 
 Vector = NDArray[np.float64]
 Keys = Sequence[tuple[str | None, ...]]
@@ -47,15 +48,13 @@ def kept(engine: Engine, query: Query, shown: Sequence[Shown], keys: Keys) -> tu
     name = engine.register(arrays)
     items = [engine.cast(t.reference(name, f"c{place}"), one.type) for place, one in enumerate(shown)]
     orders = [
-        {"type": key.direction, "null_order": key.nulls, "expression": items[column]}
+        order_key(items[column], key.direction, key.nulls)
         for key in query.order
         for column in _columns(key.scalar, query, shown)
     ]
     own = [place for place, one in enumerate(shown) if isinstance(one.values, int)]
-    plain = {"type": "ASCENDING", "null_order": "ORDER_DEFAULT"}
-    orders += [{**plain, "expression": items[place]} for place in own]
-    modifiers = [{"type": "ORDER_MODIFIER", "orders": orders}] if orders else []
-    modifiers += [dict(query.limit[1])] if query.limit else []
+    orders += [order_key(items[place]) for place in own]
+    modifiers = [*ordering(orders), *([query.limit[1]] if query.limit else [])]
     node = t.select([*items, t.reference(name, "group")], t.table((name,), ""), modifiers=modifiers)
     try:
         held = engine.held(engine.text(node))
@@ -67,7 +66,7 @@ def kept(engine: Engine, query: Query, shown: Sequence[Shown], keys: Keys) -> tu
 
 def _columns(key: Scalar, query: Query, shown: Sequence[Shown]) -> list[int]:
     """The first columns of the outputs that an ORDER BY key means."""
-    outputs = query.shown(key)
+    outputs = shown_by(query, key)
     if not outputs:
         raise QueryError(f"no such answer to this query: it is ordered by {key.text}, which it does not show")
     return [next(place for place, one in enumerate(shown) if one.output == output) for output in outputs]

@@ -134,7 +134,7 @@ class Likeliest:
 
     def _texts(self, output: Aggregate) -> list[str]:
         """The arguments as they are written, of which each is one of the normal columns."""
-        texts = [self.engine.text(t.select([{**one, "alias": ""}], None)) for one in output.arguments]
+        texts = [self.engine.text(t.select([t.named(one, "")], None)) for one in output.arguments]
         return [text.removeprefix("SELECT ") for text in texts]
 
     def _beside(self, found: Quantities) -> Mapping[str, Vector]:

@@ -22,8 +22,9 @@ from imputedb.planning.problem import Problem
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.bind import columns_in
-from imputedb.sql.expression import is_call
+from imputedb.sql.expression import arguments_of, bound, filter_of, function_of, is_call, is_distinct
 from imputedb.sql.generate import ROW, Generator
+from imputedb.sql.select import groups_by_all, has_grouping_sets
 from imputedb.statistics.table import Statistics
 
 
@@ -48,7 +49,7 @@ class Quantities:
         for clause, name in ((query.having, "HAVING"), (query.qualify, "QUALIFY"), (query.distinct, "DISTINCT")):
             _refuse(clause is not None, f"{name} chooses among answers")
         _refuse(query.groups is None, "rows are not aggregated")
-        _refuse(len(query.grouping.get("group_sets", ())) > 1, "there are several grouping sets")
+        _refuse(has_grouping_sets(query.grouping), "there are several grouping sets")
         for scalar in query.joins:
             _refuse(bool(self.dirty(scalar.tree)), f"the join {scalar.text} reads a column that misses values")
         for column in self.problem.columns:
@@ -62,12 +63,12 @@ class Quantities:
         groups = [group.text for group in groups_of(self.problem.query)]
         if scalar.text in groups:
             return groups.index(scalar.text)
-        tree, name = scalar.tree, str(scalar.tree.get("function_name", "")).lower()
+        tree, name = scalar.tree, function_of(scalar.tree)
         kind = KINDS.get(name, "")
         said = ", ".join(one.upper() for one in self.kinds)
         _refuse(not is_call(tree) or kind not in self.kinds, f"{scalar.text} is none of {said}, nor a group")
-        _refuse(bool(tree["distinct"]), f"{scalar.text} counts different values")
-        return Aggregate(kind, tuple(part["expression"] for part in tree["arguments"]), tree["filter"], scalar.text)
+        _refuse(is_distinct(tree), f"{scalar.text} counts different values")
+        return Aggregate(kind, tuple(arguments_of(tree)), filter_of(tree), scalar.text)
 
     # -- rows -----------------------------------------------------------------------------------------------------
 
@@ -87,7 +88,7 @@ class Quantities:
         self, trees: Mapping[str, Tree], fill: Mapping[Column, Tree] | None = None
     ) -> Mapping[str, NDArray[Any]]:
         """Expressions of every row, in an order that is always the same."""
-        rows = {f"row of {s.alias}": {**t.reference(s.alias, ROW), "stored": False} for s in self.problem.query.sources}
+        rows = {f"row of {s.alias}": bound(Column(s.alias, ROW)) for s in self.problem.query.sources}
         generator = Generator(
             lambda scan: self.engine.source(scan.table, scan.alias),
             lambda scan, column: self.engine.reading(scan.table, column.name, scan.alias),
@@ -274,7 +275,7 @@ class Quantities:
 
 def groups_of(query: Query) -> Sequence[Scalar]:
     """What a query groups by; of GROUP BY ALL the outputs that aggregate nothing."""
-    if query.grouping.get("aggregate_handling") != "FORCE_AGGREGATES":
+    if not groups_by_all(query.grouping):
         return query.groups or ()
     return [one for one in query.outputs if not any(call.text in one.text for call in query.aggregates)]
 

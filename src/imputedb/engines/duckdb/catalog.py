@@ -15,6 +15,7 @@ from imputedb.sql import parse
 from imputedb.sql.ast import Tree
 from imputedb.sql.enclosed import created_query
 from imputedb.sql.expression import path_of
+from imputedb.sql.items import is_table
 from imputedb.sql.paths import quoted
 from imputedb.sql.scope import Catalog, Viewed
 from imputedb.sql.subqueries import nodes
@@ -81,7 +82,7 @@ def with_views(engine: DuckDB, tree: Tree) -> Iterator[Tree]:
     while waiting:
         for part in nodes(waiting.pop()):
             yield part
-            if part.get("type") != "BASE_TABLE":
+            if not is_table(part):
                 continue
             found = engine.tables.meant(path_of(part))
             if isinstance(found, View) and found.sql not in seen:

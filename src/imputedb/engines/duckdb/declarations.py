@@ -17,6 +17,7 @@ from imputedb.errors import DataError, QueryError, UnknownName
 from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree
+from imputedb.sql.expression import names_of
 from imputedb.statistics import measure
 from imputedb.statistics.policy import Policy, as_text, number
 from imputedb.statistics.table import Kind
@@ -185,7 +186,7 @@ def meaning(connection: duckdb.DuckDBPyConnection, shape: Shape, column: str, al
     def bound(node: Tree) -> Tree | None:
         if not t.is_reference(node):
             return None
-        first, *fields = node["column_names"]
+        first, *fields = names_of(node)
         own = names.get(first.lower())
         return {**t.reference(alias, own, *fields), "stored": True} if own else None
 

@@ -15,13 +15,15 @@ from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree
 from imputedb.sql.bind import Functions
-from imputedb.sql.expression import function_of, is_call
+from imputedb.sql.expression import function_of, is_call, kind_of, names_of
 from imputedb.sql.flatten import mentions
 from imputedb.sql.functions import MULTIPLYING
+from imputedb.sql.items import call_in, in_place_of, is_table_function
 from imputedb.sql.macros import Call, Macro, call_of, path_of, with_arguments
 from imputedb.sql.macros import written_out as macros_written_out
 from imputedb.sql.missingness import asks
 from imputedb.sql.reading_functions import told
+from imputedb.sql.select import is_select, outputs_of
 from imputedb.sql.subqueries import alias_of, nodes
 from imputedb.sql.titles import titled
 
@@ -169,26 +171,25 @@ def _with_files(engine: DuckDB, tree: Any, within: frozenset[str] = frozenset())
         return [_with_files(engine, part, within) for part in tree]
     if not isinstance(tree, dict):
         return tree
-    if isinstance(tree.get("select_list"), list):
+    if is_select(tree):
         tree = titled(tree, _calls_for_rows, lambda trees: parse.titles(engine.connection, trees))
-    found = _rows_of(engine, tree) if tree.get("type") == "TABLE_FUNCTION" else None
+    found = _rows_of(engine, tree) if is_table_function(tree) else None
     if found is not None and found.name not in within:
-        kept = {key: tree[key] for key in ("column_name_alias", "sample") if key in tree}
         query = parse.stored(engine.connection, found.text)
-        query = _with_files(engine, with_arguments(query, found.parameters, tree["function"]), within | {found.name})
-        return {**t.subquery(query, alias_of(tree)), **kept}
+        query = _with_files(engine, with_arguments(query, found.parameters, call_in(tree)), within | {found.name})
+        return in_place_of(tree, t.subquery(query, alias_of(tree)))
     return {
         k: _with_files(engine, part, within) if isinstance(part, (dict, list)) else part for k, part in tree.items()
     }
 
 
 def _calls_for_rows(tree: Tree) -> bool:
-    return any(part.get("type") == "TABLE_FUNCTION" for part in nodes(tree))
+    return any(map(is_table_function, nodes(tree)))
 
 
 def _rows_of(engine: DuckDB, item: Tree) -> _Definition | None:
     """The user's macro that an item of FROM calls; its arguments are put into its text, as DuckDB does."""
-    call = call_of(item["function"])
+    call = call_of(call_in(item))
     named = [one for one in _definitions(engine, call.path[-1:]) if not one.scalar and not one.internal]
     named = [one for one in named if one.is_called(call.path) and call.gives(one.parameters)]
     return named[0] if len(named) == 1 and not named[0].typed else None
@@ -226,7 +227,7 @@ def asking(engine: DuckDB, called: Collection[str]) -> frozenset[str]:
 
 def _asks(body: Tree, parameters: Sequence[str]) -> bool:
     read = [part for tree in t.expressions(body) if asks(tree) for part in t.expressions(tree) if t.is_reference(part)]
-    return any(str(part["column_names"][0]).lower() in parameters for part in read)
+    return any(names_of(part)[0].lower() in parameters for part in read)
 
 
 def _definitions(engine: DuckDB, called: Collection[str]) -> list[_Definition]:
@@ -252,9 +253,9 @@ def _macro(engine: DuckDB, defined: _Definition, *, closed: bool) -> Macro | Non
     key = ("macro", text, parameters, closed)
     known: list[Macro | None] | None = engine.recall(key)
     if known is None:
-        body = parse.stored(engine.connection, f"SELECT {text}")["select_list"][0]
+        (body,) = outputs_of(parse.stored(engine.connection, f"SELECT {text}"))
         capturing = ("WINDOW", "LAMBDA") if closed and not internal else ("SUBQUERY", "WINDOW", "LAMBDA")
-        nested = any(part.get("class") in capturing for part in t.expressions(body))
+        nested = any(kind_of(part) in capturing for part in t.expressions(body))
         aggregates = any(is_call(part) and _aggregates(engine, function_of(part)) for part in t.expressions(body))
         whole = not nested and (aggregates or not internal)
         known = [Macro(parameters, body, internal) if whole else None]

@@ -4,21 +4,20 @@ from collections.abc import Iterator, Sequence
 
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
+from imputedb.sql.expression import arguments_of, called_with, has_order, is_distinct
 
 _ROWS = "given"
 
 
 def needs_all(call: Tree) -> bool:
     """Whether an aggregate must see its rows together: what is distinct, or the first, in a part is not so in all."""
-    return bool(call["distinct"] or call["order_bys"]["orders"])
+    return is_distinct(call) or has_order(call)
 
 
 def operands(calls: Sequence[Tree]) -> Iterator[Tree]:
     """What aggregates read of each row."""
     for call in calls:
-        for part in call["arguments"]:
-            if _reads(part["expression"]):
-                yield part["expression"]
+        yield from filter(_reads, arguments_of(call))
 
 
 def probe(calls: Sequence[Tree], types: Sequence[Tree]) -> Tree:
@@ -38,11 +37,8 @@ def probe(calls: Sequence[Tree], types: Sequence[Tree]) -> Tree:
 
 
 def _over(call: Tree, names: Iterator[Tree]) -> Tree:
-    given = [
-        {**part, "expression": next(names) if _reads(part["expression"]) else part["expression"]}
-        for part in call["arguments"]
-    ]
-    return {**call, "arguments": given, "filter": None}
+    given = [next(names) if _reads(one) else one for one in arguments_of(call)]
+    return called_with(call, given, filter=None)
 
 
 def _reads(tree: Tree) -> bool:

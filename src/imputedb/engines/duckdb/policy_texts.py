@@ -17,7 +17,7 @@ from imputedb.errors import DataError, QueryError
 from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree
-from imputedb.sql.expression import function_of
+from imputedb.sql.expression import function_of, kind_of, names_of
 from imputedb.sql.paths import quoted
 from imputedb.statistics.table import Kind
 
@@ -32,7 +32,7 @@ def by_own_names(engine: DuckDB, table: Table, text: str) -> str:
     one = parse.expression(engine.tree, text)
 
     def bare(node: Tree) -> Tree | None:
-        parts = [str(part) for part in node["column_names"]] if t.is_reference(node) else []
+        parts = names_of(node)
         for place in range(1, len(parts)):
             if [part.lower() for part in parts[:place]] == path[-place:] and parts[place].lower() in names:
                 return {**node, "column_names": parts[place:]}
@@ -69,8 +69,8 @@ def _types_of(engine: DuckDB, table: Table, text: str, what: str) -> list[str]:
     one = parse.expression(engine.tree, text)
     for tree in t.expressions(one):
         name = function_of(tree)
-        if tree["class"] in ("SUBQUERY", "WINDOW", "STAR", "PARAMETER"):
-            raise QueryError(f"a policy's {what} is about one row; {text!r} holds a {tree['class'].lower()}")
+        if kind_of(tree) in ("SUBQUERY", "WINDOW", "STAR", "PARAMETER"):
+            raise QueryError(f"a policy's {what} is about one row; {text!r} holds a {kind_of(tree).lower()}")
         if name in engine.functions.aggregates or name in ("unnest", "unlist"):
             raise QueryError(f"a policy's {what} is about one row; {text!r} calls {name}")
         if name and _is_volatile(engine, name):

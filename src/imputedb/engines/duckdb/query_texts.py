@@ -8,7 +8,17 @@ from imputedb.errors import InternalError, QueryError, Unplanned
 from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree, is_reference
-from imputedb.sql.expression import arguments_of, function_of
+from imputedb.sql.expression import (
+    alias_written,
+    arguments_of,
+    child_of,
+    function_of,
+    is_cast,
+    is_constant,
+    names_of,
+    text_of,
+)
+from imputedb.sql.items import call_in, in_place_of, is_table_function
 from imputedb.sql.paths import parts_of, quoted
 from imputedb.sql.reading_functions import TEXTS
 from imputedb.sql.subqueries import nodes
@@ -36,23 +46,21 @@ def _opened(engine: DuckDB, tree: Any) -> Any:
     if not isinstance(tree, dict):
         return tree
     if name := _name(tree):
-        kept = {key: tree[key] for key in ("column_name_alias", "sample") if key in tree}
-        query = parse.parse(engine.connection, _text(engine, name, tree["function"]["arguments"]))
-        return {**t.subquery(_opened(engine, query), tree["alias"]), **kept}
+        query = parse.parse(engine.connection, _text(engine, name, arguments_of(call_in(tree))))
+        return in_place_of(tree, t.subquery(_opened(engine, query), alias_written(tree)))
     return {key: _opened(engine, part) if isinstance(part, (dict, list)) else part for key, part in tree.items()}
 
 
 def _name(item: Tree) -> str:
     """The name of the function, if an item of FROM is one whose argument says what is read."""
-    name = function_of(item["function"]) if item.get("type") == "TABLE_FUNCTION" else ""
+    name = function_of(call_in(item)) if is_table_function(item) else ""
     return name if name in TEXTS else ""
 
 
-def _text(engine: DuckDB, name: str, arguments: list[Tree]) -> str:
-    given = [one["expression"] for one in arguments]
+def _text(engine: DuckDB, name: str, given: list[Tree]) -> str:
     if name == "query":
         return _constant(name, given[0])
-    listed = given[0].get("function_name") == "list_value"
+    listed = function_of(given[0]) == "list_value"
     tables = arguments_of(given[0]) if listed else given[:1]
     by_name = len(given) > 1 and _constant(name, given[1]).lower() in ("true", "t", "1")
     between = " UNION ALL BY NAME " if by_name else " UNION ALL "
@@ -63,7 +71,7 @@ def _table(engine: DuckDB, tree: Tree) -> str:
     """A table as it is written in FROM: of a text with points it is the path, or else a file."""
     named = _uncast(tree)
     if is_reference(named):
-        return quoted([str(part) for part in named["column_names"]])
+        return quoted(names_of(named))
     text = _constant("query_table", tree)
     parts = parts_of(text)
     is_file = len(parts) > 1 and engine.tables.meant(parts) is None and is_there(engine, text)
@@ -81,12 +89,12 @@ def is_there(engine: DuckDB, name: str) -> bool:
 
 def _constant(name: str, tree: Tree) -> str:
     tree = _uncast(tree)
-    if tree["class"] != "CONSTANT":
+    if not is_constant(tree):
         raise Unplanned(f"{name}(...) of a text that is computed: write the text itself, or the query in its place")
-    return str(tree["literal"]["text"])
+    return text_of(tree)
 
 
 def _uncast(tree: Tree) -> Tree:
-    while tree["class"] == "CAST":
-        tree = tree["child"]
+    while is_cast(tree):
+        tree = child_of(tree)
     return tree

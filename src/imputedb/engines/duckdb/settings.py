@@ -13,7 +13,8 @@ from imputedb.errors import QueryError
 from imputedb.sql import ast as t
 from imputedb.sql import deep
 from imputedb.sql.ast import Tree
-from imputedb.sql.expression import arguments_of, function_of, is_call
+from imputedb.sql.expression import alias_written, arguments_of, function_of, is_call, text_of
+from imputedb.sql.select import is_select
 from imputedb.sql.titles import Titles, titled
 
 _USUAL, _DEEPEST = 1000, 3000
@@ -80,10 +81,10 @@ def as_set(session: Session, tree: Any, titles: Titles) -> Any:
             return [change(one) for one in part]
         if not isinstance(part, dict):
             return part
-        if isinstance(part.get("select_list"), list):
+        if is_select(part):
             part = titled(part, lambda item: any(map(_asks, t.expressions(item))), titles)
         if _asks(part):
-            return t.named(t.cast(t.number(depth), t.plain_type("UBIGINT")), part.get("alias", ""))
+            return t.named(t.cast(t.number(depth), t.plain_type("UBIGINT")), alias_written(part))
         return {key: change(below) if isinstance(below, (dict, list)) else below for key, below in part.items()}
 
     return change(tree)
@@ -93,7 +94,7 @@ def _asks(part: Tree) -> bool:
     """Whether an expression asks how deep expressions may be."""
     if not is_call(part) or function_of(part) != "current_setting":
         return False
-    return [one.get("literal", {}).get("text", "").lower() for one in arguments_of(part)] == [SETTING]
+    return [text_of(one).lower() for one in arguments_of(part)] == [SETTING]
 
 
 def check_order(session: Session) -> None:

@@ -21,6 +21,7 @@ from imputedb.engines.engine import Shape
 from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree
+from imputedb.sql.select import from_of, sample_of
 from imputedb.statistics.table import Statistics
 
 _SAMPLE = f"SELECT * FROM t USING SAMPLE reservoir({profile.SAMPLE} ROWS) REPEATABLE (7)"
@@ -137,8 +138,7 @@ class Gathering:
         return statistics
 
     def _sample(self) -> Tree:
-        sample: Tree = parse.parse(self._session.connection, _SAMPLE)["from_table"]["sample"]
-        return sample
+        return sample_of(from_of(parse.parse(self._session.connection, _SAMPLE)))
 
     def _rows(self, node: Tree) -> list[tuple[object, ...]]:
         return self._session.rows(self._texts.text(node))

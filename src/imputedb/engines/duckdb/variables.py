@@ -19,7 +19,9 @@ from imputedb.errors import Error
 from imputedb.sql.ast import Tree
 from imputedb.sql.enclosed import Keeps
 from imputedb.sql.expression import path_of
+from imputedb.sql.items import is_table
 from imputedb.sql.paths import quoted
+from imputedb.sql.select import entries_of, is_recursive, name_of, query_of
 from imputedb.sql.statements import Apart, Other, Query, Writes
 from imputedb.sql.tokens import Token, tokens, unquoted
 
@@ -126,12 +128,12 @@ def _read(tree: Tree) -> list[str]:
     while waiting:  # deep trees have more levels than Python has
         part, known = waiting.pop()
         if isinstance(part, dict):
-            for entry in part.get("cte_map", {}).get("map", ()):
-                name, query = str(entry["key"]).lower(), entry["value"]["query_node"]
-                inside = {name} if query["type"] == "RECURSIVE_CTE_NODE" else set()
+            for entry in entries_of(part):
+                name, query = name_of(entry), query_of(entry)
+                inside = {name} if is_recursive(query) else set()
                 waiting.append((query, known | inside))
                 known |= {name}
-            if part.get("type") == "BASE_TABLE":
+            if is_table(part):
                 path = path_of(part)
                 found |= {path[0]} if len(path) == 1 and path[0].lower() not in known else set()
             part = [below for key, below in part.items() if key != "cte_map"]
