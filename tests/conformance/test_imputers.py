@@ -55,6 +55,7 @@ def imputer(request: pytest.FixtureRequest) -> Imputer:
     return {**IMPUTERS, **OWN}[request.param]()
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("promise", PROMISES)
 def test_what_every_imputer_must_do_it_does(imputer: Imputer, promise: str) -> None:
     """The checks that others run on imputers of their own, of the registry's and of those handed in directly."""

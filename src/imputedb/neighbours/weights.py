@@ -47,9 +47,12 @@ class Learner:
 
 
 def _indicators(attribute: Attribute, rows: Ints) -> tuple[Floats, NDArray[np.bool_]]:
-    """The target's observed values, of categories as 0 and 1 for each of the commonest; and where they are observed."""
+    """The target's observed values, of categories as 0 and 1 for each of the commonest; and where they are observed.
+
+    Infinite ones are left out: no variance is explained of what has none.
+    """
     values = attribute.located(rows)
-    there = ~np.isnan(values)
+    there = np.isfinite(values)
     if attribute.measure.graded:
         return values[there][:, None], there
     levels, codes = np.unique(values[there], return_inverse=True)
