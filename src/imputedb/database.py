@@ -128,15 +128,11 @@ class Database:
         is missing. Encoding, delimiter, decimal commas and dates are found out, and said where they may be others.
 
         Args:
-            table: the name of the one table that they become.
+            table: the name of the one table that they become; `replace` says whether another of it goes.
             missing: by column, values that mean a missing one, such as survey codes 77 and 99 or 'Refused'.
-            replace: whether a table of the name is replaced.
             na: words that mean a missing value in every column, instead of those; empty for none.
-            encoding: of text, such as `cp1252`.
-            delimiter: between values of text.
-            decimal: before decimals.
-            dates: their format, such as `%d/%m/%Y`.
-            sheet: of a workbook, or the data frame of a file of R.
+            encoding: of text, such as `cp1252`; likewise the `delimiter`, the mark before decimals, the format of
+                `dates` such as `%d/%m/%Y`, and of a workbook or a file of R the `sheet`.
 
         Raises:
             StorageError: a file cannot be read, or the database cannot be written.
