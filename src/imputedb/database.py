@@ -129,10 +129,7 @@ class Database:
 
         Args:
             table: the name of the one table that they become; `replace` says whether another of it goes.
-            missing: by column, values that mean a missing one, such as survey codes 77 and 99 or 'Refused'.
-            na: words that mean a missing value in every column, instead of those; empty for none.
-            encoding: of text, such as `cp1252`; likewise the `delimiter`, the mark before decimals, the format of
-                `dates` such as `%d/%m/%Y`, and of a workbook or a file of R the `sheet`.
+            missing: by column, values that mean a missing one; `na`: words that do in every column, none where empty.
 
         Raises:
             StorageError: a file cannot be read, or the database cannot be written.
