@@ -18,7 +18,7 @@ import duckdb
 import imputedb
 from imputedb import Database
 from imputedb.answers.prepare import Planner
-from imputedb.answers.request import Asked
+from imputedb.answers.request import QueryOptions
 from imputedb.imputers.registry import chosen
 
 SCHEMA = """
@@ -138,7 +138,7 @@ def filled(rows: int, share: float) -> Database:
 
 
 def planning_ms(db: Database, sql: str) -> float:
-    asked = Asked(0.0, chosen("tree"), 0, "planned")
+    asked = QueryOptions(0.0, chosen("tree"), 0, "planned")
     return statistics.median(_timed(lambda: Planner(db._engine).prepare(sql, asked)) for _ in range(3))
 
 

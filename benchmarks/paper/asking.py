@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.paper.inputs import BASE
 from imputedb.answers import request, respond
 from imputedb.answers.prepare import Planner
-from imputedb.answers.request import Asked
+from imputedb.answers.request import QueryOptions
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.registry import chosen
@@ -38,7 +38,7 @@ def ask(engine: DuckDB, sql: str, setting: str, imputer: str = "tree", seed: int
     """Answers a query at an alpha, or `base`: planned and executed anew; what is kept is statistics and columns."""
     strategy = request.BASE if setting == BASE else request.PLANNED
     m = DRAWS if imputer == SEVERAL else 1
-    asked = Asked(0.0 if setting == BASE else float(setting), imputers(imputer), seed, strategy, m)
+    asked = QueryOptions(0.0 if setting == BASE else float(setting), imputers(imputer), seed, strategy, m)
     began = perf_counter()
     with engine.lock:
         result = respond.respond(engine, Planner(engine), sql, asked)

@@ -11,7 +11,7 @@ from benchmarks.paper.hiding import Values, best_driver
 from benchmarks.paper.part import Setting
 from imputedb.algebra.query import Query
 from imputedb.answers.prepare import Planner
-from imputedb.answers.request import PLANNED, Asked
+from imputedb.answers.request import PLANNED, QueryOptions
 from imputedb.blocks.block import Planned
 from imputedb.engines.duckdb.engine import DuckDB
 
@@ -70,7 +70,7 @@ def real(setting: Setting) -> Iterator[Case]:
 
 def _complete(engine: DuckDB, number: int, sql: str, text: Mapping[str, Sequence[str]]) -> Case | None:
     """The case of a query; None where no row is complete, or nothing that it reads can be hidden."""
-    asked = Asked(0.0, asking.imputers("tree"), 0, PLANNED)
+    asked = QueryOptions(0.0, asking.imputers("tree"), 0, PLANNED)
     block = Planner(engine).prepare(sql, asked).blocks[-1]
     if not isinstance(block, Planned):
         return None

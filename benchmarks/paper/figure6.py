@@ -10,7 +10,7 @@ from benchmarks.paper.asking import ALPHAS
 from benchmarks.paper.grid import Cell, Grid
 from benchmarks.paper.part import Data, Part, Setting
 from imputedb.answers.prepare import Planner
-from imputedb.answers.request import PLANNED, Asked
+from imputedb.answers.request import PLANNED, QueryOptions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ def measure(setting: Setting) -> Data:
     texts, engine = inputs.queries(setting), inputs.loaded(setting)
     found = []
     for number, sql in enumerate(texts, 1):
-        asked = Asked(0.0, asking.imputers("tree"), 0, PLANNED)
+        asked = QueryOptions(0.0, asking.imputers("tree"), 0, PLANNED)
         frontier = Planner(engine).prepare(sql, asked).frontier
         found.append({"query": number, "points": [point.data() for point in frontier or ()]})
         setting.tell(number / len(texts))

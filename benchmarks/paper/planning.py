@@ -11,7 +11,7 @@ from benchmarks.paper import asking, charts, inputs
 from benchmarks.paper.grid import Grid
 from benchmarks.paper.part import Absent, Data, Part, Setting
 from imputedb.answers.prepare import Planner
-from imputedb.answers.request import PLANNED, Asked
+from imputedb.answers.request import PLANNED, QueryOptions
 from imputedb.blocks.block import Planned
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.planning import search
@@ -53,7 +53,7 @@ def measure(setting: Setting) -> Data:
 
 def _chain(engine: DuckDB, joins: int) -> Data:
     sql = chain(joins)
-    asked = Asked(0.0, asking.imputers("tree"), 0, PLANNED)
+    asked = QueryOptions(0.0, asking.imputers("tree"), 0, PLANNED)
     prepared, whole = _timed(lambda: Planner(engine).prepare(sql, asked))
     block = prepared.blocks[-1]
     if not isinstance(block, Planned):

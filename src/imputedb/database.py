@@ -19,7 +19,7 @@ from imputedb.answers.flags import flagged
 from imputedb.answers.multiple.measures import Measure, Measures
 from imputedb.answers.pace import pace
 from imputedb.answers.prepare import Planner
-from imputedb.answers.request import PLANNED, Asked, Fit
+from imputedb.answers.request import PLANNED, Fit, QueryOptions
 from imputedb.answers.understand import query_of
 from imputedb.border import bordered, calls_inside, public
 from imputedb.completion import methods as completing
@@ -270,12 +270,12 @@ class Database:
         many, own = None if isinstance(m, str) and m == "auto" else m, Measures(measures)
         imputers = with_cycles(chosen(imputer), cycles)
         further = (many, interval, level, precision, own, method, deviations, weights, clusters, fit)
-        asked = Asked(alpha, imputers, seed, strategy, *further, limits=Limits(within_ms, error))
+        options = QueryOptions(alpha, imputers, seed, strategy, *further, limits=Limits(within_ms, error))
         if flags:
             text, stated = limited(text)
-            asked = asked.limited(stated.over(asked.limits), perf_counter())
+            options = options.limited(stated.over(options.limits), perf_counter())
             text = flagged(self._engine, text, m)
-        return respond.departing(self._engine, self._planner, text, asked, params, sensitivity, progress, watch)
+        return respond.departing(self._engine, self._planner, text, options, params, sensitivity, progress, watch)
 
     def explain(
         self,
@@ -297,13 +297,13 @@ class Database:
             QueryError: the statement is wrong, or there is no plan of its kind.
         """
         text, limits = limited(text)
-        began, asked = perf_counter(), Asked(alpha, chosen(imputer), seed, strategy, fit=fit)
-        asked = models.informed(self._engine, asked.limited(limits.over(self._planner.limits), began))
+        began, options = perf_counter(), QueryOptions(alpha, chosen(imputer), seed, strategy, fit=fit)
+        options = models.informed(self._engine, options.limited(limits.over(self._planner.limits), began))
         with self._engine.callers_frames(text, statement=True):
-            prepared = self._planner.prepare(query_of(self._engine, self._planner, text, params), asked)
+            prepared = self._planner.prepare(query_of(self._engine, self._planner, text, params), options)
             try:
                 with self._engine.own_statements(prepared.text):
-                    paced = pace(prepared, asked, self._planner.forecast).asked
+                    paced = pace(prepared, options, self._planner.forecast).options
                     return explained(self._engine, prepared, paced, analyze=analyze)
             finally:
                 self._planner.release()
@@ -316,8 +316,8 @@ class Database:
         with self._engine.callers_frames(text, statement=True):
             query = query_of(self._engine, self._planner, text, params)
             try:
-                asked = models.informed(self._engine, Asked(0.0, chosen(imputer), 0, PLANNED, fit=fit))
-                return self._planner.prepare(query, asked).frontier
+                options = models.informed(self._engine, QueryOptions(0.0, chosen(imputer), 0, PLANNED, fit=fit))
+                return self._planner.prepare(query, options).frontier
             finally:
                 self._planner.release()
 
@@ -378,8 +378,8 @@ class Database:
         folder = arguments.path("out", out)
         with self._engine.callers_frames(source):
             source = source if params is None else query_of(self._engine, self._planner, source, params)
-            asked = Request(source, m, one, seed, columns, flags, long, survival, substantive)
-            return complete(self._engine, asked, folder, progress)
+            request = Request(source, m, one, seed, columns, flags, long, survival, substantive)
+            return complete(self._engine, request, folder, progress)
 
     # What follows is defined in the room whose work it is; each function takes the database as `self`.
     policy = answering.policy

@@ -37,7 +37,7 @@ class Anyone:
 
     def column(self, rows: Rows, column: Any, seed: int, draw: int | None) -> Any:
         cells = rows.columns[column]
-        donors = np.sort(cells.values[rows.taught(column)])
+        donors = np.sort(cells.values[rows.training(column)])
         if draw is None:
             return np.full(cells.missing.sum(), donors[len(donors) // 2], cells.values.dtype)
         picked = uniform(rows.keys[cells.missing], seed, draw, column.name)
@@ -61,12 +61,12 @@ def _writes(self: Any, rows: Rows, targets: Any, seed: int, progress: Any = None
 
 def _globally(self: Any, rows: Rows, column: Any, seed: int, draw: int | None) -> Any:
     cells = rows.columns[column]
-    return np.random.choice(cells.values[rows.taught(column)], cells.missing.sum())
+    return np.random.choice(cells.values[rows.training(column)], cells.missing.sum())
 
 
 def _by_place(self: Any, rows: Rows, column: Any, seed: int, draw: int | None) -> Any:
     cells = rows.columns[column]
-    donors = cells.values[rows.taught(column)]
+    donors = cells.values[rows.training(column)]
     return donors[np.random.default_rng((seed, draw or 0)).integers(0, len(donors), cells.missing.sum())]
 
 
@@ -76,7 +76,7 @@ def _from_all(self: Any, rows: Rows, column: Any, seed: int, draw: int | None) -
 
 def _narrow(self: Any, rows: Rows, column: Any, seed: int, draw: int | None) -> Any:
     cells = rows.columns[column]
-    donors = np.sort(cells.values[rows.taught(column)])
+    donors = np.sort(cells.values[rows.training(column)])
     picked = 0.45 + 0.1 * uniform(rows.keys[cells.missing], seed, draw or 0, column.name)
     return donors[(picked * len(donors)).astype(int)]
 

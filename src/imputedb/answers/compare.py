@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from imputedb import arguments
 from imputedb.answers.prepare import Planner
-from imputedb.answers.request import PLANNED, Asked
+from imputedb.answers.request import PLANNED, QueryOptions
 from imputedb.answers.respond import respond
 from imputedb.answers.understand import check_query
 from imputedb.engines.engine import Engine
@@ -143,8 +143,8 @@ def answers(
     check_query(engine, planner, text)
 
     def ask(imputer: Choice = "tree", m: int = 1, method: str = "imputation") -> Result:
-        asked = Asked(0.0, chosen(imputer), seed, PLANNED, m, interval, level, method=method)
-        return respond(engine, planner, text, asked)
+        options = QueryOptions(0.0, chosen(imputer), seed, PLANNED, m, interval, level, method=method)
+        return respond(engine, planner, text, options)
 
     return compared(lambda wishes: ask(**wishes), ways, m)
 

@@ -11,7 +11,7 @@ from imputedb.algebra.render import as_data, dot, drawn
 from imputedb.algebra.walk import bottom_up
 from imputedb.answers.prepared import Prepared, chosen_plan, deciding_tables
 from imputedb.answers.query import answer
-from imputedb.answers.request import Asked
+from imputedb.answers.request import QueryOptions
 from imputedb.answers.run import written_words
 from imputedb.blocks.block import Written
 from imputedb.engines.engine import Engine
@@ -116,34 +116,34 @@ class Explanation:
         return markup.preformatted(self.text)
 
 
-def explained(engine: Engine, prepared: Prepared, asked: Asked, *, analyze: bool) -> Explanation:
+def explained(engine: Engine, prepared: Prepared, options: QueryOptions, *, analyze: bool) -> Explanation:
     """The explanation of a prepared query."""
     found: list[tuple[str, Candidate | str]] = []
     estimated: dict[int, Estimate] = {}
     forms: dict[str, str] = {}
-    drawn_tables = deciding_tables(prepared, asked.values)
+    drawn_tables = deciding_tables(prepared, options.values)
     for block in prepared.blocks:
         if isinstance(block, Written):
             found.append((block.name, written_words(block)))
             continue
-        plan = chosen_plan(engine, block, asked)
+        plan = chosen_plan(engine, block, options)
         found.append((block.name, plan))
         estimated |= estimates(plan.relation, block.problem)
         forms |= forms_of(engine, plan.relation, block.problem, drawn_tables)
     if not analyze or not found:
-        return Explanation(found, asked.alpha, estimated, {}, forms=forms)
+        return Explanation(found, options.alpha, estimated, {}, forms=forms)
     actual: dict[int, Actual] = {}
 
     def watch(node: Relation, _: Relation, seen: Actual) -> None:
         actual[id(node)] = seen
 
     began = perf_counter()
-    result = answer(engine, prepared, asked, 0.0, watch=watch)
+    result = answer(engine, prepared, options, 0.0, watch=watch)
     below = sum(seen.seconds for seen in actual.values())
     last = found[-1][1]
     if not isinstance(last, str):
         actual[id(last.relation)] = Actual(len(result), max(0.0, perf_counter() - began - below))
-    return Explanation(found, asked.alpha, estimated, actual, result, forms)
+    return Explanation(found, options.alpha, estimated, actual, result, forms)
 
 
 def forms_of(engine: Engine, plan: Relation, problem: Problem, drawn_tables: frozenset[Table]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from imputedb import duckdb_errors
 from imputedb.answers.membership import membership
 from imputedb.answers.prepared import Prepared
 from imputedb.answers.query import Call, as_it_stands, is_outdated, likely_rows, paced, timed, verbatim
-from imputedb.answers.request import IMPUTATION, Asked
+from imputedb.answers.request import IMPUTATION, QueryOptions
 from imputedb.engines.engine import Engine
 from imputedb.engines.offers import Frames
 from imputedb.errors import Error, QueryError
@@ -25,7 +25,7 @@ def kept(call: Call, around: Keeps, frames: Frames) -> Result:
 
     The frames that the query reads are gone when the statement runs, which may make or mean a table of such a name.
     """
-    engine, asked = call.engine, call.asked
+    engine, options = call.engine, call.options
     about = membership(engine, around.query)
     if about is not None:
         inner = likely_rows(call, about)
@@ -34,15 +34,15 @@ def kept(call: Call, around: Keeps, frames: Frames) -> Result:
         prepared = _planned(call, around.query)
         with engine.shared_snapshot(writes=True, always=True) as changed:
             if changed or prepared is None:
-                prepared = call.planner.prepare(around.query, asked)
-            if not prepared.blocks and not frames.paths and asked.method == IMPUTATION:
+                prepared = call.planner.prepare(around.query, options)
+            if not prepared.blocks and not frames.paths and options.method == IMPUTATION:
                 if call.executed and around.target is None:
-                    return as_it_stands(engine, asked, call.executed.text)
-                return _published(engine, around, prepared.text, asked)
+                    return as_it_stands(engine, options, call.executed.text)
+                return _published(engine, around, prepared.text, options)
             _check_divisions(engine, call.executed, around)
             inner = paced(call, prepared, (perf_counter() - began) * 1e3)
     frames.drop()
-    found = _published(engine, around, inner.selecting, asked)
+    found = _published(engine, around, inner.selecting, options)
     return _around(found, inner)
 
 
@@ -52,7 +52,7 @@ def _planned(call: Call, query: str) -> Prepared | None:
     Once a write of our own is under way nothing is recalled, and so it is prepared before.
     """
     try:
-        return call.planner.prepare(query, call.asked)
+        return call.planner.prepare(query, call.options)
     except (Error, duckdb_errors.Refused) as error:
         if not is_outdated(call.engine.session, error):
             raise
@@ -79,10 +79,10 @@ def _around(found: Result, inner: Result) -> Result:
     return found
 
 
-def _published(engine: Engine, around: Keeps, query: str, asked: Asked) -> Result:
+def _published(engine: Engine, around: Keeps, query: str, options: QueryOptions) -> Result:
     """Runs a statement over a query; the file that it writes appears whole or not at all."""
     if around.target is None:
-        return as_it_stands(engine, asked, around.around(query))
+        return as_it_stands(engine, options, around.around(query))
     path, rest = _at_home(engine, around.target[0]), around.target[1]
     with copied(path, switched_on(rest)) as written:
         began = perf_counter()
@@ -90,7 +90,7 @@ def _published(engine: Engine, around: Keeps, query: str, asked: Asked) -> Resul
         held, columns, types = engine.answered(text)
         shown = [_renamed(name, place, written, path) for place, name in enumerate(columns)]
         held = engine.held(f"SELECT {', '.join(shown)} FROM {held.source}")
-        return Result(engine, held, columns, types, timed(verbatim(asked), began))
+        return Result(engine, held, columns, types, timed(verbatim(options), began))
 
 
 def _at_home(engine: Engine, path: str) -> str:

@@ -11,7 +11,7 @@ from imputedb.answers.multiple.precision import half_width
 from imputedb.answers.pace import ahead_of, plans, thresholds
 from imputedb.answers.prepared import Prepared
 from imputedb.answers.query import Call, rows_of
-from imputedb.answers.request import Asked
+from imputedb.answers.request import QueryOptions
 from imputedb.errors import OutOfTime, QueryError
 from imputedb.inference.estimate import Estimate
 from imputedb.result import Budget, Report, Result
@@ -34,16 +34,16 @@ def limited(call: Call, query: str, keep: Work | None = None) -> Result:
     def work(one: Call) -> Result:
         return rows_of(one, query) if keep is None else keep(one)
 
-    if not call.asked.limits:
+    if not call.options.limits:
         return work(call)
-    began = perf_counter() if call.asked.until is None else _began(call.asked, call.asked.until)
-    error = call.asked.limits.error
+    began = perf_counter() if call.options.until is None else _began(call.options, call.options.until)
+    error = call.options.limits.error
     found = _timely(call, work) if error is None else _precise(call, query, error, keep)
-    return _told(found, call.asked, began)
+    return _told(found, call.options, began)
 
 
-def _began(asked: Asked, until: float) -> float:
-    return until - (asked.limits.within_ms or 0.0) / 1e3
+def _began(options: QueryOptions, until: float) -> float:
+    return until - (options.limits.within_ms or 0.0) / 1e3
 
 
 def _timely(call: Call, work: Work) -> Result:
@@ -55,16 +55,16 @@ def _timely(call: Call, work: Work) -> Result:
 
 
 def _cut_over(call: Call, work: Work) -> Result:
-    found = work(replace(call, asked=call.asked.fastest()))
+    found = work(replace(call, options=call.options.fastest()))
     budget = replace(found.report.budget or Budget(), cut_over=True)
     said = "the plan that was chosen took longer than was expected: the fastest one has answered in its place"
     found.report = replace(found.report, budget=budget, notes=(*found.report.notes, said))
     return found
 
 
-def _told(found: Result, asked: Asked, began: float) -> Result:
+def _told(found: Result, options: QueryOptions, began: float) -> Result:
     """The answer with what it was to keep to, and a warning where it does not."""
-    within, error = asked.limits.within_ms, asked.limits.error
+    within, error = options.limits.within_ms, options.limits.error
     reached = 1e3 * (perf_counter() - began)
     budget = replace(found.report.budget or Budget(), within_ms=within, reached_ms=reached, error=error)
     if error is not None and found.has_estimates:
@@ -98,11 +98,11 @@ def _shown(found: Result) -> list[Estimate]:
 
 def _precise(call: Call, query: str, goal: float, keep: Work | None) -> Result:
     """The answer by the cheapest plan whose intervals are narrow enough; by the best there is where none is."""
-    asked = call.asked if call.asked.m != 1 else replace(call.asked, m=None)
-    best: tuple[float, Asked, Result] | None = None
-    for one in _by_time(call, query, asked):
+    options = call.options if call.options.m != 1 else replace(call.options, m=None)
+    best: tuple[float, QueryOptions, Result] | None = None
+    for one in _by_time(call, query, options):
         try:
-            found = rows_of(replace(call, asked=one), query)
+            found = rows_of(replace(call, options=one), query)
         except OutOfTime:
             break
         if not found.has_estimates:
@@ -113,11 +113,11 @@ def _precise(call: Call, query: str, goal: float, keep: Work | None) -> Result:
         if width <= goal:
             break
     if best is None:
-        return _cut_over(replace(call, asked=asked), keep or (lambda one: rows_of(one, query)))
+        return _cut_over(replace(call, options=options), keep or (lambda one: rows_of(one, query)))
     _, one, found = best
     if keep is None:
         return found
-    kept = keep(replace(call, asked=replace(one, m=found.report.m, until=None)))
+    kept = keep(replace(call, options=replace(one, m=found.report.m, until=None)))
     kept.report = replace(kept.report, budget=replace(found.report.budget or Budget(), reached_error=best[0]))
     return kept
 
@@ -126,17 +126,17 @@ def _reason(report: Report) -> str:
     return report.notes[0] if report.notes else "this answer has none"
 
 
-def _by_time(call: Call, query: str, asked: Asked) -> list[Asked]:
+def _by_time(call: Call, query: str, options: QueryOptions) -> list[QueryOptions]:
     """What is asked for by each plan that drops no more than the best one does, the fastest first.
 
     What rows that are dropped make of an answer no interval says.
     """
     with call.engine.own_statements():
-        prepared = call.planner.prepare(query, asked)
+        prepared = call.planner.prepare(query, options)
     forecast = call.planner.forecast
-    alphas = [asked.alpha, *(one for one in thresholds(prepared) if one > asked.alpha)]
-    least = _drops(prepared, asked.alpha)
-    wanted = [replace(asked, alpha=one, chooses=False) for one in alphas if _drops(prepared, one) <= least]
+    alphas = [options.alpha, *(one for one in thresholds(prepared) if one > options.alpha)]
+    least = _drops(prepared, options.alpha)
+    wanted = [replace(options, alpha=one, chooses=False) for one in alphas if _drops(prepared, one) <= least]
     return sorted(wanted, key=lambda one: forecast.milliseconds(ahead_of(prepared, one, forecast)))
 
 

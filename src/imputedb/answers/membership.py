@@ -144,7 +144,7 @@ def membership(engine: Engine, text: str) -> Membership | None:
         raise QueryError(_ALONE if len(places) != 1 else "likelihood() is of rows: select what tells them apart")
     if groups_rows(node) or any(_aggregates(item, engine.functions.aggregates) for item in rest):
         raise QueryError(_OF_ROWS)
-    return _Rows(engine, node, rest, places[0], alias_written(items[places[0]]) or "likelihood()").asked()
+    return _Rows(engine, node, rest, places[0], alias_written(items[places[0]]) or "likelihood()").aggregation()
 
 
 def _aggregates(tree: Tree, names: Collection[str]) -> bool:
@@ -209,7 +209,7 @@ class _Rows:
     place: int
     likely: str
 
-    def asked(self) -> Membership:
+    def aggregation(self) -> Membership:
         whole = self._whole()
         at = self._before()
         notes: list[str] = []

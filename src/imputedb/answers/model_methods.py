@@ -9,7 +9,7 @@ from imputedb import arguments
 from imputedb.answers import models
 from imputedb.answers.methods import Opened
 from imputedb.answers.model_differences import Difference, differences
-from imputedb.answers.request import DRAWN, EXPECTED, PLANNED, Asked
+from imputedb.answers.request import DRAWN, EXPECTED, PLANNED, QueryOptions
 from imputedb.answers.respond import respond
 from imputedb.errors import QueryError
 from imputedb.imputers.protocol import Progress
@@ -49,8 +49,8 @@ def complete(
     number = arguments.whole("draw", draw, 0, example=", such as 0, the first one")
     with self._engine.lock:
         text = f"SELECT * FROM {quoted(self._engine.named(table).path)}"
-    asked = Asked(0.0, chosen(imputer), seed, PLANNED, fit="table", values=values, draw=number)
-    return respond(self._engine, self._planner, text, asked, None, progress)
+    options = QueryOptions(0.0, chosen(imputer), seed, PLANNED, fit="table", values=values, draw=number)
+    return respond(self._engine, self._planner, text, options, None, progress)
 
 
 def create_model(
@@ -102,7 +102,7 @@ def create_model(
         replaces=arguments.flag("replace", replace),
     )
     with self._engine.lock:
-        return models.held(self._engine, models.create(self._engine, wanted, progress))
+        return models.loaded(self._engine, models.create(self._engine, wanted, progress))
 
 
 def refresh_model(self: Opened, name: str, *, canary: bool = False, progress: Progress | None = None) -> Model:
@@ -120,7 +120,7 @@ def refresh_model(self: Opened, name: str, *, canary: bool = False, progress: Pr
     """
     with self._engine.lock:
         made = models.refresh(self._engine, _name(name), progress, canary=arguments.flag("canary", canary))
-        return models.held(self._engine, made)
+        return models.loaded(self._engine, made)
 
 
 def compare_models(self: Opened, one: str, other: str) -> list[Difference]:
@@ -166,7 +166,7 @@ def import_model(self: Opened, model: Model, *, table: str | None = None, replac
     if not isinstance(model, Model):
         raise QueryError(f"the model is {model!r}; it is one that load_model, or another database, gives")
     with self._engine.lock:
-        return models.held(self._engine, models.imported(self._engine, model, table, replaces=replace))
+        return models.loaded(self._engine, models.imported(self._engine, model, table, replaces=replace))
 
 
 def model(self: Opened, name: str) -> Model:
@@ -178,7 +178,7 @@ def model(self: Opened, name: str) -> Model:
     """
     called, version = versioned(_name(name))
     with self._engine.lock:
-        return models.held(self._engine, models.store_of(self._engine).named(called, version))
+        return models.loaded(self._engine, models.store_of(self._engine).named(called, version))
 
 
 def models_of(self: Opened, table: str | None = None) -> list[Model]:
@@ -192,7 +192,7 @@ def models_of(self: Opened, table: str | None = None) -> list[Model]:
         if table is not None:
             path = self._engine.named(table)
             known = tuple(record for record in known if record.table == path)
-        return [models.held(self._engine, record) for record in known]
+        return [models.loaded(self._engine, record) for record in known]
 
 
 def _name(given: object) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from imputedb.answers import model_fitting
 from imputedb.answers.multiple.pooled import PILOT
-from imputedb.answers.request import IMPUTATION, Asked
+from imputedb.answers.request import IMPUTATION, QueryOptions
 from imputedb.engines.engine import Engine
 from imputedb.engines.offers import KeptModels
 from imputedb.engines.record import Record
@@ -99,7 +99,7 @@ def listed(engine: Engine, records: Sequence[Record]) -> list[tuple[object, ...]
     ]
 
 
-def held(engine: Engine, record: Record) -> Model:
+def loaded(engine: Engine, record: Record) -> Model:
     """A model as users hold it.
 
     Raises:
@@ -238,20 +238,20 @@ def rename(engine: Engine, name: str, after: str) -> None:
     store_of(engine).rename(one.name, after)
 
 
-def informed(engine: Engine, asked: Asked) -> Asked:
+def informed(engine: Engine, options: QueryOptions) -> QueryOptions:
     """What is asked, with the kept models that may answer it; those that policies want fresh are refreshed before."""
-    if asked.fit == "query" or asked.method != IMPUTATION or engine.models is None:
-        return asked
+    if options.fit == "query" or options.method != IMPUTATION or engine.models is None:
+        return options
     with engine.own_statements():
         current = store_of(engine).current()
         for record in current:
             if _is_to_refresh(engine, record):
                 refresh(engine, record.name)
         current = store_of(engine).current() if current else ()
-        if asked.fit == "table":
-            return replace(asked, imputers=with_models(asked.imputers, current))
-        enough = [one for one in current if one.draws >= (PILOT if asked.m is None else asked.m)]
-        return replace(asked, imputers=beside_models(asked.imputers, enough))
+        if options.fit == "table":
+            return replace(options, imputers=with_models(options.imputers, current))
+        enough = [one for one in current if one.draws >= (PILOT if options.m is None else options.m)]
+        return replace(options, imputers=beside_models(options.imputers, enough))
 
 
 def _is_to_refresh(engine: Engine, record: Record) -> bool:

@@ -8,7 +8,7 @@ from imputedb.algebra.relation import Impute
 from imputedb.algebra.walk import bottom_up
 from imputedb.answers.multiple.pooled import PILOT
 from imputedb.answers.prepared import Prepared
-from imputedb.answers.request import FEW_DRAWS, Asked
+from imputedb.answers.request import FEW_DRAWS, QueryOptions
 from imputedb.blocks.block import Completed, Planned, Written
 from imputedb.imputers.protocol import Work
 from imputedb.models import price
@@ -33,20 +33,20 @@ class Pace:
         seconds: after which it is to be ended, so that the fastest plan is in time; None where it is the fastest one.
     """
 
-    asked: Asked
+    options: QueryOptions
     ahead: Ahead
     predicted: float
     seconds: float | None = None
 
 
-def pace(prepared: Prepared, asked: Asked, forecast: Forecast) -> Pace:
+def pace(prepared: Prepared, options: QueryOptions, forecast: Forecast) -> Pace:
     """The plan with the least penalty that is expected to be in time, with as many draws as are; else the fastest."""
-    if asked.until is None or not prepared.blocks:
-        return _paced(prepared, asked, forecast)
-    alphas = [asked.alpha, *(one for one in thresholds(prepared) if one > asked.alpha)]
-    left = 1e3 * (asked.until - perf_counter())
-    fastest = _fastest(prepared, asked, alphas, forecast)
-    for one in _choices(asked, alphas):
+    if options.until is None or not prepared.blocks:
+        return _paced(prepared, options, forecast)
+    alphas = [options.alpha, *(one for one in thresholds(prepared) if one > options.alpha)]
+    left = 1e3 * (options.until - perf_counter())
+    fastest = _fastest(prepared, options, alphas, forecast)
+    for one in _choices(options, alphas):
         ahead = ahead_of(prepared, one, forecast)
         if forecast.upper(ahead) <= left:
             found = _paced(prepared, one, forecast)
@@ -54,19 +54,19 @@ def pace(prepared: Prepared, asked: Asked, forecast: Forecast) -> Pace:
     return fastest
 
 
-def _choices(asked: Asked, alphas: Sequence[float]) -> Iterator[Asked]:
-    for alpha in alphas if asked.chooses else [asked.alpha]:
-        one = replace(asked, alpha=alpha)
-        if asked.m is not None:
+def _choices(options: QueryOptions, alphas: Sequence[float]) -> Iterator[QueryOptions]:
+    for alpha in alphas if options.chooses else [options.alpha]:
+        one = replace(options, alpha=alpha)
+        if options.m is not None:
             yield one
             continue
-        yield from (replace(one, most=most) for most in _MANY if most <= asked.most)
+        yield from (replace(one, most=most) for most in _MANY if most <= options.most)
         yield from (replace(one, m=m) for m in _FEW)
 
 
-def _fastest(prepared: Prepared, asked: Asked, alphas: Sequence[float], forecast: Forecast) -> Pace:
-    draws = FEW_DRAWS if asked.m is None else asked.m
-    found = [_paced(prepared, replace(asked, alpha=alpha, m=draws), forecast) for alpha in alphas]
+def _fastest(prepared: Prepared, options: QueryOptions, alphas: Sequence[float], forecast: Forecast) -> Pace:
+    draws = FEW_DRAWS if options.m is None else options.m
+    found = [_paced(prepared, replace(options, alpha=alpha, m=draws), forecast) for alpha in alphas]
     return min(found, key=lambda one: one.predicted)
 
 
@@ -78,18 +78,18 @@ def _watched(found: Pace, fastest: Pace, left: float, forecast: Forecast) -> Pac
     return replace(found, seconds=seconds) if seconds > 0 else fastest
 
 
-def _paced(prepared: Prepared, asked: Asked, forecast: Forecast) -> Pace:
-    asked = _with_draws(prepared, asked)
-    ahead = ahead_of(prepared, asked, forecast)
-    return Pace(asked, ahead, forecast.milliseconds(ahead))
+def _paced(prepared: Prepared, options: QueryOptions, forecast: Forecast) -> Pace:
+    options = _with_draws(prepared, options)
+    ahead = ahead_of(prepared, options, forecast)
+    return Pace(options, ahead, forecast.milliseconds(ahead))
 
 
-def _with_draws(prepared: Prepared, asked: Asked) -> Asked:
+def _with_draws(prepared: Prepared, options: QueryOptions) -> QueryOptions:
     """The same, where the number of draws is to be found at most as many as the kept models of its plans have."""
-    if asked.m is not None:
-        return asked
-    most = asked.most
-    for block, plan in plans(prepared, asked.alpha):
+    if options.m is not None:
+        return options
+    most = options.most
+    for block, plan in plans(prepared, options.alpha):
         imputers = {one.name: one for one in block.problem.imputers}
         tables = {scan.alias: scan.table for scan in block.problem.query.sources}
         for node in bottom_up(plan.relation):
@@ -99,7 +99,7 @@ def _with_draws(prepared: Prepared, asked: Asked) -> Asked:
             for column in node.columns:
                 record = one.model(tables[column.relation], column.name)
                 most = min(most, record.draws) if record and record.has_functions else most
-    return replace(asked, most=max(most, 2))
+    return replace(options, most=max(most, 2))
 
 
 def thresholds(prepared: Prepared) -> list[float]:
@@ -114,14 +114,14 @@ def plans(prepared: Prepared, alpha: float) -> list[tuple[Planned | Completed, C
     return [(block, block.frontier.choose(alpha)) for block in blocks]
 
 
-def ahead_of(prepared: Prepared, asked: Asked, forecast: Forecast) -> Ahead:
+def ahead_of(prepared: Prepared, options: QueryOptions, forecast: Forecast) -> Ahead:
     """What is to be run, with what it is estimated to take."""
-    chosen = plans(prepared, asked.alpha)
+    chosen = plans(prepared, options.alpha)
     written = sum(isinstance(block, Written) for block in prepared.blocks)
-    draws = asked.most if asked.m is None and asked.most < _MANY[0] else asked.m or PILOT
+    draws = options.most if options.m is None and options.most < _MANY[0] else options.m or PILOT
     filled, fits, leaves = set(), 0.0, []
     for block, plan in chosen:
-        for name, key, milliseconds in _fitted(block, plan, asked):
+        for name, key, milliseconds in _fitted(block, plan, options):
             filled.add(name)
             fits += 0.0 if forecast.has_run(key) else milliseconds
             leaves += [key] if milliseconds else []
@@ -131,7 +131,9 @@ def ahead_of(prepared: Prepared, asked: Asked, forecast: Forecast) -> Ahead:
     return Ahead(max(estimate, cost.STATEMENT), kind, key, tuple(leaves))
 
 
-def _fitted(block: Planned | Completed, plan: Candidate, asked: Asked) -> Iterator[tuple[str, Hashable, float]]:
+def _fitted(
+    block: Planned | Completed, plan: Candidate, options: QueryOptions
+) -> Iterator[tuple[str, Hashable, float]]:
     """Of each Impute its imputer, what tells its values if they are kept, and what it takes to make those."""
     imputers = {one.name: one for one in block.problem.imputers}
     for node in bottom_up(plan.relation):
@@ -140,7 +142,7 @@ def _fitted(block: Planned | Completed, plan: Candidate, asked: Asked) -> Iterat
         one = imputers.get(node.imputer)
         for column in sorted(node.columns):
             statistics = block.problem.statistics[column.relation]
-            key = (statistics.content, column.name, node.imputer, asked.m != 1)
+            key = (statistics.content, column.name, node.imputer, options.m != 1)
             known = statistics.missing_share(column.name)
             work = Work(float(statistics.rows), 1, max(2, len(statistics.predictors)), known, 0.0)
             yield node.imputer, key, _made(one, work) if one is not None and is_kept(one) else 0.0

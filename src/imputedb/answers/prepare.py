@@ -2,7 +2,7 @@
 
 from imputedb.algebra.relation import Table
 from imputedb.answers.prepared import Prepared
-from imputedb.answers.request import BASE, Asked
+from imputedb.answers.request import BASE, QueryOptions
 from imputedb.answers.weights import by_weights
 from imputedb.blocks.listings import listed_without_ours
 from imputedb.blocks.plain import is_complete
@@ -39,19 +39,19 @@ class Planner:
         )
         self._copies: list[Table] = []
 
-    def prepare(self, text: str, asked: Asked) -> Prepared:
+    def prepare(self, text: str, options: QueryOptions) -> Prepared:
         """The query with its frontier.
 
         Raises:
             QueryError: DuckDB rejects the query, or it is not planned yet.
         """
-        wishes = (text, asked.imputers, asked.strategy, asked.always, asked.weights)
+        wishes = (text, options.imputers, options.strategy, options.always, options.weights)
         state = self._engine.session.state()
         known = self.cache.recall(wishes)
         if known and known[0] == state:
             return known[1]
         self.release()
-        found, lasting = self._prepared(text, asked)
+        found, lasting = self._prepared(text, options)
         if lasting:
             self.cache.keep(wishes, (state, found))
         return found
@@ -72,27 +72,27 @@ class Planner:
         for block in prepared.blocks:
             self._engine.disown(block.name)
 
-    def _prepared(self, text: str, asked: Asked) -> tuple[Prepared, bool]:
+    def _prepared(self, text: str, options: QueryOptions) -> tuple[Prepared, bool]:
         """The query, and whether it may be kept: files change without notice."""
         engine = self._engine
         with engine.own_statements(text):
-            return self._planned(text, asked)
+            return self._planned(text, options)
 
-    def _planned(self, text: str, asked: Asked) -> tuple[Prepared, bool]:
+    def _planned(self, text: str, options: QueryOptions) -> tuple[Prepared, bool]:
         engine = self._engine
         node = engine.tree(text)
-        if asked.weights is None and not asked.always and is_complete(engine, node):
+        if options.weights is None and not options.always and is_complete(engine, node):
             return Prepared(text, *engine.outputs(text), [], (), {}), True
         further = extended(listed_without_ours(engine, engine.written_out(node)))
         inside: list[str] = []
-        if asked.weights is not None:
+        if options.weights is not None:
             inside = unweighted(further, engine.functions.aggregates)
-            further = by_weights(engine, further, asked.weights)
+            further = by_weights(engine, further, options.weights)
         if further != node:
             node, text = further, engine.text(further)
         columns, types = engine.outputs(text)
-        base, always = asked.strategy == BASE, asked.always
-        found = blocks(engine, node, columns, asked.imputers, base=base, always=always)
+        base, always = options.strategy == BASE, options.always
+        found = blocks(engine, node, columns, options.imputers, base=base, always=always)
         self._copies = found.copies
         lasting = not self._copies and not found.in_place
         if not lasting:

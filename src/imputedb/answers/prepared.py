@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from imputedb.algebra.column import Column, Columns
 from imputedb.algebra.relation import Scan, Table
-from imputedb.answers.request import BASE, COMPLETED, DRAWN, MIXED, PLANNED, Asked
+from imputedb.answers.request import BASE, COMPLETED, DRAWN, MIXED, PLANNED, QueryOptions
 from imputedb.blocks.block import Block, Completed, Planned, Written
 from imputedb.engines.engine import Engine
 from imputedb.planning import invariant
@@ -45,9 +45,9 @@ class Prepared:
         return not any(isinstance(block, Planned) for block in self.blocks)
 
 
-def chosen_plan(engine: Engine, block: Planned | Completed, asked: Asked) -> Candidate:
+def chosen_plan(engine: Engine, block: Planned | Completed, options: QueryOptions) -> Candidate:
     """The plan that alpha picks, its invariant checked."""
-    plan = block.chosen(engine, asked.alpha)
+    plan = block.chosen(engine, options.alpha)
     statistics = block.problem.statistics
     invariant.check(plan.relation, lambda scan: _dirty_of(scan, statistics))
     return plan
@@ -74,9 +74,9 @@ def _dirty_of(scan: Scan, statistics: Mapping[str, Statistics]) -> Columns:
     return frozenset(Column(scan.alias, name) for name in statistics[scan.alias].dirty)
 
 
-def strategy(prepared: Prepared, asked: Asked) -> str:
+def strategy(prepared: Prepared, options: QueryOptions) -> str:
     """The word for how a statement was answered."""
-    if asked.strategy == BASE:
+    if options.strategy == BASE:
         return BASE
     completed = any(isinstance(block, Completed) for block in prepared.blocks)
     if not completed:

@@ -11,7 +11,7 @@ from imputedb.answers.multiple import pooled as multiple
 from imputedb.answers.pace import Pace, ahead_of, pace
 from imputedb.answers.prepare import Planner
 from imputedb.answers.prepared import Prepared, strategy
-from imputedb.answers.request import IMPUTATION, VERBATIM, Asked
+from imputedb.answers.request import IMPUTATION, VERBATIM, QueryOptions
 from imputedb.answers.run import Run, answered, translated
 from imputedb.answers.unimputed.respond import WORDS, unimputed
 from imputedb.blocks.block import ANSWER
@@ -36,7 +36,7 @@ class Call:
     Attributes:
         engine: where the tables are.
         planner: what prepares queries.
-        asked: what is asked for along with them.
+        options: what is asked for along with them.
         progress: told the share of an imputer's work that is done.
         watch: told of every operator.
         executed: the statement that executes a prepared one, if it is one.
@@ -44,7 +44,7 @@ class Call:
 
     engine: Engine
     planner: Planner
-    asked: Asked
+    options: QueryOptions
     progress: Progress | None = None
     watch: Watch | None = None
     executed: Execute | None = field(default=None, kw_only=True)
@@ -84,16 +84,16 @@ def is_outdated(session: Session, error: Exception) -> bool:
 
 def _answer_to(call: Call, query: str, *, alone: bool) -> Result:
     """The answer, in a snapshot unless nobody else is thought to write."""
-    engine, planner, asked, began = call.engine, call.planner, call.asked, perf_counter()
+    engine, planner, options, began = call.engine, call.planner, call.options, perf_counter()
     with nullcontext(False) if alone else engine.shared_snapshot(always=True):
-        prepared = planner.prepare(query, asked)
+        prepared = planner.prepare(query, options)
         with engine.shared_snapshot() as changed:
             if changed:  # what it is planned by has to be what it reads
-                prepared = planner.prepare(query, asked)
+                prepared = planner.prepare(query, options)
             if call.executed and not prepared.blocks:
-                return as_it_stands(engine, asked, call.executed.text)
+                return as_it_stands(engine, options, call.executed.text)
             planning_ms = (perf_counter() - began) * 1e3
-            ours = prepared.blocks or asked.method != IMPUTATION
+            ours = prepared.blocks or options.method != IMPUTATION
             with engine.own_statements(query) if ours else nullcontext():
                 found = paced(call, prepared, planning_ms)
     if "json_execute" in query.lower():  # which may run a statement that writes
@@ -107,8 +107,8 @@ def likely_rows(call: Call, about: Membership) -> Result:
     Raises:
         QueryError: no draws are asked for.
     """
-    engine, asked = call.engine, call.asked
-    if asked.method != IMPUTATION or not asked.draws:
+    engine, options = call.engine, call.options
+    if options.method != IMPUTATION or not options.draws:
         raise QueryError("likelihood() is the share of the draws in which a row qualifies: ask for draws, such as m=20")
     found = answer_to(replace(call, executed=None), about.text)
     held, names, types = about.shown(engine, found.selecting, found.columns, found.report.m)
@@ -123,19 +123,19 @@ def paced(call: Call, prepared: Prepared, planning_ms: float) -> Result:
         OutOfTime: it is not there in time, but another plan's may be.
     """
     engine, forecast = call.engine, call.planner.forecast
-    if call.asked.method != IMPUTATION or not prepared.blocks or call.watch:
-        return answer(engine, prepared, call.asked, planning_ms, call.progress, call.watch)
-    found = pace(prepared, call.asked, forecast)
-    asked = found.asked
+    if call.options.method != IMPUTATION or not prepared.blocks or call.watch:
+        return answer(engine, prepared, call.options, planning_ms, call.progress, call.watch)
+    found = pace(prepared, call.options, forecast)
+    options = found.options
     began = perf_counter()
     try:
-        result = answer(engine, prepared, asked, planning_ms, call.progress, seconds=found.seconds)
+        result = answer(engine, prepared, options, planning_ms, call.progress, seconds=found.seconds)
     except OutOfTime:
         forecast.ran(found.ahead, _ENDED * 1e3 * (perf_counter() - began))
         raise
     _learn(forecast, prepared, found, result.report)
     budget = result.report.budget
-    if asked.limits:
+    if options.limits:
         budget = replace(budget or Budget(), predicted_ms=planning_ms + found.predicted)
     result.report = replace(result.report, estimated_ms=found.predicted, budget=budget)
     return result
@@ -143,9 +143,9 @@ def paced(call: Call, prepared: Prepared, planning_ms: float) -> Result:
 
 def _learn(forecast: Forecast, prepared: Prepared, found: Pace, report: Report) -> None:
     """Takes note of how long a statement took, and of the values that it has left behind."""
-    asked, ahead = found.asked, found.ahead
-    if asked.m is None:
-        ahead = ahead_of(prepared, replace(asked, m=report.m), forecast)
+    options, ahead = found.options, found.ahead
+    if options.m is None:
+        ahead = ahead_of(prepared, replace(options, m=report.m), forecast)
     forecast.ran(ahead, report.execution_ms)
     forecast.has_left(ahead)
 
@@ -153,7 +153,7 @@ def _learn(forecast: Forecast, prepared: Prepared, found: Pace, report: Report) 
 def answer(
     engine: Engine,
     prepared: Prepared,
-    asked: Asked,
+    options: QueryOptions,
     planning_ms: float,
     progress: Progress | None = None,
     watch: Watch | None = None,
@@ -165,48 +165,50 @@ def answer(
         OutOfTime: they are.
     """
     began = perf_counter()
-    report = replace(verbatim(asked), planning_ms=planning_ms, policies=prepared.policies)
-    if asked.method != IMPUTATION:
+    report = replace(verbatim(options), planning_ms=planning_ms, policies=prepared.policies)
+    if options.method != IMPUTATION:
         with engine.snapshot(), translated():
-            found = unimputed(engine, prepared, asked)
-        report = timed(replace(report, strategy=asked.method, warnings=found.warnings, notes=found.notes), began)
-        told = [(ANSWER, WORDS[asked.method])]
+            found = unimputed(engine, prepared, options)
+        report = timed(replace(report, strategy=options.method, warnings=found.warnings, notes=found.notes), began)
+        told = [(ANSWER, WORDS[options.method])]
         return Result(engine, found.held, found.columns, found.types, report, told, estimates=found.estimates)
     if not prepared.blocks:
         held = answered(engine, prepared.text)
         return Result(engine, held, prepared.columns, prepared.types, timed(report, began))
-    run = Run(engine, asked, progress, watch)
+    run = Run(engine, options, progress, watch)
     with engine.snapshot(lazily=True):
         try:
             with nullcontext() if seconds is None else engine.session.within(seconds):
-                pooled = multiple.pooled(engine, prepared, run) if asked.draws else None
+                pooled = multiple.pooled(engine, prepared, run) if options.draws else None
                 held = pooled.held if pooled else run.through(prepared)
         finally:
             run.clear()
     columns, types = (pooled.columns, pooled.types) if pooled else (prepared.columns, prepared.types)
-    report = timed(replace(report, strategy=strategy(prepared, asked), **run.told()), began)
+    report = timed(replace(report, strategy=strategy(prepared, options), **run.reported()), began)
     report = replace(report, warnings=(*prepared.warnings, *report.warnings))
     if pooled:
         report = replace(report, m=pooled.m, warnings=(*report.warnings, *pooled.warnings))
         if pooled.expected is not None:
             report = replace(report, budget=Budget(predicted_error=pooled.expected))
-    elif asked.draws:
+    elif options.draws:
         report = replace(report, notes=(*report.notes, multiple.UNPOOLED))
     estimates = pooled.estimates if pooled else None
     return Result(engine, held, columns, types, report, run.drawn, prepared.frontier, estimates)
 
 
-def as_it_stands(engine: Engine, asked: Asked, text: str, values: Mapping[str, object] | None = None) -> Result:
+def as_it_stands(
+    engine: Engine, options: QueryOptions, text: str, values: Mapping[str, object] | None = None
+) -> Result:
     """What DuckDB gives for a statement."""
     began = perf_counter()
     held, columns, types = engine.answered(text, values)
-    report = replace(verbatim(asked), notes=engine.session.taken())
+    report = replace(verbatim(options), notes=engine.session.taken())
     return Result(engine, held, columns, types, timed(report, began))
 
 
-def verbatim(asked: Asked) -> Report:
+def verbatim(options: QueryOptions) -> Report:
     """The report of what DuckDB answers by itself."""
-    return Report(asked.alpha, asked.imputer, asked.seed, VERBATIM)
+    return Report(options.alpha, options.imputer, options.seed, VERBATIM)
 
 
 def timed(report: Report, began: float) -> Report:

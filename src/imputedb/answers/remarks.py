@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from imputedb.algebra.relation import Drop, Impute, Relation
 from imputedb.algebra.walk import scans
-from imputedb.answers.request import Asked
+from imputedb.answers.request import QueryOptions
 from imputedb.execution.outcome import Outcome
 from imputedb.notes import Note
 from imputedb.result import HIGH_PENALTY, MUCH_DROPPED
@@ -55,10 +55,10 @@ def mode(column: str) -> str:
     )
 
 
-def unplanned(drawn: Sequence[tuple[str, Relation | str]], asked: Asked) -> Iterator[str]:
+def unplanned(drawn: Sequence[tuple[str, Relation | str]], options: QueryOptions) -> Iterator[str]:
     """Why what was not planned was not."""
     tables = sorted({scan.table.name for _, plan in drawn if isinstance(plan, Impute | Drop) for scan in scans(plan)})
-    silent = ", where alpha drops nothing" if asked.alpha > 0 and asked.imputers else ""
+    silent = ", where alpha drops nothing" if options.alpha > 0 and options.imputers else ""
     where = f"; {', '.join(tables)} completed at the scan{silent}" if tables else ""
     reasons = [plan.subject for _, plan in drawn if isinstance(plan, Note) and plan.subject]
     yield from (f"not planned: {reason}{where}" for reason in reasons)

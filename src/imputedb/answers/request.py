@@ -26,7 +26,7 @@ IMPUTATION, AIPW, ML, BOUNDS = "imputation", "aipw", "ml", "bounds"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QueryOptions:
     """What a user asks for along with a query.
 
     Attributes:
@@ -111,16 +111,16 @@ class Asked:
             raise QueryError(f"deviations are {given!r}; they are standard deviations, such as 2, and not negative")
         return found
 
-    def by(self, imputer: Imputer) -> "Asked":
+    def by(self, imputer: Imputer) -> "QueryOptions":
         """The same, of one imputer."""
         return replace(self, imputers=(imputer,))
 
-    def limited(self, limits: Limits, began: float) -> "Asked":
+    def limited(self, limits: Limits, began: float) -> "QueryOptions":
         """The same within limits in time and error, the time counted from when it began."""
         until = None if limits.within_ms is None else began + limits.within_ms / 1e3
         return replace(self, limits=limits, until=until)
 
-    def fastest(self) -> "Asked":
+    def fastest(self) -> "QueryOptions":
         """The same by the fastest plan, with few draws where their number is to be found."""
         return replace(self, alpha=1.0, m=FEW_DRAWS if self.m is None else self.m, until=None, chooses=False)
 

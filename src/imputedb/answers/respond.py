@@ -13,7 +13,7 @@ from imputedb.answers.limits import limited
 from imputedb.answers.outcome import counted
 from imputedb.answers.prepare import Planner
 from imputedb.answers.query import Call, as_it_stands, verbatim
-from imputedb.answers.request import AIPW, BOUNDS, VERBATIM, Asked
+from imputedb.answers.request import AIPW, BOUNDS, VERBATIM, QueryOptions
 from imputedb.answers.understand import check_query, classified, understood
 from imputedb.blocks.listings import showing
 from imputedb.diagnostics.departures import Departures, Key, swept
@@ -38,7 +38,7 @@ def respond(
     engine: Engine,
     planner: Planner,
     text: str,
-    asked: Asked,
+    options: QueryOptions,
     params: Given = None,
     progress: Progress | None = None,
     watch: Watch | None = None,
@@ -47,8 +47,8 @@ def respond(
     one about policies is followed; any other is DuckDB's."""
     began = perf_counter()
     text, stated = limited_text(text)
-    asked = asked.limited(stated.over(asked.limits).over(planner.limits), began)
-    call = Call(engine, planner, asked, progress, watch)
+    options = options.limited(stated.over(options.limits).over(planner.limits), began)
+    call = Call(engine, planner, options, progress, watch)
     try:
         with engine.callers_frames(text, statement=True) as frames:
             told = classified(engine, text)
@@ -64,7 +64,7 @@ def departing(
     engine: Engine,
     planner: Planner,
     text: str,
-    asked: Asked,
+    options: QueryOptions,
     params: Given,
     sensitivity: Departures | None,
     progress: Progress | None,
@@ -72,48 +72,48 @@ def departing(
 ) -> Result:
     """The same, and with departures from missing at random how the answer to a query moves under them."""
     if sensitivity is None:
-        return respond(engine, planner, text, asked, params, progress, watch)
-    if asked.limits or planner.limits or limited_text(text)[1]:
+        return respond(engine, planner, text, options, params, progress, watch)
+    if options.limits or planner.limits or limited_text(text)[1]:
         raise QueryError("a query under sensitivity is asked again and again: WITHIN and ERROR are of a single answer")
     check_query(engine, planner, text, params)
-    found = respond(engine, planner, text, asked, params, progress, watch)
+    found = respond(engine, planner, text, options, params, progress, watch)
     _ = found.estimates
 
     def again(one: Imputer) -> Mapping[Key, Estimate]:
-        return respond(engine, planner, text, asked.by(one), params).by_group
+        return respond(engine, planner, text, options.by(one), params).by_group
 
-    return found.under(swept(again, asked.imputers, sensitivity))
+    return found.under(swept(again, options.imputers, sensitivity))
 
 
 def _responded(call: Call, told: Classified, params: Given, frames: Frames) -> Result:
-    engine, asked = call.engine, call.asked
+    engine, options = call.engine, call.options
     if isinstance(told.statement, Execute):
         call = replace(call, executed=told.statement)
     match understood(engine, call.planner, told.statement, params):
         case PolicyStatement() as about:
-            return _listing(engine, asked, ("table", "column", "policy"), policies.follow(engine, about))
+            return _listing(engine, options, ("table", "column", "policy"), policies.follow(engine, about))
         case ModelStatement() as about:
-            return _listing(engine, asked, models.COLUMNS, models.follow(engine, about, call.progress))
+            return _listing(engine, options, models.COLUMNS, models.follow(engine, about, call.progress))
         case LimitStatement() as about:
             call.planner.limits = about.applied(call.planner.limits)
-            return _listing(engine, asked, ("setting", "value"), [(f"imputedb.{about.name}", about.value)])
+            return _listing(engine, options, ("setting", "value"), [(f"imputedb.{about.name}", about.value)])
         case Query(query):
-            return limited(replace(call, asked=models.informed(engine, asked)), query)
+            return limited(replace(call, options=models.informed(engine, options)), query)
         case Keeps() as around:
-            informed = replace(call, asked=models.informed(engine, asked))
+            informed = replace(call, options=models.informed(engine, options))
             return limited(informed, around.query, lambda one: kept(one, around, frames))
         case Apart() as apart:
             _check_complete(engine, apart)
-            return as_it_stands(engine, asked, apart.text, by_name(params))
+            return as_it_stands(engine, options, apart.text, by_name(params))
         case Writes() as writing:
-            return _warned_of_stored(engine, writing, as_it_stands(engine, asked, writing.text, by_name(params)))
+            return _warned_of_stored(engine, writing, as_it_stands(engine, options, writing.text, by_name(params)))
         case Execute() | Other() as other:
-            return as_it_stands(engine, asked, showing(other.text), by_name(params))
+            return as_it_stands(engine, options, showing(other.text), by_name(params))
         case _ as never:
             assert_never(never)
 
 
-def _listing(engine: Engine, asked: Asked, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Result:
+def _listing(engine: Engine, options: QueryOptions, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Result:
     """What a statement of ours lists, as a result."""
     arrays = {name: np.array([str(row[place]) for row in rows], object) for place, name in enumerate(columns)}
     named = engine.register(arrays)
@@ -121,7 +121,7 @@ def _listing(engine: Engine, asked: Asked, columns: Sequence[str], rows: Sequenc
         held = engine.held(f'SELECT * FROM "{named}"')
     finally:
         engine.forget([named])
-    return Result(engine, held, list(columns), ["VARCHAR"] * len(columns), verbatim(asked))
+    return Result(engine, held, list(columns), ["VARCHAR"] * len(columns), verbatim(options))
 
 
 def _mentioned(engine: Engine, words: frozenset[str]) -> list[str]:

@@ -11,7 +11,7 @@ from imputedb.algebra.relation import Impute, Relation, Table
 from imputedb.algebra.walk import bottom_up, scans
 from imputedb.answers import remarks
 from imputedb.answers.prepared import Prepared, chosen_plan, deciding_tables
-from imputedb.answers.request import DRAWN, EXPECTED, Asked
+from imputedb.answers.request import DRAWN, EXPECTED, QueryOptions
 from imputedb.blocks.block import Block, Completed, Planned, Written
 from imputedb.blocks.showing import not_imputable
 from imputedb.engines.engine import Engine, Held
@@ -51,7 +51,7 @@ class Run:
     """
 
     engine: Engine
-    asked: Asked
+    options: QueryOptions
     progress: Progress | None = None
     watch: Watch | None = None
     numbers: tuple[int, ...] | None = None
@@ -69,7 +69,7 @@ class Run:
 
     def through(self, prepared: Prepared) -> Held:
         """Runs the blocks; the rows of the last one."""
-        self.drawn_tables = deciding_tables(prepared, self.asked.values)
+        self.drawn_tables = deciding_tables(prepared, self.options.values)
         *before, last = prepared.blocks
         self.stage(before)
         if isinstance(last, Completed):
@@ -81,7 +81,7 @@ class Run:
         for block in before:
             if isinstance(block, Completed):
                 execution, plan = self.execution(block), self.plan(block).relation
-                names, statement = execution.complete(plan, block.asked, self._outcome, row_ids=block.row_ids)
+                names, statement = execution.complete(plan, block.stored, self._outcome, row_ids=block.row_ids)
                 self._made["VIEW"].append(block.name)
                 with translated():
                     self.engine.make("VIEW", block.name, names, self.engine.text(statement))
@@ -111,7 +111,7 @@ class Run:
         """The same statement in other draws, of which nothing is told."""
         return Run(
             self.engine,
-            self.asked,
+            self.options,
             self.progress,
             numbers=numbers,
             again_only=True,
@@ -122,7 +122,7 @@ class Run:
 
     def plan(self, block: Planned | Completed) -> Candidate:
         """The plan of a block, noted down."""
-        plan = chosen_plan(self.engine, block, self.asked)
+        plan = chosen_plan(self.engine, block, self.options)
         _check_imputable(plan.relation, block.problem.statistics)
         self._plans.append(plan)
         for node in bottom_up(plan.relation):
@@ -153,21 +153,21 @@ class Run:
 
     def execution(self, block: Planned | Completed) -> Execution:
         """What runs its plan."""
-        asked, statistics = self.asked, block.problem.statistics
-        imputers = {imputer.name: imputer for imputer in asked.imputers}
+        options, statistics = self.options, block.problem.statistics
+        imputers = {imputer.name: imputer for imputer in options.imputers}
         decided = block.problem.query.deciding
         return Execution(
             self.engine,
             statistics,
             imputers,
-            asked.seed,
+            options.seed,
             self.progress,
             self.watch,
             self._names,
             self.numbers,
             decided,
             self.drawn_tables,
-            asked.draw,
+            options.draw,
         )
 
     @property
@@ -198,7 +198,7 @@ class Run:
             self.engine.unmake(kind, names)
         self.engine.forget(self._names)
 
-    def told(self) -> dict[str, Any]:
+    def reported(self) -> dict[str, Any]:
         """What a report has of the run."""
         placements = sum(plan.placements for plan in self._plans)
         penalty = sum(plan.loss for plan in self._plans) / placements if placements else 0.0
@@ -220,12 +220,12 @@ class Run:
             "dropped": self._outcome.dropped,
             "convergence": worst(self._outcome.chains),
             "warnings": (
-                *remarks.doubts(penalty, self._outcome, self.asked.alpha),
+                *remarks.doubts(penalty, self._outcome, self.options.alpha),
                 *remarks.apart(self.drawn if self._joined else []),
                 *map(remarks.mode, sorted(modes)),
             ),
             "notes": (
-                *remarks.unplanned(self.drawn, self.asked),
+                *remarks.unplanned(self.drawn, self.options),
                 *dict.fromkeys(self._outcome.notes),
                 *map(remarks.codes, sorted(coded - modes)),
             ),

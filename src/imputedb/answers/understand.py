@@ -3,7 +3,7 @@
 from imputedb import duckdb_errors
 from imputedb.answers.prepare import Planner
 from imputedb.answers.query import Call, answer_to
-from imputedb.answers.request import PLANNED, Asked
+from imputedb.answers.request import PLANNED, QueryOptions
 from imputedb.engines.engine import Engine
 from imputedb.errors import Error, QueryError, Unplanned
 from imputedb.imputers.registry import chosen
@@ -73,7 +73,7 @@ def _listed(engine: Engine, planner: Planner, text: str) -> str | None:
 
     A value that is declared missing names none.
     """
-    call = Call(engine, planner, Asked(0.0, chosen("drop"), 0, PLANNED))
+    call = Call(engine, planner, QueryOptions(0.0, chosen("drop"), 0, PLANNED))
     try:
         return listed(text, unlisted(text), lambda query: [str(value) for (value,) in answer_to(call, query)])
     except (Error, duckdb_errors.Refused):  # DuckDB's own refusal of the statement says why

@@ -74,7 +74,7 @@ class Completed:
     name: str
     problem: Problem
     frontier: Frontier
-    asked: Sequence[str]
+    stored: Sequence[str]
     row_ids: bool = False
 
     def chosen(self, engine: Engine, alpha: float) -> Candidate:  # noqa: ARG002  # a table has no conditions above it

@@ -51,7 +51,7 @@ class Scans:
                 if other.table == table:
                     other.deciding |= self._reads.deciding(number)
             scan.row_ids |= row_ids and "rowid" not in map(str.lower, self._engine.shape(table).types)
-            shown[number] = View(scan.name, self._reads.sources[number].alias, scan.asked, scan.row_ids)
+            shown[number] = View(scan.name, self._reads.sources[number].alias, scan.stored, scan.row_ids)
         return reading_views(tree, shown)
 
     def inside(self, tree: Any) -> Any:
@@ -77,14 +77,14 @@ class Scans:
     def _scan(self, table: Table, read: Read) -> "_Scan":
         statistics = self._engine.statistics(table)
         dirty = statistics.dirty
-        asked = tuple(sorted(read.asked & dirty))
+        stored = tuple(sorted(read.stored & dirty))
         completed = read.completed & dirty
         if self._base:
             completed |= {name for name in dirty if not (self._imputers and not_imputable(statistics, name))}
         completed = _without_derived(statistics, completed)
-        key = repr((table, asked, () if self._imputers else sorted(completed)))
+        key = repr((table, stored, () if self._imputers else sorted(completed)))
         if key not in self._found:
-            self._found[key] = _Scan(self._engine.fresh("view"), table, asked)
+            self._found[key] = _Scan(self._engine.fresh("view"), table, stored)
         for scan in self._found.values():  # one table, one completion
             if scan.table == table and self._imputers:
                 scan.completed_columns |= completed
@@ -105,7 +105,7 @@ class _Scan:
 
     name: str
     table: Table
-    asked: tuple[str, ...]
+    stored: tuple[str, ...]
     row_ids: bool = False
     completed_columns: set[str] = field(default_factory=set)
     deciding: set[str] = field(default_factory=set)
@@ -117,4 +117,4 @@ class _Scan:
         decided = frozenset(Column(scan.alias, name) for name in self.deciding)
         query = replace(search.reading(scan, columns), deciding=decided)
         problem = Problem(query, {scan.alias: engine.statistics(self.table)}, imputers)
-        return Completed(self.name, problem, search.completing(problem), self.asked, self.row_ids)
+        return Completed(self.name, problem, search.completing(problem), self.stored, self.row_ids)

@@ -164,7 +164,7 @@ def check_asking(engine: Engine, reads: Reads, node: Tree) -> None:
         Unplanned: there is such a macro.
     """
     calls = [part for part in t.expressions(node) if is_call(part)]
-    known = engine.asking({function_of(part) for part in calls})
+    known = engine.missingness_macros({function_of(part) for part in calls})
     for part in calls:
         name = function_of(part)
         if name in known and reads.dirty(part):

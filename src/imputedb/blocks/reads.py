@@ -19,7 +19,7 @@ class Read:
     """What is read of a source: columns completed, and columns asked about."""
 
     completed: set[str] = field(default_factory=set)
-    asked: set[str] = field(default_factory=set)
+    stored: set[str] = field(default_factory=set)
 
 
 class Reads:
@@ -46,7 +46,7 @@ class Reads:
         table = self.sources[number].table
         if table is None or table in self.staged.values():
             return set()
-        names = read.completed | read.asked
+        names = read.completed | read.stored
         return self._engine.dirty(table, names) | (names & self._engine.related(table))
 
     def deciding(self, number: int) -> frozenset[str]:
@@ -59,7 +59,7 @@ class Reads:
         for part in nodes(node):
             if origin := origin_of(part):
                 read = found.setdefault(origin.number, Read())
-                (read.asked if origin.stored else read.completed).add(origin.name)
+                (read.stored if origin.stored else read.completed).add(origin.name)
             for number, name in merged_in(part):
                 shown = self.sources[number].column(name)
                 found.setdefault(number, Read()).completed.add(shown[1] if shown else name)

@@ -29,7 +29,7 @@ from imputedb.imputers.chained.chained import Chained
 from imputedb.imputers.chained.chains import Chains, worst
 from imputedb.imputers.chained.prepared import Prepared
 from imputedb.imputers.chained.trace import Trace
-from imputedb.imputers.checked import Heard
+from imputedb.imputers.checked import OnChains
 from imputedb.imputers.doubts import doubts
 from imputedb.imputers.hidden import misfits
 from imputedb.imputers.protocol import Imputer, Progress, assumption_of
@@ -142,7 +142,7 @@ def _told(request: Request, found: Source) -> dict[str, Any]:
         "assumption": assumption_of(request.imputer) or "missing at random given the predictors",
         "versions": _versions(),
         **({"survival": list(request.survival)} if request.survival else {}),
-        **(request.substantive.told if request.substantive else {}),
+        **(request.substantive.manifest if request.substantive else {}),
     }
 
 
@@ -178,7 +178,7 @@ def _draws(
 
 
 def _drawn(
-    engine: Engine, request: Request, found: Source, numbers: Sequence[int], heard: Heard
+    engine: Engine, request: Request, found: Source, numbers: Sequence[int], heard: OnChains
 ) -> Iterator[tuple[int, Mapping[Column, Array], Trace]]:
     """Some draws with their numbers and what their chains told."""
     traces = [Trace() for _ in numbers]

@@ -19,7 +19,7 @@ from imputedb.errors import DataError, QueryError
 from imputedb.execution.columns import ColumnCache
 from imputedb.imputers.chained.chains import Movement
 from imputedb.imputers.chained.trace import Trace
-from imputedb.imputers.checked import Heard
+from imputedb.imputers.checked import OnChains
 from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.random import seed_of
 from imputedb.imputers.registry import MOST_CYCLES
@@ -62,18 +62,24 @@ class Substantive:
             )
 
     @property
-    def told(self) -> dict[str, Any]:
+    def manifest(self) -> dict[str, Any]:
         """What a manifest says of it."""
-        return {"formula": self.formula, "model": self.model, "cycles": self.turns}
+        return {"formula": self.formula, "model": self.model, "cycles": self.number_of_cycles}
 
     @property
-    def turns(self) -> int:
+    def number_of_cycles(self) -> int:
         """The number of cycles."""
         return CYCLES if self.cycles == "auto" else self.cycles
 
 
 def drawn(
-    engine: Engine, asked: Substantive, found: Source, imputer: Imputer, numbers: Sequence[int], seed: int, heard: Heard
+    engine: Engine,
+    asked: Substantive,
+    found: Source,
+    imputer: Imputer,
+    numbers: Sequence[int],
+    seed: int,
+    heard: OnChains,
 ) -> Drawing:
     """Some draws with their numbers and what their chains told.
 
@@ -134,7 +140,7 @@ def prepared(engine: Engine, asked: Substantive, found: Source, seed: int) -> Co
     variables = [_variable(found, name, cells[name], levels[name]) for name in ordered]
     outcome = _outcome(asked, found, formula.outcome, outcomes, cells)
     return Compatible(
-        formula, asked.model, outcome, variables, found.rows.keys, seed_of(seed, found.content), asked.turns
+        formula, asked.model, outcome, variables, found.rows.keys, seed_of(seed, found.content), asked.number_of_cycles
     )
 
 

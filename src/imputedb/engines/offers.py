@@ -34,7 +34,7 @@ class Macros(Protocol):
     def has_macro(self, name: str) -> bool:
         """Whether a name alone, in lower case, means a macro of the user's."""
 
-    def asking(self, called: Collection[str]) -> frozenset[str]:
+    def missingness_macros(self, called: Collection[str]) -> frozenset[str]:
         """Those of some functions that are the user's macros, and ask about the missingness of an argument."""
 
     def written_out(self, node: Tree) -> Tree:

@@ -69,7 +69,7 @@ class Drawing:
             modelled = wanted if batch.draws is None else targets
             self._draw(batch, {column: gaps[column] for column in modelled if column not in centred}, columns, made)
         for column in wanted:
-            self.imputation.stays(column, made[column].lacking)
+            self.imputation.stays(column, made[column].without_value)
         return {column: made[column].done(self.numbers) for column in wanted}
 
     def _base_table_lacks(self, batch: Batch, column: Column) -> bool:
@@ -79,37 +79,37 @@ class Drawing:
     def _draw(
         self, batch: Batch, gaps: Mapping[Column, Flags], columns: Sequence[Column], made: Mapping[Column, "_Making"]
     ) -> None:
-        taught = self._taught(batch, gaps)
-        if taught is not None:
-            base, at, places = taught
+        training = self._training_rows(batch, gaps)
+        if training is not None:
+            base, at, places = training
             own = np.flatnonzero(self._once(batch, np.logical_or.reduce(list(gaps.values())) & ~batch.shared, gaps))
-            turns = np.concatenate([np.full(len(at), EVERY), self._turns(batch, own)])
+            indices = np.concatenate([np.full(len(at), EVERY), self._indices(batch, own)])
             settled = {c: np.isin(base.rows[c.relation][at], _settled(batch, c, gap)) for c, gap in gaps.items()}
             wanted = {c: np.concatenate([settled[c], gap[own]]) for c, gap in gaps.items()}
-            asked = self._asked(base, np.concatenate([at, places[own]]), turns, wanted, columns)
-            self._misfits(base, asked)
-            self._fill(base, asked, range(len(self.numbers)), made)
+            drawn_rows = self._rows_of_draws(base, np.concatenate([at, places[own]]), indices, wanted, columns)
+            self._misfits(base, drawn_rows)
+            self._fill(base, drawn_rows, range(len(self.numbers)), made)
             return
-        for turn in range(len(self.numbers)):
-            some = batch.shared | (self._turns(batch) == turn)
+        for index in range(len(self.numbers)):
+            some = batch.shared | (self._indices(batch) == index)
             mine = np.flatnonzero(self._once(batch, some, [column for column in gaps if gaps[column][some].any()]))
             wanted = {column: gap[mine] for column, gap in gaps.items() if gap[mine].any()}
             if not wanted:
                 continue
-            for column in self._lacking(batch, list(wanted), mine):
+            for column in self._without_values(batch, list(wanted), mine):
                 raise CannotImpute(
                     f"no value of {column} is observed in the rows of a draw: take m = 1, or imputer 'mean'"
                 )
-            asked = self._asked(batch, mine, np.full(len(mine), turn), wanted, columns)
-            self._fill(batch, asked, range(turn, turn + 1), made)
+            drawn_rows = self._rows_of_draws(batch, mine, np.full(len(mine), index), wanted, columns)
+            self._fill(batch, drawn_rows, range(index, index + 1), made)
 
-    def _misfits(self, batch: Batch, asked: "_Asked") -> None:
+    def _misfits(self, batch: Batch, drawn_rows: "_DrawRows") -> None:
         """Says what draws get wrong of cells that are hidden, measured once until something is written."""
-        request = self.imputation.request(batch, asked.rows, list(asked.wanted), asked.places)
+        request = self.imputation.request(batch, drawn_rows.rows, list(drawn_rows.wanted), drawn_rows.places)
         fillers = tuple((str(column), repr(request.filler(column))) for column in request.targets)
         self._said_of(
             ("misfits", fillers, self.imputation.seed),
-            asked.rows,
+            drawn_rows.rows,
             lambda: [sentence for sentences in misfits(request).values() for sentence in sentences],
         )
 
@@ -124,13 +124,13 @@ class Drawing:
             imputation.engine.keep(name, said)
         imputation.outcome.warnings += [one for one in said if one not in imputation.outcome.warnings]
 
-    def _turns(self, batch: Batch, places: Places | None = None) -> Places:
+    def _indices(self, batch: Batch, places: Places | None = None) -> Places:
         """By row the position of its draw among the numbers; what is said of a row that all have means nothing."""
         if batch.draws is None:
             return np.zeros(batch.count if places is None else len(places), np.intp)
         return np.searchsorted(np.array(self.numbers), batch.draws if places is None else batch.draws[places])
 
-    def _taught(self, batch: Batch, gaps: Mapping[Column, Flags]) -> tuple[Batch, Places, Places] | None:
+    def _training_rows(self, batch: Batch, gaps: Mapping[Column, Flags]) -> tuple[Batch, Places, Places] | None:
         """The rows that all draws learn from: of which batch, where, and where those of this batch stand in it.
 
         None where they observe nothing of a target. Rows that miss all targets teach little of them, what others say of
@@ -146,49 +146,49 @@ class Drawing:
             useful = [~cells[c].missing | np.isin(whole.rows[c.relation], _settled(batch, c, gaps[c])) for c in gaps]
             return whole, np.flatnonzero(np.logical_or.reduce(useful)), places
         shared = np.flatnonzero(self._once(batch, batch.shared, gaps))
-        return None if self._lacking(batch, list(gaps), shared) else (batch, shared, np.arange(batch.count))
+        return None if self._without_values(batch, list(gaps), shared) else (batch, shared, np.arange(batch.count))
 
     def _once(self, batch: Batch, rows: Flags, targets: Iterable[Column]) -> Flags:
         """Some rows, of those that a join repeats one for each stored row and draw."""
         once = self.imputation.reader.once(batch, targets)
         return rows if once is None else rows & once
 
-    def _lacking(self, batch: Batch, targets: Sequence[Column], rows: Places) -> list[Column]:
+    def _without_values(self, batch: Batch, targets: Sequence[Column], rows: Places) -> list[Column]:
         """The targets of which some rows observe nothing."""
         cells = self.imputation.reader.cells(batch, targets, rows)
         return [c for c in targets if cells[c].missing.all() and not self.imputation.reader.policy(c).before]
 
-    def _asked(
-        self, batch: Batch, places: Places, turns: Places, wanted: Mapping[Column, Flags], columns: Sequence[Column]
-    ) -> "_Asked":
+    def _rows_of_draws(
+        self, batch: Batch, places: Places, indices: Places, wanted: Mapping[Column, Flags], columns: Sequence[Column]
+    ) -> "_DrawRows":
         """Some rows in the order of their keys, those that all draws learn from first.
 
         Args:
             batch: that they are of.
             places: (n,) where they stand in it.
-            turns: (n,) the position of the draw that each is of, `EVERY` where of all.
+            indices: (n,) the position of the draw that each is of, `EVERY` where of all.
             wanted: by target (n,) which are to be filled.
             columns: that are read; of rows of a draw with its values.
         """
         keys = self.imputation.reader.keys(batch, places)
-        own = turns != EVERY
+        own = indices != EVERY
         together = own.any() and not own.all()
         order = np.lexsort((keys, own)) if together else np.argsort(keys, kind="stable")
-        places, turns, own = places[order], turns[order], own[order]
+        places, indices, own = places[order], indices[order], own[order]
         cells = self.imputation.reader.cells(batch, columns, places)
         ids = {alias: rows[places] for alias, rows in batch.rows.items()}
         known = {} if reads_whole_tables(self.imputation.imputer) else self.known
         for column, one in known.items():
             if column in cells and own.any():
-                cells[column] = one.patched(cells[column], np.where(own, one.places(ids[column.relation]), -1), turns)
-        draws = np.where(own, np.array(self.numbers)[turns], EVERY) if together else None
+                cells[column] = one.patched(cells[column], np.where(own, one.places(ids[column.relation]), -1), indices)
+        draws = np.where(own, np.array(self.numbers)[indices], EVERY) if together else None
         rows = Rows(cells, keys[order], ~own if together else None, draws)
-        return _Asked(rows, places, turns, ids, {column: flags[order] for column, flags in wanted.items()})
+        return _DrawRows(rows, places, indices, ids, {column: flags[order] for column, flags in wanted.items()})
 
-    def _fill(self, batch: Batch, asked: "_Asked", turns: range, made: Mapping[Column, "_Making"]) -> None:
+    def _fill(self, batch: Batch, drawn_rows: "_DrawRows", indices: range, made: Mapping[Column, "_Making"]) -> None:
         """The values of some draws, to where they belong."""
-        imputation, numbers = self.imputation, [self.numbers[turn] for turn in turns]
-        request = imputation.request(batch, asked.rows, list(asked.wanted), asked.places)
+        imputation, numbers = self.imputation, [self.numbers[index] for index in indices]
+        request = imputation.request(batch, drawn_rows.rows, list(drawn_rows.wanted), drawn_rows.places)
         for part in request.parts():
             warned(part.imputer, imputation.outcome)
             if part.imputer.uses_predictors:
@@ -200,15 +200,15 @@ class Drawing:
             imputation.assumed(part.imputer)
             for column in part.targets:
                 imputation.outcome.add_method(column, part.imputer.name)
-        places = {c: asked.cells(c, made[c].rows) for c in asked.wanted if c in made}
+        places = {c: drawn_rows.cells(c, made[c].rows) for c in drawn_rows.wanted if c in made}
         drawn = request.draws(numbers, imputation.progress, imputation.outcome.add_chains)
-        for turn, values in zip(turns, drawn, strict=True):
+        for index, values in zip(indices, drawn, strict=True):
             for column in places:
-                cells = asked.rows.columns[column]
-                for chosen, at in (places[column].of(turn), places[column].of(EVERY)):
+                cells = drawn_rows.rows.columns[column]
+                for chosen, at in (places[column].of(index), places[column].of(EVERY)):
                     given = values[column][chosen]
                     there = ~np.ma.getmaskarray(given)
-                    made[column].put(turn, at[there], _named(np.ma.getdata(given)[there], cells))
+                    made[column].put(index, at[there], _named(np.ma.getdata(given)[there], cells))
 
     def _centre(self, column: Column, count: int) -> str | None:
         self.imputation.outcome.warnings.append(
@@ -227,20 +227,20 @@ def warned(imputer: Imputer, outcome: Outcome) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _DrawRows:
     """Rows that some draws learn from and fill in.
 
     Attributes:
         rows: n of them.
         places: (n,) where they stand among those at hand.
-        turns: (n,) the position of the draw that each is of, `EVERY` where of all.
+        indices: (n,) the position of the draw that each is of, `EVERY` where of all.
         ids: (n,) of the stored rows, by alias.
         wanted: by target (n,) where a value is wanted.
     """
 
     rows: Rows
     places: Places
-    turns: Places
+    indices: Places
     ids: Mapping[str, NDArray[np.int64]]
     wanted: Mapping[Column, Flags]
 
@@ -249,7 +249,7 @@ class _Asked:
         missing = np.flatnonzero(self.rows.columns[column].missing)
         wanted = np.flatnonzero(self.wanted[column][missing])
         at = np.searchsorted(rows, self.ids[column.relation][missing[wanted]])
-        found, first = np.unique((self.turns[missing[wanted]] - EVERY) * len(rows) + at, return_index=True)
+        found, first = np.unique((self.indices[missing[wanted]] - EVERY) * len(rows) + at, return_index=True)
         return _Cells(wanted[first], found, len(rows))
 
 
@@ -267,9 +267,9 @@ class _Cells:
     found: Places
     count: int
 
-    def of(self, turn: int) -> tuple[Places, Places]:
+    def of(self, index: int) -> tuple[Places, Places]:
         """Those that one draw alone, or `EVERY` one, has: which, and where their values go."""
-        start = (turn - EVERY) * self.count
+        start = (index - EVERY) * self.count
         begin, end = np.searchsorted(self.found, [start, start + self.count])
         return self.chosen[begin:end], self.found[begin:end] - start
 
@@ -293,15 +293,15 @@ class _Making:
         self.values = np.full((self.m, self.count), centre, dtype=object)
         self._known[:] = True
 
-    def put(self, turn: int, at: Places, values: Array) -> None:
+    def put(self, index: int, at: Places, values: Array) -> None:
         """The values of some of the rows in one draw."""
         if self.values is None:
             self.values = np.zeros((self.m, self.count), values.dtype)
-        self.values[turn, at] = values
-        self._known[turn, at] = True
+        self.values[index, at] = values
+        self._known[index, at] = True
 
     @property
-    def lacking(self) -> int:
+    def without_value(self) -> int:
         """How many cells no draw has."""
         return int(np.count_nonzero(~self._known.any(axis=0)))
 

@@ -105,7 +105,7 @@ class Imputation:
         """The values, once cells that stay missing are noted down."""
         for column, array in values.items():
             if self.reader.policy(column).leaves:
-                stay = int(np.count_nonzero(conversion.lacking(array) & gaps[column]))
+                stay = int(np.count_nonzero(conversion.missing(array) & gaps[column]))
                 self.stays(column, stay)
         return values
 
@@ -137,7 +137,7 @@ class Imputation:
             gap = self.reader.gaps(batch, column, self.reader.cells(batch, [column])[column])
             ids, first = np.unique(batch.rows[column.relation][gap], return_index=True)
             given = values[column][gap][first]
-            found[column] = Drawn(ids, (0,), np.ma.getdata(given)[None], ~conversion.lacking(given)[None])
+            found[column] = Drawn(ids, (0,), np.ma.getdata(given)[None], ~conversion.missing(given)[None])
         return found
 
     def _given(self, batch: Batch, columns: Sequence[Column], order: NDArray[np.intp]) -> dict[Column, Cells]:

@@ -73,7 +73,7 @@ class ModelTable:
             gaps = cache.cells([column.name])[column.name].missing
             arrays = [values[column.name] for values in draws]
             if gaps.any():
-                known = ~conversion.lacking(arrays[0])[gaps]
+                known = ~conversion.missing(arrays[0])[gaps]
                 values = np.stack([np.ma.getdata(array)[gaps] for array in arrays])
                 everywhere = None if known.all() else np.tile(known, (len(numbers), 1))
                 found[column] = Drawn(rows[gaps], numbers, values, everywhere)

@@ -31,7 +31,7 @@ from imputedb.imputers.protocol import (
 )
 from imputedb.imputers.rows import EVERY, Array, Rows
 
-Heard = Callable[[Chains], object]
+OnChains = Callable[[Chains], object]
 """Told how the chains moved that draws were made by."""
 
 Answer = TypeVar("Answer")
@@ -133,7 +133,7 @@ def draws(
     seed: int,
     numbers: Sequence[int],
     progress: Progress | None = None,
-    heard: Heard | None = None,
+    heard: OnChains | None = None,
 ) -> Iterator[dict[Column, Array]]:
     """The draws of these numbers, one after another; those of `impute` whichever way they are made.
 
@@ -159,7 +159,7 @@ def draws(
 def _check_observed(rows: Rows, targets: Sequence[Column]) -> None:
     """Refuses a column of which nothing is known: every imputer may count on a value to learn from."""
     for column in targets:
-        if not rows.taught(column).any() and rows.columns[column].missing.any():
+        if not rows.training(column).any() and rows.columns[column].missing.any():
             raise CannotImpute(f"no value of {column} is observed among the rows at hand: nothing to learn from")
 
 
@@ -188,7 +188,7 @@ def prepared_draws(
     seed: int,
     numbers: Sequence[int],
     progress: Progress | None = None,
-    heard: Heard | None = None,
+    heard: OnChains | None = None,
 ) -> Iterator[dict[Column, Array]]:
     """The draws of rows that an imputer has made ready."""
     with _working(imputer, targets, progress) as relay:

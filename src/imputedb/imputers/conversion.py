@@ -46,7 +46,7 @@ def named(codes: Array, like: Cells) -> Array:
     return np.array(like.levels, dtype=object)[places]
 
 
-def lacking(values: Array) -> NDArray[np.bool_]:
+def missing(values: Array) -> NDArray[np.bool_]:
     """(n,) where a column for the engine holds nothing."""
     if values.dtype == object:
         return np.array([value is None for value in values], bool)

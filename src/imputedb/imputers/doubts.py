@@ -53,7 +53,7 @@ def _by_a_line(imputer: Imputer, rows: Rows, column: Column) -> Iterator[str]:
 
 
 def _few(rows: Rows, column: Column, *, donors: bool) -> Iterator[str]:
-    observed, others = int(np.count_nonzero(rows.taught(column))), len(rows.columns) - 1
+    observed, others = int(np.count_nonzero(rows.training(column))), len(rows.columns) - 1
     if observed < DONORS:
         few = (
             f"fewer than {DONORS} donors, so that draws repeat the same few values"

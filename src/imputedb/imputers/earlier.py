@@ -50,7 +50,7 @@ def earlier(rows: Rows, targets: Sequence[Column], fill: Fill, count: int) -> It
     for taught, asked in blocks(plain, targets, times):
         some = _only(plain, taught, asked)
         known = [
-            c for c in targets if c in some.columns and some.taught(c).any() and plain.columns[c].missing[asked].any()
+            c for c in targets if c in some.columns and some.training(c).any() and plain.columns[c].missing[asked].any()
         ]
         if not known:
             continue

@@ -119,7 +119,7 @@ def _donors(
     bootstrap: bool,
 ) -> Places:
     """Rows that have all of some targets, in the order of their keys; with `bootstrap` one of each class's."""
-    found = np.flatnonzero(np.logical_and.reduce([rows.taught(column) for column in some]))
+    found = np.flatnonzero(np.logical_and.reduce([rows.training(column) for column in some]))
     found = found[np.argsort(rows.keys[found], kind="stable")]
     if not bootstrap or not len(found):
         return found

@@ -10,7 +10,7 @@ from imputedb import arguments
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute, QueryError
 from imputedb.imputers.earlier import CLOCK, blocks
-from imputedb.imputers.order import by_key, by_name, named, taught, turned_back
+from imputedb.imputers.order import by_key, by_name, named, training_rows, turned_back
 from imputedb.imputers.protocol import Progress, Work, apart
 from imputedb.imputers.random import keyed
 from imputedb.imputers.rows import Array, Cells, Rows
@@ -197,7 +197,7 @@ class KNN:
 
         Where rows have times (`CLOCK`), each is predicted from earlier ones, as `earlier` predicts missing cells.
         """
-        rows = taught(rows)
+        rows = training_rows(rows)
         times = rows.columns.get(CLOCK)
         if times is not None:
             rows = replace(rows, columns={c: cells for c, cells in rows.columns.items() if c != CLOCK})

@@ -55,7 +55,7 @@ class Mean:
         draw: int = 0,  # noqa: ARG002
     ) -> Mapping[Column, Array]:
         """The mean or mode of the observed cells, for rows that are at hand as arrays; every draw is the same."""
-        return {column: _centred(rows.columns[column], rows.taught(column)) for column in targets}
+        return {column: _centred(rows.columns[column], rows.training(column)) for column in targets}
 
 
 def _centred(cells: Cells, taught: NDArray[np.bool_]) -> Array:

@@ -85,7 +85,7 @@ def by_key(rows: Rows) -> tuple[Rows, NDArray[np.intp] | None]:
     return rows.at(turn), turn
 
 
-def taught(rows: Rows) -> Rows:
+def training_rows(rows: Rows) -> Rows:
     """The rows that are learnt from, alone."""
     if rows.learn is None:
         return rows

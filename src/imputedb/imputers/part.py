@@ -188,7 +188,7 @@ class Part:
         good = limit.permits(cells.values) | cells.missing
         some = cells.like(cells.values, cells.missing | ~good)
         hidden = replace(rows, columns={**rows.columns, column: some})
-        if good.all() or not hidden.taught(column).any():
+        if good.all() or not hidden.training(column).any():
             return limit.nearest(values)
         given, sentences = checked.imputed(self.imputer, hidden, [column], self.seed)
         said.extend(sentence for sentence in sentences if sentence not in said)
@@ -198,7 +198,7 @@ class Part:
         return _Draw(self.imputer, tuple(targets), self.seed)
 
     def draws(
-        self, numbers: Sequence[int], progress: Progress | None = None, heard: checked.Heard | None = None
+        self, numbers: Sequence[int], progress: Progress | None = None, heard: checked.OnChains | None = None
     ) -> Iterator[Mapping[Column, Array]]:
         """The draws of these numbers, one after another."""
 
@@ -227,7 +227,7 @@ class _Draw:
     imputer: Imputer
     targets: tuple[Column, ...]
     seed: int
-    heard: checked.Heard | None = None
+    heard: checked.OnChains | None = None
 
     def __call__(
         self, rows: Rows, numbers: Sequence[int], progress: Progress | None = None

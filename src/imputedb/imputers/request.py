@@ -173,7 +173,7 @@ class Request:
         return Filled(self._wanted(filled), tuple(said))
 
     def draws(
-        self, numbers: Sequence[int], progress: Progress | None = None, heard: checked.Heard | None = None
+        self, numbers: Sequence[int], progress: Progress | None = None, heard: checked.OnChains | None = None
     ) -> Iterator[Mapping[Column, Array]]:
         """The draws of these numbers, one after another, as `values` has them.
 
@@ -182,7 +182,7 @@ class Request:
         return map(self._masked, self.drawn(numbers, progress, heard))
 
     def drawn(
-        self, numbers: Sequence[int], progress: Progress | None = None, heard: checked.Heard | None = None
+        self, numbers: Sequence[int], progress: Progress | None = None, heard: checked.OnChains | None = None
     ) -> Iterator[Mapping[Column, Array]]:
         """The same, however precise."""
         parts = self.parts()

@@ -148,8 +148,8 @@ class Rows:
         columns = {column: cells.read_only() for column, cells in self.columns.items()}
         return Rows(columns, _read_only(self.keys), self.learn, self.draws)
 
-    def taught(self, column: Column) -> NDArray[np.bool_]:
-        """(n,) where a column is observed in rows that are learnt from."""
+    def training(self, column: Column) -> NDArray[np.bool_]:
+        """(n,) which rows are learnt from and observe a column."""
         observed = ~self.columns[column].missing
         return observed if self.learn is None else observed & self.learn
 

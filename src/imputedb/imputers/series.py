@@ -58,7 +58,7 @@ def lags(rows: Rows, targets: Sequence[Column], found: Series, *, both: bool) ->
     order, starts = in_order(rows, found)
     for target in targets:
         cells = rows.columns[target]
-        observed = rows.taught(target)
+        observed = rows.training(target)
         for name, step in (("before", 1), ("after", -1))[: 1 + both]:
             near = _nearest(order, starts, observed, step, itself=False)
             there = near >= 0
@@ -152,7 +152,7 @@ class Carried:
         order, starts = in_order(rows, series_of(rows, self.name, targets))
         found: dict[Column, Array] = {}
         for target in targets:
-            near = _nearest(order, starts, rows.taught(target), 1 if self.forward else -1, itself=False)
+            near = _nearest(order, starts, rows.training(target), 1 if self.forward else -1, itself=False)
             found[target] = _taken(rows.columns[target], near)
         return found
 
@@ -218,7 +218,7 @@ class Linear:
 
 
 def _bridged(rows: Rows, target: Column, own: Series, order: Places, what: tuple[int | str, ...] | None) -> Array:
-    cells, observed = rows.columns[target], rows.taught(target)
+    cells, observed = rows.columns[target], rows.training(target)
     if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN, Kind.OPAQUE):
         raise CannotImpute(
             f"{target} is not of numbers: a line between its values means nothing; take previous or next"

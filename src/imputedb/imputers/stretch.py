@@ -171,7 +171,7 @@ def stretches(rows: Rows, columns: Mapping[Column, bool]) -> Mapping[Column, Str
 
 
 def _seen(rows: Rows, column: Column) -> NDArray[np.intp]:
-    places = np.flatnonzero(rows.taught(column))
+    places = np.flatnonzero(rows.training(column))
     if len(places) > SEEN:
         places = np.sort(places[np.argpartition(keyed(rows.keys[places], "scale"), SEEN)[:SEEN]])
     return places

@@ -9,7 +9,7 @@ from imputedb.errors import CannotImpute
 from imputedb.imputers import random
 from imputedb.imputers.chained.blas import one_thread
 from imputedb.imputers.chained.column_model import Matrix
-from imputedb.imputers.order import by_key, by_name, taught
+from imputedb.imputers.order import by_key, by_name, training_rows
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.rows import Rows
 from imputedb.models.drift import bins
@@ -46,7 +46,7 @@ def fit(
     """
     how = how or How()
     order = by_name(rows.columns)
-    rows = by_key(_sampled(taught(rows), how.sample))[0]
+    rows = by_key(_sampled(training_rows(rows), how.sample))[0]
     everyone = np.ones(len(rows.keys), bool)
     features = tuple(feature(c, types.get(c, ""), rows.columns[c], everyone) for c in order)
     x = np.stack([one.encoded(rows.columns[one.column]) for one in features])

@@ -25,7 +25,7 @@ def cleaned(candidate: Candidate, mask: int, problem: Problem) -> list[Candidate
     if gone == mask:
         return [candidate.dropped(gone, problem)]
     found = _imputed(candidate, mask, gone, problem)
-    may_go = gone | (mask & ~problem.asked if problem.imputers else mask)
+    may_go = gone | (mask & ~problem.read_as_stored if problem.imputers else mask)
     if may_go == mask:
         found.append(candidate.dropped(mask, problem))
     elif may_go != gone:

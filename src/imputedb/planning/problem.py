@@ -138,7 +138,7 @@ class Problem:
         return tuple((column, name) for column, name in named if name is not None)
 
     @cached_property
-    def asked(self) -> int:
+    def read_as_stored(self) -> int:
         """The columns whose missingness is asked about too: rows that miss them must not go, or the question would."""
         return self.mask(frozenset(column._replace(stored=False) for column in self.query.reads if column.stored))
 

@@ -35,7 +35,7 @@ KEPT = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Reasons:
     """What neighbours say of cells of one column.
 
     Attributes:
@@ -143,7 +143,7 @@ class Lookup:
         """(n,) uniform numbers by row."""
         return np.asarray((keyed(self.stored.rows.keys, seed, what) >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
-    def told(self, column: Column, places: Sequence[int]) -> Told:
+    def reasons(self, column: Column, places: Sequence[int]) -> Reasons:
         """What neighbours say of some rows' cells of a column; their own values take no part."""
         target = self.order.index(column)
         attribute = self.attributes[target]
@@ -167,7 +167,7 @@ class Lookup:
         said = attribute.values[np.where(near < 0, near[:, :1], near)].astype(np.float64)
         with np.errstate(invalid="ignore"):
             shares = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
-        return Told(
+        return Reasons(
             near,
             distances,
             shares,

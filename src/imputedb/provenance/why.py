@@ -17,7 +17,7 @@ from imputedb.imputers.permitted import bounds
 from imputedb.imputers.registry import by_neighbours
 from imputedb.imputers.rows import Array
 from imputedb.neighbours.search import Ints
-from imputedb.provenance.index import Lookup, Lookups, Told
+from imputedb.provenance.index import Lookup, Lookups, Reasons
 from imputedb.provenance.reason import Neighbour, Why
 
 NOTHING = ("left", "imprecise")
@@ -69,7 +69,7 @@ def why(
         known = ~times.missing & ~times.missing[place] & (times.values < times.values[place])
         lookup = Lookup(lookup.stored.at(np.append(np.flatnonzero(known), place)), knn, None, "")
         place = int(known.sum())
-    told = _withheld(lookup, name, [place], lookup.told(name, [place]))
+    told = _withheld(lookup, name, [place], lookup.reasons(name, [place]))
     return _explained(lookup, name, place, told, 0, salt)
 
 
@@ -118,7 +118,7 @@ def _permitted(
     return lookups.of(engine, table, lookup.imputer, wanted, barred) if barred else lookup
 
 
-def _withheld(lookup: Lookup, column: Column, places: Sequence[int], told: Told) -> Told:
+def _withheld(lookup: Lookup, column: Column, places: Sequence[int], told: Reasons) -> Reasons:
     """What neighbours say, with a word where the column's policy leaves the cell missing."""
     found, cells = lookup.stored, lookup.stored.rows.columns[column]
     if not found.permits[column].policy.below:
@@ -135,7 +135,7 @@ def _values(lookup: Lookup, column: Column, values: Array) -> Array:
     return bounds(str(column), policy, cells).nearest(values) if policy.bounds else values
 
 
-def _explained(lookup: Lookup, column: Column, place: int, told: Told, cell: int, salt: str | None) -> Why:
+def _explained(lookup: Lookup, column: Column, place: int, told: Reasons, cell: int, salt: str | None) -> Why:
     cells = lookup.stored.rows.columns[column]
     graded = lookup.graded(column)
     names = lookup.stored.identities
@@ -252,7 +252,7 @@ def _timely(lookup: Lookup, column: Column, places: Ints) -> Iterator[tuple[Look
 
 
 def _audited(lookup: Lookup, column: Column, places: Sequence[int], salt: str | None) -> dict[str, Array]:
-    told = _withheld(lookup, column, places, lookup.told(column, places))
+    told = _withheld(lookup, column, places, lookup.reasons(column, places))
     cells = lookup.stored.rows.columns[column]
     graded, count = lookup.graded(column), len(places)
     there = np.isfinite(told.distances)

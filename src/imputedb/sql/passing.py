@@ -94,7 +94,7 @@ class Passing:
 
         return rewrite(tree, change)
 
-    def asked(self, tree: Tree, *, explicit: bool) -> Tree:
+    def question(self, tree: Tree, *, explicit: bool) -> Tree:
         """An expression that is asked about: over what is stored, or as it is where that cannot be."""
         if self.can_be_stored(tree, explicit=explicit):
             found: Tree = self.stored(tree, explicit=explicit)

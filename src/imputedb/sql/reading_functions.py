@@ -7,10 +7,10 @@ TEXTS = ("query", "query_table")
 """Those whose argument is the text of a query, or the name of a table."""
 
 
-def told(query: Tree) -> set[str]:
+def naming_parameters(query: Tree) -> set[str]:
     """The names that say what is read in the FROM of a macro's query: its parameters."""
     calls = [part["function"] for part in nodes(query) if part.get("type") == "TABLE_FUNCTION"]
-    reading = [call for call in calls if is_told(str(call["function_name"]).lower())]
+    reading = [call for call in calls if names_source(str(call["function_name"]).lower())]
     given = [_value(one["expression"]) for call in reading for one in call["arguments"]]
     return {str(part["column_names"][0]).lower() for part in expressions(given) if is_reference(part)}
 
@@ -21,7 +21,7 @@ def _value(argument: Tree) -> Tree:
     return value
 
 
-def is_told(name: str) -> bool:
+def names_source(name: str) -> bool:
     """Whether the arguments of a function in FROM say what file, table or query is read."""
     return name in TEXTS or reads_files(name)
 

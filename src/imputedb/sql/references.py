@@ -5,11 +5,11 @@ from typing import Any
 
 from imputedb.sql import ast as t
 from imputedb.sql import derivation
-from imputedb.sql.asked import asked_columns
 from imputedb.sql.ast import Tree, expressions, is_reference, reference, rewrite
 from imputedb.sql.matching import Matching
 from imputedb.sql.missingness import asks, asks_of_elements, is_of_null, pads, passes_on
 from imputedb.sql.passing import Passing
+from imputedb.sql.questions import questioned_columns
 from imputedb.sql.scope import Catalog, Ctes, Definition, Frame, Source, found_in, starred
 
 _NAMING = {"struct_pack"}
@@ -45,7 +45,7 @@ class References:
     def items(self, item: Tree, frame: Frame, ctes: Ctes) -> Iterator[Tree]:
         """What an item of the select list stands for: a star for every column it shows."""
         plain = item["class"] == "STAR" and not (item["columns"] or item["expr"])
-        if not plain and (several := asked_columns(item, frame, self.catalog)) is not None:
+        if not plain and (several := questioned_columns(item, frame, self.catalog)) is not None:
             yield from (self.expression(one, frame, ctes) for one in several)
             return
         only = str(item.get("relation_name", "")).lower()
@@ -160,7 +160,7 @@ class References:
             return
         items = inside.node["select_list"]
         if self._explicit or inside.node["from_table"]["type"] == "EMPTY":
-            items[:] = [self.passing.asked(item, explicit=self._explicit) for item in items]
+            items[:] = [self.passing.question(item, explicit=self._explicit) for item in items]
         elif not _origins(items) & _origins(inside.node["where_clause"]):  # by which a row is looked up
             self.passing.note_expression(items[0], "a subquery")
 
@@ -203,7 +203,7 @@ class References:
 
     def _alias(self, node: Tree, meant: Tree | None, *, stored: bool) -> Tree:
         """The name of an output, or what it stands for over what is stored where it is asked about."""
-        asked = self.passing.asked(meant, explicit=self._explicit) if stored and meant is not None else meant
+        asked = self.passing.question(meant, explicit=self._explicit) if stored and meant is not None else meant
         return node if asked is meant or asked is None else {**asked, "alias": node.get("alias", "")}
 
     def _placed(self, node: Tree, frame: Frame, *, stored: bool) -> Tree:

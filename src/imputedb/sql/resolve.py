@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from imputedb.sql import ast as t
-from imputedb.sql.asked import asked_columns, asked_keys, grouped
 from imputedb.sql.ast import Tree, expressions, is_reference, parts, without_place
 from imputedb.sql.by_name import alias_of, can_be_reordered, reorder, state_names, united
 from imputedb.sql.from_items import FromItems
 from imputedb.sql.passing import Passing, is_by_values
+from imputedb.sql.questions import grouped, questioned_columns, questioned_keys
 from imputedb.sql.references import References, is_whole_column
 from imputedb.sql.scope import Catalog, Ctes, Definition, Frame, Source, renamed, told_apart
 from imputedb.sql.subqueries import standing
@@ -160,12 +160,14 @@ class Resolver:
             **node,
             "from_table": source,
             "select_list": items,
-            "where_clause": bound(t.all_of(asked_columns(where, frame, self._catalog) or [where]) if where else where),
+            "where_clause": bound(
+                t.all_of(questioned_columns(where, frame, self._catalog) or [where]) if where else where
+            ),
             **{key: bound(node[key]) for key in ("group_expressions", "qualify")},
             "having": self._references.expression(node["having"], frame, ctes, self._answers(items)),
             "modifiers": [self._modifier(modifier, frame, ctes) for modifier in node["modifiers"]],
         }
-        done = asked_keys(done, self.passing, self._aggregates) if grouped(done) else done
+        done = questioned_keys(done, self.passing, self._aggregates) if grouped(done) else done
         items = done["select_list"]
         columns = (
             None if any(_spreads(item, self._catalog.multiplying) for item in items) else tuple(self._titles(shown))

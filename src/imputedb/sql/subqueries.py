@@ -24,7 +24,7 @@ class View:
 
     name: str
     alias: str
-    asked: tuple[str, ...]
+    stored: tuple[str, ...]
     row_ids: bool = False
 
 
@@ -55,7 +55,7 @@ def reading_views(tree: Any, shown: Mapping[int, View]) -> Any:
         return _reread(tree, shown[tree["origin"][0]])
     if tree.get("class") == "STAR":
         hidden = {
-            stored_name(n) for number in tree.get("reads_all", ()) if number in shown for n in shown[number].asked
+            stored_name(n) for number in tree.get("reads_all", ()) if number in shown for n in shown[number].stored
         }
         hidden |= {"rowid"} if any(n in shown and shown[n].row_ids for n in tree.get("reads_all", ())) else set()
         tree = {**tree, "exclude_list": [*tree.get("exclude_list", ()), *sorted(hidden)]} if hidden else tree
@@ -78,7 +78,7 @@ def everything(table: Table, node: Tree) -> Tree:
 def _reread(tree: Tree, view: View) -> Tree:
     """A reference to a column of a completed view: by the view's alias, to the stored value where that is asked for."""
     _, name, stored, place = tree["origin"]
-    column = stored_name(name) if stored and name in view.asked else tree["column_names"][place]
+    column = stored_name(name) if stored and name in view.stored else tree["column_names"][place]
     qualified = [view.alias] if place else []
     return {**tree, "column_names": [*qualified, column, *tree["column_names"][place + 1 :]]}
 

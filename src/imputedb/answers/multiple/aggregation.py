@@ -58,8 +58,8 @@ class Ordering:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
-    """A block that aggregates.
+class Aggregation:
+    """A block that aggregates, and what is asked of each draw.
 
     Attributes:
         groups: what it groups by.
@@ -88,11 +88,11 @@ class Asking:
     clusters: Mapping[str, str]
 
     @property
-    def asked(self) -> Mapping[str, Tree]:
+    def expressions(self) -> Mapping[str, Tree]:
         """The expressions that a draw is asked for, by name."""
         found = columns(self.outputs)
         if self.having:
-            found[STANDS] = t.coalesce(t.cast(self.having.asked, t.plain_type("DOUBLE")), t.literal(0.0))
+            found[STANDS] = t.coalesce(t.cast(self.having.written, t.plain_type("DOUBLE")), t.literal(0.0))
         if self.sets:
             found[GROUPING] = t.cast(t.operator("GROUPING_FUNCTION", *self.groups), t.plain_type("DOUBLE"))
         return found
@@ -100,19 +100,19 @@ class Asking:
     @property
     def names(self) -> list[str]:
         """The columns of the rows that draws give: the number, the groups, what is asked."""
-        return [DRAW, *(f"g{place}" for place in range(len(self.groups))), *self.asked]
+        return [DRAW, *(f"g{place}" for place in range(len(self.groups))), *self.expressions]
 
     @property
     def numeric(self) -> list[str]:
-        """Those of the asked expressions that are numbers."""
-        return [name for name in self.asked if name[0] != "e" or self.outputs[int(name[1:])].is_number]
+        """Those of the expressions that are numbers."""
+        return [name for name in self.expressions if name[0] != "e" or self.outputs[int(name[1:])].is_number]
 
 
-def asking(engine: Engine, prepared: Prepared, run: Run) -> Asking | None:
+def aggregation(engine: Engine, prepared: Prepared, run: Run) -> Aggregation | None:
     """What the statement's last block asks; None where it does not aggregate, or in a way that cannot be pooled."""
-    (*before, last), measures = prepared.blocks, run.asked.measures
+    (*before, last), measures = prepared.blocks, run.options.measures
     sizes = dict(repeated(last.problem)) if isinstance(last, Planned) else {}
-    found = clusters(prepared.blocks, run.asked.clusters)
+    found = clusters(prepared.blocks, run.options.clusters)
     if found and isinstance(last, Planned):
         sizes |= {alias: count_of(last.problem, alias, name) for alias, name in found.items()}
     sample = Sample(_units(prepared.blocks), sizes, found)
@@ -147,7 +147,7 @@ def _gives_groups(block: Planned | Written) -> bool:
     return bool(groups_of(block.node)) or groups_by_all(block.node)
 
 
-def _without_sample(about: Asking) -> Asking:
+def _without_sample(about: Aggregation) -> Aggregation:
     """The same, of which nothing is known about a population."""
     outputs = [
         replace(one, within=None, form=None, skewness=None, reason=_GROUPS) if one.is_number else one
@@ -201,11 +201,11 @@ def _of_one_row(one: Output) -> Output:
     """An output of a SELECT without FROM: its subqueries give one row, and each draw has its own."""
     if one.aggregates or not _asks(one.tree):
         return one
-    asked = replace(one, aggregates=True)
-    return replace(asked, reason=UNKNOWN if asked.is_number else asked.unnumbered)
+    aggregated = replace(one, aggregates=True)
+    return replace(aggregated, reason=UNKNOWN if aggregated.is_number else aggregated.unnumbered)
 
 
-def _of_planned(last: Planned, prepared: Prepared, reader: _Reader) -> Asking | None:
+def _of_planned(last: Planned, prepared: Prepared, reader: _Reader) -> Aggregation | None:
     query = last.problem.query
     if query.groups is None or query.qualify or query.distinct:
         return None
@@ -234,7 +234,7 @@ def _of_planned(last: Planned, prepared: Prepared, reader: _Reader) -> Asking | 
     outputs += reader.hidden(having.sides if having else [], node)
     limit = query.limit[1] if query.limit else None
     sets = has_grouping_sets(query.grouping)
-    return Asking(groups, outputs, shown, having, order, limit, sets, not sets, *reader.sample)
+    return Aggregation(groups, outputs, shown, having, order, limit, sets, not sets, *reader.sample)
 
 
 def _never_null(problem: Problem) -> frozenset[tuple[str, ...]]:
@@ -256,7 +256,7 @@ def _groups(given: Sequence[Tree], outputs: Sequence[Output], grouping: Mapping[
     return list(given)
 
 
-def _of_written(last: Written, prepared: Prepared, reader: _Reader) -> Asking | None:
+def _of_written(last: Written, prepared: Prepared, reader: _Reader) -> Aggregation | None:
     """A block that DuckDB runs as it is written: names in it may be positions or aliases of outputs."""
     node = last.node
     items = outputs_of(node)
@@ -285,12 +285,12 @@ def _of_written(last: Written, prepared: Prepared, reader: _Reader) -> Asking | 
         same = [n for n, item in enumerate(items) if without_place(item) == without_place(tree)]
         outputs += [] if same else reader.hidden([tree], spelled)
         order.append(Ordering(same[0] if same else len(outputs) - 1, *direction_of(key)))
-    asked = having_of(node)
-    clause = _spelled_out(asked, items, aliases) if asked else None
+    condition = having_of(node)
+    clause = _spelled_out(condition, items, aliases) if condition else None
     having = decided(clause, [one.tree for one in outputs]) if clause else None
     outputs += reader.hidden(having.sides if having else [], spelled)
     sets = has_grouping_sets(node)
-    return Asking(groups, outputs, len(items), having, order, limit_of(node), sets, False, *reader.sample)
+    return Aggregation(groups, outputs, len(items), having, order, limit_of(node), sets, False, *reader.sample)
 
 
 def _spelled_out(tree: Tree, items: Sequence[Tree], aliases: Mapping[str, Tree]) -> Tree:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from imputedb.algebra.relation import Aggregate, Project, Relation
 from imputedb.algebra.scalar import Scalar
 from imputedb.algebra.walk import bottom_up
-from imputedb.answers.multiple.aggregation import GROUPING, Asking
+from imputedb.answers.multiple.aggregation import GROUPING, Aggregation
 from imputedb.answers.multiple.influence_sums import InfluenceSums
 from imputedb.answers.prepared import Prepared
 from imputedb.answers.run import Run, translated
@@ -41,14 +41,14 @@ class Draws:
         m: how many.
     """
 
-    def __init__(self, engine: Engine, prepared: Prepared, run: Run, asking: Asking) -> None:
+    def __init__(self, engine: Engine, prepared: Prepared, run: Run, aggregation: Aggregation) -> None:
         self.m = 0
-        self._engine, self._run, self._asking = engine, run, asking
+        self._engine, self._run, self._aggregation = engine, run, aggregation
         *self._before, self._last = prepared.blocks
-        self._places = {name: place for place, name in enumerate(asking.names)}
+        self._places = {name: place for place, name in enumerate(aggregation.names)}
         self._table: str | None = None
         self._bootstrap: str | None = None
-        self._sums = InfluenceSums(asking, self._places)
+        self._sums = InfluenceSums(aggregation, self._places)
         self._counted: int | None = None
         self._read_numbers: dict[str, Numbers] | None = None
 
@@ -81,7 +81,7 @@ class Draws:
             yield tuple(numbers[begin : begin + size])
 
     def _insert(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...], run: Run) -> None:
-        together = self._together(execution, below, numbers, run) if self._asking.together else None
+        together = self._together(execution, below, numbers, run) if self._aggregation.together else None
         if together:
             self._put([together])
             self._put_empty(execution, below, numbers)
@@ -91,12 +91,12 @@ class Draws:
         named = run.keep({DRAW: np.array(numbers, np.int32)})
         for units, places in self._sums.by_units().items():
             self._add_squares(self._sums.selected(rows, units, places), named, units)
-        if self._bootstrap is None and any(one.bootstrapped for one in self._asking.outputs):
+        if self._bootstrap is None and any(one.bootstrapped for one in self._aggregation.outputs):
             self._bootstrap = self._resample(execution, below, numbers[:_RESAMPLED_DRAWS], run)
 
     def _put_empty(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...]) -> None:
         """Adds the one row that an aggregation of no rows has where nothing is grouped by."""
-        if self._asking.groups:
+        if self._aggregation.groups:
             return
         (found,) = self._engine.numbers(f"SELECT c0 FROM temp.{self._table}")
         self._put([self._one(execution, below, number) for number in numbers if number not in set(found)])
@@ -106,7 +106,11 @@ class Draws:
             return
         before, self._counted = self._count, None
         united = " UNION ALL ".join(f"({one})" for one in texts)
-        told = [DRAW, *(f"g{place}" for place in range(len(self._asking.groups))), *[GROUPING] * self._asking.sets]
+        told = [
+            DRAW,
+            *(f"g{place}" for place in range(len(self._aggregation.groups))),
+            *[GROUPING] * self._aggregation.sets,
+        ]
         keys = ", ".join(f'"{name}"' for name in told)
         text = f"SELECT *, row_number() OVER (ORDER BY {keys}) + {before - 1} FROM ({united})"
         if self._table is None:
@@ -117,44 +121,46 @@ class Draws:
 
     def _together(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...], run: Run) -> str | None:
         named = run.keep({DRAW: np.array(numbers, np.int32)})
-        asking, rows = self._asking, execution.generator.rows(below.input)
-        outputs = {f"g{place}": tree for place, tree in enumerate(asking.groups)} | dict(asking.asked)
+        aggregation, rows = self._aggregation, execution.generator.rows(below.input)
+        outputs = {f"g{place}": tree for place, tree in enumerate(aggregation.groups)} | dict(aggregation.expressions)
         calls = aggregate_calls([*outputs.values()], self._engine.functions.aggregates)
         if not self._engine.combines([rows.expression(call) for call in calls], rows.source):
             return None
-        node = bundled(rows, asking.groups, outputs, named, calls)
+        node = bundled(rows, aggregation.groups, outputs, named, calls)
         return self._engine.text(node) if node else None
 
     def _one(self, execution: Execution, below: Aggregate, number: int) -> str:
         """The statement of one draw."""
         outputs = [Scalar("", frozenset(), tree, name=name) for name, tree in self._items(number).items()]
-        grouping = grouped_by(below.grouping, self._asking.groups)  # positions and aliases mean other outputs here
+        grouping = grouped_by(below.grouping, self._aggregation.groups)  # positions and aliases mean other outputs here
         relation: Relation = Project(replace(below, grouping=grouping, having=None), tuple(outputs))
         return self._engine.text(execution.generator.answer(relation, number))
 
     def _asked_of(self, node: Tree, number: int) -> Tree:
         """A block that is not planned, asked for what is pooled."""
         items = [t.named(tree, name) for name, tree in self._items(number).items()]
-        return selecting(grouped_by(node, self._asking.groups), items, having=None)
+        return selecting(grouped_by(node, self._aggregation.groups), items, having=None)
 
     def _items(self, number: int) -> dict[str, Tree]:
-        groups = {f"g{place}": tree for place, tree in enumerate(self._asking.groups)}
-        return {DRAW: t.cast(t.number(number), t.plain_type("INTEGER")), **groups, **self._asking.asked}
+        groups = {f"g{place}": tree for place, tree in enumerate(self._aggregation.groups)}
+        return {DRAW: t.cast(t.number(number), t.plain_type("INTEGER")), **groups, **self._aggregation.expressions}
 
     def _resample(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...], run: Run) -> str:
         """A table of bootstrap samples, a row a group, draw and replicate."""
-        asking, rows = self._asking, execution.generator.rows(below.input)
+        aggregation, rows = self._aggregation, execution.generator.rows(below.input)
         size = max(1, execution.count(below.input))
         replicates = max(20, min(_REPLICATES, _ROWS // (size * len(numbers))))
         numbers = numbers if size * len(numbers) * replicates <= 2 * _ROWS else numbers[:1]
-        units = {alias for one in asking.outputs if one.bootstrapped and one.within for alias in one.within.units}
+        units = {alias for one in aggregation.outputs if one.bootstrapped and one.within for alias in one.within.units}
         sources = [rows.value(self._sums.unit(alias)) for alias in execution.ranked(units or rows.columns)]
-        outputs = {f"g{place}": tree for place, tree in enumerate(asking.groups)}
-        outputs |= {f"e{n}": asking.asked[f"e{n}"] for n, one in enumerate(asking.outputs) if one.bootstrapped}
+        outputs = {f"g{place}": tree for place, tree in enumerate(aggregation.groups)}
+        outputs |= {
+            f"e{n}": aggregation.expressions[f"e{n}"] for n, one in enumerate(aggregation.outputs) if one.bootstrapped
+        }
         drawn = run.keep({DRAW: np.array(numbers, np.int32)})
         many = run.keep({"replicate": np.arange(replicates, dtype=np.int64)})
         copies = run.keep({"bucket": _copies()})
-        node = resampled(rows, sources, asking.groups, outputs, drawn, many, copies)
+        node = resampled(rows, sources, aggregation.groups, outputs, drawn, many, copies)
         return run.gathered(self._engine.text(node), 2 + len(outputs))
 
     def _insert_written(self, node: Tree, number: int, run: Run) -> None:
@@ -191,13 +197,13 @@ class Draws:
         """The numbers of all draws by name; under `group` the number of each one's group, counted from 1."""
         if self._read_numbers is not None:
             return self._read_numbers
-        names = [DRAW, *self._asking.numeric]
+        names = [DRAW, *self._aggregation.numeric]
         items = ", ".join(f"c{self._places[name]}" for name in names)
         values = self._engine.numbers(
             f"SELECT {items}, {self._group} FROM temp.{self._table} ORDER BY c{len(self._places)}"
         )
         found = dict(zip([*names, "group"], values, strict=True))
-        for place, one in enumerate(self._asking.outputs):
+        for place, one in enumerate(self._aggregation.outputs):
             if one.within and one.within.influence:
                 parts = [f"{part}{place}" for part in "vfju"]
                 found |= dict(zip(parts, self._sums.variances(place, self._count), strict=True))
@@ -206,8 +212,8 @@ class Draws:
 
     @property
     def _group(self) -> str:
-        sets = [f"c{self._places[GROUPING]}"] if self._asking.sets else []
-        keys = ", ".join([*(f"c{place + 1}" for place in range(len(self._asking.groups))), *sets])
+        sets = [f"c{self._places[GROUPING]}"] if self._aggregation.sets else []
+        keys = ", ".join([*(f"c{place + 1}" for place in range(len(self._aggregation.groups))), *sets])
         return f"dense_rank() OVER (ORDER BY {keys})" if keys else "1"
 
     def keys(self) -> str:
@@ -217,7 +223,7 @@ class Draws:
         least.
         """
         chosen = ["place"]
-        for place, one in enumerate(self._asking.outputs):
+        for place, one in enumerate(self._aggregation.outputs):
             if not one.is_number:
                 value = f"c{self._places[f'e{place}']}"
                 choice = f"mode({value} ORDER BY {value})" if one.aggregates else f"first({value})"
@@ -230,8 +236,8 @@ class Draws:
         """By group and output the variance of its bootstrap replicates, the mean over draws."""
         if self._bootstrap is None:
             return {}
-        wide = len(self._asking.groups)
-        places = [place for place, one in enumerate(self._asking.outputs) if one.bootstrapped]
+        wide = len(self._aggregation.groups)
+        places = [place for place, one in enumerate(self._aggregation.outputs) if one.bootstrapped]
         keys = [f"c{place + 2}" for place in range(wide)]
         # in an order, for sums of numbers differ with it in their last digits
         shown = ", ".join(f"avg(v{n} ORDER BY c0) AS v{n}" for n in range(len(places)))

@@ -16,12 +16,12 @@ class Decided:
     """A HAVING clause.
 
     Attributes:
-        asked: as it is written, for each draw.
+        written: as it is, for each draw.
         sides: what it compares that is no output yet.
         pooled: the clause over those outputs.
     """
 
-    asked: Tree
+    written: Tree
     sides: Sequence[Tree]
     pooled: Tree
 

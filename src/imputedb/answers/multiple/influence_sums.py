@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.answers.multiple.aggregation import GROUPING, Asking
+from imputedb.answers.multiple.aggregation import GROUPING, Aggregation
 from imputedb.answers.multiple.delta import referring
 from imputedb.answers.multiple.influence import GROUP, Influence
 from imputedb.sql import ast as t
@@ -21,18 +21,18 @@ class InfluenceSums:
     """The sums of squared influences of the outputs of a block.
 
     Args:
-        asking: what is asked of the block.
+        aggregation: of the block.
         places: by name, the column of the table of draws that has an output.
     """
 
-    def __init__(self, asking: Asking, places: Mapping[str, int]) -> None:
-        self._asking, self._places = asking, places
+    def __init__(self, aggregation: Aggregation, places: Mapping[str, int]) -> None:
+        self._aggregation, self._places = aggregation, places
         self._squares: dict[tuple[str, ...], list[Numbers]] = {}
 
     def by_units(self) -> dict[tuple[str, ...], list[int]]:
         """The outputs that influences tell the variance of, by what is a sampled unit."""
         found: dict[tuple[str, ...], list[int]] = {}
-        for place, one in enumerate(self._asking.outputs):
+        for place, one in enumerate(self._aggregation.outputs):
             if one.within and one.within.influence:
                 for units in ways(one.within.units):
                     found.setdefault(units, []).append(place)
@@ -40,7 +40,7 @@ class InfluenceSums:
 
     def unit(self, alias: str) -> Column:
         """What tells the sampled units of a relation apart: its rows, or their clusters."""
-        return Column(alias, self._asking.clusters.get(alias, ROW))
+        return Column(alias, self._aggregation.clusters.get(alias, ROW))
 
     def selected(self, rows: Rows, units: tuple[str, ...], places: Sequence[int]) -> Tree:
         """A SELECT of what influences read of each row, and of the ids of its units."""
@@ -51,7 +51,7 @@ class InfluenceSums:
 
     def read(self, places: Sequence[int], over: Callable[[Tree], Tree]) -> dict[str, Tree]:
         """What influences read of a row by name, each expression passed through `over`: keys of groups among them."""
-        items = {f"g{n}": over(tree) for n, tree in enumerate(self._asking.groups)}
+        items = {f"g{n}": over(tree) for n, tree in enumerate(self._aggregation.groups)}
         for place in places:
             one = self._influence(place)
             items |= {f"r{place}_{name}": over(tree) for name, tree in one.rows.items()}
@@ -59,7 +59,7 @@ class InfluenceSums:
         return items
 
     def _influence(self, place: int) -> Influence:
-        within = self._asking.outputs[place].within
+        within = self._aggregation.outputs[place].within
         assert within
         assert within.influence
         return within.influence
@@ -74,7 +74,7 @@ class InfluenceSums:
             units: by which influences are added up.
         """
         outputs = [self._influenced(place) for place in self.by_units()[units]]
-        ids, keys = [f"u{n}" for n in range(len(units))], [*map(self._same, range(len(self._asking.groups)))]
+        ids, keys = [f"u{n}" for n in range(len(units))], [*map(self._same, range(len(self._aggregation.groups)))]
         return squared(rows, table, len(self._places), draws, keys, ids, outputs)
 
     def add(self, units: tuple[str, ...], columns: Sequence[Numbers]) -> None:
@@ -95,9 +95,9 @@ class InfluenceSums:
         """Whether a row is of an answer's group, in one of the keys."""
         answer = t.reference(ANSWERS, f"c{group + 1}")
         same = t.compared("COMPARE_NOT_DISTINCT_FROM", answer, t.reference(ROWS, f"g{group}"))
-        if not self._asking.sets:
+        if not self._aggregation.sets:
             return same
-        bit = t.literal(float(2 ** (len(self._asking.groups) - 1 - group)))
+        bit = t.literal(float(2 ** (len(self._aggregation.groups) - 1 - group)))
         mask = t.call("floor", t.arithmetic("/", t.reference(ANSWERS, f"c{self._places[GROUPING]}"), bit))
         rolled = t.compared("COMPARE_EQUAL", t.arithmetic("%", mask, t.literal(2.0)), t.literal(1.0))
         either = t.any_of([rolled, same])
@@ -110,7 +110,7 @@ class InfluenceSums:
         Of rows that belong to units of two kinds it is the sum of both variances less that of the pairs (Cameron,
         Gelbach & Miller 2011, equation 2.11); of more kinds the sum alone, which is too large.
         """
-        within = self._asking.outputs[place].within
+        within = self._aggregation.outputs[place].within
         assert within
         kinds = within.units
         variance, least, skewness, units = (np.full(count, np.nan) for _ in range(4))
@@ -147,7 +147,7 @@ class InfluenceSums:
         return np.minimum(n - one.taken, alike if one.weight else np.maximum(alike - 1, 1.0))
 
     def _size(self, kind: tuple[str, ...]) -> int:
-        return max([self._asking.sizes[alias] for alias in kind], default=self._asking.units)
+        return max([self._aggregation.sizes[alias] for alias in kind], default=self._aggregation.units)
 
     def _variance(self, place: int, kind: tuple[str, ...], n: Numbers, total: Numbers, square: Numbers) -> Numbers:
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.answers.multiple import precision
-from imputedb.answers.multiple.aggregation import STANDS, Asking, asking
+from imputedb.answers.multiple.aggregation import STANDS, Aggregation, aggregation
 from imputedb.answers.multiple.clusters import left_out
 from imputedb.answers.multiple.draws import Draws, Numbers
 from imputedb.answers.multiple.forms import ANY, ONES, POSITIVE
 from imputedb.answers.multiple.suspects import suspects
 from imputedb.answers.prepared import Prepared
-from imputedb.answers.request import Asked
+from imputedb.answers.request import QueryOptions
 from imputedb.answers.run import Run, answered, joins
 from imputedb.blocks.block import Planned, Written
 from imputedb.engines.engine import Engine, Held
@@ -73,73 +73,76 @@ class Pooled(NamedTuple):
 
 def pooled(engine: Engine, prepared: Prepared, run: Run) -> Pooled | None:
     """The pooled answer; None where the outermost block is not one whose draws could be pooled."""
-    asked, about = run.asked, asking(engine, prepared, run)
+    options, about = run.options, aggregation(engine, prepared, run)
     if about is None:
         return None
     draws = Draws(engine, prepared, run, about)
-    warnings = list(_remarks(about, prepared, asked))
-    warnings += left_out(prepared.blocks) if asked.question == "population" else []
+    warnings = list(_remarks(about, prepared, options))
+    warnings += left_out(prepared.blocks) if options.question == "population" else []
     width = None
-    if asked.limits.error is not None:
-        found, width = _narrow(draws, about, asked, asked.limits.error)
+    if options.limits.error is not None:
+        found, width = _narrow(draws, about, options, options.limits.error)
     else:
-        draws.add(range(asked.m or min(PILOT, asked.most)))
-        found = _estimates(draws, about, asked)
-        if asked.m is None:
-            found = _repeatable(draws, about, asked, found, warnings)
-    warnings += suspects(draws.numbers(), about, found, asked.question)
+        draws.add(range(options.m or min(PILOT, options.most)))
+        found = _estimates(draws, about, options)
+        if options.m is None:
+            found = _repeatable(draws, about, options, found, warnings)
+    warnings += suspects(draws.numbers(), about, found, options.question)
     warnings += _without_interval(about, found)
     return _answer(engine, run, draws, about, found, tuple(warnings))._replace(expected=width)
 
 
-def _repeatable(draws: Draws, about: Asking, asked: Asked, found: list[Row], warnings: list[str]) -> list[Row]:
+def _repeatable(
+    draws: Draws, about: Aggregation, options: QueryOptions, found: list[Row], warnings: list[str]
+) -> list[Row]:
     """The estimates of as many draws as another run would repeat, given those of the first ones."""
-    need = _needed(found, asked)
-    if need > asked.most:
+    need = _needed(found, options)
+    if need > options.most:
         warnings.append(
-            f"{need:,} draws would be needed for standard errors within {asked.precision:.3g}; {asked.most:,} were made"
+            f"{need:,} draws would be needed for standard errors within {options.precision:.3g}; "
+            f"{options.most:,} were made"
         )
-    if min(need, asked.most) <= draws.m:
+    if min(need, options.most) <= draws.m:
         return found
-    draws.add(range(draws.m, min(need, asked.most)))
-    return _estimates(draws, about, asked)
+    draws.add(range(draws.m, min(need, options.most)))
+    return _estimates(draws, about, options)
 
 
-def _narrow(draws: Draws, about: Asking, asked: Asked, goal: float) -> tuple[list[Row], float]:
+def _narrow(draws: Draws, about: Aggregation, options: QueryOptions, goal: float) -> tuple[list[Row], float]:
     """The estimates of as many draws as an error takes, and what the first draws made expect of it."""
-    draws.add(range(asked.m or min(precision.FIRST, asked.most)))
-    found, width = _estimates(draws, about, asked), math.nan
+    draws.add(range(options.m or min(precision.FIRST, options.most)))
+    found, width = _estimates(draws, about, options), math.nan
     while True:
         shown = [one for row in found for place, one in row.items() if place < about.shown]
-        need = draws.m if asked.m is not None else precision.draws_for(shown, goal, asked.most)
+        need = draws.m if options.m is not None else precision.draws_for(shown, goal, options.most)
         width = precision.expected(shown, need) if math.isnan(width) else width
         if need <= draws.m:
             return found, width
         draws.add(range(draws.m, need))
-        found = _estimates(draws, about, asked)
+        found = _estimates(draws, about, options)
 
 
-def _needed(found: Sequence[Row], asked: Asked) -> int:
+def _needed(found: Sequence[Row], options: QueryOptions) -> int:
     """Draws for standard errors of the precision that is asked for (von Hippel 2020)."""
     known = [one.fmi for row in found for one in row.values() if one.fmi > 0]
-    return enough(known or [0.0], min(PILOT, asked.most), cv=asked.precision).m
+    return enough(known or [0.0], min(PILOT, options.most), cv=options.precision).m
 
 
-def _remarks(about: Asking, prepared: Prepared, asked: Asked) -> Iterator[str]:
+def _remarks(about: Aggregation, prepared: Prepared, options: QueryOptions) -> Iterator[str]:
     for out in about.outputs[: about.shown]:
-        if out.reason and (asked.question == "population" or not out.is_number):
+        if out.reason and (options.question == "population" or not out.is_number):
             yield f"{out.name}: {out.reason}"
-        if out.bootstrapped and asked.question == "population" and not isinstance(prepared.blocks[-1], Planned):
+        if out.bootstrapped and options.question == "population" and not isinstance(prepared.blocks[-1], Planned):
             yield f"{out.name}: {_UNPLANNED}"
     last = prepared.blocks[-1]
-    if asked.question == "population" and isinstance(last, Written) and joins(last.node):
+    if options.question == "population" and isinstance(last, Written) and joins(last.node):
         yield _REPEATED
     inner = any(block.name for block in prepared.blocks if isinstance(block, Planned))
-    if asked.question == "population" and inner and any(out.within for out in about.outputs[: about.shown]):
+    if options.question == "population" and inner and any(out.within for out in about.outputs[: about.shown]):
         yield _NESTED
 
 
-def _without_interval(about: Asking, found: Sequence[Row]) -> Iterator[str]:
+def _without_interval(about: Aggregation, found: Sequence[Row]) -> Iterator[str]:
     """What is said of numbers whose error is not known, unless it was said why."""
     for place, out in enumerate(about.outputs[: about.shown]):
         known = [row[place] for row in found if place in row]
@@ -150,7 +153,7 @@ def _without_interval(about: Asking, found: Sequence[Row]) -> Iterator[str]:
 # -- pooling ----------------------------------------------------------------------------------------------------------
 
 
-def _estimates(draws: Draws, about: Asking, asked: Asked) -> list[Row]:
+def _estimates(draws: Draws, about: Aggregation, options: QueryOptions) -> list[Row]:
     """Group by group, in the order of what they are grouped by, each number that is pooled."""
     numbers, bootstrapped = draws.numbers(), draws.bootstrapped()
     groups = numbers["group"].astype(np.intp)
@@ -161,7 +164,7 @@ def _estimates(draws: Draws, about: Asking, asked: Asked) -> list[Row]:
     for group in range(count):
         mine = {name: column[order[bounds[group] : bounds[group + 1]]] for name, column in numbers.items()}
         row = {
-            place: _estimate(about, place, mine, bootstrapped.get(group, {}), asked, draws.m)
+            place: _estimate(about, place, mine, bootstrapped.get(group, {}), options, draws.m)
             for place, out in enumerate(about.outputs)
             if out.is_number
         }
@@ -170,7 +173,12 @@ def _estimates(draws: Draws, about: Asking, asked: Asked) -> list[Row]:
 
 
 def _estimate(
-    about: Asking, place: int, mine: Mapping[str, Numbers], bootstrapped: Mapping[int, float], asked: Asked, m: int
+    about: Aggregation,
+    place: int,
+    mine: Mapping[str, Numbers],
+    bootstrapped: Mapping[int, float],
+    options: QueryOptions,
+    m: int,
 ) -> Estimate | None:
     out, numbers = about.outputs[place], mine[f"e{place}"]
     has = ~np.isnan(numbers)
@@ -178,7 +186,7 @@ def _estimate(
         return None
     share = float(has.sum()) / m
     if np.isinf(numbers).any():
-        return unbounded(numbers[has], asked.question, asked.level, share)
+        return unbounded(numbers[has], options.question, options.level, share)
     variances, df = _within(about, place, mine, bootstrapped, has)
     values, spread = numbers[has], variances if variances is None else variances[has]
     if out.empty and share < 1:  # a total of no rows is 0
@@ -186,11 +194,11 @@ def _estimate(
         values = np.concatenate([values, nothing])
         spread = spread if spread is None else np.concatenate([spread, nothing])
     scale = _scale(about, place, mine, has, df)
-    return estimated(values, spread, df, scale, asked.question, asked.level, share, out.reason)
+    return estimated(values, spread, df, scale, options.question, options.level, share, out.reason)
 
 
 def _within(
-    about: Asking, place: int, mine: Mapping[str, Numbers], bootstrapped: Mapping[int, float], has: Flags
+    about: Aggregation, place: int, mine: Mapping[str, Numbers], bootstrapped: Mapping[int, float], has: Flags
 ) -> tuple[Numbers | None, float]:
     """Variances within draws, None where not known, and degrees of freedom of complete data."""
     within = about.outputs[place].within
@@ -212,7 +220,7 @@ def _mean(values: Numbers) -> float:
     return float(known.mean()) if len(known) else math.nan
 
 
-def _scale(about: Asking, place: int, mine: Mapping[str, Numbers], has: Flags, df: float) -> Scale | Score:
+def _scale(about: Aggregation, place: int, mine: Mapping[str, Numbers], has: Flags, df: float) -> Scale | Score:
     """Where an output is pooled, and what its interval keeps inside of."""
     out = about.outputs[place]
     if out.form is None or out.within is None or not df > 0:
@@ -230,7 +238,7 @@ def _scale(about: Asking, place: int, mine: Mapping[str, Numbers], has: Flags, d
 
 
 def _answer(
-    engine: Engine, run: Run, draws: Draws, about: Asking, found: Sequence[Row], warnings: tuple[str, ...]
+    engine: Engine, run: Run, draws: Draws, about: Aggregation, found: Sequence[Row], warnings: tuple[str, ...]
 ) -> Pooled:
     """The rows of the answer, pooled, in the order and up to the limit that the query asks for."""
     shown: list[tuple[Tree, str, str]] = []
@@ -256,16 +264,16 @@ def _answer(
     return Pooled(held, [one for _, one, _ in shown], [kind for _, _, kind in shown], estimates, draws.m, warnings)
 
 
-def _item(about: Asking, place: int) -> Tree:
+def _item(about: Aggregation, place: int) -> Tree:
     return t.reference("r", f"e{place}") if about.outputs[place].is_number else t.reference("k", f"k{place}")
 
 
-def _modifiers(about: Asking, group: Tree) -> list[Tree]:
+def _modifiers(about: Aggregation, group: Tree) -> list[Tree]:
     keys = [order_key(_item(about, key.place), key.direction, key.nulls) for key in about.order]
     return [*ordering([*keys, order_key(group)]), *([about.limit] if about.limit else [])]
 
 
-def _columns(draws: Draws, about: Asking, found: Sequence[Row]) -> dict[str, NDArray[np.generic]]:
+def _columns(draws: Draws, about: Aggregation, found: Sequence[Row]) -> dict[str, NDArray[np.generic]]:
     """What is known of each group, a column a part."""
     numbers = draws.numbers()
     groups = numbers["group"].astype(np.intp)

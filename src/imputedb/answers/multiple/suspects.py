@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.answers.multiple.aggregation import Asking
+from imputedb.answers.multiple.aggregation import Aggregation
 from imputedb.inference.estimate import Estimate, Question
 from imputedb.inference.score_interval import Score
 from imputedb.inference.skewness import PER_INFLUENCES, PER_SKEWNESS, by_chance
@@ -20,7 +20,7 @@ Row = Mapping[int, Estimate]
 
 
 def suspects(
-    numbers: Mapping[str, NDArray[np.float64]], about: Asking, found: Sequence[Row], question: Question
+    numbers: Mapping[str, NDArray[np.float64]], about: Aggregation, found: Sequence[Row], question: Question
 ) -> Iterator[str]:
     """A sentence for each output and cause, about the worst of its groups.
 

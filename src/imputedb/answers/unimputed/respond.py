@@ -7,7 +7,7 @@ import numpy as np
 
 from imputedb.answers.multiple.outputs import is_number
 from imputedb.answers.prepared import Prepared
-from imputedb.answers.request import AIPW, BOUNDS, ML, Asked
+from imputedb.answers.request import AIPW, BOUNDS, ML, QueryOptions
 from imputedb.answers.unimputed.bounds import WorstCase
 from imputedb.answers.unimputed.doubly_robust import DoublyRobust
 from imputedb.answers.unimputed.grouped import Keys, Shown, kept
@@ -63,17 +63,17 @@ class Unimputed(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def unimputed(engine: Engine, prepared: Prepared, asked: Asked) -> Unimputed:
+def unimputed(engine: Engine, prepared: Prepared, options: QueryOptions) -> Unimputed:
     """The answer by the method that is asked for.
 
     Raises:
         QueryError: the query is none that the method suits; the message says why.
     """
-    block = _block(prepared, asked.method)
-    if asked.method == BOUNDS:  # which hold whatever share is missing
-        return _bounds(engine, prepared, block, asked)
+    block = _block(prepared, options.method)
+    if options.method == BOUNDS:  # which hold whatever share is missing
+        return _bounds(engine, prepared, block, options)
     said = _shares(block)
-    found = (_robust if asked.method == AIPW else _likeliest)(engine, prepared, block, asked)
+    found = (_robust if options.method == AIPW else _likeliest)(engine, prepared, block, options)
     return found._replace(warnings=(*said, *found.warnings))
 
 
@@ -108,19 +108,19 @@ def _block(prepared: Prepared, method: str) -> Planned:
     return last
 
 
-def _robust(engine: Engine, prepared: Prepared, block: Planned, asked: Asked) -> Unimputed:
-    if len(asked.imputers) > 1:
+def _robust(engine: Engine, prepared: Prepared, block: Planned, options: QueryOptions) -> Unimputed:
+    if len(options.imputers) > 1:
         raise QueryError("method 'aipw' takes one imputer, or 'drop' for its own regression alone")
-    imputer = asked.imputers[0] if asked.imputers else None
-    found = DoublyRobust(engine, block.problem, imputer, asked.question, asked.level, asked.seed).answered()
+    imputer = options.imputers[0] if options.imputers else None
+    found = DoublyRobust(engine, block.problem, imputer, options.question, options.level, options.seed).answered()
     shown, held, rows = _estimated(engine, prepared, block, found.keys, found.estimates)
     names, types = [one.name for one in shown], [one.type for one in shown]
     return Unimputed(held, names, types, rows, (*found.warnings, *_reasons(rows)))
 
 
-def _likeliest(engine: Engine, prepared: Prepared, block: Planned, asked: Asked) -> Unimputed:
-    answerable(asked.question)
-    found = Likeliest(engine, block.problem, asked.level).answered()
+def _likeliest(engine: Engine, prepared: Prepared, block: Planned, options: QueryOptions) -> Unimputed:
+    answerable(options.question)
+    found = Likeliest(engine, block.problem, options.level).answered()
     shown, held, rows = _estimated(engine, prepared, block, found.keys, found.estimates)
     names, types = [one.name for one in shown], [one.type for one in shown]
     return Unimputed(held, names, types, rows, notes=found.notes)
@@ -146,9 +146,9 @@ def _estimated(
     return shown, held, rows
 
 
-def _bounds(engine: Engine, prepared: Prepared, block: Planned, asked: Asked) -> Unimputed:
+def _bounds(engine: Engine, prepared: Prepared, block: Planned, options: QueryOptions) -> Unimputed:
     groups: Keys
-    groups, found = WorstCase(engine, block.problem, asked.deviations).bounds()
+    groups, found = WorstCase(engine, block.problem, options.deviations).bounds()
     keys = _keys(block)
     shown: list[Shown] = []
     for place, (name, type_name) in enumerate(zip(prepared.columns, prepared.types, strict=True)):

@@ -264,9 +264,9 @@ class DuckDB:
         """Whether a name alone, in lower case, means a macro of the user's."""
         return macros.has_macro(self, name)
 
-    def asking(self, called: Collection[str]) -> frozenset[str]:
+    def missingness_macros(self, called: Collection[str]) -> frozenset[str]:
         """Those of some functions that are macros which ask about the missingness of an argument."""
-        return macros.asking(self, called)
+        return macros.missingness_macros(self, called)
 
     def written_out(self, node: Tree) -> Tree:
         """A statement with what macros stand for in place of their calls."""

@@ -26,7 +26,7 @@ _TELLINGS = 50
 """How often DuckDB is told that a statement is to end, for a second in all."""
 
 
-class Turns:
+class TurnLock:
     """A lock that threads take turns by, as often as they like."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ from imputedb.sql.items import call_in, in_place_of, is_table_function
 from imputedb.sql.macros import Call, Macro, call_of, path_of, with_arguments
 from imputedb.sql.macros import written_out as macros_written_out
 from imputedb.sql.missingness import asks
-from imputedb.sql.reading_functions import told
+from imputedb.sql.reading_functions import naming_parameters
 from imputedb.sql.select import is_select, outputs_of
 from imputedb.sql.subqueries import alias_of, nodes
 from imputedb.sql.titles import titled
@@ -201,7 +201,7 @@ def called_query(engine: DuckDB, node: Tree) -> tuple[Tree, set[str]]:
     named = [one for one in _definitions(engine, call.path[-1:]) if one.name == call.path[-1] and not one.internal]
     one = next((one for one in named if one.is_called(call.path) and call.count <= len(one.parameters)), named[0])
     query = with_arguments(_standing_for(engine, one), one.parameters, node)
-    return query, told(query) & set(one.parameters)
+    return query, naming_parameters(query) & set(one.parameters)
 
 
 def _meant_by(engine: DuckDB, call: Call, known: Sequence[_Definition]) -> Macro | None:
@@ -219,7 +219,7 @@ def has_macro(engine: DuckDB, name: str) -> bool:
     return any(one.name == name and one.searched and not one.internal for one in _definitions(engine, (name,)))
 
 
-def asking(engine: DuckDB, called: Collection[str]) -> frozenset[str]:
+def missingness_macros(engine: DuckDB, called: Collection[str]) -> frozenset[str]:
     """Those of some functions that are the user's macros, and ask about the missingness of an argument."""
     found = [one for one in _definitions(engine, called) if one.name in called and not one.internal and one.scalar]
     return frozenset(one.name for one in found if _asks(_standing_for(engine, one), one.parameters))

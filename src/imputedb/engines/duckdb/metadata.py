@@ -25,10 +25,10 @@ _TABLES = {
 
 _NAMED = "WHERE schema_name = ? AND table_name = ?"
 
-Told = tuple[dict[str, tuple[str, ...]], dict[str, Policy]]
+Declared = tuple[dict[str, tuple[str, ...]], dict[str, Policy]]
 """The values declared missing and the policies, each by column."""
 
-Said = dict[Table, Told]
+Said = dict[Table, Declared]
 """What is said, by table."""
 
 
@@ -134,7 +134,7 @@ class Store:
                 self.decide(table, column, None)
                 self.decide(table, after if column == before else column, policy.renamed(before, after))
 
-    def _said(self, table: Table) -> Told:
+    def _said(self, table: Table) -> Declared:
         if self._kind(table.catalog) != "memory":
             return self._in_database(table.catalog).get(table, ({}, {}))
         if self._pending is not None and table in self._pending:
@@ -150,7 +150,7 @@ class Store:
     def _memory(self, table: Table) -> Said:
         return self._temporary if table.catalog == "temp" else self._shared
 
-    def _changed(self, table: Table) -> Told:
+    def _changed(self, table: Table) -> Declared:
         """What is said of a table in memory, to be changed; in a transaction of the user's, a copy of it."""
         if self._pending is None:
             return self._memory(table).setdefault(table, ({}, {}))

@@ -20,7 +20,7 @@ from imputedb.engines.duckdb import fetching
 from imputedb.engines.duckdb.bound import Bound
 from imputedb.engines.duckdb.changes import Changes, Target, Written
 from imputedb.engines.duckdb.fetching import files_of
-from imputedb.engines.duckdb.interrupt import Runner, Turns
+from imputedb.engines.duckdb.interrupt import Runner, TurnLock
 from imputedb.engines.duckdb.opening import Opening, further, opened
 from imputedb.engines.duckdb.processes import tended
 from imputedb.engines.duckdb.transactions import Transactions
@@ -65,7 +65,7 @@ class Session:
         self.connection: duckdb.DuckDBPyConnection = further(beside.root) if beside else opened(way)
         self.root: duckdb.DuckDBPyConnection = beside.root if beside else self.connection
         self.home: str = self.connection.execute("SELECT current_database()").fetchall()[0][0]
-        self.lock = Turns()
+        self.lock = TurnLock()
         self.signals = Signals()
         self._process = os.getpid()
         self._runner = Runner(self.connection, self.signals)

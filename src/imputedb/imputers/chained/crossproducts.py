@@ -80,7 +80,7 @@ def patterns(gone: NDArray[np.bool_], keys: Keys, learn: NDArray[np.bool_] | Non
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Told:
+class Regressions:
     """The regressions of some draws, one after another.
 
     Attributes:
@@ -99,11 +99,11 @@ class Told:
     traced: Cube
     moments: Cube
 
-    def only(self, begin: int, end: int) -> "Told":
+    def only(self, begin: int, end: int) -> "Regressions":
         """Some of the draws."""
         some = slice(begin, end)
         told = self.b[some], self.sigma[some], self.traced[some], self.moments[some]
-        return Told(self.keys[some], self.cycles, *told)
+        return Regressions(self.keys[some], self.cycles, *told)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,30 +158,34 @@ class Chain:
         wished = int(np.clip(np.ceil(np.log(0.01) / (2 * np.log(_rate(self.changes)))), *CYCLES))
         return min(wished, max(10, STEPS // max(self.leading, 1)))
 
-    def drawn(self, keys: Keys, cycles: int, watched: Sequence[int] = (), progress: Progress | None = None) -> Told:
+    def drawn(
+        self, keys: Keys, cycles: int, watched: Sequence[int] = (), progress: Progress | None = None
+    ) -> Regressions:
         """Draws, each by its key alone, spread over threads."""
         m, steps, q, places = len(keys), len(self.steps), self.x.shape[1], [0, *watched]
         count = cycles * steps
         b, sigma, traced = np.zeros((m, count, q)), np.zeros((m, count)), np.zeros((m, count, 3))
-        told = Told(keys, cycles, b, sigma, traced, np.zeros((m, cycles, len(places), len(places))))
+        told = Regressions(keys, cycles, b, sigma, traced, np.zeros((m, cycles, len(places), len(places))))
         flat = b.ravel(), sigma.ravel(), traced.ravel(), told.moments.ravel()
         self.equations.draw(np.asarray(keys, np.uint64), cycles, places, *flat, threads(), progress)
         return told
 
-    def values(self, columns: Sequence[int], told: Told | None) -> Cube:
+    def values(self, columns: Sequence[int], told: Regressions | None) -> Cube:
         """(m, n, c) values of some columns where they are missing, 0 elsewhere; without draws the expected ones."""
         m = 1 if told is None else len(told.keys)
         out = np.zeros((m, len(self.x), len(columns)))
         self._fill(columns, range(len(columns)), told, out)
         return out
 
-    def filled(self, told: Told | None, out: Matrix | None = None) -> Matrix:
+    def filled(self, told: Regressions | None, out: Matrix | None = None) -> Matrix:
         """(n, q) the matrix with all its missing values, of one draw, or expected ones; in `out`, an earlier such."""
         out = self.x.copy() if out is None else out
         self._fill(self.steps, self.steps, told, out)
         return out
 
-    def _fill(self, columns: Sequence[int], places: Sequence[int], told: Told | None, out: NDArray[np.float64]) -> None:
+    def _fill(
+        self, columns: Sequence[int], places: Sequence[int], told: Regressions | None, out: NDArray[np.float64]
+    ) -> None:
         none = np.zeros(0)
         _kernel.fill_sheet(
             self.x.ravel(),

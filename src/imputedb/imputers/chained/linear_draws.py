@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.chained.crossproducts import Chain, Told
+from imputedb.imputers.chained.crossproducts import Chain, Regressions
 from imputedb.imputers.chained.normal import Normal
 from imputedb.imputers.chained.row_models import Modelled
 from imputedb.imputers.rows import Array
@@ -17,7 +17,7 @@ def linear(targets: Collection[Modelled]) -> bool:
     return all(isinstance(one.model, Normal) for one in targets)
 
 
-def values(chain: Chain, targets: Sequence[Modelled], told: Told) -> Iterator[Mapping[Column, Array]]:
+def values(chain: Chain, targets: Sequence[Modelled], told: Regressions) -> Iterator[Mapping[Column, Array]]:
     """The missing values of linear targets, in their own types and the order of the rows, draw by draw."""
     size = max(1, CELLS // max(len(chain.x) * len(targets), 1))
     for at in range(0, len(told.keys), size):
@@ -27,7 +27,7 @@ def values(chain: Chain, targets: Sequence[Modelled], told: Told) -> Iterator[Ma
             yield {one.column: block[place] for one, block in zip(targets, found, strict=True)}
 
 
-def _drawn(chain: Chain, targets: Sequence[Modelled], told: Told) -> Sequence[Array]:
+def _drawn(chain: Chain, targets: Sequence[Modelled], told: Regressions) -> Sequence[Array]:
     """By target (m, missing) what the chain draws."""
     block = chain.values([one.part.places.start for one in targets], told)
     found = [(one, block[:, one.gone, k]) for k, one in enumerate(targets)]

@@ -16,7 +16,7 @@ from imputedb.imputers import random
 from imputedb.imputers.chained import linear_draws
 from imputedb.imputers.chained.blas import one_thread
 from imputedb.imputers.chained.chains import PILOT, TRIED_CELLS, Chains, Movement, settled
-from imputedb.imputers.chained.crossproducts import Told, patterns, threads
+from imputedb.imputers.chained.crossproducts import Regressions, patterns, threads
 from imputedb.imputers.chained.design import design
 from imputedb.imputers.chained.equations import Equations
 from imputedb.imputers.chained.row_models import Imputation, predicted, settle
@@ -145,7 +145,7 @@ class Prepared:
                 self._trace(told.only(place, place + 1), traces[place])
             yield values
 
-    def _told(self, seed: int, numbers: Sequence[int], cycles: int | None) -> Told | None:
+    def _told(self, seed: int, numbers: Sequence[int], cycles: int | None) -> Regressions | None:
         """The regressions of the linear chain; None where nothing is drawn by it."""
         equations = self.equations
         if not equations.modelled or not (equations.is_linear or len(equations.members) < len(equations.incomplete)):
@@ -156,7 +156,7 @@ class Prepared:
         return equations.chain.drawn(keys, 1 + (equations.base_cycles if cycles is None else cycles), equations.watched)
 
     def _drawn(
-        self, told: Told | None, seed: int, numbers: Sequence[int], cycles: int | None, traces: Sequence[Trace]
+        self, told: Regressions | None, seed: int, numbers: Sequence[int], cycles: int | None, traces: Sequence[Trace]
     ) -> Iterator[Mapping[Column, Array]]:
         """The draws of these numbers, given their regressions."""
         equations = self.equations
@@ -192,7 +192,7 @@ class Prepared:
                 yield from done
 
     def _over_rows(
-        self, told: Told | None, seed: int, number: int, cycles: int | None, trace: Trace
+        self, told: Regressions | None, seed: int, number: int, cycles: int | None, trace: Trace
     ) -> Mapping[Column, Array]:
         """One draw over rows."""
         equations = self.equations
@@ -246,7 +246,7 @@ class Prepared:
             if equations.chain.left_out[place]:
                 trace.note(column, _left_out(equations.chain.left_out[place], equations.design.x.shape[1]))
 
-    def _trace(self, told: Told, trace: Trace) -> None:
+    def _trace(self, told: Regressions, trace: Trace) -> None:
         """The imputed values of the linear chain, cycle by cycle."""
         equations = self.equations
         if told.cycles > 1:

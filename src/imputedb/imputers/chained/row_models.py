@@ -93,7 +93,7 @@ def modelled(
         CannotImpute: none does.
     """
     cells, part = rows.columns[column], made.parts[column]
-    learnt = rows.taught(column)
+    learnt = rows.training(column)
     stored = cells.values[learnt]
     values, keys = stored.astype(np.float64), rows.keys[learnt]
     present = np.empty(0, np.intp)

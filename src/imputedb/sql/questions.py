@@ -13,7 +13,7 @@ _CLAUSES = ("select_list", "having", "qualify", "modifiers")
 """The parts of a SELECT that stand above its GROUP BY."""
 
 
-def asked_columns(tree: Tree, frame: Frame, catalog: Catalog) -> list[Tree] | None:
+def questioned_columns(tree: Tree, frame: Frame, catalog: Catalog) -> list[Tree] | None:
     """An expression with COLUMNS(...) that asks about missingness, once for each column; None of any other.
 
     One whose columns only DuckDB can tell, or which is given as arguments or stands in a FILTER, is left as it is.
@@ -62,7 +62,7 @@ def grouped(node: Tree) -> bool:
     return bool(node["group_expressions"]) or node["aggregate_handling"] == "FORCE_AGGREGATES"
 
 
-def asked_keys(node: Tree, passing: Passing, aggregates: Callable[[Tree], bool]) -> Tree:
+def questioned_keys(node: Tree, passing: Passing, aggregates: Callable[[Tree], bool]) -> Tree:
     """A resolved SELECT that groups, with keys that are only asked about grouped by what is stored.
 
     A question about a key that is also shown sees the key, completed; where there are totals, as those of ROLLUP,
