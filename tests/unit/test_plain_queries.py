@@ -50,6 +50,8 @@ def test_what_misses_nothing_is_duckdbs(db: Database, text: str) -> None:
         "SELECT GONE FROM t",
         "SELECT * FROM t",
         "SELECT t.* FROM t",
+        "SELECT count(#4) FROM t",
+        "SELECT count(z) FROM (SELECT #4 AS z FROM t)",
         "SELECT COLUMNS('g.*') FROM t",
         "SELECT t FROM t",
         "SELECT z FROM t AS z",
@@ -78,6 +80,10 @@ def test_what_misses_nothing_is_duckdbs(db: Database, text: str) -> None:
 )
 def test_what_may_miss_something_is_looked_at(db: Database, text: str) -> None:
     assert not is_complete(db._engine, db._engine.tree(text))
+
+
+def test_a_column_that_is_named_by_its_place_is_completed(db: Database) -> None:
+    assert db.sql("SELECT count(#4) FROM t", imputer="mean").fetchall() == [(9,)]
 
 
 def test_a_write_that_leaves_a_gap_is_seen() -> None:

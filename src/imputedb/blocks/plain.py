@@ -16,6 +16,23 @@ from imputedb.sql.subqueries import nodes
 _OF_OTHERS = ("PIVOT", "SHOW_REF", "TABLE_FUNCTION")
 """What reads other things than tables, or reads them by names that are not written."""
 
+_NAMELESS = frozenset(
+    (
+        "BETWEEN",
+        "CASE",
+        "CAST",
+        "COLLATE",
+        "COMPARISON",
+        "CONJUNCTION",
+        "CONSTANT",
+        "LAMBDA",
+        "OPERATOR",
+        "SUBQUERY",
+        "TYPE",
+    )
+)
+"""Classes of expressions that name nothing themselves; others, such as `#2`, read columns without their names."""
+
 _SETTINGS = ("current_setting", "json_execute_serialized_sql")
 """Functions of DuckDB's that say what is ours meanwhile, or run another statement."""
 
@@ -113,8 +130,8 @@ def _expression(part: Tree, names: _Names) -> bool:
             return name not in _SETTINGS and len(path_of(part)) == 1
         case "WINDOW":
             return function_of(part) != COUNT_OBSERVED
-        case _:
-            pass
+        case kind:
+            return kind in _NAMELESS
     return True
 
 
