@@ -68,6 +68,40 @@ def test_a_role_bounds_draws_and_parameters(ask: Ask) -> None:
         ask("SELECT 1", parameters=[1] * 1001)
 
 
+EXPRESSION = "(SELECT count(*) FROM duckdb_settings())"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("weights", EXPRESSION),
+        ("clusters", EXPRESSION),
+        ("weights", "nextval('x')"),
+        ("weights", "id) FROM duckdb_settings() --"),
+        ("clusters", "\"id\" || current_setting('threads')"),
+        ("weights", ""),
+        ("imputer", EXPRESSION),
+        ("imputer", ["mean", EXPRESSION]),
+        ("method", EXPRESSION),
+        ("interval", EXPRESSION),
+        ("fit", EXPRESSION),
+        ("m", EXPRESSION),
+    ],
+)
+def test_no_field_but_the_text_is_sql(ask: Ask, name: str, value: object) -> None:
+    with pytest.raises(imputedb.Error) as caught:
+        ask("SELECT avg(weight), count(*) FROM person", **{name: value})
+    if name in ("weights", "clusters"):
+        assert isinstance(caught.value, Forbidden)
+
+
+def test_weights_and_clusters_are_columns(served: Path, ask: Ask) -> None:
+    text = "SELECT avg(weight) AS w FROM person"
+    with imputedb.connect(served, read_only=True) as db:
+        wanted = db.sql(text, weights='"height"', clusters="person.sex", m=3, method="imputation").fetchall()
+    assert ask(text, weights='"height"', clusters="person.sex", m=3) == wanted
+
+
 def test_what_is_not_there_is_told_by_name(core: Core, ask: Ask) -> None:
     with pytest.raises(UnknownName, match="did you mean person"):
         ask("SELECT * FROM persn")

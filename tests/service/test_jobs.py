@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import imputedb
 from imputedb.service.errors import NotFound
 from imputedb.service.jobs.runner import Ended, Runner
 from imputedb.service.jobs.store import ATTEMPTS, Job, Jobs
@@ -73,6 +74,21 @@ def test_completed_copies_are_written_into_a_folder_of_the_job(bench: Bench) -> 
     assert found.state == "done"
     assert sorted(path.name for path in (bench.folder / "jobs" / found.id).rglob("*.json"))
     assert found.result["m"] == 2
+
+
+def test_a_job_reaches_no_file_but_those_it_writes(bench: Bench) -> None:
+    file = bench.folder / "other.csv"
+    file.write_text("a,b\n1,\n2,3\n")
+    path = bench.folder / "viewed.duckdb"
+    with imputedb.connect(path) as db:
+        db.execute(f"CREATE VIEW outside AS SELECT * FROM read_csv('{file}')")
+    bench.served = path
+    bench.runner = bench.made()
+    bench.runner.start()
+    found = bench.over(bench.jobs.add(ADA, "compare", {"sql": "SELECT avg(b) FROM outside", "m": 2}))
+    assert found.state == "failed"
+    assert found.error
+    assert "other.csv" in found.error["detail"]
 
 
 def test_answers_are_compared(bench: Bench) -> None:

@@ -8,10 +8,10 @@ import pytest
 
 import imputedb
 from imputedb import Database
-from imputedb.errors import Error
+from imputedb.errors import Error, UnknownName
 from imputedb.service.configuration import Limits
 from imputedb.service.errors import Forbidden, TooLarge
-from imputedb.service.instance import MACROS, allowed
+from imputedb.service.instance import guard as guard_of
 from imputedb.service.security.statements import Guard
 from tests.service.conftest import made
 
@@ -115,6 +115,24 @@ SMUGGLES = (
     "SELECT setseed(0.5)",
     "SELECT write_log('x')",
     "SELECT pg_sleep(100)",
+    # values of any size, which neither the memory limit nor a deadline bounds
+    *(
+        f"SELECT len({call})"
+        for call in (
+            "range(300000000)",
+            "generate_series(1, 300000000)",
+            "repeat('x', 300000000)",
+            "list_resize([1], 300000000)",
+            "array_resize([1], 300000000)",
+            "lpad('x', 300000000, 'x')",
+            "rpad('x', 300000000, 'x')",
+            "bitstring('1', 300000000)",
+            "format('{:300000000}', 1)",
+            "printf('%300000000d', 1)",
+            "damerau_levenshtein('x', 'y')",
+        )
+    ),
+    "SELECT * FROM unnest(range(300000000))",
     "SELECT * FROM duckdb_settings()",
     "SELECT * FROM duckdb_secrets()",
     "SELECT * FROM duckdb_logs()",
@@ -146,7 +164,7 @@ def open_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database
 
 @pytest.fixture(scope="module")
 def guard(open_database: Database) -> Guard:
-    return Guard(allowed(open_database, Limits()), open_database.execute(MACROS))
+    return guard_of(open_database, Limits())
 
 
 @pytest.mark.parametrize("text", READS)
@@ -202,8 +220,48 @@ def test_a_macro_is_called_only_if_all_it_calls_isallowed(tmp_path: Path) -> Non
             "CREATE MACRO four_times(x) AS twice(twice(x))",
         ):
             db.execute(text)
-        guard = Guard(allowed(db, Limits()), db.execute(MACROS))
+        guard = guard_of(db, Limits())
     guard.check("SELECT four_times(2)")
     for text in ("SELECT inner_file('x')", "SELECT outer_file('x')"):
         with pytest.raises(Forbidden):
             guard.check(text)
+
+
+def test_a_macro_with_the_name_of_a_function_counts_as_the_macro(tmp_path: Path) -> None:
+    with imputedb.connect(tmp_path / "x.duckdb") as db:
+        for text in (
+            "CREATE MACRO sqrt(x) AS (SELECT length(content) FROM read_text('/etc/hostname'))",
+            "CREATE MACRO abs(x) AS CASE WHEN x < 0 THEN -x ELSE x END",
+            "CREATE MACRO range(x) AS TABLE SELECT * FROM read_text('/etc/hostname')",
+        ):
+            db.execute(text)
+        guard = guard_of(db, Limits())
+    guard.check("SELECT abs(-1)")
+    for text in ("SELECT sqrt(4)", "SELECT main.sqrt(4)", "SELECT abs(sqrt(4))", "SELECT * FROM range(3)"):
+        with pytest.raises(Forbidden):
+            guard.check(text)
+
+
+def test_a_view_is_read_only_if_its_body_does_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "secret.csv"
+    file.write_text("a\n1\n")
+    with imputedb.connect(tmp_path / "x.duckdb") as db:
+        for text in (
+            "CREATE SCHEMA s",
+            "CREATE TABLE s.t AS SELECT 1 AS a",
+            "USE s",
+            'CREATE VIEW "b AS SELECT ""1" (c, "AS d") AS SELECT a, a FROM t',
+            "USE main",
+            'CREATE VIEW again AS SELECT * FROM s."b AS SELECT ""1"',
+            f"CREATE VIEW outside AS SELECT * FROM read_csv('{file}')",
+            "CREATE VIEW further AS SELECT * FROM outside",
+            "CREATE VIEW told AS SELECT * FROM duckdb_settings()",
+        ):
+            db.execute(text)
+        guard = guard_of(db, Limits())
+        for text in ("SELECT * FROM again", 'SELECT * FROM s."b AS SELECT ""1"'):
+            guard.check(text)
+            assert db.execute(text) == [(1, 1)]
+    for name in ("outside", "further", "told"):
+        with pytest.raises(UnknownName):
+            guard.check(f"SELECT * FROM {name}")

@@ -284,6 +284,8 @@ class Core:
         if request.parameters is not None and len(request.parameters) > most:
             raise TooLarge(f"the statement has more than {most:,} parameters")
         lease.instance.guard.check(request.text)
+        lease.instance.guard.check_column("weights", request.weights)
+        lease.instance.guard.check_column("clusters", request.clusters)
 
 
 def statement_hash(text: str) -> str:

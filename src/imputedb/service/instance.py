@@ -16,12 +16,15 @@ from imputedb.sql.paths import parts_of, quoted
 
 _TABLES = (
     "SELECT lower(schema_name), lower(table_name) FROM duckdb_tables() "
-    "WHERE database_name = current_database() AND NOT internal AND schema_name <> 'imputedb' "
-    "UNION SELECT lower(schema_name), lower(view_name) FROM duckdb_views() "
     "WHERE database_name = current_database() AND NOT internal AND schema_name <> 'imputedb'"
 )
 
-MACROS = (
+_VIEWS = (
+    "SELECT lower(schema_name), lower(view_name), rtrim(sql, '; ') FROM duckdb_views() "
+    "WHERE database_name = current_database() AND NOT internal AND schema_name <> 'imputedb'"
+)
+
+_MACROS = (
     "SELECT function_name, function_type = 'table_macro', macro_definition FROM duckdb_functions() "
     "WHERE database_name = current_database() AND NOT internal AND macro_definition IS NOT NULL"
 )
@@ -49,9 +52,9 @@ class Instance:
         self.database: Database = connect(
             path, locked=True, config={"memory_limit": configuration.memory, "threads": configuration.threads}
         )
+        self.guard = guard(self.database, configuration.limits)
         self.tables = self.database.tables()
         self.rows = {table: _count(self.database, table) for table in self.tables}
-        self.guard = Guard(allowed(self.database, configuration.limits), self.database.execute(MACROS))
         self._lock = threading.Lock()
         self._idle: list[Database] = []
         self.models: dict[str, Model] = {}
@@ -199,10 +202,12 @@ def stamp(path: Path) -> Stamp:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def allowed(database: Database, limits: Limits) -> Allowed:
-    """What statements may name: tables and views, but none of our own."""
+def guard(database: Database, limits: Limits) -> Guard:
+    """Tells statements that only read: tables, and views and macros whose bodies do so too, but none of our own."""
     ((catalog,),) = database.execute("SELECT lower(current_database())")
-    return Allowed(catalog, frozenset(database.execute(_TABLES)), nesting=limits.nesting, size=limits.statement_bytes)
+    tables = frozenset(database.execute(_TABLES))
+    allowed = Allowed(catalog, tables, nesting=limits.nesting, size=limits.statement_bytes)
+    return Guard(allowed, database.execute(_MACROS), database.execute(_VIEWS))
 
 
 def _count(database: Database, table: str) -> int:

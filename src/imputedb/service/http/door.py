@@ -27,6 +27,7 @@ from imputedb.service.http.bodies import Answered, Explain, Impute, Imputed, Pla
 from imputedb.service.http.middleware import Bounds
 from imputedb.service.http.page import page
 from imputedb.service.request import Principal, Request
+from imputedb.service.security.rates import Rates
 from imputedb.service.security.tokens import Credentials
 
 Given = TypeVar("Given")
@@ -77,6 +78,7 @@ class Door:
         self._core = core
         self._credentials = credentials
         self._exposition = exposition
+        self._failures = Rates()
 
     def add_to(self, app: FastAPI) -> None:
         """Adds them to an application."""
@@ -190,22 +192,22 @@ class Door:
         received.state.principal = principal
 
     def _known(self, received: Received) -> Principal:
-        """Who asks; an address from which too many wrong credentials came has to wait.
+        """Who asks; wrong credentials, of which too many came from an address, have to wait.
 
         Raises:
             Refusal: nobody who is known, or too often.
         """
-        address = f"address {received.client.host if received.client else '?'}"
-        most = self._core.configuration.security.failures_per_minute
-        self._core.rates.check(address, most)
         scheme, _, text = received.headers.get("authorization", "").partition(" ")
         try:
             if scheme and scheme.lower() != "bearer":
                 raise Unauthenticated("the credential is of another kind than Bearer")
             return self._credentials.principal(text.strip() if scheme else None)
         except Unauthenticated:
-            if scheme:
-                self._core.rates.take(address, most)
+            if scheme:  # a right one is answered all the same: others may share the address
+                address = received.client.host if received.client else "?"
+                most = self._core.configuration.security.failures_per_minute
+                self._failures.check(address, most)
+                self._failures.take(address, most)
             raise
 
     async def _ended(self, received: Received, run: Run[Given]) -> Given:

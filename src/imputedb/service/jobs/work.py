@@ -93,12 +93,19 @@ def main() -> None:
         work = WORK.get(told["kind"])
         if work is None:
             raise QueryError(f"there is no job of kind {told['kind']}; there are {', '.join(WORK)}")
-        with connect(told["path"], read_only=True, variables=False, config={"memory_limit": told["memory"]}) as db:
+        with connect(told["path"], locked=True, config=_settings(told)) as db:
             found = work(db, told["asked"], Path(told["out"]), progress)
         _say(result=found)
     except Exception as error:
         known = ours(error)
         _say(error={"title": type(known).__name__, "detail": str(known)})
+
+
+def _settings(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of DuckDB for a job; one that writes files may reach its own folder, and nothing else."""
+    folder = str(told["out"]).replace("'", "''")
+    reached = {"allowed_directories": f"['{folder}']"} if told["kind"] == "impute" else {}
+    return {"memory_limit": told["memory"], **reached}
 
 
 def _say(**told: Any) -> None:

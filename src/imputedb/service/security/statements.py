@@ -33,6 +33,12 @@ _OURS = "imputedb"
 _PLAIN = re.compile(r"(?!duckdb_|pragma_|sqlite_|pg_)[^\W\d][\w ]*", re.ASCII | re.IGNORECASE)
 """Names that a WITH may give: of no built-in view, and of no file."""
 
+_COLUMN = re.compile(r'(?:[^\W\d]\w*|"(?:[^"]|"")+")(?:\.(?:[^\W\d]\w*|"(?:[^"]|"")+"))*')
+"""A column, with what it stands in or without."""
+
+_VIEW = re.compile(r'CREATE\s+VIEW\s+(?:[^"]|"[^"]*")+?\s+AS\s+(.*)', re.DOTALL)
+"""How DuckDB writes a view down: nothing before AS but names, in double quotes where they hold spaces."""
+
 _KINDS, _FUNCTIONS = (
     frozenset((files(__package__) / f"{name}.txt").read_text(encoding="utf-8").split())
     for name in ("kinds", "functions")
@@ -50,6 +56,8 @@ class Allowed:
         tables: schema and name of tables and views.
         macros: its own functions whose bodies do nothing but read.
         table_macros: those in FROM.
+        defined: all of its own functions, and whether they stand in FROM: one that has the name of a function of
+            DuckDB's is called in its place.
         nesting: levels of a tree.
         size: bytes of a statement.
     """
@@ -58,6 +66,7 @@ class Allowed:
     tables: frozenset[Path]
     macros: frozenset[str] = frozenset()
     table_macros: frozenset[str] = frozenset()
+    defined: frozenset[tuple[str, bool]] = frozenset()
     nesting: int = 200
     size: int = 100_000
 
@@ -65,30 +74,59 @@ class Allowed:
 class Guard:
     """Tells statements that only read from all others."""
 
-    def __init__(self, allowed: Allowed, defined: Sequence[tuple[str, bool, str]] = ()) -> None:
-        """Of what may be named, and of the database's own functions: name, whether it stands in FROM, and body."""
+    def __init__(
+        self, allowed: Allowed, macros: Sequence[tuple[str, bool, str]] = (), views: Sequence[tuple[str, str, str]] = ()
+    ) -> None:
+        """Of what may be named, of the database's own functions, and of its views.
+
+        Args:
+            allowed: tables, and bounds.
+            macros: of each its name, whether it stands in FROM, and its body.
+            views: of each its schema, its name, and the statement that makes it.
+        """
         self._parsers = threading.local()
-        self._allowed = allowed
-        for _ in defined:  # one may call others
-            found = self._with(defined)
+        self._allowed = replace(allowed, defined=frozenset((name.lower(), is_table) for name, is_table, _ in macros))
+        for _ in (*macros, *views):  # one may name others
+            found = self._with(macros, views)
             if found == self._allowed:
                 break
             self._allowed = found
 
-    def _with(self, defined: Sequence[tuple[str, bool, str]]) -> Allowed:
-        """What is allowed with those functions of whose bodies all are allowed."""
+    def _with(self, macros: Sequence[tuple[str, bool, str]], views: Sequence[tuple[str, str, str]]) -> Allowed:
+        """What is allowed with those functions of whose bodies all are allowed, and with views likewise."""
+        known = self._allowed
         scalar, tabular, wrong = set[str](), set[str](), set[str]()
-        for name, is_table, body in defined:
-            kept = (tabular if is_table else scalar) if self._reads(body if is_table else f"SELECT {body}") else wrong
-            kept.add(name.lower())
-        return replace(self._allowed, macros=frozenset(scalar - wrong), table_macros=frozenset(tabular - wrong))
+        for name, is_table, body in macros:
+            is_right = self._reads(body if is_table else f"SELECT {body}", known)
+            ((tabular if is_table else scalar) if is_right else wrong).add(name.lower())
+        tables = set(known.tables)
+        for schema, name, made in views:
+            found = _VIEW.fullmatch(made)
+            beside = frozenset(("main", other) for there, other in known.tables if there == schema)
+            if found and self._reads(found[1], replace(known, tables=known.tables | beside)):
+                tables.add((schema, name))
+        return replace(
+            known,
+            tables=frozenset(tables),
+            macros=frozenset(scalar - wrong),
+            table_macros=frozenset(tabular - wrong),
+        )
 
-    def _reads(self, text: str) -> bool:
+    def _reads(self, text: str, allowed: Allowed) -> bool:
         try:
-            self.check(text)
+            self._check(text, allowed)
         except Error:
             return False
         return True
+
+    def check_column(self, what: str, text: str | None) -> None:
+        """Refuses all but the name of a column where a request wants one, which becomes a part of statements.
+
+        Raises:
+            Forbidden: it is an expression.
+        """
+        if text is not None and not _COLUMN.fullmatch(text):
+            raise Forbidden(f"{what} is the name of a column here, in double quotes where it holds other signs than _")
 
     def check(self, text: str) -> None:
         """Refuses a statement that does anything but read tables.
@@ -99,12 +137,15 @@ class Guard:
             UnknownName: it names a table that is not there.
             QueryError: it does not parse.
         """
+        self._check(text, self._allowed)
+
+    def _check(self, text: str, allowed: Allowed) -> None:
         try:
             size = len(text.encode())
         except UnicodeEncodeError as error:
             raise QueryError("the statement is not valid Unicode") from error
-        if size > self._allowed.size:
-            raise TooLarge(f"the statement is longer than the {self._allowed.size:,} bytes that are read")
+        if size > allowed.size:
+            raise TooLarge(f"the statement is longer than the {allowed.size:,} bytes that are read")
         connection = self._parser()
         try:
             is_query = parse.is_query(connection, text)
@@ -113,9 +154,9 @@ class Guard:
         if not is_query:
             raise Forbidden("only queries (SELECT) are answered here: this statement is of another kind")
         try:
-            _check_tree(self._allowed, parse.parse(connection, text))
+            _check_tree(allowed, parse.parse(connection, text))
         except RecursionError as error:
-            raise _too_deep(self._allowed.nesting) from error
+            raise _too_deep(allowed.nesting) from error
 
     def _parser(self) -> parse.Connection:
         """A connection of this thread's own to parse with, to a database in memory that holds nothing."""
@@ -187,16 +228,18 @@ def _path(node: Tree) -> Path:
 
 def _check_function(allowed: Allowed, node: Tree) -> None:
     *before, name = _path(node)
-    if name in _FUNCTIONS and before in ([], ["pg_catalog"], ["main"], ["system", "main"]):
-        return
-    if name in allowed.macros and before in ([], ["main"], [allowed.catalog, "main"]):
+    if (name, False) in allowed.defined:
+        is_right = name in allowed.macros and before in ([], ["main"], [allowed.catalog, "main"])
+    else:
+        is_right = name in _FUNCTIONS and before in ([], ["pg_catalog"], ["main"], ["system", "main"])
+    if is_right:
         return
     raise Forbidden(f"function {name} is none of those that are called here")
 
 
 def _check_table_function(allowed: Allowed, node: Tree) -> None:
     *before, name = _path(node["function"])
-    if name in _TABLE_FUNCTIONS and not before:
+    if name in _TABLE_FUNCTIONS and (name, True) not in allowed.defined and not before:
         return
     if name not in allowed.table_macros or before not in ([], ["main"], [allowed.catalog, "main"]):
         raise Forbidden(f"function {name} is none of those that are read from here")
