@@ -274,7 +274,7 @@ class Database:
         if flags:
             text, stated = limited(text)
             options = options.limited(stated.over(options.limits), perf_counter())
-            text = flagged(self._engine, text, m)
+            text = flagged(self._engine, text, m, params)
         return respond.departing(self._engine, self._planner, text, options, params, sensitivity, progress, watch)
 
     def explain(

@@ -107,7 +107,7 @@ def test_holes_have_their_share_and_their_mechanism(db: Database, mechanism: str
     db.register("t", {"x": x, "y": x + noise, "g": ["a", "b"] * 2000}, keep=True)
     made = db.ampute("t", "u", share=0.3, mechanism=mechanism, columns=["y"], seed=2)  # type: ignore[arg-type]
     assert set(made) == {"y"}
-    assert abs(made["y"] / 4000 - 0.3) < 0.03
+    assert abs(made["y"].made / 4000 - 0.3) < 0.03
     ((gone, seen, own, whole),) = db.execute(
         "SELECT avg(t.x) FILTER (u.y IS NULL), avg(t.x) FILTER (u.y IS NOT NULL), "
         "avg(t.y) FILTER (u.y IS NULL) - avg(t.y) FILTER (u.y IS NOT NULL), count(*) FILTER (t.x IS DISTINCT FROM u.x) "
@@ -118,6 +118,26 @@ def test_holes_have_their_share_and_their_mechanism(db: Database, mechanism: str
     assert (abs(own) < 0.15) == (mechanism == "mcar")
     assert db.ampute("t", "again", share=0.3, mechanism=mechanism, columns=["y"], seed=2) == made  # type: ignore[arg-type]
     assert db.execute("SELECT count(*) FROM u POSITIONAL JOIN again WHERE u.y IS DISTINCT FROM again.y") == [(0,)]
+
+
+@pytest.mark.parametrize("mechanism", ["mcar", "mar", "mnar"])
+@pytest.mark.filterwarnings("error")
+def test_holes_are_told_from_what_missed_before(db: Database, mechanism: str) -> None:
+    db.execute(
+        "CREATE TABLE t AS SELECT CASE WHEN i % 4 = 0 THEN -9 ELSE i END AS x, "
+        "CASE WHEN i % 3 > 0 THEN i END AS y, NULL::DOUBLE AS z FROM range(600) r(i)"
+    )
+    db.missing("t", "x", [-9])
+    made = db.ampute("t", "u", share=0.3, mechanism=mechanism)  # type: ignore[arg-type]
+    ((codes, *missing),) = db.execute(
+        "SELECT count(*) FILTER (x = -9), count(*) - count(x), count(*) - count(y), count(*) - count(z) FROM u"
+    )
+    assert codes == 0
+    assert [made[name].missing for name in "xyz"] == missing
+    assert [made[name].missing - made[name].made for name in "xyz"] == [150, 200, 600]
+    assert made["x"].made > 0
+    db.execute("CREATE TABLE empty AS FROM t LIMIT 0")
+    assert {(one.made, one.missing) for one in db.ampute("empty", "none", mechanism=mechanism).values()} == {(0, 0)}  # type: ignore[arg-type]
 
 
 SUSPECTS = {

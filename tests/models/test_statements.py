@@ -323,6 +323,21 @@ def test_a_canary_is_compared_before_it_becomes_current(db: imputedb.Database) -
     assert used(db, "SELECT avg(y) FROM t") == {"t.y": "m@3"}
 
 
+def test_cells_that_mean_something_of_their_own_are_not_compared(db: imputedb.Database) -> None:
+    db.execute(
+        "CREATE TABLE s AS SELECT i::DOUBLE AS a, CASE WHEN i % 2 = 0 THEN 'no' ELSE 'yes' END AS g, "
+        "CASE WHEN i % 2 > 0 AND i % 3 > 0 THEN i * 2.0 END AS b FROM range(300) r(i)"
+    )
+    db.sql("CREATE IMPUTATION POLICY ON s (b) STRUCTURAL WHEN (g = 'no')")
+    db.sql("CREATE IMPUTATION MODEL v ON s (b) USING mean WITH (draws = 1)")
+    db.execute("UPDATE s SET b = b + 10")
+    db.sql("REFRESH IMPUTATION MODEL v AS CANARY")
+    (moved,) = db.compare_models("v@1", "v@2")
+    assert (moved.cells, moved.differing) == (50, 1.0)
+    assert moved.means is not None
+    assert moved.means[1] == pytest.approx(moved.means[0] + 10)
+
+
 def test_models_of_different_tables_are_not_compared(db: imputedb.Database) -> None:
     db.execute("CREATE TABLE u AS FROM t")
     db.sql("CREATE IMPUTATION MODEL one ON t USING mean WITH (draws = 1)")

@@ -178,7 +178,20 @@ def test_an_error_that_no_plan_has_is_said_with_the_best_there_is(db: imputedb.D
     assert budget is not None
     assert budget.reached_error is not None
     assert budget.reached_error > 1e-4
-    assert any(f"the best to be had is {budget.reached_error:.3g}" in warning for warning in found.report.warnings)
+    said = f"the plan with the least penalty answers, whose error is {budget.reached_error:.3g}"
+    assert any(said in warning for warning in found.report.warnings)
+
+
+def test_where_no_plan_has_the_error_the_narrowest_interval_does_not_choose(db: imputedb.Database) -> None:
+    query = "SELECT avg(x) AS mean FROM t"
+    found = db.sql(f"{query} ERROR 0.01 %", imputer=["norm", "mean"])
+    assert found.report.methods == {"t.x": "norm"}
+    narrow = db.sql(f"{query} ERROR 0.01 %", imputer="mean").report.budget
+    assert narrow is not None
+    assert found.report.budget is not None
+    assert narrow.reached_error is not None
+    assert found.report.budget.reached_error is not None
+    assert narrow.reached_error < found.report.budget.reached_error
 
 
 def test_plans_that_drop_rows_are_not_taken_for_an_error(db: imputedb.Database) -> None:
@@ -256,3 +269,14 @@ def test_flags_stand_beside_limits(db: imputedb.Database) -> None:
     found = db.sql("SELECT id, x FROM t ORDER BY id LIMIT 3 WITHIN 100000 MS", flags=True)
     assert found.columns[-1] == "x__imputed"
     assert found.report.budget is not None
+
+
+def test_flags_stand_beside_parameters_and_comments(db: imputedb.Database) -> None:
+    query = "SELECT id + ? AS i, x FROM t WHERE id < ? ORDER BY id"
+    found = db.sql(f"-- before;\n{query}; -- behind", [10, 6], flags=True)
+    assert found.columns == ["i", "x", "i__imputed", "x__imputed"]
+    assert [row[0] for row in found.fetchall()] == [10, 11, 12, 13, 14, 15]
+    assert [row[3] for row in found.fetchall()] == [True, False, False, False, False, True]
+    assert [row[:2] for row in found.fetchall()] == db.sql(query, [10, 6]).fetchall()
+    with pytest.raises(QueryError, match=r"no value for the parameter \$2"):
+        db.sql(query, [10], flags=True)

@@ -82,8 +82,9 @@ def _broken(budget: Budget) -> list[str]:
         if math.isinf(budget.reached_error):
             said.append(f"no plan has an error of {budget.error:.3g}: a number is 0, or has no interval")
         else:
+            which = "the fastest plan" if budget.cut_over else "the plan with the least penalty"
             said.append(
-                f"no plan is known to have an error of {budget.error:.3g} or less: the best to be had is "
+                f"no plan that was tried has an error of {budget.error:.3g} or less: {which} answers, whose error is "
                 f"{budget.reached_error:.3g}, half the width of the widest interval beside its number"
             )
     return said
@@ -97,9 +98,12 @@ def _shown(found: Result) -> list[Estimate]:
 
 
 def _precise(call: Call, query: str, goal: float, keep: Work | None) -> Result:
-    """The answer by the cheapest plan whose intervals are narrow enough; by the best there is where none is."""
+    """The answer by the fastest plan whose intervals are narrow enough; where none is, by that of the least penalty.
+
+    The narrowest of several is not taken: it would be chosen by its interval, which then covers less than it says.
+    """
     options = call.options if call.options.m != 1 else replace(call.options, m=None)
-    best: tuple[float, QueryOptions, Result] | None = None
+    taken: tuple[float, QueryOptions, Result] | None = None
     for one in _by_time(call, query, options):
         try:
             found = rows_of(replace(call, options=one), query)
@@ -108,17 +112,17 @@ def _precise(call: Call, query: str, goal: float, keep: Work | None) -> Result:
         if not found.has_estimates:
             raise QueryError(f"an error is that of numbers with intervals: {_reason(found.report)}")
         width = half_width(_shown(found))
-        if best is None or width < best[0]:
-            best = width, one, found
+        if taken is None or width <= goal or one.alpha < taken[1].alpha:
+            taken = width, one, found
         if width <= goal:
             break
-    if best is None:
+    if taken is None:
         return _cut_over(replace(call, options=options), keep or (lambda one: rows_of(one, query)))
-    _, one, found = best
+    width, one, found = taken
     if keep is None:
         return found
     kept = keep(replace(call, options=replace(one, m=found.report.m, until=None)))
-    kept.report = replace(kept.report, budget=replace(found.report.budget or Budget(), reached_error=best[0]))
+    kept.report = replace(kept.report, budget=replace(found.report.budget or Budget(), reached_error=width))
     return kept
 
 

@@ -14,6 +14,7 @@ from imputedb.errors import DataError
 from imputedb.execution.columns import ColumnCache
 from imputedb.execution.model import ModelTable
 from imputedb.execution.outcome import Outcome
+from imputedb.imputers import conversion
 from imputedb.models.drift import bins, counted, index
 from imputedb.models.feature import Feature
 from imputedb.statistics.table import Kind, Statistics
@@ -25,11 +26,11 @@ class Difference:
 
     Attributes:
         column: its name.
-        cells: that miss a value now.
-        differing: share of them that get another value, 0 where there are none.
-        means: of the expected values, of a column of numbers; None of others.
+        cells: that miss a value now; one whose NULL means something of its own misses none.
+        differing: share of them that get another value, or one from one model alone; 0 where there are no cells.
+        means: of the expected values where both models have one, of a column of numbers; None of others.
         index: the population stability index between both distributions of expected values; by convention .1 is little
-            and .25 is much. None where there are no cells.
+            and .25 is much. None where no cell has a value of both.
         errors: of hidden cells, as measured when each was fitted; None where not measured.
     """
 
@@ -58,19 +59,24 @@ def differences(engine: Engine, one: Record, other: Record) -> list[Difference]:
 
 def _difference(engine: Engine, statistics: Statistics, one: Record, other: Record, name: str) -> Difference:
     scan = Scan(one.table, one.table.name)
-    gaps = ColumnCache(engine, scan, statistics).cells([name])[name].missing
+    cache = ColumnCache(engine, scan, statistics)
+    gaps = cache.cells([name])[name].missing & ~cache.meant(name)
     column = Column(scan.alias, name)
     first, second = (
-        np.ma.getdata(ModelTable(engine, scan, statistics, record).given(column, Outcome(), None))[gaps]
-        for record in (one, other)
+        ModelTable(engine, scan, statistics, record).given(column, Outcome(), None)[gaps] for record in (one, other)
     )
-    errors = one.error(name), other.error(name)
-    if not len(first):
+    errors, cells = (one.error(name), other.error(name)), len(first)
+    if not cells:
         return Difference(name, 0, 0.0, None, None, errors)
-    differing = float(np.mean(first != second))
+    lacks, also = conversion.missing(first), conversion.missing(second)
+    both = ~lacks & ~also
+    first, second = np.ma.getdata(first)[both], np.ma.getdata(second)[both]
+    differing = float(np.count_nonzero(lacks != also) + np.count_nonzero(first != second)) / cells
+    if not len(first):
+        return Difference(name, cells, differing, None, None, errors)
     numbers = statistics.columns[name].kind in (Kind.NUMBER, Kind.INTEGER)
     means = (float(first.astype(np.float64).mean()), float(second.astype(np.float64).mean())) if numbers else None
-    return Difference(name, len(first), differing, means, _index(column, first, second), errors)
+    return Difference(name, cells, differing, means, _index(column, first, second), errors)
 
 
 def _index(column: Column, first: NDArray[Any], second: NDArray[Any]) -> float | None:

@@ -30,6 +30,19 @@ _NUMBERS = (Kind.INTEGER, Kind.NUMBER)
 
 
 @dataclass(frozen=True, slots=True)
+class Holes:
+    """What a column of an amputed copy lacks.
+
+    Attributes:
+        made: cells that had a value and have none in the copy.
+        missing: cells without a value in the copy, those included that had none before.
+    """
+
+    made: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
 class Missing:
     """A table by what it lacks.
 
@@ -107,8 +120,10 @@ def pictures(engine: Engine, name: str) -> dict[str, Figure]:
 
 def ampute(
     engine: Engine, name: str, into: str, share: float, mechanism: Mechanism, columns: Sequence[str], seed: int
-) -> dict[str, int]:
-    """Copies a table and makes holes into it; by column how many cells went missing.
+) -> dict[str, Holes]:
+    """Copies a table and makes holes into it; by column how many were made, and how many cells miss a value in all.
+
+    The copy has NULL wherever the table misses a value, a declared code of missing ones included.
 
     A cell goes missing with probability expit(a + 2 z): z is 0 under `mcar`, the mean of the row's other columns of
     numbers under `mar`, the column itself under `mnar`, each standardized; a is such that the mean is the share.
@@ -128,8 +143,12 @@ def ampute(
         count = int(str(engine.rows(t.select([t.call("count_star")], engine.source(table, "t")))[0][0]))
         keys = np.arange(count, dtype=np.uint64)
         gone = {one: _gone(one, values, numeric, keys, share, mechanism, seed) for one in wanted}
+        before = missing(engine, name)
         _copy(engine, table, into, gone, types)
-    return {one: int(flags.sum()) for one, flags in gone.items()}
+    lacking = dict(zip(before.names, before.flags.T, strict=True))
+    return {
+        one: Holes(int((flags & ~lacking[one]).sum()), int((flags | lacking[one]).sum())) for one, flags in gone.items()
+    }
 
 
 def _column(table: str, name: str, types: Mapping[str, str]) -> str:
@@ -163,13 +182,18 @@ def _gone(
 
 
 def _standardized(values: Vector) -> Vector:
-    centred = np.where(np.isfinite(values), values - np.nanmean(np.where(np.isfinite(values), values, np.nan)), 0.0)
+    known = np.isfinite(values)
+    if not known.any():
+        return np.zeros(len(values))
+    centred = np.where(known, values - values[known].mean(), 0.0)
     spread = float(centred.std())
     return np.asarray(centred / spread if spread > 0 else centred)
 
 
 def _probabilities(score: Vector, share: float) -> Vector:
     """expit(a + score) whose mean is a share, by bisection."""
+    if not len(score):
+        return score
     low, high = -60.0, 60.0
     for _ in range(80):
         middle = (low + high) / 2
@@ -190,7 +214,9 @@ def _copy(engine: Engine, table: Table, into: str, gone: Mapping[str, Flags], ty
             else f"s.{quoted((one,))}"
             for one in types
         )
-        source = f"{quoted(table.path)} s POSITIONAL JOIN {quoted((marks,))} m"
+        known = [t.named(engine.reading(table, one, "t"), one) for one in types]
+        stored = engine.text(t.select(known, engine.source(table, "t")))
+        source = f"({stored}) s POSITIONAL JOIN {quoted((marks,))} m"
         engine.execute(f"CREATE TABLE {quoted((into,))} AS SELECT {shown} FROM {source}", None)
     finally:
         engine.forget([marks])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from imputedb.diagnostics import evaluation, holes
 from imputedb.diagnostics.cell_intervals import CellIntervals, cell_intervals
 from imputedb.diagnostics.evaluation import Evaluation, Pattern
-from imputedb.diagnostics.holes import Mechanism
+from imputedb.diagnostics.holes import Holes, Mechanism
 from imputedb.diagnostics.mcar import McarTest
 from imputedb.diagnostics.missing import Flux
 from imputedb.engines.engine import Engine
@@ -174,8 +174,10 @@ def ampute(
     mechanism: Mechanism = "mcar",
     columns: Sequence[str] = (),
     seed: int = 0,
-) -> dict[str, int]:
+) -> dict[str, Holes]:
     """Copies a table and makes holes into the copy, to try methods where the truth is known.
+
+    The copy has NULL wherever the table misses a value, a declared code of missing ones included.
 
     Args:
         table: that is copied.
@@ -186,7 +188,7 @@ def ampute(
         seed: one seed, one table.
 
     Returns:
-        By column how many cells went missing.
+        By column how many holes were made (`made`), and how many cells miss a value in all (`missing`).
 
     Raises:
         QueryError: no such column or mechanism, a share that is none, or `into` is there already.

@@ -177,5 +177,6 @@ def ampute(
     """
     with opened(db) as database:
         made = database.ampute(table, into, share=share, mechanism=mechanism, columns=listed(columns), seed=seed)
-    for column, count in made.items():
-        click.echo(f"{into}.{column}: {count:,} cells are missing", err=True)
+    for column, holes in made.items():
+        said = f"{holes.made:,} holes were made, {holes.missing:,} cells miss a value in all"
+        click.echo(f"{into}.{column}: {said}", err=True)
