@@ -61,9 +61,37 @@ HABITS = {
     "None as an answer": Habit(many("None", "Mild", "Severe"), {"v": V}, said=()),
     "German Excel": Habit(
         "Name;Wert;Anzahl;Tag\nMüller;1.234,56;1.234;31.12.2020\nJäger;2,50;12.345;01.02.2021\n".encode("cp1252"),
-        {"Name": V, "Wert": D, "Anzahl": D, "Tag": "DATE"}, [("Müller", 1234.56, 1234.0)],
-        ("read as cp1252", "decimal commas"),
+        {"Name": V, "Wert": D, "Anzahl": V, "Tag": "DATE"}, [("Müller", 1234.56, "1.234")],
+        ("read as cp1252", r"'1.234,56' is 1234.56", r"Anzahl: its points may stand .* it stays text"),
     ),
+    "German Excel, stated": Habit(
+        "Anzahl;Wert\n1.234;2,50\n12.345;3\n", {"Anzahl": D, "Wert": D}, [(1234.0, 2.5)], options={"decimal": ","}),
+    "lists beside three decimals": Habit(
+        lines("id,choices,w", '1,"1,2",3.250', '2,"2,3",2.875', '3,"1",4.125'), {"choices": V, "w": D},
+        [("1,2", 3.25), ("2,3", 2.875), ("1", 4.125)], ("choices: its commas may stand",)),
+    "lists and three decimals between semicolons": Habit(
+        lines("choices;w", "1,2;3.250", "2,3;2.875", "1;4.125"), {"choices": V, "w": V}, [("1,2", "3.250")],
+        ("choices: its commas may stand", "w: its points may stand")),
+    "three decimals between semicolons": Habit(
+        lines("id;d;w", "0;a;3.250", "1;b;2.900", "2;c;NA"), {"w": D}, [(3.25,), (2.9,), (None,)], ("'2.900' is 2.9",)),
+    "three decimals beside one": Habit(
+        lines("h;w", "0.5;3.250", "1.5;NA"), {"h": D, "w": D}, [(0.5, 3.25), (1.5, None)]),
+    "two points in a number": Habit("n;v\na;1.234.567\nb;250\nc;3.250\n", {"v": D}, [("a", 1234567), ("b", 250.0)]),
+    "points of another column": Habit(
+        lines("a;b", "1,5;2.25", "2,25;3.250", "3;1"), {"a": V, "b": D}, [("1,5", 2.25)], ("a: its commas may stand",)),
+    "thousands beside decimal commas": Habit(
+        lines("a,b", '"1,234","2,5"', '"2,345","3,75"'), {"a": V, "b": D}, [("1,234", 2.5)],
+        ("a: its commas may stand",)),
+    "none of something": Habit(
+        lines("id,children", "1,none", "2,2", "3,NA"), {"children": V}, [("none",), ("2",)],
+        (r"1 of 'none' may mean zero or a missing value.*na=\['none', 'NA'\]",)),
+    "a dash for zero": Habit(lines("id,v", "1,-", "2,4.5"), {"v": V}, [(1, "-")], ("1 of '-' may mean zero",)),
+    "a dash for missing, stated": Habit(
+        lines("id,v", "1,-", "2,4.5"), {"v": D}, [(1, None), (2, 4.5)], options={"na": ["-"]}),
+    "no text encoding": Habit(lines("a", "1"), refused="no encoding 'base64'", options={"encoding": "base64"}),
+    "dates of no format": Habit(lines("a", "1"), refused="dates are '{'", options={"dates": "{"}),
+    "dates with braces": Habit(
+        lines("d,v", "01.02.2020{x},1", "NA,2"), {"d": "DATE"}, said=("1 of 'NA'",), options={"dates": "%d.%m.%Y{x}"}),
     "French": Habit(
         "nom;prix\nDurand;1 234,5\nLef\u00e8vre;12,25\n", {"prix": D}, [("Durand", 1234.5)], ("decimal commas",)),
     "Swiss": Habit("n;v\na;1'234,5\nb;2,25\n", {"v": D}, [("a", 1234.5)]),

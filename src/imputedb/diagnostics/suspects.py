@@ -11,7 +11,7 @@ from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.statistics.histogram import Quantiles
 from imputedb.statistics.table import ColumnStatistics, Kind
-from imputedb.statistics.words import BESIDE_NUMBERS, CODES
+from imputedb.statistics.words import BESIDE_NUMBERS, CODES, DOUBTFUL
 
 FAR = 0.1
 """Of the range of all other values: how far from them a code lies that stands for a missing one."""
@@ -114,7 +114,9 @@ class _Rest:
 
 def _words(engine: Engine, table: Table, name: str) -> Iterator[Suspect]:
     value, source = engine.reading(table, name, "t"), engine.source(table, "t")
-    is_word = _one_of(t.call("lower", t.call("trim", value)), [t.literal(word) for word in BESIDE_NUMBERS])
+    is_word = _one_of(
+        t.call("lower", t.call("trim", value)), [t.literal(word) for word in (*BESIDE_NUMBERS, *DOUBTFUL)]
+    )
     counted = t.select([value, t.call("count_star")], source, where=is_word, groups=[value])
     words = {str(word): int(str(rows)) for word, rows in engine.rows(counted)}
     if words:

@@ -1,7 +1,10 @@
 """How files are read: what a user says of them beside their names."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from imputedb.errors import QueryError
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,9 @@ class Reading:
         decimal: `.` or `,`.
         dates: the format of dates, such as `%d/%m/%Y`.
         sheet: of a workbook.
+
+    Raises:
+        QueryError: the format of dates names no part of a date.
     """
 
     na: Sequence[str] | None = None
@@ -24,3 +30,7 @@ class Reading:
     decimal: str | None = None
     dates: str | None = None
     sheet: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.dates is not None and not re.search(r"%-?[A-Za-z]", self.dates):
+            raise QueryError(f"dates are {self.dates!r}, which is no format of dates: give one such as '%d/%m/%Y'")

@@ -5,10 +5,13 @@ ANYWHERE = ("", "na", "n/a", "#n/a", "#na", "<na>", "nan", "null", "?", ".", "..
 
 BESIDE_NUMBERS = (
     *ANYWHERE,
-    *("n.a.", "none", "nil", "-", "--", "---", "*", "unknown", "refused", "don't know", "no data", "no answer"),
+    *("n.a.", "unknown", "refused", "don't know", "no data", "no answer"),
     *("not reported", "not stated", "#div/0!", "#value!", "#ref!", "#num!", "#name?"),
 )
 """Words, in lower case, that mean a missing value where all others are numbers, dates or booleans."""
+
+DOUBTFUL = ("none", "nil", "-", "--", "---", "*")
+"""Words, in lower case, that mean a missing value in some files, and zero or a footnote in others: users say which."""
 
 CODES = (
     *(-1, -7, -8, -9, -66, -77, -88, -97, -98, -99, -777, -888, -997, -998, -999),

@@ -29,8 +29,8 @@ def as_utf8(paths: Sequence[str], encoding: str | None) -> Iterator[tuple[list[s
     """
     if encoding is not None:
         try:
-            codecs.lookup(encoding)
-        except LookupError:
+            "".encode(encoding)  # which refuses codecs that are of no text, such as base64
+        except (LookupError, ValueError):
             raise QueryError(f"no encoding {encoding!r}; there are utf-8, cp1252, latin-1, utf-16, cp850...") from None
     with TemporaryDirectory() as folder:
         readable, said = [], []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imputedb.algebra.relation import Table
@@ -21,7 +21,7 @@ class Form:
     """How values of a type are written.
 
     Attributes:
-        type: DuckDB's name of it.
+        type: DuckDB's name of it; VARCHAR where values may mean two things, and stay text.
         fits: the condition under which a value is one, and comes back from the type as the same number or moment.
         value: what it is.
         said: what a reader must know of how it was read.
@@ -58,20 +58,6 @@ PLAIN: tuple[Form, ...] = (
 )
 """Types that a column of text may become as its values stand."""
 
-_WITH_COMMA = Form(
-    "DOUBLE",
-    r"regexp_full_match({x}, '-?(0|[1-9]\d{{0,2}}(?:[. ''\x{{00A0}}\x{{202F}}]\d{{3}})+|[1-9]\d*)(?:,\d+)?')",
-    r"CAST(replace(regexp_replace({x}, '[. ''\x{{00A0}}\x{{202F}}]', '', 'g'), ',', '.') AS DOUBLE)",
-    "its decimal commas are points now, and marks of thousands are left out",
-    r"regexp_matches({x}, '[,.]')",
-)
-_THOUSANDS = Form(
-    "DOUBLE",
-    r"regexp_full_match({x}, '-?(0|[1-9]\d{{0,2}}(?:,\d{{3}})+|[1-9]\d*)(?:\.\d+)?')",
-    "CAST(replace({x}, ',', '') AS DOUBLE)",
-    "commas between thousands are left out",
-    "contains({x}, ',')",
-)
 _PERCENT = Form(
     "DOUBLE",
     r"regexp_full_match({x}, '-?(0|[1-9]\d*)(?:\.\d+)? ?%')",
@@ -81,33 +67,22 @@ _PERCENT = Form(
 _DATES = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y")
 
 
-def forms(comma: bool | None, dates: str | None) -> tuple[Form, ...]:
+def forms(numbers: Sequence[Form], dates: str | None) -> tuple[Form, ...]:
     """The forms that are tried, in their order.
 
     Args:
-        comma: whether a comma stands before decimals; None where nobody knows, and neither commas are read.
+        numbers: the forms of numbers with marks that are tried.
         dates: the format of dates, where it is known.
     """
     whole, *others = PLAIN
-    numbers = {True: (_WITH_COMMA,), False: (_THOUSANDS,), None: ()}[comma]
     formats = (dates,) if dates else _DATES
-    return (whole, *numbers, *others, _PERCENT, *(_date(one) for one in formats if "'" not in one))
+    return (whole, *numbers, *others, _PERCENT, *(_date(one) for one in formats))
 
 
 def _date(format: str) -> Form:  # noqa: A002
-    there = f"TRY_STRPTIME({{x}}, '{format}')"
+    text = format.replace("'", "''").replace("{", "{{").replace("}", "}}")
+    there = f"TRY_STRPTIME({{x}}, '{text}')"
     return Form("DATE", f"{there} IS NOT NULL", f"CAST({there} AS DATE)", f"its dates are read as {format}")
-
-
-def has_decimal_commas(engine: DuckDB, table: Table, words: Sequence[str]) -> bool:
-    """Whether a column of text is of numbers with commas that cannot stand between thousands."""
-    shape = engine.tables.shape(table)
-    for column in (name for name, kind in shape.types.items() if kind == "VARCHAR"):
-        if found(
-            engine, table, column, words, (replace(_WITH_COMMA, proof=r"regexp_matches({x}, ',(\d\d?|\d{{4,}})$')"),)
-        ):
-            return True
-    return False
 
 
 def found(engine: DuckDB, table: Table, column: str, words: Sequence[str], tried: Sequence[Form]) -> Form | None:
@@ -115,23 +90,43 @@ def found(engine: DuckDB, table: Table, column: str, words: Sequence[str], tried
 
     Dates that two forms would read as different days are of none.
     """
-    name = quoted((column,))
-    values = f"SELECT trim({name}) AS x FROM {quoted(table.path)} WHERE NOT list_contains($words, lower(trim({name})))"
-    left = _fitting(engine, f"{values} LIMIT {_LOOKED_AT}", words, list(tried))
-    left = _fitting(engine, values, words, left) if left else []
+    left = fitting(engine, table, column, words, tried)
     if len(left) > 1 and all(one.said and one.type == "DATE" for one in left):
-        return left[0] if not _differ(engine, values, words, left) else None
+        return left[0] if not _differ(engine, _values(table, column), words, left) else None
     return left[0] if left else None
 
 
-def _fitting(engine: DuckDB, values: str, words: Sequence[str], tried: list[Form]) -> list[Form]:
+def fitting(engine: DuckDB, table: Table, column: str, words: Sequence[str], tried: Sequence[Form]) -> list[Form]:
+    """The forms that all values of a column of text have, but for the words, and that one of them proves."""
+    values = _values(table, column)
+    left = _fitting(engine, f"{values} LIMIT {_LOOKED_AT}", words, list(tried), proven=False)
+    return _fitting(engine, values, words, left, proven=True) if left else []
+
+
+def example(engine: DuckDB, table: Table, column: str, form: Form, words: Sequence[str]) -> tuple[str, str]:
+    """The longest value that proves a form, as it stands in a column of text, and as it is read."""
+    proof, value = form.proof.format(x="x"), form.value.format(x="x")
+    text = (
+        f"SELECT x, CAST({value} AS VARCHAR) FROM ({_values(table, column)}) WHERE {proof} ORDER BY length(x) DESC, x"
+    )
+    before, after = engine.connection.execute(f"{text} LIMIT 1", {"words": list(words)}).fetchall()[0]
+    return before, after
+
+
+def _values(table: Table, column: str) -> str:
+    name = quoted((column,))
+    return f"SELECT trim({name}) AS x FROM {quoted(table.path)} WHERE NOT list_contains($words, lower(trim({name})))"
+
+
+def _fitting(engine: DuckDB, values: str, words: Sequence[str], tried: list[Form], *, proven: bool) -> list[Form]:
     counts = [
         f"count(*) FILTER (NOT coalesce({one.fits}, false)), count(*) FILTER ({one.proof})".format(x="x")
         for one in tried
     ]
     text = f"SELECT count(*), {', '.join(counts)} FROM ({values})"
     total, *rest = engine.connection.execute(text, {"words": list(words)}).fetchall()[0]
-    return [one for place, one in enumerate(tried) if total and not rest[2 * place] and rest[2 * place + 1]]
+    kept = [(one, rest[2 * place], rest[2 * place + 1]) for place, one in enumerate(tried)]
+    return [one for one, unfit, proofs in kept if total and not unfit and (proofs or not proven)]
 
 
 def _differ(engine: DuckDB, values: str, words: Sequence[str], dates: Sequence[Form]) -> bool:

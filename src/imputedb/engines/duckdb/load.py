@@ -84,7 +84,7 @@ def _filled(engine: DuckDB, made: Table, some: Sequence[str], missing: Missing, 
         _create(engine, made, frame)
         engine.session.remarks += read.said
         every, declared = read.texts, dict(read.missing)
-        tried = forms.forms(None, reading.dates) if read.texts else forms.PLAIN
+        tried = forms.forms((), reading.dates) if read.texts else forms.PLAIN
         _comment(engine, made, read.comments)
     engine.session.changed()
     here = {column for column in missing if _has(engine, made, column)}

@@ -12,7 +12,7 @@ from imputedb.engines.duckdb.forms import Form
 from imputedb.errors import UnknownName
 from imputedb.sql.paths import quoted
 from imputedb.statistics.policy import as_text
-from imputedb.statistics.words import ANYWHERE, BESIDE_NUMBERS
+from imputedb.statistics.words import ANYWHERE, BESIDE_NUMBERS, DOUBTFUL
 
 if TYPE_CHECKING:
     from imputedb.engines.duckdb.engine import DuckDB
@@ -82,19 +82,36 @@ class Marks:
         words = tuple(dict.fromkeys(word.strip().lower() for word in (*said, *own)))
         counts = self._counts(column, words)
         form = forms.found(self.engine, self.table, column, words, self.tried)
-        if form is not None:
+        read = f"{form.said}: {self._example(column, form, words)}" if form is not None and form.said else ""
+        if form is not None and form.type != "VARCHAR":
             forms.retype(self.engine, self.table, column, form, words)
             self.engine.session.changed()
             kept = [word for word in own if _holds(self.engine, form.type, word)]
             if kept:
                 declarations.declare(self.engine, self.table, column, kept)
-            self._say(column, {word: n for word, n in counts.items() if word not in own}, form=form)
+            self._say(column, {word: n for word, n in counts.items() if word not in own}, read=read)
             return
+        if self.words is None and form is None:
+            read = self._doubtful(column, words)
         if self.words is None:
             counts = self._not_codes(column, counts)
         if own or counts:
             declarations.declare(self.engine, self.table, column, [*own, *counts])
-            self._say(column, {word: n for word, n in counts.items() if word not in own}, declared=True)
+        self._say(column, {word: n for word, n in counts.items() if word not in own}, read=read, declared=True)
+
+    def _example(self, column: str, form: Form, words: Sequence[str]) -> str:
+        before, after = forms.example(self.engine, self.table, column, form, words)
+        return repr(before) if form.type == "VARCHAR" else f"{before!r} is {after}"
+
+    def _doubtful(self, column: str, words: Sequence[str]) -> str:
+        """What is said of words that mean zero or a missing value, where all other values are of a type."""
+        counts = self._counts(column, DOUBTFUL)
+        every = (*words, *DOUBTFUL)
+        if not counts or forms.found(self.engine, self.table, column, every, self.tried) is None:
+            return ""
+        shown = ", ".join(f"{count:,} of {word!r}" for word, count in counts.items())
+        wanted = [*counts, *(word for word in self._counts(column, words) if word)]
+        return f"{shown} may mean zero or a missing value: it stays text, unless na={wanted!r} makes them NULL"
 
     def _counts(self, column: str, words: Sequence[str]) -> dict[str, int]:
         """The words that a column holds, as they stand there, with their counts."""
@@ -125,19 +142,18 @@ class Marks:
             or (count > _SHARE * total and (len(word.strip()), any(map(str.isalnum, word))) not in codes)
         }
 
-    def _say(self, column: str, counts: Mapping[str, int], *, form: Form | None = None, declared: bool = False) -> None:
+    def _say(self, column: str, counts: Mapping[str, int], *, read: str = "", declared: bool = False) -> None:
         place, parts = f"{self.table.name}.{column}", []
         if counts:
             shown = ", ".join(f"{count:,} of {word!r}" for word, count in counts.items())
-            parts.append(f"{shown} {'are declared missing' if declared else 'are NULL'}")
-        if form is not None and form.said:
-            parts.append(form.said)
-        if parts:
             undone = (
                 f"db.missing({self.table.name!r}, {column!r}, [])" if declared else "loading with na=[], or --na '',"
             )
-            way = f" ({undone} undoes it)" if counts else ""
-            self.engine.session.remarks.append(f"{place}: {'; '.join(parts)}{way}")
+            parts.append(f"{shown} {'are declared missing' if declared else 'are NULL'} ({undone} undoes it)")
+        if read:
+            parts.append(read)
+        if parts:
+            self.engine.session.remarks.append(f"{place}: {'; '.join(parts)}")
 
 
 _LETTERS = "regexp_matches(x, '[\\p{L}\\p{N}]')"

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.duckdb import forms, ragged
+from imputedb.engines.duckdb import decimals, forms, ragged
 from imputedb.engines.duckdb.encodings import as_utf8
 from imputedb.engines.duckdb.forms import Form
 from imputedb.engines.duckdb.paths import squeezing
+from imputedb.engines.duckdb.ragged import Sniffed
 from imputedb.engines.reading import Reading
 from imputedb.sql.paths import one_file, quoted
 from imputedb.statistics.words import BESIDE_NUMBERS
@@ -38,16 +39,11 @@ def create(engine: DuckDB, made: Table, paths: Sequence[str], reading: Reading) 
         if first is not None:
             options += f", header = {first.header}"
         _read(engine, made, readable, options)
-        comma = _comma(engine, made, reading, first.delimiter if first else ",")
-        if comma and reading.decimal is None:
-            engine.connection.execute(f"DROP TABLE {quoted(made.path)}")
-            engine.session.changed()
-            options += ", decimal_separator = ','"
-            _read(engine, made, readable, options)
+        numbers = _numbers(engine, made, reading, readable, options, first)
         _remark_on_dates(engine, made, {one.dates for one in sniffed if one} if reading.dates is None else set())
         if first is not None:
             _remark_on_digits(engine, made, readable, f"{options}, skip = {first.skipped}")
-    return forms.forms(comma, reading.dates)
+    return forms.forms(numbers, reading.dates)
 
 
 def _options(reading: Reading) -> str:
@@ -57,21 +53,35 @@ def _options(reading: Reading) -> str:
 
 
 def _read(engine: DuckDB, made: Table, paths: Sequence[str], options: str) -> None:
-    squeezed = {squeezing(path) for path in paths}
-    how = options + (squeezed.pop() if len(squeezed) == 1 else "")
-    text = f"CREATE TABLE {quoted(made.path)} AS FROM read_csv(?, sample_size = -1{how})"
+    text = f"CREATE TABLE {quoted(made.path)} AS FROM read_csv(?, sample_size = -1{options}{_squeezing(paths)})"
     engine.connection.execute(text, [[one_file(path) for path in paths]])
     engine.session.changed()
 
 
-def _comma(engine: DuckDB, made: Table, reading: Reading, delimiter: str) -> bool | None:
-    """Whether commas stand before decimals; None where nobody can tell."""
+def _squeezing(paths: Sequence[str]) -> str:
+    squeezed = {squeezing(path) for path in paths}
+    return squeezed.pop() if len(squeezed) == 1 else ""
+
+
+def _numbers(
+    engine: DuckDB, made: Table, reading: Reading, paths: Sequence[str], options: str, first: Sniffed | None
+) -> tuple[Form, ...]:
+    """The forms of numbers with points and commas; columns of which nobody can tell are read anew, as text."""
     if reading.decimal is not None:
-        return reading.decimal == ","
+        return decimals.stated(reading.decimal)
     words = BESIDE_NUMBERS if reading.na is None else [word.strip().lower() for word in reading.na]
-    if forms.has_decimal_commas(engine, made, words):
-        return True
-    return {",": False, ";": True}.get(delimiter)
+    skipped = f", skip = {first.skipped}" if first else ""
+    source = f"read_csv(?, all_varchar = true, sample_size = -1{options}{skipped}{_squeezing(paths)})"
+    delimiter = first.delimiter if first else reading.delimiter or ","
+    found = decimals.marks(engine, made, words, delimiter, source, [one_file(path) for path in paths])
+    types = engine.tables.shape(made).types
+    doubtful = [name for name in found.doubtful if types[name] == "DOUBLE"] if found.unclear else []
+    if doubtful:
+        engine.connection.execute(f"DROP TABLE {quoted(made.path)}")
+        engine.session.changed()
+        texts = ", ".join("'" + name.replace("'", "''") + "': 'VARCHAR'" for name in doubtful)
+        _read(engine, made, paths, f"{options}, types = {{{texts}}}")
+    return found.forms()
 
 
 def _remark_on_dates(engine: DuckDB, made: Table, formats: set[str]) -> None:

@@ -1,0 +1,160 @@
+"""Numbers with points and commas in columns of text: which of them stand before decimals, and which nobody can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.duckdb.forms import Form, fitting
+from imputedb.sql.paths import quoted
+
+if TYPE_CHECKING:
+    from imputedb.engines.duckdb.engine import DuckDB
+
+_WHOLE = r"regexp_full_match({x}, '-?\d+')"
+
+_WITH_COMMA = Form(
+    "DOUBLE",
+    r"regexp_full_match({x}, '-?(0|[1-9]\d{{0,2}}(?:[. ''\x{{00A0}}\x{{202F}}]\d{{3}})+|[1-9]\d*)(?:,\d+)?')",
+    r"CAST(replace(regexp_replace({x}, '[. ''\x{{00A0}}\x{{202F}}]', '', 'g'), ',', '.') AS DOUBLE)",
+    "its decimal commas are points now, and marks of thousands are left out",
+    r"regexp_matches({x}, '[,.]')",
+)
+_THOUSANDS = Form(
+    "DOUBLE",
+    r"regexp_full_match({x}, '-?(0|[1-9]\d{{0,2}}(?:,\d{{3}})+|[1-9]\d*)(?:\.\d+)?')",
+    "CAST(replace({x}, ',', '') AS DOUBLE)",
+    "commas between thousands are left out",
+    "contains({x}, ',')",
+)
+_MARKED = replace(_WITH_COMMA, proof=r"regexp_matches({x}, '[. ''\x{{00A0}}\x{{202F}}]\d{{3}}[.,]')")
+"""Two marks in one number: the first stands between thousands."""
+
+_COMMA = replace(_WITH_COMMA, proof=r"regexp_matches({x}, ',(\d\d?|\d{{4,}})$')")
+"""A comma that cannot stand between thousands."""
+
+_COMMA_ALONE = replace(_COMMA, fits=f"{_COMMA.fits} AND NOT {_WHOLE}")
+"""The same where no value is a whole number, as some values of a column of lists are."""
+
+_ANY_COMMA = replace(_WITH_COMMA, proof=_THOUSANDS.proof)
+_COMMA_UNKNOWN = Form(
+    "VARCHAR",
+    f"({_WITH_COMMA.fits} OR {_THOUSANDS.fits})",
+    "{x}",
+    "its commas may stand before decimals, between thousands or in lists, so that it stays text until decimal=',' "
+    "or decimal='.' says which",
+    _THOUSANDS.proof,
+)
+
+_POINT = Form(
+    "DOUBLE",
+    r"regexp_full_match({x}, '-?([1-9]\d{{0,2}}\.\d{{3}}|0|[1-9]\d*)')",
+    "CAST({x} AS DOUBLE)",
+    "its points stand before decimals, unless decimal=',' says that they stand between thousands",
+    "contains({x}, '.')",
+)
+"""Points before exactly three digits, each: before decimals, or between thousands."""
+
+_POINT_UNKNOWN = replace(
+    _POINT,
+    type="VARCHAR",
+    value="{x}",
+    said="its points may stand before decimals or between thousands, so that it stays text until decimal='.' "
+    "or decimal=',' says which",
+)
+_DECIMAL_POINT = Form(
+    "DOUBLE",
+    "TRY_CAST({x} AS DOUBLE) IS NOT NULL",
+    "CAST({x} AS DOUBLE)",
+    proof=f"({_POINT.proof} AND NOT {_POINT.fits})",
+)
+"""A point that cannot stand between thousands."""
+
+
+def stated(decimal: str) -> tuple[Form, ...]:
+    """The forms of numbers where it is stated what stands before decimals."""
+    return (_WITH_COMMA,) if decimal == "," else (_THOUSANDS,)
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What the columns of a file show of the marks in its numbers.
+
+    Attributes:
+        delimiter: between values.
+        commas: whether numbers of a column have decimal commas.
+        points: whether numbers of a column have points that can stand before decimals alone.
+        doubtful: columns of numbers whose points all stand before exactly three digits.
+    """
+
+    delimiter: str
+    commas: bool
+    points: bool
+    doubtful: tuple[str, ...]
+
+    @property
+    def unclear(self) -> bool:
+        """Whether doubtful points may stand between thousands, as in files with decimal commas."""
+        return self.commas or (self.delimiter == ";" and not self.points)
+
+    def forms(self) -> tuple[Form, ...]:
+        """The forms of numbers with marks, in the order in which a column of text is tried."""
+        european = self.delimiter == ";" and not self.points and not self.doubtful
+        tried = [_MARKED, _COMMA if european else _COMMA_ALONE]
+        if european:
+            tried.append(_ANY_COMMA)
+        elif self.delimiter == "," and not self.commas:
+            tried.append(_THOUSANDS)
+        tried.append(_COMMA_UNKNOWN)
+        if self.unclear:
+            tried.append(_POINT if self.points or not self.commas else _POINT_UNKNOWN)
+        return tuple(tried)
+
+
+def marks(
+    engine: DuckDB, table: Table, words: Sequence[str], delimiter: str, source: str, paths: Sequence[object]
+) -> Marks:
+    """The marks in the numbers of a table that was read from files.
+
+    Args:
+        engine: that has the table.
+        table: as DuckDB reads it, with points before decimals.
+        words: that mean a missing value.
+        delimiter: between values.
+        source: the files as a table whose columns are text; ? stands for their paths.
+        paths: of the files.
+    """
+    types = engine.tables.shape(table).types
+    shown = {
+        name: fitting(engine, table, name, words, (_MARKED, _COMMA, _COMMA_ALONE, _DECIMAL_POINT, _POINT))
+        for name, kind in types.items()
+        if kind == "VARCHAR"
+    }
+    clear = {_MARKED, _COMMA} if delimiter == ";" else {_MARKED, _COMMA_ALONE}
+    commas = any(clear & set(found) for found in shown.values())
+    if commas or delimiter == ";":
+        numbers = [name for name, kind in types.items() if kind == "DOUBLE"]
+        shown |= _of_numbers(engine, numbers, source, paths)
+    points = any(_DECIMAL_POINT in found for found in shown.values())
+    return Marks(delimiter, commas, points, tuple(name for name, found in shown.items() if _POINT in found))
+
+
+def _of_numbers(
+    engine: DuckDB, columns: Sequence[str], source: str, paths: Sequence[object]
+) -> Mapping[str, list[Form]]:
+    """What columns show that DuckDB reads as numbers, by their text in the files."""
+    if not columns:
+        return {}
+    counts = [
+        f"count(*) FILTER ({_DECIMAL_POINT.proof}), count(*) FILTER ({_POINT.proof})".format(
+            x=f"trim({quoted((name,))})"
+        )
+        for name in columns
+    ]
+    found = engine.connection.execute(f"SELECT {', '.join(counts)} FROM {source}", [list(paths)]).fetchall()[0]
+    return {
+        name: [_DECIMAL_POINT] if found[2 * place] else [_POINT] if found[2 * place + 1] else []
+        for place, name in enumerate(columns)
+    }
