@@ -16,9 +16,10 @@ from imputedb.cli.main import main
 from imputedb.errors import DataError, StorageError
 from imputedb.service.audit import GENESIS, Audit, entries, head, verify
 from imputedb.service.core import Core
+from imputedb.service.metrics.meter import Meter
 from imputedb.service.request import Request
 from imputedb.service.side import Side
-from tests.service.conftest import READER
+from tests.service.conftest import READER, configuration, made
 
 ROWS = [{"id": 1, "height": 180.0, "weight": None, "sex": "f"}]
 
@@ -60,6 +61,41 @@ def test_an_imputed_answer_is_recorded_with_who_what_and_how(audited: Core, side
     assert second.record["model"] == "vitals@1"
     assert second.record["cells"] == {"weight": 1}
     assert "180" not in json.dumps([first.record, second.record])
+
+
+@pytest.mark.parametrize(
+    ("text", "tables"),
+    [
+        ("SELECT avg(h.weight) FROM person h JOIN person i ON h.sex = i.sex", ["person"]),
+        ("SELECT avg(t.weight) FROM tall t", ["person"]),
+        ("WITH q AS (SELECT weight FROM person e) SELECT avg(x.weight) FROM q x", ["person"]),
+        ("SELECT avg(h.weight) FROM person h UNION ALL SELECT avg(h.weight) FROM other.person h",
+         ["other.person", "person"]),
+    ],
+)  # fmt: skip
+def test_tables_are_called_by_their_names_whatever_a_statement_calls_them(
+    tmp_path: Path, side: Side, text: str, tables: list[str]
+) -> None:
+    path = made(tmp_path / "survey.duckdb", rows=60)
+    with imputedb.connect(path) as db:
+        db.execute("CREATE SCHEMA other")
+        db.execute("CREATE TABLE other.person AS SELECT * FROM person")
+    core, audit = Core(path, configuration(), lambda _: None), Audit(side, lambda *_: None)
+    meter = Meter()
+    core.observers += [audit.observe, meter.observe]
+    try:
+        asked(core, text, fit="query")
+    finally:
+        audit.close()
+        core.close()
+    (entry,) = entries(side)
+    assert entry.record["tables"] == tables
+    key = f"{' or '.join(tables)}.weight"
+    assert entry.record["cells"][key] > 0
+    assert 0 < entry.record["shares"][key] <= 1
+    assert entry.record["methods"][key] == "tree"
+    label = tables[0] if len(tables) == 1 else "several"
+    assert f'imputedb_imputed_cells_total{{column="weight",method="tree",table="{label}"}}' in str(meter.exposition())
 
 
 def test_the_chain_goes_on_after_a_restart_and_its_heads_are_told(

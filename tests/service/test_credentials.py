@@ -38,7 +38,7 @@ def test_a_token_is_known_and_only_its_hash_is_kept(file: Path) -> None:
     assert text not in file.read_text()
     assert len(text) > 40
     assert os.stat(file).st_mode & 0o777 == 0o600
-    assert known(file).principal(text) == Principal("ada", "analyst")
+    assert known(file).principal(text) == Principal("token:ada", "analyst")
     assert text not in repr(tokens.read(file))
 
 
@@ -52,7 +52,7 @@ def test_nobody_is_known_by_another_credential(file: Path, wrong: str | None) ->
 def test_a_token_ends_is_dropped_and_is_read_again(file: Path) -> None:
     first, second = tokens.added(file, "ada", "reader", days=1), tokens.added(file, "bob", "admin")
     credentials = known(file)
-    assert credentials.principal(first).name == "ada"
+    assert credentials.principal(first).name == "token:ada"
     found = tokens.read(file)
     over = tokens.Token("ada", "reader", found["ada"].digest, datetime.now(UTC) - timedelta(seconds=1))
     tokens.write(file, {**found, "ada": over})
@@ -122,7 +122,8 @@ def of_jwt(tmp_path: Path) -> Credentials:
 
 def test_a_jwt_is_known_by_its_signature_issuer_audience_and_time(tmp_path: Path, key: Any) -> None:
     credentials = of_jwt(tmp_path)
-    assert credentials.principal(signed(key)) == Principal("ann", "reader")
+    assert credentials.principal(signed(key)) == Principal("jwt:ann", "reader")
+    assert credentials.principal(signed(key, sub="x" * 255)).name == "jwt:" + "x" * 255
     assert credentials.principal(signed(key, role="admin")).role == "admin"
     other = ec.generate_private_key(ec.SECP256R1())
     for wrong in (
@@ -132,6 +133,8 @@ def test_a_jwt_is_known_by_its_signature_issuer_audience_and_time(tmp_path: Path
         signed(key, exp=datetime.now(UTC) - timedelta(minutes=1)),
         signed(key, exp=None),
         signed(key, sub=None),
+        signed(key, sub=""),
+        signed(key, sub="x" * 256),
         signed(key, role="king"),
         signed(key)[:-4] + "AAAA",
         jwt.encode({"sub": "ann", "iss": "us", "aud": "imputedb", "exp": 2**33}, None, "none"),
@@ -146,7 +149,7 @@ def test_a_key_set_tells_keys_by_their_id(tmp_path: Path, key: Any) -> None:
     (tmp_path / "key.pem").write_text('{"keys": [' + public[:-1] + ', "kid": "k1", "alg": "ES256"}]}')
     credentials = of_jwt(tmp_path)
     claims = {"sub": "ann", "iss": "us", "aud": "imputedb", "exp": datetime.now(UTC) + timedelta(minutes=5)}
-    assert credentials.principal(jwt.encode(claims, key, "ES256", headers={"kid": "k1"})).name == "ann"
+    assert credentials.principal(jwt.encode(claims, key, "ES256", headers={"kid": "k1"})).name == "jwt:ann"
     with pytest.raises(Unauthenticated):
         credentials.principal(jwt.encode(claims, key, "ES256", headers={"kid": "k2"}))
 

@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from imputedb.errors import DataError
+from imputedb.service.cells import imputed_cells
 from imputedb.service.core import Done
 from imputedb.service.side import Side
 
@@ -166,17 +167,17 @@ def _record(done: Done) -> dict[str, Any] | None:
         return None
     report = done.answer.result.report
     rows = done.answer.lease.instance.rows
+    cells = imputed_cells(done.answer.result, rows)
     return {
         **told,
-        "tables": sorted({column.partition(".")[0] for column in report.imputed}),
-        "cells": dict(report.imputed),
+        "tables": sorted({table for one in cells for table in one.tables}),
+        "cells": {one.name: one.count for one in cells},
         "shares": {
-            column: round(count / rows[table], 6)
-            for column, count in report.imputed.items()
-            for table in [column.rpartition(".")[0]]
-            if rows.get(table)
+            one.name: round(min(1.0, one.count / most), 6)
+            for one in cells
+            if (most := sum(rows.get(table, 0) for table in one.tables))
         },
-        "methods": dict(report.methods),
+        "methods": {one.name: ", ".join(one.methods) for one in cells},
         "alpha": report.alpha,
         "seed": report.seed,
         "m": report.m,

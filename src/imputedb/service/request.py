@@ -15,7 +15,8 @@ class Principal:
     """Who asks.
 
     Attributes:
-        name: of the token, or the subject of the JWT; `local` of a caller on this machine who shows none.
+        name: `token:` with the token's name, or `jwt:` with the JWT's subject, so that neither is the other's owner;
+            `local` of a caller on this machine who shows none.
         role: what he may do.
     """
 

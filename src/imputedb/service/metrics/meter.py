@@ -14,6 +14,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as open_lat
 from imputedb.inference.estimate import Estimate
 from imputedb.notes import Kind
 from imputedb.result import Result
+from imputedb.service.cells import imputed_cells
 from imputedb.service.core import Done
 from imputedb.service.impute import Completed
 from imputedb.service.metrics.names import METRICS, Metric
@@ -104,20 +105,20 @@ class Meter:
         """An answer."""
         report = result.report
         self.of("imputedb_plan_seconds").observe(report.planning_ms / 1e3)
-        only = {column.rpartition(".")[0] for column in report.imputed}
+        rows = done.answer.lease.instance.rows if done.answer is not None else {}
+        imputed = imputed_cells(result, rows)
+        only = {table for one in imputed for table in one.tables}
         if report.dropped:
             table = only.pop() if len(only) == 1 else "several"
             self.of("imputedb_dropped_rows", table).inc(report.dropped)
         self.of("imputedb_imputed_missing").inc(sum(report.imputed.values()) + sum(report.avoided.values()))
         if not any(report.imputed.values()):
             return
-        rows = done.answer.lease.instance.rows if done.answer is not None else {}
-        for column, count in report.imputed.items():
-            table, _, name = column.rpartition(".")
-            method = report.methods.get(column, "")
-            self.of("imputedb_imputed_cells", table, name, "model" if "@" in method else method).inc(count)
+        for one in imputed:
+            table, method = one.tables[0] if len(one.tables) == 1 else "several", ", ".join(one.methods)
+            self.of("imputedb_imputed_cells", table, one.column, "model" if "@" in method else method).inc(one.count)
             if rows.get(table):
-                self.of("imputedb_imputed_fraction", table, name).set(count / rows[table])
+                self.of("imputedb_imputed_fraction", table, one.column).set(min(1.0, one.count / rows[table]))
         exemplar = {"request": done.id, "seed": str(report.seed)}
         self.of("imputedb_impute_seconds").observe(report.execution_ms / 1e3, exemplar)
         self.of("imputedb_penalty").observe(report.penalty)

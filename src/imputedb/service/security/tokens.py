@@ -26,6 +26,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Those with a public key: with a shared one whoever checks a token could make one."""
 
+_SUBJECT = 255
+"""Characters of a JWT's `sub` at most: of longer ones nothing is cut off, so that two callers never become one."""
+
 _UNKNOWN = "nobody is known by this credential"
 
 
@@ -178,7 +181,7 @@ class Credentials:
             raise Unauthenticated(_UNKNOWN)
         if found.is_over():
             raise Unauthenticated("the time of this token is over")
-        return Principal(found.name, found.role)
+        return Principal(f"token:{found.name}", found.role)
 
     def _by_jwt(self, text: str) -> Principal:
         import jwt
@@ -201,9 +204,12 @@ class Credentials:
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise Unauthenticated(_UNKNOWN) from error
         role = claims.get("role", "reader")
-        if role not in ROLES or not isinstance(claims["sub"], str):
+        if role not in ROLES:
             raise Unauthenticated(f"the token's role is none of {', '.join(ROLES)}")
-        return Principal(claims["sub"][:64], role)
+        subject = claims["sub"]
+        if not isinstance(subject, str) or not 1 <= len(subject) <= _SUBJECT:
+            raise Unauthenticated(f"the token's sub is empty, or longer than {_SUBJECT} characters")
+        return Principal(f"jwt:{subject}", role)
 
 
 def _keys(path: Path) -> dict[str | None, Any]:
