@@ -1,7 +1,10 @@
 """Commands about assumptions, what looks missing, holes and pictures of them, and runs of completed data sets."""
 
 import json
+import os
 import re
+import shlex
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -213,6 +216,17 @@ def test_pictures_are_drawn_of_any_size_and_name(rows: int, columns: int, tmp_pa
             assert all(below[1] <= above[0] + 2 for below, above in pairwise(tops)), name
 
 
+def test_the_command_that_is_suggested_is_one_command(tmp_path: Path) -> None:
+    db, touched = str(tmp_path / "d.duckdb"), tmp_path / "touched"
+    column, table = f"x; touch {touched}", "a 't'"
+    with imputedb.connect(db) as made:
+        made.register(table, {column: [-999 if i % 10 == 0 else 20 + i % 43 for i in range(100)]}, keep=True)
+    command = re.search(r"imputedb (missing .*)", run("profile", db).stdout)
+    assert command is not None
+    assert shlex.split(command[1]) == ["missing", db, table, column, "-999"]
+    assert "10 cells are missing" in run(*shlex.split(command[1])).stderr
+
+
 def test_runs_are_listed_verified_and_pruned(survey: str, tmp_path: Path) -> None:
     out = str(tmp_path / "runs")
     for seed in ("1", "2", "3"):
@@ -224,6 +238,26 @@ def test_runs_are_listed_verified_and_pruned(survey: str, tmp_path: Path) -> Non
     assert run("runs", "verify", out).exit_code == 0
     assert len(run("runs", "prune", out, "--keep", "2", "--dry-run").stdout.split()) == 1
     assert len(data("runs", "list", out)) == 3
+    foreign, damaged, nested, link = (Path(out) / name for name in ("foreign", "damaged", "nested", "link"))
+    for folder in (foreign, damaged):
+        folder.mkdir()
+    (foreign / "manifest.json").write_text('{"name": "an extension"}')
+    (damaged / "manifest.json").write_text("{")
+    shutil.copytree(Path(out) / str(listed[0]["run"]), nested / "of others")
+    shutil.copy(nested / "of others" / "manifest.json", nested)
+    (nested / "CURRENT").symlink_to("of others")
+    link.symlink_to(str(listed[0]["run"]))
+    for old in (foreign, damaged, nested):
+        os.utime(old, (0, 0))
+    pruned = run("runs", "prune", out, "--keep", "3")
+    assert (pruned.exception, pruned.stdout) == (None, "")
+    assert sorted(line.split()[0] for line in pruned.stderr.splitlines() if " stays: " in line) == [
+        *("damaged", "foreign", "link", "nested")
+    ]
+    assert all(one.exists() for one in (foreign, damaged, nested / "of others", link))
+    link.unlink()
+    for folder in (foreign, damaged, nested):
+        shutil.rmtree(folder)
     next((Path(out) / str(listed[2]["run"])).rglob("*.parquet")).write_bytes(b"nothing")
     wrong = run("runs", "verify", out)
     assert (wrong.exit_code, "1 of 3 runs are not what was written" in str(wrong.exception)) == (1, True)

@@ -1,6 +1,8 @@
 """What is asked at the command line: of a database, of a file, of files that a query names; thresholds; the shell."""
 
 import json
+import math
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +12,8 @@ from click.testing import CliRunner
 import imputedb
 from imputedb.cli.main import main
 from imputedb.cli.shell import Shell
-from imputedb.cli.thresholds import Exceeded
+from imputedb.cli.thresholds import EVALUATION, Exceeded, check, of_evaluation, thresholds
+from imputedb.diagnostics.evaluation import Evaluation, Score
 from imputedb.errors import Error
 
 
@@ -58,6 +61,41 @@ def test_a_file_is_asked_without_a_database(folder: Path) -> None:
         assert ("40 of 'NA' are NULL" in ran.stderr) == ("d.duckdb" not in "".join(asked))
     ran = run("-c", f"SELECT count(*) AS n FROM '{file}' WHERE age IS NULL", "--na", "", "--format", "csv")
     assert ran.stdout == "n\n0\n"
+
+
+FILES = {
+    "by comma": ("SELECT count(*) AS n FROM 'a.csv' x, 'b.csv' y WHERE x.id = y.id AND y.age IS NULL", "1", "ab"),
+    "in quotes of names": ('SELECT count(*) AS n FROM "b.csv" WHERE age IS NULL', "1", "b"),
+    "IS DISTINCT FROM": ("SELECT count(*) AS n FROM 'a.csv' WHERE 'a.csv' IS DISTINCT FROM 'b.csv'", "3", "a"),
+    "a function": ("SELECT max(trim('a.csv' FROM 'b.csv')) AS n FROM 'a.csv'", "b", "a"),
+    "WITH": ("WITH q AS (FROM 'b.csv') SELECT count(*) AS n FROM q WHERE age IS NULL", "1", "b"),
+    "a subquery": ("SELECT (SELECT count(*) FROM 'b.csv' WHERE age IS NULL) AS n", "1", "b"),
+    "PIVOT": ("PIVOT 'b.csv' ON id IN (2) USING count(*) FILTER (age IS NULL) GROUP BY ()", None, "b"),
+}
+
+
+@pytest.mark.parametrize(("text", "found", "loaded"), FILES.values(), ids=FILES)
+def test_files_are_loaded_where_a_query_reads_them_alone(
+    text: str, found: str | None, loaded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in "ab":
+        Path(f"{name}.csv").write_text("id,age\n1,5\n2,NA\n3,7\n")
+    ran = run("-c", text, "--format", "csv")
+    if found is not None:
+        assert (ran.returncode, ran.stdout) == (0, f"n\n{found}\n"), ran
+    assert "".join(name for name in "ab" if f"note: {name}.age: 1 of 'NA'" in ran.stderr) == loaded, ran
+
+
+def test_statements_around_a_query_read_files_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("é.csv").write_text("id,age\n1,5\n2,NA\n3,7\n")
+    texts = "COPY (SELECT count(*) AS n FROM 'é.csv' WHERE age IS NULL) TO 'é.out.csv'; CREATE TABLE t AS FROM 'é.csv'"
+    ran = run("-c", f"{texts}; EXPLAIN FROM 'é.csv'; INSERT INTO t SELECT * FROM 'é.csv'; SELECT count(age) FROM t")
+    assert ran.returncode == 0, ran
+    assert Path("é.out.csv").read_text() == "n\n1\n"
+    ran = run("-c", "SELECT * FROM (PIVOT 'é.csv' ON id USING max(age))")
+    assert (ran.returncode, "é.csv stands beside PIVOT" in ran.stderr) == (1, True), ran
 
 
 def test_statements_come_from_files_and_standard_input(folder: Path, tmp_path: Path) -> None:
@@ -108,6 +146,32 @@ def test_a_figure_beyond_its_threshold_is_exit_code_3(
     assert ran.stdout.startswith("a")
 
 
+def test_shares_are_of_the_tables_behind_aliases(tmp_path: Path) -> None:
+    at = str(tmp_path / "d.duckdb")
+    with imputedb.connect(at) as db:
+        db.execute('CREATE TABLE t AS SELECT i, CASE WHEN i % 4 > 0 THEN i END AS "x.y" FROM range(40) r(i)')
+        db.execute("CREATE SCHEMA s; CREATE TABLE s.u AS FROM t")
+    for text in (
+        'SELECT avg(x."x.y") AS a FROM t x JOIN t z USING (i)',
+        'SELECT avg("x.y") AS a FROM s.u',
+        'WITH q AS (SELECT "x.y" AS v FROM t) SELECT avg(p.v) AS a FROM q p',
+    ):
+        for strategy in ("planned", "base"):
+            ran = run("query", at, text, "--fail-on", "imputed>0.2", "--strategy", strategy, "--alpha", "0")
+            assert (ran.returncode, "imputed is 0.25" in ran.stderr) == (3, True), (text, strategy, ran)
+
+
+def test_what_is_not_known_is_beyond_each_threshold() -> None:
+    scores = [
+        Score("mean", column, group, 10, error, error, wrong=False, method="mean")
+        for column, group, error in (("x", None, 0.1), ("y", None, math.nan), ("x", "f", 0.1), ("x", "m", math.nan))
+    ]
+    figures = of_evaluation(Evaluation("t", "mcar", 40, "sex", tuple(scores), {}))
+    assert [name for name, value in figures.items() if math.isnan(value)] == ["error", "bias", "disparity"]
+    with pytest.raises(Exceeded, match="error is not known"):
+        check(thresholds("error>0.5", EVALUATION), figures)
+
+
 def test_subgroups_that_are_worse_off_are_exit_code_3(folder: Path) -> None:
     asked = ("evaluate", str(folder / "d.duckdb"), "people", "--imputer", "mean", "--by", "sex", "--fail-on")
     assert run(*asked, "disparity>5,error>5").returncode == 0
@@ -121,6 +185,10 @@ def test_formats_and_rows(folder: Path, tmp_path: Path) -> None:
     assert run("query", db, text, "--format", "tsv").stdout.splitlines()[1] == "0\tf"
     assert run("query", db, text, "--format", "markdown").stdout.splitlines() == [
         "| id | sex |", "| --- | --- |", "| 0 | f |", "| 1 | m |", "| 2 | f |",
+    ]  # fmt: skip
+    marks = "SELECT 'a|b' || chr(10) || 'c\\d' AS \"x|y\""
+    assert run("query", db, marks, "--format", "markdown").stdout.splitlines() == [
+        "| x\\|y |", "| --- |", "| a\\|b<br>c\\\\d |",
     ]  # fmt: skip
     assert " id = 0\nsex = f\n\n" in run("query", db, text, "--format", "line").stdout
     shown = run("query", db, text, "--rows", "2").stdout
@@ -160,6 +228,11 @@ def test_the_shell_reads_writes_and_times(folder: Path, tmp_path: Path) -> None:
         assert said[-1] == "a\n1"
         shell.take(f".output {tmp_path}/out.csv")
         shell.take("SELECT 2 AS b;")
+        (tmp_path / "out").mkdir()
+        shell.take(f".output {tmp_path}/out/gone.csv")
+        shutil.rmtree(tmp_path / "out")
+        with pytest.raises(imputedb.StorageError, match="cannot write"):
+            shell.take("SELECT 2 AS b;")
         shell.take(".output")
         assert (tmp_path / "out.csv").read_text() == "b\n2\n"
         shell.take(".timer on")

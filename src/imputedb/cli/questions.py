@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,17 @@ _FILES = (
 )
 """How files end that are loaded where a database would stand."""
 
+_QUERIES = ("select", "with", "from", "values", "table")
+_KEEPING = {
+    "create": "created",
+    "insert": "inserted",
+    "merge": "merged",
+    "copy": "copied",
+    "pivot": "pivoted",
+    "pivot_wider": "pivoted",
+}
+"""Statements with a query inside, and what finds it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -36,15 +47,21 @@ class Question:
     def database(self, na: Sequence[str] | None = None) -> Iterator[tuple[Database, tuple[str, ...]]]:
         """The database, for reading only where nothing is written, and the statements as it is asked them.
 
-        A file becomes a table of its name; so does each that a statement names in FROM where there is no database.
+        A file becomes a table of its name; so does each that a query reads where there is no database.
         """
         if self.of is not None and not _is_file(self.of):
             with opened(self.of, read_only=not any(map(_writes, self.texts))) as db:
                 yield db, self.texts
             return
         with at_hand(self.of, na) as db:
-            known: dict[str, str] = {}
-            yield db, tuple(_with_files(db, text, known, na) for text in self.texts)
+
+            @cache
+            def loaded(path: str) -> str:
+                with announced():
+                    (made,) = db.load(path, na=na)
+                return made
+
+            yield db, tuple(_with_files(text, loaded) for text in self.texts)
 
 
 @contextmanager
@@ -117,22 +134,58 @@ def _writes(text: str) -> bool:
     return effect(found) is not Effect.ROWS or "returning" in words or bool(changes)
 
 
-def _with_files(db: Database, text: str, known: dict[str, str], na: Sequence[str] | None) -> str:
-    """A statement over tables of the files that it names after FROM and JOIN, each loaded once."""
+def _with_files(text: str, name: Callable[[str], str]) -> str:
+    """A statement over tables in the place of the files that its query reads.
+
+    Args:
+        text: the statement.
+        name: loads a file, and gives the name of its table.
+
+    Raises:
+        QueryError: a PIVOT inside a query reads files.
+    """
+    from imputedb.sql import enclosed
+    from imputedb.sql.tokens import first_word, quoted, tokens
+
+    found, verb = tokens(text), first_word(text)
+    if verb == "explain":
+        begin = next((one.begin for one in found[1:] if one.depth == 0 and one.word in (*_QUERIES, *_KEEPING)), 0)
+        data = text.encode()
+        return data[:begin].decode() + _with_files(data[begin:].decode(), name) if begin else text
+    if verb == "with" and any(one.word == "insert" and one.depth == 0 for one in found):
+        verb = "insert"
+    keeps = getattr(enclosed, _KEEPING[verb])(text, found) if verb in _KEEPING else None
+    if keeps is None:
+        return _query_with_files(text, name)
+    whole: str = keeps.around(_query_with_files(keeps.query, name))
+    return whole if keeps.target is None else f"{whole}{quoted(keeps.target[0])}{keeps.target[1]}"
+
+
+def _query_with_files(text: str, name: Callable[[str], str]) -> str:
+    from imputedb.errors import Error
+    from imputedb.sql.items import unqualified_tables
+    from imputedb.sql.parse import apart, parse
     from imputedb.sql.paths import quoted
     from imputedb.sql.tokens import string_of, tokens
 
     found, data = tokens(text), text.encode()
+    try:
+        with apart() as parser:
+            places = unqualified_tables(parse(parser, text))
+    except Error:  # no query, or one that DuckDB shows no tree of
+        files = [path for one in found if one.text[:1] == "'" and _is_file(path := string_of(one.text))]
+        if files and any(one.word in ("pivot", "unpivot") for one in found):
+            raise QueryError(
+                f"{files[0]} stands beside PIVOT or UNPIVOT, where no file is loaded: load it first, "
+                "imputedb load d.duckdb FILE, and ask d.duckdb"
+            ) from None
+        return text
     pieces, begin = [], 0
-    for before, token in pairwise(found):
-        path = string_of(token.text) if token.text[:1] == "'" else ""
-        if before.word not in ("from", "join") or not path or not _is_file(path):
-            continue
-        if path not in known:
-            with announced():
-                (known[path],) = db.load(path, na=na)
-        pieces += [data[begin : token.begin], quoted((known[path],)).encode()]
-        begin = token.begin + len(token.text.encode())
+    for token in found:
+        path = places.get(token.begin, "")
+        if _is_file(path):
+            pieces += [data[begin : token.begin], quoted((name(path),)).encode()]
+            begin = token.end
     return b"".join([*pieces, data[begin:]]).decode()
 
 

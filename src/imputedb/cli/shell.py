@@ -124,8 +124,7 @@ class Shell:
         if self.output is None:
             self.say(shown)
         else:
-            with open(self.output, "a", encoding="utf-8") as file:
-                file.write(shown + "\n")
+            _write(self.output, shown + "\n", "a")
         if self.timer:
             self.say(f"{perf_counter() - begun:.3f} s")
 
@@ -248,7 +247,7 @@ class Shell:
         """.output [FILE]        write answers to a file; without one, show them again"""
         if text:
             check_place(text)
-            Path(text).write_text("", encoding="utf-8")
+            _write(text, "", "w")
         self.output = text or None
         self.say(f"output {self.output or 'on the screen'}")
 
@@ -302,6 +301,14 @@ class Shell:
                 self._pending.clear()
             except EOFError:
                 return
+
+
+def _write(path: str, text: str, mode: str) -> None:
+    try:
+        with open(path, mode, encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise StorageError(f".output: cannot write {path}: {error.strerror or error}") from error
 
 
 def _session(shell: Shell) -> PromptSession[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,25 +81,44 @@ def check(wanted: Sequence[Threshold], figures: Mapping[str, float]) -> None:
 
 
 def of_answer(db: Database, result: Result) -> dict[str, float]:
-    """The figures of an answer: the largest share of a column that was imputed, the largest FMI, and so on."""
+    """The figures of an answer: the largest share of a column's whole table that was imputed, the largest FMI..."""
     report = result.report
-    rows = {name: db.profile(name)[0].rows for name in {place.rpartition(".")[0] for place in report.imputed}}
-    shares = [count / max(rows[place.rpartition(".")[0]], 1) for place, count in report.imputed.items()]
     known = [one.fmi for row in result.estimates for one in row.values() if hasattr(one, "fmi")] if (
         result.has_estimates) else []  # fmt: skip
     return {
-        "imputed": max(shares, default=0.0),
+        "imputed": _largest(_shares(db, result), 0.0),
         "dropped": float(report.dropped),
         "penalty": report.penalty,
-        "fmi": max(known, default=math.nan if report.imputed else 0.0),
+        "fmi": _largest(known, math.nan if report.imputed else 0.0),
         "rhat": report.convergence.rhat if report.convergence else 1.0,
         "warnings": float(len(report.warnings)),
     }
 
 
+def _largest(values: Iterable[float], none: float = math.nan) -> float:
+    """The largest of some numbers, `none` where there is none; NaN where one is not known."""
+    found = list(values)
+    return math.nan if any(map(math.isnan, found)) else max(found, default=none)
+
+
+def _shares(db: Database, result: Result) -> Iterator[float]:
+    """By imputed column the share of its table's rows; NaN of a column whose table is not known."""
+    from imputedb.algebra.walk import scans
+    from imputedb.sql.paths import quoted
+
+    paths: dict[str, set[tuple[str, ...]]] = {name: {tuple(name.split("."))} for name in db.tables()}
+    plans = [plan for _, plan in result.blocks if not isinstance(plan, str)]
+    for scan in (one for plan in plans for one in scans(plan)):
+        paths.setdefault(scan.alias, set()).add(scan.table.path)
+    for place, count in result.report.imputed.items():
+        among = [path for name, found in paths.items() if place.startswith(f"{name}.") for path in found]
+        rows = [int(db.execute(f"SELECT count(*) FROM {quoted(path)}")[0][0]) for path in among]
+        yield count / max(min(rows), 1) if rows else math.nan
+
+
 def of_pool(pool: Pool) -> dict[str, float]:
     """The largest fraction of missing information of a term."""
-    return {"fmi": max((float(value) for value in pool.table()["fmi"]), default=math.nan)}
+    return {"fmi": _largest(float(value) for value in pool.table()["fmi"])}
 
 
 def of_evaluation(found: Evaluation) -> dict[str, float]:
@@ -107,10 +126,10 @@ def of_evaluation(found: Evaluation) -> dict[str, float]:
     whole = [score for score in found.scores if score.group is None]
     parts: dict[tuple[str, str], list[float]] = {}
     for score in found.scores:
-        if score.group is not None and math.isfinite(score.error):
+        if score.group is not None:
             parts.setdefault((score.imputer, score.column), []).append(score.error)
     return {
-        "error": max((score.error for score in whole), default=math.nan),
-        "bias": max((abs(score.bias) for score in whole if score.bias is not None), default=math.nan),
-        "disparity": max((max(errors) - min(errors) for errors in parts.values()), default=math.nan),
+        "error": _largest(score.error for score in whole),
+        "bias": _largest(abs(score.bias) for score in whole if score.bias is not None),
+        "disparity": _largest(_largest(errors) - min(errors) for errors in parts.values()),
     }

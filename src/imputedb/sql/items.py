@@ -16,6 +16,20 @@ def is_table(item: Tree) -> bool:
     return bool(item.get("type") == "BASE_TABLE")
 
 
+def unqualified_tables(query: Tree) -> dict[int, str]:
+    """The names of tables, views or files in a query that have no schema before them, by the byte where each stands."""
+    found, left = dict[int, str](), list[Any]([query])
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            if is_table(one) and not one["schema_name"] and not one["catalog_name"]:
+                found[int(one["query_location"])] = str(one["table_name"])
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
+    return found
+
+
 def is_table_function(item: Tree) -> bool:
     """Whether an item of FROM calls a function."""
     return bool(item.get("type") == "TABLE_FUNCTION")

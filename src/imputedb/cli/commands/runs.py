@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -26,6 +27,20 @@ def _found(folder: str) -> tuple[list[Path], Path | None]:
     known = sorted((one.parent for one in at.glob(f"*/{MANIFEST}") if one.parent.name != CURRENT), key=_made)
     current = (at / CURRENT).resolve() if (at / CURRENT).exists() else None
     return [one for one in known if not one.name.startswith(".")], current
+
+
+def _told_apart(found: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Folders that are whole runs, and those that are not: links, what others have written, damaged runs."""
+    from imputedb.completion.completed import opened
+
+    runs, others = list[Path](), list[Path]()
+    for path in found:
+        try:
+            is_run = not path.is_symlink() and opened(path).folder == path.resolve()
+        except StorageError:
+            is_run = False
+        (runs if is_run else others).append(path)
+    return runs, others
 
 
 def _made(run: Path) -> float:
@@ -77,8 +92,14 @@ def verify(folder: str) -> None:
 @click.option("--keep", type=click.IntRange(min=1), default=1, show_default=True, help="Runs that stay, the newest.")
 @click.option("--dry-run", is_flag=True, help="Show what would go, and remove nothing.")
 def prune(folder: str, keep: int, *, dry_run: bool) -> None:
-    """Remove the runs in DIR but for the newest ones, and never the one that readers see."""
-    found, current = _found(folder)
+    """Remove the runs in DIR but for the newest ones, and never the one that readers see.
+
+    Links, damaged runs, and folders with a manifest.json that is of no run stay, and are named.
+    """
+    there, current = _found(folder)
+    found, others = _told_apart(there)
+    for path in others:
+        click.echo(f"{path.name} stays: it is no whole run of imputedb", err=True)
     going = [path for path in found[: max(0, len(found) - keep)] if path.resolve() != current]
     for path in going:
         if not dry_run:

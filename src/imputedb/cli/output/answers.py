@@ -164,9 +164,14 @@ def as_json_lines(result: Result) -> str:
 
 def as_markdown(result: Result) -> str:
     """Rows as a table of Markdown."""
-    rows = [[_cell(value).replace("|", "\\|").replace("\n", " ") for value in row] for row in result.fetchall()]
-    lines = [list(map(_cell, result.columns)), ["---"] * len(result.columns), *rows]
+    rows = [list(map(_in_markdown, row)) for row in result.fetchall()]
+    lines = [list(map(_in_markdown, result.columns)), ["---"] * len(result.columns), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _in_markdown(value: object) -> str:
+    text = _cell(value).replace("\\", "\\\\").replace("|", "\\|")
+    return "<br>".join(text.splitlines()) if text else text
 
 
 def as_lines(result: Result) -> str:

@@ -80,7 +80,7 @@ def suspicions(profile: Profile, db: str) -> Iterable[str]:
     for one in profile.suspects:
         words = " ".join(map(shlex.quote, one.values))
         yield f"{one.column}: {one.rows:,} x {', '.join(map(repr, one.values))}, {one.why}"
-        yield f"    imputedb missing {shlex.quote(db)} {profile.table} {one.column} {words}"
+        yield f"    imputedb missing {shlex.join((db, profile.table, one.column))} {words}"
 
 
 def _patterns(profile: Profile) -> Table:
