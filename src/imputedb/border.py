@@ -25,6 +25,15 @@ Kind = TypeVar("Kind")
 _CALLBACKS = ("progress", "watch", "analysis")
 """Parameters that are functions of the user's: what they raise is the user's too."""
 
+_EXTRAS = {
+    "matplotlib": "plot",
+    "pandas": "models",
+    "pyarrow": "arrow",
+    "sklearn": "sklearn",
+    "statsmodels": "models",
+}
+"""Packages that are imported where they are used, and the extras of imputedb that bring them."""
+
 _DUNDERS = ("__iter__", "__len__", "__repr__")
 
 
@@ -110,6 +119,8 @@ def ours(error: Exception) -> Error:
             return error
         case duckdb_errors.Refused():
             return duckdb_errors.as_ours(error)
+        case ModuleNotFoundError() if error.name in _EXTRAS:
+            return DataError(f"this needs {error.name}: pip install 'imputedb[{_EXTRAS[error.name]}]'")
         case MemoryError():
             return DataError(f"out of memory: {error or 'an array does not fit'}")
         case RecursionError():

@@ -261,3 +261,23 @@ def test_json_says_what_intervals_are_about(folder: Path) -> None:
     ran = run(str(folder / "d.duckdb"), "-c", "SELECT avg(age) AS a FROM people", "--m", "5", "--format", "json")
     report = json.loads(ran.stdout)["report"]
     assert (report["m"], report["method"], report["interval"], report["level"]) == (5, "imputation", "population", 0.95)
+
+
+def test_an_answer_is_not_written_over_what_it_is_read_from(tmp_path: Path) -> None:
+    file = tmp_path / "in.csv"
+    file.write_text("id,x\n1,2\n2,\n3,4\n", encoding="utf-8")
+    ran = run("query", f"SELECT id, x FROM '{file}' WHERE x IS NOT NULL", "--output", str(file))
+    assert ran.returncode == 1
+    assert "is read by the query" in ran.stderr
+    assert file.read_text(encoding="utf-8").startswith("id,x\n1,2\n2,\n")
+
+
+def test_the_demo_leaves_other_tables_of_its_names_alone(tmp_path: Path) -> None:
+    db = str(tmp_path / "mine.duckdb")
+    with imputedb.connect(db) as mine:
+        mine.execute("CREATE TABLE exams AS SELECT 1 AS id, 'mine' AS note")
+    ran = run("demo", db)
+    assert ran.returncode == 1
+    assert "another table exams" in ran.stderr
+    with imputedb.connect(db) as mine:
+        assert mine.execute("FROM exams") == [(1, "mine")]

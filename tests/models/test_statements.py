@@ -223,8 +223,18 @@ def test_damage_is_told_by_name(tmp_path: Path) -> None:
 def test_a_column_that_a_model_reads_is_missed_by_name(db: imputedb.Database) -> None:
     db.sql("CREATE IMPUTATION MODEL line ON t (y) USING norm")
     db.execute("ALTER TABLE t DROP COLUMN x")
-    with pytest.raises(DataError, match="line@1 reads x, which t does not have any more"):
-        db.sql(MEAN, fit="table")
+    found = db.sql(MEAN, fit="table")
+    assert any("line@1 reads x, which t does not have any more" in said for said in found.report.warnings)
+    assert "line@1" not in found.report.methods["t.y"]
+    assert db.sql(MEAN).fetchall()
+
+
+def test_rows_of_a_pattern_that_was_not_there_at_the_fit_are_told_of(db: imputedb.Database) -> None:
+    db.sql("CREATE IMPUTATION MODEL line ON t (y) USING norm")
+    assert not any("fewer columns" in said for said in db.sql(MEAN, fit="table").report.warnings)
+    db.execute("INSERT INTO t (id, x, g) VALUES (1000, 70, 'a')")
+    found = db.sql(MEAN, fit="table")
+    assert any(said.startswith("1 cells of t.y are predicted from fewer columns") for said in found.report.warnings)
 
 
 def test_kept_models_are_further_choices_of_the_planner(db: imputedb.Database) -> None:

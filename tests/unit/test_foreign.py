@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import imputedb
-from imputedb import Database, StorageError
+from imputedb import Database, InternalError, StorageError
+from imputedb.border import ours
 
 CALLS: dict[str, Callable[[Database], object]] = {
     "sql": lambda db: db.sql("SELECT avg(x) FROM t"),
@@ -53,3 +54,9 @@ def test_a_damaged_manifest_and_paths_out_of_its_folder_are_refused(tmp_path: Pa
     manifest.write_text(json.dumps({**told, **damage} if isinstance(damage, dict) else damage))
     with pytest.raises(StorageError, match="damaged"):
         imputedb.completed(tmp_path / "out")
+
+
+def test_a_package_that_is_not_installed_is_named_with_its_extra() -> None:
+    error = ours(ModuleNotFoundError("No module named 'statsmodels'", name="statsmodels"))
+    assert str(error) == "this needs statsmodels: pip install 'imputedb[models]'"
+    assert isinstance(ours(ModuleNotFoundError("No module named 'imputedb.gone'", name="imputedb.gone")), InternalError)

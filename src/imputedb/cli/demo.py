@@ -6,6 +6,7 @@ from imputedb import connect
 from imputedb.cli.output.tables import frontier_table, printed, rows_table
 from imputedb.cli.survey import PEOPLE, SEED, survey, truth
 from imputedb.database import Database
+from imputedb.errors import DataError
 
 QUERY = """SELECT demo.income, AVG(white_blood_cell_ct)
 FROM demo, exams, labs
@@ -20,7 +21,12 @@ Say = Callable[[str], object]
 
 def demonstrate(db: Database, say: Say, people: int = PEOPLE, seed: int = SEED) -> None:
     """Makes the survey in a database and shows what imputedb does with it."""
-    for name, columns in survey(people, seed).items():
+    made = survey(people, seed)
+    there = {name.lower(): set(columns) for name, columns in db.tables().items()}
+    others = [name for name, columns in made.items() if there.get(name, set(columns)) != set(columns)]
+    if others:
+        raise DataError(f"the database has another table {others[0]}: name a new file for the survey")
+    for name, columns in made.items():
         db.register(name, columns, keep=True)
     say(
         f"A survey of {people:,} people was made (seed {seed}): tables demo, labs and exams, with the attribute names\n"

@@ -36,7 +36,7 @@ def outcome(command: click.Command) -> int:
         error.show(file=sys.stderr)
         return YOURS
     except InternalError as error:
-        return _failed(f"internal error: {error}; please report it", OURS)
+        return _failed(f"internal error: {error}", OURS)
     except Error as error:
         return _failed(f"error: {error}", YOURS)
     except KeyboardInterrupt:

@@ -55,6 +55,7 @@ class ModelTable:
             QueryError: the model has no draw of that number.
         """
         self._note([column], outcome)
+        self._warn_coarser([column], outcome)
         return self._applied(draw)[column.name]
 
     def drawn(self, columns: Sequence[Column], numbers: tuple[int, ...], outcome: Outcome) -> dict[Column, Drawn]:
@@ -63,6 +64,7 @@ class ModelTable:
         Raises: as `given`.
         """
         self._note(columns, outcome)
+        self._warn_coarser(columns, outcome)
         imputer = the_one(self.record.imputer, "a model needs")
         warned(imputer, outcome)
         outcome.warnings += [one for one in self._doubts(imputer, columns) if one not in outcome.warnings]
@@ -108,6 +110,30 @@ class ModelTable:
 
     def _key(self, draw: int | None) -> tuple[object, ...]:
         return ("applied", self.scan.table, self.record.title, self.record.digest, draw)
+
+    def _coarser(self) -> dict[str, int]:
+        """By column the cells that are predicted from fewer columns than their rows have."""
+        key = ("coarser", self.scan.table, self.record.title, self.record.digest)
+        found: dict[str, int] | None = self.engine.recall(key)
+        if found is None:
+            fitted = self.fitted()
+            counts = fitted.coarser(fitted.aligned(self._rows(fitted)))
+            found = {column.name: count for column, count in counts.items()}
+            if self.engine.keeps(self.scan.table):
+                self.engine.keep(key, found, tables=self.statistics.rests_on(self.scan.table))
+        return found
+
+    def _warn_coarser(self, columns: Sequence[Column], outcome: Outcome) -> None:
+        """Says how many cells these are."""
+        for column in columns:
+            count = self._coarser().get(column.name)
+            said = (
+                f"{count or 0:,} cells of {column} are predicted from fewer columns than their rows have: when model "
+                f"{self.record.title} was fitted no row missed the same ones: REFRESH IMPUTATION MODEL "
+                f"{self.record.name}"
+            )
+            if count and said not in outcome.warnings:
+                outcome.warnings.append(said)
 
     def _applied(self, draw: int | None) -> dict[str, Array]:
         """(n,) by column the values of missing cells, kept until the table is written."""
@@ -201,6 +227,12 @@ class ModelTable:
         if not policy.plain or policy.leaves or policy.measure or policy.imputer not in (None, self.record.imputer):
             return f"the policy of {column} asks for what model {self.record.title} does not know of"
         names = {one.column.name for one in self.fitted().features} - {column.name}
+        lost = sorted(names.difference(self.statistics.columns))
+        if lost:
+            return (
+                f"model {self.record.title} reads {', '.join(lost)}, which {self.scan.table.name} does not have any "
+                f"more: create it anew, or DROP IMPUTATION MODEL {self.record.name}"
+            )
         barred = sorted(name for name in names if not policy.predicts(name))
         derived = derived_from(self.statistics.policies, self.statistics.columns, column.name)
         barred += sorted(names.intersection(derived))

@@ -116,6 +116,18 @@ def _by_pattern(
     return found
 
 
+def coarser(function: Cases, x: Matrix, at: Places) -> int:
+    """How many of some rows have features that their case does not read, though another case does."""
+    has = ~np.isnan(x[:, at])
+    usable = sorted({feature for needs in function.needs for feature in needs})
+    left, count = np.arange(len(at)), 0
+    for needs in function.needs:
+        fits = has[list(needs)][:, left].all(axis=0)
+        count += int((has[usable][:, left[fits]].sum(axis=0) > len(needs)).sum())
+        left = left[~fits]
+    return count
+
+
 def _met(function: Cases | Joint, has: NDArray[np.bool_]) -> Iterator[tuple[Function, Places]]:
     """The functions of the patterns that rows have, and which rows these are, given (features, k) what they have."""
     if isinstance(function, Cases):

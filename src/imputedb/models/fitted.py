@@ -100,6 +100,22 @@ class Fitted:
         columns = [(t, self.features[t.feature].column) for t in self.targets]
         return {column: self._drawn(t, rows, x, draw, called[column]) for t, column in columns}
 
+    def coarser(self, rows: Rows) -> Mapping[Column, int]:
+        """By target the missing cells that are predicted from fewer columns than their rows have.
+
+        Linear functions are worked out for the patterns of missing columns that were there at the fit; a row of another
+        pattern takes that of the most telling of these whose columns it has.
+        """
+        x = self._encoded(rows)
+        found: dict[Column, int] = {}
+        for target in self.targets:
+            function = target.expected.centre if isinstance(target.expected, Matched) else target.expected
+            if isinstance(function, Cases):
+                column = self.features[target.feature].column
+                count = applying.coarser(function, x, np.flatnonzero(rows.columns[column].missing))
+                found |= {column: count} if count else {}
+        return found
+
     def dumped(self) -> bytes:
         """The model as bytes: JSON for its structure, arrays beside it."""
         return packing.packed(self, FORMAT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -131,6 +132,7 @@ def query(
         "within_ms": within_ms,
         "error": error,
     }
+    _check_is_no_source(asked.texts, output)
     with asked.database(None if na is None else listed(na)) as (database, texts):
         for text in texts:
             with shown_progress() as progress:
@@ -154,6 +156,21 @@ _FORMATS = {
     ".parquet": "parquet",
     ".txt": "table",
 }
+
+
+def _check_is_no_source(texts: Sequence[str], output: str | None) -> None:
+    """Refuses to write an answer over a file that it is read from.
+
+    Raises:
+        QueryError: a text in quotes is the path of that file.
+    """
+    if output is None or not Path(output).exists():
+        return
+    for text in texts:
+        for name in re.findall(r"'([^']*)'|\"([^\"]*)\"", text):
+            path = Path(name[0] or name[1])
+            if path.name == Path(output).name and path.exists() and path.samefile(output):
+                raise QueryError(f"{output} is read by the query, and cannot hold its answer: name another file")
 
 
 def _format_of(output: str | None) -> str:
