@@ -9,6 +9,7 @@ class Kind(Enum):
     UNPOOLED = "the answer has no intervals"
     AS_WRITTEN = "a block is not planned, but run as it is written"
     UNDONE = "a COMMIT has kept nothing of its transaction"
+    ASSUMED = "an imputer stands on more than that values are missing at random"
     FALLBACK = "so many cells of a column are filled in by another stage of an imputer"
 
 

@@ -1,8 +1,19 @@
 """The paragraph about missing values that belongs into the methods of a paper, or the file of an auditor."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
+from typing import TYPE_CHECKING
+
+from imputedb.inference.estimate import Estimate
+from imputedb.notes import Kind, is_of
+from imputedb.version import __version__
+
+if TYPE_CHECKING:
+    from imputedb.diagnostics.likelihood import Likely
+    from imputedb.inference.doubly_robust import Robust
 
 WAYS: Mapping[str, str] = {
     "tree": "linear models and regression trees learnt from all other columns, chosen by held-out cells",
@@ -35,83 +46,154 @@ METHODS: Mapping[str, str] = {
 }
 
 
+OTHERS = "at random given the other columns that were read"
+
+ASSUMPTIONS: Mapping[str, str] = {
+    **dict.fromkeys(WAYS, OTHERS),
+    **dict.fromkeys(("mean", "centre"), "completely at random"),
+    "hotdeck": "at random within the classes that the hot deck was given, completely at random where it was given none",
+    **dict.fromkeys(("previous", "next", "linear", "seasonal"), "at random given the values around them in that order"),
+}
+"""How values are assumed to be missing, by the names of imputers, where these state nothing more."""
+
+_KEPT = "kept "  # before the name of an imputer whose values are those of the whole table
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was done to missing values.
+    """What was done to missing values, as a report has it.
 
     Attributes:
-        strategy: of the report.
+        strategy: for the answer.
+        imputer: the imputers that were to choose from.
         imputed: cells filled in, by column.
-        methods: the imputer that did, by column.
+        methods: what filled them, by column.
+        models: the imputers of kept models among these, by the models' titles.
         dropped: rows that were left out.
         m: draws.
         seed: of random numbers.
-        level: of intervals, None where there are none.
-        question: what intervals are about.
-        fmi: fractions of missing information of the numbers.
+        warnings: what imputers assume among them.
         rhat: the worst, None where chains were not run.
-        version: of imputedb.
     """
 
     strategy: str
+    imputer: str
     imputed: Mapping[str, int]
     methods: Mapping[str, str]
+    models: Mapping[str, str]
     dropped: int
     m: int
     seed: int
-    level: float | None
-    question: str
-    fmi: Sequence[float]
+    warnings: Sequence[str]
     rhat: float | None
-    version: str
 
 
-def paragraph(facts: Facts) -> str:
-    """The facts as sentences with their sources."""
-    said = list(_done(facts))
+def paragraph(facts: Facts, numbers: Sequence[Estimate | Robust | Likely]) -> str:
+    """What was done to missing values as sentences, with their sources.
+
+    Args:
+        facts: of an answer.
+        numbers: of the answer, with their intervals.
+    """
+    said = list(_done(facts, numbers))
     if facts.dropped:
         said.append(
-            f"{facts.dropped:,} rows were left out for a missing value, which biases answers unless values are missing "
-            "completely at random"
+            f"{facts.dropped:,} rows were left out for a missing value, which biases answers unless values are "
+            "missing completely at random"
         )
-    if facts.imputed or facts.strategy in ("aipw", "ml"):
-        said.append("Values were assumed to be missing at random given the other columns that were read")
-    said.append(f"All was computed by imputedb {facts.version} with seed {facts.seed}")
+    said += _assumed(facts)
+    said.append(f"All was computed by imputedb {__version__} with seed {facts.seed}")
     return ". ".join(said) + "."
 
 
-def _done(facts: Facts) -> list[str]:
+def _ways(facts: Facts) -> dict[str, list[str]]:
+    """The columns that were filled in, by what filled them."""
+    found: dict[str, list[str]] = {}
+    for name in facts.imputed:
+        found.setdefault(facts.methods.get(name, facts.imputer), []).append(name)
+    return found
+
+
+def _imputer(facts: Facts, filler: str) -> str:
+    """The name of the imputer behind a filler, which may be a model or fitted to the whole table."""
+    return facts.models.get(filler, filler.removeprefix(_KEPT))
+
+
+def _told(facts: Facts, way: str) -> str:
+    """What filled in, in words; of several, all of them."""
+    told = []
+    for filler in way.split(", "):
+        name = _imputer(facts, filler)
+        one = WAYS.get(name, "the centre of the column" if name == "centre" else f"the imputer {name}")
+        if filler in facts.models:
+            one += f", fitted before and kept as the imputation model {filler}"
+        elif filler.startswith(_KEPT):
+            one += ", fitted to the whole table"
+        told.append(one)
+    return ", or by ".join(told)
+
+
+def _assumed(facts: Facts) -> list[str]:
+    """How values were assumed to be missing: what imputers state, and what the others do."""
+    if facts.strategy in ("aipw", "ml"):
+        return [f"Values were assumed to be missing {OTHERS}"]
+    by_assumption: dict[str, list[str]] = {}
+    for way, names in _ways(facts).items():
+        fillers = [_imputer(facts, one) for one in way.split(", ")]
+        assumed = [ASSUMPTIONS.get(one, f"at random given what the imputer {one} reads") for one in fillers]
+        by_assumption.setdefault(", or ".join(dict.fromkeys(assumed)), []).extend(names)
+    stated = [one[:1].upper() + one[1:] for one in facts.warnings if is_of(Kind.ASSUMED, one)]
+    every = "In all else values" if stated else "Values"
+    for how, names in by_assumption.items():
+        which = f"Values of {', '.join(names)}" if len(by_assumption) > 1 else every
+        stated.append(f"{which} were assumed to be missing {how}")
+    return stated
+
+
+def _done(facts: Facts, numbers: Sequence[Estimate | Robust | Likely]) -> list[str]:
     if facts.strategy in METHODS:
-        return [METHODS[facts.strategy], *_intervals(facts)]
+        return [METHODS[facts.strategy], *_intervals(numbers)]
     if not facts.imputed:
         return ["No missing value was imputed"]
     said = []
-    for way in dict.fromkeys(facts.methods.get(name, "") for name in facts.imputed):
-        names = [name for name in facts.imputed if facts.methods.get(name, "") == way]
+    for way, names in _ways(facts).items():
         cells = sum(facts.imputed[name] for name in names)
-        told = WAYS.get(way, f"the imputer {way}" if way else "imputation")
-        said.append(f"Missing values of {', '.join(names)} ({cells:,} cells) were imputed by {told}")
-    if facts.m > 1 and facts.level is not None:
-        said.append(
-            f"{facts.m} imputations were drawn, and their estimates pooled by Rubin's rules (Rubin 1987) with the "
-            "degrees of freedom of Barnard and Rubin (1999)"
-        )
+        said.append(f"Missing values of {', '.join(names)} ({cells:,} cells) were imputed by {_told(facts, way)}")
+    if facts.m > 1 and numbers:
+        said.append(f"{facts.m} imputations were drawn, and their estimates pooled by Rubin's rules {_rules(numbers)}")
     elif facts.m > 1:
         said.append(f"{facts.m} imputations were drawn; what they give was not pooled")
     else:
         said.append("A single imputation was made: the answer tells nothing of how uncertain missing values make it")
-    known = [one for one in facts.fmi if isfinite(one)]
-    if known:
-        said.append(f"The fraction of missing information was at most {max(known):.0%}")
+    said += _information(numbers)
     if facts.rhat is not None:
-        said.append(f"Chains had converged to R-hat {facts.rhat:.3f} at worst")
-    return [*said, *_intervals(facts)]
+        said.append(f"Chains had an R-hat of {facts.rhat:.3f} at worst")
+    return [*said, *_intervals(numbers)]
 
 
-def _intervals(facts: Facts) -> list[str]:
-    if facts.level is None:
+def _rules(numbers: Sequence[Estimate | Robust | Likely]) -> str:
+    if numbers[0].question == "population":
+        return "(Rubin 1987) with the degrees of freedom of Barnard and Rubin (1999)"
+    return "(Rubin 1987) without a variance within imputations, as the complete table's answer has none"
+
+
+def _information(numbers: Sequence[Estimate | Robust | Likely]) -> list[str]:
+    """The most that is missing of the information, and of how many numbers that is not known."""
+    found = [one.fmi for one in numbers if isinstance(one, Estimate)]
+    known = [one for one in found if isfinite(one)]
+    if not found:
+        return []
+    if not known:
+        return ["The fraction of missing information is not known"]
+    unknown = len(found) - len(known)
+    rest = f" where it is known; of {unknown:,} of {len(found):,} numbers it is not" if unknown else ""
+    return [f"The fraction of missing information was at most {max(known):.0%}{rest}"]
+
+
+def _intervals(numbers: Sequence[Estimate | Robust | Likely]) -> list[str]:
+    if not numbers:
         return []
     about = {"population": "the population that the table is a sample of"}.get(
-        facts.question, "the answer that the complete table would give"
+        numbers[0].question, "the answer that the complete table would give"
     )
-    return [f"Intervals of {facts.level:.0%} are about {about}"]
+    return [f"Intervals of {numbers[0].level:.0%} are about {about}"]

@@ -18,7 +18,6 @@ from imputedb.errors import DataError, QueryError
 from imputedb.inference.estimate import Estimate
 from imputedb.notes import Kind, is_of
 from imputedb.paragraph import Facts, paragraph
-from imputedb.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,6 +86,7 @@ class Report:
         convergence: of several draws by chained equations, what has forgotten its start least; None where draws had
             nothing to forget.
         budget: what it was to keep to in time and error; None where alpha has chosen its plan.
+        models: the imputers of kept models among `methods`, by the models' titles.
     """
 
     alpha: float
@@ -108,6 +108,7 @@ class Report:
     m: int = 1
     convergence: Chains | None = None
     budget: Budget | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
 
     def sentences(self) -> list[str]:
         """What was done, and what a reader must know, a sentence each."""
@@ -311,13 +312,9 @@ class Result:
 
     def methods(self) -> str:
         """What was done to missing values as a paragraph for the methods of a paper, with its sources."""
-        report, known = self.report, [one for row in self._estimates or () for one in row.values()]
-        ways = {name: report.methods.get(name, report.imputer) for name in report.imputed}
-        level, question = (known[0].level, known[0].question) if known else (None, "")
-        fmi = [one.fmi for one in known if isinstance(one, Estimate)]
-        rhat = report.convergence.rhat if report.convergence else None
-        done = (report.strategy, report.imputed, ways, report.dropped, report.m, report.seed)
-        return paragraph(Facts(*done, level, question, fmi, rhat, __version__))
+        one, known = self.report, [one for row in self._estimates or () for one in row.values()]
+        done = (one.strategy, one.imputer, one.imputed, one.methods, one.models, one.dropped, one.m, one.seed)
+        return paragraph(Facts(*done, one.warnings, one.convergence.rhat if one.convergence else None), known)
 
     def show(self) -> None:
         """Prints the rows, as DuckDB draws them, and what was done."""

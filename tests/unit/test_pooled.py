@@ -386,3 +386,22 @@ def test_a_column_that_keeps_its_gaps_counts_as_a_share_does() -> None:
     found = one(db, "SELECT count(y) FROM t")
     low, high = found.interval(0.95)
     assert low < found.estimate < high < N
+
+
+def test_medians_of_subtotals_have_no_interval_and_say_why() -> None:
+    """They were said to be of too few rows; the total took the variance of a group whose key is NULL."""
+    db = imputedb.connect()
+    db.execute(
+        "CREATE TABLE t AS SELECT nullif(i % 3, 0) AS g, CASE WHEN i % 5 > 0 THEN i + (i * 7) % 11 END AS x "
+        "FROM range(900) r(i)"
+    )
+    db.sql("CREATE IMPUTATION POLICY ON t (g) KEEP")
+    found = db.sql("SELECT grouping(g) AS level, median(x) AS half FROM t GROUP BY CUBE (g)", m=3, imputer="norm")
+    levels = found.fetchnumpy()["level"]
+    assert sorted(levels) == [0, 0, 0, 1]
+    for level, row in zip(levels, found.estimates, strict=True):
+        one = row["half"]
+        assert isinstance(one, Estimate)
+        assert math.isnan(one.se) == (level == 1)
+        assert ("subtotals" in (one.reason or "")) == (level == 1)
+    assert any("half: no variance within a draw is looked for in subtotals" in one for one in found.report.warnings)

@@ -216,6 +216,7 @@ class Run:
                 for column, names in sorted(self._outcome.methods.items())
                 if imputed.get(str(column))
             },
+            "models": dict(sorted(self._outcome.models.items())),
             "values": dict(sorted(self._values.items())),
             "dropped": self._outcome.dropped,
             "convergence": worst(self._outcome.chains),

@@ -22,6 +22,7 @@ from imputedb.imputers.protocol import Imputer, Progress, assumption_of, learns_
 from imputedb.imputers.random import seed_of
 from imputedb.imputers.request import Request
 from imputedb.imputers.rows import Array, Cells, Rows
+from imputedb.notes import Kind, Note
 from imputedb.statistics.table import Statistics
 
 
@@ -214,7 +215,7 @@ class Imputation:
         """Says what an imputer assumes beyond missing at random."""
         said = assumption_of(imputer)
         if said and said not in self.outcome.warnings:
-            self.outcome.warnings.append(said)
+            self.outcome.warnings.append(Note(Kind.ASSUMED, "", said))
 
     def request(self, batch: Batch, rows: Rows, targets: Sequence[Column], order: NDArray[np.intp]) -> Request:
         """Cells to fill in under policies, of some rows of those at hand, by their places."""

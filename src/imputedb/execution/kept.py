@@ -20,6 +20,7 @@ from imputedb.imputers.chained.chains import Chains
 from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.rows import Array
 from imputedb.models.kept import PREFIX
+from imputedb.notes import Note
 from imputedb.sql import derivation
 from imputedb.statistics.table import Statistics
 
@@ -211,7 +212,7 @@ class KeptTable:
         for name in sorted(remark.columns, key=len, reverse=True):
             after = str(Column(self.scan.alias, name)).replace("\\", r"\\")
             text = re.sub(_whole(self._alias, name), after, text)
-        return text
+        return Note(remark.text.kind, remark.text.subject, text) if isinstance(remark.text, Note) else text
 
 
 def _whole(alias: str, name: str) -> str:

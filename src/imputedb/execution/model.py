@@ -213,6 +213,7 @@ class ModelTable:
         Raises:
             DataError: it has, and a column's policy refuses such a model.
         """
+        outcome.models[self.record.title] = self.record.imputer
         for column in columns:
             outcome.add_method(column, self.record.title)
         said = self.stale()

@@ -15,6 +15,8 @@ class Outcome:
 
     Attributes:
         imputed: cells, by column.
+        methods: what fills each column.
+        models: the imputers of kept models that do, by the models' titles.
         dropped: rows that are gone for a missing value.
         examined: rows that they are some of.
         unconditioned: tables whose dropped rows are counted before the query's conditions.
@@ -25,6 +27,7 @@ class Outcome:
 
     imputed: dict[Column, int] = field(default_factory=dict)
     methods: dict[Column, list[str]] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)
     dropped: int = 0
     examined: int = 0
     unconditioned: set[str] = field(default_factory=set)

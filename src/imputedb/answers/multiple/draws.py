@@ -233,7 +233,7 @@ class Draws:
         return f"SELECT {', '.join(chosen)} FROM ({rows}) GROUP BY place"
 
     def bootstrapped(self) -> dict[int, dict[int, float]]:
-        """By group and output the variance of its bootstrap replicates, the mean over draws."""
+        """By group and output the variance of its bootstrap replicates, the mean over draws; subtotals have none."""
         if self._bootstrap is None:
             return {}
         wide = len(self._aggregation.groups)
@@ -245,6 +245,8 @@ class Draws:
         listed = "".join(f", {key}" for key in keys)
         same = " AND ".join(f"b.{key} IS NOT DISTINCT FROM d.c{n + 1}" for n, key in enumerate(keys)) or "true"
         found = ", ".join([f"{self._group} AS place", *(f"c{n + 1}" for n in range(wide))])
+        if self._aggregation.sets:  # samples are of the finest groups alone
+            found, same = f"{found}, c{self._places[GROUPING]} AS level", f"{same} AND d.level = 0"
         groups, *variances = self._engine.numbers(
             f"WITH d AS (SELECT DISTINCT {found} FROM temp.{self._table}), "
             f"w AS (SELECT c0{listed}, {within} FROM temp.{self._bootstrap} GROUP BY c0{listed}), "

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.answers.multiple import precision
-from imputedb.answers.multiple.aggregation import STANDS, Aggregation, aggregation
+from imputedb.answers.multiple.aggregation import GROUPING, STANDS, Aggregation, aggregation
 from imputedb.answers.multiple.clusters import left_out
 from imputedb.answers.multiple.draws import Draws, Numbers
 from imputedb.answers.multiple.forms import ANY, ONES, POSITIVE
@@ -39,6 +39,7 @@ PILOT = 20
 _PARTS = ("se", "low", "high", "fmi")
 _KEYS = "imputedb_pooled_keys"
 _UNPLANNED = "no variance within a draw is looked for in a block that is not planned: ask interval='answer'"
+_SUBTOTALS = "no variance within a draw is looked for in subtotals, so these have no interval: ask interval='answer'"
 _REPEATED = "where the join repeats rows, each counts as sampled on its own here: the interval may be too narrow"
 _NESTED = "intervals for a population take the rows of the inner block as the sample"
 
@@ -134,6 +135,8 @@ def _remarks(about: Aggregation, prepared: Prepared, options: QueryOptions) -> I
             yield f"{out.name}: {out.reason}"
         if out.bootstrapped and options.question == "population" and not isinstance(prepared.blocks[-1], Planned):
             yield f"{out.name}: {_UNPLANNED}"
+        elif out.bootstrapped and options.question == "population" and about.sets:
+            yield f"{out.name}: {_SUBTOTALS}"
     last = prepared.blocks[-1]
     if options.question == "population" and isinstance(last, Written) and joins(last.node):
         yield _REPEATED
@@ -164,7 +167,9 @@ def _estimates(draws: Draws, about: Aggregation, options: QueryOptions) -> list[
     for group in range(count):
         mine = {name: column[order[bounds[group] : bounds[group + 1]]] for name, column in numbers.items()}
         row = {
-            place: _estimate(about, place, mine, bootstrapped.get(group, {}), options, draws.m)
+            place: _estimate(
+                about, place, mine, bootstrapped.get(group, {}) if bootstrapped else None, options, draws.m
+            )
             for place, out in enumerate(about.outputs)
             if out.is_number
         }
@@ -176,7 +181,7 @@ def _estimate(
     about: Aggregation,
     place: int,
     mine: Mapping[str, Numbers],
-    bootstrapped: Mapping[int, float],
+    bootstrapped: Mapping[int, float] | None,
     options: QueryOptions,
     m: int,
 ) -> Estimate | None:
@@ -187,14 +192,25 @@ def _estimate(
     share = float(has.sum()) / m
     if np.isinf(numbers).any():
         return unbounded(numbers[has], options.question, options.level, share)
-    variances, df = _within(about, place, mine, bootstrapped, has)
+    variances, df = _within(about, place, mine, bootstrapped or {}, has)
     values, spread = numbers[has], variances if variances is None else variances[has]
     if out.empty and share < 1:  # a total of no rows is 0
         nothing = np.zeros(m - int(has.sum()))
         values = np.concatenate([values, nothing])
         spread = spread if spread is None else np.concatenate([spread, nothing])
     scale = _scale(about, place, mine, has, df)
-    return estimated(values, spread, df, scale, options.question, options.level, share, out.reason)
+    reason = _reason(about, place, mine, resampled=bootstrapped is not None)
+    return estimated(values, spread, df, scale, options.question, options.level, share, reason)
+
+
+def _reason(about: Aggregation, place: int, mine: Mapping[str, Numbers], *, resampled: bool) -> str | None:
+    """Why an output has no interval for a population in any group of its kind; None where it may have one."""
+    out = about.outputs[place]
+    if out.reason or not out.bootstrapped:
+        return out.reason
+    if about.sets and mine[GROUPING][0] > 0:
+        return _SUBTOTALS
+    return None if resampled else _UNPLANNED
 
 
 def _within(
