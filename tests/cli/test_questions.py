@@ -150,10 +150,11 @@ def test_shares_are_of_the_tables_behind_aliases(tmp_path: Path) -> None:
     at = str(tmp_path / "d.duckdb")
     with imputedb.connect(at) as db:
         db.execute('CREATE TABLE t AS SELECT i, CASE WHEN i % 4 > 0 THEN i END AS "x.y" FROM range(40) r(i)')
-        db.execute("CREATE SCHEMA s; CREATE TABLE s.u AS FROM t")
+        db.execute('CREATE SCHEMA s; CREATE TABLE s.u AS FROM t; CREATE TABLE "d.t" AS FROM t')
     for text in (
         'SELECT avg(x."x.y") AS a FROM t x JOIN t z USING (i)',
         'SELECT avg("x.y") AS a FROM s.u',
+        'SELECT avg("x.y") AS a FROM "d.t"',
         'WITH q AS (SELECT "x.y" AS v FROM t) SELECT avg(p.v) AS a FROM q p',
     ):
         for strategy in ("planned", "base"):

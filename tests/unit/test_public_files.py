@@ -77,6 +77,8 @@ HABITS = {
     "three decimals beside one": Habit(
         lines("h;w", "0.5;3.250", "1.5;NA"), {"h": D, "w": D}, [(0.5, 3.25), (1.5, None)]),
     "two points in a number": Habit("n;v\na;1.234.567\nb;250\nc;3.250\n", {"v": D}, [("a", 1234567), ("b", 250.0)]),
+    "addresses of a network": Habit(
+        lines("v,n", "192.168.100.200,1", "192.168.101.200,2"), {"v": V}, [("192.168.100.200",)]),
     "points of another column": Habit(
         lines("a;b", "1,5;2.25", "2,25;3.250", "3;1"), {"a": V, "b": D}, [("1,5", 2.25)], ("a: its commas may stand",)),
     "thousands beside decimal commas": Habit(

@@ -106,13 +106,11 @@ def _shares(db: Database, result: Result) -> Iterator[float]:
     from imputedb.algebra.walk import scans
     from imputedb.sql.paths import quoted
 
-    paths: dict[str, set[tuple[str, ...]]] = {name: {tuple(name.split("."))} for name in db.tables()}
     plans = [plan for _, plan in result.blocks if not isinstance(plan, str)]
-    for scan in (one for plan in plans for one in scans(plan)):
-        paths.setdefault(scan.alias, set()).add(scan.table.path)
+    read = {(scan.alias, scan.table.path) for plan in plans for scan in scans(plan)}
     for place, count in result.report.imputed.items():
-        among = [path for name, found in paths.items() if place.startswith(f"{name}.") for path in found]
-        rows = [int(db.execute(f"SELECT count(*) FROM {quoted(path)}")[0][0]) for path in among]
+        tables = {path for alias, path in read if place.startswith(f"{alias}.")}
+        rows = [int(db.execute(f"SELECT count(*) FROM {quoted(path)}")[0][0]) for path in tables]
         yield count / max(min(rows), 1) if rows else math.nan
 
 

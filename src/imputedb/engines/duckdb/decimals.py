@@ -29,8 +29,11 @@ _THOUSANDS = Form(
     "commas between thousands are left out",
     "contains({x}, ',')",
 )
-_MARKED = replace(_WITH_COMMA, proof=r"regexp_matches({x}, '[. ''\x{{00A0}}\x{{202F}}]\d{{3}}[.,]')")
-"""Two marks in one number: the first stands between thousands."""
+_MARKED = replace(_WITH_COMMA, proof=r"regexp_matches({x}, '[. ''\x{{00A0}}\x{{202F}}]\d{{3}},')")
+"""A comma behind another mark, which then stands between thousands."""
+
+_POINTS = replace(_WITH_COMMA, proof=r"regexp_matches({x}, '\.\d{{3}}\.')")
+"""Two points in one number, or in an address of a network or a version."""
 
 _COMMA = replace(_WITH_COMMA, proof=r"regexp_matches({x}, ',(\d\d?|\d{{4,}})$')")
 """A comma that cannot stand between thousands."""
@@ -103,6 +106,8 @@ class Marks:
         """The forms of numbers with marks, in the order in which a column of text is tried."""
         european = self.delimiter == ";" and not self.points and not self.doubtful
         tried = [_MARKED, _COMMA if european else _COMMA_ALONE]
+        if self.delimiter == ";" and not self.points:
+            tried.append(_POINTS)
         if european:
             tried.append(_ANY_COMMA)
         elif self.delimiter == "," and not self.commas:
