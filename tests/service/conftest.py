@@ -84,7 +84,7 @@ def asking(core: Core, folder: Path) -> Iterator[TestClient]:
     jobs = Jobs(side)
     runner = Runner(jobs, folder, "100MB", folder, lambda _: None)
     app = application(core, credentials, Meter().exposition, Background(core, jobs, runner, side))
-    with TestClient(app) as found:
+    with TestClient(app, base_url="http://127.0.0.1") as found:
         yield found
     side.close()
 

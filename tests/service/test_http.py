@@ -1,18 +1,29 @@
 """The HTTP door: answers, problems, bounds, and nothing loaded from elsewhere."""
 
+import asyncio
 import io
 import json
 import re
+import threading
+import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.testclient import TestClient
 
 import imputedb
 from imputedb.service.configuration import ROLES
-from imputedb.service.core import Core
+from imputedb.service.core import Answer, Core
+from imputedb.service.http.answers import Streamed, as_arrow
+from imputedb.service.http.door import Door
+from imputedb.service.http.middleware import Bounds, Receive
+from imputedb.service.request import Request
 from imputedb.service.security import tokens
-from tests.service.conftest import clients
+from imputedb.service.security.tokens import Credentials
+from tests.service.conftest import READER, clients
 
 
 def test_an_answer_has_columns_rows_and_report(client: TestClient, served: Path) -> None:
@@ -185,7 +196,7 @@ def test_no_value_and_no_path_stands_in_an_unforeseen_error(
         raise RuntimeError("the salary of ann is 4711")
 
     monkeypatch.setattr(core, "tables", broken)
-    found = TestClient(client.app, raise_server_exceptions=False).get("/v1/tables")
+    found = TestClient(client.app, "http://127.0.0.1", raise_server_exceptions=False).get("/v1/tables")
     assert found.status_code == 500
     assert "4711" not in found.text
     assert found.json()["title"] == "InternalError"
@@ -231,6 +242,89 @@ def test_a_job_that_is_none_is_refused(served: Path, tmp_path: Path, body: objec
     with clients(served, tmp_path, security={"tokens": file}) as client:
         assert client.post("/v1/jobs", json=body, headers=known).status_code == status
         assert client.get("/v1/jobs/nix", headers=known).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/v1/tables", "/metrics", "/readyz"])
+def test_callers_without_a_credential_ask_this_machine_by_its_own_name(client: TestClient, path: str) -> None:
+    for host in ("evil.example", "127.0.0.1.evil.example:8080", "localhost@evil.example", "[", ""):
+        found = client.get(path, headers={"Host": host})
+        assert (host, found.status_code) == (host, 403)
+    for host in ("localhost", "LOCALHOST:8080", "127.0.0.1:1", "[::1]:8080"):
+        assert client.get(path, headers={"Host": host}).status_code == 200
+
+
+def test_whoever_shows_a_credential_may_call_the_machine_anything(served: Path, tmp_path: Path) -> None:
+    file = tmp_path / "tokens.toml"
+    known = {"Authorization": f"Bearer {tokens.added(file, 'ada', 'reader')}", "Host": "data.example"}
+    with clients(served, tmp_path, security={"tokens": file}) as client:
+        assert client.get("/v1/tables", headers=known).status_code == 200
+
+
+def test_an_answer_whose_caller_has_gone_is_let_go_of(core: Core) -> None:
+    class Gone:
+        async def is_disconnected(self) -> bool:
+            return False
+
+    started, may_end = threading.Event(), threading.Event()
+
+    def form(*_: object) -> None:
+        started.set()
+        may_end.wait(60)
+
+    async def asked() -> Future[Answer]:
+        door = Door(core, Credentials(core.configuration.security, is_loopback=True), lambda: b"")
+        run = core.answer(Request(READER, "SELECT 1"), form)
+        waiting = asyncio.ensure_future(door._ended(Gone(), run))  # type: ignore[arg-type]
+        await asyncio.to_thread(started.wait, 60)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        may_end.set()
+        return run.future
+
+    answer = asyncio.run(asked()).result(60)
+    until = time.monotonic() + 10
+    while not answer.lease.is_ended and time.monotonic() < until:
+        time.sleep(0.01)
+    assert answer.lease.is_ended
+
+
+def test_a_stream_has_its_session_until_it_ends_and_gives_it_back_unread(core: Core) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    text = "SELECT id FROM person"
+    first = core.answer(Request(READER, text), as_arrow).future.result(60)
+    second = core.answer(Request(READER, text), as_arrow).future.result(60)
+    assert first.lease.session is not second.lease.session
+
+    async def gone(_: object) -> None:
+        raise OSError
+
+    async def nothing() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    scope = {"type": "http", "asgi": {"spec_version": "2.4"}}
+    with pytest.raises(ClientDisconnect):
+        asyncio.run(Streamed(first, {})(scope, nothing, gone))
+    assert (first.lease.is_ended, second.lease.is_ended) == (True, False)
+    second.close()
+
+
+def test_a_body_that_drips_is_not_waited_for_longer() -> None:
+    async def app(_: object, receive: Receive, __: object) -> None:
+        while (await receive()).get("more_body"):
+            pass
+
+    async def dripping() -> dict[str, object]:
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def sending(_: object) -> None:
+        pass
+
+    bounds = Bounds(app, body_bytes=1000, seconds=0.5)
+    with pytest.raises(HTTPException) as caught:
+        asyncio.run(asyncio.wait_for(bounds({"type": "http", "headers": []}, dripping, sending), 20))
+    assert caught.value.status_code == 408
 
 
 def test_metrics_are_open_metrics(client: TestClient) -> None:

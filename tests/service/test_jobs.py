@@ -1,5 +1,6 @@
 """Jobs: run by processes of their own, told of, cancelled, and taken up again after any end of the service."""
 
+import json
 import os
 import signal
 import subprocess
@@ -119,6 +120,26 @@ def test_what_goes_wrong_is_kept_with_its_name(bench: Bench, kind: str, asked: d
     assert found.state == "failed"
     assert found.error
     assert found.error["title"] == title
+
+
+def test_what_a_job_prints_is_none_of_its_words(served: Path, tmp_path: Path) -> None:
+    code = (
+        "import os, imputedb.service.jobs.work as work\n"
+        "def noisy(*_):\n"
+        "    print('noise', flush=True)\n"
+        "    os.write(1, b'more noise')\n"
+        "    return 5\n"
+        "work.WORK = {'noisy': noisy}\n"
+        "work.main()\n"
+    )
+    told = {"kind": "noisy", "asked": {}, "path": str(served), "memory": "100MB", "out": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as process:  # fmt: skip
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(json.dumps(told) + "\n")
+        process.stdin.flush()
+        assert [json.loads(line) for line in process.stdout] == [{"result": 5}]
 
 
 def test_a_job_is_cancelled_while_it_waits_and_while_it_runs(bench: Bench) -> None:

@@ -115,7 +115,9 @@ class Configuration(_Section):
         default=256, description="Connections of the HTTP door at once; further ones are refused."
     )
     drain_seconds: Seconds = Field(default=10.0, description="Seconds that running requests have to end after SIGTERM.")
-    idle_seconds: Seconds = Field(default=15.0, description="Seconds after which an idle connection is closed.")
+    idle_seconds: Seconds = Field(
+        default=15.0, description="Seconds after which an idle connection is closed, and that a body may take."
+    )
     memory: str = Field(default="2GB", description="Memory that DuckDB may use; what does not fit is refused.")
     threads: Count = Field(default=2, description="Threads that DuckDB may use.")
     side: Path | None = Field(

@@ -245,9 +245,7 @@ class Core:
             kept = isinstance(found, Answer)
             return found
         finally:
-            if kept:
-                lease.give_back()
-            else:
+            if not kept:  # an answer has its session until it is closed
                 lease.end()
 
     @contextmanager

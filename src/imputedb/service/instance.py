@@ -120,14 +120,13 @@ class Lease:
     def __init__(self, instance: Instance, session: Database) -> None:
         self.instance = instance
         self.session = session
-        self._is_given_back = False
+        self._lock = threading.Lock()
         self._is_ended = False
 
-    def give_back(self) -> None:
-        """Lets others use the session; rows of its answer can still be read."""
-        if not self._is_given_back:
-            self._is_given_back = True
-            self.instance.give_back(self.session)
+    @property
+    def is_ended(self) -> bool:
+        """Whether the session was given back."""
+        return self._is_ended
 
     def model(self, name: str) -> Model:
         """A kept model, read once: the file does not change while it is open.
@@ -142,10 +141,11 @@ class Lease:
         return found
 
     def end(self) -> None:
-        """Gives the session back, and lets go of the instance."""
-        self.give_back()
-        if not self._is_ended:
-            self._is_ended = True
+        """Gives the session back, and lets go of the instance; once, however often it is asked to."""
+        with self._lock:
+            is_over, self._is_ended = self._is_ended, True
+        if not is_over:
+            self.instance.give_back(self.session)
             self.instance.left()
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from imputedb.answers.as_json import plain_rows, report_data
 from imputedb.errors import DataError
@@ -90,12 +92,22 @@ class _Sink:
         return found
 
 
-async def streamed(answer: Answer) -> AsyncIterator[bytes]:
-    """The pieces of an answer, which is let go of at the end, or when nobody reads on."""
-    pieces: Iterator[bytes] = answer.body
-    try:
-        while (piece := await run_in_threadpool(next, pieces, None)) is not None:
-            if piece:
-                yield piece
-    finally:
-        answer.close()
+class Streamed(StreamingResponse):
+    """The pieces of an answer, which is let go of at the end, or when nobody reads on, or has begun to."""
+
+    def __init__(self, answer: Answer, headers: Mapping[str, str]) -> None:
+        super().__init__(_read(answer.body), media_type=ARROW, headers=headers)
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends them."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._answer.close()
+
+
+async def _read(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while (piece := await run_in_threadpool(next, pieces, None)) is not None:
+        if piece:
+            yield piece

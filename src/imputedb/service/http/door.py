@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import asdict, replace
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from fastapi import Depends, FastAPI
 from fastapi import Request as Received
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from imputedb import __version__
 from imputedb.answers.as_json import plain
 from imputedb.errors import Error
 from imputedb.models.model import Model
 from imputedb.service.admission import Run
-from imputedb.service.core import Core
-from imputedb.service.errors import Cancelled, Overloaded, TooLarge, Unauthenticated
+from imputedb.service.core import Answer, Core
+from imputedb.service.errors import Cancelled, Forbidden, Overloaded, TooLarge, Unauthenticated
 from imputedb.service.http import problems
-from imputedb.service.http.answers import ARROW, as_arrow, as_json, streamed
+from imputedb.service.http.answers import ARROW, Streamed, as_arrow, as_json
 from imputedb.service.http.background import Background
 from imputedb.service.http.bodies import Answered, Explain, Impute, Imputed, Planned, Problem, Query
 from imputedb.service.http.middleware import Bounds
@@ -34,6 +36,8 @@ Given = TypeVar("Given")
 
 _POLL = 0.1
 """Seconds after which it is looked whether the caller is still there."""
+
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
@@ -105,7 +109,7 @@ class Door:
                                                               "clusters", "rows"}))  # fmt: skip
         if ARROW in received.headers.get("accept", ""):
             answer = await self._ended(received, self._core.answer(request, as_arrow))
-            return StreamingResponse(streamed(answer), media_type=ARROW, headers=_truncation(answer.truncated))
+            return Streamed(answer, _truncation(answer.truncated))
         form = as_json(self._core.configuration.limits.answer_bytes)
         answer = await self._ended(received, self._core.answer(request, form))
         answer.close()
@@ -177,9 +181,11 @@ class Door:
         return Response(await asyncio.to_thread(self._exposition), media_type=OPEN_METRICS)
 
     def _beyond_loopback(self, received: Received) -> None:
-        """Asks for a credential where others than this machine can ask."""
+        """Asks for a credential where others than this machine can ask, and for a name of this machine elsewhere."""
         if not self._core.configuration.is_loopback:
             self._known(received)
+        else:
+            self._check_host(received)
 
     async def caller(self, received: Received) -> None:
         """Finds out who asks, and counts his request.
@@ -201,7 +207,7 @@ class Door:
         try:
             if scheme and scheme.lower() != "bearer":
                 raise Unauthenticated("the credential is of another kind than Bearer")
-            return self._credentials.principal(text.strip() if scheme else None)
+            principal = self._credentials.principal(text.strip() if scheme else None)
         except Unauthenticated:
             if scheme:  # a right one is answered all the same: others may share the address
                 address = received.client.host if received.client else "?"
@@ -209,18 +215,42 @@ class Door:
                 self._failures.check(address, most)
                 self._failures.take(address, most)
             raise
+        if not scheme:
+            self._check_host(received)
+        return principal
+
+    def _check_host(self, received: Received) -> None:
+        """Refuses names that are not this machine's: a page from elsewhere may have its own name mean this machine.
+
+        Raises:
+            Forbidden: the request is to another name.
+        """
+        try:
+            host = urlsplit("//" + received.headers.get("host", "")).hostname
+        except ValueError:
+            host = None
+        own = self._core.configuration.address[0].lower()
+        if host not in (*_THIS_MACHINE, own):
+            raise Forbidden(f"the request is to host {host}: without a credential ask {own} or localhost")
 
     async def _ended(self, received: Received, run: Run[Given]) -> Given:
         """What a run gives; it is ended where the caller has gone."""
         future = asyncio.wrap_future(run.future)
         try:
             while not (await asyncio.wait({future}, timeout=_POLL))[0]:
-                if await received.is_disconnected():
-                    run.stop(Cancelled("the caller has gone"))
+                if not run.is_stopped and await received.is_disconnected():
+                    await asyncio.to_thread(run.stop, Cancelled("the caller has gone"))  # it may wait for DuckDB
         except asyncio.CancelledError:
-            run.stop(Cancelled("the caller has gone"))
+            run.future.add_done_callback(_let_go)
+            asyncio.get_running_loop().run_in_executor(None, run.stop, Cancelled("the caller has gone"))
             raise
         return future.result()
+
+
+def _let_go(future: Future[Any]) -> None:
+    """Closes an answer that came after its caller had gone."""
+    if not future.cancelled() and future.exception() is None and isinstance(future.result(), Answer):
+        future.result().close()
 
 
 def _request(received: Received, body: Planned | None) -> Request:

@@ -51,6 +51,8 @@ class Bounds:
 
     def _bounded(self, scope: MutableMapping[str, Any], receive: Receive) -> Receive:
         size, is_complete = 0, False
+        loop = asyncio.get_running_loop()
+        last = loop.time() + self._seconds
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value) > self._bytes:
                 return self._too_large
@@ -60,9 +62,9 @@ class Bounds:
             if is_complete:
                 return await receive()
             try:
-                message = await asyncio.wait_for(receive(), self._seconds)
+                message = await asyncio.wait_for(receive(), last - loop.time())
             except TimeoutError:
-                raise HTTPException(408, f"nothing of the body came for {self._seconds:g} seconds", _CLOSE) from None
+                raise HTTPException(408, f"the body took longer than {self._seconds:g} seconds", _CLOSE) from None
             if message["type"] == "http.request":
                 size += len(message.get("body", b""))
                 is_complete = not message.get("more_body", False)

@@ -14,7 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from imputedb.border import ours
 from imputedb.database import Database, connect
@@ -81,13 +81,15 @@ def _given(asked: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 def main() -> None:
     """Does one job."""
     told = json.loads(sys.stdin.readline())
+    words = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what anything else prints is none of our words
     threading.Thread(target=_watch, daemon=True).start()
     last = [0.0]
 
     def progress(share: float) -> None:
         if share >= last[0] + 0.01:
             last[0] = share
-            _say(progress=share)
+            _say(words, progress=share)
 
     try:
         work = WORK.get(told["kind"])
@@ -95,10 +97,10 @@ def main() -> None:
             raise QueryError(f"there is no job of kind {told['kind']}; there are {', '.join(WORK)}")
         with connect(told["path"], locked=True, config=_settings(told)) as db:
             found = work(db, told["asked"], Path(told["out"]), progress)
-        _say(result=found)
+        _say(words, result=found)
     except Exception as error:
         known = ours(error)
-        _say(error={"title": type(known).__name__, "detail": str(known)})
+        _say(words, error={"title": type(known).__name__, "detail": str(known)})
 
 
 def _settings(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,10 +110,10 @@ def _settings(told: Mapping[str, Any]) -> dict[str, Any]:
     return {"memory_limit": told["memory"], **reached}
 
 
-def _say(**told: Any) -> None:
+def _say(words: TextIO, /, **told: Any) -> None:
     from imputedb.answers.as_json import plain
 
-    print(json.dumps(plain(told)), flush=True)
+    print(json.dumps(plain(told)), file=words, flush=True)
 
 
 def _watch() -> None:
