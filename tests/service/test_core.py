@@ -95,6 +95,13 @@ def test_no_field_but_the_text_is_sql(ask: Ask, name: str, value: object) -> Non
         assert isinstance(caught.value, Forbidden)
 
 
+@pytest.mark.parametrize("name", ["x); DROP", "x FROM duckdb_settings() --", 'x"', ""])
+def test_names_of_parameters_are_no_sql(ask: Ask, name: str) -> None:
+    assert ask("SELECT $x_1 + 1", parameters={"x_1": 2}) == [(3,)]
+    with pytest.raises(Forbidden, match="names of parameters"):
+        ask("SELECT $x", parameters={name: 1})
+
+
 def test_weights_and_clusters_are_columns(served: Path, ask: Ask) -> None:
     text = "SELECT avg(weight) AS w FROM person"
     with imputedb.connect(served, read_only=True) as db:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -281,6 +282,9 @@ class Core:
         most = self.configuration.limits.parameters
         if request.parameters is not None and len(request.parameters) > most:
             raise TooLarge(f"the statement has more than {most:,} parameters")
+        named = request.parameters if isinstance(request.parameters, Mapping) else {}
+        if not all(re.fullmatch(r"\w+", name) for name in named):
+            raise Forbidden("names of parameters are letters, digits and _ here")
         lease.instance.guard.check(request.text)
         lease.instance.guard.check_column("weights", request.weights)
         lease.instance.guard.check_column("clusters", request.clusters)
