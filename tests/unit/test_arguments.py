@@ -204,6 +204,7 @@ def test_what_is_fine_is_answered_or_refused_for_the_data(what: str, table: dict
 
 
 GIVEN: dict[str, dict[str, Any]] = {
+    "ampute": {"table": "t", "into": "holes"},
     "apply_policies": {"path": "said.toml"}, "audit": {"table": "t", "into": "made", "limit": 2},
     "cells": {"table": "t", "column": "x", "imputer": "mean", "level": 0.5, "share": 0.45},
     "complete": {"table": "t"}, "compare": {"text": ASK, "ways": ["mean"], "m": 2},

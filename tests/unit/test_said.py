@@ -36,7 +36,6 @@ WRITES: dict[str, Callable[[imputedb.Database], object]] = {
     },
     "execute": lambda db: db.execute("DELETE FROM t"),
     "register": lambda db: db.register("z", {"v": [1.0, None]}, keep=True),
-    "audit": lambda db: db.audit("t", "z"),
     "policy": lambda db: db.policy("t", "x", "drop"),
     "missing": lambda db: db.missing("t", "x", [7]),
     "load": lambda db: db.load("none.csv"),

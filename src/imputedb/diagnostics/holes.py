@@ -135,6 +135,7 @@ def ampute(
     """
     share, seed = arguments.share("share", share, example="such as 0.2"), arguments.seed(seed)
     arguments.one_of("mechanism", mechanism, ("mcar", "mar", "mnar"))
+    columns = arguments.names("columns", columns)
     with engine.lock:
         table = engine.named(name)
         types = engine.shape(table).types

@@ -61,8 +61,7 @@ def suspects(engine: Engine, table: Table) -> tuple[Suspect, ...]:
 
 def _of(engine: Engine, table: Table, name: str, known: ColumnStatistics) -> Iterator[Suspect]:
     if known.kind in (Kind.INTEGER, Kind.NUMBER) and isinstance(known.histogram, Quantiles) and known.distinct > 2:
-        bounds = known.histogram.bounds
-        if len(bounds) and (bounds[0] in CODES or bounds[-1] in CODES):
+        if _may_have_codes(known.histogram.bounds, known.distinct):
             yield from _codes(engine, table, name)
     elif known.type == "VARCHAR":
         yield from _words(engine, table, name)
@@ -110,6 +109,13 @@ class _Rest:
             return True
         width = self.high - self.low
         return gap > max((FAR if code else FAR_FROM_ZERO) * width, APART * width / (self.levels - 1))
+
+
+def _may_have_codes(bounds: Sequence[float], distinct: int) -> bool:
+    """Whether the quantiles leave room for codes at an end that lie far from all else; else no row has to be read."""
+    ends = sorted({bound for bound in (*bounds[:1], *bounds[-1:]) if bound in CODES})
+    others = [bound for bound in bounds if bound not in CODES]
+    return bool(ends) and (len(others) < LEVELS or bool(_Rest(others[0], others[-1], distinct).beyond(ends)))
 
 
 def _words(engine: Engine, table: Table, name: str) -> Iterator[Suspect]:
