@@ -6,7 +6,7 @@ import pytest
 from imputedb import Database
 from imputedb.algebra.column import Column
 from imputedb.algebra.scalar import OPAQUE, AllOf, AnyOf, Compare, Condition, Equal, Negation, Unknown
-from imputedb.engines.duckdb import column_aggregates
+from imputedb.engines.duckdb import column_aggregates, profile
 from imputedb.engines.duckdb.statistics_text import dumped
 from imputedb.statistics.cardinality import dropped, filtered, joined
 from imputedb.statistics.histogram import Frequencies, Quantiles
@@ -232,3 +232,43 @@ def test_categories_with_very_many_levels_are_no_regressors() -> None:
     known = Statistics(10 * MANY_LEVELS, columns)
     assert known.predictors == {"few", "many", "number"}
     assert known.regressors == {"few", "number"}
+
+
+def test_a_sample_tells_distributions_and_all_rows_tell_the_rest(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large table no statement brings more rows than the sample has; counts, centres and ends are of all rows."""
+    items = [f"CASE WHEN i % 10 > {n} THEN {e} END AS {k}{n}" for k, e in _TYPED.items() for n in (0, 1, 11)]
+    items.append("CASE WHEN i = 2999 THEN i / 2 END AS alone")
+    db.execute(f"CREATE TABLE t AS SELECT {', '.join(items)} FROM range(1, 4001) r(i)")
+    db.missing("t", "whole0", [7 * 1000003])
+    table = db._engine.tables.named("t")
+    shape = db._engine.tables.shape(table)
+    whole = db._engine.gathering.profiled(table, shape)
+    sizes: list[int] = []
+    rows, numbers = db._engine.session.rows, db._engine.session.numbers
+
+    def watched(text: str) -> list[tuple[object, ...]]:
+        found = rows(text)
+        sizes.append(len(found))
+        return found
+
+    def watched_numbers(text: str) -> list[object]:
+        found = numbers(text)
+        sizes.append(len(found[0]) // len(shape.types))  # of few rows columns come below each other
+        return list(found)
+
+    monkeypatch.setattr(db._engine.session, "rows", watched)
+    monkeypatch.setattr(db._engine.session, "numbers", watched_numbers)
+    monkeypatch.setattr(profile, "SAMPLE", 500)
+    sampled = db._engine.gathering.profiled(table, shape)
+    assert 0 < max(sizes) <= 500
+    assert dumped(db._engine.gathering.profiled(table, shape)) == dumped(sampled)
+    assert (sampled.rows, sampled.content, sampled.dirty) == (whole.rows, whole.content, whole.dirty)
+    for name, known in whole.columns.items():
+        told = sampled.columns[name]
+        assert (told.kind, told.missing, told.centre) == (known.kind, known.missing, known.centre), name
+        assert told.distinct == pytest.approx(known.distinct, rel=0.2), name
+        assert whole.is_key(name) == sampled.is_key(name), name
+        if isinstance(known.histogram, Quantiles) and isinstance(told.histogram, Quantiles):
+            assert (told.histogram.bounds[0], told.histogram.bounds[-1]) == pytest.approx(
+                (known.histogram.bounds[0], known.histogram.bounds[-1])
+            ), name

@@ -89,9 +89,9 @@ def groups_rows(node: Tree) -> bool:
     return bool(groups_of(node) or having_of(node) or groups_by_all(node))
 
 
-def sample_of(item: Tree) -> Tree:
-    """What USING SAMPLE says of a query's item of FROM."""
-    sample: Tree = item["sample"]
+def sample_of(node: Tree) -> Tree:
+    """What USING SAMPLE says behind a query."""
+    sample: Tree = node["sample"]
     return sample
 
 

@@ -14,11 +14,13 @@ from imputedb.engines.duckdb.value_texts import literal
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.statistics.histogram import Frequencies, Quantiles
-from imputedb.statistics.table import ColumnStatistics, Kind, Statistics
+from imputedb.statistics.table import MANY_LEVELS, ColumnStatistics, Kind, Statistics
 
 BINS = 64
 SAMPLE = 20_000
 """Rows that distributions are taken from; a share is then known within 0.7 points (95 %)."""
+SPARSE = 0.1
+"""The share of observed values below which a sample of `SAMPLE` rows has too few of them."""
 DISTINCT_TOGETHER = 8
 """Columns whose distinct values are counted exactly in one statement: DuckDB joins a count to each other."""
 KEPT = 100
@@ -76,7 +78,10 @@ def gather(
     rows = Rows(source, count)
     meant = _meant(query, source, readings, meanings)
     sampled = Rows(source, SAMPLE, sample) if rows.count > SAMPLE else rows
-    counts, distinct, shapes = _measures(query, numbers, rows, sampled, columns)
+    if sampled.sample is None:
+        counts, distinct, shapes = _measures(query, numbers, rows, columns)
+    else:
+        counts, distinct, shapes = _sampled_measures(query, numbers, rows, sampled, columns)
     found = {}
     for name, one in columns.items():
         missing = rows.count - counts[name]["observed"] - meant.get(name, 0)
@@ -89,20 +94,39 @@ def gather(
 
 
 def _measures(
+    query: Query, numbers: Numbers, rows: Rows, columns: Mapping[str, Reading]
+) -> tuple[Measured, dict[str, int], Measured]:
+    """Counts, how many values are distinct, and distributions, all over all rows."""
+    plain = {name: one for name, one in columns.items() if is_plain(one)}
+    by_sorting = sorted_measures(numbers, rows, plain, as_number, BINS)
+    rest = {name: one for name, one in columns.items() if name not in by_sorting}
+    counts = measured(query, rows, rest, _counts)
+    distinct = _distinct(query, rows, rest, counts)
+    distinct |= {name: one["distinct"] for name, one in by_sorting.items()}
+    return counts | by_sorting, distinct, measured(query, rows, rest, _distributions) | by_sorting
+
+
+def _sampled_measures(
     query: Query, numbers: Numbers, rows: Rows, sampled: Rows, columns: Mapping[str, Reading]
 ) -> tuple[Measured, dict[str, int], Measured]:
-    """Counts over all rows, how many values are distinct, and distributions over the sampled rows."""
-    plain = {name: one for name, one in columns.items() if is_plain(one)}
-    by_sorting = sorted_measures(numbers, sampled, plain, as_number, BINS)
-    rest = {name: one for name, one in columns.items() if name not in by_sorting}
-    whole = columns if sampled.sample is not None else rest
-    counts = measured(query, rows, whole, _counts)
-    distinct = {name: min(one.get("distinct", 0), one["observed"]) for name, one in counts.items()}
-    distinct |= _exact_distinct(query, rows, whole, counts)
-    if sampled.sample is None:
-        counts |= by_sorting
-        distinct |= {name: one["distinct"] for name, one in by_sorting.items()}
-    return counts, distinct, measured(query, sampled, rest, _distributions) | by_sorting
+    """The same of a large table: counts over all rows, distributions over those of a sample.
+
+    Of columns with so few observed values that a sample might have none, and of categories with few levels, whose most
+    frequent one is what is filled in, distributions are of all rows too; so are the ends of the others.
+    """
+    counts = measured(query, rows, columns, _sampled_counts)
+    distinct = _distinct(query, rows, columns, counts)
+    few = {name for name in columns if counts[name]["observed"] < SPARSE * rows.count}
+    few |= {name for name, one in columns.items() if one.kind is Kind.CATEGORY and distinct[name] <= MANY_LEVELS}
+    whole = {name: one for name, one in columns.items() if name in few}
+    rest = {name: one for name, one in columns.items() if name not in whole}
+    plain = {name: one for name, one in rest.items() if is_plain(one)}
+    shapes = sorted_measures(numbers, sampled, plain, as_number, BINS)
+    shapes |= measured(query, sampled, {name: one for name, one in rest.items() if name not in shapes}, _distributions)
+    for name in rest:
+        if shapes[name].get("quantiles"):
+            shapes[name]["quantiles"][0], shapes[name]["quantiles"][-1] = counts[name]["least"], counts[name]["largest"]
+    return counts, distinct, shapes | measured(query, rows, whole, _distributions)
 
 
 def named(path: Sequence[str], types: Mapping[str, str]) -> int:
@@ -211,6 +235,13 @@ def _counts(column: Tree, type_name: str) -> dict[str, Tree]:
     return calls
 
 
+def _sampled_counts(column: Tree, type_name: str) -> dict[str, Tree]:
+    """The counts of all rows of a column whose distribution is a sample's, and its ends."""
+    calls, number = _counts(column, type_name), as_number(column, type_name)
+    ends = {"least": t.call("min", number), "largest": t.call("max", number)}
+    return calls | ends if kind_of(type_name).ordered else calls
+
+
 def _mean(number: Tree, kind: Kind) -> Tree:
     """Sums of doubles depend on the threads that made them; `favg` compensates, integers add exactly."""
     if kind is Kind.INTEGER or kind is Kind.DATE:
@@ -227,24 +258,28 @@ def _distributions(column: Tree, type_name: str) -> dict[str, Tree]:
     return {"frequencies": t.call("histogram", column)} if kind is Kind.CATEGORY else {}
 
 
-def _exact_distinct(
+def _distinct(
     query: Query, rows: Rows, columns: Mapping[str, Reading], counts: Mapping[str, Mapping[str, int]]
 ) -> dict[str, int]:
-    """The exact count where the sketch leaves open whether the column is a key or a constant."""
+    """How many values of each column are distinct: exactly, where a sketch leaves open whether it is a key or constant.
+
+    Of many rows no number is asked whether it is a key: keys are whole numbers, texts and times.
+    """
+    found = {name: min(one.get("distinct", 0), one["observed"]) for name, one in counts.items()}
 
     def unsure(name: str) -> bool:
         distinct, observed = counts[name].get("distinct", 0), counts[name]["observed"]
-        return bool(0 < distinct < 4 or distinct > 0.8 * observed > 0)
+        like_a_key = distinct > 0.8 * observed > 0 and (rows.count <= SAMPLE or columns[name].kind is not Kind.NUMBER)
+        return bool(0 < distinct < 4 or like_a_key)
 
     open_ones = {name: column for name, column in columns.items() if unsure(name)}
     if rows.count <= SAMPLE:
-        found = measured(query, rows, open_ones, _listed)
-        return {name: one["distinct"] or 0 for name, one in found.items()}
-    exact: dict[str, int] = {}
+        exact = measured(query, rows, open_ones, _listed)
+        return found | {name: one["distinct"] or 0 for name, one in exact.items()}
     for names in portions(list(open_ones), DISTINCT_TOGETHER):
-        found = measured(query, rows, {name: columns[name] for name in names}, _told_apart)
-        exact |= {name: one["distinct"] for name, one in found.items()}
-    return exact
+        exact = measured(query, rows, {name: columns[name] for name in names}, _told_apart)
+        found |= {name: one["distinct"] for name, one in exact.items()}
+    return found
 
 
 def _listed(column: Tree, _: str) -> dict[str, Tree]:

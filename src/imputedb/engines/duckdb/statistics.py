@@ -21,11 +21,8 @@ from imputedb.engines.engine import Shape
 from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree
-from imputedb.sql.select import from_of, sample_of
+from imputedb.sql.select import sample_of
 from imputedb.statistics.table import Statistics
-
-_SAMPLE = f"SELECT * FROM t USING SAMPLE reservoir({profile.SAMPLE} ROWS) REPEATABLE (7)"
-
 
 _KEPT = 4096
 """Tables of which something is remembered."""
@@ -138,7 +135,8 @@ class Gathering:
         return statistics
 
     def _sample(self) -> Tree:
-        return sample_of(from_of(parse.parse(self._session.connection, _SAMPLE)))
+        text = f"SELECT * FROM t USING SAMPLE reservoir({profile.SAMPLE} ROWS) REPEATABLE (7)"
+        return sample_of(parse.parse(self._session.connection, text))
 
     def _rows(self, node: Tree) -> list[tuple[object, ...]]:
         return self._session.rows(self._texts.text(node))
