@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakSet
 
 from imputedb import arguments
+from imputedb.answers import description, model_methods, models, respond
 from imputedb.answers import methods as answering
-from imputedb.answers import model_methods, models, respond
 from imputedb.answers.explain import Explanation, explained
 from imputedb.answers.flags import flagged
 from imputedb.answers.multiple.measures import Measure, Measures
@@ -267,9 +267,8 @@ class Database:
         """
         if m is None:
             raise QueryError("m is None; it is 1 (no interval), a number of draws such as 20, or 'auto'")
-        many, own = None if isinstance(m, str) and m == "auto" else m, Measures(measures)
-        imputers = with_cycles(chosen(imputer), cycles)
-        further = (many, interval, level, precision, own, method, deviations, weights, clusters, fit)
+        many, imputers = None if isinstance(m, str) and m == "auto" else m, with_cycles(chosen(imputer), cycles)
+        further = (many, interval, level, precision, Measures(measures), method, deviations, weights, clusters, fit)
         options = QueryOptions(alpha, imputers, seed, strategy, *further, limits=Limits(within_ms, error))
         if flags:
             text, stated = limited(text)
@@ -388,6 +387,7 @@ class Database:
     export_policies = answering.export_policies
     apply_policies = answering.apply_policies
     compare = answering.compare
+    describe = description.describe
     complete = model_methods.complete
     model = model_methods.model
     models = model_methods.models_of

@@ -133,6 +133,7 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "Database.audit": lambda at: at.db.audit("t", "audited", limit=3),
     "Database.complete": lambda at: at.db.complete("t", imputer="norm"),
     "Database.create_model": lambda at: _modelled(at),
+    "Database.describe": lambda at: at.db.describe(MEAN, m=2),
     "Database.drop_model": lambda at: _refused_or(lambda: at.db.drop_model("no_model")),
     "Database.import_model": lambda at: at.db.import_model(_saved(at), replace=True),
     "Database.model": lambda at: _refused_or(lambda: at.db.model("no_model")),

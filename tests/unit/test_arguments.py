@@ -211,6 +211,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "create_model": {"name": "m", "table": "t"}, "drop_model": {"name": "m"}, "import_model": {"model": "m"},
     "compare_models": {"one": "m", "other": "m"},
     "model": {"name": "m"}, "refresh_model": {"name": "m"}, "evaluate": {"table": "t", "imputer": "mean"},
+    "describe": {"text": ASK},
     "execute": {"text": "SELECT 1"}, "explain": {"text": ASK}, "export_policies": {"path": "out.toml"},
     "frontier": {"text": ASK}, "impute": {"source": "t", "out": "run", "m": 1, "imputer": "mean"},
     "likelihood": {"source": "t"}, "load": {"table": "z"}, "missing": {"table": "t", "column": "y", "values": [99]},

@@ -96,6 +96,13 @@ class Membership:
     limit: str
     notes: tuple[str, ...]
 
+    @property
+    def named(self) -> list[tuple[str, str]]:
+        """Names and types of the columns of the answer."""
+        parts = ((self.likely, "DOUBLE"), (f"{self.likely}_mce", "DOUBLE"))
+        pairs = zip(self.names, self.types, strict=True)
+        return [one for name, kind in pairs for one in (parts if name is None else ((name, kind),))]
+
     def shown(self, engine: Engine, source: str, columns: Sequence[str], m: int) -> tuple[Held, list[str], list[str]]:
         """The answer: its rows, the names of their columns and their types.
 

@@ -212,6 +212,28 @@ def check(connection: Connection, text: str) -> None:
         raise QueryError(str(found["error_message"]).partition("\n")[0])
 
 
+PARAMETERS = "SELECT json_serialize_plan(?::VARCHAR, optimize := false)"
+"""Asks for the plan of a query whose parameters have no values; nothing runs."""
+
+
+def parameter_types(plan: str) -> dict[str, str]:
+    """The plain types that DuckDB's binder gives parameters, by their names, read from what `PARAMETERS` gives.
+
+    There are none of a query that it does not plan before values are known, such as `x + $1`.
+    """
+    found: dict[str, str] = {}
+    left: list[Any] = [json.loads(plan)]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            if part.get("type") == "VALUE_PARAMETER":
+                found[str(part["identifier"])] = str(part["return_type"]["id"])
+            left += part.values()
+        elif isinstance(part, list):
+            left += part
+    return found
+
+
 def type_tree(connection: Connection, name: str) -> Tree:
     """The tree of a type from its text, such as DECIMAL(18,2) or ENUM('a', 'b')."""
     node = parse(connection, f"SELECT CAST(NULL AS {name})")

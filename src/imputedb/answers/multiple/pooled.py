@@ -253,23 +253,33 @@ def _scale(about: Aggregation, place: int, mine: Mapping[str, Numbers], has: Fla
 # -- answering --------------------------------------------------------------------------------------------------------
 
 
+def named(about: Aggregation) -> list[tuple[str, str]]:
+    """Names and types of the columns of a pooled answer."""
+    shown: list[tuple[str, str]] = []
+    for out in about.outputs[: about.shown]:
+        shown.append((out.name, "DOUBLE" if out.is_number else out.type))
+        if out.is_number:
+            shown += [(f"{out.name}_{part}", "DOUBLE") for part in _PARTS]
+    return [*shown, ("in_draws", "DOUBLE")] if about.groups or about.having else shown
+
+
 def _answer(
     engine: Engine, run: Run, draws: Draws, about: Aggregation, found: Sequence[Row], warnings: tuple[str, ...]
 ) -> Pooled:
     """The rows of the answer, pooled, in the order and up to the limit that the query asks for."""
-    shown: list[tuple[Tree, str, str]] = []
+    shown: list[Tree] = []
     for place, out in enumerate(about.outputs[: about.shown]):
-        shown.append((_item(about, place), out.name, "DOUBLE" if out.is_number else out.type))
+        shown.append(_item(about, place))
         if out.is_number:
-            shown += [(t.reference("r", f"{part}{place}"), f"{out.name}_{part}", "DOUBLE") for part in _PARTS]
+            shown += [t.reference("r", f"{part}{place}") for part in _PARTS]
     if about.groups or about.having:
-        shown.append((t.reference("r", "share"), "in_draws", "DOUBLE"))
+        shown.append(t.reference("r", "share"))
     group = t.reference("r", "group")
-    named = run.keep(_columns(draws, about, found))
+    registered = run.keep(_columns(draws, about, found))
     same = t.compared("COMPARE_EQUAL", t.reference("k", "place"), group)
-    source = t.inner(t.table((_KEYS,), "k"), t.table((named,), "r"), same)
+    source = t.inner(t.table((_KEYS,), "k"), t.table((registered,), "r"), same)
     kept = about.having.over(lambda place: _item(about, place)) if about.having else None
-    node = t.select([*(item for item, _, _ in shown), group], source, kept, modifiers=_modifiers(about, group))
+    node = t.select([*shown, group], source, kept, modifiers=_modifiers(about, group))
     text = f"WITH {_KEYS} AS ({draws.keys()}) {engine.text(node)}"
     held = answered(engine, text)
     (groups,) = engine.numbers(f"SELECT c{len(shown)} FROM {held.source}")
@@ -277,7 +287,8 @@ def _answer(
         {about.outputs[place].name: one for place, one in found[int(row) - 1].items() if place < about.shown}
         for row in groups
     ]
-    return Pooled(held, [one for _, one, _ in shown], [kind for _, _, kind in shown], estimates, draws.m, warnings)
+    names, types = zip(*named(about), strict=True)
+    return Pooled(held, list(names), list(types), estimates, draws.m, warnings)
 
 
 def _item(about: Aggregation, place: int) -> Tree:

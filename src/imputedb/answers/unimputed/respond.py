@@ -77,6 +77,24 @@ def unimputed(engine: Engine, prepared: Prepared, options: QueryOptions) -> Unim
     return found._replace(warnings=(*said, *found.warnings))
 
 
+def named(prepared: Prepared, options: QueryOptions) -> list[tuple[str, str]]:
+    """Names and types of the columns of an answer, which is not found.
+
+    Raises:
+        QueryError: the query is none that the method suits.
+    """
+    keys = _keys(_block(prepared, options.method))
+    found: list[tuple[str, str]] = []
+    for place, (name, type_name) in enumerate(zip(prepared.columns, prepared.types, strict=True)):
+        if place in keys:
+            found.append((name, type_name))
+        elif options.method == BOUNDS:
+            found += [(f"{name}_{part}", "DOUBLE") for part in ("low", "high")]
+        else:
+            found += [(name, "DOUBLE"), *((f"{name}_{part}", "DOUBLE") for part in _PARTS)]
+    return found
+
+
 def _shares(block: Planned) -> list[str]:
     """What policies want to be said of columns of which more is missing than they allow (WARN ABOVE).
 
