@@ -99,8 +99,6 @@ def translated(error: duckdb.Error) -> QueryError | DataError:
     if file:
         return DataError(file)
     message = _OF_TEXT.sub(_FOR_TEXT, _tidy(reason(str(error))))
-    if isinstance(error, duckdb.ConnectionException) and "already closed" in message:
-        return StorageError("the database is closed: connect to it anew")
     locked = _LOCKED.search(message)
     if locked:
         return StorageError(f"database {locked[1]} is open for reading only: nothing can be written into it")

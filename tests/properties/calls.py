@@ -220,7 +220,9 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "Pool.test": lambda _: pooled().test(["a"]),
     "imputedb analyze": lambda at: command("analyze", str(at.run), "x ~ y"),
     "imputedb ampute": lambda at: command("ampute", at.path, "t", Path(at.fresh("holes")).name),
-    "imputedb audit": lambda at: command("audit", at.path, "t", "audited", "--limit", "3"),
+    "imputedb audit cells": lambda at: command("audit", "cells", at.path, "t", "audited", "--limit", "3"),
+    "imputedb audit log": lambda at: _refused(lambda: command("audit", "log", at.path)),
+    "imputedb audit verify": lambda at: _refused(lambda: command("audit", "verify", at.path)),
     "imputedb compare": lambda at: command(
         "compare", at.path, "SELECT avg(x) AS m FROM t", "--ways", "norm", "--m", "2"
     ),
@@ -262,7 +264,11 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "imputedb sensitivity": lambda at: command(
         "sensitivity", at.path, "SELECT avg(x) AS m FROM t", "x", "1", "--m", "2"
     ),
+    "imputedb serve": lambda at: _refused(lambda: command("serve", at.path, "--http", "192.0.2.1:8080")),
     "imputedb shell": lambda at: command("shell", at.path, text=f".tables\n.missing\n{MEAN};\n"),
+    "imputedb token add": lambda at: command("token", "add", at.fresh("tokens.toml"), "ann"),
+    "imputedb token list": lambda at: _refused(lambda: command("token", "list", at.fresh("tokens.toml"))),
+    "imputedb token drop": lambda at: _refused(lambda: command("token", "drop", at.fresh("tokens.toml"), "ann")),
     "imputedb why": lambda at: command("why", at.path, "t", "x", "1"),
 }
 """Calls by name; of one that has several, those after a comma are further ones."""

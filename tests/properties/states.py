@@ -220,6 +220,14 @@ def _aborted(place: Place) -> None:
         place.db.execute("INSERT INTO u VALUES (1)")
 
 
+def _starved(place: Place) -> None:
+    """The lowest limit that DuckDB takes: it refuses one below what the last statement still holds."""
+    for kilobytes in (1, 30, 100, 300):
+        with suppress(imputedb.Error):
+            return place.db.execute(f"SET memory_limit = '{kilobytes}KB'")
+    raise AssertionError("no limit is taken")
+
+
 _FILES: dict[str, State] = {
     "a truncated file": unopened(lambda path: os.truncate(path, path.stat().st_size // 2)),
     "a file of its first bytes": unopened(lambda path: os.truncate(path, 20)),
@@ -305,7 +313,7 @@ _MAIN: dict[str, State] = {
     "in a transaction": said("BEGIN"),
     "in an aborted transaction": opened(_aborted, goes_on=False),
     "little memory": said("SET memory_limit = '1MB'"),
-    "no memory": opened(lambda place: place.db.execute("SET memory_limit = '1KB'"), goes_on=False),
+    "no memory": opened(_starved, goes_on=False),
     "no folder for what spills": said("SET temp_directory = '/proc/no/folder'", "SET memory_limit = '2MB'"),
     "a locked configuration": said("SET lock_configuration = true"),
     "no access to what is outside": said("SET enable_external_access = false"),

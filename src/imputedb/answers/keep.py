@@ -32,7 +32,7 @@ def kept(call: Call, around: Keeps, frames: Frames) -> Result:
     else:
         began = perf_counter()
         prepared = _planned(call, around.query)
-        with engine.shared_snapshot(writes=True, always=True) as changed:
+        with engine.shared_snapshot(writes=around.around(around.query), always=True) as changed:
             if changed or prepared is None:
                 prepared = call.planner.prepare(around.query, options)
             if not prepared.blocks and not frames.paths and options.method == IMPUTATION:

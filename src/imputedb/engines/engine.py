@@ -331,8 +331,13 @@ class Engine(Catalog, Statements, Arrays, Scratch, Macros, Declarations, Entranc
     def snapshot(self, *, lazily: bool = False) -> AbstractContextManager[None]:
         """Several statements that see one state of the data; lazily, a single one needs no transaction."""
 
-    def shared_snapshot(self, *, writes: bool = False, always: bool = False) -> AbstractContextManager[bool]:
-        """The same where there are other sessions, or `always`: whether any may have written since this call began."""
+    def shared_snapshot(self, *, writes: str = "", always: bool = False) -> AbstractContextManager[bool]:
+        """The same where there are other sessions, or `always`: whether any may have written since this call began.
+
+        Args:
+            writes: the statement that writes within it, if one does.
+            always: it is taken where there is no other session, too.
+        """
 
     def own_statements(self, text: str = "") -> AbstractContextManager[None]:
         """Statements of ours, for a text if it is long: they are deeper than the queries that users bound."""

@@ -24,6 +24,9 @@ Connection = duckdb.DuckDBPyConnection
 _REFUSALS = (duckdb.SerializationException, duckdb.ProgrammingError, duckdb.DataError)
 """What DuckDB says of a tree that is none; anything else it says is about the database."""
 
+_TOO_DEEP = "Max expression depth limit"
+"""What it says where the user's bound of depth is lower than what is written."""
+
 
 def apart() -> Connection:
     """A connection to a database in memory, to parse or to read files with where there is no other at hand."""
@@ -118,6 +121,8 @@ def deparse(connection: Connection, node: Tree) -> str:
     try:
         return _written(connection, [node])[0]
     except _REFUSALS as error:
+        if _TOO_DEEP in str(error):
+            raise translated(error) from error
         raise InternalError(f"a generated statement does not deparse: {error}") from error
 
 

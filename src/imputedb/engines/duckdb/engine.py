@@ -132,13 +132,14 @@ class DuckDB:
             yield
 
     @contextmanager
-    def shared_snapshot(self, *, writes: bool = False, always: bool = False) -> Iterator[bool]:
+    def shared_snapshot(self, *, writes: str = "", always: bool = False) -> Iterator[bool]:
         """A snapshot where other sessions may write meanwhile: whether any may have written since this call began."""
         with self.lock:
             if self.session.is_alone and not always:
                 yield False
                 return
-            with self.session.writing() if writes else nullcontext() as own, self.session.transaction():
+            written = self.session.writing(following.written(self.tables, self.session.home, writes))
+            with written if writes else nullcontext() as own, self.session.transaction():
                 self.session.rows("SELECT count(*) FROM duckdb_tables()")  # a snapshot is taken when it is first read
                 yield self.session.is_behind(own)
 

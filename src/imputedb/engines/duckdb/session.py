@@ -77,6 +77,7 @@ class Session:
         self._watchdog = Watchdog()
         self.transactions = Transactions(self.connection)
         self.target: Callable[[str], Target] | None = None
+        self._looks = 0
         self.following: Callable[[str], Callable[[], None]] | None = None
         self.undone: Callable[[], None] | None = None
         self.remarks: list[str] = []
@@ -384,16 +385,19 @@ class Session:
     def alone_in_writing(self, connections: int = 0) -> Iterator[None]:
         """Takes what a file changes by for the work of this block, where no connection but those of sessions was there.
 
-        The work opens so many `connections` of its own. DuckDB numbers connections as they are opened.
+        The work opens so many `connections` of its own, and one for each look at their number. DuckDB numbers
+        connections as they are opened.
         """
-        before = self._last_connection()
+        before, looks = self._last_connection(), self._looks
         yield
+        further = self._looks - looks
         after = self._last_connection()
-        if before is not None and after == before + 1 + connections:
+        if before is not None and after == before + 1 + connections + further:
             self.changes.ours()
 
     def _last_connection(self) -> int | None:
         """The number of the connection opened last; None where there are others than those of sessions."""
+        self._looks += 1
         try:
             with self.connection.cursor() as connection:
                 text = "SELECT current_connection_id(), count FROM duckdb_connection_count()"
