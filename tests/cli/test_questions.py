@@ -264,10 +264,18 @@ def test_json_says_what_intervals_are_about(folder: Path) -> None:
     assert (report["m"], report["method"], report["interval"], report["level"]) == (5, "imputation", "population", 0.95)
 
 
-def test_an_answer_is_not_written_over_what_it_is_read_from(tmp_path: Path) -> None:
-    file = tmp_path / "in.csv"
+@pytest.mark.parametrize("entrance", ["a path", "a link", "a pattern", "the file that is asked"])
+def test_an_answer_is_not_written_over_what_it_is_read_from(tmp_path: Path, entrance: str) -> None:
+    file, link = tmp_path / "in.csv", tmp_path / "link.csv"
     file.write_text("id,x\n1,2\n2,\n3,4\n", encoding="utf-8")
-    ran = run("query", f"SELECT id, x FROM '{file}' WHERE x IS NOT NULL", "--output", str(file))
+    link.symlink_to(file)
+    told = {
+        "a path": ("query", f"SELECT id, x FROM '{file}' WHERE x IS NOT NULL"),
+        "a link": ("query", f"SELECT id, x FROM '{link}' WHERE x IS NOT NULL"),
+        "a pattern": ("query", f"SELECT id, x FROM '{tmp_path}/i*.csv' WHERE x IS NOT NULL"),
+        "the file that is asked": ("query", str(link), "SELECT id, x FROM link WHERE x IS NOT NULL"),
+    }
+    ran = run(*told[entrance], "--output", str(file))
     assert ran.returncode == 1
     assert "is read by the query" in ran.stderr
     assert file.read_text(encoding="utf-8").startswith("id,x\n1,2\n2,\n")

@@ -356,6 +356,7 @@ def test_names_of_columns_are_those_of_the_text(people: Database) -> None:
         ([1], r"no value for the parameter \$2"),
         ([1, 2, 3], r"no parameter \$3: its parameters are \$1, \$2"),
         ({"a": 1}, r"no value for the parameters"),
+        ({"1": 1, "2, z := 3": 4}, r"'2, z := 3': names of parameters are words"),
         ("ab", "give a list of values"),
         (5, "give a list of values"),
         ([1, object()], "object"),

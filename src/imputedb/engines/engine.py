@@ -332,11 +332,9 @@ class Engine(Catalog, Statements, Arrays, Scratch, Macros, Declarations, Entranc
         """Several statements that see one state of the data; lazily, a single one needs no transaction."""
 
     def shared_snapshot(self, *, writes: str = "", always: bool = False) -> AbstractContextManager[bool]:
-        """The same where there are other sessions, or `always`: whether any may have written since this call began.
+        """The same beside other sessions, or `always`: whether any may have written since this call began.
 
-        Args:
-            writes: the statement that writes within it, if one does.
-            always: it is taken where there is no other session, too.
+        It is told of the statement that `writes` in it.
         """
 
     def own_statements(self, text: str = "") -> AbstractContextManager[None]:

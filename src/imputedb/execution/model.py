@@ -1,6 +1,6 @@
 """Kept models, applied to the rows of a stored table."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -165,12 +165,9 @@ class ModelTable:
         return found
 
     def _rows(self, fitted: Fitted) -> Rows:
-        absent = [one.column.name for one in fitted.features if one.column.name not in self.statistics.columns]
-        if absent:
-            raise DataError(
-                f"model {self.record.title} reads {', '.join(absent)}, which {self.scan.table.name} does not have any "
-                "more: create it anew"
-            )
+        lost = self._lost({one.column.name for one in fitted.features})
+        if lost:
+            raise DataError(lost)
         cells = self._cache.cells([one.column.name for one in fitted.features])
         columns = {one.column: self._known(one, cells[one.column.name]) for one in fitted.features}
         return Rows(columns, self._cache.salted(self.record.salt))
@@ -228,18 +225,25 @@ class ModelTable:
         if not policy.plain or policy.leaves or policy.measure or policy.imputer not in (None, self.record.imputer):
             return f"the policy of {column} asks for what model {self.record.title} does not know of"
         names = {one.column.name for one in self.fitted().features} - {column.name}
-        lost = sorted(names.difference(self.statistics.columns))
+        lost = self._lost(names)
         if lost:
-            return (
-                f"model {self.record.title} reads {', '.join(lost)}, which {self.scan.table.name} does not have any "
-                f"more: create it anew, or DROP IMPUTATION MODEL {self.record.name}"
-            )
+            return lost
         barred = sorted(name for name in names if not policy.predicts(name))
         derived = derived_from(self.statistics.policies, self.statistics.columns, column.name)
         barred += sorted(names.intersection(derived))
         if barred:
             return f"model {self.record.title} reads {', '.join(barred)}, which the policy of {column} forbids"
         return ""
+
+    def _lost(self, names: Iterable[str]) -> str:
+        """What there is to say of columns that the table does not have any more; nothing where it has them all."""
+        lost = sorted(set(names).difference(self.statistics.columns))
+        if not lost:
+            return ""
+        return (
+            f"model {self.record.title} reads {', '.join(lost)}, which {self.scan.table.name} does not have any "
+            f"more: create it anew, or DROP IMPUTATION MODEL {self.record.name}"
+        )
 
     def stale(self) -> str:
         """What there is to say where the table is not what it was when the model was fitted; nothing where it is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -21,19 +22,27 @@ def by_name(given: Given) -> dict[str, object]:
     """The value of each parameter by its name, which is its number where it has none.
 
     Raises:
-        QueryError: values are given in no form that has an order or names.
+        QueryError: values are given in no form that has an order or names, or a name is no word.
     """
     match given:
         case None:
             return {}
         case Mapping():
-            return {str(name): _plain(value) for name, value in given.items()}
+            return {_name(name): _plain(value) for name, value in given.items()}
         case str() | bytes():
             raise QueryError(f"the parameters are {given!r}: give a list of values, or a dictionary by name")
         case Sequence() | np.ndarray(shape=(_, *_)):
             return {str(place): _plain(value) for place, value in enumerate(given, 1)}
         case _:
             raise QueryError(f"the parameters are {given!r}: give a list of values, or a dictionary by name")
+
+
+def _name(given: object) -> str:
+    """The name of a parameter: a word, since it becomes part of a statement."""
+    name = str(given)
+    if not re.fullmatch(r"\w+", name):
+        raise QueryError(f"a parameter is called {name!r}: names of parameters are words, as in $name")
+    return name
 
 
 def _plain(value: object) -> object:

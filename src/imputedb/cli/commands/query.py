@@ -6,6 +6,8 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,6 +32,7 @@ from imputedb.errors import QueryError
 
 if TYPE_CHECKING:
     from imputedb.answers.request import Fit
+    from imputedb.cli.questions import Question as Asked
     from imputedb.inference.estimate import Question
 
 
@@ -132,7 +135,7 @@ def query(
         "within_ms": within_ms,
         "error": error,
     }
-    _check_is_no_source(asked.texts, output)
+    _check_is_no_source(asked, output)
     with asked.database(None if na is None else listed(na)) as (database, texts):
         for text in texts:
             with shown_progress() as progress:
@@ -158,18 +161,18 @@ _FORMATS = {
 }
 
 
-def _check_is_no_source(texts: Sequence[str], output: str | None) -> None:
-    """Refuses to write an answer over a file that it is read from.
+def _check_is_no_source(asked: Asked, output: str | None) -> None:
+    """Refuses to write an answer over the database or a file that it is read from, under whatever name.
 
     Raises:
-        QueryError: a text in quotes is the path of that file.
+        QueryError: a text in quotes is the path of that file, or a pattern that it is one of.
     """
     if output is None or not Path(output).exists():
         return
-    for text in texts:
-        for name in re.findall(r"'([^']*)'|\"([^\"]*)\"", text):
-            path = Path(name[0] or name[1])
-            if path.name == Path(output).name and path.exists() and path.samefile(output):
+    names = [name for text in asked.texts for pair in re.findall(r"'([^']*)'|\"([^\"]*)\"", text) for name in pair]
+    for name in filter(None, [asked.of, *names]):
+        with suppress(OSError, ValueError):  # it is no path
+            if any(Path(one).samefile(output) for one in (name, *glob(name, recursive=True)) if Path(one).exists()):
                 raise QueryError(f"{output} is read by the query, and cannot hold its answer: name another file")
 
 

@@ -385,14 +385,13 @@ class Session:
     def alone_in_writing(self, connections: int = 0) -> Iterator[None]:
         """Takes what a file changes by for the work of this block, where no connection but those of sessions was there.
 
-        The work opens so many `connections` of its own, and one for each look at their number. DuckDB numbers
-        connections as they are opened.
+        DuckDB numbers connections as they are opened. The work opens so many of its own, and one a look at the number.
         """
         before, looks = self._last_connection(), self._looks
         yield
-        further = self._looks - looks
+        connections += self._looks - looks
         after = self._last_connection()
-        if before is not None and after == before + 1 + connections + further:
+        if before is not None and after == before + 1 + connections:
             self.changes.ours()
 
     def _last_connection(self) -> int | None:
