@@ -1,9 +1,11 @@
 import math
 from dataclasses import replace
+from pathlib import Path
 
+import duckdb
 import pytest
 
-from imputedb import Database
+from imputedb import Database, connect
 from imputedb.algebra.column import Column
 from imputedb.algebra.scalar import OPAQUE, AllOf, AnyOf, Compare, Condition, Equal, Negation, Unknown
 from imputedb.engines.duckdb import column_aggregates, profile
@@ -272,3 +274,51 @@ def test_a_sample_tells_distributions_and_all_rows_tell_the_rest(db: Database, m
             assert (told.histogram.bounds[0], told.histogram.bounds[-1]) == pytest.approx(
                 (known.histogram.bounds[0], known.histogram.bounds[-1])
             ), name
+
+
+def test_nan_is_missing_whenever_it_was_written(tmp_path: Path) -> None:
+    """Columns that are known to hold no NaN are read as they stand, and only as long as that is so."""
+    steps = [
+        "INSERT INTO t VALUES (5, 1), ('nan', 2)",
+        "BEGIN",
+        "INSERT INTO t VALUES ('nan', 6)",
+        "ROLLBACK",
+        "DELETE FROM t WHERE isnan(x)",
+        "UPDATE t SET x = 'nan' WHERE y = 1",
+        "CHECKPOINT",
+        "BEGIN",
+        "UPDATE t SET x = 7 WHERE isnan(x)",
+        "COMMIT",
+        "ALTER TABLE t ALTER y TYPE DOUBLE USING CASE WHEN y = 1 THEN 'nan'::DOUBLE ELSE y END",
+        "CREATE OR REPLACE TABLE t AS SELECT 'nan'::FLOAT AS x, i AS y FROM range(3) r(i)",
+    ]
+    made = "CREATE TABLE t AS SELECT CASE WHEN i % 3 > 0 THEN i::DOUBLE END AS x, i AS y FROM range(9) r(i)"
+    query = "SELECT count(*), sum(x) FROM t WHERE x > 1"
+    with connect(tmp_path / "a.duckdb") as db, duckdb.connect() as plain:
+        seen = _statements(db)
+        for step in (made, *steps):
+            db.execute(step)
+            plain.execute(step).fetchall()
+            table = db._engine.tables.named("t")
+            db._engine.statistics(table)
+            held = plain.execute("SELECT bool_or(isnan(x::DOUBLE)), bool_or(isnan(y::DOUBLE)) FROM t").fetchall()
+            known = db._engine.gathering.without_nan(table)
+            assert [("x" in known, "y" in known)] == [(not x, not y) for x, y in held], step
+            clean = f"WITH u AS (SELECT if(isnan(x), NULL, x) AS x FROM t) {query.replace(' t ', ' u ')}"
+            expected = plain.execute(clean).fetchall()
+            assert db.sql(query, imputer="drop").fetchall() == expected, step
+    texts = [text for text in seen if "sum(" in text]
+    assert {"isnan" in text for text in texts} == {True, False}
+
+
+def _statements(db: Database) -> list[str]:
+    """The statements that are answered with rows, as they come."""
+    seen: list[str] = []
+    held = db._engine.held
+
+    def watched(text: str, *values: object, **more: object) -> object:
+        seen.append(text)
+        return held(text, *values, **more)  # type: ignore[arg-type]
+
+    db._engine.held = watched  # type: ignore[method-assign, assignment]
+    return seen

@@ -25,19 +25,19 @@ from imputedb.statistics.policy import Policy
 from imputedb.statistics.table import Kind, Statistics
 
 Array = NDArray[np.generic]
+Read = TypeVar("Read")
 Values = Mapping[str, object] | Sequence[object] | None
 """Of the parameters of a statement."""
-
-Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The columns of a table, the values that are declared to mean a missing one, and what else was said of them."""
+    """The columns of a table, the values that are declared to mean a missing one, and what else is known of them."""
 
     types: Mapping[str, str]
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     policies: Mapping[str, Policy] = field(default_factory=dict)
+    without_nan: frozenset[str] = frozenset()
 
     def fingerprint(self, contents: Sequence[object]) -> str:
         """What tells one state of the table from another: a hash of its rows, its columns, what was said of it."""

@@ -20,6 +20,7 @@ class ColumnStatistics:
     `centre` is what the mean imputer fills in, as SQL text of a literal of the column's type: the mean rounded to
     the type, or the most frequent value of categories and booleans. None where nothing is observed.
     `missing` counts what is to be imputed or dropped; NULLs that mean something of their own are `meant`.
+    `nan`: whether it may hold NaN, which is read as NULL.
     `coded`: whether numbers are codes of categories, by their values (`codes.py`).
     `spread` is the coefficient of variation, standard deviation / |mean|, bounded by 1; for categories the share of
     values that are not the most frequent one. Both are free of units.
@@ -34,6 +35,7 @@ class ColumnStatistics:
     histogram: Histogram | None = None
     meant: int = 0
     coded: bool = False
+    nan: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,11 @@ class Statistics:
     def dirty(self) -> frozenset[str]:
         """The columns with at least one missing value."""
         return frozenset(name for name, column in self.columns.items() if column.missing)
+
+    @cached_property
+    def without_nan(self) -> frozenset[str]:
+        """The columns that hold no NaN."""
+        return frozenset(name for name, column in self.columns.items() if not column.nan)
 
     @cached_property
     def predictors(self) -> frozenset[str]:

@@ -8,6 +8,9 @@ from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.generate import ROW
 
+FLOATING = ("FLOAT", "DOUBLE")
+"""Types that hold NaN."""
+
 
 def source(table: Table, shape: Shape, alias: str) -> Tree:
     """A table as an item of FROM; where a column of its own hides the row ids, with others beside it."""
@@ -25,7 +28,8 @@ def stored(shape: Shape, column: str, alias: str, type_tree: Callable[[str], Tre
     """A stored column, NULL where it holds NaN or a value that is declared missing."""
     reference = t.reference(alias, column)
     kind, codes = shape.types[column], shape.missing.get(column, ())
-    means_missing = [t.call("isnan", reference)] if kind in ("FLOAT", "DOUBLE") else []
+    may_be_nan = kind in FLOATING and column not in shape.without_nan
+    means_missing = [t.call("isnan", reference)] if may_be_nan else []
     if codes:
         values = [t.cast(t.literal(code), type_tree(kind)) for code in codes]
         means_missing.append(t.operator("COMPARE_IN", reference, *values))

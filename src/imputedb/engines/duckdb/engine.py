@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -168,6 +169,7 @@ class DuckDB:
         shape = self.tables.shape(table)
         if column == ROW:
             return columns.row_ids(shape, alias)
+        shape = replace(shape, without_nan=self.gathering.without_nan(table))
         return derived.known(self.connection, shape, column, alias, self.texts.type_tree)
 
     def derived(self, table: Table, column: str, meant: Mapping[str, Tree]) -> Tree:

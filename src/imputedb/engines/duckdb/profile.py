@@ -182,6 +182,15 @@ def missing(
     return {name: bool(one) for name, one in found.items()}
 
 
+def with_nan(query: Query, source: Tree, alias: str, names: Sequence[str]) -> set[str]:
+    """Those of some columns of doubles that hold NaN; `alias` is what the table is called in FROM."""
+    found: set[str] = set()
+    for some in portions(names, TOGETHER):
+        held = query(t.select([t.call("bool_or", t.call("isnan", t.reference(alias, name))) for name in some], source))
+        found |= {name for name, one in zip(some, held[0], strict=True) if one}
+    return found
+
+
 def _unmeant(meaning: Tree | None) -> list[Tree]:
     return [] if meaning is None else [t.negated(meaning)]
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from imputedb.algebra.relation import Table
 from imputedb.engines.cache import STRUCTURAL, Recent
 from imputedb.engines.duckdb import declarations, derived, policy_texts, profile
+from imputedb.engines.duckdb.columns import FLOATING
 from imputedb.engines.duckdb.metadata import Store
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.sharing import SessionCache
@@ -95,6 +96,13 @@ class Gathering:
             self._missing.keep(table, (now, seen))
             return {name for name in names if seen[name]}
 
+    def without_nan(self, table: Table) -> frozenset[str]:
+        """The columns of a table that hold no NaN, as far as that is known without looking."""
+        known = self._known.recall(table)
+        if known and known[0] == self._session.state(known[2].rests_on(table)):
+            return known[2].without_nan
+        return frozenset()
+
     def fingerprint(self, table: Table) -> str:
         """What tells this state of a table's contents from any other."""
         self.statistics(table)
@@ -104,7 +112,9 @@ class Gathering:
     def profiled(self, table: Table, shape: Shape) -> Statistics:
         """The statistics of a table's rows as they are now."""
         source, names, meanings = self._readings(table, shape, list(shape.types))
-        return profile.gather(self._rows, self._numbers, source, names, shape.types, self._sample(), meanings)
+        found = profile.gather(self._rows, self._numbers, source, names, shape.types, self._sample(), meanings)
+        nan = profile.with_nan(self._rows, source, "t", [name for name, one in shape.types.items() if one in FLOATING])
+        return replace(found, columns={name: replace(one, nan=name in nan) for name, one in found.columns.items()})
 
     def _readings(
         self, table: Table, shape: Shape, names: Sequence[str]
