@@ -44,6 +44,7 @@ class Budget:
         predicted_ms: those that its plan was expected to take.
         reached_ms: those that it took.
         cut_over: whether the plan was ended since it took too long, and the fastest one has answered.
+        short: whether no plan was likely enough to be in time, so that the fastest one has answered.
         error: half the width of its intervals beside their numbers, at most.
         predicted_error: what the first draws made expect of the widest one; infinite where a number has no interval.
         reached_error: that of the widest one.
@@ -53,6 +54,7 @@ class Budget:
     predicted_ms: float | None = None
     reached_ms: float | None = None
     cut_over: bool = False
+    short: bool = False
     error: float | None = None
     predicted_error: float | None = None
     reached_error: float | None = None

@@ -14,6 +14,7 @@ from imputedb.answers.multiple.precision import draws_for, expected, half_width
 from imputedb.imputers.rows import Rows
 from imputedb.inference.estimate import Estimate
 from imputedb.inference.rubin import Pooled
+from imputedb.sql import parse
 from imputedb.sql.budget import Limits, limited
 
 QUERY = "SELECT g, avg(x) AS mean FROM t WHERE y > 20 GROUP BY g ORDER BY g"
@@ -150,6 +151,55 @@ def test_where_only_one_plan_is_left_it_answers_and_says_that_it_is_late(db: imp
     found = db.sql("SELECT avg(x) FROM t WITHIN 0.001 MS", imputer="drop")
     assert found.fetchall() == db.sql("SELECT avg(x) FROM t", imputer="drop").fetchall()
     assert any("more than the 0.001 it was given" in warning for warning in found.report.warnings)
+
+
+@pytest.mark.parametrize("within_ms", [0.001, 1000.0])
+def test_an_answer_that_is_late_says_why(db: imputedb.Database, within_ms: float) -> None:
+    """Planning took the time, or no plan is faster, or the plan took longer than expected: whatever the plan is."""
+    for text in (
+        QUERY,
+        "SELECT avg(x) FROM t",
+        "SELECT max(y) FROM t WHERE x > 3",
+        "SELECT x FROM t ORDER BY 1 LIMIT 3",
+    ):
+        for imputer in ("drop", "mean", "tree,mean"):
+            report = db.sql(text, imputer=imputer.split(","), within_ms=within_ms).report
+            late = [one for one in report.warnings if "it was given" in one]
+            assert report.budget is not None
+            assert bool(late) == (report.budget.reached_ms > within_ms)  # type: ignore[operator]
+            assert all("given: planning took" in one or "expected to take" in one for one in late)
+            if within_ms < 1:
+                assert report.budget.short
+
+
+def test_a_new_text_asks_duckdb_for_what_is_new_in_it(db: imputedb.Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts of expressions are written once, wherever in a statement they stand."""
+    texts, asked = parse._texts, list[int]()
+
+    def watched(connection: Any, statements: Sequence[str]) -> list[str]:
+        asked.append(len(statements))
+        return texts(connection, statements)
+
+    monkeypatch.setattr(parse, "_texts", watched)
+    db.sql("SELECT avg(x), count(*) FROM t WHERE y > 1", imputer="mean")
+    asked.clear()
+    db.sql("SELECT  avg(x),  count(*)  FROM t WHERE y > 2", imputer="mean")
+    assert asked == [1, 1, 1], "the condition, what is counted, and what is run"
+
+
+def test_names_of_columns_are_those_of_what_is_written(db: imputedb.Database) -> None:
+    for item in (
+        "x + 1",
+        "x  +  1",
+        "', \"query_location\": 5'",
+        "x /2",
+        "max(x) FILTER (y > 3)",
+        "(SELECT 1 AS a)",
+        "(SELECT 1 AS b)",
+    ):
+        for spaces in ("", "  "):
+            text = f"SELECT {spaces}{item} FROM t"
+            assert db.sql(text, imputer="mean").columns == [row[0] for row in db.execute(f"DESCRIBE {text}")]
 
 
 def test_an_error_is_reached_with_as_many_draws_as_it_takes(db: imputedb.Database) -> None:

@@ -69,15 +69,19 @@ def _told(found: Result, options: QueryOptions, began: float) -> Result:
     budget = replace(found.report.budget or Budget(), within_ms=within, reached_ms=reached, error=error)
     if error is not None and found.has_estimates:
         budget = replace(budget, reached_error=half_width(_shown(found)))
-    found.report = replace(found.report, budget=budget, warnings=(*found.report.warnings, *_broken(budget)))
+    broken = _broken(budget, found.report)
+    found.report = replace(found.report, budget=budget, warnings=(*found.report.warnings, *broken))
     return found
 
 
-def _broken(budget: Budget) -> list[str]:
+def _broken(budget: Budget, report: Report) -> list[str]:
     """What is to be warned of where an answer does not keep to what was asked for."""
     said = []
     if budget.within_ms is not None and budget.reached_ms is not None and budget.reached_ms > budget.within_ms:
-        said.append(f"the answer took {budget.reached_ms:,.0f} ms, more than the {budget.within_ms:,g} it was given")
+        said.append(
+            f"the answer took {budget.reached_ms:,.0f} ms, more than the {budget.within_ms:,g} it was given"
+            f"{_reason_of_delay(budget, budget.within_ms, report.planning_ms)}"
+        )
     if budget.error is not None and budget.reached_error is not None and budget.reached_error > budget.error:
         if math.isinf(budget.reached_error):
             said.append(f"no plan has an error of {budget.error:.3g}: a number is 0, or has no interval")
@@ -88,6 +92,19 @@ def _broken(budget: Budget) -> list[str]:
                 f"{budget.reached_error:.3g}, half the width of the widest interval beside its number"
             )
     return said
+
+
+def _reason_of_delay(budget: Budget, within: float, planning: float) -> str:
+    """Why an answer was late, as the end of a sentence."""
+    if budget.cut_over:
+        return ": the plan that was ended and the fastest one together"
+    if planning > within:
+        return f": planning took {planning:,.0f}, and takes less once the statistics of its tables are known"
+    if budget.predicted_ms is None:
+        return ""
+    if budget.short:
+        return f": no plan is faster than the one that was taken, which was expected to take {budget.predicted_ms:,.0f}"
+    return f": its plan was expected to take {budget.predicted_ms:,.0f}"
 
 
 def _shown(found: Result) -> list[Estimate]:

@@ -21,6 +21,9 @@ _MANY = (1000, 500, 200, 100, 50, PILOT)
 _FEW = (10, FEW_DRAWS, 2)
 """Numbers of draws that are tried where their number is to be found."""
 
+_AFTERWARDS = 1.5
+"""How much longer the fastest plan takes where another one has to be ended first (benchmarks/budgets.py)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -31,12 +34,14 @@ class Pace:
         ahead: what is to be run.
         predicted: milliseconds that it is expected to take.
         seconds: after which it is to be ended, so that the fastest plan is in time; None where it is the fastest one.
+        short: whether it is the fastest one, since none is likely enough to be in time.
     """
 
     options: QueryOptions
     ahead: Ahead
     predicted: float
     seconds: float | None = None
+    short: bool = False
 
 
 def pace(prepared: Prepared, options: QueryOptions, forecast: Forecast) -> Pace:
@@ -51,7 +56,7 @@ def pace(prepared: Prepared, options: QueryOptions, forecast: Forecast) -> Pace:
         if forecast.upper(ahead) <= left:
             found = _paced(prepared, one, forecast)
             return _watched(found, fastest, left, forecast)
-    return fastest
+    return replace(fastest, short=True)
 
 
 def _choices(options: QueryOptions, alphas: Sequence[float]) -> Iterator[QueryOptions]:
@@ -74,7 +79,7 @@ def _watched(found: Pace, fastest: Pace, left: float, forecast: Forecast) -> Pac
     """A plan with the time after which it is to be ended, unless there is none that is faster."""
     if found.ahead.key == fastest.ahead.key:
         return found
-    seconds = (left - forecast.upper(fastest.ahead)) / 1e3
+    seconds = (left - _AFTERWARDS * forecast.upper(fastest.ahead)) / 1e3
     return replace(found, seconds=seconds) if seconds > 0 else fastest
 
 

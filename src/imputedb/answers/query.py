@@ -125,28 +125,28 @@ def paced(call: Call, prepared: Prepared, planning_ms: float) -> Result:
     engine, forecast = call.engine, call.planner.forecast
     if call.options.method != IMPUTATION or not prepared.blocks or call.watch:
         return answer(engine, prepared, call.options, planning_ms, call.progress, call.watch)
+    began = perf_counter()
     found = pace(prepared, call.options, forecast)
     options = found.options
-    began = perf_counter()
     try:
         result = answer(engine, prepared, options, planning_ms, call.progress, seconds=found.seconds)
     except OutOfTime:
         forecast.ran(found.ahead, _ENDED * 1e3 * (perf_counter() - began))
         raise
-    _learn(forecast, prepared, found, result.report)
+    _learn(forecast, prepared, found, result.report, 1e3 * (perf_counter() - began))
     budget = result.report.budget
     if options.limits:
-        budget = replace(budget or Budget(), predicted_ms=planning_ms + found.predicted)
+        budget = replace(budget or Budget(), predicted_ms=planning_ms + found.predicted, short=found.short)
     result.report = replace(result.report, estimated_ms=found.predicted, budget=budget)
     return result
 
 
-def _learn(forecast: Forecast, prepared: Prepared, found: Pace, report: Report) -> None:
+def _learn(forecast: Forecast, prepared: Prepared, found: Pace, report: Report, milliseconds: float) -> None:
     """Takes note of how long a statement took, and of the values that it has left behind."""
     options, ahead = found.options, found.ahead
     if options.m is None:
         ahead = ahead_of(prepared, replace(options, m=report.m), forecast)
-    forecast.ran(ahead, report.execution_ms)
+    forecast.ran(ahead, milliseconds)
     forecast.has_left(ahead)
 
 

@@ -178,10 +178,10 @@ def _data(node: Tree) -> str:
 
 def expression_texts(connection: Connection, trees: Sequence[Tree]) -> list[str]:
     """The text of each expression, without parentheses around all of it."""
-    return [_bare(text) for text in titles(connection, trees)]
+    return [bare(text) for text in titles(connection, trees)]
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
     """The text without a pair of parentheses around all of it."""
     if not (text.startswith("(") and text.endswith(")")):
         return text

@@ -31,7 +31,7 @@ def catalog(engine: DuckDB) -> Catalog:
         lambda table: list(engine.tables.shape(table).types),
         lambda table: engine.tables.virtual.get(table, frozenset()),
         lambda item: _described(engine, item),
-        lambda trees: parse.titles(engine.connection, trees),
+        engine.titles,
         engine.functions.aggregates,
         multiplying(engine),
         functions(engine).single,

@@ -162,7 +162,7 @@ def written_out(engine: DuckDB, node: Tree) -> Tree:
 
     if not names & known.keys() and all(len(path) == 1 for path in called):
         return node
-    return macros_written_out(node, macro, is_function, lambda trees: parse.titles(engine.connection, trees))
+    return macros_written_out(node, macro, is_function, engine.titles)
 
 
 def _with_files(engine: DuckDB, tree: Any, within: frozenset[str] = frozenset()) -> Any:
@@ -172,7 +172,7 @@ def _with_files(engine: DuckDB, tree: Any, within: frozenset[str] = frozenset())
     if not isinstance(tree, dict):
         return tree
     if is_select(tree):
-        tree = titled(tree, _calls_for_rows, lambda trees: parse.titles(engine.connection, trees))
+        tree = titled(tree, _calls_for_rows, engine.titles)
     found = _rows_of(engine, tree) if is_table_function(tree) else None
     if found is not None and found.name not in within:
         query = parse.stored(engine.connection, found.text)

@@ -1,6 +1,7 @@
 """Texts of syntax trees, and what DuckDB says of texts, remembered for those that come again."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -24,6 +25,9 @@ from imputedb.sql.tokens import quoted
 
 _KEPT = 512
 
+_LOCATION = re.compile(r', "query_location(_length)?": \d+')
+"""Where a part of a tree stands in its text, as JSON; a text in quotes has other marks around it."""
+
 
 class Texts:
     """Texts to trees and back on one session.
@@ -37,10 +41,11 @@ class Texts:
         self._memory = memory
         never = "nothing: it follows from the key alone"
         self._texts: Recent[str, str] = Recent("texts of syntax trees", "syntax tree", never, _KEPT)
+        self._titles: Recent[str, str] = Recent("texts of expressions", "syntax tree", never, _KEPT)
         self._types: Recent[str, Tree] = Recent("syntax trees of types", "name of a type", never, _KEPT)
         self._statements: Recent[str, Classified] = Recent("kinds of statements", "text", never, _KEPT)
         self._combined: Recent[str, bool] = Recent("which aggregates combine over parts", "aggregates", never, _KEPT)
-        self.caches: list[Recent[Any, Any]] = [self._texts, self._types, self._statements, self._combined]
+        self.caches: list[Recent[Any, Any]] = [self._texts, self._titles, self._types, self._statements, self._combined]
 
     def text(self, node: Tree) -> str:
         """The SQL of a SELECT node."""
@@ -51,13 +56,19 @@ class Texts:
 
     def written(self, trees: Sequence[Tree]) -> list[str]:
         """The texts of expressions."""
+        return [parse.bare(text) for text in self.titles(trees)]
+
+    def titles(self, trees: Sequence[Tree]) -> list[str]:
+        """The names that items of a select list get, remembered wherever in a statement they stand."""
         with self._session.lock:
-            keys = [self._key(tree) for tree in trees]
-            known = [self._texts.recall(key) for key in keys]
-            if all(text is not None for text in known):
-                return [text for text in known if text is not None]
-            found = parse.expression_texts(self._session.connection, trees)
-            return [self._texts.keep(key, text) for key, text in zip(keys, found, strict=True)]
+            keys = [_LOCATION.sub("", self._key({**tree, "alias": ""})) for tree in trees]
+            known = [self._titles.recall(key) for key in keys]
+            new = [tree for tree, text in zip(trees, known, strict=True) if text is None]
+            texts = iter(parse.titles(self._session.connection, new) if new else ())
+            return [
+                self._titles.keep(key, next(texts)) if text is None else text
+                for key, text in zip(keys, known, strict=True)
+            ]
 
     def _key(self, tree: Tree) -> str:
         """A tree as JSON; of one that divides, the setting by which its text would be read stands before it."""
@@ -196,10 +207,6 @@ class Texts:
     def described(self, text: str) -> tuple[list[str], list[str]]:
         """The same as they are now, of a query that reads files."""
         return parse.shape(self._session.connection, text)
-
-    def titles(self, trees: Sequence[Tree]) -> list[str]:
-        """The names that items of a select list get."""
-        return parse.titles(self._session.connection, trees)
 
     def forget_outputs(self, text: str) -> None:
         """Lets go of what was remembered of a query's output columns: it reads files, which change without notice."""
