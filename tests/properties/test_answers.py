@@ -17,6 +17,7 @@ from imputedb.algebra.walk import inputs
 from imputedb.execution.plan import Actual
 from imputedb.planning.invariant import examined
 from imputedb.sql import ast as t
+from tests.properties.beside import beside
 from tests.properties.queries import Case, cases
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -44,14 +45,12 @@ def _rounded(value: Any) -> Any:
 
 def plain(case: Case) -> tuple[list[str], list[str], list[tuple[Any, ...]]] | None:
     """What DuckDB says, None where it refuses."""
-    con = duckdb.connect()
-    for statement in case.tables:
-        con.execute(statement)
-    try:
-        relation = con.sql(case.query)
-        return relation.columns, [str(kind) for kind in relation.types], relation.fetchall()
-    except duckdb.Error:
-        return None
+    with beside(case.tables) as con:
+        try:
+            relation = con.sql(case.query)
+            return relation.columns, [str(kind) for kind in relation.types], relation.fetchall()
+        except duckdb.Error:
+            return None
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=SLOW)

@@ -1,6 +1,8 @@
 """Pinned answers: imputers that are fitted to whole tables answer every query as DuckDB does over completed tables."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 import imputedb
 from imputedb import Database
+from tests.properties.beside import beside
 from tests.properties.conditions import Conditional, conditional
 from tests.properties.nested import Nested, nested
 from tests.properties.queries import Case, cases
@@ -24,16 +27,21 @@ SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too
 WITHIN = settings(max_examples=PINNED, deadline=None, suppress_health_check=SLOW)
 
 
-def completed(db: Database, tables: dict[str, str], imputer: str, draw: int = 0) -> duckdb.DuckDBPyConnection:
+@contextmanager
+def completed(db: Database, tables: dict[str, str], imputer: str, draw: int = 0) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB over the completed tables that an answer has read, each with its expected or its drawn values."""
-    con = duckdb.connect()
+    with beside() as con:
+        _complete(con, db, tables, imputer, draw)
+        yield con
+
+
+def _complete(con: duckdb.DuckDBPyConnection, db: Database, tables: dict[str, str], imputer: str, draw: int) -> None:
     for (name,) in db.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY ALL"):
         values = tables.get(name, "expected")
         whole = db.complete(name, values=values, imputer=imputer, draw=draw)  # type: ignore[arg-type]
         con.register("whole", whole.arrow())
         shown = ", ".join(f'"{c}"::{t} AS "{c}"' for c, t in zip(whole.columns, whole.types, strict=True))
         con.execute(f'CREATE TABLE "{name}" AS SELECT {shown} FROM whole')
-    return con
 
 
 def equal(tables: tuple[str, ...], query: str, imputer: str, pick: int) -> None:
@@ -49,8 +57,8 @@ def equal(tables: tuple[str, ...], query: str, imputer: str, pick: int) -> None:
         except imputedb.DataError:  # a subquery of one row has several where imputed values are equal
             return
         assume(not answer.report.dropped)
-        con = completed(db, dict(answer.report.values), imputer)
-        assert bag(answer.fetchall()) == bag(con.sql(query).fetchall()), (query, wish, answer.report)
+        with completed(db, dict(answer.report.values), imputer) as con:
+            assert bag(answer.fetchall()) == bag(con.sql(query).fetchall()), (query, wish, answer.report)
 
 
 def _plans(db: Database, query: str, imputer: str) -> list[dict[str, Any]]:
@@ -61,14 +69,12 @@ def _plans(db: Database, query: str, imputer: str) -> list[dict[str, Any]]:
 
 
 def _is_accepted(tables: tuple[str, ...], query: str) -> bool:
-    con = duckdb.connect()
-    for statement in tables:
-        con.execute(statement)
-    try:
-        con.sql(query).fetchall()
-    except duckdb.Error:
-        return False
-    return True
+    with beside(tables) as con:
+        try:
+            con.sql(query).fetchall()
+        except duckdb.Error:
+            return False
+        return True
 
 
 def _asks(text: str) -> bool:
@@ -110,7 +116,9 @@ def test_draws_are_pooled_over_completed_tables(imputer: str) -> None:
         answer = db.sql(query, imputer=imputer, fit="table", m=5, interval="answer")
         draws: dict[str, list[tuple[float, int]]] = {}
         for draw in range(5):
-            for g, a, c in completed(db, {"t": "drawn"}, imputer, draw).sql(query).fetchall():
+            with completed(db, {"t": "drawn"}, imputer, draw) as con:
+                rows = con.sql(query).fetchall()
+            for g, a, c in rows:
                 draws.setdefault(g, []).append((a, c))
         places = [answer.columns.index(name) for name in ("a", "c")]
         assert [row[0] for row in answer.fetchall()] == sorted(draws) != []
