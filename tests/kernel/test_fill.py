@@ -91,6 +91,26 @@ def test_rows_that_miss_the_best_predictor_too_follow_the_others(drawn: tuple[in
     assert abs(found.mean() - a[gone].mean()) < 0.12
 
 
+@pytest.mark.parametrize("drawn", [(), (0,)])
+@pytest.mark.parametrize("blocks", [1, 4])
+def test_rows_that_have_their_predictors_follow_them_beside_rows_that_miss_all(
+    drawn: tuple[int, ...], blocks: int
+) -> None:
+    """Of a battery that hardly any row misses in part, one that misses its target alone still follows the rest."""
+    rng = np.random.default_rng(2)
+    n = 1500
+    a = rng.normal(size=n)
+    none = rng.random(n) < 0.2
+    alone = ~none & (rng.random(n) < 0.015)
+    rest = [a + rng.normal(0, 0.3, n) for _ in range(blocks)]
+    gone = none | alone
+    (found,) = fill([Cells(a, gone), *(Cells(b, none) for b in rest)], [0], drawn=drawn).values
+    mine = alone[gone]
+    assert 5 < mine.sum() < 0.1 * gone.sum()
+    assert np.corrcoef(found[mine], a[alone])[0, 1] > 0.8
+    assert abs(found[~mine].mean() - a[~gone].mean()) < 0.2
+
+
 def test_draws_of_a_column_alone_differ_as_much_as_what_is_unknown() -> None:
     y = np.random.default_rng(1).normal(0, 1, 600)
     gone = np.arange(600) % 3 == 0

@@ -148,7 +148,7 @@ class Draw {
     for (std::size_t i = 0; i < codes.size(); ++i) changed_ += put(runs_[begin + i], codes[i]);
   }
 
-  // Donors by all columns, and for rows that miss one of those that miss together with the target, by the others.
+  // Donors by all columns, and for rows that miss those that miss together with the target, by the others.
   struct Known {
     Donors whole, rest;
     std::span<const std::uint8_t> together;
@@ -158,14 +158,17 @@ class Draw {
   const Ground* rest_of(std::size_t d) {
     if (decks_[d].together.some.empty()) return nullptr;
     if (decks_[d].rest) return &*decks_[d].rest;
-    if (!rests_[d])
-      rests_[d] = imputedb::ground(job_.lesson(target(d), settings_, tasks_.stop(), decks_[d].together.some));
+    if (!rests_[d]) {
+      const std::size_t most = target(d).train_rows;
+      rests_[d] = imputedb::ground(job_.lesson(target(d), most, settings_, tasks_.stop(), decks_[d].together.some));
+    }
     return &*rests_[d];
   }
 
   const Ground& ground(std::size_t d) {
     if (decks_[d].ground) return *decks_[d].ground;
-    if (!grounds_[d]) grounds_[d] = imputedb::ground(job_.lesson(target(d), settings_, tasks_.stop(), decks_[d].together.barred));
+    const Together& found = decks_[d].together;
+    if (!grounds_[d]) grounds_[d] = imputedb::ground(job_.lesson(target(d), found.most, settings_, tasks_.stop(), found.barred));
     return *grounds_[d];
   }
 
@@ -289,13 +292,15 @@ Deck deck(const Job& job, std::size_t target, std::span<const std::uint64_t> dra
     }
     out.ends[d] = out.gaps.size();
   }
-  if (draws.size() == 1 || out.observed.size() <= job.targets[target].train_rows) {
-    const auto made = [&](const std::vector<std::uint8_t>& barred) {
-      return ground(job.lesson(job.targets[target], settings, stop, barred));
-    };
-    out.ground = made(out.together.barred);
-    if (!out.together.some.empty()) out.rest = made(out.together.some);
-  }
+  const std::size_t most = job.targets[target].train_rows;
+  const auto made = [&](const std::vector<std::uint8_t>& barred, std::size_t rows, const Settings& how) {
+    return ground(job.lesson(job.targets[target], rows, how, stop, barred));
+  };
+  const bool shared = draws.size() == 1 || out.observed.size() <= most, fewer = out.together.most < most;
+  Settings same = settings;
+  if (fewer) same.draw_number = 0;  // the same rows in every draw, of which each takes a bootstrap
+  if (shared || fewer) out.ground = made(out.together.barred, out.together.most, same);
+  if (shared && !out.together.some.empty()) out.rest = made(out.together.some, most, settings);
   return out;
 }
 

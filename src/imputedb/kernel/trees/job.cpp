@@ -7,8 +7,9 @@ namespace {
 
 constexpr double kSome = 0.05;   // share of a target's gaps that miss a column too, from which on it matters
 constexpr double kFewest = 5;    // such rows
-constexpr double kNearlyAll = 0.9;  // share of the gaps from which on a model of the other rows is not worth its time
 constexpr double kSeldom = 0.25; // of that share, the share among the rows that are learnt from
+constexpr double kFew = 0.1;     // share of the gaps below which a model of their own learns from fewer rows:
+constexpr std::size_t kFewRows = 4096;
 
 }  // namespace
 
@@ -35,18 +36,18 @@ Together Job::together(const Target& target, const Settings& settings) const {
     out[c] = static_cast<double>(both) >= kFewest && share >= kSome && learnt < kSeldom * share;
     any |= out[c] != 0;
   }
-  if (!any) return {};
-  std::size_t apart = 0;
-  for (std::size_t row = 0; row < taught; ++row) {
+  if (!any) return {{}, {}, target.train_rows};
+  std::vector<const std::uint8_t*> stored;
+  for (const Binned& one : binned) stored.push_back(one.codes.data());
+  std::size_t have = 0, all = 0;
+  for (std::size_t row = 0; row < rows(); ++row) {
     if (own[row] != 0) continue;
-    for (std::size_t c = 0; c < out.size(); ++c)
-      if (out[c] != 0 && binned[c].codes[row] == 0) {
-        ++apart;
-        break;
-      }
+    ++all;
+    have += !misses(stored, out, row);
   }
-  if (static_cast<double>(apart) >= kNearlyAll * gaps) return {std::move(out), {}};
-  return {{}, std::move(out)};
+  if (have == 0) return {std::move(out), {}, target.train_rows};
+  const bool few = static_cast<double>(have) < kFew * static_cast<double>(all);
+  return {{}, std::move(out), few ? std::min(target.train_rows, kFewRows) : target.train_rows};
 }
 
 }  // namespace imputedb

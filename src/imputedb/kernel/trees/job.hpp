@@ -11,10 +11,11 @@ namespace imputedb {
 
 constexpr std::size_t kChunk = 1 << 16;  // rows of one task
 
-// Columns, flagged by place, that rows miss together with a target: those that no model may use, since hardly a row that
+// Columns, flagged by place, that rows miss together with a target: those that no model may use, since no row that
 // misses the target has them; and those that only rows which have them may use. Empty where there are none.
 struct Together {
   std::vector<std::uint8_t> barred, some;
+  std::size_t most;  // rows that the model of all columns learns from
 };
 
 struct Job {
@@ -27,9 +28,9 @@ struct Job {
   const Binned& codes(const Target& target) const { return binned[static_cast<std::size_t>(target.place)]; }
   std::size_t rows() const { return columns.empty() ? 0 : columns[0].rows; }
 
-  Lesson lesson(const Target& target, const Settings& settings, const std::atomic<bool>& stop,
-                std::vector<std::uint8_t> barred = {}) const {
-    return {binned, column(target), target.place, marks, settings, target.train_rows, stop, std::move(barred)};
+  Lesson lesson(const Target& target, std::size_t most, const Settings& settings, const std::atomic<bool>& stop,
+                std::vector<std::uint8_t> barred) const {
+    return {binned, column(target), target.place, marks, settings, most, stop, std::move(barred)};
   }
 
   // Columns that miss together with a target: where the target is observed, which is where models learn, they hardly ever
@@ -37,11 +38,14 @@ struct Job {
   Together together(const Target& target, const Settings& settings) const;
 };
 
-// Whether a row misses one of some columns, flagged by column.
+// Whether a row misses a third or more of some columns, flagged by column: with fewer it follows those that it has.
 inline bool misses(std::span<const std::uint8_t* const> codes, std::span<const std::uint8_t> of, std::size_t row) {
-  for (std::size_t c = 0; c < of.size(); ++c)
-    if (of[c] != 0 && codes[c][row] == 0) return true;
-  return false;
+  std::size_t all = 0, missing = 0;
+  for (std::size_t c = 0; c < of.size(); ++c) {
+    all += of[c] != 0;
+    missing += of[c] != 0 && codes[c][row] == 0;
+  }
+  return missing > 0 && 3 * missing >= all;
 }
 
 // Tasks on a pool until someone asks to stop.

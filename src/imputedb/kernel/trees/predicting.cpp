@@ -29,7 +29,7 @@ void store(const Column& column, const Binned& binned, double value, const Value
     out = static_cast<Value>(column.integral() ? std::nearbyint(value) : value);
 }
 
-// The models of a target: of all columns, and for rows that miss one of those that miss together with it, of the others.
+// The models of a target: of all columns, and for rows that miss those that miss together with it, of the others.
 struct Models {
   Model whole;
   std::optional<Model> rest;
@@ -38,8 +38,9 @@ struct Models {
 
 Models models_of(const Job& job, const Target& target, const Settings& settings, const std::atomic<bool>& stop) {
   Together found = job.together(target, settings);
-  Models out{learnt(job.lesson(target, settings, stop, std::move(found.barred))), std::nullopt, std::move(found.some)};
-  if (!out.together.empty()) out.rest = learnt(job.lesson(target, settings, stop, out.together));
+  Models out{learnt(job.lesson(target, found.most, settings, stop, std::move(found.barred))), std::nullopt,
+             std::move(found.some)};
+  if (!out.together.empty()) out.rest = learnt(job.lesson(target, target.train_rows, settings, stop, out.together));
   return out;
 }
 
