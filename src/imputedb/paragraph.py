@@ -8,7 +8,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from imputedb.inference.estimate import Estimate
-from imputedb.notes import Kind, is_of
+from imputedb.notes import NoteKind, is_of
 from imputedb.version import __version__
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _assumed(facts: Facts) -> list[str]:
         fillers = [_imputer(facts, one) for one in way.split(", ")]
         assumed = [ASSUMPTIONS.get(one, f"at random given what the imputer {one} reads") for one in fillers]
         by_assumption.setdefault(", or ".join(dict.fromkeys(assumed)), []).extend(names)
-    stated = [one[:1].upper() + one[1:] for one in facts.warnings if is_of(Kind.ASSUMED, one)]
+    stated = [one[:1].upper() + one[1:] for one in facts.warnings if is_of(NoteKind.ASSUMED, one)]
     every = "In all else values" if stated else "Values"
     for how, names in by_assumption.items():
         which = f"Values of {', '.join(names)}" if len(by_assumption) > 1 else every

@@ -16,7 +16,7 @@ from imputedb.border import outside, public
 from imputedb.engines.engine import Engine, Held, Read, Rows
 from imputedb.errors import DataError, QueryError
 from imputedb.inference.estimate import Estimate
-from imputedb.notes import Kind, is_of
+from imputedb.notes import Note, NoteKind, is_of
 from imputedb.paragraph import Facts, paragraph
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ class Report:
         avoided: cells of those columns that completing their tables first would have filled in, and this answer did not
             need.
         dropped: rows that Drop operators removed, the sum over all of them.
-        warnings: sentences a reader of the answer must know.
-        notes: why what was not planned was not.
+        warnings: sentences a reader of the answer must know, each with its `kind` and `subject` (docs/notes.md).
+        notes: likewise, why what was not planned was not.
         m: draws that the answer is pooled of; 1 for the single best values.
         convergence: of several draws by chained equations, what has forgotten its start least; None where draws had
             nothing to forget.
@@ -105,8 +105,8 @@ class Report:
     values: Mapping[str, str] = field(default_factory=dict)
     avoided: Mapping[str, int] = field(default_factory=dict)
     dropped: int = 0
-    warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    warnings: tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = ()
     m: int = 1
     convergence: Chains | None = None
     budget: Budget | None = None
@@ -191,7 +191,7 @@ class Result:
             QueryError: nothing was pooled; the message says why.
         """
         if self._estimates is None:
-            unpooled = next((note for note in self.report.notes if is_of(Kind.UNPOOLED, note)), None)
+            unpooled = next((note for note in self.report.notes if is_of(NoteKind.UNPOOLED, note)), None)
             raise QueryError(
                 unpooled or "m = 1 has no interval: one draw cannot show how much draws differ; ask for m=20"
             )

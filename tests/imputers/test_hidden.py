@@ -1,5 +1,6 @@
 """What draws get wrong is measured on hidden cells and told by column and cause; where they are right nothing is."""
 
+from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -9,7 +10,9 @@ import pytest
 
 import imputedb
 from imputedb import Database
+from imputedb.algebra.column import Column
 from imputedb.imputers import hidden
+from imputedb.imputers.misfit import Misfit
 
 ROWS = 800
 
@@ -189,7 +192,7 @@ def test_a_permitted_category_that_is_not_among_what_is_looked_at_stops_no_answe
 
 
 def test_of_a_category_its_share_is_told() -> None:
-    misfit = hidden.Misfit(hidden.Column("t", "g"), "mine", 100, 0.2, 5.0, level="a")
-    assert "make the share of 'a' too low" in str(misfit)
-    assert "means" not in str(misfit)
-    assert "how the share of 'a' goes with t.x" in str(hidden.replace(misfit, about="t.x"))
+    misfit = Misfit(Column("t", "g"), "mine", 100, 0.2, 5.0, level="a")
+    assert "make the share of 'a' too low" in misfit.note
+    assert "means" not in misfit.note
+    assert "how the share of 'a' goes with t.x" in replace(misfit, about=(Column("t", "x"),)).note

@@ -14,6 +14,7 @@ from imputedb.answers.query import Call, rows_of
 from imputedb.answers.request import QueryOptions
 from imputedb.errors import OutOfTime, QueryError
 from imputedb.inference.estimate import Estimate
+from imputedb.notes import Note, NoteKind
 from imputedb.result import Budget, Report, Result
 
 Work = Callable[[Call], Result]
@@ -57,7 +58,8 @@ def _timely(call: Call, work: Work) -> Result:
 def _cut_over(call: Call, work: Work) -> Result:
     found = work(replace(call, options=call.options.fastest()))
     budget = replace(found.report.budget or Budget(), cut_over=True)
-    said = "the plan that was chosen took longer than was expected: the fastest one has answered in its place"
+    words = "the plan that was chosen took longer than was expected: the fastest one has answered in its place"
+    said = Note(NoteKind.REPLANNED, "", words)
     found.report = replace(found.report, budget=budget, notes=(*found.report.notes, said))
     return found
 
@@ -74,23 +76,25 @@ def _told(found: Result, options: QueryOptions, began: float) -> Result:
     return found
 
 
-def _broken(budget: Budget, report: Report) -> list[str]:
+def _broken(budget: Budget, report: Report) -> list[Note]:
     """What is to be warned of where an answer does not keep to what was asked for."""
-    said = []
+    said = list[Note]()
     if budget.within_ms is not None and budget.reached_ms is not None and budget.reached_ms > budget.within_ms:
-        said.append(
+        words = (
             f"the answer took {budget.reached_ms:,.0f} ms, more than the {budget.within_ms:,g} it was given"
             f"{_reason_of_delay(budget, budget.within_ms, report.planning_ms)}"
         )
+        said.append(Note(NoteKind.LATE, "", words))
     if budget.error is not None and budget.reached_error is not None and budget.reached_error > budget.error:
         if math.isinf(budget.reached_error):
-            said.append(f"no plan has an error of {budget.error:.3g}: a number is 0, or has no interval")
+            words = f"no plan has an error of {budget.error:.3g}: a number is 0, or has no interval"
         else:
             which = "the fastest plan" if budget.cut_over else "the plan with the least penalty"
-            said.append(
+            words = (
                 f"no plan that was tried has an error of {budget.error:.3g} or less: {which} answers, whose error is "
                 f"{budget.reached_error:.3g}, half the width of the widest interval beside its number"
             )
+        said.append(Note(NoteKind.IMPRECISE, "", words))
     return said
 
 

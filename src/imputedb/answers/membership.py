@@ -9,6 +9,7 @@ from typing import Any
 from imputedb.algebra.relation import Table
 from imputedb.engines.engine import Engine, Held
 from imputedb.errors import QueryError, UnknownName
+from imputedb.notes import Note, NoteKind
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.expression import (
@@ -53,7 +54,7 @@ LIKELIHOOD = "likelihood"
 
 _ALONE = "likelihood() stands alone in the select list, and in ORDER BY: it is known only when all draws are there"
 _OF_ROWS = "likelihood() is of rows: an aggregation says by in_draws in which share of the draws a group is"
-_VALUES = "rows are told apart by their values, since FROM is not of stored tables alone"
+_VALUES = Note(NoteKind.IDENTITY, "", "rows are told apart by their values, since FROM is not of stored tables alone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Membership:
     likely: str
     orders: tuple[Ordering, ...]
     limit: str
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
     @property
     def named(self) -> list[tuple[str, str]]:
@@ -219,7 +220,7 @@ class _Rows:
     def aggregation(self) -> Membership:
         whole = self._whole()
         at = self._before()
-        notes: list[str] = []
+        notes: list[Note] = []
         keys = [] if is_distinct_query(self.node) else self.keys(from_of(self.node), notes)
         orders = self._orders(order_of(self.node), at, len(whole))
         limit = limit_of(self.node)
@@ -306,7 +307,7 @@ class _Rows:
         texts = zip(parts, self.engine.written(list(parts.values())), strict=True)
         return "".join(f" {word} {text}{percent if word == 'LIMIT' else ''}" for word, text in texts)
 
-    def keys(self, source: Tree, notes: list[str]) -> list[Tree] | None:
+    def keys(self, source: Tree, notes: list[Note]) -> list[Tree] | None:
         """What tells the rows of FROM apart: keys of stored tables; None, and a note, where others are read."""
         if is_table(source):
             path, called = path_of(source), {name_of(entry) for entry in entries_of(self.node)}
@@ -320,14 +321,15 @@ class _Rows:
         notes.append(_VALUES)
         return None
 
-    def _of_table(self, table: Table, path: Sequence[str], notes: list[str]) -> list[Tree]:
+    def _of_table(self, table: Table, path: Sequence[str], notes: list[Note]) -> list[Tree]:
         """A key that the table has, else all its columns that miss nothing."""
         statistics = self.engine.statistics(table)
         if statistics.key is not None:
             return [t.reference(*path, statistics.key)]
         known = statistics.columns.items()
         whole = [name for name, column in known if not column.missing + column.meant]
-        notes.append(f"{table.name} has no key: its rows are told apart by {', '.join(whole) or 'nothing'}")
+        words = f"{table.name} has no key: its rows are told apart by {', '.join(whole) or 'nothing'}"
+        notes.append(Note(NoteKind.IDENTITY, table.name, words))
         return [t.reference(*path, name) for name in whole]
 
 

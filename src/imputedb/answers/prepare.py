@@ -9,6 +9,7 @@ from imputedb.blocks.plain import is_complete
 from imputedb.blocks.statement import blocks
 from imputedb.engines.cache import STRUCTURAL, Recent
 from imputedb.engines.engine import Engine
+from imputedb.notes import Note
 from imputedb.planning.forecast import Forecast
 from imputedb.sql.budget import Limits
 from imputedb.sql.missingness import extended
@@ -84,7 +85,7 @@ class Planner:
         if options.weights is None and not options.always and is_complete(engine, node):
             return Prepared(text, *engine.outputs(text), [], (), {}), True
         further = extended(listed_without_ours(engine, engine.written_out(node)))
-        inside: list[str] = []
+        inside: list[Note] = []
         if options.weights is not None:
             inside = unweighted(further, engine.functions.aggregates)
             further = by_weights(engine, further, options.weights)

@@ -8,6 +8,7 @@ from imputedb.algebra.relation import Scan, Table
 from imputedb.answers.request import BASE, COMPLETED, DRAWN, MIXED, PLANNED, QueryOptions
 from imputedb.blocks.block import Block, Completed, Planned, Written
 from imputedb.engines.engine import Engine
+from imputedb.notes import Note
 from imputedb.planning import invariant
 from imputedb.planning.candidate import Candidate
 from imputedb.planning.frontier import Frontier
@@ -31,7 +32,7 @@ class Prepared:
     columns: list[str]
     types: list[str]
     blocks: Sequence[Block] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Note, ...] = ()
     policies: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -6,61 +6,65 @@ from imputedb.algebra.relation import Drop, Impute, Relation
 from imputedb.algebra.walk import scans
 from imputedb.answers.request import QueryOptions
 from imputedb.execution.outcome import Outcome
-from imputedb.notes import Note
+from imputedb.notes import Note, NoteKind
 from imputedb.result import HIGH_PENALTY, MUCH_DROPPED
 
 
-def doubts(penalty: float, outcome: Outcome, alpha: float) -> list[str]:
+def doubts(penalty: float, outcome: Outcome, alpha: float) -> list[Note]:
     """What there is to doubt in an answer: its chains, its plan at an alpha, the rows that it lost."""
     found = list(outcome.warnings)
-    found += [one.warning for one in outcome.chains if one.doubtful]
+    found += [Note(NoteKind.CONVERGENCE, one.statistic, one.warning) for one in outcome.chains if one.doubtful]
     if penalty >= HIGH_PENALTY:
-        found.append(
-            f"the plan's penalty is {penalty:.2f} of 1: much of what is missing was dropped or guessed; "
-            + ("a smaller alpha answers better" if alpha > 0 else "other columns tell little of it")
-        )
+        way_out = "a smaller alpha answers better" if alpha > 0 else "other columns tell little of it"
+        words = f"the plan's penalty is {penalty:.2f} of 1: much of what is missing was dropped or guessed; {way_out}"
+        found.append(Note(NoteKind.PENALTY, f"{penalty:.2f}", words))
     if outcome.examined and outcome.dropped / outcome.examined >= MUCH_DROPPED:
         share = outcome.dropped / outcome.examined
         tables = ", ".join(sorted(outcome.unconditioned))
         where = f", of {tables} before the query's conditions" if tables else ""
-        found.append(
+        words = (
             f"{outcome.dropped:,} of {outcome.examined:,} rows ({share:.0%}) were dropped for a missing value{where}; "
             "unless values are missing completely at random, the answer is biased"
         )
+        found.append(Note(NoteKind.DROPPED, tables, words))
     return found
 
 
-def apart(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[str]:
+def apart(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[Note]:
     """What is to be said of tables that were completed below a join that is not planned."""
     for _, plan in drawn:
         if isinstance(plan, Impute):
             names = sorted({scan.table.name for scan in scans(plan)})
             columns = ", ".join(sorted(column.name for column in plan.columns))
-            yield (
+            words = (
                 f"{columns} of {', '.join(names)} were completed from columns of their own table, below the join: "
                 "their relations with columns of other tables come out weaker"
             )
+            yield Note(NoteKind.APART, ", ".join(names), words)
 
 
-def codes(column: str) -> str:
+def codes(column: str) -> Note:
     """That a column of numbers is taken for one of categories."""
-    return f"{column} is imputed as codes of categories; a policy of it says AS NUMERIC where it is one of numbers"
+    words = f"{column} is imputed as codes of categories; a policy of it says AS NUMERIC where it is one of numbers"
+    return Note(NoteKind.CODES, column, words)
 
 
-def mode(column: str) -> str:
+def mode(column: str) -> Note:
     """The same where its most frequent value is filled in."""
-    return (
+    words = (
         f"{column} is taken for codes of categories, and its most frequent one is filled in: averages lean to it; a "
         "policy AS NUMERIC fills in the mean"
     )
+    return Note(NoteKind.CODES, column, words)
 
 
-def unplanned(drawn: Sequence[tuple[str, Relation | str]], options: QueryOptions) -> Iterator[str]:
+def unplanned(drawn: Sequence[tuple[str, Relation | str]], options: QueryOptions) -> Iterator[Note]:
     """Why what was not planned was not."""
     tables = sorted({scan.table.name for _, plan in drawn if isinstance(plan, Impute | Drop) for scan in scans(plan)})
     silent = ", where alpha drops nothing" if options.alpha > 0 and options.imputers else ""
     where = f"; {', '.join(tables)} completed at the scan{silent}" if tables else ""
     reasons = [plan.subject for _, plan in drawn if isinstance(plan, Note) and plan.subject]
-    yield from (f"not planned: {reason}{where}" for reason in reasons)
+    yield from (Note(NoteKind.UNPLANNED, reason, f"not planned: {reason}{where}") for reason in reasons)
     if tables and not reasons:
-        yield f"not planned: a subquery that reads the block around it{where}"
+        reason = "a subquery that reads the block around it"
+        yield Note(NoteKind.UNPLANNED, reason, f"not planned: {reason}{where}")

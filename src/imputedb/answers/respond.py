@@ -23,6 +23,7 @@ from imputedb.errors import QueryError, Unplanned
 from imputedb.execution.plan import Watch
 from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.inference.estimate import Estimate
+from imputedb.notes import Note, NoteKind
 from imputedb.result import Result
 from imputedb.sql.budget import LimitStatement
 from imputedb.sql.budget import limited as limited_text
@@ -135,10 +136,11 @@ def _warned_of_stored(engine: Engine, writing: Writes, result: Result) -> Result
     """The result, with a warning where it may rest on values that are missing."""
     names = _mentioned(engine, writing.words)
     if names:
-        said = (
+        words = (
             f"nothing is imputed in a query whose WITH writes: of {', '.join(names)} it reads what is stored, and NULL "
             "is NULL; write first, and ask then"
         )
+        said = Note(NoteKind.NOT_IMPUTED, ", ".join(names), words)
         result.report = replace(result.report, warnings=(*result.report.warnings, said))
     return result
 
@@ -159,9 +161,10 @@ def _pivoted(engine: Engine, told: Classified, result: Result) -> Result:
         result = Result(engine, held, ["Success"], ["BOOLEAN"], result.report, result.blocks, result.frontier)
     if result.report.strategy not in (VERBATIM, AIPW, BOUNDS):
         names = ", ".join(sorted({one.expression for one in unlisted(told.statement.text)}))
-        note = (
+        words = (
             f"PIVOT: the values of {names} that are observed are its columns; where it is missing it is filled in "
             "before, and a value that is none of them is in no column"
         )
+        note = Note(NoteKind.PIVOTED, names, words)
         result.report = replace(result.report, notes=(*result.report.notes, note))
     return result

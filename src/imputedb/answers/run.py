@@ -23,7 +23,7 @@ from imputedb.imputers.mean import Mean
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.rows import Array
 from imputedb.models.kept import PREFIX
-from imputedb.notes import Kind, Note
+from imputedb.notes import Note, NoteKind
 from imputedb.planning.candidate import Candidate
 from imputedb.planning.dropped_rows import considered
 from imputedb.sql.ast import Tree
@@ -236,7 +236,7 @@ class Run:
 def written_words(block: Written) -> Note:
     """How a block that is not planned is answered; why is its subject."""
     words = f"as it is written: {block.reason}" if block.reason else "as it is written, over the rows above"
-    return Note(Kind.AS_WRITTEN, block.reason, words)
+    return Note(NoteKind.AS_WRITTEN, block.reason, words)
 
 
 def _ordered(block: Planned | Written, text: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.engine import Engine
+from imputedb.notes import Note, NoteKind
 from imputedb.sql.ast import Tree, expressions
 from imputedb.sql.expression import (
     alias_written,
@@ -40,7 +41,7 @@ Candidates = dict[int, tuple[Tree, bool]]
 """References that nothing examines so far by the identity of their nodes, and whether they are shown."""
 
 
-def as_stored(engine: Engine, whole: Tree, sources: Mapping[int, Source]) -> list[str]:
+def as_stored(engine: Engine, whole: Tree, sources: Mapping[int, Source]) -> list[Note]:
     """Lets a statement show what is stored of columns that cannot be imputed, where it merely shows them; warnings."""
     found: dict[str, str] = {}
     references = list(unexamined(whole, sources))
@@ -54,10 +55,10 @@ def as_stored(engine: Engine, whole: Tree, sources: Mapping[int, Source]) -> lis
             read_as_stored(item)
             if is_shown:
                 found[f"{table.name}.{name}"] = f"{reason}: what is missing of it is shown as NULL"
-    return [f"{column}: {words}" for column, words in found.items()]
+    return [Note(NoteKind.AS_STORED, column, f"{column}: {words}") for column, words in found.items()]
 
 
-def unanswered(engine: Engine, unseen: Iterable[Unseen]) -> list[str]:
+def unanswered(engine: Engine, unseen: Iterable[Unseen]) -> list[Note]:
     """Warnings of questions about missingness that see completed values."""
 
     def completed(table: Table, name: str) -> bool:
@@ -65,7 +66,10 @@ def unanswered(engine: Engine, unseen: Iterable[Unseen]) -> list[str]:
 
     words = "its values are completed and count as observed: ask below it, of the rows as they are stored"
     found = [one for one in unseen if any(completed(table, name) for table, name in one.behind)]
-    return list(dict.fromkeys(f"{one.column} is asked about through {one.where}, where {words}" for one in found))
+    asked = dict.fromkeys(
+        (one.column, f"{one.column} is asked about through {one.where}, where {words}") for one in found
+    )
+    return [Note(NoteKind.ASKED_ABOVE, column, text) for column, text in asked]
 
 
 def not_imputable(statistics: Statistics, name: str) -> str | None:

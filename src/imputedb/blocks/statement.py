@@ -15,6 +15,7 @@ from imputedb.blocks.reads import Reads
 from imputedb.blocks.showing import as_stored, unanswered
 from imputedb.engines.engine import Engine
 from imputedb.imputers.protocol import Imputer
+from imputedb.notes import Note
 from imputedb.sql.ast import Tree
 from imputedb.sql.examined import examined
 from imputedb.sql.pruning import prune
@@ -45,7 +46,7 @@ class Blocks(NamedTuple):
 
     blocks: list[Block]
     copies: list[Table]
-    warnings: list[str]
+    warnings: list[Note]
     policies: dict[str, str]
     itself: Tree | None
     in_place: bool = False

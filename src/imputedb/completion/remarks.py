@@ -14,6 +14,7 @@ from imputedb.imputers.chained.chains import Chains
 from imputedb.imputers.chained.convergence import convergence
 from imputedb.imputers.protocol import Imputer, doubt
 from imputedb.imputers.rows import Array
+from imputedb.notes import Note
 
 
 def check_names(source: Source, *, flags: bool, long: bool) -> None:
@@ -45,13 +46,13 @@ def check_targets(source: Source, wanted: Sequence[str] | None) -> None:
         raise QueryError(f"nothing is missing in {', '.join(wanted)}: there is nothing to fill in")
 
 
-def shares(source: Source) -> list[str]:
+def shares(source: Source) -> list[Note]:
     """Warnings of shares of imputed cells that policies want to be warned of.
 
     Raises:
         CannotImpute: a policy refuses such a run.
     """
-    found, rows = list[str](), len(source.rows.keys)
+    found, rows = list[Note](), len(source.rows.keys)
     for column in source.targets:
         policy = source.permits[column].policy
         said = policy.exceeded(column.name, 100 * source.missing[column] / rows if rows else 0.0)

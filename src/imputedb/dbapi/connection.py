@@ -12,7 +12,7 @@ from imputedb import arguments
 from imputedb.database import Database
 from imputedb.database import connect as opened
 from imputedb.dbapi.errors import InterfaceError, OperationalError, ProgrammingError, translated
-from imputedb.notes import Kind, is_of
+from imputedb.notes import NoteKind, is_of
 from imputedb.result import Result
 from imputedb.sql.parameters import Given
 from imputedb.sql.tokens import first_word
@@ -109,7 +109,7 @@ class Connection:
             with translated():
                 result = database.sql(statement)
             for note in result.report.notes:
-                if is_of(Kind.UNDONE, note):
+                if is_of(NoteKind.UNDONE, note):
                     raise OperationalError(note)
 
     def __enter__(self) -> Connection:

@@ -18,6 +18,7 @@ from imputedb.imputers.hiding import hidden, own
 from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.request import Request
 from imputedb.imputers.rows import Array, Cells
+from imputedb.notes import Note, NoteKind
 from imputedb.statistics.conformal import needed, two_sided, upper
 from imputedb.statistics.policy import Policy
 from imputedb.statistics.table import Kind
@@ -100,7 +101,7 @@ class CellIntervals:
     checked: int
     cells: tuple[CellInterval, ...]
     patterns: tuple[PatternCoverage, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
     def data(self) -> dict[str, Any]:
         """The same as plain data: dictionaries, lists, the values as they are shown."""
@@ -176,13 +177,14 @@ def cell_intervals(
 
 def _left(
     table: Stored, asked: Request, target: Column, intervals: list[CellInterval]
-) -> tuple[list[CellInterval], list[str]]:
+) -> tuple[list[CellInterval], list[Note]]:
     """The cells, without a value where a policy leaves them missing, and how many these are."""
     places = np.flatnonzero(asked.rows.columns[target].missing)[asked.left(target)]
     rows = set(table.identities[places].tolist())
     stay = [replace(one, value=None) if one.row in rows else one for one in intervals]
     count = sum(one.value is None for one in stay)
-    return stay, [f"{count:,} cells stay missing: {asked.permit(target).policy.left}"] if count else []
+    words = f"{count:,} cells stay missing: {asked.permit(target).policy.left}"
+    return stay, [Note(NoteKind.STAYS, target.name, words)] if count else []
 
 
 def _chances(asked: Request, target: Column, progress: Progress | None) -> Floats:
@@ -281,18 +283,20 @@ def _together(
     level: float,
     cells: Sequence[CellInterval],
     patterns: Sequence[PatternCoverage],
-    notes: Sequence[str],
+    notes: Sequence[Note],
 ) -> CellIntervals:
     checked = sum(one.checked for one in patterns)
     coverage = sum(one.coverage * one.checked for one in patterns if one.checked) / checked
-    said = [f"{asked.imputer.name}: {note}" for note in notes]
+    said = [note.under(asked.imputer.name) for note in notes]
     if pooled := sum(one.cells for one in patterns if one.pooled):
-        said.append(
+        words = (
             f"{pooled} of {len(cells)} cells have a pattern of missingness with too few hidden cells, and so the "
             "threshold of all patterns together"
         )
+        said.append(Note(NoteKind.EVALUATED, target.name, words))
     if coverage < level - 3 * np.sqrt(level * (1 - level) / checked):
-        said.append(f"measured on {checked} hidden cells, {coverage:.1%} were covered, not {level:.0%}")
+        words = f"measured on {checked} hidden cells, {coverage:.1%} were covered, not {level:.0%}"
+        said.append(Note(NoteKind.EVALUATED, target.name, words))
     ranked = tuple(sorted(patterns, key=lambda one: (-one.cells, one.missing)))
     name = table.table.name
     return CellIntervals(

@@ -13,6 +13,7 @@ from imputedb.imputers.chained.chained import Chained
 from imputedb.imputers.chained.shift import Shift
 from imputedb.imputers.protocol import Imputer
 from imputedb.inference.estimate import Estimate
+from imputedb.notes import Note, NoteKind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,10 +106,10 @@ class Sensitivity:
         found |= {part: [getattr(p, part) for _, _, p in rows] for part in ("size", "estimate", "low", "high")}
         return found | {"holds": [p.holds(self.departures.crosses) for _, _, p in rows]}
 
-    def sentences(self) -> list[str]:
+    def sentences(self) -> list[Note]:
         """Where each number tips, in words."""
         about = self.departures
-        said = []
+        said = list[Note]()
         for (group, name), tips in self.tipping.items():
             where = " ".join((*group, name))
             first = self.points[group, name][[p.size for p in self.points[group, name]].index(0.0)]
@@ -117,7 +118,7 @@ class Sensitivity:
             told = f"does not tip from {ends[0]} to {ends[1]}: its interval nowhere {verb}"
             if tips:
                 told = f"tips at {about.column} {about.of.scaled(tips[0])}: there its interval {verb}"
-            said.append(f"{where}: {told} {about.crosses:g}")
+            said.append(Note(NoteKind.TIPPING, where, f"{where}: {told} {about.crosses:g}"))
         return said
 
     def __str__(self) -> str:

@@ -1,4 +1,16 @@
-"""How well imputers fill in a table: cells that are known are hidden, filled, and compared."""
+"""How well imputers fill in a table: cells that are known are hidden, filled, and compared.
+
+1. `mcar` hides a share of the observed cells of every column, each on its own. `own` gives a share of the rows the
+   missingness of another row each, picked at random, so that columns go missing together as they do in the table.
+2. Each imputer fills hidden and missing cells alike; it never sees what was hidden.
+   Along with a cell of a derived column what it is derived from is hidden, as it is missing in a row that misses
+   both: else it would be known exactly, as truly missing cells are not. Where policies leave that missing (KEEP,
+   DROP, STRUCTURAL) the cell stays missing too, and is no part of a score.
+3. Errors and biases are of the hidden cells alone.
+
+Warning: both ways hide values regardless of what they are. Where a value goes missing because of what it is, the
+error on truly missing cells is larger than what is measured here.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,15 +26,10 @@ from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, QueryError
 from imputedb.execution.table import Stored, shown, stored
 from imputedb.imputers.hiding import hidden, own, spared, uniform
-from imputedb.imputers.knn import KNN
-from imputedb.imputers.permitted import only_permitted
 from imputedb.imputers.protocol import Imputer, Progress
-from imputedb.imputers.registry import by_neighbours
 from imputedb.imputers.request import Request
 from imputedb.imputers.rows import Array, Cells, Rows
-from imputedb.neighbours.metric import METRICS, MetricName
-from imputedb.neighbours.settings import MOST_K
-from imputedb.neighbours.tuning import KS, Scan
+from imputedb.notes import Note, NoteKind
 from imputedb.sql import derivation
 from imputedb.statistics.table import Kind
 
@@ -81,7 +88,7 @@ class Evaluation:
     by: str | None
     scores: tuple[Score, ...]
     seconds: Mapping[str, float]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     policies: Mapping[str, str] = field(default_factory=dict)
 
     def overall(self, imputer: str) -> float:
@@ -127,17 +134,6 @@ def evaluate(
 ) -> Evaluation:
     """Hides observed cells of a table, fills them, and compares.
 
-    1. `mcar` hides a share of the observed cells of every column, each on its own. `own` gives a share of the rows the
-       missingness of another row each, picked at random, so that columns go missing together as they do in the table.
-    2. Each imputer fills hidden and missing cells alike; it never sees what was hidden.
-       Along with a cell of a derived column what it is derived from is hidden, as it is missing in a row that misses
-       both: else it would be known exactly, as truly missing cells are not. Where policies leave that missing (KEEP,
-       DROP, STRUCTURAL) the cell stays missing too, and is no part of a score.
-    3. Errors and biases are of the hidden cells alone.
-
-    Warning: both ways hide values regardless of what they are. Where a value goes missing because of what it is, the
-    error on truly missing cells is larger than what is measured here.
-
     Args:
         engine: where the table lives.
         name: the table.
@@ -154,130 +150,72 @@ def evaluate(
         UnknownName: no table or column of that name.
         DataError: nothing can be hidden.
     """
-    _check(imputers, pattern)
+    _check(imputers, pattern, by)
     share, seed = arguments.share("share to hide", share, example="such as 0.1"), arguments.seed(seed)
     columns = arguments.names("columns", columns)
-    if by is not None:
-        arguments.text("by", by, example="the name of a column")
     table = stored(engine, name, [by] if by else [])
-    targets = _targets(table, columns)
-    if pattern == "mcar":
-        flags = _mcar(table.rows, targets, share, seed)
-    else:
-        lacking = np.logical_or.reduce([table.rows.columns[c].missing for c in targets])
-        flags = own(table.rows, targets, share, seed, lacking)
-    flags = {column: flag for column, flag in flags.items() if flag.any()}
+    flags = _hidden(table, targets_of(table, columns), pattern, share, seed)
     if not flags:
         raise DataError(f"no observed cell of {name} can be hidden: give more columns, or a larger share")
-    rows = hidden(table.rows, _along(table, flags, seed))
-    groups = _groups(table, by)
-    scores: list[Score] = []
-    seconds: dict[str, float] = {}
-    notes: list[str] = []
+    rows, groups = hidden(table.rows, _along(table, flags, seed)), _groups(table, by)
+    scores, seconds, notes = list[Score](), dict[str, float](), list[Note]()
     for number, imputer in enumerate(imputers):
         began = perf_counter()
         asked = table.request(imputer, rows, sorted(flags), seed)
         found = asked.values(_told(progress, number, len(imputers)))
-        filled, said = found.values, [*found.said, *others(asked)]
         seconds[imputer.name] = perf_counter() - began
-        notes += [f"{imputer.name}: {sentence}" for sentence in said]
+        notes += [one.under(imputer.name) for one in (*found.said, *others(asked))]
         for column in sorted(flags):
             names = imputer.name, asked.method(column)
-            notes += [f"{imputer.name}: {sentence}" for sentence in staying(asked, column, filled[column])]
-            scores += _scores(names, table.rows.columns[column], rows, column, flags[column], filled, groups)
+            notes += [one.under(imputer.name) for one in staying(asked, column, found.values[column])]
+            scores += _scores(names, table.rows.columns[column], rows, column, flags[column], found.values, groups)
     count = sum(int(flag.sum()) for flag in flags.values())
     policies = table.statistics.said
     return Evaluation(table.table.name, pattern, count, by, tuple(scores), seconds, tuple(notes), policies)
 
 
-def _check(imputers: Sequence[Imputer], pattern: str) -> None:
+def _hidden(table: Stored, targets: Sequence[Column], pattern: Pattern, share: float, seed: int) -> dict[Column, Flags]:
+    """The cells that are hidden, by column."""
+    if pattern == "mcar":
+        flags = _mcar(table.rows, targets, share, seed)
+    else:
+        lacking = np.logical_or.reduce([table.rows.columns[c].missing for c in targets])
+        flags = own(table.rows, targets, share, seed, lacking)
+    return {column: flag for column, flag in flags.items() if flag.any()}
+
+
+def _check(imputers: Sequence[Imputer], pattern: str, by: str | None) -> None:
     if not imputers:
         raise QueryError("'drop' fills nothing in: there is nothing to compare; name other imputers")
     arguments.one_of("pattern", pattern, get_args(Pattern))
+    if by is not None:
+        arguments.text("by", by, example="the name of a column")
 
 
-def staying(asked: Request, column: Column, values: Array) -> list[str]:
+def staying(asked: Request, column: Column, values: Array) -> list[Note]:
     """What is to be said of cells, hidden ones among them, that a policy leaves missing."""
     count, policy = int(np.ma.getmaskarray(values).sum()), asked.permit(column).policy
-    return [f"{count:,} cells of {column.name} stay missing: {policy.left}"] if count else []
+    words = f"{count:,} cells of {column.name} stay missing: {policy.left}"
+    return [Note(NoteKind.STAYS, column, words)] if count else []
 
 
-def others(asked: Request) -> list[str]:
+def others(asked: Request) -> list[Note]:
     """What is filled by an imputer of its own, and which cells count alike though weights differ."""
     others = {column.name: asked.filler(column).name for column in asked.imputed}
     weights = {c.name: weight for c in asked.imputed if (weight := asked.permit(c).policy.weight)}
-    return [
-        *(f"{c} is filled by {own}, as its policy says" for c, own in others.items() if own != asked.imputer.name),
-        *(f"hidden cells of {c} count alike, whatever their WEIGHT {weight}" for c, weight in weights.items()),
+    said = [
+        (c, f"{c} is filled by {own}, as its policy says") for c, own in others.items() if own != asked.imputer.name
     ]
-
-
-def scan(
-    engine: Engine,
-    name: str,
-    imputer: KNN | None = None,
-    *,
-    ks: Sequence[int] = KS,
-    metrics: Sequence[MetricName] = METRICS,
-    columns: Sequence[str] = (),
-    seed: int = 0,
-) -> Scan:
-    """The error of every number of neighbours and metric on hidden cells of a table.
-
-    Args:
-        engine: where the table lives.
-        name: the table.
-        imputer: everything else that neighbours are found by; `KNN()` unless given.
-        ks: the numbers of neighbours.
-        metrics: the metrics.
-        columns: the columns to judge by; those with missing values unless given, all where none has.
-        seed: what is hidden.
-
-    Raises:
-        QueryError: no number or metric of that kind.
-        UnknownName: no table or column of that name.
-    """
-    imputer = by_neighbours(imputer, "a scan")
-    ks = [arguments.whole("k", k, 1, MOST_K) for k in arguments.listed("ks", ks, example="such as [5, 10, 20]")]
-    metrics = [arguments.one_of("metric", one, METRICS) for one in arguments.names("metrics", metrics)]
-    columns, seed = arguments.names("columns", columns), arguments.seed(seed)
-    if not ks or not metrics:
-        raise QueryError("a scan needs at least one k and one metric")
-    table = stored(engine, name, imputer.named_columns())
-    asked = table.request(imputer, table.rows, _targets(table, columns), seed)
-    parts = [part for part in asked.parts() if part.imputer is imputer]
-    if not parts:
-        told = ", ".join(f"{column.name} is {_filled_by(asked, column)}" for column in asked.targets)
-        raise DataError(f"no column of {name} is filled by neighbours, by its policy: {told}")
-    for part in parts:
-        if weight := part.request.permit(part.targets[0]).policy.weight:
-            names = ", ".join(column.name for column in part.targets)
-            raise DataError(
-                f"{names} of {name} is learnt from rows as often as their weights say (WEIGHT {weight}), which a scan "
-                "does not mind: name other columns, or ask evaluate"
-            )
-    known = [only_permitted(part.rows, part.bounds) for part in parts]
-    found = [
-        imputer.scan(rows, part.targets, seed, ks=ks, metrics=metrics) for rows, part in zip(known, parts, strict=True)
-    ]
-    count = sum(len(part.targets) for part in parts)
-    errors = {
-        key: sum(one.errors[key] * len(part.targets) for one, part in zip(found, parts, strict=True)) / count
-        for key in found[0].errors
-    }
-    metric, k = min(errors, key=lambda pair: (errors[pair], pair[1]))
-    return Scan(errors, metric, k)
-
-
-def _filled_by(asked: Request, column: Column) -> str:
-    return asked.method(column) if asked.permit(column).policy.derived else f"filled by {asked.method(column)}"
+    said += [(c, f"hidden cells of {c} count alike, whatever their WEIGHT {weight}") for c, weight in weights.items()]
+    return [Note(NoteKind.EVALUATED, column, words) for column, words in said]
 
 
 def _told(progress: Progress | None, number: int, of: int) -> Progress | None:
     return None if progress is None else lambda share: progress((number + share) / of)
 
 
-def _targets(table: Stored, names: Sequence[str]) -> list[Column]:
+def targets_of(table: Stored, names: Sequence[str]) -> list[Column]:
+    """The columns that imputers are judged by: those that are named, else those with gaps, else all that are filled."""
     if names:
         return [table.target(name) for name in names]
     filled = [column for column in table.rows.columns if table.is_imputed(column)]

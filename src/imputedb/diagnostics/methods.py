@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from imputedb.diagnostics import evaluation, holes
+from imputedb.diagnostics import evaluation, holes, scanning
 from imputedb.diagnostics.cell_intervals import CellIntervals, cell_intervals
 from imputedb.diagnostics.evaluation import Evaluation, Pattern
 from imputedb.diagnostics.holes import Holes, Mechanism
@@ -129,7 +129,7 @@ def scan(
         QueryError: no table, column, number or metric of that kind.
     """
     with self._engine.callers_frames(table):
-        return evaluation.scan(self._engine, table, imputer, ks=ks, metrics=metrics, columns=columns, seed=seed)
+        return scanning.scan(self._engine, table, imputer, ks=ks, metrics=metrics, columns=columns, seed=seed)
 
 
 def mcar(self: Opened, table: str) -> McarTest:

@@ -17,6 +17,7 @@ from imputedb.algebra.relation import Table
 from imputedb.engines.cache import CacheUse, Recent
 from imputedb.engines.offers import Declarations, Entrances, KeptModels, Macros
 from imputedb.engines.session import Session
+from imputedb.notes import Note
 from imputedb.sql.ast import Tree
 from imputedb.sql.enclosed import Keeps
 from imputedb.sql.scope import Catalog as Names
@@ -153,7 +154,7 @@ class Catalog(Protocol):
     def related(self, table: Table) -> frozenset[str]:
         """The columns of a table that are derived, or that others are derived from."""
 
-    def undetermined(self, table: Table) -> list[str]:
+    def undetermined(self, table: Table) -> list[Note]:
         """Sentences about rows that have a derived value, but not what it is derived from."""
 
     def keeps(self, table: Table) -> bool:

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 from imputedb.algebra.relation import Table
+from imputedb.notes import Note
 
 Read = TypeVar("Read")
 
@@ -51,7 +52,7 @@ class Session(Protocol):
     def changed(self, table: Table | None = None) -> None:
         """Says that rows of a table may have been written, or unless it is given anything there is."""
 
-    def taken(self) -> tuple[str, ...]:
+    def taken(self) -> tuple[Note, ...]:
         """What is to be said of tables that a call has replaced, said once."""
 
     def interrupt(self) -> None:

@@ -18,6 +18,7 @@ from imputedb.imputers.protocol import Progress
 from imputedb.imputers.registry import the_one
 from imputedb.imputers.rows import Array
 from imputedb.models.kept import Kept
+from imputedb.notes import Note, NoteKind
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.statistics.table import Statistics
@@ -136,7 +137,7 @@ class Beside:
         names = " and of ".join(", ".join(map(str, some)) for _, some in known)
         said = f"draws of {names} are made apart: their relations come out weaker"
         if len(known) > 1 and said not in outcome.warnings:
-            outcome.warnings.append(said)
+            outcome.warnings.append(Note(NoteKind.DRAWN_APART, scan.alias, said))
 
     def _warn_lost(self, imputer: Kept, scan: Scan, column: Column, outcome: Outcome) -> None:
         """Says which models of the table fill in a column that it does not have any more."""
@@ -147,7 +148,7 @@ class Beside:
                 f"{column} is imputed by a fit to its table"
             )
             if record.table == scan.table and absent and said not in outcome.warnings:
-                outcome.warnings.append(said)
+                outcome.warnings.append(Note(NoteKind.UNSUITED, column, said))
 
     def _draw(self, scan: Scan) -> int | None:
         return self.draw if scan.table in self.drawn_tables else None
@@ -179,7 +180,8 @@ class Beside:
         if not why:
             return model
         if why not in outcome.warnings:
-            outcome.warnings.append(f"{why}: the column is imputed by a fit to its table")
+            said = f"{why}: the column is imputed by a fit to its table"
+            outcome.warnings.append(Note(NoteKind.UNSUITED, column, said))
         return KeptTable(self.engine, scan, statistics, imputer.base, self.seed, self.progress)
 
 

@@ -18,6 +18,7 @@ from imputedb.imputers.doubts import doubts
 from imputedb.imputers.hidden import misfits
 from imputedb.imputers.protocol import Imputer, Stretches, doubt, reads_whole_tables
 from imputedb.imputers.rows import EVERY, Array, Cells, Rows
+from imputedb.notes import Note, NoteKind
 from imputedb.statistics.table import Kind
 
 Places = NDArray[np.intp]
@@ -113,7 +114,7 @@ class Drawing:
             lambda: [sentence for sentences in misfits(request).values() for sentence in sentences],
         )
 
-    def _said_of(self, what: tuple[object, ...], rows: Rows, measure: Callable[[], Sequence[str]]) -> None:
+    def _said_of(self, what: tuple[object, ...], rows: Rows, measure: Callable[[], Sequence[Note]]) -> None:
         """Warns of what some rows are measured to make doubtful, once until something is written."""
         imputation = self.imputation
         known = int(np.bitwise_xor.reduce(rows.keys)) if len(rows.keys) else 0
@@ -196,7 +197,8 @@ class Drawing:
                 self._said_of(what, part.rows, partial(doubts, part.imputer, part.rows, part.targets))
             if isinstance(part.imputer, Stretches):
                 for column, scale in part.imputer.stretched(part.rows, part.targets).items():
-                    imputation.outcome.notes.append(f"{column} is drawn on the scale of its {scale}, by held-out cells")
+                    words = f" is drawn on the scale of its {scale}, by held-out cells"
+                    imputation.outcome.notes.append(Note(NoteKind.SCALE, column, column, words))
             imputation.assumed(part.imputer)
             for column in part.targets:
                 imputation.outcome.add_method(column, part.imputer.name)
@@ -211,10 +213,11 @@ class Drawing:
                     made[column].put(index, at[there], _named(np.ma.getdata(given)[there], cells))
 
     def _centre(self, column: Column, count: int) -> str | None:
-        self.imputation.outcome.warnings.append(
-            f"no value of {column} is observed among the {count} rows at hand: "
-            f"the missing ones take the centre of the whole column in every draw"
+        words = (
+            f" is observed among the {count} rows at hand: "
+            "the missing ones take the centre of the whole column in every draw"
         )
+        self.imputation.outcome.warnings.append(Note(NoteKind.CENTRE, column, "no value of ", column, words))
         self.imputation.outcome.add_method(column, CENTRE)
         return self.imputation.reader.centre(column)
 

@@ -22,7 +22,7 @@ from imputedb.imputers.protocol import Imputer, Progress, assumption_of, learns_
 from imputedb.imputers.random import seed_of
 from imputedb.imputers.request import Request
 from imputedb.imputers.rows import Array, Cells, Rows
-from imputedb.notes import Kind, Note
+from imputedb.notes import Note, NoteKind
 from imputedb.statistics.table import Statistics
 
 
@@ -117,7 +117,7 @@ class Imputation:
             CannotImpute: the policy refuses such an answer.
         """
         policy, share = self.reader.policy(column), 100 * float(gap.mean()) if batch.count else 0.0
-        said = policy.exceeded(str(column), share)
+        said = policy.exceeded(column, share)
         if said is None:
             return
         if policy.refuse:
@@ -129,7 +129,8 @@ class Imputation:
         """Notes down cells that stay NULL, as the column's policy has it."""
         if count:
             self.outcome.imputed[column] -= count
-            self.outcome.warnings.append(f"{count:,} cells of {column} stay NULL: {self.reader.policy(column).left}")
+            words = f" stay NULL: {self.reader.policy(column).left}"
+            self.outcome.warnings.append(Note(NoteKind.STAYS, column, f"{count:,} cells of ", column, words))
 
     def decided(self, batch: Batch, values: Mapping[Column, Array]) -> dict[Column, Drawn]:
         """Those of the values that are draws. Imputes above are given these, so that their values fit the row."""
@@ -191,10 +192,11 @@ class Imputation:
                 values[column] = conversion.only(whole, gaps[column]) if self.reader.is_sparse(column) else whole
         for column in targets:
             if counts[column] and missing[column] == batch.count and column not in known:
-                self.outcome.warnings.append(
-                    f"no value of {column} is observed among the {batch.count} rows at hand: "
+                words = (
+                    f" is observed among the {batch.count} rows at hand: "
                     f"the {batch.count} missing ones take the centre of the whole column"
                 )
+                self.outcome.warnings.append(Note(NoteKind.CENTRE, column, "no value of ", column, words))
                 values[column] = np.full(batch.count, self.reader.centre(column), dtype=object)
                 self.outcome.add_method(column, CENTRE)
         return values
@@ -215,7 +217,7 @@ class Imputation:
         """Says what an imputer assumes beyond missing at random."""
         said = assumption_of(imputer)
         if said and said not in self.outcome.warnings:
-            self.outcome.warnings.append(Note(Kind.ASSUMED, "", said))
+            self.outcome.warnings.append(Note(NoteKind.ASSUMED, "", said))
 
     def request(self, batch: Batch, rows: Rows, targets: Sequence[Column], order: NDArray[np.intp]) -> Request:
         """Cells to fill in under policies, of some rows of those at hand, by their places."""

@@ -1,6 +1,5 @@
 """Values of a stored table's missing cells, computed once from all of its rows."""
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -27,10 +26,10 @@ from imputedb.statistics.table import Statistics
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A sentence about columns of a table; about all of it where no column is named."""
+    """A note about columns of a table; about all of it where no column is named."""
 
     columns: frozenset[str]
-    text: str
+    note: Note
     is_warning: bool
 
 
@@ -138,7 +137,7 @@ class KeptTable:
 
     def _kept(self, key: tuple[object, ...], values: Values, outcome: Outcome) -> Values:
         """The values with what their fit has to say, kept until the table is written."""
-        remarks = [self._remark(text, warning) for warning in (True, False) for text in self._texts(outcome, warning)]
+        remarks = [_remark(one, True) for one in outcome.warnings] + [_remark(one, False) for one in outcome.notes]
         methods = {column.name: tuple(names) for column, names in outcome.methods.items()}
         found = replace(values, methods=methods, remarks=tuple(remarks), chains=tuple(outcome.chains))
         self._keep(key, found, found.size)
@@ -148,13 +147,6 @@ class KeptTable:
         """Keeps what was computed of the table until it is written."""
         if self.engine.keeps(self.scan.table):
             self.engine.keep(key, value, size, self.statistics.rests_on(self.scan.table))
-
-    def _texts(self, outcome: Outcome, warning: bool) -> Sequence[str]:
-        return outcome.warnings if warning else outcome.notes
-
-    def _remark(self, text: str, warning: bool) -> Remark:
-        named = frozenset(name for name in self.statistics.columns if re.search(_whole(self._alias, name), text))
-        return Remark(named, text, warning)
 
     @property
     def _alias(self) -> str:
@@ -195,9 +187,9 @@ class KeptTable:
         for remark in values.remarks:
             if remark.columns and not remark.columns & wanted:
                 continue
-            text, said = self._renamed(remark), outcome.warnings if remark.is_warning else outcome.notes
-            if text not in said:
-                said.append(text)
+            note, said = remark.note.renamed(self._renamed), outcome.warnings if remark.is_warning else outcome.notes
+            if note not in said:
+                said.append(note)
         for column in columns:
             for method in values.methods.get(column.name, ()):
                 outcome.add_method(column, PREFIX + method)
@@ -206,15 +198,10 @@ class KeptTable:
                 outcome.add_chains(chains)
         return values
 
-    def _renamed(self, remark: Remark) -> str:
-        """A sentence with the columns named as whoever asks names them."""
-        text = remark.text
-        for name in sorted(remark.columns, key=len, reverse=True):
-            after = str(Column(self.scan.alias, name)).replace("\\", r"\\")
-            text = re.sub(_whole(self._alias, name), after, text)
-        return Note(remark.text.kind, remark.text.subject, text) if isinstance(remark.text, Note) else text
+    def _renamed(self, named: object) -> object:
+        """A column as whoever asks names it."""
+        return named._replace(relation=self.scan.alias) if isinstance(named, Column) else named
 
 
-def _whole(alias: str, name: str) -> str:
-    """The pattern of a column's name that is no part of a longer one."""
-    return rf"(?<!\w){re.escape(str(Column(alias, name)))}(?!\w)"
+def _remark(note: Note, is_warning: bool) -> Remark:
+    return Remark(frozenset(one.name for one in note.words if isinstance(one, Column)), note, is_warning)

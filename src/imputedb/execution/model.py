@@ -22,6 +22,7 @@ from imputedb.imputers.registry import the_one
 from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.models.feature import Feature
 from imputedb.models.fitted import Fitted
+from imputedb.notes import Note, NoteKind
 from imputedb.sql.derivation import derived_from
 from imputedb.statistics.table import Kind, Statistics
 
@@ -127,11 +128,12 @@ class ModelTable:
         """Says how many cells these are."""
         for column in columns:
             count = self._coarser().get(column.name)
-            said = (
-                f"{count or 0:,} cells of {column} are predicted from fewer columns than their rows have: when model "
+            words = (
+                " are predicted from fewer columns than their rows have: when model "
                 f"{self.record.title} was fitted no row missed the same ones: REFRESH IMPUTATION MODEL "
                 f"{self.record.name}"
             )
+            said = Note(NoteKind.COARSER, column, f"{count or 0:,} cells of ", column, words)
             if count and said not in outcome.warnings:
                 outcome.warnings.append(said)
 
@@ -191,10 +193,10 @@ class ModelTable:
             )
         return cells
 
-    def _doubts(self, imputer: Imputer, columns: Sequence[Column]) -> list[str]:
+    def _doubts(self, imputer: Imputer, columns: Sequence[Column]) -> list[Note]:
         """What makes draws of columns doubtful in the rows as they are, worked out once until the table is written."""
         key = ("doubts", self.scan, self.record.digest, tuple(column.name for column in columns))
-        found: list[str] | None = self.engine.recall(key)
+        found: list[Note] | None = self.engine.recall(key)
         if found is None:
             rows = self._rows(self.fitted())
             mine = {Column(self.scan.alias, column.name): cells for column, cells in rows.columns.items()}
@@ -217,7 +219,7 @@ class ModelTable:
         if said and any(self.statistics.policy(column.name).stale == "refuse" for column in columns):
             raise DataError(said)
         if said and said not in outcome.warnings:
-            outcome.warnings.append(said)
+            outcome.warnings.append(Note(NoteKind.STALE, self.record.title, said))
 
     def unsuited(self, column: Column) -> str:
         """Why the model may not fill in a column, given its policy as it is now; nothing where it may."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from imputedb.algebra.column import Column
 from imputedb.imputers.chained.chains import Chains
+from imputedb.notes import Note
 
 CENTRE = "centre"
 """What fills a column of which nothing is observed among the rows at hand: its mean, median or mode in the table."""
@@ -31,8 +32,8 @@ class Outcome:
     dropped: int = 0
     examined: int = 0
     unconditioned: set[str] = field(default_factory=set)
-    warnings: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    warnings: list[Note] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     chains: list[Chains] = field(default_factory=list)
 
     def add_imputed(self, column: Column, count: int) -> None:

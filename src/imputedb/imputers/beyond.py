@@ -22,6 +22,7 @@ from imputedb.imputers.chained.regression import of_rows
 from imputedb.imputers.random import uniform
 from imputedb.imputers.straight import ROWS_A_COEFFICIENT, SURE, Line
 from imputedb.inference.skewness import PER_INFLUENCES, PER_SKEWNESS, by_chance, weighted
+from imputedb.notes import Note, NoteKind
 
 DONORS = 5
 
@@ -64,7 +65,7 @@ class Surface:
     weights: Vector
 
 
-def beyond_donors(found: Line, most: float = BEYOND) -> Iterator[str]:
+def beyond_donors(found: Line, most: float = BEYOND) -> Iterator[Note]:
     """What is said of gaps that lie beyond the rows whose values they are given.
 
     Args:
@@ -86,13 +87,16 @@ def beyond_donors(found: Line, most: float = BEYOND) -> Iterator[str]:
     if max(abs(mean), abs(slope)) > (BENDING if len(surface.weights) else most):
         what = f"slopes by {abs(slope):.1f}" if abs(slope) > abs(mean) else f"its mean by {abs(mean):.1f}"
         line = "a curve" if len(surface.weights) else "a straight line"
-        yield (
-            f"{found.column}: rows that miss it lie beyond those that have it, so that no donor's value is as far out "
-            f"as {line} expects; that puts {what} standard errors off, and intervals are too short"
+        yield Note(
+            NoteKind.BEYOND,
+            found.column,
+            found.column,
+            ": rows that miss it lie beyond those that have it, so that no donor's value is as far out "
+            f"as {line} expects; that puts {what} standard errors off, and intervals are too short",
         )
 
 
-def few_donors(found: Line) -> Iterator[str]:
+def few_donors(found: Line) -> Iterator[Note]:
     """What is said of a skewed column of which few donors have the values that are missing.
 
     A row counts once, and once more for each gap that it is expected to give its value to.
@@ -110,9 +114,12 @@ def few_donors(found: Line) -> Iterator[str]:
     lacking = PER_SKEWNESS * (mean**2 - float(by_chance(np.array(rows)))), PER_INFLUENCES * influence**2
     if max(lacking) > rows:
         what = f"a skewness of {mean:.1f}" if lacking[0] >= lacking[1] else f"a skewness of {influence:.1f} in slopes"
-        yield (
-            f"{found.column}: with {what}, what {rows:,.0f} rows say of the missing ones is too little for intervals "
-            "that cover as told"
+        yield Note(
+            NoteKind.SKEWED,
+            found.column,
+            found.column,
+            f": with {what}, what {rows:,.0f} rows say of the missing ones is too little for intervals "
+            "that cover as told",
         )
 
 

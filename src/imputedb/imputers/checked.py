@@ -4,6 +4,7 @@ Anybody may write an imputer. Nothing outside this module calls one, so that wha
 name and the column, before a wrong value gets anywhere. Those that come with imputedb are checked alike.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
@@ -30,6 +31,7 @@ from imputedb.imputers.protocol import (
     tells,
 )
 from imputedb.imputers.rows import EVERY, Array, Rows
+from imputedb.notes import Note, NoteKind
 
 OnChains = Callable[[Chains], object]
 """Told how the chains moved that draws were made by."""
@@ -105,7 +107,7 @@ def imputed(
     progress: Progress | None = None,
     *,
     drawn: Collection[Column] = (),
-) -> tuple[dict[Column, Array], list[str]]:
+) -> tuple[dict[Column, Array], list[Note]]:
     """What `impute` gives, of each target's missing cells in row order, and what the imputer has to say of it.
 
     Raises:
@@ -123,7 +125,16 @@ def imputed(
             filled = imputer.impute(given, targets, seed, relay, **asked)
     if not isinstance(said, Sequence) or isinstance(said, str) or not all(isinstance(one, str) for one in said):
         raise ExtensionError(f"imputer {imputer.name} says {said!r}; it is a list of sentences")
-    return _values(imputer, rows, targets, filled), list(said)
+    return _values(imputer, rows, targets, filled), [_noted(imputer, rows, sentence) for sentence in said]
+
+
+def _noted(imputer: Imputer, rows: Rows, sentence: str) -> Note:
+    """What an imputer says as a note; of one from outside, which writes columns by their names, with these found."""
+    if isinstance(sentence, Note):
+        return sentence
+    named = {str(column): column for column in sorted(rows.columns, key=lambda one: len(str(one)), reverse=True)}
+    pieces = re.split(rf"(?<!\w)({'|'.join(map(re.escape, named))})(?!\w)", sentence)
+    return Note(NoteKind.SAID, imputer.name, *(named.get(piece, piece) for piece in pieces))
 
 
 def draws(

@@ -15,6 +15,7 @@ from imputedb.imputers.scales import scales
 from imputedb.imputers.straight import bends, line, shaped
 from imputedb.imputers.stretched import Stretched
 from imputedb.imputers.tree import Tree
+from imputedb.notes import Note, NoteKind
 from imputedb.statistics.table import Kind
 
 DONORS = 10
@@ -30,9 +31,9 @@ ROWS_A_COLUMN = 3
 """Observed rows for each column that predicts, below which these are few to learn from."""
 
 
-def doubts(imputer: Imputer, rows: Rows, targets: Sequence[Column]) -> list[str]:
+def doubts(imputer: Imputer, rows: Rows, targets: Sequence[Column]) -> list[Note]:
     """Sentences about an imputer's draws of some targets, each naming the column and the cause."""
-    found: list[str] = []
+    found: list[Note] = []
     for column in targets:
         gone = rows.columns[column].missing
         if gone.any():
@@ -44,7 +45,7 @@ def doubts(imputer: Imputer, rows: Rows, targets: Sequence[Column]) -> list[str]
     return found
 
 
-def _by_a_line(imputer: Imputer, rows: Rows, column: Column) -> Iterator[str]:
+def _by_a_line(imputer: Imputer, rows: Rows, column: Column) -> Iterator[Note]:
     """Where donors cannot follow, on the scale that they are drawn on, or where a line does not."""
     if takes_donors(imputer):
         scale = scales(rows, [column]).get(column) if isinstance(imputer, Stretches) else None
@@ -58,7 +59,7 @@ def _by_a_line(imputer: Imputer, rows: Rows, column: Column) -> Iterator[str]:
             yield from shaped(found)
 
 
-def _few(rows: Rows, column: Column, *, donors: bool) -> Iterator[str]:
+def _few(rows: Rows, column: Column, *, donors: bool) -> Iterator[Note]:
     observed, others = int(np.count_nonzero(rows.training(column))), len(rows.columns) - 1
     if observed < DONORS:
         few = (
@@ -66,17 +67,22 @@ def _few(rows: Rows, column: Column, *, donors: bool) -> Iterator[str]:
             if donors
             else f"fewer than {DONORS}, which is little to learn from"
         )
-        yield f"{column} is observed in {observed} of the rows that are learnt from: {few}"
+        words = f" is observed in {observed} of the rows that are learnt from: {few}"
+        yield Note(NoteKind.FEW_OBSERVED, column, column, words)
     elif observed < ROWS_A_COLUMN * others:
-        yield f"{column} is observed in {observed} rows, for {others} columns that predict it: few to learn from"
+        words = f" is observed in {observed} rows, for {others} columns that predict it: few to learn from"
+        yield Note(NoteKind.FEW_OBSERVED, column, column, words)
     if donors and others and DONORS <= observed < FEW_FOR_DONORS:
-        yield (
-            f"{column} is observed in {observed} rows, few for donors that are like the missing ones: slopes and "
-            "correlations come out flat, and their intervals too short"
+        yield Note(
+            NoteKind.FEW_OBSERVED,
+            column,
+            column,
+            f" is observed in {observed} rows, few for donors that are like the missing ones: slopes and "
+            "correlations come out flat, and their intervals too short",
         )
 
 
-def _few_events(imputer: Imputer, rows: Rows, column: Column) -> Iterator[str]:
+def _few_events(imputer: Imputer, rows: Rows, column: Column) -> Iterator[Note]:
     """Of two classes a rare one, which trees have few rows to tell by."""
     if not isinstance(imputer, Tree) or rows.columns[column].kind is Kind.NUMBER:
         return
@@ -87,13 +93,16 @@ def _few_events(imputer: Imputer, rows: Rows, column: Column) -> Iterator[str]:
     first = int(np.count_nonzero(values == least))
     events = min(first, len(values) - first)
     if events < EVENTS and np.count_nonzero(values == values.max()) == len(values) - first:
-        yield (
-            f"{column} is observed in {events} rows of the rarer of its two values, fewer than {EVENTS}: intervals of "
-            "what rests on it, slopes above all, are too short"
+        yield Note(
+            NoteKind.FEW_EVENTS,
+            column,
+            column,
+            f" is observed in {events} rows of the rarer of its two values, fewer than {EVENTS}: intervals of "
+            "what rests on it, slopes above all, are too short",
         )
 
 
-def _alone(rows: Rows, column: Column) -> Iterator[str]:
+def _alone(rows: Rows, column: Column) -> Iterator[Note]:
     """Missing cells of rows that lack everything else too."""
     gone = np.flatnonzero(rows.columns[column].missing)
     count = len(gone)
@@ -103,15 +112,19 @@ def _alone(rows: Rows, column: Column) -> Iterator[str]:
         if not len(gone):
             return
     if len(rows.columns) == 1:
-        yield f"{column} is drawn unconditionally: no other column is at hand that could tell of it"
+        words = " is drawn unconditionally: no other column is at hand that could tell of it"
+        yield Note(NoteKind.UNCONDITIONAL, column, column, words)
     else:
-        yield (
-            f"{len(gone):,} of the {count:,} missing cells of {column} are drawn unconditionally: their rows lack "
-            "every other column too"
+        yield Note(
+            NoteKind.UNCONDITIONAL,
+            column,
+            f"{len(gone):,} of the {count:,} missing cells of ",
+            column,
+            " are drawn unconditionally: their rows lack every other column too",
         )
 
 
-def _apart(rows: Rows, column: Column, targets: Sequence[Column]) -> Iterator[str]:
+def _apart(rows: Rows, column: Column, targets: Sequence[Column]) -> Iterator[Note]:
     """Columns that no row has together with this one; of two targets it is said once."""
     learn = slice(None) if rows.learn is None else rows.learn
     mine = ~rows.columns[column].missing[learn]
@@ -121,7 +134,12 @@ def _apart(rows: Rows, column: Column, targets: Sequence[Column]) -> Iterator[st
             continue
         theirs = ~cells.missing[learn]
         if 0 < np.count_nonzero(theirs) <= len(mine) - share and not (mine & theirs).any():
-            yield (
-                f"{column} and {other} are never observed in the same row: nothing says how they hang together, and "
-                "draws take them for unrelated given the others"
+            yield Note(
+                NoteKind.NEVER_TOGETHER,
+                column,
+                column,
+                " and ",
+                other,
+                " are never observed in the same row: nothing says how they hang together, and "
+                "draws take them for unrelated given the others",
             )

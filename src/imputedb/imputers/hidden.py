@@ -22,11 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
+from imputedb.imputers.misfit import Misfit
 from imputedb.imputers.permitted import bounds
 from imputedb.imputers.protocol import is_proper
 from imputedb.imputers.random import keyed, mixed
 from imputedb.imputers.request import Request
 from imputedb.imputers.rows import Array, Cells, Rows
+from imputedb.notes import Note, NoteKind
 from imputedb.statistics.table import Kind
 
 SEEN = 2500
@@ -67,47 +69,7 @@ Matrix = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class Misfit:
-    """What the draws of one column get wrong.
-
-    Attributes:
-        column: the column.
-        imputer: what draws it.
-        cells: that were hidden.
-        size: of what is wrong, in standard deviations of the column.
-        sure: its standard errors.
-        about: the columns that draws do not follow; none where their mean is off.
-        curved: whether it is the square of one, or the product of two.
-        level: the category that it is about; None of numbers.
-    """
-
-    column: Column
-    imputer: str
-    cells: int
-    size: float
-    sure: float
-    about: str = ""
-    curved: bool = False
-    level: str | None = None
-
-    def __str__(self) -> str:
-        """A sentence for those who read the answer."""
-        where = f"{self.column}: on {self.cells:,} cells that were hidden, draws by {self.imputer}"
-        what = "it" if self.level is None else f"the share of {self.level!r}"
-        if not self.about:
-            way, by = "low" if self.size > 0 else "high", f"by {abs(self.size):.2f} standard deviations"
-            if self.level is None:
-                return f"{where} are too {way} {by}: means and totals of it are biased"
-            return f"{where} make {what} too {way} {by}: shares and counts of it are biased"
-        how = "bends or differs with" if self.curved else "goes with"
-        return (
-            f"{where} miss some of how {what} {how} {self.about} (by {abs(self.size):.2f} standard deviations): "
-            "slopes, correlations and differences of groups between these are biased"
-        )
-
-
-def misfits(request: Request) -> dict[Column, list[str]]:
+def misfits(request: Request) -> dict[Column, list[Note]]:
     """Sentences about what draws get wrong of hidden cells, the worst of each column; nothing of one that fits."""
     proper = [
         column
@@ -138,7 +100,7 @@ def misfits(request: Request) -> dict[Column, list[str]]:
         column: _versions(rows.columns[column], columns[column], [one[column] for one in drawn], known[column])
         for column in hidden
     }
-    said: dict[Column, list[str]] = {}
+    said: dict[Column, list[Note]] = {}
     for column in wanted:
         gone = request.rows.columns[column].missing
         judged = _Judged(rows, column, known[column], versions, request.filler(column).name)
@@ -230,7 +192,7 @@ class _Judged:
     versions: Mapping[Column, Matrix]
     imputer: str
 
-    def sentences(self, weight: float, columns: int) -> Iterator[str]:
+    def sentences(self, weight: float, columns: int) -> Iterator[Note]:
         """What is wrong; `weight` makes of a bias standard errors of a mean, and so many `columns` are judged."""
         cells, mine = self.rows.columns[self.column], self.versions[self.column][:, self.hidden]
         if not np.isfinite(mine).all():
@@ -243,41 +205,44 @@ class _Judged:
         least = sure_enough(columns * len(compared))
         found = [one for one in compared if abs(one.sure) > least and abs(one.size) * weight > MATTERS]
         if found:
-            yield str(max(found, key=lambda one: abs(one.sure)))
+            yield max(found, key=lambda one: abs(one.sure)).note
         elif cells.kind not in NAMED and (said := self._narrow(mine)):
             yield said
 
-    def _narrow(self, mine: Matrix) -> str | None:
+    def _narrow(self, mine: Matrix) -> Note | None:
         """What is said of draws that leave out too many truths."""
         truth, draws = mine[0], mine[1:]
         outside = float(((truth < draws.min(axis=0)) | (truth > draws.max(axis=0))).mean())
         expected = 2 / (len(draws) + 1)
         if outside - expected <= max(OUTSIDE, SURE * np.sqrt(expected * (1 - expected) / len(truth))):
             return None
-        return (
-            f"{self.column}: on {len(truth):,} cells that were hidden, draws by {self.imputer} vary too little: "
+        return Note(
+            NoteKind.NARROW,
+            self.column,
+            self.column,
+            f": on {len(truth):,} cells that were hidden, draws by {self.imputer} vary too little: "
             f"{outside:.0%} of the values lie outside of {len(draws)} draws where {expected:.0%} should, so that "
-            "intervals are too short"
+            "intervals are too short",
         )
 
     def _going_with(self, values: Matrix) -> Iterator[Misfit]:
         """How what is wrong goes with one, with each other column, its square, and products of two."""
         yield self._compared(values)
-        lines: list[tuple[str, Matrix]] = []
+        lines: list[tuple[Column, Matrix]] = []
         for other, cells in self.rows.columns.items():
             there = ~cells.missing[self.hidden]
             if other == self.column or np.count_nonzero(there) < FEWEST:
                 continue
             for curved, regressor in self._regressors(other, there):
-                yield replace(self._compared(values[:, there] * regressor), about=str(other), curved=curved)
+                yield replace(self._compared(values[:, there] * regressor), about=(other,), curved=curved)
                 if not curved and there.all():
-                    lines.append((str(other), regressor))
+                    lines.append((other, regressor))
         pairs = [(one, other) for one, other in combinations(lines, 2) if one[0] != other[0]]
         for (one, x), (other_one, z) in pairs[:PAIRS]:
             product = x * z
             if (deviation := float(product[0].std())) > 0:
                 product = (product - product[0].mean()) / deviation
-                yield replace(self._compared(values * product), about=f"{one} and {other_one}", curved=True)
+                yield replace(self._compared(values * product), about=(one, other_one), curved=True)
 
     def _regressors(self, other: Column, there: Flags) -> Iterator[tuple[bool, Matrix]]:
         """Of another column (1 + draws, h) what draws are compared by, of mean 0; and whether it is a square."""

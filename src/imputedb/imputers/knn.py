@@ -21,6 +21,7 @@ from imputedb.neighbours.search import Ints
 from imputedb.neighbours.settings import Aggregate, Settings, Stage, Uniforms, Way
 from imputedb.neighbours.tuning import KS, Folds, Scan, scanned
 from imputedb.neighbours.votes import Weighting
+from imputedb.notes import Note, NoteKind
 from imputedb.statistics.table import Kind
 
 DEFAULT_K = 20
@@ -131,7 +132,7 @@ class KNN:
         *,
         drawn: Collection[Column] = (),
         draw: int = 0,
-    ) -> tuple[Mapping[Column, Array], list[str]]:
+    ) -> tuple[Mapping[Column, Array], list[Note]]:
         """The neighbours' values, and sentences about fallbacks and recall.
 
         Raises:
@@ -139,7 +140,7 @@ class KNN:
             CannotImpute: a cell has no neighbour, and no fallback stands in for it.
         """
         values: dict[Column, Array] = {}
-        sentences: list[str] = []
+        sentences: list[Note] = []
         for some, draws in apart(targets, targets if self.mode == "draw" else drawn):
             filled, said = self._told(rows.given(values), some, seed, progress, draw if draws else None)
             values |= filled
@@ -148,7 +149,7 @@ class KNN:
 
     def _told(
         self, rows: Rows, targets: Sequence[Column], seed: int, progress: Progress | None, draw: int | None
-    ) -> tuple[Mapping[Column, Array], list[str]]:
+    ) -> tuple[Mapping[Column, Array], list[Note]]:
         order = by_name(rows.columns)
         stored = rows
         rows, turn = by_key(rows)  # ties are broken by row, and so are bootstraps
@@ -156,11 +157,12 @@ class KNN:
         wanted = [order.index(column) for column in targets]
         uniform = uniforms(rows, seed, draw or 0)
         groups, times = self.groups(rows), self.times(rows)
-        settings, warnings = self.settings(order), []
+        settings, warnings = self.settings(order), list[Note]()
         if self.k == "chosen":
             best = self.scan(rows, targets, seed)
             settings = replace(settings, k=best.k)
-            warnings.append(f"k is {best.k}: error {best.errors[best.metric, best.k]:.3f} of hidden cells")
+            words = f"k is {best.k}: error {best.errors[best.metric, best.k]:.3f} of hidden cells"
+            warnings.append(Note(NoteKind.TUNED, "k", words))
         filled = impute.fill(
             attributes,
             wanted,
@@ -179,7 +181,7 @@ class KNN:
                     f"{', '.join(self.fallback) or '(none)'} stands in for them: add 'column' to them"
                 )
         cells = sum(len(values) for values in filled.values.values())
-        warnings += impute.said(filled, {place: str(order[place]) for place in wanted}, cells)
+        warnings += impute.said(filled, {place: order[place] for place in wanted}, cells)
         empty = {place: attributes[place].values[:0] for place in wanted}
         values = {order[place]: {**empty, **filled.values}[place] for place in wanted}
         return {c: turned_back(stored.columns[c].missing, turn, v) for c, v in values.items()}, warnings

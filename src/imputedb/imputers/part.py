@@ -22,6 +22,7 @@ from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.imputers.series import lags
 from imputedb.imputers.truncated import expected, within
 from imputedb.imputers.weighing import WEIGHTS, weighed
+from imputedb.notes import Note
 
 if TYPE_CHECKING:
     from imputedb.imputers.request import Request
@@ -146,9 +147,9 @@ class Part:
 
     def values(
         self, seen: Mapping[Column, Array], progress: Progress | None, wanted: Sequence[Column]
-    ) -> tuple[Mapping[Column, Array], list[str]]:
+    ) -> tuple[Mapping[Column, Array], list[Note]]:
         """Single values, a draw of those that are wanted drawn, given what was drawn for other targets."""
-        part, said = self.seeing(seen) if self.meets(list(seen)) else self, list[str]()
+        part, said = self.seeing(seen) if self.meets(list(seen)) else self, list[Note]()
 
         def single(rows: Rows, targets: Sequence[Column]) -> Iterator[Mapping[Column, Array]]:
             mine = frozenset(wanted).intersection(targets)
@@ -159,7 +160,7 @@ class Part:
         return filled, said
 
     def _single(
-        self, rows: Rows, targets: Sequence[Column], progress: Progress | None, drawn: Columns, said: list[str]
+        self, rows: Rows, targets: Sequence[Column], progress: Progress | None, drawn: Columns, said: list[Note]
     ) -> Mapping[Column, Array]:
         """Single values of some rows, within what may be filled in."""
         targets = self._permitted(rows, targets)
@@ -182,7 +183,7 @@ class Part:
             values |= expected(rows, only, self._drawing(list(only)), predicted, said, self.seed, always=always)
         return values
 
-    def _by_donors(self, rows: Rows, column: Column, values: Array, limit: Bounds, said: list[str]) -> Array:
+    def _by_donors(self, rows: Rows, column: Column, values: Array, limit: Bounds, said: list[Note]) -> Array:
         """Single values of a column of an imputer that averages donors, of those whose value may be filled in alone."""
         cells = rows.columns[column]
         good = limit.permits(cells.values) | cells.missing

@@ -7,6 +7,7 @@ from typing import Protocol, TypeGuard, runtime_checkable
 from imputedb.algebra.column import Column
 from imputedb.imputers.chained.chains import Chains
 from imputedb.imputers.rows import Array, Rows
+from imputedb.notes import Note, NoteKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,22 +103,28 @@ class InClasses(Protocol):
         """The columns that make classes."""
 
 
-def doubt(imputer: Imputer) -> str | None:
+def doubt(imputer: Imputer) -> Note | None:
     """What a reader of intervals that are pooled from an imputer's draws must know; None where nothing."""
     if not is_proper(imputer):
-        return (
+        return Note(
+            NoteKind.IMPROPER,
+            imputer.name,
             f"the draws of {imputer.name} differ less than what is unknown does: intervals are too short "
-            "(Rubin 1987, section 4.2); take norm, pmm or tree"
+            "(Rubin 1987, section 4.2); take norm, pmm or tree",
         )
     if not imputer.uses_predictors:
-        return (
+        return Note(
+            NoteKind.UNRELATED,
+            imputer.name,
             f"the draws of {imputer.name} know nothing of other columns: correlations, slopes, differences of groups "
-            "are pulled towards none; take norm, pmm or tree"
+            "are pulled towards none; take norm, pmm or tree",
         )
     if isinstance(imputer, InClasses) and imputer.by:
-        return (
+        return Note(
+            NoteKind.UNRELATED,
+            imputer.name,
             f"the draws of {imputer.name} know of {', '.join(imputer.by)} alone: within classes of these, correlations "
-            "with other columns are pulled towards none; take norm, pmm or tree"
+            "with other columns are pulled towards none; take norm, pmm or tree",
         )
     return None
 
@@ -148,7 +155,7 @@ class Tells(Imputer, Protocol):
         *,
         drawn: Collection[Column] = (),
         draw: int = 0,
-    ) -> tuple[Mapping[Column, Array], list[str]]:
+    ) -> tuple[Mapping[Column, Array], Sequence[str]]:
         """What `impute` gives, and sentences that a reader of the answer must know."""
 
 

@@ -21,6 +21,7 @@ from imputedb.imputers.precision import imprecise
 from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.registry import as_long, the_one
 from imputedb.imputers.rows import Array, Cells, Rows
+from imputedb.notes import Note
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +163,7 @@ class Request:
 
     def best(self, progress: Progress | None = None, drawn: Collection[Column] = ()) -> "Filled":
         """The same, however precise."""
-        filled, said = dict[Column, Array](), list[str]()
+        filled, said = dict[Column, Array](), list[Note]()
         for part in self.parts():
             seen = {c: values for c, values in filled.items() if c in drawn}
             values, sentences = part.values(seen, progress, [c for c in part.targets if c in drawn])
@@ -233,4 +234,4 @@ class Filled:
     """Values of missing cells, in row order and as `Cells.values` has them, and sentences that a reader must know."""
 
     values: Mapping[Column, Array]
-    said: tuple[str, ...]
+    said: tuple[Note, ...]

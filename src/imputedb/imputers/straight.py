@@ -24,6 +24,7 @@ from imputedb.imputers.chained.design import design
 from imputedb.imputers.chained.regression import Regression, of_rows
 from imputedb.imputers.random import keyed
 from imputedb.imputers.rows import Rows
+from imputedb.notes import Note, NoteKind
 from imputedb.statistics.table import Kind
 
 SEEN = 4000
@@ -151,7 +152,7 @@ def _known(missing: Flags, observed: NDArray[np.intp], gaps: NDArray[np.intp]) -
     return bool(missing[observed].mean() <= OFTEN and missing[gaps].mean() <= OFTEN)
 
 
-def bends(found: Line) -> Iterator[str]:
+def bends(found: Line) -> Iterator[Note]:
     """What is said of a relation that is curved where a straight line is drawn."""
     known, wanted = found.ends
     apart = known - known.mean()
@@ -169,13 +170,16 @@ def bends(found: Line) -> Iterator[str]:
     mean, slope = found.standard_errors(gamma * bent_there)
     if abs(gamma) > SURE * error and max(abs(mean), abs(slope)) > MATTERS:
         what = f"slopes by {abs(slope):.1f}" if abs(slope) > abs(mean) else f"its mean by {abs(mean):.1f}"
-        yield (
-            f"{found.column}: it bends with what predicts it ({abs(gamma) / error:.0f} standard errors), which a "
-            f"straight line does not follow; that puts {what} standard errors off"
+        yield Note(
+            NoteKind.BENT,
+            found.column,
+            found.column,
+            f": it bends with what predicts it ({abs(gamma) / error:.0f} standard errors), which a "
+            f"straight line does not follow; that puts {what} standard errors off",
         )
 
 
-def shaped(found: Line) -> Iterator[str]:
+def shaped(found: Line) -> Iterator[Note]:
     """What is said of a distribution that a line with normal residuals does not have."""
     from scipy import special
 
@@ -193,7 +197,10 @@ def shaped(found: Line) -> Iterator[str]:
     everyone = count + len(wanted)
     matters = distance[place] * len(wanted) / np.sqrt(everyone * max(share * (1 - share), 1 / everyone))
     if distance[place] > SURE * error[place] and matters > MATTERS:
-        yield (
-            f"{found.column}: its values do not lie around a straight line as normal ones do, so that draws "
-            f"have another share below some numbers by {distance[place]:.0%}: shares, counts and quantiles are biased"
+        yield Note(
+            NoteKind.SHAPE,
+            found.column,
+            found.column,
+            ": its values do not lie around a straight line as normal ones do, so that draws "
+            f"have another share below some numbers by {distance[place]:.0%}: shares, counts and quantiles are biased",
         )

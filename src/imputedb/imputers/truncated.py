@@ -10,6 +10,7 @@ from imputedb.imputers.order import labels
 from imputedb.imputers.permitted import Bounds
 from imputedb.imputers.random import mixed, uniform
 from imputedb.imputers.rows import EVERY, Array, Rows
+from imputedb.notes import Note, NoteKind
 
 COPIES = (4, 16, 64)
 """Further draws of a row that has one which is ruled out, time after time."""
@@ -31,7 +32,7 @@ def within(
     found: Sequence[Mapping[Column, Array]],
     draw: Draw,
     limits: Mapping[Column, Bounds],
-    said: list[str],
+    said: list[Note],
     seed: int,
 ) -> list[Mapping[Column, Array]]:
     """Draws of rows given that all they hold is permitted, by rejection.
@@ -144,11 +145,11 @@ def _forced(
     kept: Sequence[dict[Column, Array]],
     tried: Sequence[Tried],
     limits: Mapping[Column, Bounds],
-    said: list[str],
+    said: list[Note],
     seed: int,
 ) -> None:
     """Cells that are still ruled out take the nearest there is to a draw."""
-    at_bound: dict[str, int] = {}
+    at_bound: dict[Column, int] = {}
     called = labels(rows.columns)
     for number, one, blocks in zip(numbers, kept, tried, strict=True):
         wrong = _outside(rows, number, one, limits)
@@ -164,12 +165,12 @@ def _forced(
                 continue
             uniforms = uniform(rows.keys[places[still]], seed, number, called[column], "truncated")
             values[index[still]], stuck = _nearest(limit, block[still], uniforms)
-            at_bound[limit.name] = at_bound.get(limit.name, 0) + stuck
+            at_bound[column] = at_bound.get(column, 0) + stuck
             one[column] = values
+    words = " can only be given values outside what its policy permits, which take the nearest that it does"
     said += [
-        f"{count // len(numbers) or 1} cells of {name} can only be given values outside what its policy permits, which "
-        "take the nearest that it does"
-        for name, count in at_bound.items()
+        Note(NoteKind.OUT_OF_BOUNDS, column, f"{count // len(numbers) or 1} cells of ", column, words)
+        for column, count in at_bound.items()
         if count
     ]
 
@@ -215,7 +216,7 @@ def expected(
     values: Mapping[Column, Array],
     draw: Draw,
     limits: Mapping[Column, Bounds],
-    said: list[str],
+    said: list[Note],
     seed: int,
     *,
     always: bool = False,

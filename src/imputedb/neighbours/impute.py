@@ -18,7 +18,7 @@ from imputedb.neighbours.search import Cells, Copies, Found, Ints, Progress, cel
 from imputedb.neighbours.settings import Settings, Uniforms
 from imputedb.neighbours.weights import Learner
 from imputedb.neighbours.whole import middles
-from imputedb.notes import Kind, Note
+from imputedb.notes import Note, NoteKind
 
 Array = NDArray[np.generic]
 BLOCK = 1 << 13
@@ -272,21 +272,26 @@ def answers(attribute: Attribute, neighbours: NDArray[np.int32], weights: Floats
     return said[np.arange(len(said)), votes.mode(said.astype(np.float64), weights)]
 
 
-def said(filled: Filled, names: Mapping[int, str], cells: int) -> list[str]:
+def said(filled: Filled, names: Mapping[int, object], cells: int) -> list[Note]:
     """Sentences about what a reader of the values must know."""
-    found: list[str] = [
+    found = [
         Note(
-            Kind.FALLBACK,
+            NoteKind.FALLBACK,
             f"{count} {stage}",
-            f"{count:,} cells of {names[target]} have no neighbour and "
-            + ("are left missing" if stage == "left" else f"take the {_STAGES[stage]}"),
+            f"{count:,} cells of ",
+            names[target],
+            " have no neighbour and " + ("are left missing" if stage == "left" else f"take the {_STAGES[stage]}"),
         )
         for (target, stage), count in sorted(filled.fallbacks.items())
     ]
     if filled.recall is not None:
         found.append(
-            f"neighbours of {cells:,} cells were searched approximately: {filled.recall:.1%} of the exact ones are "
-            "found, as measured on a sample"
+            Note(
+                NoteKind.APPROXIMATE,
+                "",
+                f"neighbours of {cells:,} cells were searched approximately: {filled.recall:.1%} of the exact ones are "
+                "found, as measured on a sample",
+            )
         )
     return found
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from imputedb.errors import QueryError
+from imputedb.notes import Note, NoteKind
 from imputedb.sql.ast import Tree, arithmetic, call, coalesce, expressions, is_reference, number, rewrite
 from imputedb.sql.functions import COUNTS, MEANS, SUMS
 from imputedb.sql.subqueries import nodes
@@ -10,13 +11,14 @@ from imputedb.sql.subqueries import nodes
 _CLAUSES = ("select_list", "having", "qualify", "modifiers")
 
 
-def unweighted(node: Tree, aggregates: frozenset[str]) -> list[str]:
+def unweighted(node: Tree, aggregates: frozenset[str]) -> list[Note]:
     """A warning of the aggregates of nested queries, which no weight reaches; empty where there are none."""
     inner = [one for one in nodes(node) if one.get("type") == "SELECT_NODE" and one is not node]
     called = (part for one in inner for clause in _CLAUSES for part in expressions(one[clause]))
     names = {str(part["function_name"]).lower() for part in called if part["class"] == "FUNCTION"} & aggregates
     listed = ", ".join(sorted(names & {*MEANS, *SUMS, *COUNTS})).replace("count_star", "count(*)")
-    return [f"weights are of the outermost SELECT: {listed} of a nested query takes each row once"] if listed else []
+    words = f"weights are of the outermost SELECT: {listed} of a nested query takes each row once"
+    return [Note(NoteKind.UNWEIGHTED, listed, words)] if listed else []
 
 
 def weighted(node: Tree, weight: Tree, aggregates: frozenset[str], titles: Sequence[str]) -> Tree:

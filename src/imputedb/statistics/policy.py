@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from imputedb.errors import DataError
+from imputedb.notes import Note, NoteKind
 from imputedb.statistics.kind import Kind
 
 Action = Literal["impute", "drop", "keep", "structural"]
@@ -117,11 +118,12 @@ class Policy:
         """Whether some columns may not be looked at."""
         return bool(self.predictors or self.exclude)
 
-    def exceeded(self, column: str, share: float, what: str = "imputed") -> str | None:
+    def exceeded(self, column: object, share: float, what: str = "imputed") -> Note | None:
         """A sentence where more of a column is imputed than is allowed without a word; shares in percent."""
         if self.above is None or share <= self.above:
             return None
-        return f"{share:.0f} % of the cells of {column} at hand are {what}; its policy allows {self.above:g} %"
+        words = f" at hand are {what}; its policy allows {self.above:g} %"
+        return Note(NoteKind.SHARE, column, f"{share:.0f} % of the cells of ", column, words)
 
     @property
     def restricts(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from imputedb.blocks.block import Block, Planned, Written
 from imputedb.errors import QueryError, UnknownName
+from imputedb.notes import Note, NoteKind
 from imputedb.planning.problem import Problem
 
 
@@ -35,7 +36,7 @@ def clusters(blocks: Sequence[Block], wanted: str | None) -> Mapping[str, str]:
     return found
 
 
-def left_out(blocks: Sequence[Block]) -> list[str]:
+def left_out(blocks: Sequence[Block]) -> list[Note]:
     """A sentence where policies name clusters that intervals do not go by."""
     if blocks and isinstance(blocks[-1], Planned):
         blocks = blocks[:-1]
@@ -49,10 +50,12 @@ def left_out(blocks: Sequence[Block]) -> list[str]:
     }
     if not named:
         return []
-    return [
-        f"intervals take rows for sampled one by one, though policies name clusters ({', '.join(sorted(named))}): "
+    listed = ", ".join(sorted(named))
+    words = (
+        f"intervals take rows for sampled one by one, though policies name clusters ({listed}): "
         "they go by clusters in one SELECT over tables and inner joins"
-    ]
+    )
+    return [Note(NoteKind.CLUSTERS, listed, words)]
 
 
 def count_of(problem: Problem, alias: str, name: str) -> int:

@@ -22,13 +22,13 @@ from imputedb.inference.estimate import Estimate, estimated, unbounded
 from imputedb.inference.number_of_draws import enough
 from imputedb.inference.scale import Scale
 from imputedb.inference.score_interval import Score
-from imputedb.notes import Kind, Note
+from imputedb.notes import Note, NoteKind
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.select import order_key, ordering
 
 UNPOOLED = Note(
-    Kind.UNPOOLED,
+    NoteKind.UNPOOLED,
     "",
     "no intervals: the outermost block is no aggregation whose draws can be pooled; these are single best values",
 )
@@ -68,7 +68,7 @@ class Pooled(NamedTuple):
     types: list[str]
     estimates: Sequence[Mapping[str, Estimate]]
     m: int
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Note, ...] = ()
     expected: float | None = None
 
 
@@ -94,15 +94,16 @@ def pooled(engine: Engine, prepared: Prepared, run: Run) -> Pooled | None:
 
 
 def _repeatable(
-    draws: Draws, about: Aggregation, options: QueryOptions, found: list[Row], warnings: list[str]
+    draws: Draws, about: Aggregation, options: QueryOptions, found: list[Row], warnings: list[Note]
 ) -> list[Row]:
     """The estimates of as many draws as another run would repeat, given those of the first ones."""
     need = _needed(found, options)
     if need > options.most:
-        warnings.append(
+        words = (
             f"{need:,} draws would be needed for standard errors within {options.precision:.3g}; "
             f"{options.most:,} were made"
         )
+        warnings.append(Note(NoteKind.DRAWS, f"{need}", words))
     if min(need, options.most) <= draws.m:
         return found
     draws.add(range(draws.m, min(need, options.most)))
@@ -129,28 +130,29 @@ def _needed(found: Sequence[Row], options: QueryOptions) -> int:
     return enough(known or [0.0], min(PILOT, options.most), cv=options.precision).m
 
 
-def _remarks(about: Aggregation, prepared: Prepared, options: QueryOptions) -> Iterator[str]:
+def _remarks(about: Aggregation, prepared: Prepared, options: QueryOptions) -> Iterator[Note]:
     for out in about.outputs[: about.shown]:
         if out.reason and (options.question == "population" or not out.is_number):
-            yield f"{out.name}: {out.reason}"
+            yield Note(NoteKind.NO_INTERVAL, out.name, f"{out.name}: {out.reason}")
         if out.bootstrapped and options.question == "population" and not isinstance(prepared.blocks[-1], Planned):
-            yield f"{out.name}: {_UNPLANNED}"
+            yield Note(NoteKind.NO_INTERVAL, out.name, f"{out.name}: {_UNPLANNED}")
         elif out.bootstrapped and options.question == "population" and about.sets:
-            yield f"{out.name}: {_SUBTOTALS}"
+            yield Note(NoteKind.NO_INTERVAL, out.name, f"{out.name}: {_SUBTOTALS}")
     last = prepared.blocks[-1]
     if options.question == "population" and isinstance(last, Written) and joins(last.node):
-        yield _REPEATED
+        yield Note(NoteKind.REPEATED, "", _REPEATED)
     inner = any(block.name for block in prepared.blocks if isinstance(block, Planned))
     if options.question == "population" and inner and any(out.within for out in about.outputs[: about.shown]):
-        yield _NESTED
+        yield Note(NoteKind.NESTED, "", _NESTED)
 
 
-def _without_interval(about: Aggregation, found: Sequence[Row]) -> Iterator[str]:
+def _without_interval(about: Aggregation, found: Sequence[Row]) -> Iterator[Note]:
     """What is said of numbers whose error is not known, unless it was said why."""
     for place, out in enumerate(about.outputs[: about.shown]):
         known = [row[place] for row in found if place in row]
         if known and not out.reason and out.within and all(math.isnan(one.se) for one in known):
-            yield f"{out.name}: no variance within its draws was found, so it has no interval: ask interval='answer'"
+            words = "no variance within its draws was found, so it has no interval: ask interval='answer'"
+            yield Note(NoteKind.NO_INTERVAL, out.name, f"{out.name}: {words}")
 
 
 # -- pooling ----------------------------------------------------------------------------------------------------------
@@ -264,7 +266,7 @@ def named(about: Aggregation) -> list[tuple[str, str]]:
 
 
 def _answer(
-    engine: Engine, run: Run, draws: Draws, about: Aggregation, found: Sequence[Row], warnings: tuple[str, ...]
+    engine: Engine, run: Run, draws: Draws, about: Aggregation, found: Sequence[Row], warnings: tuple[Note, ...]
 ) -> Pooled:
     """The rows of the answer, pooled, in the order and up to the limit that the query asks for."""
     shown: list[Tree] = []

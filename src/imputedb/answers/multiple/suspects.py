@@ -10,6 +10,7 @@ from imputedb.answers.multiple.aggregation import Aggregation
 from imputedb.inference.estimate import Estimate, Question
 from imputedb.inference.score_interval import Score
 from imputedb.inference.skewness import PER_INFLUENCES, PER_SKEWNESS, by_chance
+from imputedb.notes import Note, NoteKind
 
 FEW_DF, MUCH_MISSING, FEW_EVENTS = 5.0, 0.9, 5.0
 """Degrees of freedom, fraction of missing information, events."""
@@ -21,7 +22,7 @@ Row = Mapping[int, Estimate]
 
 def suspects(
     numbers: Mapping[str, NDArray[np.float64]], about: Aggregation, found: Sequence[Row], question: Question
-) -> Iterator[str]:
+) -> Iterator[Note]:
     """A sentence for each output and cause, about the worst of its groups.
 
     Args:
@@ -33,28 +34,33 @@ def suspects(
     for place, out in enumerate(about.outputs[: about.shown]):
         known = [row[place] for row in found if place in row]
         if not out.empty and any(one.share < 1 for one in known):
-            yield f"{out.name}: some groups are in some draws only, and it is of the draws that have them"
+            words = f"{out.name}: some groups are in some draws only, and it is of the draws that have them"
+            yield Note(NoteKind.SOME_DRAWS, out.name, words)
         mine = [one for one in known if not math.isnan(one.se)]
         if not mine:
             continue
         of = " of its groups" if about.groups else ""
-        yield from (f"{out.name}: {cause}" for cause in _causes(mine, question, of))
+        yield from (Note(kind, out.name, f"{out.name}: {cause}") for kind, cause in _causes(mine, question, of))
         if question == "population" and out.skewness and not isinstance(mine[0].scale, Score):
             yield from skewed(out.name, numbers["group"], numbers[f"k{place}"], numbers[f"f{place}"])
         elif question == "population" and f"j{place}" in numbers and not isinstance(mine[0].scale, Score):
             yield from _uneven(out.name, numbers["group"], numbers[f"j{place}"], numbers[f"u{place}"])
 
 
-def _causes(mine: Sequence[Estimate], question: Question, of: str) -> Iterator[str]:
+def _causes(mine: Sequence[Estimate], question: Question, of: str) -> Iterator[tuple[NoteKind, str]]:
     df = min(one.df for one in mine)
     if question == "population" and df < FEW_DF:
-        yield f"{df:.1f} degrees of freedom in the worst{of}, so its interval is rough"
+        yield NoteKind.FEW_DEGREES, f"{df:.1f} degrees of freedom in the worst{of}, so its interval is rough"
     fmi = max((one.fmi for one in mine if not math.isnan(one.fmi)), default=0.0)
     if fmi > MUCH_MISSING:
-        yield f"the fraction of missing information is {fmi:.2f} in the worst{of}, so it stands on the imputer's model"
+        words = (
+            f"the fraction of missing information is {fmi:.2f} in the worst{of}, so it stands on the imputer's model"
+        )
+        yield NoteKind.MISSING_INFORMATION, words
     events = min((_events(one) for one in mine if one.pooled.between > 0), default=math.inf)
     if events < FEW_EVENTS:
-        yield f"{events:.1f} events, or others, in the fewest{of}, some of them imputed: draws tell little of so few"
+        words = f"{events:.1f} events, or others, in the fewest{of}, some of them imputed: draws tell little of so few"
+        yield NoteKind.FEW_EVENTS, words
 
 
 def _events(one: Estimate) -> float:
@@ -67,7 +73,7 @@ def _events(one: Estimate) -> float:
     return min(one.estimate, one.scale.top - one.estimate) / one.scale.top * rows
 
 
-def skewed(name: str, groups: Vector, skewness: Vector, df: Vector) -> Iterator[str]:
+def skewed(name: str, groups: Vector, skewness: Vector, df: Vector) -> Iterator[Note]:
     """What is said of means of few rows that are skewed.
 
     That is the mean over the draws of a group, less what chance makes of the skewness of so few rows.
@@ -82,22 +88,24 @@ def skewed(name: str, groups: Vector, skewness: Vector, df: Vector) -> Iterator[
     lacking = PER_SKEWNESS * (skew**2 - by_chance(rows)) - rows
     if len(lacking) and lacking.max() > 0:
         worst = int(np.argmax(lacking))
-        yield (
+        words = (
             f"{name}: with a skewness of {skew[worst]:.1f}, {rows[worst]:,.0f} rows are too few for an interval that "
             "covers as told"
         )
+        yield Note(NoteKind.SKEWED, name, words)
 
 
-def _uneven(name: str, groups: Vector, skewness: Vector, rows: Vector) -> Iterator[str]:
+def _uneven(name: str, groups: Vector, skewness: Vector, rows: Vector) -> Iterator[Note]:
     """The mean over the draws of a group."""
     skew, count = _means(groups, skewness, rows)
     lacking = PER_INFLUENCES * skew**2 - count
     if len(lacking) and lacking.max() > 0:
         worst = int(np.argmax(lacking))
-        yield (
+        words = (
             f"{name}: few of its {count[worst]:,.0f} rows decide it (what they add to its error has a skewness of "
             f"{skew[worst]:.1f}), too few for an interval that covers as told"
         )
+        yield Note(NoteKind.SKEWED, name, words)
 
 
 def _means(groups: Vector, skewness: Vector, rows: Vector) -> tuple[Vector, Vector]:

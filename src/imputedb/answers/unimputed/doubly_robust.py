@@ -15,6 +15,7 @@ from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.registry import the_one
 from imputedb.inference.doubly_robust import Flags, Part, Robust, average, known, total
 from imputedb.inference.estimate import Question
+from imputedb.notes import Note, NoteKind
 from imputedb.planning.problem import Problem
 
 KINDS = ("avg", "sum", "count")
@@ -32,7 +33,7 @@ class Answered:
 
     keys: list[tuple[str | None, ...]]
     estimates: list[list[Robust | None]]
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Note] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -153,14 +154,15 @@ class DoublyRobust:
             )
         return the_one(names.pop(), "a column needs") if names else self.imputer
 
-    def _warnings(self) -> list[str]:
+    def _warnings(self) -> list[Note]:
         clipped = max((count for fit in self._fits.values() for count in fit.clipped), default=0)
         if not clipped:
             return []
-        return [
+        words = (
             f"{clipped} rows had less than a chance of {LEAST} of being observed: rows like them are hardly ever, and "
             "what is said of those stands on the imputer"
-        ]
+        )
+        return [Note(NoteKind.RARELY_OBSERVED, "", words)]
 
 
 def _product(one: Quantity | None, other: Quantity | None) -> Quantity | None:

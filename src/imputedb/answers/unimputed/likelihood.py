@@ -13,6 +13,7 @@ from imputedb.diagnostics.likelihood import Likelihood, Likely, likelihood
 from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, QueryError
 from imputedb.inference.estimate import Question
+from imputedb.notes import Note, NoteKind
 from imputedb.planning.problem import Problem
 from imputedb.sql import ast as t
 from imputedb.statistics.table import Kind
@@ -43,7 +44,7 @@ class Answered:
 
     keys: list[tuple[str | None, ...]]
     estimates: list[list[Likely | None]]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 @dataclass(eq=False)
@@ -165,11 +166,13 @@ class Likeliest:
         except DataError as error:
             raise QueryError(f"no likeliest answer{of} of {', '.join(kept)}: {error}") from error
 
-    def _notes(self, columns: Mapping[str, Vector]) -> tuple[str, ...]:
-        return (
-            f"maximum likelihood, no draws: {', '.join(columns)} are taken to be normal together and missing at random "
-            "given one another; errors are by the observed information",
+    def _notes(self, columns: Mapping[str, Vector]) -> tuple[Note, ...]:
+        names = ", ".join(columns)
+        words = (
+            f"maximum likelihood, no draws: {names} are taken to be normal together and missing at random "
+            "given one another; errors are by the observed information"
         )
+        return (Note(NoteKind.NORMAL, names, words),)
 
 
 def answerable(question: Question) -> None:

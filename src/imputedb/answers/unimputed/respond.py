@@ -18,12 +18,12 @@ from imputedb.diagnostics.likelihood import Likely
 from imputedb.engines.engine import Engine, Held
 from imputedb.errors import CannotImpute, QueryError
 from imputedb.inference.doubly_robust import Robust
-from imputedb.notes import Kind, Note
+from imputedb.notes import Note, NoteKind
 
 Number = TypeVar("Number", Robust, Likely)
 
 NO_INTERVALS = Note(
-    Kind.UNPOOLED,
+    NoteKind.UNPOOLED,
     BOUNDS,
     "no intervals: bounds assume nothing of why values are missing, so they are no estimates with an error",
 )
@@ -59,8 +59,8 @@ class Unimputed(NamedTuple):
     columns: list[str]
     types: list[str]
     estimates: Sequence[Mapping[str, Robust]] | Sequence[Mapping[str, Likely]] | None
-    warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    warnings: tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def unimputed(engine: Engine, prepared: Prepared, options: QueryOptions) -> Unimputed:
@@ -95,17 +95,17 @@ def named(prepared: Prepared, options: QueryOptions) -> list[tuple[str, str]]:
     return found
 
 
-def _shares(block: Planned) -> list[str]:
+def _shares(block: Planned) -> list[Note]:
     """What policies want to be said of columns of which more is missing than they allow (WARN ABOVE).
 
     Raises:
         CannotImpute: a policy refuses such an answer.
     """
-    found: list[str] = []
+    found: list[Note] = []
     for column in sorted(block.problem.columns):
         known = block.problem.statistics[column.relation]
         policy, share = known.policy(column.name), 100 * known.columns[column.name].missing / max(known.rows, 1)
-        if said := policy.exceeded(str(column), share, "missing"):
+        if said := policy.exceeded(column, share, "missing"):
             if policy.refuse:
                 raise CannotImpute(said)
             found.append(said)
@@ -188,5 +188,6 @@ def _keys(block: Planned) -> Mapping[int, int]:
     return {place: groups.index(scalar.text) for place, scalar in outputs if scalar.text in groups}
 
 
-def _reasons(rows: Sequence[Mapping[str, Robust]]) -> list[str]:
-    return sorted({f"{name}: {one.reason}" for row in rows for name, one in row.items() if one.reason})
+def _reasons(rows: Sequence[Mapping[str, Robust]]) -> list[Note]:
+    reasons = sorted({(f"{name}: {one.reason}", name) for row in rows for name, one in row.items() if one.reason})
+    return [Note(NoteKind.NO_ERROR, name, text) for text, name in reasons]

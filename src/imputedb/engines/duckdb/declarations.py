@@ -14,6 +14,7 @@ from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import policy_texts, profile
 from imputedb.engines.engine import Shape
 from imputedb.errors import DataError, QueryError, UnknownName
+from imputedb.notes import Note, NoteKind, forgotten
 from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree
@@ -145,13 +146,9 @@ def prune(engine: DuckDB, table: Table, *, replaced: bool = True) -> None:
     with engine.session.writing():
         kept, gone = _pruned(engine, table)
     if kept and replaced:
-        engine.session.remarks.append(
-            f"{table.name} is replaced, and keeps the policies and declared values of {', '.join(sorted(kept))}"
-        )
-    engine.session.remarks += [
-        f"{table.name} has changed, and what was said of {column} is forgotten: {why}"
-        for column, why in sorted(gone.items())
-    ]
+        words = f"{table.name} is replaced, and keeps the policies and declared values of {', '.join(sorted(kept))}"
+        engine.session.remarks.append(Note(NoteKind.REPLACED, table.name, words))
+    engine.session.remarks += [forgotten(table.name, column, why) for column, why in sorted(gone.items())]
 
 
 def _pruned(engine: DuckDB, table: Table) -> tuple[set[str], dict[str, str]]:

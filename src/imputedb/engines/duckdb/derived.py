@@ -11,6 +11,7 @@ from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import columns, profile
 from imputedb.engines.engine import Shape
 from imputedb.errors import DataError
+from imputedb.notes import Note, NoteKind
 from imputedb.sql import ast as t
 from imputedb.sql import derivation, parse
 from imputedb.sql.ast import Tree
@@ -81,19 +82,20 @@ class _Rows:
         return found
 
 
-def undetermined(engine: "DuckDB", table: Table) -> list[str]:
+def undetermined(engine: "DuckDB", table: Table) -> list[Note]:
     """What is to be said of rows that have a derived value, but not what it is derived from."""
-    shape, said = engine.tables.shape(table), list[str]()
+    shape, said = engine.tables.shape(table), list[Note]()
     for name, read in sorted(derivation.derivations(shape.policies, shape.types).items()):
         there = t.is_present(columns.stored(shape, name, "t", engine.texts.type_tree))
         gone = t.any_of([t.is_missing(engine.reading(table, one, "t")) for one in sorted(read)])
         count = t.call("count_star", where=t.all_of([part for part in (there, gone) if part]))
         rows = int(str(engine.rows(t.select([count], engine.source(table, "t")))[0][0]))
         if rows:
-            said.append(
+            words = (
                 f"{rows:,} rows of {table.name} have {name}, but not all of {', '.join(sorted(read))}, which it is "
                 "derived from and which do not follow from it there: what is filled in of these need not agree with it"
             )
+            said.append(Note(NoteKind.UNDETERMINED, f"{table.name}.{name}", words))
     return said
 
 

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from imputedb.errors import DataError, QueryError
+from imputedb.notes import Note, NoteKind
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -20,7 +21,7 @@ _PIECE = 1 << 22
 
 
 @contextmanager
-def as_utf8(paths: Sequence[str], encoding: str | None) -> Iterator[tuple[list[str], list[str]]]:
+def as_utf8(paths: Sequence[str], encoding: str | None) -> Iterator[tuple[list[str], list[Note]]]:
     """Files that hold the same text in UTF-8, the given ones where they do already, and what is to be said of it.
 
     Raises:
@@ -33,7 +34,7 @@ def as_utf8(paths: Sequence[str], encoding: str | None) -> Iterator[tuple[list[s
         except (LookupError, ValueError):
             raise QueryError(f"no encoding {encoding!r}; there are utf-8, cp1252, latin-1, utf-16, cp850...") from None
     with TemporaryDirectory() as folder:
-        readable, said = [], []
+        readable, said = list[str](), list[Note]()
         for place, path in enumerate(paths):
             found = encoding or found_out(path)
             if found is None or codecs.lookup(found).name in ("utf-8", "ascii"):
@@ -44,10 +45,11 @@ def as_utf8(paths: Sequence[str], encoding: str | None) -> Iterator[tuple[list[s
             _write(path, found, copy)
             readable.append(str(copy))
             if encoding is None and not found.startswith("utf"):
-                said.append(
+                words = (
                     f"{path} is not UTF-8, and was read as {found}: look at its letters beyond a to z, and state "
                     "another encoding (such as cp850 or mac_roman) where they are wrong"
                 )
+                said.append(Note(NoteKind.READ_AS, path, words))
         yield readable, said
 
 

@@ -37,6 +37,7 @@ from imputedb.engines.duckdb.temporary import Temporary
 from imputedb.engines.engine import Array, Shape
 from imputedb.engines.offers import KeptModels
 from imputedb.engines.reading import Reading
+from imputedb.notes import Note
 from imputedb.sql import ast as t
 from imputedb.sql import derivation, parse
 from imputedb.sql.ast import Tree
@@ -326,7 +327,7 @@ class DuckDB:
             for name, policy in policies.items():
                 self.store.decide(table, name, policy)
 
-    def undetermined(self, table: Table) -> list[str]:
+    def undetermined(self, table: Table) -> list[Note]:
         """What is to be said of rows that have a derived value, but not what it is derived from."""
         return derived.undetermined(self, table)
 

@@ -15,7 +15,7 @@ from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.tables import Tables
 from imputedb.engines.names import SCHEMA
 from imputedb.errors import Error, QueryError
-from imputedb.notes import Kind, Note
+from imputedb.notes import Note, NoteKind, forgotten
 from imputedb.sql import derivation
 from imputedb.sql.tokens import Token, tokens
 
@@ -74,7 +74,7 @@ def _committed(session: Session, store: Store, prune: Prune) -> Action:
         def undone() -> None:
             store.ended(kept=False)
             said = "an error had aborted the transaction: COMMIT has kept nothing of it"
-            session.remarks.append(Note(Kind.UNDONE, "", said))
+            session.remarks.append(Note(NoteKind.UNDONE, "", said))
 
         return undone
 
@@ -210,10 +210,7 @@ def _column_dropped(session: Session, store: Store, table: Table, column: str) -
                 store.decide(table, name, None)
             elif left is None or any(_mentions(text or "", column) for text in policy.texts):
                 store.decide(table, name, None)
-                session.remarks.append(
-                    f"{table.name} has changed, and what was said of {name} is forgotten: it rests on {column}, "
-                    "which is dropped"
-                )
+                session.remarks.append(forgotten(table.name, name, f"it rests on {column}, which is dropped"))
             elif left != policy:
                 store.decide(table, name, left)
 

@@ -14,6 +14,7 @@ import numpy as np
 from imputedb.engines.duckdb import labelled, workbooks
 from imputedb.engines.reading import Reading
 from imputedb.errors import DataError, StorageError
+from imputedb.notes import Note, NoteKind
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -33,7 +34,7 @@ class Read:
     frame: Any
     missing: Mapping[str, Sequence[object]] = field(default_factory=dict)
     comments: Mapping[str, str] = field(default_factory=dict)
-    said: Sequence[str] = ()
+    said: Sequence[Note] = ()
     texts: bool = False
 
 
@@ -110,8 +111,8 @@ def _r(path: str, reading: Reading) -> Read:
     if wanted not in frames:
         raise DataError(f"{path} has no data frame {wanted!r}; there are {', '.join(map(str, frames))}")
     others = [str(name) for name in frames if name != wanted]
-    said = [f"{path}: {wanted} was read, and not {', '.join(others)} (--sheet names another)"] if others else []
-    return Read(frames[wanted], said=said)
+    words = f"{path}: {wanted} was read, and not {', '.join(others)} (--sheet names another)"
+    return Read(frames[wanted], said=[Note(NoteKind.READ_AS, path, words)] if others else [])
 
 
 KINDS = {

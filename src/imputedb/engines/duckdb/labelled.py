@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-Parts = tuple[dict[str, Any], dict[str, list[object]], dict[str, str], list[str]]
+from imputedb.notes import Note, NoteKind
+
+Parts = tuple[dict[str, Any], dict[str, list[object]], dict[str, str], list[Note]]
 
 
 def read(pyreadstat: ModuleType, path: str, encoding: str | None) -> Parts:
@@ -32,18 +34,18 @@ def read(pyreadstat: ModuleType, path: str, encoding: str | None) -> Parts:
     titles: Mapping[str, str | None] = getattr(meta, "column_names_to_labels", {}) or {}
     letters: Mapping[str, Sequence[str]] = getattr(meta, "missing_user_values", {}) or {}
     ranges: Mapping[str, Sequence[Mapping[str, Any]]] = getattr(meta, "missing_ranges", {}) or {}
-    frame, missing, said = {}, {}, []
+    frame, missing, said = {}, {}, list[Note]()
     for name, values in columns.items():
         left = list(values)
         if letters.get(name):
             left, told = _without_letters(left, set(letters[name]), labels.get(name, {}))
-            said += [f"{Path(path).name}, {name}: {told}"] if told else []
+            said += [Note(NoteKind.DECLARED, name, f"{Path(path).name}, {name}: {told}")] if told else []
         frame[name] = column(left)
         codes = _declared(left, ranges.get(name, ()))
         if codes:
             missing[name] = codes
             shown = ", ".join(_with_label(code, labels.get(name, {})) for code in codes)
-            said.append(f"{Path(path).name}, {name}: the file declares missing {shown}")
+            said.append(Note(NoteKind.DECLARED, name, f"{Path(path).name}, {name}: the file declares missing {shown}"))
     comments = {name: text for name in columns if (text := _comment(titles.get(name), labels.get(name, {})))}
     return frame, missing, comments, said
 

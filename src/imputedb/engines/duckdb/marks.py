@@ -10,6 +10,7 @@ from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import declarations, forms
 from imputedb.engines.duckdb.forms import Form
 from imputedb.errors import UnknownName
+from imputedb.notes import Note, NoteKind
 from imputedb.sql.paths import quoted
 from imputedb.statistics.policy import as_text
 from imputedb.statistics.words import ANYWHERE, BESIDE_NUMBERS, DOUBTFUL
@@ -153,7 +154,8 @@ class Marks:
         if read:
             parts.append(read)
         if parts:
-            self.engine.session.remarks.append(f"{place}: {'; '.join(parts)}")
+            note = Note(NoteKind.DECLARED if counts else NoteKind.READ_AS, place, f"{place}: {'; '.join(parts)}")
+            self.engine.session.remarks.append(note)
 
 
 _LETTERS = "regexp_matches(x, '[\\p{L}\\p{N}]')"

@@ -28,6 +28,7 @@ from imputedb.engines.duckdb.watchdog import Watchdog
 from imputedb.engines.engine import Array, Held, Read, Rows, Values
 from imputedb.engines.signals import Signals, is_main
 from imputedb.errors import Error, QueryError, StorageError
+from imputedb.notes import Note
 from imputedb.sql.deep import ROOM
 from imputedb.sql.tokens import first_word, split
 
@@ -80,7 +81,7 @@ class Session:
         self._looks = 0
         self.following: Callable[[str], Callable[[], None]] | None = None
         self.undone: Callable[[], None] | None = None
-        self.remarks: list[str] = []
+        self.remarks: list[Note] = []
         self.depth: tuple[object, Bound] | None = None
         self.bounds: list[Bound] = []
         self.owed: Bound | None = None
@@ -424,7 +425,7 @@ class Session:
                 follow()
         return found
 
-    def taken(self) -> tuple[str, ...]:
+    def taken(self) -> tuple[Note, ...]:
         """The remarks, which are then made."""
         found, self.remarks = tuple(dict.fromkeys(self.remarks)), []
         return found

@@ -12,6 +12,7 @@ from imputedb.engines.duckdb.forms import Form
 from imputedb.engines.duckdb.paths import squeezing
 from imputedb.engines.duckdb.ragged import Sniffed
 from imputedb.engines.reading import Reading
+from imputedb.notes import Note, NoteKind
 from imputedb.sql.paths import one_file, quoted
 from imputedb.statistics.words import BESIDE_NUMBERS
 
@@ -93,10 +94,11 @@ def _remark_on_dates(engine: DuckDB, made: Table, formats: set[str]) -> None:
     for column in (name for name, kind in types.items() if kind in ("DATE", "TIMESTAMP")):
         text = f"SELECT coalesce(max(day({quoted((column,))})), 13) FROM {quoted(made.path)}"
         if "%y" in doubtful[0] or engine.connection.execute(text).fetchall()[0][0] <= 12:
-            engine.session.remarks.append(
+            words = (
                 f"{made.name}.{column}: its dates are read as {doubtful[0]}, and may be of another order: "
                 "state it with dates='%m/%d/%Y', say, or --dates"
             )
+            engine.session.remarks.append(Note(NoteKind.READ_AS, f"{made.name}.{column}", words))
 
 
 def _remark_on_digits(engine: DuckDB, made: Table, paths: Sequence[str], options: str) -> None:
@@ -112,7 +114,8 @@ def _remark_on_digits(engine: DuckDB, made: Table, paths: Sequence[str], options
     counts = engine.connection.execute(text, [[one_file(path) for path in paths]]).fetchall()[0]
     for name, count in zip(columns, counts, strict=True):
         if count:
-            engine.session.remarks.append(
+            words = (
                 f"{made.name}.{name}: numbers of more than 17 digits are rounded, and beyond 1.8e308 infinite "
                 f"({count:,} of the first {_MANY_DIGITS:,})"
             )
+            engine.session.remarks.append(Note(NoteKind.READ_AS, f"{made.name}.{name}", words))

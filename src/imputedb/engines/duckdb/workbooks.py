@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from imputedb.errors import DataError
+from imputedb.notes import Note, NoteKind
 
 Row = Sequence[Any]
 
 
-def read(calamine: ModuleType, path: str, sheet: str | None) -> tuple[dict[str, Any], list[str]]:
+def read(calamine: ModuleType, path: str, sheet: str | None) -> tuple[dict[str, Any], list[Note]]:
     """The columns of a sheet, the first one unless another is named, and what is to be said of the others.
 
     Raises:
@@ -29,9 +30,10 @@ def read(calamine: ModuleType, path: str, sheet: str | None) -> tuple[dict[str, 
     top = next((place for place, row in enumerate(rows) if 2 * sum(map(_there, row)) > width), None)
     if top is None or width == 0:
         raise DataError(f"sheet {wanted!r} of {path} is empty")
-    said = [f"{path}: sheet {wanted!r} was read, and not {', '.join(map(repr, names[1:]))} (--sheet names another)"]
-    above = [f"{path}: {top} rows above the titles were left out"] if top else []
-    return _columns(rows[top], rows[top + 1 :]), [*(said if sheet is None and len(names) > 1 else []), *above]
+    others = f"{path}: sheet {wanted!r} was read, and not {', '.join(map(repr, names[1:]))} (--sheet names another)"
+    said = [others] if sheet is None and len(names) > 1 else []
+    said += [f"{path}: {top} rows above the titles were left out"] if top else []
+    return _columns(rows[top], rows[top + 1 :]), [Note(NoteKind.READ_AS, path, words) for words in said]
 
 
 def _there(cell: Any) -> bool:

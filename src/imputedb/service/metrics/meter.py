@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.openmetrics.exposition import generate_latest as open_latest
 
 from imputedb.inference.estimate import Estimate
-from imputedb.notes import Kind
+from imputedb.notes import NoteKind
 from imputedb.result import Result
 from imputedb.service.cells import imputed_cells
 from imputedb.service.core import Done
@@ -125,8 +125,8 @@ class Meter:
         self.of("imputedb_analyses", str(result.has_estimates).lower()).inc()
         self._diagnose(result)
         for warning in report.warnings:
-            if getattr(warning, "kind", None) is Kind.FALLBACK:
-                cells, _, stage = getattr(warning, "subject", "").partition(" ")
+            if warning.kind is NoteKind.FALLBACK:
+                cells, _, stage = warning.subject.partition(" ")
                 self.of("imputedb_fallback", stage).inc(int(cells))
         if result.has_estimates:
             self._measure_estimates(done, result)

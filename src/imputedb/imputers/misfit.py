@@ -1,0 +1,55 @@
+"""What draws of a column get wrong of hidden cells, as it is told."""
+
+from dataclasses import dataclass
+
+from imputedb.algebra.column import Column
+from imputedb.notes import Note, NoteKind
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """What the draws of one column get wrong.
+
+    Attributes:
+        column: the column.
+        imputer: what draws it.
+        cells: that were hidden.
+        size: of what is wrong, in standard deviations of the column.
+        sure: its standard errors.
+        about: the columns that draws do not follow; none where their mean is off.
+        curved: whether it is the square of one, or the product of two.
+        level: the category that it is about; None of numbers.
+    """
+
+    column: Column
+    imputer: str
+    cells: int
+    size: float
+    sure: float
+    about: tuple[Column, ...] = ()
+    curved: bool = False
+    level: str | None = None
+
+    @property
+    def note(self) -> Note:
+        """A sentence for those who read the answer."""
+        where = self.column, f": on {self.cells:,} cells that were hidden, draws by {self.imputer} "
+        what = "it" if self.level is None else f"the share of {self.level!r}"
+        if not self.about:
+            way, by = "low" if self.size > 0 else "high", f"by {abs(self.size):.2f} standard deviations"
+            said = f"are too {way} {by}: means and totals of it are biased"
+            if self.level is not None:
+                said = f"make {what} too {way} {by}: shares and counts of it are biased"
+            return Note(NoteKind.BIASED, self.column, *where, said)
+        how = "bends or differs with" if self.curved else "goes with"
+        first, *second = self.about
+        return Note(
+            NoteKind.BIASED,
+            self.column,
+            *where,
+            f"miss some of how {what} {how} ",
+            first,
+            *(word for column in second for word in (" and ", column)),
+            f" (by {abs(self.size):.2f} standard deviations): "
+            "slopes, correlations and differences of groups between these are biased",
+        )
