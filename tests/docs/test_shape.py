@@ -13,11 +13,18 @@ SOURCES = sorted((ROOT / "src" / "imputedb").rglob("*.py"))
 LINES = 350
 LONGER = {
     "database.py": 500,  # a facade, whose docstrings are what users read by `help`
-    "engines/duckdb/session.py": 460,
 }
 
-CODE = 50
-"""Lines of a function below its docstring."""
+CODE, WHOLE = 45, 50
+"""Lines of a function, below its docstring and with it."""
+
+WIDE = {
+    ("answers/methods.py", "policy"),  # methods of the facade, whose parameters are what a user may ask for
+    ("database.py", "sql"),
+    ("database.py", "impute"),
+    ("cli/commands/query.py", "query"),  # whose parameters are its options
+    ("kernel/__init__.py", "fill_many"),  # the border to C++
+}
 
 KEYS = frozenset({
     *("class", "type", "alias", "column_names", "function_name", "arguments", "expression", "children"),
@@ -48,8 +55,9 @@ def test_a_file_fits_on_a_few_screens(path: Path) -> None:
 
 
 def test_functions_fit_on_one_screen() -> None:
-    found = [(_name(path), node.name) for path in SOURCES for node in _functions(path) if _code(node) > CODE]
-    assert not found
+    known = [((_name(path), node.name), node) for path in SOURCES for node in _functions(path)]
+    assert not [name for name, node in known if _code(node) > CODE]
+    assert {name for name, node in known if (node.end_lineno or 0) - node.lineno >= WHOLE} == WIDE
 
 
 def _functions(path: Path) -> Iterator[ast.FunctionDef]:

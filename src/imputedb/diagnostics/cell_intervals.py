@@ -1,4 +1,16 @@
-"""An interval for each imputed cell, or a set of categories, with the coverage that was measured on hidden cells."""
+"""An interval for each imputed cell, or a set of categories, with the coverage that was measured on hidden cells.
+
+1. A share of the rows gets the missingness of other rows, picked at random from those that lack the column
+   (`own` of `evaluation`), so that hidden cells have neighbours that are missing as those of missing cells are.
+2. The imputer fills hidden and missing cells alike, and never sees what was hidden.
+3. Half of the hidden cells give, for each pattern of missingness in the row, how far values are off: of numbers the
+   truth less the value; of categories 1 - the chance of the true one, counted over 20 draws. A pattern with too
+   few cells has the threshold of all patterns together.
+4. The other half measures the coverage of just these intervals.
+
+Warning: the coverage holds for cells that are missing as hidden ones are: regardless of values, given the pattern.
+Where a value goes missing because of what it is, or mostly in rows of another kind, it may be lower than measured.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -121,17 +133,6 @@ def cell_intervals(
 ) -> CellIntervals:
     """An interval for each imputed number of a column, a set of categories for each other imputed cell.
 
-    1. A share of the rows gets the missingness of other rows, picked at random from those that lack the column
-       (`own` of `evaluation`), so that hidden cells have neighbours that are missing as those of missing cells are.
-    2. The imputer fills hidden and missing cells alike, and never sees what was hidden.
-    3. Half of the hidden cells give, for each pattern of missingness in the row, how far values are off: of numbers the
-       truth less the value; of categories 1 - the chance of the true one, counted over 20 draws. A pattern with too
-       few cells has the threshold of all patterns together.
-    4. The other half measures the coverage of just these intervals.
-
-    Warning: the coverage holds for cells that are missing as hidden ones are: regardless of values, given the pattern.
-    Where a value goes missing because of what it is, or mostly in rows of another kind, it may be lower than measured.
-
     Args:
         engine: where the table lives.
         name: the table.
@@ -152,13 +153,9 @@ def cell_intervals(
     share = arguments.share("share to hide", share, most=0.5, example="such as 0.3")
     table = stored(engine, name, [column])
     target = table.target(column)
+    _check_some(table, target)
     cells, gaps = table.rows.columns[target], table.gaps(target)
-    if not gaps.any():
-        raise DataError(f"{table.table.name}.{target.name} has no missing value: there is no cell to give an interval")
-    if cells.missing.all():
-        raise CannotImpute(f"{table.table.name}.{target.name} has no observed value: nothing says what it could be")
-    known = {one: table.gaps(one) for one, its in table.rows.columns.items() if not its.missing.all()}
-    dirty = [one for one, gone in known.items() if table.is_imputed(one) and gone.any()]
+    dirty = _dirty(table)
     laid = own(table.rows, dirty, share, seed, gaps)
     flags = {one: flag & ~gaps for one, flag in laid.items()}  # rows that are asked about stay as they are
     asked = table.request(imputer, hidden(table.rows, flags), dirty, seed)
@@ -173,6 +170,18 @@ def cell_intervals(
         intervals, patterns = _intervals(table, cells, values, split, level, table.statistics.policy(target.name))
     intervals, said = _left(table, table.request(imputer, table.rows, [target], seed), target, intervals)
     return _together(table, asked, target, level, intervals, patterns, [*found.said, *others(asked), *said])
+
+
+def _dirty(table: Stored) -> list[Column]:
+    known = {one: table.gaps(one) for one, its in table.rows.columns.items() if not its.missing.all()}
+    return [one for one, gone in known.items() if table.is_imputed(one) and gone.any()]
+
+
+def _check_some(table: Stored, target: Column) -> None:
+    if not table.gaps(target).any():
+        raise DataError(f"{table.table.name}.{target.name} has no missing value: there is no cell to give an interval")
+    if table.rows.columns[target].missing.all():
+        raise CannotImpute(f"{table.table.name}.{target.name} has no observed value: nothing says what it could be")
 
 
 def _left(

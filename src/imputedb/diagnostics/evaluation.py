@@ -152,9 +152,8 @@ def evaluate(
     """
     _check(imputers, pattern, by)
     share, seed = arguments.share("share to hide", share, example="such as 0.1"), arguments.seed(seed)
-    columns = arguments.names("columns", columns)
     table = stored(engine, name, [by] if by else [])
-    flags = _hidden(table, targets_of(table, columns), pattern, share, seed)
+    flags = _hidden(table, targets_of(table, arguments.names("columns", columns)), pattern, share, seed)
     if not flags:
         raise DataError(f"no observed cell of {name} can be hidden: give more columns, or a larger share")
     rows, groups = hidden(table.rows, _along(table, flags, seed)), _groups(table, by)
@@ -169,8 +168,7 @@ def evaluate(
             names = imputer.name, asked.method(column)
             notes += [one.under(imputer.name) for one in staying(asked, column, found.values[column])]
             scores += _scores(names, table.rows.columns[column], rows, column, flags[column], found.values, groups)
-    count = sum(int(flag.sum()) for flag in flags.values())
-    policies = table.statistics.said
+    count, policies = sum(int(flag.sum()) for flag in flags.values()), table.statistics.said
     return Evaluation(table.table.name, pattern, count, by, tuple(scores), seconds, tuple(notes), policies)
 
 

@@ -1,4 +1,14 @@
-"""Missing cells filled by their neighbours."""
+"""Missing cells filled by their neighbours.
+
+1. Every column is placed in the metric. A row's coordinates are what is observed of it: imputed values never help
+   to find neighbours, so the order of the columns does not matter.
+2. The donors of a cell are the rows where its column is observed, of the same group and earlier where groups and
+   times are given. Its neighbours are the k nearest of them; ties go to the lower row number.
+3. Numbers take their neighbours' weighted mean or median, rounded for integers; categories the weighted mode.
+   With `draw`, donors are a bootstrap of themselves and a cell takes the value of one neighbour, picked by weight.
+   A row that misses several targets takes them all from one neighbour that has them, where enough rows have them.
+4. Cells without a neighbour take the first fallback there is, or are left.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -66,15 +76,6 @@ def fill(
     progress: Progress | None = None,
 ) -> Filled:
     """Values for the missing cells of the targets.
-
-    1. Every column is placed in the metric. A row's coordinates are what is observed of it: imputed values never help
-       to find neighbours, so the order of the columns does not matter.
-    2. The donors of a cell are the rows where its column is observed, of the same group and earlier where groups and
-       times are given. Its neighbours are the k nearest of them; ties go to the lower row number.
-    3. Numbers take their neighbours' weighted mean or median, rounded for integers; categories the weighted mode.
-       With `draw`, donors are a bootstrap of themselves and a cell takes the value of one neighbour, picked by weight.
-       A row that misses several targets takes them all from one neighbour that has them, where enough rows have them.
-    4. Cells without a neighbour take the first fallback there is, or are left.
 
     Args:
         attributes: the table; all columns of one length n.

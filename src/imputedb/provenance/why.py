@@ -5,6 +5,7 @@ from dataclasses import replace
 from hashlib import blake2b
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imputedb import arguments
 from imputedb.algebra.column import Column
@@ -191,7 +192,7 @@ def audit(
     salt: str | None = None,
     seed: int = 0,
 ) -> int:
-    """Makes a table with a row for each missing cell, or for a sample of them where there are more than `limit`.
+    """Makes a table with a row for each missing cell, or for a sample of them; how many cells are missing.
 
     Args:
         engine: where the table lives.
@@ -201,12 +202,9 @@ def audit(
             effective, nearest, farthest, variance, entropy, fallback.
         columns: whose cells; unless given those of all columns with missing values that neighbours explain.
         imputer: how neighbours are found; `KNN()` unless given.
-        limit: rows at most.
+        limit: rows at most; of more cells a sample.
         salt: when given, rows are told by hashes.
         seed: which cells are in the sample.
-
-    Returns:
-        The number of missing cells.
     """
     columns, seed = arguments.names("columns", columns), arguments.seed(seed)
     limit = arguments.whole("the limit", limit, 1, example=" rows")
@@ -223,10 +221,7 @@ def audit(
     total = sum(int(found.gaps(name).sum()) for name in names)
     parts = []
     for name in sorted(names):
-        places = np.flatnonzero(found.gaps(name))
-        if total > limit:
-            room = max(1, int(limit * len(places) / total))
-            places = np.sort(places[np.argsort(lookup.uniform(f"audit {name}", seed)[places], kind="stable")[:room]])
+        places = _sampled(lookup, name, limit, total, seed)
         if len(places):
             mine = _permitted(engine, lookups, lookup, name, table, columns)
             parts += [_audited(one, name, at, salt) for one, at in _timely(mine, name, places)]
@@ -249,6 +244,15 @@ def _timely(lookup: Lookup, column: Column, places: Ints) -> Iterator[tuple[Look
         if len(mine) and (~found.rows.columns[column].missing[taught]).any():
             some = found.at(np.concatenate([taught, mine]))
             yield Lookup(some, lookup.imputer, None, ""), list(range(len(taught), len(taught) + len(mine)))
+
+
+def _sampled(lookup: Lookup, name: Column, limit: int, total: int, seed: int) -> NDArray[np.intp]:
+    """The places of a column's missing cells; where all columns have more than a limit, its share of that."""
+    places = np.flatnonzero(lookup.stored.gaps(name))
+    if total <= limit:
+        return places
+    room = max(1, int(limit * len(places) / total))
+    return np.sort(places[np.argsort(lookup.uniform(f"audit {name}", seed)[places], kind="stable")[:room]])
 
 
 def _audited(lookup: Lookup, column: Column, places: Sequence[int], salt: str | None) -> dict[str, Array]:

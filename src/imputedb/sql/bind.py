@@ -67,9 +67,7 @@ def bind(
     scope.add(node["from_table"])
     if any(mentions(tree, functions.single) for tree in scope.conditions):
         raise Unplanned("a function with effects in ON")
-    outputs = node["select_list"]
-    if len(outputs) != len(names):
-        raise Unplanned("an item of SELECT that gives several columns")
+    outputs = _items(node, names)
     binder = _Binder(scope, {str(t["alias"]).lower(): t for t in outputs if t.get("alias")})
     orders = [order for m in node["modifiers"] if m["type"] == "ORDER_MODIFIER" for order in m["orders"]]
     bound = _bound(node, binder, orders, functions.aggregates)
@@ -88,14 +86,18 @@ def bind(
         qualify=said.qualify,
         order=tuple(SortKey(key, o["type"], o["null_order"]) for key, o in zip(said.keys, orders, strict=True)),
         limit=_limit(node, written),
-        grouping={
-            "group_expressions": bound.groups,
-            "group_sets": node["group_sets"],
-            "aggregate_handling": node["aggregate_handling"],
-        },
+        grouping={"group_expressions": bound.groups, **{k: node[k] for k in ("group_sets", "aggregate_handling")}},
         distinct=binder.distinct(node["modifiers"], outputs),
         deciding=frozenset(Column(a, name) for number, a in scope.aliases.items() for name in deciding(number)),
     )
+
+
+def _items(node: Tree, names: Sequence[str]) -> list[Tree]:
+    """The items of SELECT, each of one column."""
+    items: list[Tree] = node["select_list"]
+    if len(items) != len(names):
+        raise Unplanned("an item of SELECT that gives several columns")
+    return items
 
 
 @dataclass(frozen=True, slots=True)

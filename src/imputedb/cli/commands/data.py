@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -63,12 +64,7 @@ def load(
     """
     if db == ":memory:":
         raise QueryError("a database in memory ends with this command: load into a file, such as survey.duckdb")
-    declared: dict[str, list[object]] = {}
-    for text in missing:
-        column, equals, value = text.partition("=")
-        if not equals or not column:
-            raise QueryError(f"--missing {text!r} is not COLUMN=VALUE")
-        declared.setdefault(column, []).append(value)
+    declared = _declared(missing)
     new = not Path(db).exists()
     try:
         with standard_input(files) as given, opened(db, create=True) as database:
@@ -94,6 +90,17 @@ def load(
                 with suppress(OSError):
                     Path(path).unlink()
         raise
+
+
+def _declared(missing: Sequence[str]) -> dict[str, list[object]]:
+    """Values that mean a missing one, by column."""
+    found: dict[str, list[object]] = {}
+    for text in missing:
+        column, equals, value = text.partition("=")
+        if not equals or not column:
+            raise QueryError(f"--missing {text!r} is not COLUMN=VALUE")
+        found.setdefault(column, []).append(value)
+    return found
 
 
 def _holds_tables(db: str) -> bool:

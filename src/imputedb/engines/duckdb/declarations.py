@@ -34,7 +34,7 @@ def declare(engine: DuckDB, table: Table, column: str, values: Sequence[object])
         UnknownName: the table has no such column.
         DataError: a value is none that the column can hold.
     """
-    with engine.lock, engine.session.writing(), engine.session.transaction():
+    with engine.lock, engine.session.writes.writing(), engine.session.transaction():
         name = checked_codes(engine, table, column, values)
         engine.store.declare(table, name, list(dict.fromkeys(map(as_text, values))))
         engine.session.changed()
@@ -61,7 +61,7 @@ def decide(engine: DuckDB, table: Table, column: str, policy: Policy | None) -> 
         QueryError: a condition that DuckDB rejects.
         DataError: a bound or a value that the column cannot hold.
     """
-    with engine.lock, engine.session.writing(), engine.session.transaction():
+    with engine.lock, engine.session.writes.writing(), engine.session.transaction():
         name = own_name(engine, table, column)
         engine.store.decide(table, name, policy and checked(engine, table, name, policy))
         engine.session.changed()
@@ -132,7 +132,7 @@ def _unsuited(shape: Shape, said: Policy) -> str:
 
 def forget(engine: DuckDB, table: Table, column: str) -> None:
     """Lets go of what is said about a column, whether or not the table still has it."""
-    with engine.lock, engine.session.writing():
+    with engine.lock, engine.session.writes.writing():
         for name in [known for known in engine.store.policies(table) if known.lower() == column.lower()]:
             engine.store.decide(table, name, None)
         engine.session.changed()
@@ -143,7 +143,7 @@ def prune(engine: DuckDB, table: Table, *, replaced: bool = True) -> None:
 
     What is gone is said in the session's remarks, and of a table that replaces another what is kept.
     """
-    with engine.session.writing():
+    with engine.session.writes.writing():
         kept, gone = _pruned(engine, table)
     if kept and replaced:
         words = f"{table.name} is replaced, and keeps the policies and declared values of {', '.join(sorted(kept))}"

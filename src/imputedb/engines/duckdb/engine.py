@@ -124,7 +124,7 @@ class DuckDB:
 
     def further(self) -> "DuckDB":
         """An engine of the same database, for another session, which runs side by side with this one."""
-        self.session.check_process()
+        self.session.calls.check_process()
         return DuckDB(self.session.way, variables=self.reads_variables, beside=self)
 
     @contextmanager
@@ -140,7 +140,7 @@ class DuckDB:
             if self.session.is_alone and not always:
                 yield False
                 return
-            written = self.session.writing(following.written(self.tables, self.session.home, writes))
+            written = self.session.writes.writing(following.written(self.tables, self.session.home, writes))
             with written if writes else nullcontext() as own, self.session.transaction():
                 self.session.rows("SELECT count(*) FROM duckdb_tables()")  # a snapshot is taken when it is first read
                 yield self.session.is_behind(own)
@@ -320,7 +320,7 @@ class DuckDB:
 
     def restate(self, table: Table, missing: Mapping[str, Sequence[str]], policies: Mapping[str, Policy]) -> None:
         """Says of a scratch table these declared values and policies, and no others."""
-        with self.session.writing():
+        with self.session.writes.writing():
             self.store.undeclare(table)
             for name, codes in missing.items():
                 self.store.declare(table, name, codes)

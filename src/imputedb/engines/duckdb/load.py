@@ -217,7 +217,7 @@ def _plain(path: str) -> Path:
 @contextmanager
 def _whole(engine: DuckDB, what: str) -> Iterator[None]:
     """A transaction around a load; translated errors, and nothing left of it when it fails."""
-    with engine.lock, engine.session.writing():
+    with engine.lock, engine.session.writes.writing():
         try:
             with engine.session.transaction():  # the user's own where there is one
                 yield

@@ -168,7 +168,7 @@ class Models:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        with self._session.lock, self._session.writing(), self._session.transaction():
+        with self._session.lock, self._session.writes.writing(), self._session.transaction():
             yield
 
     def _catalogs(self) -> list[str]:

@@ -1,12 +1,9 @@
 """One connection to one database: statements by turns, transactions, and when something may have been written."""
 
-import os
-import threading
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
-from traceback import clear_frames
 from typing import Any
 
 import duckdb
@@ -14,22 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.relation import Table
-from imputedb.border import UNDER_WAY, ours, raise_ours
+from imputedb.border import UNDER_WAY, ours
 from imputedb.duckdb_errors import CLOSED
 from imputedb.engines.duckdb import fetching
 from imputedb.engines.duckdb.bound import Bound
+from imputedb.engines.duckdb.calls import Calls
 from imputedb.engines.duckdb.changes import Changes, Target, Written
 from imputedb.engines.duckdb.fetching import files_of
-from imputedb.engines.duckdb.interrupt import Runner, TurnLock
+from imputedb.engines.duckdb.interrupt import Runner
 from imputedb.engines.duckdb.opening import Opening, further, opened
 from imputedb.engines.duckdb.processes import tended
 from imputedb.engines.duckdb.transactions import Transactions
-from imputedb.engines.duckdb.watchdog import Watchdog
+from imputedb.engines.duckdb.writes import Writes
 from imputedb.engines.engine import Array, Held, Read, Rows, Values
-from imputedb.engines.signals import Signals, is_main
-from imputedb.errors import Error, QueryError, StorageError
+from imputedb.engines.signals import Signals
+from imputedb.errors import QueryError, StorageError
 from imputedb.notes import Note
-from imputedb.sql.deep import ROOM
 from imputedb.sql.tokens import first_word, split
 
 _ATTACHING = ("attach", "detach", "execute", "explain", "import")
@@ -47,14 +44,14 @@ class Session:
         root: the first session's, which the connections of all others are made of: DuckDB closes them with it.
         home: the name of the database that it was opened with.
         lock: held by the thread whose turn it is.
-        signals: what comes in the middle of a call.
         transactions: the user's, and ours.
         remarks: what is to be said of tables that a call has replaced.
         depth: how deep expressions may be, with the state of settings that this was asked in.
         bounds: how deep they may be in statements of the user's, and of ours around those that run.
         owed: how deep they may be in the user's, where that could not be set again.
         changes: what has been written to the database, by any of its sessions.
-        since: when the call began that is under way, as `Changes.now` has it; None outside of calls.
+        writes: these as this connection sees them.
+        calls: the user's, by turns.
         target: what a statement of the user's writes, asked before it runs.
         following: told of every statement of the user's before it runs; what it gives is called once it has.
         undone: called when a COMMIT has failed, and undone its transaction.
@@ -66,44 +63,36 @@ class Session:
         self.connection: duckdb.DuckDBPyConnection = further(beside.root) if beside else opened(way)
         self.root: duckdb.DuckDBPyConnection = beside.root if beside else self.connection
         self.home: str = self.connection.execute("SELECT current_database()").fetchall()[0][0]
-        self.lock = TurnLock()
-        self.signals = Signals()
-        self._process = os.getpid()
-        self._runner = Runner(self.connection, self.signals)
         self.changes: Changes = beside.changes if beside else Changes(files_of(self.connection, way.path))
         self.changes.connections += 1
         self._counted = weakref.finalize(self, self.changes.leave)
-        self.since: int | None = None
         self._is_closed = False
-        self._watchdog = Watchdog()
         self.transactions = Transactions(self.connection)
+        signals = Signals()
+        self._runner = Runner(self.connection, signals)
+        self.writes = Writes(self.connection, self.changes, signals)
+        self.calls = Calls(self.path, signals, self._runner, self.transactions, self.writes)
+        self.lock, self.tidying = self.calls.lock, self.calls.tidying
         self.target: Callable[[str], Target] | None = None
-        self._looks = 0
         self.following: Callable[[str], Callable[[], None]] | None = None
         self.undone: Callable[[], None] | None = None
         self.remarks: list[Note] = []
         self.depth: tuple[object, Bound] | None = None
         self.bounds: list[Bound] = []
         self.owed: Bound | None = None
-        self.tidying: list[Callable[[], None]] = []
         tended(self)
 
     def interrupt(self) -> None:
         """Ends the call that another thread makes."""
-        self._runner.interrupt(is_called=self.since is not None)
-
-    def check(self) -> None:
-        """Raises `Interrupted` where another thread has ended the call, `OutOfTime` where its time is over."""
-        self._watchdog.check()
-        self._runner.check()
+        self.calls.interrupt()
 
     def within(self, seconds: float) -> AbstractContextManager[None]:
         """Ends a block by `OutOfTime` once so many seconds are over; in a user's transaction only imputing."""
-        return self._watchdog.within(seconds, None if self.in_transaction else self.connection.interrupt)
+        return self.calls.within(seconds, None if self.in_transaction else self.connection.interrupt)
 
     def close(self) -> None:
         """Lets go of the database, in a turn of its own; nothing more where that was done before."""
-        self._outermost(self._close)
+        self.calls.made(self._close)
 
     def _close(self) -> None:
         if not self._is_closed:
@@ -128,13 +117,7 @@ class Session:
                 raise StorageError(CLOSED)
             return work()
 
-        return self._outermost(checked)
-
-    def _outermost(self, work: Callable[[], Read]) -> Read:
-        self.check_process()
-        if threading.get_ident() in self.changes.callers:
-            raise QueryError("the database is in the middle of a call: a function that the call uses cannot ask it")
-        return self._alone(work)
+        return self.calls.made(checked)
 
     def reading(self, work: Callable[[], Read], /) -> Read:
         """What a call of the user's gives that reads rows which are held; possible in the middle of another call.
@@ -142,92 +125,18 @@ class Session:
         Raises:
             StorageError: as `call`.
         """
-        self.check_process()
-        if not self.lock.is_mine and UNDER_WAY.get() is None:
-            return self._alone(work)
-        try:
-            return work()
-        except BaseException as error:
-            raise_ours(error)
-            raise
+        return self.calls.reading(work)
 
     @property
     def is_own(self) -> bool:
         """Whether it is this process that has opened the database, and none that was forked from it."""
-        return os.getpid() == self._process
+        return self.calls.is_own
 
-    def check_process(self) -> None:
-        """Refuses to go on in a process that was forked from the one that opened the database.
-
-        Raises:
-            StorageError: this is one.
-        """
-        if not self.is_own:
-            raise StorageError(f"{self.path} was opened before this process was forked from another: open it anew here")
-
-    def _alone(self, work: Callable[[], Read]) -> Read:
-        """Work in a turn of its own, tidied up after; on the main thread signals may interrupt the work alone."""
-        signals, me = self.signals if is_main() else None, threading.get_ident()
-        outermost, before = me not in self.changes.callers, UNDER_WAY.get()
-        ROOM.take()
-        try:
-            if signals:
-                signals.take()
-            self.lock.take(signals)
-            if signals:
-                signals.shut = False
-            self.since = self.changes.now()
-            self.changes.callers.add(me)
-            UNDER_WAY.set(self)
-            found = work()
-            self._over(signals)
-            return found
-        except BaseException as error:
-            self._over(signals, error)
-            if signals is None or error is not signals.raised:
-                raise_ours(error)
-            raise
-        finally:
-            if signals:
-                signals.shut = True
-            UNDER_WAY.set(before)
-            if self.lock.is_mine:
-                self.since = None
-                self._runner.forget()
-                if outermost:
-                    self.changes.callers.discard(me)
-            self.lock.end()
-            ROOM.give_back()
-            if signals:
-                signals.give_back()
-
-    def _over(self, signals: Signals | None, error: BaseException | None = None) -> None:
-        """Tidies up after a call; raises what a signal has ended it by, unless that is the error."""
-        if signals:
-            signals.shut = signals.over = True
-        self.changes.let_go()
-        raised = signals and signals.raised
-        if self.lock.is_mine:
-            if raised or not isinstance(error, Error | duckdb.Error | None):  # it may have come between any two steps
-                clear_frames(error.__traceback__ if error else None)  # blocks being entered or left are ended now
-                self._rolled_back()
-            for tidy in self.tidying:
-                tidy()
-        if raised and error is not raised:
-            raise raised
-
-    def _rolled_back(self) -> None:
-        """Ends a transaction of ours that a call has left; the user's own stays."""
-        self.transactions.end_ours()
-        self.changed()
+    # -- writes -------------------------------------------------------------------------------------------------------
 
     def state(self, tables: Collection[Table] | None = None) -> object:
-        """A token that differs whenever one of some tables, or any, may have been written, by whatever connection.
-
-        With no tables at all it differs when anything but rows may have changed. It is like no other where another
-        session has written since this call began: the call may see the rows before that or after it.
-        """
-        return self.changes.state(tables, self.since)
+        """A token that differs whenever one of some tables, or any, may have been written (`Writes.state`)."""
+        return self.writes.state(tables)
 
     @property
     def is_alone(self) -> bool:
@@ -235,15 +144,12 @@ class Session:
         return self.changes.connections < 2
 
     def is_behind(self, own: object = None) -> bool:
-        """Whether another session has written since the call began that is under way, or is writing.
-
-        A write of this one may be under way by its `own` mark.
-        """
-        return self.changes.state(None, self.since, own) != self.changes.state(None, None, own)
+        """Whether another session has written since the call began that is under way, or is writing."""
+        return self.writes.is_behind(own)
 
     def changed(self, table: Table | None = None) -> None:
         """Says that this connection may have written rows of a table, or unless it is given anything there is."""
-        self.since = self.changes.written(table, self.since)
+        self.writes.changed(table)
 
     # -- statements ---------------------------------------------------------------------------------------------------
 
@@ -360,51 +266,13 @@ class Session:
             verb = first_word(text)
             target = self.target(text) if self.target else Written.ANYTHING
             follow = self.following(text) if self.following and target is Written.ANYTHING else None
-            with self.writing(target):
+            with self.writes.writing(target):
                 try:
                     return self._noted(text, verb, work, follow)
                 except duckdb.Error as error:
                     if self.transactions.failed(verb) and self.undone:
                         self.undone()
                     raise ours(error) from error
-
-    @contextmanager
-    def writing(self, target: Target = Written.ANYTHING) -> Iterator[object]:
-        """A write that is under way by the mark that is given, and noted when it is over."""
-        mark = object()
-        try:
-            self.changes.begin(mark, target)
-            with self.alone_in_writing() if isinstance(target, Table) else nullcontext():
-                yield mark
-        finally:
-            with self.signals.held():
-                if target is not Written.NOTHING:
-                    self.changed(target if isinstance(target, Table) else None)
-                self.changes.end(mark)
-
-    @contextmanager
-    def alone_in_writing(self, connections: int = 0) -> Iterator[None]:
-        """Takes what a file changes by for the work of this block, where no connection but those of sessions was there.
-
-        DuckDB numbers connections as they are opened. The work opens so many of its own, and one a look at the number.
-        """
-        before, looks = self._last_connection(), self._looks
-        yield
-        connections += self._looks - looks
-        after = self._last_connection()
-        if before is not None and after == before + 1 + connections:
-            self.changes.ours()
-
-    def _last_connection(self) -> int | None:
-        """The number of the connection opened last; None where there are others than those of sessions."""
-        self._looks += 1
-        try:
-            with self.connection.cursor() as connection:
-                text = "SELECT current_connection_id(), count FROM duckdb_connection_count()"
-                ((number, count),) = connection.execute(text).fetchall()
-        except (duckdb.Error, ValueError):
-            return None
-        return int(number) if count == self.changes.connections + 1 else None
 
     def _noted(
         self,
@@ -414,7 +282,7 @@ class Session:
         follow: Callable[[], None] | None,
     ) -> Read:
         """What a statement gives; once it has run, what is known of it is noted, whatever signals come."""
-        with self.signals.held():
+        with self.calls.signals.held():
             found = self._runner.do(work)
             self._runner.late = True
             self.transactions.ran(verb, text)

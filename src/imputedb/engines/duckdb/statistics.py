@@ -138,7 +138,7 @@ class Gathering:
         if self._session.in_transaction:  # which would not see what is made beside it
             return statistics
         with (
-            self._session.alone_in_writing(connections=1),  # it writes to the file, but to none of the user's tables
+            self._session.writes.alone(connections=1),  # it writes to the file, but to none of the user's tables
             suppress(duckdb.Error),  # statistics are a cache: a full disk must not stop a query
         ):
             self._store.keep(table, fingerprint, statistics)
