@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from imputedb import arguments, duckdb_errors, markup
 from imputedb.algebra.render import drawn
 from imputedb.border import outside, public
+from imputedb.diagnostics.paragraph import Facts, paragraph
 from imputedb.engines.engine import Engine, Held, Read, Rows
 from imputedb.errors import DataError, QueryError
 from imputedb.inference.estimate import Estimate
 from imputedb.notes import Note, NoteKind, is_of
-from imputedb.paragraph import Facts, paragraph
 
 if TYPE_CHECKING:
     import pandas as pd

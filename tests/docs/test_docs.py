@@ -1,6 +1,8 @@
 """Documents are true: every Python session in them runs, every command and option of the command line is in them."""
 
 import doctest
+import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,16 +44,12 @@ def _commands(group: click.Group, name: str) -> Iterator[tuple[str, click.Comman
 
 
 def test_links_lead_somewhere() -> None:
-    import re
-
     for page in [*PAGES, ROOT / "ARCHITECTURE.md"]:
         for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), (page.name, target)
 
 
 def test_pages_import_from_the_public_face_alone() -> None:
-    import re
-
     for page in PAGES:
         for module in re.findall(r"(?m)^>>> (?:from|import) (imputedb[\w.]*)", page.read_text(encoding="utf-8")):
             assert module in reference.PUBLIC, (page.name, module)
@@ -68,3 +66,19 @@ def test_the_reference_has_all_that_is_public(*, update_golden: bool) -> None:
 def test_all_that_is_public_is_described(name: str) -> None:
     for line in reference.entries(name):
         assert not line.endswith(": \n"), line
+
+
+def test_the_house_is_drawn_as_it_stands() -> None:
+    """Every room and file has its place in the drawing, and the ladder is the one that is checked."""
+    house = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").split("```text")
+    drawn = set(re.findall(r"\w+", house[1].split("```")[0]))
+    source = ROOT / "src" / "imputedb"
+    names = {path.stem if path.is_file() else path.name for path in source.rglob("*") if path.suffix in ("", ".py")}
+    assert not {name for name in names if name.strip("_") == name} - drawn
+    ladder = [floor.split() for floor in house[2].split("```")[0].replace("|", " ").split(">")]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = [floor.replace("imputedb.", "").replace("|", " ").split() for floor in contracts[0]["layers"]]
+    assert [sorted(floor) for floor in ladder] == [sorted(floor) for floor in layers]
+    assert len(layers) <= 12

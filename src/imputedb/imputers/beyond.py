@@ -21,8 +21,8 @@ from imputedb.imputers.chained.pmm import nearest
 from imputedb.imputers.chained.regression import of_rows
 from imputedb.imputers.random import uniform
 from imputedb.imputers.straight import ROWS_A_COEFFICIENT, SURE, Line
-from imputedb.inference.skewness import PER_INFLUENCES, PER_SKEWNESS, by_chance, weighted
 from imputedb.notes import Note, NoteKind
+from imputedb.statistics.skewness import PER_INFLUENCES, PER_SKEWNESS, by_chance, weighted
 
 DONORS = 5
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from imputedb.answers.multiple.aggregation import Aggregation
 from imputedb.inference.estimate import Estimate, Question
 from imputedb.inference.score_interval import Score
-from imputedb.inference.skewness import PER_INFLUENCES, PER_SKEWNESS, by_chance
 from imputedb.notes import Note, NoteKind
+from imputedb.statistics.skewness import PER_INFLUENCES, PER_SKEWNESS, by_chance
 
 FEW_DF, MUCH_MISSING, FEW_EVENTS = 5.0, 0.9, 5.0
 """Degrees of freedom, fraction of missing information, events."""
