@@ -13,6 +13,7 @@ from imputedb.engines.duckdb.temporary import is_ours
 from imputedb.engines.engine import View
 from imputedb.engines.names import SCHEMA
 from imputedb.errors import StorageError, Unplanned
+from imputedb.sql.logical_plan import does_not_bind, is_none, path_read
 from imputedb.sql.paths import quoted
 
 _PLAN = "SELECT json_serialize_plan(?::VARCHAR)"
@@ -61,7 +62,7 @@ class Resolution:
         """Whether DuckDB reads anything under a name without a schema; that it does not ends no transaction."""
         with self._session.lock:
             plan = self._plan(f"SELECT 1 FROM {quoted((name,))}")
-        return not _does_not_bind(plan)
+        return not does_not_bind(plan)
 
     def is_nested(self, path: Sequence[str]) -> bool:
         """Whether a path that means no table of ours means one in a schema within another schema.
@@ -74,9 +75,9 @@ class Resolution:
             return False
         with self._session.lock:
             plan = self._plan(f"SELECT 1 FROM {quoted(path)}")
-        if len(_path_read(plan)) > 3:
+        if len(path_read(plan)) > 3:
             return True
-        if len(path) > 2 and path[-2].lower() in within and not _does_not_bind(plan):
+        if len(path) > 2 and path[-2].lower() in within and not does_not_bind(plan):
             raise Unplanned(f"{'.'.join(path)} is a view in a schema within a schema: write its query in its place")
         return False
 
@@ -109,7 +110,7 @@ class Resolution:
         if table is not None:
             ours = table.schema == SCHEMA or is_ours(table)
             return None if ours else table
-        if _does_not_bind(plan):
+        if does_not_bind(plan):
             return None
         return self._view(path)
 
@@ -124,7 +125,7 @@ class Resolution:
     def _words(self, path: Sequence[str]) -> object:
         """What tells the meaning of one path from that of another: its plan, or its drawing where it has no text."""
         plan = self._plan(f"FROM {quoted(path)}")
-        if not plan.get("error"):
+        if not is_none(plan):
             return plan
         try:
             return self._session.connection.execute(f"EXPLAIN FROM {quoted(path)}").fetchall()
@@ -156,23 +157,7 @@ def _paths(path: Sequence[str], within: View | None) -> Iterator[tuple[str, ...]
     yield given
 
 
-def _does_not_bind(plan: dict[str, Any]) -> bool:
-    """Whether DuckDB refuses a statement, and not only to write its plan: readers of files have none in text."""
-    unwritten = plan.get("error_type") == "not implemented" or "serializ" in str(plan.get("error_message")).lower()
-    return bool(plan.get("error")) and not unwritten
-
-
 def _table_read(plan: dict[str, Any]) -> Table | None:
     """The table that a plan of `SELECT 1 FROM path` reads itself; a view's plan has a projection of its own in it."""
-    path = _path_read(plan)
+    path = path_read(plan)
     return Table(*path) if len(path) == 3 else None
-
-
-def _path_read(plan: dict[str, Any]) -> tuple[str, ...]:
-    """The path of that table; of one in a schema within another it has more than three parts."""
-    if plan.get("error"):
-        return ()
-    (below,) = plan["plans"][0]["children"]
-    read = below.get("function_data") or {}
-    path = read.get("qualified_name", {}).get("path", ())
-    return tuple(path) if below["type"] == "LOGICAL_GET" else ()

@@ -18,9 +18,16 @@ from typing import Any
 from imputedb.errors import Error, QueryError, UnknownName
 from imputedb.service.errors import Forbidden, TooLarge
 from imputedb.sql import parse
+from imputedb.sql.anatomy import (
+    NAMED,
+    call_in_from,
+    name_of_recursion,
+    names_in_with,
+    path_named,
+    tells_of_query,
+    type_in,
+)
 from imputedb.sql.ast import Tree
-
-_NAMED = ("FUNCTION", "WINDOW_AGGREGATE")
 
 _TABLE_FUNCTIONS = frozenset(("range", "generate_series", "unnest", "repeat", "repeat_row", "json_each", "json_tree"))
 
@@ -170,14 +177,14 @@ def _check_tree(allowed: Allowed, tree: Tree) -> None:
     given = set[str]()
     nodes = list(_nodes(tree, allowed.nesting))
     for node in nodes:
-        for entry in (node.get("cte_map") or {}).get("map", ()):
-            name = str(entry["key"])
+        for name in names_in_with(node):
             if not _PLAIN.fullmatch(name):
                 raise Forbidden(f"WITH {name!r}: a name of letters, digits and _, which no built-in view has, will do")
             given.add(name.lower())
-        if node.get("type") == "RECURSIVE_CTE_NODE":
-            given.add(str(node.get("cte_name", "")).lower())
-    in_from = {id(node["function"]) for node in nodes if node.get("type") == "TABLE_FUNCTION"}
+        itself = name_of_recursion(node)
+        if itself is not None:
+            given.add(itself.lower())
+    in_from = {id(call) for node in nodes if (call := call_in_from(node)) is not None}
     for node in nodes:
         if id(node) not in in_from:
             _check_node(allowed, node, given)
@@ -206,24 +213,24 @@ def _too_deep(levels: int) -> TooLarge:
 
 
 def _check_node(allowed: Allowed, node: Tree, given: set[str]) -> None:
-    kind = node.get("type")
-    if not isinstance(kind, str):
+    kind = type_in(node)
+    if kind is None:
         return
     if kind not in _KINDS:
         raise Forbidden(f"{kind.replace('_', ' ').lower()} is nothing that is answered here")
-    if kind in _NAMED:
+    call = call_in_from(node)
+    if kind in NAMED:
         _check_function(allowed, node)
-    elif kind == "TABLE_FUNCTION":
-        _check_table_function(allowed, node)
+    elif call is not None:
+        _check_table_function(allowed, call)
     elif kind == "BASE_TABLE":
         _check_table(allowed, node, given)
-    elif kind == "SHOW_REF" and node.get("query") is None and _path(node) != ('"tables"',):
+    elif kind == "SHOW_REF" and not tells_of_query(node) and _path(node) != ('"tables"',):
         raise Forbidden("SHOW tells of tables only here: SHOW TABLES, DESCRIBE table")
 
 
 def _path(node: Tree) -> Path:
-    told = (node.get("qualified_name") or {}).get("path") or (node.get("function_name") or node.get("table_name"),)
-    return tuple(str(part).lower() for part in told)
+    return tuple(part.lower() for part in path_named(node))
 
 
 def _check_function(allowed: Allowed, node: Tree) -> None:
@@ -237,8 +244,8 @@ def _check_function(allowed: Allowed, node: Tree) -> None:
     raise Forbidden(f"function {name} is none of those that are called here")
 
 
-def _check_table_function(allowed: Allowed, node: Tree) -> None:
-    *before, name = _path(node["function"])
+def _check_table_function(allowed: Allowed, call: Tree) -> None:
+    *before, name = _path(call)
     if name in _TABLE_FUNCTIONS and (name, True) not in allowed.defined and not before:
         return
     if name not in allowed.table_macros or before not in ([], ["main"], [allowed.catalog, "main"]):
