@@ -14,7 +14,8 @@ from typing import Any
 from imputedb import arguments
 from imputedb.algebra.relation import Table
 from imputedb.answers import policies
-from imputedb.engines.engine import Engine, Shape
+from imputedb.engines.engine import Engine
+from imputedb.engines.entries import Shape
 from imputedb.errors import DataError, Error, StorageError, UnknownName
 from imputedb.files import published
 from imputedb.statistics.policy import ACTIONS, LISTS, Policy, as_bound, as_text

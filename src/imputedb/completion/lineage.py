@@ -6,7 +6,8 @@ from typing import Any
 
 from imputedb import duckdb_errors
 from imputedb.algebra.relation import Table
-from imputedb.engines.engine import Engine, Shape
+from imputedb.engines.engine import Engine
+from imputedb.engines.entries import Shape
 from imputedb.errors import DataError, QueryError
 from imputedb.sql import ast as t
 from imputedb.sql import parse

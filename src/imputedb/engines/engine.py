@@ -4,10 +4,9 @@ A query needs four protocols: `Catalog`, `Statements`, `Arrays` and `Scratch`. A
 has, and `session` has what threads, transactions and caches need.
 """
 
-import json
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.cache import CacheUse, Recent
+from imputedb.engines.entries import Shape, View
 from imputedb.engines.offers import Declarations, Entrances, KeptModels, Macros
 from imputedb.engines.session import Session
 from imputedb.notes import Note
@@ -22,45 +22,12 @@ from imputedb.sql.ast import Tree
 from imputedb.sql.enclosed import Keeps
 from imputedb.sql.scope import Catalog as Names
 from imputedb.sql.statements import Classified, Query
-from imputedb.statistics.policy import Policy
 from imputedb.statistics.table import Kind, Statistics
 
 Array = NDArray[np.generic]
 Read = TypeVar("Read")
 Values = Mapping[str, object] | Sequence[object] | None
 """Of the parameters of a statement."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The columns of a table, the values that are declared to mean a missing one, and what else is known of them."""
-
-    types: Mapping[str, str]
-    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    policies: Mapping[str, Policy] = field(default_factory=dict)
-    without_nan: frozenset[str] = frozenset()
-
-    def fingerprint(self, contents: Sequence[object]) -> str:
-        """What tells one state of the table from another: a hash of its rows, its columns, what was said of it."""
-        rules = {name: policy.changed({"stale": None}).data() for name, policy in self.policies.items()}
-        said = sorted((name, rule) for name, rule in rules.items() if rule)
-        columns = [list(self.types.items()), sorted(self.missing.items())]
-        return json.dumps([2, [str(part) for part in contents], *columns, said])
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A view: its path, and the statement that made it."""
-
-    catalog: str
-    schema: str
-    name: str
-    sql: str
-
-    @property
-    def path(self) -> tuple[str, str, str]:
-        """Catalog, schema and name."""
-        return (self.catalog, self.schema, self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import derived, policy_texts
 from imputedb.engines.duckdb.macros import functions, multiplying, written_out
-from imputedb.engines.engine import View
+from imputedb.engines.entries import View
 from imputedb.errors import InternalError, QueryError
 from imputedb.sql import ast as t
 from imputedb.sql import parse

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.engine import Shape
+from imputedb.engines.entries import Shape
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.generate import ROW

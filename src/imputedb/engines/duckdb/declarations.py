@@ -12,7 +12,7 @@ import duckdb
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import policy_texts, profile
-from imputedb.engines.engine import Shape
+from imputedb.engines.entries import Shape
 from imputedb.errors import DataError, QueryError, UnknownName
 from imputedb.notes import Note, NoteKind, forgotten
 from imputedb.sql import ast as t

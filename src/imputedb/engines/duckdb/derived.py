@@ -9,7 +9,7 @@ import duckdb
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import columns, profile
-from imputedb.engines.engine import Shape
+from imputedb.engines.entries import Shape
 from imputedb.errors import DataError
 from imputedb.notes import Note, NoteKind
 from imputedb.sql import ast as t

@@ -34,7 +34,8 @@ from imputedb.engines.duckdb.statements import Texts
 from imputedb.engines.duckdb.statistics import Gathering
 from imputedb.engines.duckdb.tables import Tables
 from imputedb.engines.duckdb.temporary import Temporary
-from imputedb.engines.engine import Array, Shape
+from imputedb.engines.engine import Array
+from imputedb.engines.entries import Shape
 from imputedb.engines.offers import KeptModels
 from imputedb.engines.reading import Reading
 from imputedb.notes import Note

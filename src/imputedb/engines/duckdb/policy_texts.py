@@ -12,7 +12,7 @@ from imputedb.algebra.relation import Table
 from imputedb.duckdb_errors import reason, translated
 from imputedb.engines.duckdb import derived, profile
 from imputedb.engines.duckdb.session import Session
-from imputedb.engines.engine import Shape
+from imputedb.engines.entries import Shape
 from imputedb.errors import DataError, QueryError
 from imputedb.sql import ast as t
 from imputedb.sql import parse

@@ -10,7 +10,7 @@ from imputedb.algebra.relation import Table
 from imputedb.engines.cache import OF_STRUCTURE
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.temporary import is_ours
-from imputedb.engines.engine import View
+from imputedb.engines.entries import View
 from imputedb.engines.names import SCHEMA
 from imputedb.errors import StorageError, Unplanned
 from imputedb.sql.logical_plan import does_not_bind, is_none, path_read

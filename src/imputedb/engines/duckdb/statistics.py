@@ -18,7 +18,7 @@ from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.sharing import SessionCache
 from imputedb.engines.duckdb.statements import Texts
 from imputedb.engines.duckdb.tables import Tables
-from imputedb.engines.engine import Shape
+from imputedb.engines.entries import Shape
 from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree

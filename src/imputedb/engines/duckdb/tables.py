@@ -9,7 +9,7 @@ from imputedb.engines.cache import OF_STRUCTURE
 from imputedb.engines.duckdb.metadata import Store
 from imputedb.engines.duckdb.resolution import DAMAGED, Resolution, damaged
 from imputedb.engines.duckdb.session import Session
-from imputedb.engines.engine import Shape, View
+from imputedb.engines.entries import Shape, View
 from imputedb.engines.names import OURS, SCHEMA
 from imputedb.errors import UnknownName
 from imputedb.sql import parse

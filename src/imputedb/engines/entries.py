@@ -1,0 +1,39 @@
+"""What a catalog holds, as an engine says: the shapes of tables, and views."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from imputedb.statistics.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The columns of a table, the values that are declared to mean a missing one, and what else is known of them."""
+
+    types: Mapping[str, str]
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    without_nan: frozenset[str] = frozenset()
+
+    def fingerprint(self, contents: Sequence[object]) -> str:
+        """What tells one state of the table from another: a hash of its rows, its columns, what was said of it."""
+        rules = {name: policy.changed({"stale": None}).data() for name, policy in self.policies.items()}
+        said = sorted((name, rule) for name, rule in rules.items() if rule)
+        columns = [list(self.types.items()), sorted(self.missing.items())]
+        return json.dumps([2, [str(part) for part in contents], *columns, said])
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view: its path, and the statement that made it."""
+
+    catalog: str
+    schema: str
+    name: str
+    sql: str
+
+    @property
+    def path(self) -> tuple[str, str, str]:
+        """Catalog, schema and name."""
+        return (self.catalog, self.schema, self.name)
