@@ -18,12 +18,21 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from imputedb.sklearn import ChainedImputer, KNNImputer
+import imputedb
+from imputedb.sklearn import ChainedImputer, KNNImputer, ModelImputer
 
 BOTH = [KNNImputer, ChainedImputer]
 
 
-@parametrize_with_checks([KNNImputer(), KNNImputer(metric="gower"), ChainedImputer(), ChainedImputer(mode="draw")])
+@parametrize_with_checks(
+    [
+        KNNImputer(),
+        KNNImputer(metric="gower"),
+        ChainedImputer(),
+        ChainedImputer(mode="draw"),
+        ModelImputer(imputer="mean", n_draws=1),
+    ]
+)
 def test_scikit_learns_own_checks(estimator: Any, check: Any) -> None:
     if getattr(estimator, "mode", "") == "draw" and check.func.__name__ == "check_methods_sample_order_invariance":
         pytest.skip("a draw is keyed by the row's place, and another order gives other draws")
@@ -192,3 +201,84 @@ def test_features_that_are_none_are_refused(features: Any) -> None:
     for one in (ChainedImputer, KNNImputer):
         with pytest.raises(ValueError, match="categorical_features"):
             one(categorical_features=features).fit(np.ones((4, 2)))
+
+
+def frame(rows: int = 300) -> pd.DataFrame:
+    """Columns of all kinds that predict each other, a fifth of each missing, and one that is empty."""
+    rng = np.random.default_rng(5)
+    z = rng.normal(size=rows)
+    days = pd.to_timedelta((z * 100).astype(int), unit="D")
+    found = pd.DataFrame(
+        {
+            "number": z + rng.normal(size=rows) / 10,
+            "whole": np.round(z * 3),
+            "text": np.where(z > 0, "high", "low"),
+            "level": pd.Categorical(np.where(z > 0.5, "a", "b")),
+            "truth": pd.array(z > 0, dtype="boolean"),
+            "day": pd.to_datetime("2020-01-01") + days,
+            "nothing": np.nan,
+        },
+        index=[f"r{place}" for place in range(rows)],
+    )
+    for name in found.columns:
+        found.loc[rng.random(rows) < 0.2, name] = None
+    return found
+
+
+@pytest.mark.parametrize("imputer", ["tree", "norm", "pmm", "mean"])
+def test_a_model_is_learnt_once_and_fills_columns_of_all_kinds(imputer: str, tmp_path: Path) -> None:
+    """What was fitted, pickled, or saved and loaded gives new rows the same values, in frames of either package."""
+    known, new = frame()[:240], frame()[240:]
+    model = ModelImputer(imputer=imputer, n_draws=2, random_state=1).fit(known)
+    filled = model.transform(new)
+    assert list(filled.columns) == list(model.get_feature_names_out()) == list(new.columns[:-1])
+    assert list(filled.index) == list(new.index)
+    assert not filled.isna().to_numpy().any()
+    for name in filled.columns:
+        assert (filled[name] == new[name])[new[name].notna()].all()
+        assert filled[name].dtype == new[name].dtype
+    pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(model)).transform(new), filled)
+    model.model_.save(tmp_path / "a.model")
+    loaded = imputedb.load_model(tmp_path / "a.model")
+    named = new.set_axis([f"c{place}" for place in range(new.shape[1])], axis=1)
+    for draw, one in ((None, filled), *enumerate(model.transform_draws(new))):
+        again = loaded.apply(named, draw=draw)
+        assert all((again[f"c{place}"] == one[name]).all() for place, name in enumerate(one.columns))
+    one, other = model.transform_draws(new)
+    assert one.equals(other) == (imputer == "mean")
+    error = np.mean((filled["number"] - filled["whole"] / 3)[new["number"].isna()] ** 2)
+    assert error < (1.5 if imputer == "mean" else 0.3)
+
+
+def test_a_pickled_model_holds_no_rows() -> None:
+    """Of functions nothing but extremes and bins of columns, of donors their values, and no row of several columns."""
+    values = matrix(400, 5)
+    model = ModelImputer(imputer="norm", n_draws=1).fit(values)
+    content = pickle.dumps(model)
+    held = [np.float64(one).tobytes() in content for one in values[~np.isnan(values)]]
+    assert np.mean(held) < 0.1
+    assert len(pickle.dumps(ModelImputer(imputer="norm", n_draws=1).fit(matrix(1600, 5)))) < 2 * len(content)
+    donors = pickle.dumps(ModelImputer(imputer="pmm", n_draws=1).fit(values))
+    assert not any(row.tobytes() in donors for row in values[~np.isnan(values).any(axis=1)])
+
+
+@pytest.mark.parametrize(
+    ("imputer", "said"),
+    [
+        (ModelImputer(imputer="knn"), "no functions"),
+        (ModelImputer(imputer="none"), "no imputer"),
+        (ModelImputer(mode="mean"), "no mode"),
+        (ModelImputer(n_draws=0), "draws"),
+    ],
+)
+def test_models_that_are_none_are_refused(imputer: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        imputer.fit(matrix(60, 3))
+
+
+def test_new_rows_of_another_kind_are_refused() -> None:
+    model = ModelImputer(imputer="mean", n_draws=1).fit(frame()[:100])
+    with pytest.raises(ValueError, match="no value of"):
+        model.transform(frame()[100:].assign(number="high"))
+    with pytest.raises(ValueError, match="feature names"):
+        model.transform(frame().rename(columns={"number": "n"}))

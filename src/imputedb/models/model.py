@@ -142,14 +142,21 @@ class Model:
             DataError: it has no functions.
             StorageError: the file cannot be written.
         """
-        content = self.fitted.dumped()
-        record = self.record
-        table = list(record.table.path)
-        head = {"name": record.name, "version": record.version, "table": table, "digest": record.digest}
+        content = _dumped(self)
         with published(str(arguments.path("the path", path))) as temporary:
-            Path(temporary).write_bytes(
-                _MAGIC + json.dumps({**head, "definition": record.dumped()}).encode() + b"\n" + content
-            )
+            Path(temporary).write_bytes(content)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A model is pickled as what `save` writes; whether it is stale is left behind with its table."""
+        return _loaded, (_dumped(self), "a pickled model")
+
+
+def _dumped(model: Model) -> bytes:
+    """What a file of a model holds."""
+    content, record = model.fitted.dumped(), model.record
+    table = list(record.table.path)
+    head = {"name": record.name, "version": record.version, "table": table, "digest": record.digest}
+    return _MAGIC + json.dumps({**head, "definition": record.dumped()}).encode() + b"\n" + content
 
 
 def model(record: Record, fitted: Fitted | None, stale: bool | None) -> Model:
@@ -185,6 +192,11 @@ def load_model(path: str | Path) -> Model:
         data = place.read_bytes()
     except OSError as error:
         raise StorageError(f"cannot read {place}: {error.strerror or error}") from error
+    return _loaded(data, str(place))
+
+
+def _loaded(data: bytes, place: str) -> Model:
+    """The model of what a file, or a pickle, holds."""
     if not data.startswith(_MAGIC):
         raise StorageError(f"{place} is no model of imputedb, or one of a newer version")
     head, _, content = data[len(_MAGIC) :].partition(b"\n")

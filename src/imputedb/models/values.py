@@ -37,7 +37,7 @@ def cells(feature: Feature, values: Given, codes: Collection[str] = ()) -> Cells
     if isinstance(values, np.ndarray) and _is_plain(feature, values) and not codes:
         return _numbers(feature, np.ma.getdata(values), np.ma.getmaskarray(values))
     listed = _listed(feature, values)
-    missing = np.fromiter((_is_missing(value) or (bool(codes) and _text(value) in codes) for value in listed), bool)
+    missing = np.fromiter((is_missing(value) or (bool(codes) and _text(value) in codes) for value in listed), bool)
     if feature.kind is Kind.CATEGORY:
         return _categories(feature, listed, missing)
     numbers = [0.0 if gone else _number(feature, value) for value, gone in zip(listed, missing, strict=True)]
@@ -116,7 +116,7 @@ def _categories(feature: Feature, listed: Sequence[object], missing: NDArray[np.
     return Cells(codes, missing, Kind.CATEGORY, tuple(places), ordered=feature.ordered)
 
 
-def _is_missing(given: object) -> bool:
+def is_missing(given: object) -> bool:
     """Whether there is no value: None, NaN, NaT, or pandas' NA."""
     if given is None or given is np.ma.masked or type(given).__name__ in ("NAType", "NaTType"):
         return True
