@@ -4,6 +4,7 @@ python -m benchmarks.answers record FILE [--queries 500] [--seed 0]
 python -m benchmarks.answers compare FILE FILE
 python -m benchmarks.answers between COMMIT [COMMIT]
 
+`compare` shows every answer that differs, counts them by how, and how much more processor time the second file took.
 `between` checks out each commit's `src` into a folder of its own and records there; without a second commit it is the
 working tree. The compiled kernel of the working tree serves both, so commits with another kernel are refused: build
 each, and `record` with its `src` on PYTHONPATH.
@@ -11,14 +12,18 @@ each, and `record` with its `src` on PYTHONPATH.
 
 import argparse
 import json
+import math
 import os
 import random
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
+from time import process_time
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -138,7 +143,10 @@ def record(out: Path, queries: int, seed: int) -> None:
                 for statement in POLICIES:
                     db.sql(statement)
             text, how = query(r), wishes(r)
-            lines.write(json.dumps({"query": text, "how": how, "answer": _answer(db, text, how)}) + "\n")
+            began = process_time()
+            found = _answer(db, text, how)
+            spent = process_time() - began
+            lines.write(json.dumps({"query": text, "how": how, "answer": found, "seconds": spent}) + "\n")
 
 
 def _answer(db: Any, text: str, how: dict[str, Any]) -> Any:
@@ -157,15 +165,49 @@ def _exact(cell: object) -> str:
 
 
 def compare(first: Path, second: Path) -> int:
-    """How many lines differ; each is shown."""
-    found = [path.read_text(encoding="utf-8").splitlines() for path in (first, second)]
-    apart = [pair for pair in zip(*found, strict=True) if pair[0] != pair[1]]
-    for before, after in apart:
-        one, other = json.loads(before), json.loads(after)
+    """How many answers differ; each is shown."""
+    before, after = ([json.loads(line) for line in path.read_text("utf-8").splitlines()] for path in (first, second))
+    pairs = list(zip(before, after, strict=True))
+    if any((one["query"], one["how"]) != (other["query"], other["how"]) for one, other in pairs):
+        sys.exit("the files are of other queries: record both with one seed")
+    apart = [(one, other) for one, other in pairs if one["answer"] != other["answer"]]
+    for one, other in apart:
         print(f"{one['query']}\n  {one['how']}\n  before {one['answer']}\n  after  {other['answer']}")
-    refused = sum('"error"' in line for line in found[0])
-    print(f"{len(apart)} of {len(found[0])} answers differ; {refused} queries are refused")
+    for kind, count in Counter(difference(one["answer"], other["answer"]) for one, other in apart).most_common():
+        print(f"{count:5} {kind}")
+    refused = sum("error" in one["answer"] for one in before)
+    print(f"{len(apart)} of {len(before)} answers differ; {refused} queries are refused")
+    if all("seconds" in one for one in (*before, *after)):
+        ratios = [other["seconds"] / max(one["seconds"], 1e-6) for one, other in pairs]
+        whole = sum(one["seconds"] for one in after) / sum(one["seconds"] for one in before)
+        print(f"processor time: {whole - 1:+.1%} in all, {median(ratios) - 1:+.1%} in the median query")
     return len(apart)
+
+
+def difference(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """How two answers to one query differ."""
+    match "error" in before, "error" in after:
+        case True, True:
+            return "another refusal"
+        case True, False:
+            return "answered, and was refused"
+        case False, True:
+            return "refused, and was answered"
+    if before["columns"] != after["columns"]:
+        return "other columns"
+    if len(before["rows"]) != len(after["rows"]):
+        return "more or fewer rows"
+    rows = zip(before["rows"], after["rows"], strict=True)
+    cells = (pair for row in rows for pair in zip(*row, strict=True))
+    near = all(one == other or _is_near(one, other) for one, other in cells)
+    return "the last digits" if near else "other values"
+
+
+def _is_near(one: str, other: str) -> bool:
+    try:
+        return math.isclose(float.fromhex(one), float.fromhex(other), rel_tol=1e-9)
+    except ValueError:
+        return False
 
 
 def between(commits: list[str], queries: int, seed: int) -> int:
