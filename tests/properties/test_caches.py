@@ -110,6 +110,10 @@ def test_caches_say_what_they_hold() -> None:
         db.execute("CREATE TABLE t AS SELECT range AS y, CASE WHEN range % 3 > 0 THEN range END AS x FROM range(50)")
         db.sql("SELECT avg(x) FROM t")
         found = {use.name: use for use in db.caches()}
+        db.sql("SELECT avg(x) FROM t", imputer="tree", fit="table")
+        db.sql("SELECT avg(x) FROM t", imputer="tree", fit="table", m=2)
+        by_name = {use.name for use in db.caches() if use.key == "name"}
+    assert not {name for name in by_name if not name.startswith(("macro", "integer division"))}
     plans = found["plans"]
     assert (plans.entries, plans.bound, plans.bytes) == (1, 256, None)
     assert "a write to any table" in plans.invalidated

@@ -241,7 +241,7 @@ LISTS = ("values", "predictors", "exclude", "partition")
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(LISTS, (list, tuple)),
     **dict.fromkeys(("when", "imputer", "before", "measure"), (str, type(None))),
-    **dict.fromkeys(("when", "imputer", "before", "derived", "weight", "order", "cluster", "stale"), (str, type(None))),
+    **dict.fromkeys(("derived", "weight", "order", "cluster", "stale"), (str, type(None))),
     **dict.fromkeys(("low", "high"), (int, float, str, type(None))),
     "action": (str,),
     **dict.fromkeys(("above", "below"), (int, float, type(None))),

@@ -316,8 +316,15 @@ def _column(reading: Reading, missing: int, distinct: int, mean: Any, shape: Map
     apart = math.hypot(*(b - centre_value for b in bounds if math.isfinite(b)))  # no square of it may be too large
     deviation = apart / math.sqrt(len(bounds))
     spread = min(1.0, deviation / abs(centre_value)) if centre_value else 1.0
+    centre, histogram = literal(centre_value, kind, type_name), Quantiles(bounds, distinct)
     return ColumnStatistics(
-        type_name, kind, missing, distinct, literal(centre_value, kind, type_name), spread, Quantiles(bounds, distinct)
+        type_name,
+        kind,
+        missing,
+        distinct,
+        centre=centre,
+        spread=spread,
+        histogram=histogram,
     )
 
 
