@@ -185,6 +185,14 @@ def test_what_is_declared_can_be_undone(db: Database, tmp_path: Path) -> None:
     assert db.execute("SELECT count(*) FROM t WHERE v = '?'") == [(40,)]
 
 
+def test_columns_of_one_name_are_told_apart_and_said(db: Database, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("# a study\nid;Score;score;SCORE\n1;2;3;4\n5;6;7;8\n")
+    with pytest.warns(UserWarning, match=r"t\.score_1: several columns .* are called 'score'; .* at place 3") as told:
+        db.load(str(tmp_path / "t.csv"))
+    assert sum("several columns" in str(one.message) for one in told) == 2
+    assert list(db.tables()["t"]) == ["id", "Score", "score_1", "SCORE_2"]
+
+
 def test_words_are_stated_for_frames_too(db: Database) -> None:
     with pytest.warns(UserWarning, match=r"n: 1 of '-9' are declared missing.*"):
         db.register("t", {"v": ["1", "x", "2"], "n": [1, -9, 3], "w": ["a", "X", "b"]}, na=["x", "-9"])

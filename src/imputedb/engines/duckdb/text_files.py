@@ -19,6 +19,9 @@ from imputedb.statistics.words import BESIDE_NUMBERS
 if TYPE_CHECKING:
     from imputedb.engines.duckdb.engine import DuckDB
 
+_NAMES = 5
+"""Columns of which a remark says that their name is another one's too."""
+
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".dat")
 
 _MANY_DIGITS = 100_000
@@ -44,6 +47,8 @@ def create(engine: DuckDB, made: Table, paths: Sequence[str], reading: Reading) 
         _remark_on_dates(engine, made, {one.dates for one in sniffed if one} if reading.dates is None else set())
         if first is not None:
             _remark_on_digits(engine, made, readable, f"{options}, skip = {first.skipped}")
+        if first is not None and first.header:
+            _remark_on_names(engine, made, readable[0], f"{_options(reading)}, skip = {first.skipped}")
     return forms.forms(numbers, reading.dates)
 
 
@@ -99,6 +104,21 @@ def _remark_on_dates(engine: DuckDB, made: Table, formats: set[str]) -> None:
                 "state it with dates='%m/%d/%Y', say, or --dates"
             )
             engine.session.remarks.append(Note(NoteKind.READ_AS, f"{made.name}.{column}", words))
+
+
+def _remark_on_names(engine: DuckDB, made: Table, path: str, options: str) -> None:
+    """Says which columns are called otherwise than in the file, where several have a name there."""
+    text = f"FROM read_csv(?, all_varchar = true, header = false{options}{_squeezing([path])}) LIMIT 1"
+    (written,) = engine.connection.execute(text, [one_file(path)]).fetchall()
+    called = [str(name or "").strip() for name in written]
+    again = [place for place, name in enumerate(called) if name and name.lower() in map(str.lower, called[:place])]
+    names = list(engine.tables.shape(made).types)
+    for place in again[:_NAMES] if len(names) == len(called) else ():
+        column = f"{made.name}.{names[place]}"
+        words = (
+            f"{column}: several columns of the file are called {called[place]!r}; this is the one at place {place + 1}"
+        )
+        engine.session.remarks.append(Note(NoteKind.READ_AS, column, words))
 
 
 def _remark_on_digits(engine: DuckDB, made: Table, paths: Sequence[str], options: str) -> None:
