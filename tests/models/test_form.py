@@ -71,6 +71,25 @@ def test_a_fresh_fit_above_reads_what_an_expression_gives(
     assert "x" in taken
 
 
+def test_both_forms_say_the_same_of_a_model(db: imputedb.Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of rows that lack other columns than any did at the fit, and of a table that has changed since."""
+    db.execute("CREATE TABLE u AS SELECT * FROM t WHERE x IS NOT NULL AND (n IS NULL OR f IS NOT NULL)")
+    db.sql("CREATE IMPUTATION MODEL m ON u (y, n) USING norm WITH (draws = 1)")
+    db.execute("INSERT INTO u SELECT * FROM t WHERE x IS NULL OR (n IS NOT NULL AND f IS NULL)")
+    queries = (
+        "SELECT avg(y) FROM u",
+        "SELECT avg(n), avg(y) FROM u",
+        "SELECT count(*) FROM u WHERE id > 3",
+    )
+    forced(monkeypatch, written=False)
+    values = [db.sql(query, fit="table").report.warnings for query in queries]
+    taken = forced(monkeypatch, written=True)
+    expressions = [db.sql(query, fit="table").report.warnings for query in queries]
+    assert {"y", "n"} == set(taken)
+    assert any("fewer columns" in one for one in values[0])
+    assert [sorted(map(str, one)) for one in expressions] == [sorted(map(str, one)) for one in values]
+
+
 def test_rows_that_came_later_are_filled_in_by_the_expression(
     db: imputedb.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -250,6 +250,18 @@ def test_plans_that_drop_rows_are_not_taken_for_an_error(db: imputedb.Database) 
     assert found.report.imputed
 
 
+@pytest.mark.parametrize("alpha", [0.01, 1.0])
+def test_an_alpha_beside_an_error_is_refused(db: imputedb.Database, alpha: float) -> None:
+    """It would drop rows, or take narrow intervals around worse values, and no interval would show it."""
+    for text, more in (
+        (f"{QUERY} ERROR 50 %", {}),
+        (QUERY, {"error": 0.5}),
+        (f"CREATE TABLE k AS {QUERY} ERROR 5 %", {}),
+    ):
+        with pytest.raises(QueryError, match="leave alpha out"):
+            db.sql(text, alpha=alpha, imputer="norm", **more)  # type: ignore[arg-type]
+
+
 def test_rows_of_an_answer_within_an_error_are_kept_once(db: imputedb.Database) -> None:
     db.execute("CREATE TABLE out (mean DOUBLE, se DOUBLE, low DOUBLE, high DOUBLE, fmi DOUBLE)")
     found = db.sql("INSERT INTO out SELECT avg(x) AS mean FROM t ERROR 40 %", imputer="norm")

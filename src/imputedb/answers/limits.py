@@ -29,7 +29,7 @@ def limited(call: Call, query: str, keep: Work | None = None) -> Result:
         keep: answers it and keeps its rows; None where they are only shown.
 
     Raises:
-        QueryError: an error was asked for, and the answer has no intervals.
+        QueryError: an error was asked for, and the answer has no intervals, or an alpha stands beside it.
     """
 
     def work(one: Call) -> Result:
@@ -39,6 +39,11 @@ def limited(call: Call, query: str, keep: Work | None = None) -> Result:
         return work(call)
     began = perf_counter() if call.options.until is None else _began(call.options, call.options.until)
     error = call.options.limits.error
+    if error is not None and call.options.alpha:
+        raise QueryError(
+            f"an error of {error:g} picks the plan by itself, and no interval says what rows do that alpha "
+            f"{call.options.alpha:g} drops: leave alpha out, or the error"
+        )
     found = _timely(call, work) if error is None else _precise(call, query, error, keep)
     return _told(found, call.options, began)
 

@@ -10,7 +10,7 @@ from imputedb.engines.engine import Engine
 from imputedb.execution.batch import Batch
 from imputedb.execution.bundle import Drawn
 from imputedb.execution.columns import ColumnCache
-from imputedb.execution.form import form
+from imputedb.execution.form import coarser_cells, form
 from imputedb.execution.kept import KeptTable
 from imputedb.execution.model import ModelTable
 from imputedb.execution.outcome import Outcome
@@ -85,7 +85,7 @@ class Beside:
                 assert isinstance(table, ModelTable)
                 fill = form(table, column.name, draw).fill
                 if fill is not None:
-                    table.note(column, outcome)
+                    table.note(column, outcome, coarser_cells(table, column.name))
                     found[column] = fill
         return found
 

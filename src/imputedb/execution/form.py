@@ -1,11 +1,12 @@
 """How a kept model fills a column in: by its values beside the table, or by its function in the statement itself."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from imputedb.algebra.relation import Fill
 from imputedb.execution.model import ModelTable
 from imputedb.models import price
-from imputedb.models.expression import expression, leaves
+from imputedb.models.expression import coarser, expression, leaves
 from imputedb.models.feature import Feature
 from imputedb.models.target import Target
 from imputedb.sql import ast as t
@@ -104,14 +105,36 @@ def _unlike(model: ModelTable, features: tuple[Feature, ...]) -> str:
     return ""
 
 
-def _written(model: ModelTable, target: Target) -> Fill | None:
+def coarser_cells(model: ModelTable, column: str) -> int:
+    """How many missing cells of a column an expression predicts from fewer columns than their rows have.
+
+    They are counted by the engine, which need not hand over the rows, once until the table is written.
+    """
     engine, scan, fitted = model.engine, model.scan, model.fitted()
+    key = ("coarser cells", scan.table, model.record.title, model.record.digest, column)
+    found: int | None = engine.recall(key)
+    if found is None:
+        target = next(one for one in fitted.targets if fitted.features[one.feature].column.name == column)
+        condition = coarser(fitted, target, partial(_read, model))
+        gone = t.is_missing(engine.reading(scan.table, column, scan.alias))
+        found = 0
+        if condition is not None:
+            count = t.call("count_star", where=t.all_of([gone, condition]))
+            found = int(engine.rows(t.select([count], engine.source(scan.table, scan.alias)))[0][0])
+        if engine.keeps(scan.table):
+            engine.keep(key, found, tables=model.statistics.rests_on(scan.table))
+    return found
 
-    def reads(feature: Feature) -> Tree:
-        return engine.encoded(engine.reading(scan.table, feature.column.name, scan.alias), feature.type)
 
+def _read(model: ModelTable, feature: Feature) -> Tree:
+    engine, scan = model.engine, model.scan
+    return engine.encoded(engine.reading(scan.table, feature.column.name, scan.alias), feature.type)
+
+
+def _written(model: ModelTable, target: Target) -> Fill | None:
+    engine, fitted = model.engine, model.fitted()
     goal = fitted.features[target.feature]
-    raw = expression(fitted, target, reads)
+    raw = expression(fitted, target, partial(_read, model))
     if raw is None:
         return None
     raw = t.cast(raw, t.plain_type("BIGINT")) if goal.kind in _WHOLE else raw

@@ -1,6 +1,6 @@
 """Kept models, applied to the rows of a stored table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -56,7 +56,7 @@ class ModelTable:
             QueryError: the model has no draw of that number.
         """
         self._note([column], outcome)
-        self._warn_coarser([column], outcome)
+        self._warn_coarser({column: self._coarser().get(column.name, 0)}, outcome)
         return self._applied(draw)[column.name]
 
     def drawn(self, columns: Sequence[Column], numbers: tuple[int, ...], outcome: Outcome) -> dict[Column, Drawn]:
@@ -65,7 +65,7 @@ class ModelTable:
         Raises: as `given`.
         """
         self._note(columns, outcome)
-        self._warn_coarser(columns, outcome)
+        self._warn_coarser({column: self._coarser().get(column.name, 0) for column in columns}, outcome)
         imputer = the_one(self.record.imputer, "a model needs")
         warned(imputer, outcome)
         outcome.warnings += [one for one in self._doubts(imputer, columns) if one not in outcome.warnings]
@@ -101,13 +101,14 @@ class ModelTable:
         """Whether the values are there, of the table as it is."""
         return self.engine.recall(self._key(draw)) is not None
 
-    def note(self, column: Column, outcome: Outcome) -> None:
-        """Says which model fills in a column, and whether its table has changed since.
+    def note(self, column: Column, outcome: Outcome, coarser: int) -> None:
+        """Says which model fills in a column, how many cells coarser, and whether its table has changed since.
 
         Raises:
             DataError: it has, and the column's policy refuses such a model.
         """
         self._note([column], outcome)
+        self._warn_coarser({column: coarser}, outcome)
 
     def _key(self, draw: int | None) -> tuple[object, ...]:
         return ("applied", self.scan.table, self.record.title, self.record.digest, draw)
@@ -124,16 +125,15 @@ class ModelTable:
                 self.engine.keep(key, found, tables=self.statistics.rests_on(self.scan.table))
         return found
 
-    def _warn_coarser(self, columns: Sequence[Column], outcome: Outcome) -> None:
-        """Says how many cells these are."""
-        for column in columns:
-            count = self._coarser().get(column.name)
+    def _warn_coarser(self, counts: Mapping[Column, int], outcome: Outcome) -> None:
+        """Says how many cells these are, by column."""
+        for column, count in counts.items():
             words = (
                 " are predicted from fewer columns than their rows have: when model "
                 f"{self.record.title} was fitted no row missed the same ones: REFRESH IMPUTATION MODEL "
                 f"{self.record.name}"
             )
-            said = Note(NoteKind.COARSER, column, f"{count or 0:,} cells of ", column, words)
+            said = Note(NoteKind.COARSER, column, f"{count:,} cells of ", column, words)
             if count and said not in outcome.warnings:
                 outcome.warnings.append(said)
 

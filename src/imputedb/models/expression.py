@@ -51,6 +51,22 @@ def expression(model: Fitted, target: Target, reads: Reads = by_name) -> Tree | 
     return _Writing(model.features, reads).function(target.expected, model.features[target.feature])
 
 
+def coarser(model: Fitted, target: Target, reads: Reads = by_name) -> Tree | None:
+    """Whether a row is predicted from fewer columns than it has, as a condition; None where no row ever is."""
+    function = target.expected
+    if not isinstance(function, Cases):
+        return None
+    writing = _Writing(model.features, reads)
+    usable = sorted({feature for needs in function.needs for feature in needs})
+    here = [t.where(writing.present(feature), t.number(1), t.number(0)) for feature in usable]
+    count = t.call("list_sum", t.call("list_value", *here)) if here else t.number(0)
+    found = t.literal(False)
+    for needs in reversed(function.needs):
+        fits = t.all_of([writing.present(feature) for feature in needs]) or t.literal(True)
+        found = t.where(fits, t.compared("COMPARE_GREATERTHAN", count, t.number(len(needs))), found)
+    return found
+
+
 def leaves(function: Function) -> float:
     """How many leaves an expression of a function has, a linear term being one; infinite where there is none."""
     match function:
@@ -110,7 +126,7 @@ class _Writing:
                     then = self.function(one, goal)
                     if found is None or then is None:
                         return None
-                    found = t.where(t.all_of([self._present(f) for f in need]) or t.literal(True), then, found)
+                    found = t.where(t.all_of([self.present(f) for f in need]) or t.literal(True), then, found)
                 return found
             case Joint() | Matched():
                 return None
@@ -188,7 +204,8 @@ class _Writing:
             return t.any_of([missing, t.negated(finite)]) or missing
         return missing
 
-    def _present(self, feature: int) -> Tree:
+    def present(self, feature: int) -> Tree:
+        """Whether a row has a feature."""
         return t.negated(self._missing(feature))
 
     def _scores(self, scores: Scores, goal: Feature) -> Tree:
