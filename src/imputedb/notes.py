@@ -44,6 +44,7 @@ class NoteKind(Enum):
     # of imputing
     ASSUMED = "an imputer stands on more than that values are missing at random"
     CODES = "a column of numbers is taken for codes of categories"
+    INEXACT = "whole numbers beyond 2^53 are imputed as doubles"
     SHARE = "more of a column is imputed than its policy allows without a word"
     STAYS = "cells stay NULL, as the column's policy has it"
     CENTRE = "nothing is observed among the rows at hand, and the whole column's centre is filled in"

@@ -71,3 +71,19 @@ def test_at_alpha_0_no_smaller_alpha_is_advised() -> None:
     assert "smaller alpha" not in said
     (said,) = doubts(0.9, Outcome(), 0.5)
     assert "a smaller alpha answers better" in said
+
+
+@pytest.mark.parametrize("fit", ["query", "table"])
+@pytest.mark.parametrize(
+    ("low", "kind", "step"),
+    [(2**52, "BIGINT", 0), (2**53, "BIGINT", 2), (-(2**60), "BIGINT", 256), (2**70, "HUGEINT", 2**18)],
+)
+def test_whole_numbers_that_are_no_doubles_are_told_of(fit: Any, low: int, kind: str, step: int) -> None:
+    with imputedb.connect() as db:
+        number = f"CASE WHEN i % 5 > 0 THEN {low}::HUGEINT + i END::{kind}"
+        db.execute(f"CREATE TABLE t AS SELECT i AS x, {number} AS n FROM range(60) r(i)")
+        for imputer in ("norm", "mean", "knn"):
+            report = db.sql("SELECT max(n) FROM t", imputer=imputer, fit=fit).report
+            said = [str(one) for one in report.warnings if "2^53" in one]
+            assert len(said) == (step > 0), imputer
+            assert all(f"{step:,} apart" in one for one in said)

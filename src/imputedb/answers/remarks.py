@@ -49,6 +49,15 @@ def codes(column: str) -> Note:
     return Note(NoteKind.CODES, column, words)
 
 
+def inexact(column: str, step: float) -> Note:
+    """That whole numbers are imputed as doubles, which are some way apart."""
+    words = (
+        f"{column} has whole numbers beyond 2^53, and is imputed by doubles, which are {step:,.0f} apart there: "
+        "subtract what they have in common, or keep it as text where it names something"
+    )
+    return Note(NoteKind.INEXACT, column, words)
+
+
 def mode(column: str) -> Note:
     """The same where its most frequent value is filled in."""
     words = (

@@ -63,6 +63,7 @@ class Run:
     _plans: list[Candidate] = field(default_factory=list)
     _missing: dict[str, int] = field(default_factory=dict)
     _coded: set[str] = field(default_factory=set)
+    _steps: dict[str, float] = field(default_factory=dict)
     _outcome: Outcome = field(default_factory=Outcome)
     _joined: set[str] = field(default_factory=set)
     _values: dict[str, str] = field(default_factory=dict)
@@ -129,7 +130,8 @@ class Run:
             if not isinstance(node, Impute):
                 continue
             for column in node.columns:
-                self._missing[str(column)] = block.problem.statistics[column.relation].columns[column.name].missing
+                known = block.problem.statistics[column.relation].columns[column.name]
+                self._missing[str(column)], self._steps[str(column)] = known.missing, known.step
                 self._note_kept(block, node, column)
                 if is_coded(block.problem.statistics[column.relation], column.name):
                     self._coded.add(str(column))
@@ -224,6 +226,7 @@ class Run:
                 *remarks.doubts(penalty, self._outcome, self.options.alpha),
                 *remarks.apart(self.drawn if self._joined else []),
                 *map(remarks.mode, sorted(modes)),
+                *(remarks.inexact(one, self._steps[one]) for one in sorted(_some(imputed)) if self._steps[one] > 1),
             ),
             "notes": (
                 *remarks.unplanned(self.drawn, self.options),

@@ -1,11 +1,12 @@
 """Statistics of stored tables."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from imputedb.algebra.relation import Table
-from imputedb.statistics.histogram import Histogram
+from imputedb.statistics.histogram import Histogram, Quantiles
 from imputedb.statistics.kind import Kind as Kind
 from imputedb.statistics.policy import DEFAULT, Policy
 
@@ -36,6 +37,14 @@ class ColumnStatistics:
     meant: int = 0
     coded: bool = False
     nan: bool = True
+
+    @property
+    def step(self) -> float:
+        """How far apart doubles are that whole numbers of the column are imputed as; 1 where these are exact."""
+        whole = self.kind is Kind.INTEGER or self.type in ("HUGEINT", "UHUGEINT")
+        if not whole or not isinstance(self.histogram, Quantiles):
+            return 1.0
+        return max(1.0, math.ulp(max(abs(self.histogram.bounds[0]), abs(self.histogram.bounds[-1]))))
 
 
 @dataclass(frozen=True)
