@@ -263,9 +263,10 @@ class Result:
             self._left = iter(self.fetchall())
         return list(islice(self._left, size))
 
-    def first(self, count: int) -> list[tuple[Any, ...]]:
-        """The first rows, so many or as many as there are; further ones are not read."""
-        return self._engine.reread(f"{self.selecting} LIMIT {arguments.whole('count', count, 0)}")
+    def first(self, count: int, after: int = 0, items: Sequence[str] = ("*",)) -> list[tuple[Any, ...]]:
+        """The first rows `after` some, so many or as many as there are; of each what SQL over c0, c1, ... gives."""
+        most, first = arguments.whole("count", count, 0), arguments.whole("after", after, 0)
+        return self._engine.reread(f"SELECT {', '.join(items)} FROM {self._held.source} LIMIT {most} OFFSET {first}")
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return iter(self._rows())

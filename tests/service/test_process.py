@@ -199,3 +199,22 @@ def test_an_address_in_use_and_a_file_that_is_none_are_told(served: Path, tmp_pa
         found = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert (found.returncode, os.path.exists(tmp_path / "nix.duckdb")) == (1, False)
         assert str(path) in found.stderr
+
+
+def test_both_doors_are_open_and_end_together(served: Path) -> None:
+    psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with (
+        running(served, "--postgres", f"127.0.0.1:{port}") as service,
+        psycopg.connect(host="127.0.0.1", port=port, user="ann", connect_timeout=10) as connection,
+    ):
+        assert connection.execute("SELECT count(*) FROM person").fetchone() == (300,)
+        metrics = httpx.get(f"{service.url}/metrics", timeout=60).text
+        assert 'imputedb_connections{door="postgres"} 1.0' in metrics
+        assert 'imputedb_door_requests_total{door="postgres",status="ok"} 1.0' in metrics
+        service.process.send_signal(signal.SIGTERM)
+        assert service.ended() == 0
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("SELECT 1")

@@ -131,12 +131,9 @@ def _typed(text: str, types: Mapping[str, str], names: Sequence[str]) -> str:
 
 
 def _told(engine: Engine, text: str) -> dict[str, str]:
-    """What the binder tells of parameters' types; of lists and others that are none by their names alone nothing."""
+    """What the binder tells of parameters' types."""
     ((plan,),) = engine.fetched(PARAMETERS, [text])
-    return {name: kind for name, kind in parameter_types(str(plan)).items() if kind not in _UNTOLD}
-
-
-_UNTOLD = ("LIST", "ARRAY", "STRUCT", "MAP", "UNION", "ENUM", "UNKNOWN", "SQLNULL", "NULL", "ANY", "INVALID")
+    return parameter_types(str(plan))
 
 
 def _binds(engine: Engine, text: str, types: Mapping[str, str]) -> bool:

@@ -109,14 +109,19 @@ class Configuration(_Section):
     """How a service runs."""
 
     http: str = Field(default="127.0.0.1:8080", description="Host and port of the HTTP door.")
+    postgres: str | None = Field(
+        default=None,
+        description="Host and port of the Postgres door, such as 127.0.0.1:5433; none unless given.",
+    )
     workers: Count = Field(default=2, description="Requests that run at once.")
     queue: Annotated[int, Field(ge=0)] = Field(default=64, description="Requests that wait; further ones are refused.")
-    connections: Count = Field(
-        default=256, description="Connections of the HTTP door at once; further ones are refused."
-    )
+    connections: Count = Field(default=256, description="Connections of each door at once; further ones are refused.")
     drain_seconds: Seconds = Field(default=10.0, description="Seconds that running requests have to end after SIGTERM.")
     idle_seconds: Seconds = Field(
         default=15.0, description="Seconds after which an idle connection is closed, and that a body may take."
+    )
+    session_seconds: Seconds = Field(
+        default=3600.0, description="Seconds after which a session of the Postgres door that asks nothing is closed."
     )
     memory: str = Field(default="2GB", description="Memory that DuckDB may use; what does not fit is refused.")
     threads: Count = Field(default=2, description="Threads that DuckDB may use.")
@@ -141,19 +146,41 @@ class Configuration(_Section):
         Raises:
             QueryError: it is none.
         """
-        host, colon, port = self.http.rpartition(":")
-        if not colon or not host or not port.isdigit() or not 0 <= int(port) < 65_536:
-            raise QueryError(f"http is {self.http!r}; it is HOST:PORT, such as 127.0.0.1:8080")
-        return host.removeprefix("[").removesuffix("]"), int(port)
+        return _address("http", self.http)
+
+    @property
+    def postgres_address(self) -> tuple[str, int] | None:
+        """Host and port of the Postgres door, None where there is none.
+
+        Raises:
+            QueryError: it is none.
+        """
+        return None if self.postgres is None else _address("postgres", self.postgres)
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine can reach the service."""
-        host, _ = self.address
-        try:
-            return ip_address(host).is_loopback
-        except ValueError:
-            return host == "localhost"
+        """Whether only this machine can reach the service, by whichever door."""
+        return not self.reachable
+
+    @property
+    def reachable(self) -> list[str]:
+        """The addresses that others than this machine can reach."""
+        doors = (self.http, self.address), (self.postgres or "", self.postgres_address)
+        return [told for told, address in doors if address is not None and not _is_loopback(address[0])]
+
+
+def _address(door: str, told: str) -> tuple[str, int]:
+    host, colon, port = told.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 <= int(port) < 65_536:
+        raise QueryError(f"{door} is {told!r}; it is HOST:PORT, such as 127.0.0.1:8080")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def load(path: Path | None, **given: object) -> Configuration:
@@ -204,6 +231,6 @@ def _check(found: Configuration) -> None:
         raise QueryError("security.jwt_key needs security.jwt_issuer and security.jwt_audience: both are checked")
     if not found.is_loopback and not security.has_credentials:
         raise QueryError(
-            f"{found.http} can be reached from other machines, and nobody would have to show who he is: "
-            "make a token with `imputedb token add` and name its file in security.tokens, or listen on 127.0.0.1"
+            f"{', '.join(found.reachable)} can be reached from other machines, and nobody would have to show who he "
+            "is: make a token with `imputedb token add` and name its file in security.tokens, or listen on 127.0.0.1"
         )

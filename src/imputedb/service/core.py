@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from imputedb.answers.description import Description
 from imputedb.answers.explain import Explanation
 from imputedb.border import ours
 from imputedb.diagnostics.profile import Profile
@@ -63,7 +64,7 @@ class Done:
     """A request that is over, as observers are told of it.
 
     Attributes:
-        kind: what was asked: `query`, `explain`, `frontier`, `profile` or `impute`.
+        kind: what was asked: `query`, `describe`, `explain`, `frontier`, `profile`, `models` or `impute`.
         principal: who asked.
         request: with its text; None of what is no statement.
         id: of the request.
@@ -98,6 +99,7 @@ class Core:
 
     Attributes:
         configuration: of the service.
+        name: of the database.
         instances: of the database.
         admission: of requests.
         rates: of callers.
@@ -106,6 +108,7 @@ class Core:
 
     def __init__(self, path: Path, configuration: Configuration, remark: Callable[[str], None]) -> None:
         self.configuration = configuration
+        self.name = path.stem
         self.instances = Instances(path, configuration, remark)
         self.admission = Admission(configuration.workers, configuration.queue)
         self.rates = Rates()
@@ -142,6 +145,18 @@ class Core:
                 return lease.session.explain(request.text, request.parameters, analyze=analyze, **wishes)
 
         return self._submit("explain", request, explained)
+
+    def describe(self, request: Request, parameters: Mapping[str, str]) -> Run[Description]:
+        """The columns of an answer, and the types of parameters, some of which are known by name."""
+        names = ("imputer", "m", "interval", "method", "weights", "clusters", "fit")
+        wishes = {name: getattr(request, name) for name in names}
+
+        def told(lease: Lease, run: Run[Description]) -> Description:
+            self._check(request, lease)
+            with run.interruptible(lease.session.interrupt):
+                return lease.session.describe(request.text, parameters, **wishes)
+
+        return self._submit("describe", request, told)
 
     def frontier(self, request: Request) -> Run[Frontier | None]:
         """The plans that no other beats."""

@@ -21,6 +21,7 @@ from imputedb.service.log import Journal
 from imputedb.service.metrics.gauges import refreshing
 from imputedb.service.metrics.jobs import observing
 from imputedb.service.metrics.meter import Meter
+from imputedb.service.postgres.server import Door
 from imputedb.service.security.tokens import Credentials
 from imputedb.service.side import Side
 
@@ -123,7 +124,28 @@ def _serve(service: Service, configuration: Configuration, credentials: Credenti
         journal.note("ending")
 
     app = application(service.core, credentials, service.meter.exposition, service.background)
+    with _beside(service, configuration, credentials, journal):
+        try:
+            serve(app, configuration, ready=ready, ending=ending, reload=reload)
+        except SystemExit as error:  # uvicorn's word for an address that it cannot listen at
+            raise StorageError(f"nothing can listen at {configuration.http}: it is in use, or not ours") from error
+
+
+@contextmanager
+def _beside(
+    service: Service, configuration: Configuration, credentials: Credentials, journal: Journal
+) -> Iterator[None]:
+    """The Postgres door, where there is to be one."""
+    if configuration.postgres is None:
+        yield
+        return
+    door = Door(
+        service.core, credentials, configuration, lambda name: journal.warn("a mistake of ours", exception=name)
+    )
+    door.open()
+    journal.note("listening", address=f"postgres://{configuration.postgres}")
+    service.meter.before_each_look(lambda: service.meter.of("imputedb_connections", "postgres").set(door.connections))
     try:
-        serve(app, configuration, ready=ready, ending=ending, reload=reload)
-    except SystemExit as error:  # uvicorn's word for an address that it cannot listen at
-        raise StorageError(f"nothing can listen at {configuration.http}: it is in use, or not ours") from error
+        yield
+    finally:
+        door.close(configuration.drain_seconds)

@@ -222,9 +222,10 @@ PARAMETERS = "SELECT json_serialize_plan(?::VARCHAR, optimize := false)"
 
 
 def parameter_types(plan: str) -> dict[str, str]:
-    """The plain types that DuckDB's binder gives parameters, by their names, read from what `PARAMETERS` gives.
+    """The types that DuckDB's binder gives parameters, by their names, read from what `PARAMETERS` gives.
 
-    There are none of a query that it does not plan before values are known, such as `x + $1`.
+    There are none of a query that it does not plan before values are known, such as `x + $1`, and none that are made of
+    others, lists apart.
     """
     found: dict[str, str] = {}
     left: list[Any] = [json.loads(plan)]
@@ -232,11 +233,25 @@ def parameter_types(plan: str) -> dict[str, str]:
         part = left.pop()
         if isinstance(part, dict):
             if part.get("type") == "VALUE_PARAMETER":
-                found[str(part["identifier"])] = str(part["return_type"]["id"])
+                found |= {str(part["identifier"]): kind for kind in _type_names(part["return_type"])}
             left += part.values()
         elif isinstance(part, list):
             left += part
     return found
+
+
+def _type_names(told: Tree) -> list[str]:
+    """The name of a type of a plan; none where it has none by itself."""
+    info = told.get("type_info") or {}
+    match told["id"]:
+        case "DECIMAL":
+            return [f"DECIMAL({info['width']},{info['scale']})"]
+        case "LIST":
+            return [f"{one}[]" for one in _type_names(info["child_type"])]
+        case "ARRAY" | "STRUCT" | "MAP" | "UNION" | "ENUM" | "UNKNOWN" | "SQLNULL" | "NULL" | "ANY" | "INVALID":
+            return []
+        case name:
+            return [str(name)]
 
 
 def type_tree(connection: Connection, name: str) -> Tree:

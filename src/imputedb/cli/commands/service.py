@@ -12,15 +12,16 @@ from imputedb.errors import DataError
 @click.command()
 @click.argument("db")
 @click.option("--http", metavar="HOST:PORT", help="Where the HTTP door listens; 127.0.0.1:8080 unless given.")
+@click.option("--postgres", metavar="HOST:PORT", help="Where PostgreSQL's clients are answered; nowhere unless given.")
 @click.option("--config", metavar="FILE", help="Configuration in TOML.")
-def serve(db: str, http: str | None, config: str | None) -> None:
+def serve(db: str, http: str | None, postgres: str | None, config: str | None) -> None:
     """Serve the database DB to other programs, read-only."""
     try:
         from imputedb.service.configuration import load
         from imputedb.service.run import run
     except ImportError as error:
         raise DataError(f"the service needs further packages ({error.name}): pip install 'imputedb[server]'") from error
-    run(Path(db), load(None if config is None else Path(config), http=http))
+    run(Path(db), load(None if config is None else Path(config), http=http, postgres=postgres))
 
 
 @click.group()

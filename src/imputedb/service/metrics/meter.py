@@ -82,6 +82,7 @@ class Meter:
     def observe(self, done: Done) -> None:
         """Measures a request that is over."""
         self.of("imputedb_requests", done.kind, done.status).inc()
+        self.of("imputedb_door_requests", done.request.door if done.request else "http", done.status).inc()
         self.of("imputedb_wait_seconds").observe(done.waited)
         if done.completed is not None:
             self.of("imputedb_impute_seconds").observe(done.seconds, {"request": done.id})

@@ -39,6 +39,13 @@ METRICS = (
     Metric("imputedb_wait_seconds", "histogram", (), "Seconds that requests waited for a worker.", _TIMES),
     Metric("imputedb_plan_seconds", "histogram", (), "Seconds from text to plan.", _TIMES),
     Metric("imputedb_impute_seconds", "histogram", (), "Seconds of answers and rows that were imputed.", _TIMES),
+    Metric(
+        "imputedb_door_requests",
+        "counter",
+        ("door", "status"),
+        "Requests that are over, by their door.",
+    ),
+    Metric("imputedb_connections", "gauge", ("door",), "Connections that there are now, of the Postgres door."),
     Metric("imputedb_requests_running", "gauge", (), "Requests that run now."),
     Metric("imputedb_requests_waiting", "gauge", (), "Requests that wait now."),
     Metric("imputedb_workers", "gauge", (), "Requests that can run at once."),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import os
 import re
 import secrets
 import tomllib
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hmac import compare_digest
 from pathlib import Path
@@ -29,7 +31,47 @@ _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "E
 _SUBJECT = 255
 """Characters of a JWT's `sub` at most: of longer ones nothing is cut off, so that two callers never become one."""
 
+ITERATIONS = 4096
+"""Of SCRAM: tokens cannot be guessed, so more would only keep callers busy."""
+
+_VERIFIER = re.compile(r"SCRAM-SHA-256\$4096:([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+):([A-Za-z0-9+/=]+)")
+"""As PostgreSQL writes verifiers."""
+
 _UNKNOWN = "nobody is known by this credential"
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """What tells by SCRAM-SHA-256 (RFC 5802) that somebody has a token, which cannot be had from it.
+
+    Attributes:
+        salt: random bytes.
+        stored: the hash of the client's key.
+        server: the key by which the server shows that it knows this.
+    """
+
+    salt: bytes
+    stored: bytes
+    server: bytes
+
+    def __str__(self) -> str:
+        salt, stored, server = (b64encode(part).decode() for part in (self.salt, self.stored, self.server))
+        return f"SCRAM-SHA-256${ITERATIONS}:{salt}${stored}:{server}"
+
+
+def _verifier(text: str) -> Verifier:
+    """A verifier as it is written.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = _VERIFIER.fullmatch(text)
+    if found is None:
+        raise ValueError
+    salt, stored, server = (b64decode(part, validate=True) for part in found.groups())
+    if len(stored) != 32 or len(server) != 32:
+        raise ValueError
+    return Verifier(salt, stored, server)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +83,14 @@ class Token:
         role: what he may do.
         digest: SHA-256 of the token, in hexadecimal.
         expires: the end of its use; None where there is none.
+        verifier: by which it is a password of the Postgres door; None of a token that was made before there was one.
     """
 
     name: str
     role: RoleName
     digest: str
     expires: datetime | None = None
+    verifier: Verifier | None = field(default=None, repr=False)
 
     def is_over(self) -> bool:
         """Whether its time is over."""
@@ -82,9 +126,12 @@ def _token(path: Path, name: str, told: Any) -> Token:
             raise ValueError
         if expires is not None and expires.tzinfo is None:
             raise ValueError
-        return Token(name, role, digest, expires)
+        scram = told.get("scram")
+        return Token(name, role, digest, expires, None if scram is None else _verifier(scram))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path}: token {name} has no role of {', '.join(ROLES)}, or no sha256") from error
+        raise DataError(
+            f"{path}: token {name} has no role of {', '.join(ROLES)}, no sha256, or a scram that is none"
+        ) from error
 
 
 def write(path: Path, tokens: Mapping[str, Token]) -> None:
@@ -92,6 +139,7 @@ def write(path: Path, tokens: Mapping[str, Token]) -> None:
     lines = []
     for name, token in tokens.items():
         lines += [f"[{json.dumps(name)}]", f'role = "{token.role}"', f'sha256 = "{token.digest}"']
+        lines += [f'scram = "{token.verifier}"'] if token.verifier is not None else []
         lines += [f"expires = {token.expires.isoformat()}"] if token.expires is not None else []
         lines.append("")
     with published(str(path)) as temporary:
@@ -115,8 +163,17 @@ def added(path: Path, name: str, role: RoleName, days: int | None = None) -> str
         raise QueryError(f"there is a token {name} already: `imputedb token drop` it first")
     text = _PREFIX + secrets.token_urlsafe(32)
     expires = None if days is None else (datetime.now(UTC) + timedelta(days=days)).replace(microsecond=0)
-    write(path, {**known, name: Token(name, role, hashlib.sha256(text.encode()).hexdigest(), expires)})
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    write(path, {**known, name: Token(name, role, digest, expires, _verifier_of(text))})
     return text
+
+
+def _verifier_of(text: str) -> Verifier:
+    """A new verifier of a token (RFC 5802)."""
+    salt = secrets.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha256", text.encode(), salt, ITERATIONS)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    return Verifier(salt, stored, hmac.digest(salted, b"Server Key", "sha256"))
 
 
 def dropped(path: Path, name: str) -> None:
@@ -155,6 +212,21 @@ class Credentials:
         if security.jwt_key is not None:
             self._keys = _keys(security.jwt_key)
 
+    def verifier(self, name: str) -> Verifier | None:
+        """The verifier of the token of a name; None where there is none."""
+        return next((token.verifier for token in self._tokens if token.name == name), None)
+
+    def named(self, name: str) -> Principal:
+        """Who has the token of a name, as he has proved.
+
+        Raises:
+            Unauthenticated: there is none, or its time is over.
+        """
+        found = next((token for token in self._tokens if token.name == name), None)
+        if found is None:
+            raise Unauthenticated(_UNKNOWN)
+        return _holder(found)
+
     def principal(self, credential: str | None) -> Principal:
         """Who shows a credential; of none at all `local`, where only this machine can ask and nobody has one.
 
@@ -179,9 +251,7 @@ class Credentials:
                 found = token
         if found is None:
             raise Unauthenticated(_UNKNOWN)
-        if found.is_over():
-            raise Unauthenticated("the time of this token is over")
-        return Principal(f"token:{found.name}", found.role)
+        return _holder(found)
 
     def _by_jwt(self, text: str) -> Principal:
         import jwt
@@ -210,6 +280,17 @@ class Credentials:
         if not isinstance(subject, str) or not 1 <= len(subject) <= _SUBJECT:
             raise Unauthenticated(f"the token's sub is empty, or longer than {_SUBJECT} characters")
         return Principal(f"jwt:{subject}", role)
+
+
+def _holder(token: Token) -> Principal:
+    """Who holds a token.
+
+    Raises:
+        Unauthenticated: its time is over.
+    """
+    if token.is_over():
+        raise Unauthenticated("the time of this token is over")
+    return Principal(f"token:{token.name}", token.role)
 
 
 def _keys(path: Path) -> dict[str | None, Any]:

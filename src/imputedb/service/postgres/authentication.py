@@ -1,0 +1,96 @@
+"""Who a client is: SCRAM-SHA-256 (RFC 5802, RFC 7677) with a token as the password."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from base64 import b64decode, b64encode
+from binascii import Error as NoBase64
+
+from imputedb.service.errors import Refusal
+from imputedb.service.request import Principal
+from imputedb.service.security.tokens import ITERATIONS, Credentials, Verifier
+
+MECHANISM = "SCRAM-SHA-256"
+
+
+class WrongPassword(Refusal):
+    """The user and the password do not go together."""
+
+    state = "28P01"
+
+
+class Exchange:
+    """The server's side of one exchange, for the user that the client has named at the start.
+
+    Names as RFC 5802 has them: the client's first message, bare of its header; the server's; the client's last one,
+    without its proof. Of a user that there is not a verifier is made up, always the same one, so that whether there is
+    one cannot be told.
+    """
+
+    def __init__(self, credentials: Credentials, user: str, secret: bytes) -> None:
+        self._credentials = credentials
+        self._user = user
+        known = credentials.verifier(user)
+        self._is_known = known is not None
+        self._verifier = known or _made_up(user, secret)
+        self._header = self._nonce = ""
+        self._messages: list[str] = []
+
+    def first(self, message: bytes) -> bytes:
+        """The server's first message, given the client's.
+
+        Raises:
+            WrongPassword: it is none, or wants channels to be bound.
+        """
+        try:
+            flag, _, bare = message.decode("ascii").split(",", 2)
+            told = _attributes(bare)
+            if flag not in ("n", "y") or not told["r"] or "m" in told:
+                raise ValueError
+        except (ValueError, KeyError) as error:
+            raise self._refused() from error
+        self._header = f"{flag},,"
+        self._nonce = told["r"] + secrets.token_urlsafe(18)
+        salt = b64encode(self._verifier.salt).decode()
+        self._messages = [bare, f"r={self._nonce},s={salt},i={ITERATIONS}"]
+        return self._messages[1].encode()
+
+    def last(self, message: bytes) -> tuple[bytes, Principal]:
+        """The server's proof, and who the client is, given the client's last message.
+
+        Raises:
+            WrongPassword: the client's proof is wrong.
+            Unauthenticated: the time of the token is over.
+        """
+        try:
+            bare, _, proof = message.decode("ascii").rpartition(",p=")
+            told, proved = _attributes(bare), b64decode(proof, validate=True)
+            is_bound = b64decode(told["c"], validate=True) == self._header.encode() and told["r"] == self._nonce
+        except (ValueError, KeyError, NoBase64) as error:
+            raise self._refused() from error
+        signed = ",".join([*self._messages, bare]).encode()
+        signature = hmac.digest(self._verifier.stored, signed, "sha256")
+        key = bytes(one ^ other for one, other in zip(proved, signature, strict=False))
+        is_right = hmac.compare_digest(hashlib.sha256(key).digest(), self._verifier.stored)
+        if not (is_right and is_bound and len(proved) == len(signature) and self._is_known):
+            raise self._refused()
+        answer = b64encode(hmac.digest(self._verifier.server, signed, "sha256"))
+        return b"v=" + answer, self._credentials.named(self._user)
+
+    def _refused(self) -> WrongPassword:
+        return WrongPassword(
+            f"user {self._user} and this password do not go together: the user is the name of a token that "
+            "`imputedb token add` has made, the password is the token"
+        )
+
+
+def _attributes(text: str) -> dict[str, str]:
+    """Attributes of a message by their letters."""
+    return {part[:1]: part[2:] for part in text.split(",") if part[1:2] == "="}
+
+
+def _made_up(user: str, secret: bytes) -> Verifier:
+    salt = hmac.digest(secret, user.encode("utf-8", "replace"), "sha256")[:16]
+    return Verifier(salt, secrets.token_bytes(32), secrets.token_bytes(32))

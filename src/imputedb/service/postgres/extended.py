@@ -1,0 +1,141 @@
+"""The extended protocol: statements that are parsed, bound to values, described and executed one step at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from imputedb.errors import SqlSyntaxError
+from imputedb.service.postgres import simple
+from imputedb.service.postgres.answers import columns_of
+from imputedb.service.postgres.commands import Ask, Declare, Fetch, Show, Transaction, command
+from imputedb.service.postgres.formats import Malformed, encode
+from imputedb.service.postgres.portals import Portal, Prepared
+from imputedb.service.postgres.values import parameter
+from imputedb.sql.tokens import split
+
+if TYPE_CHECKING:
+    from imputedb.service.postgres.session import Session
+
+Message = Mapping[str, Any]
+
+
+async def parse(session: Session, told: Message) -> None:
+    """Takes a statement."""
+    texts = split(told["text"])
+    if len(texts) > 1:
+        raise SqlSyntaxError("one statement at a time is prepared")
+    one = command(told["text"])
+    if session.status == b"E" and not _ends(one):
+        session.check_alive()
+    if isinstance(one, Ask):
+        session.questions.check(one.text)
+    session.named.prepare(told["statement"], Prepared(told["text"], one, told["types"]))
+    session.wire.put(encode("parse_complete"))
+
+
+def _ends(one: object) -> bool:
+    return isinstance(one, Transaction)
+
+
+async def bind(session: Session, told: Message) -> None:
+    """Gives a statement its values."""
+    prepared = session.named.statement(told["statement"])
+    if session.status == b"E" and not _ends(prepared.command):
+        session.check_alive()
+    data, formats = told["values"], told["formats"]
+    if len(formats) not in (0, 1, len(data)) or not set(formats) <= {0, 1}:
+        raise Malformed(f"there are {len(formats)} formats of {len(data)} parameters")
+    forms = list(formats) * len(data) if len(formats) == 1 else list(formats) or [0] * len(data)
+    oids = list(prepared.given[: len(data)]) + [0] * (len(data) - len(prepared.given))
+    if not all(oids) or (not data and "$" in prepared.text):
+        oids = await _types(session, prepared)
+    if len(oids) != len(data):
+        raise Malformed(f"there are {len(data)} values of {len(oids)} parameters")
+    pairs = zip(oids, data, forms, strict=True)
+    values = [parameter(oid, one, is_binary=form == 1) for oid, one, form in pairs]
+    expected = prepared.columns if prepared.is_described else None
+    session.named.open(told["portal"], Portal(prepared.command, values, told["results"], expected))
+    session.wire.put(encode("bind_complete"))
+
+
+async def _types(session: Session, prepared: Prepared) -> list[int]:
+    """Numbers of the types of parameters, and on the way the columns of the answer."""
+    if prepared.types is None:
+        if isinstance(prepared.command, Ask | Declare):
+            prepared.types, columns = await session.questions.described(session, prepared.command.text, prepared.given)
+            prepared.columns = columns if isinstance(prepared.command, Ask) else None
+        else:
+            prepared.types = []
+            if isinstance(prepared.command, Show):
+                prepared.columns = columns_of([prepared.command.name], ["VARCHAR"])
+            if isinstance(prepared.command, Fetch) and prepared.command.shown:
+                rows = session.named.portal(prepared.command.name).rows
+                prepared.columns = rows.columns if rows is not None else None
+    return prepared.types
+
+
+async def describe(session: Session, told: Message) -> None:
+    """Tells of parameters and columns."""
+    if told["kind"] == b"S":
+        prepared = session.named.statement(told["name"])
+        session.check_alive()
+        session.wire.put(encode("parameters", await _types(session, prepared)))
+        prepared.is_described = True
+        if prepared.columns is None:
+            session.wire.put(encode("no_data"))
+        else:
+            session.wire.put(prepared.columns.described(()))
+        return
+    if told["kind"] != b"P":
+        raise Malformed("a statement (S) or a portal (P) is described")
+    portal = session.named.portal(told["name"])
+    if isinstance(portal.command, Ask | Fetch | Show) and portal.rows is None:
+        await simple.run(session, portal)
+    if portal.rows is None:
+        session.wire.put(encode("no_data"))
+    else:
+        session.wire.put(portal.rows.columns.described(portal.formats))
+
+
+async def execute(session: Session, told: Message) -> None:
+    """Runs a portal, or goes on with it; with a limit, so many rows."""
+    portal = session.named.portal(told["portal"])
+    if portal.command is None:
+        session.wire.put(encode("empty"))
+        return
+    if not _ends(portal.command):
+        session.check_alive()
+    if portal.rows is None and portal.tag is None:
+        await simple.run(session, portal)
+    if portal.rows is None:
+        session.wire.put(encode("complete", portal.tag or ""))
+        return
+    left = portal.rows.count - portal.rows.taken
+    most = told["most"] if told["most"] > 0 else left
+    sent = await simple.send(session, portal.rows, most)
+    if told["most"] > 0 and not portal.rows.is_over:
+        session.wire.put(encode("suspended"))
+        return
+    session.wire.put(encode("complete", simple.tag(portal, sent)))
+
+
+async def close(session: Session, told: Message) -> None:
+    """Lets go of a statement or a portal."""
+    if told["kind"] == b"S":
+        session.named.forget(told["name"])
+    elif told["kind"] == b"P":
+        session.named.close(told["name"])
+    else:
+        raise Malformed("a statement (S) or a portal (P) is closed")
+    session.wire.put(encode("close_complete"))
+
+
+HANDLERS: Mapping[str, Callable[[Session, Message], Awaitable[None]]] = {
+    "parse": parse,
+    "bind": bind,
+    "describe": describe,
+    "execute": execute,
+    "close": close,
+}
+"""What handles a message, by its name."""

@@ -1,0 +1,181 @@
+"""The Postgres door: it listens, on a thread and a loop of its own, and looks after its sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import ssl
+import threading
+from collections.abc import Callable
+from hmac import compare_digest
+
+from imputedb.errors import Error, StorageError
+from imputedb.service.configuration import Configuration
+from imputedb.service.core import Core
+from imputedb.service.errors import Overloaded
+from imputedb.service.postgres.formats import encode
+from imputedb.service.postgres.problems import problem
+from imputedb.service.postgres.questions import Questions
+from imputedb.service.postgres.session import Ending, Session
+from imputedb.service.postgres.startup import Entrance, greeted, key
+from imputedb.service.postgres.wire import Gone, Reader, Wire
+from imputedb.service.security.rates import Rates
+from imputedb.service.security.tokens import Credentials
+
+
+class Door:
+    """Sessions, each a task of one loop.
+
+    Attributes:
+        port: that it listens at.
+    """
+
+    def __init__(
+        self, core: Core, credentials: Credentials, configuration: Configuration, remark: Callable[[str], None]
+    ) -> None:
+        """Of a core; `remark` is told of mistakes of ours, without their texts."""
+        self._core = core
+        self._configuration = configuration
+        self._remark = remark
+        self._sessions: dict[int, tuple[bytes, Session]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._questions = Questions(core, lambda error: remark(type(error).__name__))
+        self._entrance = Entrance(
+            credentials,
+            Rates(),
+            configuration.security.failures_per_minute,
+            _tls(configuration),
+            secrets.token_bytes(32),
+            self._cancel,
+            core.name,
+        )
+        self._thread = threading.Thread(target=self._loop.run_forever, name="imputedb-postgres", daemon=True)
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return len(self._tasks)
+
+    def open(self) -> None:
+        """Listens.
+
+        Raises:
+            StorageError: nothing can listen at the address.
+        """
+        self._thread.start()
+        try:
+            self.port = asyncio.run_coroutine_threadsafe(self._listening(), self._loop).result(30)
+        except OSError as error:
+            self.close(0)
+            raise StorageError(
+                f"nothing can listen at {self._configuration.postgres}: it is in use, or not ours"
+            ) from error
+
+    async def _listening(self) -> int:
+        address = self._configuration.postgres_address
+        assert address is not None  # as of a door that is opened
+
+        def protocol() -> asyncio.StreamReaderProtocol:
+            reader = Reader()
+            return asyncio.StreamReaderProtocol(reader, lambda _, writer: self._taken(reader, writer), loop=self._loop)
+
+        self._server = await self._loop.create_server(protocol, *address)
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    def _taken(self, reader: Reader, writer: asyncio.StreamWriter) -> None:
+        task = self._loop.create_task(self._served(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _served(self, reader: Reader, writer: asyncio.StreamWriter) -> None:
+        """One connection from its beginning to its end."""
+        limits, idle = self._configuration.limits, self._configuration.idle_seconds
+        wire = Wire(reader, writer, limits.body_bytes, idle)
+        number, secret = key()
+        try:
+            if len(self._tasks) > self._configuration.connections:
+                raise Overloaded(f"there are {self._configuration.connections} connections already", retry_after=5)
+            found = await asyncio.wait_for(greeted(self._entrance, wire, reader, writer), 2 * idle)
+            if found is None:
+                return
+            principal, settings = found
+            session = Session(self._core, self._questions, wire, principal, settings)
+            for name, value in settings.reports().items():
+                wire.put(encode("parameter", name, value))
+            wire.put(encode("key", number, secret))
+            self._sessions[number] = (secret, session)
+            await session.serve(self._configuration.session_seconds)
+        except (Gone, TimeoutError):
+            wire.abort()
+        except asyncio.CancelledError:
+            await _last_words(wire, Ending("the service has ended"))
+            raise
+        except Error as error:
+            await _last_words(wire, error)
+        except Exception as error:
+            self._remark(type(error).__name__)
+            await _last_words(wire, error)
+        finally:
+            self._sessions.pop(number, None)
+            wire.close()
+
+    def _cancel(self, number: int, secret: bytes) -> None:
+        """Ends a statement of the session that has a number, if the key is its own."""
+        known, session = self._sessions.get(number, (b"", None))
+        if compare_digest(known, secret) and session is not None:
+            session.cancel()
+
+    def close(self, seconds: float) -> None:
+        """Listens no longer; ends sessions that ask nothing, and all others once they are answered, or at last."""
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self._ended(seconds), self._loop).result()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+        self._loop.close()
+
+    async def _ended(self, seconds: float) -> None:
+        if self._server is not None:
+            self._server.close()
+        last = self._loop.time() + seconds
+        while self._tasks and (busy := self._busy()) and self._loop.time() < last:
+            for _, session in self._sessions.values():
+                session.is_ending = True
+            del busy
+            await asyncio.sleep(0.05)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _busy(self) -> bool:
+        return any(not session.is_idle for _, session in self._sessions.values())
+
+
+async def _last_words(wire: Wire, error: Exception) -> None:
+    """Says why a connection ends, to whoever still listens."""
+    try:
+        wire.put(problem(error, "FATAL"))
+        await wire.flush()
+    except Gone:
+        wire.abort()
+
+
+def _tls(configuration: Configuration) -> ssl.SSLContext | None:
+    """What connections are encrypted with.
+
+    Raises:
+        StorageError: certificate and key cannot be read.
+    """
+    if configuration.tls is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(configuration.tls.certificate, configuration.tls.key)
+    except OSError as error:
+        raise StorageError(f"certificate and key of the Postgres door cannot be read: {error}") from error
+    return context

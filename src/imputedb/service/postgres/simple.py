@@ -1,0 +1,238 @@
+"""The simple protocol: a text of statements, one after the other, and what runs a statement in either protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, assert_never
+
+from imputedb.service.errors import Refusal
+from imputedb.service.postgres import copying
+from imputedb.service.postgres.answers import Rows, listed
+from imputedb.service.postgres.commands import (
+    Ask,
+    Command,
+    Copy,
+    Declare,
+    Fetch,
+    Forget,
+    Nothing,
+    Set,
+    Show,
+    Transaction,
+    Unsupported,
+    command,
+)
+from imputedb.service.postgres.formats import encode
+from imputedb.service.postgres.portals import Portal
+from imputedb.sql.tokens import split
+
+if TYPE_CHECKING:
+    from imputedb.service.postgres.session import Session
+
+
+class NotInTransaction(Refusal):
+    """It stands in a transaction only."""
+
+    state = "25P01"
+
+
+async def query(session: Session, text: str) -> None:
+    """Answers the statements of a text; the first that fails ends it."""
+    try:
+        found = [one for one in map(command, split(text)) if one is not None]
+        if not found:
+            session.wire.put(encode("empty"))
+        for number, one in enumerate(found):
+            await _statement(session, one, several=len(found) > 1, last=number == len(found) - 1)
+    finally:
+        if session.status == b"I":
+            session.named.close_all(held=False)
+    await session.ready()
+
+
+async def _statement(session: Session, one: Command, *, several: bool, last: bool) -> None:
+    if isinstance(one, Copy):
+        await copying.copied(session, one)
+        return
+    if isinstance(one, Declare) and several and not last and session.status == b"I":
+        portal = await _declared(session, one, (), in_transaction=True)
+    else:
+        portal = Portal(one)
+        await run(session, portal)
+    if portal.rows is not None:
+        session.wire.put(portal.rows.columns.described(()))
+        count = await send(session, portal.rows, portal.rows.count)
+        portal.tag = tag(portal, count)
+        if not isinstance(one, Fetch):
+            portal.rows.close()
+    session.wire.put(encode("complete", portal.tag or "SELECT 0"))
+
+
+def tag(portal: Portal, count: int) -> str:
+    """What is said at the end of rows."""
+    match portal.command:
+        case Fetch(shown=shown):
+            return f"{'FETCH' if shown else 'MOVE'} {count}"
+        case Show():
+            return "SHOW"
+        case _:
+            return f"SELECT {count}"
+
+
+async def send(session: Session, rows: Rows, most: int) -> int:
+    """Sends rows, at most so many; how many there were."""
+    sent = 0
+    while sent < most and (piece := await session.taken(rows, most - sent)):
+        sent += len(piece)
+        session.wire.put(b"".join(piece))
+        if session.wire.is_full:
+            await session.wire.flush()
+    return sent
+
+
+async def run(session: Session, portal: Portal) -> None:
+    """Runs a statement: its portal has rows then, or the tag that tells of its end."""
+    one = portal.command
+    if not isinstance(one, Transaction):
+        session.check_alive()
+    match one:
+        case Ask():
+            portal.rows = await session.questions.asked(session, one.text, portal)
+            for severity, said in portal.rows.notices:
+                session.tell(severity, said)
+        case Show(name):
+            portal.rows = _shown(session, name, portal)
+        case Fetch():
+            rows = await _fetched(session, one, portal)
+            portal.rows, portal.tag = (rows, None) if one.shown else (None, f"MOVE {rows.count}")
+        case _:
+            portal.tag = await _done(session, one, portal.values)
+
+
+async def _done(
+    session: Session, one: Transaction | Set | Forget | Declare | Copy | Nothing | None, values: Sequence[object]
+) -> str:
+    """Does what gives no rows; the tag that tells of its end.
+
+    Raises:
+        Refusal: it is not done.
+    """
+    match one:
+        case Transaction():
+            return _transaction(session, one)
+        case Set():
+            return _set(session, one)
+        case Forget():
+            return _forgotten(session, one)
+        case Declare():
+            await _declared(session, one, values, in_transaction=False)
+            return "DECLARE CURSOR"
+        case Copy():
+            raise Unsupported("COPY is asked by the simple protocol only")
+        case Nothing(name):
+            return name
+        case None:
+            return ""
+        case _ as never:
+            assert_never(never)
+
+
+def _transaction(session: Session, one: Transaction) -> str:
+    if one.kind == "begin":
+        session.check_alive()
+        if session.status == b"T":
+            session.tell("WARNING", "there is already a transaction in progress")
+        else:
+            session.begin()
+        return "BEGIN"
+    if one.kind in ("savepoint", "release", "rollback to"):
+        return _savepoint(session, one)
+    if session.status == b"I":
+        session.tell("WARNING", "there is no transaction in progress")
+        return one.kind.upper()
+    is_kept = one.kind == "commit" and session.status == b"T"
+    session.end(is_kept=is_kept)
+    if one.chain:
+        session.begin()
+    return "COMMIT" if is_kept else "ROLLBACK"
+
+
+def _savepoint(session: Session, one: Transaction) -> str:
+    if session.status == b"I":
+        raise NotInTransaction(f"{one.kind.upper()} stands in a transaction only")
+    if one.kind == "rollback to":  # nothing was written that could be taken back
+        session.status = b"T"
+        return "ROLLBACK"
+    session.check_alive()
+    return one.kind.upper()
+
+
+def _set(session: Session, one: Set) -> str:
+    before = session.settings.reports()
+    if one.everything:
+        session.settings.reset()
+    elif one.name:
+        said = session.settings.set(one.name, one.value, local=one.local)
+        if said:
+            session.tell("WARNING", said)
+    session.report(before)
+    return one.tag
+
+
+def _shown(session: Session, name: str, portal: Portal) -> Rows:
+    if name.lower() == "all":
+        rows = [(one, value, "") for one, value in session.settings.all()]
+        return listed(("name", "setting", "description"), ["VARCHAR"] * 3, rows, portal.formats)
+    value = session.settings.get(name)
+    return listed((name.replace(" ", "_"),), ["VARCHAR"], [(value,)], portal.formats)
+
+
+def _forgotten(session: Session, one: Forget) -> str:
+    match one.tag:
+        case "DEALLOCATE":
+            if one.name is not None:
+                session.named.statement(one.name)
+            session.named.forget(one.name)
+            return "DEALLOCATE ALL" if one.name is None else one.tag
+        case "CLOSE CURSOR":
+            if one.name is None:
+                session.named.close_all(held=True)
+                return "CLOSE CURSOR ALL"
+            session.named.portal(one.name)
+            session.named.close(one.name)
+            return one.tag
+        case _:
+            if session.status != b"I":
+                error = NotInTransaction("DISCARD does not stand in a transaction")
+                error.state = "25001"
+                raise error
+            if one.tag == "DISCARD ALL":
+                _set(session, Set("RESET", everything=True))
+                session.named.forget(None)
+                session.named.close_all(held=True)
+            return one.tag
+
+
+async def _declared(session: Session, one: Declare, values: Sequence[object], *, in_transaction: bool) -> Portal:
+    if session.status != b"T" and not one.hold and not in_transaction:
+        raise NotInTransaction("DECLARE CURSOR stands in a transaction only, or WITH HOLD")
+    inner = command(one.text)
+    if not isinstance(inner, Ask):
+        raise NotInTransaction("a cursor is of a query (SELECT)")
+    cursor = Portal(inner, values, hold=one.hold)
+    await run(session, cursor)
+    session.named.open(one.name, cursor)
+    return Portal(one, tag="DECLARE CURSOR")
+
+
+async def _fetched(session: Session, one: Fetch, portal: Portal) -> Rows:
+    cursor = session.named.portal(one.name)
+    if cursor.rows is None:
+        raise NotInTransaction(f"{one.name} is no cursor of rows")
+    most = cursor.rows.count - cursor.rows.taken if one.count is None else one.count
+    if any(portal.formats):
+        raise Unsupported("rows of a cursor are fetched as text")
+    taken: list[bytes] = []
+    while len(taken) < most and (piece := await session.taken(cursor.rows, most - len(taken))):
+        taken += piece
+    return Rows(cursor.rows.columns, len(taken), taken)
