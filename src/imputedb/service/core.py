@@ -64,7 +64,7 @@ class Done:
     """A request that is over, as observers are told of it.
 
     Attributes:
-        kind: what was asked: `query`, `describe`, `explain`, `frontier`, `profile`, `models` or `impute`.
+        kind: what was asked: `query`, `catalog`, `describe`, `explain`, `frontier`, `profile`, `models` or `impute`.
         principal: who asked.
         request: with its text; None of what is no statement.
         id: of the request.
@@ -132,7 +132,7 @@ class Core:
         Raises:
             Refusal: it is not admitted; once it is, the run's future has what goes wrong.
         """
-        return self._submit("query", request, lambda lease, run: self._answered(request, form, lease, run))
+        return self.submit("query", request, lambda lease, run: self._answered(request, form, lease, run))
 
     def explain(self, request: Request, *, analyze: bool) -> Run[Explanation]:
         """The plan of a query."""
@@ -144,7 +144,7 @@ class Core:
             with run.interruptible(lease.session.interrupt):
                 return lease.session.explain(request.text, request.parameters, analyze=analyze, **wishes)
 
-        return self._submit("explain", request, explained)
+        return self.submit("explain", request, explained)
 
     def describe(self, request: Request, parameters: Mapping[str, str]) -> Run[Description]:
         """The columns of an answer, and the types of parameters, some of which are known by name."""
@@ -156,7 +156,7 @@ class Core:
             with run.interruptible(lease.session.interrupt):
                 return lease.session.describe(request.text, parameters, **wishes)
 
-        return self._submit("describe", request, told)
+        return self.submit("describe", request, told)
 
     def frontier(self, request: Request) -> Run[Frontier | None]:
         """The plans that no other beats."""
@@ -168,7 +168,7 @@ class Core:
                     request.text, request.parameters, imputer=request.imputer, fit=request.fit
                 )
 
-        return self._submit("frontier", request, found)
+        return self.submit("frontier", request, found)
 
     def tables(self) -> Mapping[str, Mapping[str, str]]:
         """Columns and types by table."""
@@ -184,7 +184,7 @@ class Core:
             with run.interruptible(lease.session.interrupt):
                 return lease.session.profile(table)[0]
 
-        return self._submit("profile", request, found)
+        return self.submit("profile", request, found)
 
     def models(self, request: Request) -> Run[list[Model]]:
         """The current version of each kept model."""
@@ -193,7 +193,7 @@ class Core:
             with run.interruptible(lease.session.interrupt):
                 return lease.session.models()
 
-        return self._submit("models", request, found)
+        return self.submit("models", request, found)
 
     def impute(
         self,
@@ -210,14 +210,14 @@ class Core:
         def filled(lease: Lease, _: Run[Completed]) -> Completed:
             return completed(lease.model(name), rows, draw, keys, spread=spread)
 
-        return self._submit("impute", request, filled)
+        return self.submit("impute", request, filled)
 
     def close(self) -> None:
         """Ends all threads, and closes the database."""
         self.admission.close()
         self.instances.close()
 
-    def _submit(self, kind: str, request: Request, work: Callable[[Lease, Run[Given]], Given]) -> Run[Given]:
+    def submit(self, kind: str, request: Request, work: Callable[[Lease, Run[Given]], Given]) -> Run[Given]:
         """Admits work on a session, which ends with the session given back and observers told."""
         role = self.role(request.principal)
         seconds = min(role.seconds, request.seconds if request.seconds is not None else role.seconds)

@@ -49,13 +49,13 @@ class Columns:
         return found
 
 
-def columns_of(names: Sequence[str], types: Sequence[str]) -> Columns:
+def columns_of(names: Sequence[str], types: Sequence[str], *, of_catalog: bool = False) -> Columns:
     """Columns of DuckDB's types.
 
     Raises:
         Uncarried: PostgreSQL has no such type.
     """
-    return Columns(names, [carried(name, kind) for name, kind in zip(names, types, strict=True)])
+    return Columns(names, [carried(name, kind, of_catalog=of_catalog) for name, kind in zip(names, types, strict=True)])
 
 
 @dataclass(slots=True)
@@ -138,9 +138,10 @@ class Changed(Malformed):
 def notices(result: Result) -> list[tuple[str, str]]:
     """What is to be said of an answer: warnings, and what was imputed."""
     report = result.report
-    said = [("WARNING", one) for one in report.warnings] + [("NOTICE", one) for one in report.notes]
+    told = (*map(str, report.warnings), *map(str, report.notes))
+    said = [("WARNING" if place < len(report.warnings) else "NOTICE", one) for place, one in enumerate(told)]
     if report.strategy != "verbatim":
-        said += [("NOTICE", one) for one in report.sentences() if one not in (*report.warnings, *report.notes)]
+        said += [("NOTICE", str(one)) for one in report.sentences() if str(one) not in told]
     return said
 
 

@@ -88,6 +88,8 @@ def _texts(name: str, oid: int, array: int, letter: str) -> Type:
 BOOL = Type("bool", 16, 1, 1000, "CASE WHEN {0} THEN 't' WHEN NOT {0} THEN 'f' END", "{}", values.boolean, "B")
 INT2 = _plain("int2", 21, 2, 1005, "N", values.int2)
 INT4 = _plain("int4", 23, 4, 1007, "N", values.int4)
+INT2VECTOR = Type("int2vector", 22, -1, 1006, "array_to_string({}, ' ')", "{}", values.vector, "A")
+OID = _plain("oid", 26, 4, 1028, "N", values.uint4)
 INT8 = _plain("int8", 20, 8, 1016, "N", values.int8)
 FLOAT4 = Type("float4", 700, 4, 1021, _FLOATING, "{}", values.float4, "N")
 FLOAT8 = Type("float8", 701, 8, 1022, _FLOATING, "{}", values.float8, "N")
@@ -124,7 +126,7 @@ NAMED = {
 """Those that values are sent in, by PostgreSQL's name."""
 
 DUCKDB = {
-    16: "BOOLEAN", 21: "SMALLINT", 23: "INTEGER", 20: "BIGINT", 26: "BIGINT", 700: "FLOAT", 701: "DOUBLE",
+    16: "BOOLEAN", 21: "SMALLINT", 23: "INTEGER", 20: "BIGINT", 26: "UINTEGER", 700: "FLOAT", 701: "DOUBLE",
     1700: "DECIMAL(38,10)", 25: "VARCHAR", 1043: "VARCHAR", 1042: "VARCHAR", 19: "VARCHAR", 18: "VARCHAR",
     114: "JSON", 3802: "JSON", 2950: "UUID", 17: "BLOB", 1082: "DATE", 1083: "TIME", 1114: "TIMESTAMP",
     1184: "TIMESTAMP WITH TIME ZONE", 1186: "INTERVAL",
@@ -177,8 +179,8 @@ class Carried:
         return values.array_text(value)
 
 
-def carried(name: str, type_name: str) -> Carried:
-    """How a column of one of DuckDB's types is carried.
+def carried(name: str, type_name: str, *, of_catalog: bool = False) -> Carried:
+    """How a column of one of DuckDB's types is carried; in the catalog numbers without a sign are oids.
 
     Raises:
         Uncarried: PostgreSQL has no such type; the message names the column and the way out.
@@ -186,6 +188,10 @@ def carried(name: str, type_name: str) -> Carried:
     element = re.sub(r"\[\d*\]$", "", type_name)
     base, _, rest = element.partition("(")
     found = OF_DUCKDB.get(base if not rest or rest.endswith(")") else element)
+    if of_catalog and type_name == "USMALLINT[]":
+        return Carried(INT2VECTOR)
+    if of_catalog and base == "UINTEGER":
+        found = OID
     if found is None:
         raise Uncarried(
             f"column {name} is of type {type_name}, of which PostgreSQL's protocol has no values: "

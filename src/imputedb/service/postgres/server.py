@@ -103,7 +103,7 @@ class Door:
             if found is None:
                 return
             principal, settings = found
-            session = Session(self._core, self._questions, wire, principal, settings)
+            session = Session(self._core, self._questions, wire, principal, settings, number)
             for name, value in settings.reports().items():
                 wire.put(encode("parameter", name, value))
             wire.put(encode("key", number, secret))

@@ -15,7 +15,7 @@ from imputedb.service.postgres.formats import FRONTEND, Malformed, complaint, de
 from imputedb.service.postgres.portals import Named
 from imputedb.service.postgres.problems import problem
 from imputedb.service.postgres.questions import Questions
-from imputedb.service.postgres.settings import Settings
+from imputedb.service.postgres.settings import Settings, Unknown
 from imputedb.service.postgres.wire import Gone, Wire
 from imputedb.service.request import Principal
 
@@ -45,6 +45,7 @@ class Session:
 
     Attributes:
         core: that answers.
+        number: of the session, as clients are told it.
         questions: how a statement is put to the core.
         wire: to the client.
         principal: who asks.
@@ -54,8 +55,11 @@ class Session:
         is_ending: whether it is to end after the statement under way.
     """
 
-    def __init__(self, core: Core, questions: Questions, wire: Wire, principal: Principal, settings: Settings) -> None:
+    def __init__(
+        self, core: Core, questions: Questions, wire: Wire, principal: Principal, settings: Settings, number: int
+    ) -> None:
         self.core = core
+        self.number = number
         self.questions = questions
         self.wire = wire
         self.principal = principal
@@ -116,6 +120,7 @@ class Session:
                 await self.ready()
             else:
                 self._skips = True
+                await self.wire.flush()  # what wants an answer at once may be passed over
 
     def failed(self, error: Exception) -> None:
         """Tells of an error, which a transaction under way does not survive."""
@@ -178,6 +183,30 @@ class Session:
         if self.status == b"T" and stamp != self._stamp:
             answer.close()
             raise Swapped("another database was put in place of this one since the transaction began: begin anew")
+
+    def value(self, name: str, given: list[str]) -> str | None:
+        """What a statement about the session calls: `current_setting`, `set_config` and others, with their arguments.
+
+        Raises:
+            Unknown: there is no such setting, or it cannot have the value.
+        """
+        match name:
+            case "current_setting":
+                try:
+                    return self.settings.get(given[0])
+                except Unknown:
+                    if given[1:2] in (["true"], ["t"]):
+                        return None
+                    raise
+            case "set_config":
+                self.settings.set(given[0], given[1], local=given[2:3] == ["true"])
+                return given[1]
+            case "pg_backend_pid":
+                return str(self.number)
+            case "current_catalog":
+                return self.core.name
+            case _:
+                return self.settings.user
 
     def report(self, before: dict[str, str]) -> None:
         """Tells of settings that have changed."""

@@ -129,7 +129,7 @@ def _settings(told: dict[str, str]) -> Settings:
         **{name: value for name, value in told.items() if name not in ("user", "database", "options", "replication")}
     }
     for name, value in {**given, **options(told.get("options", ""))}.items():
-        settings.set(name, value)
+        settings.set(name, value.strip("'") if name == "client_encoding" else value)
     if told.get("replication", "false") not in ("false", "off", "0", "no"):
         raise Unknown("nothing is replicated here")
     settings.started()

@@ -55,6 +55,11 @@ def int8(value: object) -> bytes:
     return _INT8.pack(value)
 
 
+def uint4(value: object) -> bytes:
+    """Four bytes, without a sign."""
+    return struct.pack("!I", value)
+
+
 def float4(value: object) -> bytes:
     """Four bytes."""
     return _FLOAT4.pack(value)
@@ -104,6 +109,12 @@ def array(oid: int, items: Sequence[bytes | None]) -> bytes:
     for one in items:
         parts += [_INT4.pack(-1)] if one is None else [_INT4.pack(len(one)), one]
     return b"".join(parts)
+
+
+def vector(value: object) -> bytes:
+    """A list of small numbers in the binary format."""
+    assert isinstance(value, list | tuple)
+    return array(21, [int2(one) for one in value])
 
 
 def array_text(items: Sequence[object]) -> bytes:

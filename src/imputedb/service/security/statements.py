@@ -92,7 +92,8 @@ class Guard:
             views: of each its schema, its name, and the statement that makes it.
         """
         self._parsers = threading.local()
-        self._allowed = replace(allowed, defined=frozenset((name.lower(), is_table) for name, is_table, _ in macros))
+        defined = frozenset((name.lower(), is_table) for name, is_table, _ in macros)
+        self._allowed = replace(allowed, defined=allowed.defined | defined)
         for _ in (*macros, *views):  # one may name others
             found = self._with(macros, views)
             if found == self._allowed:

@@ -1,0 +1,1 @@
+"""PostgreSQL's catalog of a served database."""

@@ -1,0 +1,300 @@
+"""PostgreSQL's catalog of a served database: real relations in a database in memory that holds nothing else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from imputedb import __version__
+from imputedb.database import Database
+from imputedb.service.configuration import Limits
+from imputedb.service.instance import Instance, Lease, Stamp
+from imputedb.service.postgres.columns import Uncarried, carried
+from imputedb.service.postgres.settings import VERSION, Settings
+from imputedb.service.security.statements import Allowed, Guard
+from imputedb.sql import parse
+from imputedb.sql.postgres import CATALOG, INFORMATION
+from imputedb.sql.postgres import Catalog as Names
+
+_FIRST = 16_384
+"""The first number of what is the user's, in PostgreSQL."""
+
+_KNOWN = {"pg_class": 1259, "pg_type": 1247, "pg_attribute": 1249, "pg_proc": 1255, "pg_namespace": 2615,
+          "pg_database": 1262, "pg_constraint": 2606, "pg_index": 2610, "pg_roles": 1260,
+          "pg_attrdef": 2604}  # fmt: skip
+
+_SCHEMAS = {CATALOG: 11, INFORMATION: 13_000, "public": 2200}
+
+_RAW = (
+    "CREATE SCHEMA raw",
+    "CREATE SCHEMA pg",
+    "CREATE SCHEMA info",
+    "CREATE TABLE raw.database (name VARCHAR, version VARCHAR)",
+    "CREATE TABLE raw.schemas (oid UINTEGER, name VARCHAR)",
+    "CREATE TABLE raw.types (oid UINTEGER, name VARCHAR, len INTEGER, array_oid UINTEGER, kind VARCHAR, "
+    "category VARCHAR)",
+    "CREATE TABLE raw.relations (oid UINTEGER, schema_oid UINTEGER, name VARCHAR, kind VARCHAR, "
+    "natts INTEGER, rows BIGINT, "
+    "has_index BOOLEAN, has_references BOOLEAN, checks INTEGER, definition VARCHAR, remark VARCHAR)",
+    "CREATE TABLE raw.columns (relation UINTEGER, name VARCHAR, number INTEGER, type_oid UINTEGER, modifier INTEGER, "
+    "not_null BOOLEAN, default_text VARCHAR, words VARCHAR, remark VARCHAR)",
+    "CREATE TABLE raw.constraints (oid UINTEGER, schema_oid UINTEGER, name VARCHAR, kind VARCHAR, relation UINTEGER, "
+    "index_oid UINTEGER, keys BIGINT[], target UINTEGER, target_keys BIGINT[], definition VARCHAR)",
+    "CREATE TABLE raw.functions (oid UINTEGER, name VARCHAR, arguments VARCHAR[], returns_set BOOLEAN, "
+    "definition VARCHAR)",
+    "CREATE TABLE raw.settings (name VARCHAR, setting VARCHAR)",
+)
+
+_RELATIONS = (
+    "SELECT schema_name, table_name, 'r', estimated_size, check_constraint_count, NULL, comment FROM duckdb_tables() "
+    "WHERE database_name = current_database() AND NOT internal AND schema_name <> 'imputedb' UNION ALL "
+    "SELECT schema_name, view_name, 'v', 0, 0, sql, comment FROM duckdb_views() "
+    "WHERE database_name = current_database() AND NOT internal AND schema_name <> 'imputedb' ORDER BY 1, 2"
+)
+_COLUMNS = (
+    "SELECT schema_name, table_name, column_name, column_index, data_type, NOT is_nullable, column_default, comment "
+    "FROM duckdb_columns() WHERE database_name = current_database() AND NOT internal AND schema_name <> 'imputedb' "
+    "ORDER BY 1, 2, 4"
+)
+_CONSTRAINTS = (
+    "SELECT schema_name, table_name, constraint_type, constraint_text, constraint_column_names, referenced_table, "
+    "referenced_column_names, constraint_name FROM duckdb_constraints() "
+    "W"
+    "HERE database_name = current_database() AND schema_name <> 'imputedb' "
+    "AND constraint_type <> 'NOT NULL' ORDER BY ALL"
+)
+_FUNCTIONS = (
+    "SELECT function_name, parameters, function_type = 'table_macro', macro_definition FROM duckdb_functions() "
+    "WHERE database_name = current_database() AND NOT internal AND macro_definition IS NOT NULL ORDER BY 1, 2"
+)
+_THERE = (
+    "SELECT schema_name, table_name FROM duckdb_tables() UNION ALL "
+    "SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal"
+)
+_MACROS = (
+    "SELECT function_name, function_type = 'table_macro', macro_definition FROM duckdb_functions() "
+    "WHERE NOT internal AND macro_definition IS NOT NULL"
+)
+_KINDS = {"PRIMARY KEY": "p", "UNIQUE": "u", "FOREIGN KEY": "f", "CHECK": "c"}
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The catalog of one opening of the file.
+
+    Attributes:
+        database: that holds its relations.
+        guard: of statements over them.
+        names: of these, and of functions.
+        has_public: whether the user has a schema `public` of his own.
+    """
+
+    database: parse.Connection
+    guard: Guard
+    names: Names
+    has_public: bool
+
+
+class Catalogs:
+    """The catalog of the file as it is now, made when it is first asked for."""
+
+    def __init__(self, limits: Limits, name: str) -> None:
+        self._limits = limits
+        self._name = name
+        self._lock = threading.Lock()
+        self._now: tuple[Stamp, Catalog] | None = None
+
+    def of(self, lease: Lease) -> Catalog:
+        """The catalog of an instance."""
+        stamp = lease.instance.stamp
+        with self._lock:
+            if self._now is None or self._now[0] != stamp:
+                self._now = (stamp, _built(lease.instance, self._limits, self._name))
+            return self._now[1]
+
+
+def _built(instance: Instance, limits: Limits, name: str) -> Catalog:
+    found = parse.apart()
+    found.execute("SET threads = 1; SET memory_limit = '200MB'; " + "; ".join(_RAW))
+    raw = _Raw(instance.database, name)
+    for table, rows in raw.tables().items():
+        if rows:
+            places = ", ".join("?" * len(rows[0]))
+            found.executemany(f"INSERT INTO raw.{table} VALUES ({places})", [list(row) for row in rows])
+    found.execute("; ".join(_empty()) + ";" + _read("relations.sql") + _read("functions.sql"))
+    _itself(found)
+    found.execute("SET enable_external_access = false; SET lock_configuration = true")
+    own = frozenset(str(row[2]).lower() for row in raw.relations)
+    names = _names(found, name, own)
+    return Catalog(found, _guard(found, limits), names, "public" in raw.schemas_of_user)
+
+
+def _guard(found: parse.Connection, limits: Limits) -> Guard:
+    """What clients may ask of the catalog: its relations and functions, all of which are ours."""
+    tables = found.execute(_THERE).fetchall()
+    macros = found.execute(_MACROS).fetchall()
+    scalar, tabular = ({name for name, is_table, _ in macros if is_table is kind} for kind in (False, True))
+    defined = frozenset((name, is_table) for name, is_table, _ in macros)
+    names = (frozenset(tables), frozenset(scalar), frozenset(tabular), defined)
+    return Guard(Allowed("memory", *names, nesting=limits.nesting, size=limits.statement_bytes))
+
+
+def _names(found: parse.Connection, name: str, own: frozenset[str]) -> Names:
+    there = found.execute(_THERE).fetchall()
+    homes = {"pg": CATALOG, "info": INFORMATION}
+    relations = frozenset((homes[schema], str(one)) for schema, one in there if schema in homes)
+    functions = frozenset(str(one) for one, _, _ in found.execute(_MACROS).fetchall()) | {
+        "current_setting",
+        "set_config",
+        "pg_backend_pid",
+    }
+    return Names(name.lower(), relations, functions, own)
+
+
+def _itself(found: parse.Connection) -> None:
+    """Takes the catalog's own relations into it."""
+    rows = found.execute(
+        "SELECT schema_name, table_name, list(column_name ORDER BY column_index), "
+        "list(data_type ORDER BY column_index) "
+        "FROM duckdb_columns() WHERE schema_name IN ('pg', 'info') GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    told = [
+        (_KNOWN.get(name, 10_000 + place), name, 11 if schema == "pg" else 13_000, columns, types)
+        for place, (schema, name, columns, types) in enumerate(rows)
+    ]
+    found.execute(
+        "INSERT INTO pg.pg_class BY NAME SELECT unnest(?::UINTEGER[]) AS oid, unnest(?::VARCHAR[]) AS relname, "
+        "unnest(?::UINTEGER[]) AS relnamespace, unnest(?::INTEGER[]) AS relnatts, 'v' AS relkind, "
+        "10::UINTEGER AS relowner, "
+        "'p' AS relpersistence, false AS relhasindex, true AS relispopulated, 0::UINTEGER AS reltablespace, "
+        "false AS relispartition, 0::FLOAT AS reltuples, 0::UINTEGER AS relam, 0::UINTEGER AS reloftype, "
+        "0 AS relchecks, "
+        "false AS relrowsecurity, false AS relforcerowsecurity, false AS relhasrules, false AS relhastriggers",
+        [[one[place] for one in told] for place in range(3)] + [[len(one[3]) for one in told]],
+    )
+    attributes = [
+        (oid, column, carried(column, kind, of_catalog=True).oid, number)
+        for oid, _, _, columns, types in told
+        for number, (column, kind) in enumerate(zip(columns, types, strict=True), 1)
+    ]
+    found.execute(
+        "INSERT INTO pg.pg_attribute BY NAME SELECT unnest(?::UINTEGER[]) AS attrelid, "
+        "unnest(?::VARCHAR[]) AS attname, "
+        "unnest(?::UINTEGER[]) AS atttypid, unnest(?::INTEGER[]) AS attnum, -1 AS atttypmod, false AS attnotnull, "
+        "false AS atthasdef, false AS attisdropped, true AS attislocal, '' AS attidentity, '' AS attgenerated, "
+        "0::UINTEGER AS attcollation, -1 AS attlen, 0 AS attndims, 0 AS attinhcount",
+        [[one[place] for one in attributes] for place in range(4)],
+    )
+
+
+def _empty() -> list[str]:
+    """Statements that make the relations of which nothing is here."""
+    made = []
+    for line in _read("empty.txt").splitlines():
+        name, *columns = line.split()
+        schema, _, short = name.rpartition(".")
+        told = ", ".join(" ".join(one.split(":")) for one in columns)
+        made.append(f"CREATE TABLE {'info' if schema else 'pg'}.{short} ({told})")
+    return made
+
+
+def _read(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+class _Raw:
+    """What the served database has, numbered: the same numbers of the same file."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self._name = name
+        self.relations = database.execute(_RELATIONS)
+        self._columns = database.execute(_COLUMNS)
+        self._constraints = database.execute(_CONSTRAINTS)
+        self._functions = database.execute(_FUNCTIONS)
+        schemas = sorted({str(row[0]) for row in self.relations} | {"main"})
+        self.schemas_of_user = schemas
+        others = {one: _FIRST + place for place, one in enumerate(schemas) if self._shown(one) not in _SCHEMAS}
+        self._schemas = {**{one: _SCHEMAS[self._shown(one)] for one in schemas if one not in others}, **others}
+        self._oids = {(row[0], row[1]): 20_000 + place for place, row in enumerate(self.relations)}
+        self._numbers = {(row[0], row[1], row[2]): int(row[3]) for row in self._columns}
+
+    def _shown(self, schema: str) -> str:
+        """The name of a schema as clients know it: `public` of DuckDB's `main`, unless there is one of that name."""
+        return "public" if schema == "main" and "public" not in self.schemas_of_user else schema
+
+    def tables(self) -> Mapping[str, Sequence[Sequence[Any]]]:
+        """The rows of each table of `raw`."""
+        constraints = self._constrained()
+        indexes = [
+            (index, home, name, "i", len(keys), 0, False, False, 0, None, None)
+            for _, home, name, _, _, index, keys, _, _, _ in constraints
+            if index
+        ]
+        indexed = {row[4] for row in constraints if row[5]}
+        referring = {oid for row in constraints if row[3] == "f" for oid in (row[4], row[7])}
+        version = f"PostgreSQL {VERSION} (imputedb {__version__})"
+        shown = {self._shown(one): oid for one, oid in self._schemas.items()}
+        settings = [*Settings("").all()]
+        return {
+            "database": [(self._name, version)],
+            "schemas": [(oid, one) for one, oid in {**_SCHEMAS, **shown}.items()],
+            "types": [_typed(line.split()) for line in _read("types.txt").splitlines()],
+            "relations": [*(self._related(row, indexed, referring) for row in self.relations), *indexes],
+            "columns": [self._column(row) for row in self._columns if (row[0], row[1]) in self._oids],
+            "constraints": constraints,
+            "functions": [(40_000 + n, *row) for n, row in enumerate(self._functions)],
+            "settings": settings,
+        }
+
+    def _related(self, row: Sequence[Any], indexed: set[int], referring: set[int]) -> tuple[Any, ...]:
+        schema, name, kind, rows, checks, definition, remark = row
+        oid = self._oids[schema, name]
+        count = sum(1 for known in self._numbers if known[:2] == (schema, name))
+        has = (oid in indexed, oid in referring)
+        return (oid, self._schemas[schema], name, kind, count, rows, *has, checks, _body(definition), remark)
+
+    def _column(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        schema, table, name, number, kind, not_null, default, remark = row
+        try:
+            told = carried(name, kind)
+            oid, modifier, words = (
+                told.oid,
+                told.modifier,
+                "ARRAY" if told.is_list else _WORDS.get(told.type.name, told.type.name),
+            )
+        except Uncarried:
+            oid, modifier, words = 705, -1, kind
+        return (self._oids[schema, table], name, number, oid, modifier, not_null, default, words, remark)
+
+    def _constrained(self) -> list[tuple[Any, ...]]:
+        found = []
+        for place, (schema, table, kind, text, names, target, target_names, name) in enumerate(self._constraints):
+            if (schema, table) not in self._oids or kind not in _KINDS:
+                continue
+            keys = [self._numbers[schema, table, one] for one in names]
+            others = [self._numbers[schema, target, one] for one in target_names or () if target]
+            index = 30_000 + place if kind in ("PRIMARY KEY", "UNIQUE") else 0
+            told = name or "_".join([table, *names, {"PRIMARY KEY": "pkey", "UNIQUE": "key"}.get(kind, "check")])
+            oid, home = 50_000 + place, self._schemas[schema]
+            relation, other = self._oids[schema, table], self._oids.get((schema, target), 0)
+            found.append((oid, home, told, _KINDS[kind], relation, index, keys, other, others, text))
+        return found
+
+
+_WORDS = {"bool": "boolean", "int2": "smallint", "int4": "integer", "int8": "bigint", "float4": "real",
+          "float8": "double precision", "timestamp": "timestamp without time zone",
+          "timestamptz": "timestamp with time zone", "time": "time without time zone"}  # fmt: skip
+"""Types as the standard calls them."""
+
+
+def _typed(words: Sequence[str]) -> tuple[Any, ...]:
+    oid, name, length, array, kind, category = words
+    return int(oid), name, int(length), int(array), kind, category
+
+
+def _body(definition: str | None) -> str | None:
+    """What a view selects, of the statement that has made it."""
+    return None if definition is None else definition.partition(" AS ")[2] or definition
