@@ -17,6 +17,7 @@ from imputedb.imputers.chained.chained import Chained
 from imputedb.imputers.chained.crossproducts import KEPT_ROWS, chain, patterns
 from imputedb.imputers.chained.design import design
 from imputedb.imputers.chained.normal import Normal
+from imputedb.imputers.chained.pmm import Quantified
 from imputedb.imputers.chained.shift import Shift
 from imputedb.imputers.chained.trace import Trace
 from imputedb.imputers.checked import draws
@@ -353,6 +354,26 @@ def test_odds_make_a_level_more_frequent(name: str) -> None:
     assert single[1] < single[2] - 0.1
     with pytest.raises(UnknownName, match="no level 'maybe'"):
         imputer.with_deltas({"s": Shift(odds={"maybe": 2})}).impute(rows, [s], 0, drawn=[s], draw=1)
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+def test_odds_reach_one_of_many_levels(drawn: bool) -> None:
+    """Of matched categories too: a level of few rows is as frequent as its odds say, though few donors have it."""
+    rng = np.random.default_rng(5)
+    n, levels, odds = 500, 50, 200.0
+    s = Column("t", "s")
+    cells = {
+        Column("t", "a"): Cells(rng.normal(size=n), np.zeros(n, bool), Kind.NUMBER),
+        s: Cells(rng.integers(0, levels, n).astype(np.int32), rng.random(n) < 0.3, Kind.CATEGORY, tuple(range(levels))),
+    }
+    rows = Rows(cells, np.arange(n, dtype=np.uint64))
+    imputer = Chained(Quantified()).with_deltas({"s": Shift(odds={7: odds})})
+    found = imputer.impute(rows, [s], 0, drawn=[s] if drawn else [], draw=1)[s]
+    share = float(np.mean(cells[s].values[~cells[s].missing] == 7))
+    if drawn:
+        assert np.mean(found == 7) == pytest.approx(odds * share / (odds * share + 1 - share), abs=0.12)
+    else:
+        assert np.mean(found == 7) > 0.9
 
 
 @pytest.mark.parametrize("name", ["norm", "pmm"])

@@ -1,5 +1,6 @@
 """Predictive mean matching: values of donors whose predictions are near."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +13,12 @@ from imputedb.imputers.chained.regression import of_rows
 
 TIED = 1e-9
 """Of the largest prediction: what two may differ by and be taken for one."""
+
+MOST_DONORS = 1000
+"""Donors that are looked at under stated odds, at most."""
+
+PLACES = 1 << 24
+"""Donors of all rows that are held at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,8 @@ class Quantified:
     2. A linear model of these is fitted where the column is observed, and its coefficients beta* are drawn.
     3. Donors are a bootstrap of the rows where it is observed (Rubin & Schenker 1986): where predictors say next to
        nothing, all rows would find the same few otherwise, and draws differ more than they should.
-    4. The value of one of the `donors` nearest is taken, by x beta* of both, each as probable.
+    4. The value of one of the `donors` nearest is taken, by x beta* of both, each as probable. Under stated odds so
+       many donors are looked at that `donors` are of each such level: among a few nearest a rare one hardly occurs.
 
     Warning: one number tells at most two groups of levels apart.
     """
@@ -87,20 +95,49 @@ class Quantified:
     def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
         """Donors' values."""
         beta, _ = of_rows(features, _numbers(observed, features)).drawn(rng.generator())
-        return _of_bootstrap(observed, features, unknown, beta, self.donors, rng)
+        return _of_bootstrap(observed, features, unknown, beta, _reaching(observed, self.donors), rng)
 
     def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
-        """The nearest donor's value; under stated odds the most probable of the `donors` nearest."""
-        donors = 1 if observed.log_odds is None else self.donors
-        values = _nearest_values(observed, _numbers(observed, features), features, unknown, donors)
-        return values[:, 0] if observed.log_odds is None else _likeliest(values, observed.log_odds)
+        """The nearest donor's value; under stated odds the most probable of those that are looked at."""
+        numbers = _numbers(observed, features)
+        if observed.log_odds is None:
+            return _nearest_values(observed, numbers, features, unknown, 1)[:, 0]
+        donors, found = _reaching(observed, self.donors), np.empty(len(unknown))
+        for some in _slices(len(unknown), donors):
+            values = _nearest_values(observed, numbers, features, unknown[some], donors)
+            found[some] = _likeliest(values, _of_rows(observed.log_odds, some))
+        return found
+
+
+def _reaching(observed: Observed, donors: int) -> int:
+    """How many donors have so many rows of each level with stated odds among them, on average."""
+    if observed.log_odds is None:
+        return donors
+    stated = np.flatnonzero((observed.log_odds != 0).any(axis=0))
+    counts = np.bincount(observed.values.astype(np.intp), minlength=observed.classes)[stated]
+    least = counts[counts > 0].min(initial=len(observed.values))
+    return max(donors, min(MOST_DONORS, -(-donors * len(observed.values) // int(least))))
 
 
 def taken(observed: Observed, known: Vector, wanted: Vector, donors: int, rng: Randomness) -> Vector:
     """Values of rows whose predictions, `known`, are near the wanted ones."""
-    ties = random.uniform(observed.keys, *rng.what, "ties")
-    values = observed.values[nearest(known, wanted, donors, ties)]
-    return np.asarray(values[np.arange(len(values)), _pick(values, observed.log_odds, rng.uniform())])
+    ties, uniform = random.uniform(observed.keys, *rng.what, "ties"), rng.uniform()
+    found = np.empty(len(wanted))
+    for some in _slices(len(wanted), donors):
+        values = observed.values[nearest(known, wanted[some], donors, ties)]
+        odds = None if observed.log_odds is None else _of_rows(observed.log_odds, some)
+        found[some] = values[np.arange(len(values)), _pick(values, odds, uniform[some])]
+    return found
+
+
+def _slices(rows: int, donors: int) -> Iterator[slice]:
+    """Rows so many at a time that their donors fit into memory."""
+    step = max(1, PLACES // donors)
+    return (slice(begin, min(begin + step, rows)) for begin in range(0, rows, step))
+
+
+def _of_rows(log_odds: Matrix, some: slice) -> Matrix:
+    return log_odds if len(log_odds) == 1 else log_odds[some]
 
 
 def _of_bootstrap(
@@ -143,8 +180,9 @@ def _central(observed: Observed, known: Vector) -> NDArray[np.intp]:
 
 def _likeliest(values: Matrix, log_odds: Matrix) -> Vector:
     """(n,) of each row's (n, donors) categories that of the largest sum of odds; of equal ones the nearest."""
-    weights = _weights(values, log_odds)
-    sums = np.stack([(weights * (values == values[:, [k]])).sum(axis=1) for k in range(values.shape[1])], axis=1)
+    classes, codes = log_odds.shape[1], values.astype(np.intp)
+    cells = np.arange(len(values))[:, None] * classes + codes
+    sums = np.bincount(cells.ravel(), _weights(values, log_odds).ravel(), minlength=len(values) * classes)[cells]
     return np.asarray(values[np.arange(len(values)), sums.argmax(axis=1)])
 
 
