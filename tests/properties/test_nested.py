@@ -12,7 +12,7 @@ import imputedb
 from imputedb import Database
 from tests.properties.nested import Nested, nested
 
-EXAMPLES = int(os.environ.get("IMPUTEDB_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("IMPUTEDB_EXAMPLES", "100"))
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 ALPHAS = st.sampled_from([0.0, 0.5, 1.0])
 
