@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+import imputedb
 from imputedb.service.core import Core
+from imputedb.service.postgres.catalog import build
 from imputedb.service.postgres.server import Door
 from tests.service.conftest import configuration
 from tests.service.survey import surveyed
@@ -140,6 +142,35 @@ def test_the_catalog_holds_no_row_of_the_data_and_nothing_else(client: Client) -
     assert state(client.query("SELECT current_setting('nix')")) == "42704"
     assert rows(client.query("SELECT current_setting('nix', true)")) == [(None,)]
     assert rows(client.query("SELECT count(*) FROM pg_class WHERE relname LIKE '%imputedb%'")) == [(b"0",)]
+
+
+def test_names_of_keys_are_compared_without_their_case(tmp_path: Path) -> None:
+    with imputedb.connect(tmp_path / "keys.duckdb") as db:
+        db.execute("CREATE TABLE Area (Id INTEGER, Name VARCHAR, PRIMARY KEY (ID), UNIQUE (nAME))")
+        db.execute("CREATE TABLE visit (id BIGINT, AREA INTEGER REFERENCES AREA (iD))")
+    core = Core(tmp_path / "keys.duckdb", configuration(), lambda _: None)
+    with door(core) as own, Client(own.port, user="ann") as client:
+        wanted = "contype, conkey::text, confkey::text, confrelid = 'Area'::regclass"
+        assert rows(client.query(f"SELECT {wanted} FROM pg_constraint ORDER BY 1")) == [
+            (b"f", b"[2]", b"[1]", b"t"), (b"p", b"[1]", b"[]", b"f"), (b"u", b"[2]", b"[]", b"f"),
+        ]  # fmt: skip
+    core.close()
+
+
+def test_a_catalog_that_cannot_be_made_keeps_nothing_else_from_being_answered(
+    served: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_: object) -> None:
+        raise LookupError("nowhere")
+
+    monkeypatch.setattr(build._Raw, "tables", failing)
+    core = Core(served, configuration(), lambda _: None)
+    with door(core) as own, Client(own.port, user="ann") as client:
+        assert rows(client.query("SELECT 1 AS version, count(*) FROM public.person")) == [(b"1", b"300")]
+        for text in ("SELECT * FROM pg_class", "SELECT table_name FROM information_schema.tables"):
+            assert state(client.query(text)) == "58030"
+    core.close()
+    assert [MISTAKES.pop() for _ in MISTAKES[:]] == ["LookupError"]
 
 
 def test_settings_are_told_and_set_by_functions(client: Client) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,9 @@ import pytest
 from imputedb.errors import QueryError, StorageError
 from imputedb.service.configuration import load
 from imputedb.service.core import Core, Done
+from imputedb.service.postgres import startup
 from imputedb.service.postgres.server import Door
+from imputedb.service.postgres.wire import Gone, Reader
 from imputedb.service.security import tokens
 from tests.service.conftest import configuration
 from tests.service.wire import Client, door, state
@@ -102,8 +107,87 @@ def test_tokens_that_are_dropped_or_over_are_none(tmp_path: Path, served: Path) 
     core.close()
 
 
-def test_encrypted_alone_where_there_is_a_certificate(tmp_path: Path, served: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+@pytest.mark.parametrize("change", ["dropped", "anew", "role", "over"])
+def test_a_session_ends_with_its_token(tmp_path: Path, served: Path, change: str) -> None:
+    path = tmp_path / "tokens.toml"
+    text = tokens.added(path, "eve", "reader", days=1)
+    tokens.added(path, "ada", "analyst")
+    core = Core(served, configuration(security={"tokens": path}), lambda _: None)
+    with door(core) as own:
+        target = {"host": "127.0.0.1", "port": own.port, "user": "eve", "password": text, "connect_timeout": 10}
+        with psycopg.connect(**target, autocommit=True) as it:
+            assert it.execute("SELECT 1").fetchone() == (1,)
+            own._entrance.credentials.reload()
+            assert it.execute("SELECT 1").fetchone() == (1,)
+            known = tokens.read(path)
+            eve = known["eve"]
+            tokens.dropped(path, "eve")
+            if change == "anew":
+                tokens.added(path, "eve", "reader")
+            elif change != "dropped":
+                late = eve.expires.replace(year=2020) if change == "over" and eve.expires else eve.expires
+                role = "analyst" if change == "role" else "reader"
+                tokens.write(path, {**known, "eve": tokens.Token("eve", role, eve.digest, late, eve.verifier)})
+            own._entrance.credentials.reload()
+            with pytest.raises(psycopg.OperationalError) as caught:
+                it.execute("SHOW imputedb.m")
+            assert caught.value.sqlstate == "28000"
+            assert it.closed
+    core.close()
+
+
+def test_what_comes_unencrypted_is_no_part_of_what_is_encrypted(certified: tuple[Path, Path]) -> None:
+    certificate, key = certified
+    inside, outside = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(certificate))
+    inside.load_cert_chain(certificate, key)
+    outside.check_hostname = False
+
+    async def tried() -> bytes:
+        loop, taken = asyncio.get_running_loop(), asyncio.Queue[bytes]()
+        sent = asyncio.Event()
+
+        async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            drain = writer.drain
+
+            async def slowly() -> None:
+                await drain()
+                await sent.wait()
+                await asyncio.sleep(0.02)
+
+            writer.drain = slowly  # type: ignore[method-assign]
+            try:
+                await startup._encrypt(inside, reader, writer)
+                await taken.put(await reader.read(100))
+            except Gone:
+                await taken.put(b"")
+            writer.close()
+
+        def protocol() -> asyncio.StreamReaderProtocol:
+            reader = Reader()
+            return asyncio.StreamReaderProtocol(reader, lambda _, writer: greet(reader, writer), loop=loop)
+
+        server = await loop.create_server(protocol, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        assert await reader.read(1) == b"S"
+        writer.write(b"injected")
+        await writer.drain()
+        sent.set()
+        with suppress(OSError):
+            await writer.start_tls(outside)
+            writer.write(b"encrypted")
+        found = await taken.get()
+        writer.close()
+        server.close()
+        return found
+
+    assert asyncio.run(asyncio.wait_for(tried(), 20)) == b""
+
+
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate and its key."""
+    folder = tmp_path_factory.mktemp("certificate")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
     try:
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
@@ -113,6 +197,11 @@ def test_encrypted_alone_where_there_is_a_certificate(tmp_path: Path, served: Pa
         )  # fmt: skip
     except OSError:
         pytest.skip("openssl is not installed")
+    return certificate, key
+
+
+def test_encrypted_alone_where_there_is_a_certificate(certified: tuple[Path, Path], served: Path) -> None:
+    certificate, key = certified
     tls = {"certificate": certificate, "key": key}
     core = Core(served, configuration(tls=tls), lambda _: None)
     with door(core) as own:

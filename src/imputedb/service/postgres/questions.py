@@ -11,7 +11,7 @@ from imputedb.border import ours
 from imputedb.errors import Error
 from imputedb.service.admission import Run
 from imputedb.service.core import Core
-from imputedb.service.errors import TooLarge
+from imputedb.service.errors import Refusal, TooLarge
 from imputedb.service.instance import Lease
 from imputedb.service.postgres.answers import Changed, Columns, Rows, columns_of, form, packed
 from imputedb.service.postgres.catalog.build import Catalog, Catalogs
@@ -33,6 +33,12 @@ _PERHAPS = re.compile(
 """What stands in every statement that may be of the catalog, or name the schema `public`."""
 
 
+class Unbuilt(Refusal):
+    """The catalog of the file could not be made; tables are answered from all the same."""
+
+    state = "58030"
+
+
 class Questions:
     """Puts statements to the core, and to the catalog.
 
@@ -44,7 +50,7 @@ class Questions:
         self._core = core
         self.remark = remark
         self._parser = parse.apart()
-        self._catalogs = Catalogs(core.configuration.limits, core.name)
+        self._catalogs = Catalogs(core.configuration.limits, core.name, remark)
 
     def check(self, text: str) -> None:
         """Refuses a text that does not parse, before it is bound to values.
@@ -123,6 +129,8 @@ class Questions:
             except (Error, RecursionError):  # the core says why
                 return None, text
             if asks_catalog(tree, catalog.names):
+                if catalog.failed is not None:
+                    raise Unbuilt("the catalog of this database could not be made; the log has why") from catalog.failed
                 mending = Mending(catalog.names, lambda name, given: session.value(name, given))
                 return catalog, parse.deparse(connection, mending.mended(tree))
             if not catalog.has_public and (found := in_main(tree)) != tree:

@@ -7,6 +7,7 @@ import secrets
 import ssl
 import threading
 from collections.abc import Callable
+from functools import partial
 from hmac import compare_digest
 
 from imputedb.errors import Error, StorageError
@@ -103,7 +104,10 @@ class Door:
             if found is None:
                 return
             principal, settings = found
-            session = Session(self._core, self._questions, wire, principal, settings, number)
+            credentials = self._entrance.credentials
+            verifier = credentials.verifier(settings.user)
+            check = partial(credentials.check, principal, verifier)
+            session = Session(self._core, self._questions, wire, principal, settings, number, check)
             for name, value in settings.reports().items():
                 wire.put(encode("parameter", name, value))
             wire.put(encode("key", number, secret))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from imputedb.errors import Error
@@ -46,6 +47,7 @@ class Session:
     Attributes:
         core: that answers.
         number: of the session, as clients are told it.
+        check: refuses a client whose credential holds no longer.
         questions: how a statement is put to the core.
         wire: to the client.
         principal: who asks.
@@ -56,10 +58,18 @@ class Session:
     """
 
     def __init__(
-        self, core: Core, questions: Questions, wire: Wire, principal: Principal, settings: Settings, number: int
+        self,
+        core: Core,
+        questions: Questions,
+        wire: Wire,
+        principal: Principal,
+        settings: Settings,
+        number: int,
+        check: Callable[[], None],
     ) -> None:
         self.core = core
         self.number = number
+        self.check = check
         self.questions = questions
         self.wire = wire
         self.principal = principal
@@ -78,6 +88,7 @@ class Session:
         Raises:
             Gone: the client has gone.
             Malformed: what it sends is none of the protocol's.
+            Unauthenticated: its credential holds no longer.
         """
         await self.ready()
         try:
@@ -87,6 +98,7 @@ class Session:
                 self.is_idle = False
                 if kind == b"X":
                     return
+                self.check()
                 await self._handle(kind, data)
             raise Ending("the service has ended")
         finally:

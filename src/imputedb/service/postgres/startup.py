@@ -80,7 +80,11 @@ async def greeted(
 
 
 async def _encrypt(tls: ssl.SSLContext, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Goes on encrypted. What came before its time, unencrypted, must not be taken for a part of it."""
+    """Goes on encrypted. What came before its time, unencrypted, must not be taken for a part of it.
+
+    Nothing is read from here until encryption reads: what comes in between goes to it, which refuses it.
+    """
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
     early = asyncio.ensure_future(reader.read(1))
     await asyncio.sleep(0)
     if early.done():

@@ -15,6 +15,9 @@ _FLOAT4, _FLOAT8 = struct.Struct("!f"), struct.Struct("!d")
 _SPAN, _DIGITS = struct.Struct("!qii"), struct.Struct("!HhHH")
 _BEGIN, _BEGIN_UTC = datetime(2000, 1, 1), datetime(2000, 1, 1, tzinfo=UTC)
 _POSITIVE, _NEGATIVE, _NAN = 0x0000, 0x4000, 0xC000
+_SPECIAL = {_NAN: "NaN", 0xD000: "Infinity", 0xF000: "-Infinity"}
+_WIDTH = 38
+"""Digits of DuckDB's decimals at most."""
 
 
 def encoded(value: object) -> bytes:
@@ -132,14 +135,27 @@ def _item(text: str) -> bytes:
 
 
 def _numeric(data: bytes) -> Decimal:
+    """A decimal number, exactly: no sum that a context would round."""
     count, weight, sign, scale = _DIGITS.unpack_from(data)
-    if sign == _NAN:
-        return Decimal("NaN")
+    if sign in _SPECIAL:
+        return Decimal(_SPECIAL[sign])
     groups = struct.unpack(f"!{count}H", data[8:])
-    found = Decimal(0)
-    for place, group in enumerate(groups):
-        found += Decimal(group).scaleb(4 * (_signed(weight) - place))
-    return (-found if sign == _NEGATIVE else found).quantize(Decimal(1).scaleb(-scale)) if scale < 29 else found
+    if sign not in (_POSITIVE, _NEGATIVE) or any(group > 9999 for group in groups):
+        raise ValueError("no number")
+    shift = 4 * (_signed(weight) - count + 1) if count else 0
+    digits = "".join(f"{group:04}" for group in groups).lstrip("0")
+    while shift < -scale and digits.endswith("0"):  # a group is of four digits, whatever the scale
+        digits, shift = digits[:-1], shift + 1
+    digits, shift = (digits + "0" * (shift + scale), -scale) if 0 <= shift + scale <= _WIDTH else (digits, shift)
+    return _narrow(Decimal((int(sign == _NEGATIVE), tuple(map(int, digits or "0")), shift)))
+
+
+def _narrow(number: Decimal) -> Decimal:
+    """A decimal number that DuckDB has as such: of a wider one it would make a floating one, and say nothing."""
+    _, digits, exponent = number.as_tuple()
+    if isinstance(exponent, int) and (len(digits) + max(0, exponent) > _WIDTH or -exponent > _WIDTH):
+        raise Malformed(f"a numeric of more than {_WIDTH} digits as a parameter is not read: send a float8, or fewer")
+    return number
 
 
 def _signed(number: int) -> int:
@@ -214,7 +230,7 @@ _TEXT: Mapping[int, Callable[[str], object]] = {
     **dict.fromkeys((21, 23, 20, 26), int),
     700: float,
     701: float,
-    1700: Decimal,
+    1700: lambda text: _narrow(Decimal(text)),
     1082: date.fromisoformat,
     1083: time.fromisoformat,
     1114: lambda text: datetime.fromisoformat(text).replace(tzinfo=None),

@@ -227,6 +227,18 @@ class Credentials:
             raise Unauthenticated(_UNKNOWN)
         return _holder(found)
 
+    def check(self, principal: Principal, verifier: Verifier | None) -> None:
+        """Refuses a caller who came in by a verifier that is his no longer, or whose time is over.
+
+        Raises:
+            Unauthenticated: his token was dropped, made anew or given another role, or its time is over.
+        """
+        if principal == self._local:
+            return
+        name = principal.name.removeprefix("token:")
+        if self.named(name) != principal or self.verifier(name) != verifier:
+            raise Unauthenticated("this token is another now: begin a session with it")
+
     def principal(self, credential: str | None) -> Principal:
         """Who shows a credential; of none at all `local`, where only this machine can ask and nobody has one.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
@@ -90,20 +90,23 @@ class Catalog:
         guard: of statements over them.
         names: of these, and of functions.
         has_public: whether the user has a schema `public` of his own.
+        failed: why it holds nothing of the file; None where it holds all.
     """
 
     database: parse.Connection
     guard: Guard
     names: Names
     has_public: bool
+    failed: Exception | None = None
 
 
 class Catalogs:
     """The catalog of the file as it is now, made when it is first asked for."""
 
-    def __init__(self, limits: Limits, name: str) -> None:
+    def __init__(self, limits: Limits, name: str, remark: Callable[[Exception], None]) -> None:
         self._limits = limits
         self._name = name
+        self._remark = remark
         self._lock = threading.Lock()
         self._now: tuple[Stamp, Catalog] | None = None
 
@@ -112,24 +115,34 @@ class Catalogs:
         stamp = lease.instance.stamp
         with self._lock:
             if self._now is None or self._now[0] != stamp:
-                self._now = (stamp, _built(lease.instance, self._limits, self._name))
+                self._now = (stamp, self._made(lease.instance))
             return self._now[1]
 
+    def _made(self, instance: Instance) -> Catalog:
+        """The catalog of a file; where it cannot be made one of nothing, by which statements of it can be told."""
+        try:
+            raw = _Raw(instance.database, self._name)
+            own = frozenset(str(row[2]).lower() for row in raw.relations)
+            return _built(raw.tables(), own, self._limits, self._name, has_public="public" in raw.schemas_of_user)
+        except Exception as error:
+            self._remark(error)
+            nothing = _built({}, frozenset(), self._limits, self._name, has_public=False)
+            return replace(nothing, failed=error)
 
-def _built(instance: Instance, limits: Limits, name: str) -> Catalog:
+
+def _built(
+    tables: Mapping[str, Sequence[Sequence[Any]]], own: frozenset[str], limits: Limits, name: str, *, has_public: bool
+) -> Catalog:
     found = parse.apart()
     found.execute("SET threads = 1; SET memory_limit = '200MB'; " + "; ".join(_RAW))
-    raw = _Raw(instance.database, name)
-    for table, rows in raw.tables().items():
+    for table, rows in tables.items():
         if rows:
             places = ", ".join("?" * len(rows[0]))
             found.executemany(f"INSERT INTO raw.{table} VALUES ({places})", [list(row) for row in rows])
     found.execute("; ".join(_empty()) + ";" + _read("relations.sql") + _read("functions.sql"))
     _itself(found)
     found.execute("SET enable_external_access = false; SET lock_configuration = true")
-    own = frozenset(str(row[2]).lower() for row in raw.relations)
-    names = _names(found, name, own)
-    return Catalog(found, _guard(found, limits), names, "public" in raw.schemas_of_user)
+    return Catalog(found, _guard(found, limits), _names(found, name, own), has_public)
 
 
 def _guard(found: parse.Connection, limits: Limits) -> Guard:
@@ -218,8 +231,8 @@ class _Raw:
         self.schemas_of_user = schemas
         others = {one: _FIRST + place for place, one in enumerate(schemas) if self._shown(one) not in _SCHEMAS}
         self._schemas = {**{one: _SCHEMAS[self._shown(one)] for one in schemas if one not in others}, **others}
-        self._oids = {(row[0], row[1]): 20_000 + place for place, row in enumerate(self.relations)}
-        self._numbers = {(row[0], row[1], row[2]): int(row[3]) for row in self._columns}
+        self._oids = {_key(*row[:2]): 20_000 + place for place, row in enumerate(self.relations)}
+        self._numbers = {_key(*row[:3]): int(row[3]) for row in self._columns}
 
     def _shown(self, schema: str) -> str:
         """The name of a schema as clients know it: `public` of DuckDB's `main`, unless there is one of that name."""
@@ -243,7 +256,7 @@ class _Raw:
             "schemas": [(oid, one) for one, oid in {**_SCHEMAS, **shown}.items()],
             "types": [_typed(line.split()) for line in _read("types.txt").splitlines()],
             "relations": [*(self._related(row, indexed, referring) for row in self.relations), *indexes],
-            "columns": [self._column(row) for row in self._columns if (row[0], row[1]) in self._oids],
+            "columns": [self._column(row) for row in self._columns if _key(*row[:2]) in self._oids],
             "constraints": constraints,
             "functions": [(40_000 + n, *row) for n, row in enumerate(self._functions)],
             "settings": settings,
@@ -251,8 +264,8 @@ class _Raw:
 
     def _related(self, row: Sequence[Any], indexed: set[int], referring: set[int]) -> tuple[Any, ...]:
         schema, name, kind, rows, checks, definition, remark = row
-        oid = self._oids[schema, name]
-        count = sum(1 for known in self._numbers if known[:2] == (schema, name))
+        oid = self._oids[_key(schema, name)]
+        count = sum(1 for known in self._numbers if known[:2] == _key(schema, name))
         has = (oid in indexed, oid in referring)
         return (oid, self._schemas[schema], name, kind, count, rows, *has, checks, _body(definition), remark)
 
@@ -267,21 +280,27 @@ class _Raw:
             )
         except Uncarried:
             oid, modifier, words = 705, -1, kind
-        return (self._oids[schema, table], name, number, oid, modifier, not_null, default, words, remark)
+        return (self._oids[_key(schema, table)], name, number, oid, modifier, not_null, default, words, remark)
 
     def _constrained(self) -> list[tuple[Any, ...]]:
         found = []
         for place, (schema, table, kind, text, names, target, target_names, name) in enumerate(self._constraints):
-            if (schema, table) not in self._oids or kind not in _KINDS:
+            if _key(schema, table) not in self._oids or kind not in _KINDS:
                 continue
-            keys = [self._numbers[schema, table, one] for one in names]
-            others = [self._numbers[schema, target, one] for one in target_names or () if target]
+            keys = [self._numbers[_key(schema, table, one)] for one in names]
+            others = [self._numbers[_key(schema, target, one)] for one in target_names or () if target]
             index = 30_000 + place if kind in ("PRIMARY KEY", "UNIQUE") else 0
             told = name or "_".join([table, *names, {"PRIMARY KEY": "pkey", "UNIQUE": "key"}.get(kind, "check")])
             oid, home = 50_000 + place, self._schemas[schema]
-            relation, other = self._oids[schema, table], self._oids.get((schema, target), 0)
+            relation = self._oids[_key(schema, table)]
+            other = self._oids.get(_key(schema, target), 0) if target else 0
             found.append((oid, home, told, _KINDS[kind], relation, index, keys, other, others, text))
         return found
+
+
+def _key(*names: str) -> tuple[str, ...]:
+    """What stands for a name: DuckDB compares names without their case, and writes keys down as they were written."""
+    return tuple(name.lower() for name in names)
 
 
 _WORDS = {"bool": "boolean", "int2": "smallint", "int4": "integer", "int8": "bigint", "float4": "real",
