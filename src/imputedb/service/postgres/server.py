@@ -100,7 +100,8 @@ class Door:
         try:
             if len(self._tasks) > self._configuration.connections:
                 raise Overloaded(f"there are {self._configuration.connections} connections already", retry_after=5)
-            found = await asyncio.wait_for(greeted(self._entrance, wire, reader, writer), 2 * idle)
+            async with asyncio.timeout(2 * idle):
+                found = await greeted(self._entrance, wire, reader, writer)
             if found is None:
                 return
             principal, settings = found
@@ -150,10 +151,10 @@ class Door:
                 session.is_ending = True
             del busy
             await asyncio.sleep(0.05)
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks, timeout=1)
 
     def _busy(self) -> bool:
         return any(not session.is_idle for _, session in self._sessions.values())

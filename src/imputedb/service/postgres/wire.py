@@ -85,7 +85,8 @@ class Wire:
 
     async def _exactly(self, count: int, seconds: float) -> bytes:
         try:
-            return await asyncio.wait_for(self._reader.readexactly(count), seconds)
+            async with asyncio.timeout(seconds):  # wait_for may lose a cancellation, and then nothing ends the session
+                return await self._reader.readexactly(count)
         except (asyncio.IncompleteReadError, TimeoutError, OSError) as error:
             raise Gone from error
 
@@ -108,7 +109,8 @@ class Wire:
         self._writer.write(b"".join(self._waiting))
         self._waiting, self._size = [], 0
         try:
-            await asyncio.wait_for(self._writer.drain(), self._patience)
+            async with asyncio.timeout(self._patience):
+                await self._writer.drain()
         except (TimeoutError, OSError) as error:
             raise Gone from error
 
