@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import struct
 import time
 from collections.abc import Iterator
@@ -250,6 +251,8 @@ def test_a_statement_is_cancelled_by_its_key_alone(at: Door, client: Client) -> 
             other.send(struct.pack("!ii", 16, 80877102) + key)
             with pytest.raises((EOFError, ConnectionError)):
                 other.take(1)
+        if key != client.key:
+            assert not select.select([client.socket], [], [], 0.3)[0]
     assert state(client.until("Z")) == "57014"
     assert rows(client.query("SELECT 1")) == [(b"1",)]
 

@@ -29,6 +29,7 @@ class Limits(_Section):
 
     body_bytes: Count = Field(default=1_000_000, description="Bytes of a request's body.")
     statement_bytes: Count = Field(default=100_000, description="Bytes of a statement in UTF-8.")
+    statements: Count = Field(default=1_000, description="Statements of one text, by the Postgres door.")
     nesting: Count = Field(default=200, description="Levels of a statement's syntax tree.")
     parameters: Count = Field(default=1_000, description="Values of a statement's parameters.")
     impute_rows: Count = Field(default=1_000, description="Rows of one call of /v1/impute.")

@@ -29,12 +29,12 @@ async def copied(session: Session, one: Copy) -> None:
     await simple.run(session, portal)
     assert portal.rows is not None  # as of every query that is answered
     rows, line = portal.rows, _line(one)
-    session.wire.put(encode("copy_out", bytes([form]), [form] * len(rows.columns.names)))
-    if one.format == "binary":
-        session.wire.put(encode("copy_data", _SIGNATURE))
-    elif one.header:
-        session.wire.put(encode("copy_data", line([name.encode() for name in rows.columns.names])))
     try:
+        session.wire.put(encode("copy_out", bytes([form]), [form] * len(rows.columns.names)))
+        if one.format == "binary":
+            session.wire.put(encode("copy_data", _SIGNATURE))
+        elif one.header:
+            session.wire.put(encode("copy_data", line([name.encode() for name in rows.columns.names])))
         while piece := await session.taken(rows, rows.count):
             lines = [encode("copy_data", line(_fields(row))) for row in piece]
             session.wire.put(b"".join(lines))
@@ -55,16 +55,15 @@ def _fields(row: bytes) -> list[bytes | None]:
 
 def _line(one: Copy) -> Line:
     """What makes a line of a row."""
-    delimiter, null, quote = one.delimiter.encode(), one.null.encode(), one.quote.encode()
+    delimiter, null = one.delimiter.encode(), one.null.encode()
+    quote, escape = one.quote.encode(), one.escape.encode()
 
     def text(values: Sequence[bytes | None]) -> bytes:
         return delimiter.join(null if value is None else _escaped(value, delimiter) for value in values) + b"\n"
 
     def csv(values: Sequence[bytes | None]) -> bytes:
-        return (
-            delimiter.join(null if value is None else _quoted(value, delimiter, null, quote) for value in values)
-            + b"\n"
-        )
+        fields = [null if value is None else _quoted(value, delimiter, null, quote, escape) for value in values]
+        return delimiter.join(fields) + b"\n"
 
     def binary(values: Sequence[bytes | None]) -> bytes:
         parts = [struct.pack("!h", len(values))]
@@ -81,7 +80,9 @@ def _escaped(value: bytes, delimiter: bytes) -> bytes:
     return value if delimiter == b"\t" else value.replace(delimiter, b"\\" + delimiter)
 
 
-def _quoted(value: bytes, delimiter: bytes, null: bytes, quote: bytes) -> bytes:
+def _quoted(value: bytes, delimiter: bytes, null: bytes, quote: bytes, escape: bytes) -> bytes:
     if value != null and not any(sign in value for sign in (delimiter, quote, b"\n", b"\r")) and value != b"\\.":
         return value
-    return quote + value.replace(quote, quote * 2) + quote
+    if escape != quote:
+        value = value.replace(escape, escape * 2)
+    return quote + value.replace(quote, escape + quote) + quote

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from imputedb.errors import SqlSyntaxError
 from imputedb.service.postgres import simple
 from imputedb.service.postgres.answers import columns_of
-from imputedb.service.postgres.commands import Ask, Declare, Fetch, Show, Transaction, command
+from imputedb.service.postgres.commands import Ask, Command, Declare, Fetch, Show, Transaction
 from imputedb.service.postgres.formats import Malformed, encode
 from imputedb.service.postgres.portals import Portal, Prepared
+from imputedb.service.postgres.reading import command
 from imputedb.service.postgres.values import parameter
 from imputedb.sql.tokens import split
 
@@ -22,16 +23,19 @@ Message = Mapping[str, Any]
 
 async def parse(session: Session, told: Message) -> None:
     """Takes a statement."""
-    texts = split(told["text"])
-    if len(texts) > 1:
-        raise SqlSyntaxError("one statement at a time is prepared")
-    one = command(told["text"])
+    one = await session.apart(told["text"], _single, told["text"])
     if session.status == b"E" and not _ends(one):
         session.check_alive()
     if isinstance(one, Ask):
-        session.questions.check(one.text)
+        await session.apart(one.text, session.questions.check, one.text)
     session.named.prepare(told["statement"], Prepared(told["text"], one, told["types"]))
     session.wire.put(encode("parse_complete"))
+
+
+def _single(text: str) -> Command | None:
+    if len(split(text)) > 1:
+        raise SqlSyntaxError("one statement at a time is prepared")
+    return command(text)
 
 
 def _ends(one: object) -> bool:

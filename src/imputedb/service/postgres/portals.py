@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from imputedb.service.errors import Refusal
@@ -126,8 +126,8 @@ class Named:
             raise TooMany(f"there are {MOST} prepared statements: deallocate some")
         self.statements[name] = statement
 
-    def open(self, name: str, portal: Portal) -> None:
-        """Takes a portal; one without a name takes the place of the last.
+    def check(self, name: str) -> None:
+        """Refuses a portal that could not be opened.
 
         Raises:
             Taken: there is one of the name.
@@ -139,6 +139,15 @@ class Named:
             raise error
         if len(self.portals) >= MOST:
             raise TooMany(f"there are {MOST} portals: close some")
+
+    def open(self, name: str, portal: Portal) -> None:
+        """Takes a portal; one without a name takes the place of the last.
+
+        Raises:
+            Taken: there is one of the name.
+            TooMany: there are as many as are kept.
+        """
+        self.check(name)
         self.close(name)
         self.portals[name] = portal
 
@@ -151,6 +160,11 @@ class Named:
     def close_all(self, *, held: bool) -> None:
         """Lets go of all portals, of those too that outlive transactions if `held`."""
         for name in [name for name, portal in self.portals.items() if held or not portal.hold]:
+            self.close(name)
+
+    def close_others(self, kept: Collection[str]) -> None:
+        """Lets go of portals but those of some names."""
+        for name in [name for name in self.portals if name not in kept]:
             self.close(name)
 
     def forget(self, name: str | None) -> None:

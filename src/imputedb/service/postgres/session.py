@@ -16,11 +16,15 @@ from imputedb.service.postgres.formats import FRONTEND, Malformed, complaint, de
 from imputedb.service.postgres.portals import Named
 from imputedb.service.postgres.problems import problem
 from imputedb.service.postgres.questions import Questions
+from imputedb.service.postgres.savepoints import Savepoints
 from imputedb.service.postgres.settings import Settings, Unknown
 from imputedb.service.postgres.wire import Gone, Wire
 from imputedb.service.request import Principal
 
 Given = TypeVar("Given")
+
+_SHORT = 2_000
+"""Characters of a text that is read within the loop."""
 
 
 class Failed(Refusal):
@@ -53,6 +57,7 @@ class Session:
         principal: who asks.
         settings: of the session.
         named: prepared statements and portals.
+        savepoints: of the transaction.
         status: `I` outside of transactions, `T` in one, `E` in one that has failed.
         is_ending: whether it is to end after the statement under way.
     """
@@ -75,6 +80,7 @@ class Session:
         self.principal = principal
         self.settings = settings
         self.named = Named()
+        self.savepoints = Savepoints()
         self.status = b"I"
         self.is_ending = False
         self.is_idle = True
@@ -170,6 +176,7 @@ class Session:
         """It ends."""
         before = self.settings.reports()
         self.status = b"I"
+        self.savepoints.clear()
         self.settings.end(is_kept=is_kept)
         self.report(before)
         self.named.close_all(held=False)
@@ -251,6 +258,10 @@ class Session:
         finally:
             leaving.cancel()
             self._run = None
+
+    async def apart(self, text: str, work: Callable[..., Given], *given: object) -> Given:
+        """What is made of a text; of a long one by a thread beside the loop, which other sessions need meanwhile."""
+        return work(*given) if len(text) <= _SHORT else await asyncio.to_thread(work, *given)
 
     async def taken(self, rows: Rows, most: int) -> list[bytes]:
         """The next rows, so many or fewer; further ones are read by a thread beside the loop."""

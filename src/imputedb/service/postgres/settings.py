@@ -142,6 +142,8 @@ _DEFAULTS: Mapping[str, str] = {
 
 _FIXED = {
     "bytea_output": ("hex",),
+    "default_transaction_read_only": ("on", "true", "1", "yes"),
+    "transaction_read_only": ("on", "true", "1", "yes"),
     "client_encoding": ("utf8", "utf-8", "unicode"),
     "intervalstyle": ("postgres",),
     "standard_conforming_strings": ("on", "true", "1", "yes"),
@@ -168,6 +170,10 @@ _UTC = ("utc", "gmt", "etc/utc", "etc/gmt", "z", "zulu", "uct", "+00", "+00:00",
 _SCHEMAS = ("public", "main", '"$user"', "$user", "pg_catalog", "pg_temp", "", '""')
 _ALIASES = {"time zone": "timezone", "transaction isolation level": "transaction_isolation", "names": "client_encoding"}
 _UNITS = {"": 1.0, "us": 1e-3, "ms": 1.0, "s": 1e3, "min": 6e4, "h": 36e5, "d": 864e5}
+
+
+Kept = tuple[dict[str, str], dict[str, str | None]]
+"""Settings at a place of a transaction: their values, and those that local ones stand for."""
 
 
 @dataclass(slots=True)
@@ -240,6 +246,14 @@ class Settings:
             for known, before in self._local.items():
                 self._put(known, before)
         self._begun, self._local = None, {}
+
+    def kept(self) -> Kept:
+        """As they are now, to be gone back to by `restore`."""
+        return dict(self.values), dict(self._local)
+
+    def restore(self, kept: Kept) -> None:
+        """Sets all back to what they were within the same transaction."""
+        self.values, self._local = dict(kept[0]), dict(kept[1])
 
     def wishes(self) -> dict[str, Any]:
         """What a query is asked along with."""

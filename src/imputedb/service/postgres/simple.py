@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, assert_never
 
@@ -20,11 +21,11 @@ from imputedb.service.postgres.commands import (
     Show,
     Transaction,
     Unsupported,
-    command,
 )
 from imputedb.service.postgres.formats import encode
 from imputedb.service.postgres.portals import Portal
-from imputedb.sql.tokens import split
+from imputedb.service.postgres.reading import command, commands
+from imputedb.service.postgres.savepoints import Savepoint
 
 if TYPE_CHECKING:
     from imputedb.service.postgres.session import Session
@@ -39,7 +40,7 @@ class NotInTransaction(Refusal):
 async def query(session: Session, text: str) -> None:
     """Answers the statements of a text; the first that fails ends it."""
     try:
-        found = [one for one in map(command, split(text)) if one is not None]
+        found = await session.apart(text, commands, text, session.core.configuration.limits.statements)
         if not found:
             session.wire.put(encode("empty"))
         for number, one in enumerate(found):
@@ -60,12 +61,14 @@ async def _statement(session: Session, one: Command, *, several: bool, last: boo
         portal = Portal(one)
         await run(session, portal)
     if portal.rows is not None:
-        session.wire.put(portal.rows.columns.described(()))
-        count = await send(session, portal.rows, portal.rows.count)
-        portal.tag = tag(portal, count)
-        if not isinstance(one, Fetch):
+        try:
+            session.wire.put(portal.rows.columns.described(()))
+            count = await send(session, portal.rows, portal.rows.count)
+        finally:
             portal.rows.close()
+        portal.tag = tag(portal, count)
     session.wire.put(encode("complete", portal.tag or "SELECT 0"))
+    await asyncio.sleep(0)  # other sessions have their turn between statements that wait for nothing
 
 
 def tag(portal: Portal, count: int) -> str:
@@ -160,10 +163,19 @@ def _transaction(session: Session, one: Transaction) -> str:
 def _savepoint(session: Session, one: Transaction) -> str:
     if session.status == b"I":
         raise NotInTransaction(f"{one.kind.upper()} stands in a transaction only")
-    if one.kind == "rollback to":  # nothing was written that could be taken back
+    if one.kind == "rollback to":
+        kept, before = session.savepoints.back(one.name), session.settings.reports()
+        session.settings.restore(kept.settings)
+        session.named.close_others(kept.portals)
+        session.report(before)
         session.status = b"T"
         return "ROLLBACK"
     session.check_alive()
+    if one.kind == "savepoint":
+        portals = frozenset(session.named.portals)
+        session.savepoints.add(Savepoint(one.name, session.settings.kept(), portals))
+    else:
+        session.savepoints.release(one.name)
     return one.kind.upper()
 
 
@@ -219,6 +231,7 @@ async def _declared(session: Session, one: Declare, values: Sequence[object], *,
     inner = command(one.text)
     if not isinstance(inner, Ask):
         raise NotInTransaction("a cursor is of a query (SELECT)")
+    session.named.check(one.name)
     cursor = Portal(inner, values, hold=one.hold)
     await run(session, cursor)
     session.named.open(one.name, cursor)

@@ -1,0 +1,127 @@
+"""COPY read by its words: what is copied, and how it is written."""
+
+from __future__ import annotations
+
+from imputedb.service.errors import Forbidden
+from imputedb.service.postgres.commands import Copy, Unsupported
+from imputedb.service.postgres.words import Words
+
+_ONLY_OUT = "COPY goes TO STDOUT only here: nothing is written by the service, and no file is read"
+_OF_TEXT = {"format": "text", "delimiter": "\t", "null": "\\N"}
+_OF_CSV = {"delimiter": ",", "null": ""}
+_SIGNS = ("delimiter", "quote", "escape")
+
+
+def copy(words: Words) -> Copy:
+    """A COPY of a query or a table to the client.
+
+    Raises:
+        SqlSyntaxError: it is not written like this.
+        Forbidden: it goes elsewhere.
+        Unsupported: an option is not there, or cannot be what it is.
+    """
+    if words.next == "(":
+        text = words.within()
+    else:
+        table = _path(words)
+        text = f"SELECT {words.within() if words.next == '(' else '*'} FROM {table}"
+    if words.may("from"):
+        raise Forbidden(_ONLY_OUT)
+    words.must("to")
+    if not words.may("stdout"):
+        raise Forbidden(_ONLY_OUT) if words.next else words.wrong()
+    is_with = words.may("with")
+    if words.may("("):
+        told = _listed(words)
+    else:
+        told = _in_a_row(words)
+        if is_with and not told:
+            raise words.wrong()
+    return _checked(text, told)
+
+
+def _path(words: Words) -> str:
+    found = [_quoted(words.name())]
+    while words.may("."):
+        found.append(_quoted(words.name()))
+    return ".".join(found)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _listed(words: Words) -> dict[str, str]:
+    """Options in parentheses."""
+    told: dict[str, str] = {}
+    while True:
+        name = words.name()
+        if name in told:
+            raise words.wrong()
+        if name in ("delimiter", "null", "quote", "escape", "encoding"):
+            told[name] = words.string()
+        elif name == "format":
+            told[name] = words.value().lower()
+        elif name == "header":
+            told[name] = "on" if words.next in (",", ")") else words.value().lower()
+        else:
+            raise Unsupported(f"COPY has no option {name} here")
+        if not words.may(","):
+            words.must(")")
+            return told
+
+
+def _in_a_row(words: Words) -> dict[str, str]:
+    """Options as they were written before there were parentheses."""
+    told: dict[str, str] = {}
+    while words.next:
+        name = words.name()
+        if name in told:
+            raise words.wrong()
+        if name in ("delimiter", "null", "quote", "escape", "encoding"):
+            words.may("as")
+            told[name] = words.string()
+        elif name in ("csv", "binary"):
+            told["format"] = name
+        elif name == "header":
+            told[name] = "on"
+        else:
+            raise Unsupported(f"COPY has no option {name} here")
+    return told
+
+
+def _checked(text: str, told: dict[str, str]) -> Copy:
+    """The COPY that options make, or why they make none."""
+    form = told.get("format", "text")
+    if form not in ("text", "csv", "binary"):
+        raise Unsupported(f"COPY has no format {form} here")
+    if told.pop("encoding", "utf8").lower().replace("-", "") not in ("utf8", "unicode"):
+        raise Unsupported("COPY writes UTF8 here, and no other encoding")
+    header = told.pop("header", "off")
+    if header not in ("on", "true", "1", "off", "false", "0"):
+        raise Unsupported(f"COPY has no header {header} here: it is on or off")
+    other = [name for name in told if name in ("quote", "escape") and form != "csv"]
+    other += [name for name in told if name in ("delimiter", "null") and form == "binary"]
+    if other:
+        raise Unsupported(f"COPY has {other[0]} in format {'csv' if other[0] in ('quote', 'escape') else 'text'} only")
+    if header in ("on", "true", "1") and form == "binary":
+        raise Unsupported("COPY has no header in format binary")
+    found = {**_OF_TEXT, "quote": '"', **(_OF_CSV if form == "csv" else {}), **told}
+    found.setdefault("escape", found["quote"])
+    _check_signs(found)
+    return Copy(text, header=header in ("on", "true", "1"), **found)
+
+
+def _check_signs(found: dict[str, str]) -> None:
+    """Refuses signs that would make lines that cannot be read again."""
+    for name in _SIGNS:
+        sign = found[name]
+        if len(sign.encode()) != 1 or sign in "\r\n\0":
+            raise Unsupported(f"COPY has one character of ASCII as {name}, and no end of a line")
+    delimiter, null, quote = found["delimiter"], found["null"], found["quote"]
+    if found["format"] == "text" and delimiter in "\\.abcdefghijklmnopqrstuvwxyz0123456789":
+        raise Unsupported(f"COPY cannot have {delimiter} as delimiter in format text")
+    if delimiter in null or "\n" in null or "\r" in null:
+        raise Unsupported("COPY cannot have a null with the delimiter or the end of a line in it")
+    if found["format"] == "csv" and (delimiter == quote or quote in null):
+        raise Unsupported("COPY cannot have a quote that is the delimiter, or stands in null")

@@ -1,0 +1,253 @@
+"""Statements read by their words: what is no command of a session is a question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from imputedb.service.errors import Forbidden, TooLarge
+from imputedb.service.postgres.commands import (
+    Ask,
+    Command,
+    Declare,
+    Fetch,
+    Forget,
+    Nothing,
+    Set,
+    Show,
+    Transaction,
+    Unsupported,
+)
+from imputedb.service.postgres.copy_reading import copy
+from imputedb.service.postgres.words import Words
+from imputedb.sql.tokens import split, tokens
+
+
+def commands(text: str, most: int) -> list[Command]:
+    """What the statements of a text are; of those that hold nothing there is none.
+
+    Raises:
+        TooLarge: there are more than so many.
+        SqlSyntaxError: a command of the session is not written as it must be.
+        Refusal: it is one that there is not.
+    """
+    texts = split(text)
+    if len(texts) > most:
+        raise TooLarge(f"the text has {len(texts):,} statements; at most {most:,} are read at once: send several texts")
+    found = [command(one) for one in texts]
+    return [one for one in found if one is not None]
+
+
+def command(text: str) -> Command | None:
+    """What one statement is; None of one that holds nothing.
+
+    Raises:
+        SqlSyntaxError: a command of the session is not written as it must be.
+        Refusal: it is one that there is not.
+    """
+    found = [token for token in tokens(text) if token.text != ";"]
+    if not found:
+        return None
+    reads = _COMMANDS.get(found[0].word)
+    if reads is None or [one.word for one in found[:2]] in _OF_DUCKDB or [one.word for one in found[1:]] == _ALL:
+        return Ask(text)
+    words = Words(text, found)
+    words.token()
+    one = reads(words)
+    words.end()
+    return one
+
+
+_OF_DUCKDB = [["show", "tables"], ["show", "databases"], ["show", "schemas"]]
+_ALL = ["all", "tables"]
+
+
+def _begin(words: Words) -> Command:
+    words.one_of("work", "transaction")
+    _modes(words)
+    return Transaction("begin")
+
+
+def _start(words: Words) -> Command:
+    words.must("transaction")
+    _modes(words)
+    return Transaction("begin")
+
+
+def _modes(words: Words) -> None:
+    """How a transaction is to be: whatever is asked, it reads one file, and nothing is written.
+
+    Raises:
+        Unsupported: it is to write.
+    """
+    while words.next:
+        if words.may("isolation", "level"):
+            if not words.one_of("serializable") and not words.may("repeatable", "read"):
+                words.must("read")
+                if not words.one_of("committed", "uncommitted"):
+                    raise words.wrong()
+        elif words.may("read", "write"):
+            raise Unsupported("nothing is written here: transactions are READ ONLY")
+        elif not words.may("read", "only"):
+            words.may("not")
+            words.must("deferrable")
+        words.may(",")
+
+
+def _commit(words: Words) -> Command:
+    if words.may("prepared"):
+        raise Unsupported("transactions are not prepared here: there is no COMMIT PREPARED")
+    words.one_of("work", "transaction")
+    return Transaction("commit", chain=_chain(words))
+
+
+def _rollback(words: Words) -> Command:
+    if words.may("prepared"):
+        raise Unsupported("transactions are not prepared here: there is no ROLLBACK PREPARED")
+    words.one_of("work", "transaction")
+    if words.may("to"):
+        words.may("savepoint")
+        return Transaction("rollback to", words.name())
+    return Transaction("rollback", chain=_chain(words))
+
+
+def _chain(words: Words) -> bool:
+    if not words.may("and"):
+        return False
+    is_not = words.may("no")
+    words.must("chain")
+    return not is_not
+
+
+def _savepoint(words: Words) -> Command:
+    return Transaction("savepoint", words.name())
+
+
+def _release(words: Words) -> Command:
+    words.may("savepoint")
+    return Transaction("release", words.name())
+
+
+def _set(words: Words) -> Command:
+    if words.may("session", "characteristics"):
+        words.must("as", "transaction")
+        return _set_modes(words)
+    if words.may("transaction"):
+        return _set_modes(words)
+    if words.may("constraints"):
+        words.path()
+        while words.may(","):
+            words.path()
+        if not words.one_of("deferred", "immediate"):
+            raise words.wrong()
+        return Set("SET")
+    if words.may("role") or words.may("session", "authorization"):
+        raise Forbidden("nobody becomes another here")
+    local = words.may("local")
+    if not local:
+        words.may("session")
+    if words.may("time", "zone"):
+        return Set("SET", "timezone", None if words.may("local") else _values(words), local)
+    if words.may("names"):
+        return Set("SET", "client_encoding", _values(words), local)
+    name = words.path()
+    if not words.one_of("=", "to"):
+        raise words.wrong()
+    return Set("SET", name, _values(words), local)
+
+
+def _set_modes(words: Words) -> Command:
+    if not words.next:
+        raise words.wrong()
+    _modes(words)
+    return Set("SET")
+
+
+def _values(words: Words) -> str | None:
+    if words.may("default"):
+        return None
+    found = [words.value()]
+    while words.may(","):
+        found.append(words.value())
+    return ", ".join(found)
+
+
+def _reset(words: Words) -> Command:
+    if words.may("all"):
+        return Set("RESET", everything=True)
+    return Set("RESET", "timezone" if words.may("time", "zone") else words.path())
+
+
+def _show(words: Words) -> Command:
+    for found in (["time", "zone"], ["transaction", "isolation", "level"], ["session", "authorization"]):
+        if words.may(*found):
+            return Show(" ".join(found))
+    return Show(words.path())
+
+
+def _discard(words: Words) -> Command:
+    kind = words.one_of("all", "plans", "sequences", "temp", "temporary")
+    if not kind:
+        raise words.wrong()
+    return Forget(f"DISCARD {kind.upper()}")
+
+
+def _deallocate(words: Words) -> Command:
+    words.may("prepare")
+    return Forget("DEALLOCATE", None if words.may("all") else words.name())
+
+
+def _close(words: Words) -> Command:
+    return Forget("CLOSE CURSOR", None if words.may("all") else words.name())
+
+
+def _declare(words: Words) -> Command:
+    name = words.name()
+    if words.may("binary"):
+        raise Unsupported("a BINARY cursor is not declared here: ask for binary results of a statement")
+    words.one_of("insensitive", "asensitive")
+    if not words.may("no", "scroll") and words.may("scroll"):
+        raise Unsupported("a cursor goes forward only: leave SCROLL out")
+    words.must("cursor")
+    hold = words.may("with", "hold")
+    if not hold:
+        words.may("without", "hold")
+    words.must("for")
+    return Declare(name, words.rest(), hold)
+
+
+def _fetch(words: Words, *, shown: bool = True) -> Command:
+    count: int | None = 1
+    if not words.may("next"):
+        words.may("forward")
+        if words.may("all"):
+            count = None
+        elif words.next.isdigit():
+            count = int(words.token().text)
+        elif words.next in ("prior", "first", "last", "absolute", "relative", "backward", "-", "+"):
+            raise Unsupported("a cursor goes forward only: FETCH n, FETCH NEXT, FETCH ALL")
+    words.one_of("from", "in")
+    return Fetch(words.name(), count, shown)
+
+
+def _move(words: Words) -> Command:
+    return _fetch(words, shown=False)
+
+
+def _listen(words: Words) -> Command:
+    words.name()
+    return Nothing("LISTEN")
+
+
+def _unlisten(words: Words) -> Command:
+    if not words.may("*"):
+        words.name()
+    return Nothing("UNLISTEN")
+
+
+_COMMANDS: Mapping[str, Callable[[Words], Command]] = {
+    "begin": _begin, "start": _start, "commit": _commit, "end": _commit, "rollback": _rollback, "abort": _rollback,
+    "savepoint": _savepoint, "release": _release, "set": _set, "reset": _reset, "show": _show, "discard": _discard,
+    "deallocate": _deallocate, "close": _close, "declare": _declare, "fetch": _fetch, "move": _move, "copy": copy,
+    "listen": _listen, "unlisten": _unlisten,
+}  # fmt: skip
+"""What reads a command behind its first word."""

@@ -1,0 +1,148 @@
+"""The words of one statement, taken one after the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from imputedb.errors import SqlSyntaxError
+from imputedb.sql.tokens import Token, string_of, unquoted
+
+_NAME = re.compile(r'"(?:[^"]|"")+"|[^\W\d][\w$]*')
+_NUMBER = re.compile(r"\.?\d[\w.]*")
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_SIGNS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+
+
+class Words:
+    """A statement that is read from its beginning to its end."""
+
+    def __init__(self, text: str, found: Sequence[Token]) -> None:
+        self._data = text.encode()
+        self._found = found
+        self._place = 0
+
+    @property
+    def next(self) -> str:
+        """The next word, in lower case; nothing at the end."""
+        return self._found[self._place].word if self._place < len(self._found) else ""
+
+    def wrong(self) -> SqlSyntaxError:
+        """What is said of a statement that does not go on like this."""
+        at = f"at {self._found[self._place].text[:40]}" if self._place < len(self._found) else "at its end"
+        return SqlSyntaxError(f"{self._found[0].text.upper()} is not written like this, {at}")
+
+    def token(self) -> Token:
+        """The next token, which is taken.
+
+        Raises:
+            SqlSyntaxError: there is none.
+        """
+        if self._place >= len(self._found):
+            raise self.wrong()
+        self._place += 1
+        return self._found[self._place - 1]
+
+    def may(self, *words: str) -> bool:
+        """Takes words, all of them, if they are next; whether they were."""
+        there = [one.word for one in self._found[self._place : self._place + len(words)]]
+        if there != list(words):
+            return False
+        self._place += len(words)
+        return True
+
+    def one_of(self, *words: str) -> str:
+        """Takes one of some words if it is next; nothing where none is."""
+        return self.token().word if self.next and self.next in words else ""
+
+    def must(self, *words: str) -> None:
+        """Takes words that have to be next.
+
+        Raises:
+            SqlSyntaxError: they are not.
+        """
+        if not self.may(*words):
+            raise self.wrong()
+
+    def name(self) -> str:
+        """A name, in lower case unless it is in quotes.
+
+        Raises:
+            SqlSyntaxError: none is next.
+        """
+        if not _NAME.fullmatch(self.next):
+            raise self.wrong()
+        found = self.token().text
+        return unquoted(found) if found[0] == '"' else found.lower()
+
+    def path(self) -> str:
+        """A name with dots."""
+        found = [self.name()]
+        while self.may("."):
+            found.append(self.name())
+        return ".".join(found)
+
+    def string(self) -> str:
+        """A text in quotes, with what backslashes stand for where it is an E'...'.
+
+        Raises:
+            SqlSyntaxError: none is next.
+        """
+        kind = re.fullmatch(r"(e?)'.*'", self.next, re.DOTALL)
+        if kind is None:
+            raise self.wrong()
+        found = self.token().text
+        return _ESCAPE.sub(_meant, string_of(found[1:])) if kind[1] else string_of(found)
+
+    def value(self) -> str:
+        """A text, a name as it is written, or a number.
+
+        Raises:
+            SqlSyntaxError: none is next.
+        """
+        if self.next.startswith(("'", "e'")):
+            return self.string()
+        sign = self.one_of("+", "-")
+        if not _NUMBER.fullmatch(self.next) and (sign or not _NAME.fullmatch(self.next)):
+            raise self.wrong()
+        return sign.strip("+") + self.token().text
+
+    def within(self) -> str:
+        """What stands in parentheses that are next.
+
+        Raises:
+            SqlSyntaxError: none are.
+        """
+        begin = self._found[self._place].end if self.next else 0
+        self.must("(")
+        depth = self._found[self._place - 1].depth
+        while self.next and (self.next != ")" or self._found[self._place].depth > depth):
+            self._place += 1
+        end = self.token().begin
+        return self._data[begin:end].decode()
+
+    def rest(self) -> str:
+        """All that is left, as it is written.
+
+        Raises:
+            SqlSyntaxError: nothing is.
+        """
+        begin = self.token().begin
+        self._place = len(self._found)
+        return self._data[begin : self._found[-1].end].decode()
+
+    def end(self) -> None:
+        """The end.
+
+        Raises:
+            SqlSyntaxError: something is left.
+        """
+        if self.next:
+            raise self.wrong()
+
+
+def _meant(found: re.Match[str]) -> str:
+    told = found[1]
+    if told[0] in "xu" and len(told) > 1:
+        return chr(int(told[1:], 16))
+    return chr(int(told, 8)) if told[0] in "01234567" else _SIGNS.get(told, told)

@@ -1,0 +1,167 @@
+"""Sessions of the Postgres door: commands as they are written, savepoints, COPY, what is held and let go of."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imputedb.service.core import Core
+from imputedb.service.postgres import reading
+from imputedb.service.postgres.server import Door
+from tests.service.conftest import configuration
+from tests.service.test_postgres import until
+from tests.service.wire import SYNC, Client, bind, door, execute, kinds, message, parse, rows, state, tags, text
+
+
+@pytest.fixture(scope="module")
+def core(served: Path) -> Iterator[Core]:
+    found = Core(served, configuration(limits={"statements": 40}), lambda _: None)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def at(core: Core) -> Iterator[Door]:
+    with door(core) as found:
+        yield found
+
+
+@pytest.fixture
+def client(at: Door) -> Iterator[Client]:
+    with Client(at.port, user="ann", database="survey") as found:
+        yield found
+
+
+MALFORMED = [
+    "SET foo", "SET", "SET =", "SET foo =", "SET seed = 1 2", "SET a. = 1", "SET LOCAL", "SET TRANSACTION", "RESET",
+    "RESET a b", "SHOW", "SHOW a b", "DISCARD", "DISCARD nix", "DEALLOCATE", "DEALLOCATE a b", "CLOSE", "CLOSE a b",
+    "BEGIN NONSENSE FOO", "START", "COMMIT NONSENSE", "ROLLBACK 1", "ROLLBACK TO", "SAVEPOINT", "SAVEPOINT a b",
+    "RELEASE", "DECLARE", "DECLARE c", "DECLARE c CURSOR FOR", "DECLARE c NONSENSE CURSOR FOR SELECT 1", "FETCH",
+    "FETCH 1 2 FROM c", "MOVE", "COPY", "COPY person", "COPY person TO", "COPY (SELECT 1 TO STDOUT",
+    "COPY person TO STDOUT (FORMAT)", "COPY person TO STDOUT (", "COPY person TO STDOUT (NULL)", "LISTEN",
+    "COPY person TO STDOUT WITH", "COPY person TO STDOUT DELIMITER", "COPY person TO STDOUT (FORMAT csv) x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("statement", MALFORMED)
+def test_a_command_that_is_not_written_as_it_must_be_is_a_syntax_error(client: Client, statement: str) -> None:
+    found = client.query(f"SELECT 1; {statement}; SELECT 2")
+    assert (kinds(found), state(found)) == ("EZ", "42601")
+    assert statement.split()[0].encode() in found[0][1]
+    assert state(client.ask(parse(statement), SYNC)) == "42601"
+
+
+@pytest.mark.parametrize(
+    ("statement", "state_of_it"),
+    [
+        ("COMMIT PREPARED 'x'", "0A000"),
+        ("ROLLBACK PREPARED 'x'", "0A000"),
+        ("BEGIN READ WRITE", "0A000"),
+        ("SET TRANSACTION READ WRITE", "0A000"),
+        ("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE", "0A000"),
+        ("SET default_transaction_read_only = off", "22023"),
+        ("SET transaction_read_only TO 'false'", "22023"),
+        ("SAVEPOINT a", "25P01"),
+        ("COPY person TO STDOUT (ENCODING 'latin1')", "0A000"),
+        ("COPY person TO STDOUT (DELIMITER 'ab')", "0A000"),
+        ("COPY person TO STDOUT (ESCAPE 'x')", "0A000"),
+        ("COPY person TO STDOUT (FORMAT csv, FORCE_QUOTE *)", "0A000"),
+        ("COPY person TO STDOUT (FORMAT csv, DELIMITER '\"')", "0A000"),
+    ],
+)
+def test_what_there_is_not_is_refused_by_name(client: Client, statement: str, state_of_it: str) -> None:
+    assert state(client.query(statement)) == state_of_it
+
+
+@pytest.mark.parametrize(
+    ("asked", "lines"),
+    [
+        ("(SELECT 1 AS a, 2) /* c */ TO STDOUT", [b"1\t2\n"]),
+        ("(SELECT (1) AS a -- to stdout\n) TO STDOUT", [b"1\n"]),
+        (r"(SELECT 1 AS a, 2) TO STDOUT (DELIMITER E'\x01')", [b"1\x012\n"]),
+        ("(SELECT 1 AS a, 'q,\"' AS b) TO STDOUT (FORMAT csv, ESCAPE '!')", [b'1,"q,!""\n']),
+        ("(SELECT '!\"' AS b) TO STDOUT CSV HEADER QUOTE AS '\"' ESCAPE AS '!'", [b"b\n", b'"!!!""\n']),
+        ("(SELECT NULL AS b) TO STDOUT WITH NULL AS 'nix'", [b"nix\n"]),
+        ("(SELECT 1 AS b) TO STDOUT (ENCODING 'utf-8', HEADER false)", [b"1\n"]),
+    ],
+)
+def test_options_of_copy_are_heeded(client: Client, asked: str, lines: list[bytes]) -> None:
+    assert [body for kind, body in client.query(f"COPY {asked}") if kind == "d"] == lines
+
+
+def seed(client: Client) -> bytes | None:
+    return rows(client.query("SHOW imputedb.seed"))[0][0]
+
+
+def test_savepoints_keep_settings_and_cursors(client: Client) -> None:
+    client.query("BEGIN; SET imputedb.seed = 1; SAVEPOINT a; SET imputedb.seed = 2; SAVEPOINT b")
+    client.query("SET imputedb.seed = 3; DECLARE c CURSOR FOR SELECT 1")
+    client.query("ROLLBACK TO b")
+    assert seed(client) == b"2"
+    assert state(client.query("FETCH c")) == "34000"
+    client.query("ROLLBACK TO SAVEPOINT a")
+    assert seed(client) == b"1"
+    assert state(client.query("ROLLBACK TO b")) == "3B001"
+    assert client.query("ROLLBACK TO a")[-1] == ("Z", b"T")
+    assert tags(client.query("RELEASE SAVEPOINT a")) == ["RELEASE"]
+    found = client.query("RELEASE a")
+    assert (state(found), found[-1]) == ("3B001", ("Z", b"E"))
+    client.query("ROLLBACK")
+    assert seed(client) == b"0"
+
+
+def users(core: Core) -> int:
+    return core.instances._now._users
+
+
+@pytest.mark.parametrize("rest", ["", "; SELECT 1"])
+def test_what_fails_holds_nothing(core: Core, client: Client, rest: str) -> None:
+    many = "SELECT * FROM range(12000) t(x) ORDER BY x"
+    late = "SELECT CASE WHEN x = 8000 THEN chr(0) ELSE 'a' END AS t FROM range(12000) t(x) ORDER BY x"
+    client.query("BEGIN")
+    client.query(f"DECLARE c CURSOR FOR {many}{rest}")
+    assert state(client.query(f"DECLARE c CURSOR FOR {many}{rest}")) == "42P03"
+    client.query("ROLLBACK")
+    assert state(client.query(late + rest))
+    client.query(f"COPY ({late}) TO STDOUT{rest}")
+    client.ask(parse(many), bind(), execute(), SYNC)
+    until(lambda: users(core) == 0)
+
+
+def test_a_client_who_goes_amid_his_answer_holds_nothing(core: Core, at: Door) -> None:
+    for asked in (
+        f"SELECT '{'x' * 1000}' FROM range(12000)",
+        f"COPY (SELECT '{'x' * 1000}' FROM range(12000)) TO STDOUT",
+    ):
+        with Client(at.port, user="ann") as client:
+            client.send(message("Q", text(asked)))
+            assert kinds([client.one()]) in "TH"
+        until(lambda: at.connections == 0)
+        until(lambda: users(core) == 0)
+
+
+def test_long_texts_are_read_beside_the_loop(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+    real = reading.tokens
+
+    def seen(told: str) -> Any:
+        threads.append(threading.current_thread().name)
+        return real(told)
+
+    monkeypatch.setattr(reading, "tokens", seen)
+    monkeypatch.setattr(reading, "split", lambda told: [told])
+    long = f"SELECT {'(' * 3000}1{')' * 3000}"
+    client.query(long)
+    client.ask(parse(long), SYNC)
+    assert threads
+    assert "imputedb-postgres" not in threads
+
+
+def test_statements_of_a_text_are_bounded(client: Client) -> None:
+    assert len(tags(client.query("SET jit = on;" * 40))) == 40
+    found = client.query("SET jit = on;" * 41)
+    assert (kinds(found), state(found)) == ("EZ", "54000")
