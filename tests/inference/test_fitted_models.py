@@ -125,6 +125,28 @@ def test_rows_that_are_left_out_are_told(run: Completed) -> None:
     assert note in str(some)
 
 
+@pytest.mark.parametrize(
+    ("formula", "wishes"),
+    [
+        ("y ~ log(x)", {}),
+        ("y ~ np.sqrt(x)", {}),
+        ("y ~ I(x ** 0.5)", {}),
+        ("log(y) ~ x", {}),
+        ("many ~ log(x)", {"model": "poisson"}),
+        ("time ~ sqrt(x)", {"model": "phreg", "status": "seen"}),
+        ("y ~ log(x)", {"model": "gee", "groups": "g"}),
+        ("y ~ log(x)", {"clusters": "g"}),
+    ],
+)
+def test_a_formula_that_is_no_number_in_some_rows_is_refused(
+    run: Completed, formula: str, wishes: dict[str, object]
+) -> None:
+    with pytest.raises(QueryError, match=r"is not a number in \d+ of 240 rows"):
+        run.analyze(formula, **wishes)  # type: ignore[arg-type]
+    with pytest.raises(QueryError, match="is not a number in"):
+        run.analyze(formula.replace("x", "z").replace("log(y)", "log(y + z)"), **wishes)  # type: ignore[arg-type]
+
+
 def test_what_a_model_needs_is_asked_for(run: Completed) -> None:
     for wishes, said in (
         ({"model": "phreg"}, "status"),

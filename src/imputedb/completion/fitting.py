@@ -141,12 +141,31 @@ def fitted(frames: Iterable[pd.DataFrame], formula: str, model: Model) -> list[A
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # `doubts` says what is to be said
-            return [model.fit(formula, _modellable(formula, model, frame)) for frame in frames]
+            return [
+                _of_all_rows(model.fit(formula, _modellable(formula, model, one)), formula, model, one)
+                for one in frames
+            ]
     except Error:
         raise
     except Exception as error:  # patsy, formulaic and numpy have many ways to say that a formula does not fit
         reason = str(error).splitlines()[0].replace("endog", "the outcome").replace("exog", "the predictors")
         raise QueryError(f"cannot fit {formula!r}: {reason}") from error
+
+
+def _of_all_rows(fit: Any, formula: str, model: Model, frame: pd.DataFrame) -> Any:
+    """A fit, once it is sure to be of all rows that have values: packages leave out silently what is not a number.
+
+    Raises:
+        QueryError: the formula computes what is not a number, as `log(x)` of negative ones.
+    """
+    whole = int(frame[_named(frame, formula, model)].notna().all(axis=1).sum())
+    lost = whole - len(fit.model.endog)
+    if lost > 0:
+        raise QueryError(
+            f"{formula!r} is not a number in {lost:,} of {whole:,} rows, such as log or sqrt of a negative one: give "
+            "the column a RANGE where no such value can be, or impute a SELECT with what is meant for these rows"
+        )
+    return fit
 
 
 def _modellable(formula: str, model: Model, frame: pd.DataFrame) -> pd.DataFrame:
@@ -209,11 +228,16 @@ def _separated(fits: Sequence[Any], model: Model) -> tuple[str, ...]:
 
 def left_out(frame: pd.DataFrame, formula: str, model: Model) -> tuple[str, ...]:
     """What is to be said of rows that fits leave out, for values that are missing still."""
-    words = set(re.findall(r"\w+", formula)) | {str(model.groups), str(model.status)}
-    words |= set(re.findall(r"""Q\(['"](.*?)['"]\)""", formula))
-    names = [name for name in frame.columns if str(name) in words and frame[name].isna().any()]
+    names = [name for name in _named(frame, formula, model) if frame[name].isna().any()]
     if not names:
         return ()
     count = int(frame[names].isna().any(axis=1).sum())
     told = ", ".join(map(str, names))
     return (f"{count:,} of {len(frame):,} rows were left out: {told} stayed incomplete, so impute those too",)
+
+
+def _named(frame: pd.DataFrame, formula: str, model: Model) -> list[str]:
+    """The columns that a formula and its model read."""
+    words = set(re.findall(r"\w+", formula)) | {str(model.groups), str(model.status)}
+    words |= set(re.findall(r"""Q\(['"](.*?)['"]\)""", formula))
+    return [name for name in frame.columns if str(name) in words]
