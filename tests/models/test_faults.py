@@ -49,6 +49,22 @@ def test_an_error_that_was_not_measured_does_not_win(db: imputedb.Database) -> N
     assert db.sql(MEAN, fit="table").report.methods == {"t.y": "good@1"}
 
 
+@pytest.mark.parametrize("change", ["RENAME COLUMN y TO yy", "DROP COLUMN y", "DROP COLUMN x"])
+@pytest.mark.parametrize("imputer", ["norm", "mean"])
+def test_a_model_whose_column_is_gone_says_so(db: imputedb.Database, change: str, imputer: str) -> None:
+    db.create_model("v", "t", ["y"], imputer=imputer, draws=2)
+    db.execute(f"ALTER TABLE t {change}")
+    calls = [lambda: db.refresh_model("v"), lambda: db.refresh_model("v", canary=True)]
+    calls += [lambda: db.compare_models("v", "v")] if imputer == "norm" else []
+    for call in calls if "x" not in change else []:
+        with pytest.raises(imputedb.UnknownName, match=r"model v.* is of y, which t does not have any more"):
+            call()
+    if "x" in change:
+        assert db.refresh_model("v").version == 2
+    else:
+        db.sql("SELECT avg(z) FROM t", fit="table")
+
+
 def test_tables_have_draws_of_their_own(db: imputedb.Database, tmp_path: Path) -> None:
     db.create_model("m", "t", ["y"], imputer="norm", draws=2)
     db.execute("CREATE TABLE s AS FROM t")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan
+from imputedb.answers.model_fitting import check_columns
 from imputedb.engines.engine import Engine
 from imputedb.engines.record import Record
 from imputedb.errors import DataError
@@ -47,6 +48,7 @@ def differences(engine: Engine, one: Record, other: Record) -> list[Difference]:
 
     Raises:
         DataError: they are of different tables, or one has no functions.
+        UnknownName: the table does not have a column of one any more.
     """
     if one.table != other.table:
         raise DataError(f"{one.title} is a model of {one.table.name}, {other.title} of {other.table.name}")
@@ -54,6 +56,8 @@ def differences(engine: Engine, one: Record, other: Record) -> list[Difference]:
         if not record.has_functions:
             raise DataError(f"{record.title} by {record.imputer} has no functions: there is nothing to compare")
     statistics = engine.statistics(one.table)
+    for record in (one, other):
+        check_columns(record, statistics)
     return [_difference(engine, statistics, one, other, name) for name in one.columns if name in other.columns]
 
 

@@ -86,10 +86,29 @@ def targets_of(table: Table, statistics: Statistics, columns: Sequence[str]) -> 
     return tuple(dict.fromkeys(targets))
 
 
+def check_columns(record: Record, statistics: Statistics) -> None:
+    """Refuses a model of columns that its table has no more, or by another name.
+
+    Raises:
+        UnknownName: it is one.
+    """
+    gone = [name for name in record.columns if name not in statistics.columns]
+    if gone:
+        raise UnknownName(
+            f"model {record.title} is of {', '.join(gone)}, which {record.table.name} does not have any more: "
+            f"DROP IMPUTATION MODEL {record.name}, and create one of the columns that there are"
+        )
+
+
 def fitted_now(engine: Engine, record: Record, progress: Progress | None) -> tuple[Record, bytes]:
-    """A record of the model as it is fitted now, with its functions as bytes."""
+    """A record of the model as it is fitted now, with its functions as bytes.
+
+    Raises:
+        UnknownName: the table does not have a column of the model any more.
+    """
     with engine.lock:
         statistics = engine.statistics(record.table)
+        check_columns(record, statistics)
         now = replace(
             record,
             fitted_at=datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds"),
