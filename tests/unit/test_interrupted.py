@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -15,6 +16,7 @@ import imputedb
 from imputedb import Database, Interrupted, QueryError
 from imputedb.answers.prepare import Planner
 from imputedb.engines.duckdb.interrupt import Runner
+from imputedb.engines.signals import Signals
 from imputedb.imputers.chained.row_models import Imputation
 
 
@@ -220,3 +222,37 @@ def test_a_statement_that_keeps_an_answer_is_planned_once_beside_another_session
         db.sql("CREATE TABLE kept AS SELECT k, x1 FROM t WHERE x2 > 0", imputer="mean")
     assert len(texts) == 1
     assert db.execute("SELECT count(*) FROM kept WHERE x1 IS NULL") == [(0,)]
+
+
+class _Signalled:
+    """A queue whose owner is interrupted before, or after, a job is put into it."""
+
+    def __init__(self, jobs: Any, when: str) -> None:
+        self.jobs, self.when = jobs, when
+
+    def put(self, job: Any) -> None:
+        if self.when == "after":
+            self.jobs.put(job)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_ctrl_c_as_work_is_handed_over_waits_for_no_work_that_nobody_does(when: str) -> None:
+    connection, begun, ran = duckdb.connect(), threading.Event(), threading.Event()
+    runner = Runner(connection, Signals())
+    assert runner.do(lambda one: one.execute("SELECT 1").fetchall()) == [(1,)]
+    jobs = runner._jobs
+
+    def work(_: Any) -> None:
+        begun.set()
+        time.sleep(0.2)
+        ran.set()
+
+    runner._jobs = _Signalled(jobs, when)  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        runner.do(work)
+    assert begun.is_set() == ran.is_set()
+    runner._jobs = jobs
+    assert runner.do(lambda one: one.execute("SELECT 2").fetchall()) == [(2,)]
+    assert begun.is_set() == ran.is_set()
+    runner.close()

@@ -67,14 +67,20 @@ class TurnLock:
 
 @dataclass(slots=True)
 class _Job:
-    """Work on a connection: what it gave, or raised, once `done` can be acquired."""
+    """Work on a connection: what it gave, or raised, once `done` can be acquired.
+
+    Whoever acquires `begun` decides of it: the thread that runs it, or the one that waits and gives it up before that.
+    """
 
     work: Callable[[duckdb.DuckDBPyConnection], Any]
     found: Any = None
     error: BaseException | None = None
+    begun: threading.Lock = field(default_factory=threading.Lock)
     done: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, connection: duckdb.DuckDBPyConnection) -> None:
+        if not self.begun.acquire(blocking=False):
+            return
         try:
             self.found = self.work(connection)
         except BaseException as error:
@@ -198,8 +204,9 @@ class Runner:
             while not job.done.acquire(timeout=_TICK):
                 self._signals.deliver()
         except BaseException:
-            while not job.done.acquire(timeout=_TICK):
-                self._connection.interrupt()
+            if not job.begun.acquire(blocking=False):
+                while not job.done.acquire(timeout=_TICK):
+                    self._connection.interrupt()
             raise
 
     def _hand_over(self, job: _Job) -> None:
