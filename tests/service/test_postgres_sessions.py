@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -165,3 +167,43 @@ def test_statements_of_a_text_are_bounded(client: Client) -> None:
     assert len(tags(client.query("SET jit = on;" * 40))) == 40
     found = client.query("SET jit = on;" * 41)
     assert (kinds(found), state(found)) == ("EZ", "54000")
+
+
+LONG = f"SELECT x, '{'x' * 1000}' FROM range(60000) t(x)"
+
+
+@pytest.mark.parametrize("asked", [LONG, f"COPY ({LONG}) TO STDOUT"])
+@pytest.mark.parametrize("by", ["key", "time"])
+def test_an_answer_that_is_being_sent_is_ended(at: Door, client: Client, asked: str, by: str) -> None:
+    if by == "time":
+        client.query("SET statement_timeout = '1s'")
+    client.send(message("Q", text(asked)))
+    assert kinds([client.one()]) in "TH"
+    if by == "time":
+        time.sleep(1.2)
+    else:
+        with Client(at.port) as other:
+            other.send(struct.pack("!ii", 16, 80877102) + client.key)
+            with pytest.raises((EOFError, ConnectionError)):
+                other.take(1)
+    found = client.until("Z")
+    assert (state(found), len(found) < 60_000) == ("57014", True)
+    client.query("RESET statement_timeout")
+    assert rows(client.query("SELECT 1")) == [(b"1",)]
+
+
+def test_cursors_keep_no_more_than_the_role_may_have(served: Path) -> None:
+    core = Core(served, configuration(roles={"reader": {"rows": 100}}), lambda _: None)
+    with door(core) as own, Client(own.port, user="ann") as client:
+        client.query("DECLARE a CURSOR WITH HOLD FOR SELECT * FROM range(60)")
+        asked = "DECLARE b CURSOR WITH HOLD FOR SELECT * FROM range(60)"
+        assert state(client.query(asked)) == "54000"
+        assert state(client.ask(parse("SELECT * FROM range(60)"), bind(), execute(5), SYNC)) == "54000"
+        assert len(rows(client.query("SELECT * FROM range(100)"))) == 100
+        client.query("FETCH 30 FROM a")
+        assert tags(client.query(asked)) == ["DECLARE CURSOR"]
+        client.query("CLOSE ALL")
+        for number in range(10):
+            assert tags(client.query(f"DECLARE h{number} CURSOR WITH HOLD FOR SELECT 1")) == ["DECLARE CURSOR"]
+        assert state(client.query("DECLARE h CURSOR WITH HOLD FOR SELECT 1")) == "54000"
+    core.close()

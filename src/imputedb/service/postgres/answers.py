@@ -85,6 +85,11 @@ class Rows:
         """Whether all were taken."""
         return self.taken >= self.count
 
+    @property
+    def left(self) -> int:
+        """How many were not taken yet."""
+        return self.count - self.taken
+
     def next(self, most: int) -> list[bytes]:
         """The next rows, so many or fewer; none at the end."""
         if not self.ahead and not self.is_over and self.read is not None:

@@ -38,8 +38,7 @@ async def copied(session: Session, one: Copy) -> None:
         while piece := await session.taken(rows, rows.count):
             lines = [encode("copy_data", line(_fields(row))) for row in piece]
             session.wire.put(b"".join(lines))
-            if session.wire.is_full:
-                await session.wire.flush()
+            await session.sent()
         if one.format == "binary":
             session.wire.put(encode("copy_data", struct.pack("!h", -1)))
         session.wire.put(encode("copy_end"))

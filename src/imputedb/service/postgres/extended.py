@@ -115,12 +115,14 @@ async def execute(session: Session, told: Message) -> None:
     if portal.rows is None:
         session.wire.put(encode("complete", portal.tag or ""))
         return
-    left = portal.rows.count - portal.rows.taken
-    most = told["most"] if told["most"] > 0 else left
+    most = told["most"] if told["most"] > 0 else portal.rows.left
+    if most < portal.rows.left:
+        session.named.check_rows(portal, session.core.role(session.principal).rows)
     sent = await simple.send(session, portal.rows, most)
     if told["most"] > 0 and not portal.rows.is_over:
         session.wire.put(encode("suspended"))
         return
+    portal.rows.close()
     session.wire.put(encode("complete", simple.tag(portal, sent)))
 
 

@@ -12,6 +12,9 @@ from imputedb.service.postgres.commands import Command
 MOST = 500
 """Statements, portals and cursors that a session may have at once."""
 
+MOST_HELD = 10
+"""Of these cursors WITH HOLD."""
+
 
 class NoStatement(Refusal):
     """There is no prepared statement of the name."""
@@ -126,7 +129,7 @@ class Named:
             raise TooMany(f"there are {MOST} prepared statements: deallocate some")
         self.statements[name] = statement
 
-    def check(self, name: str) -> None:
+    def check(self, name: str, *, hold: bool = False) -> None:
         """Refuses a portal that could not be opened.
 
         Raises:
@@ -139,6 +142,23 @@ class Named:
             raise error
         if len(self.portals) >= MOST:
             raise TooMany(f"there are {MOST} portals: close some")
+        if hold and sum(one.hold for one in self.portals.values()) >= MOST_HELD:
+            raise TooMany(f"there are {MOST_HELD} cursors WITH HOLD: close some")
+
+    def check_rows(self, portal: Portal, most: int) -> None:
+        """Refuses rows that are to be kept for later beside those that other portals keep; they are let go of.
+
+        Raises:
+            TooMany: together they are more than so many.
+        """
+        left = [one.rows.left for one in self.portals.values() if one.rows is not None and one is not portal]
+        own = portal.rows.left if portal.rows is not None else 0
+        if sum(left) + own > most:
+            portal.close()
+            raise TooMany(
+                f"cursors of this session keep {sum(left):,} rows, and this one would keep {own:,} more; "
+                f"{most:,} is what the role may have: fetch them, close some, or add LIMIT"
+            )
 
     def open(self, name: str, portal: Portal) -> None:
         """Takes a portal; one without a name takes the place of the last.
@@ -147,7 +167,7 @@ class Named:
             Taken: there is one of the name.
             TooMany: there are as many as are kept.
         """
-        self.check(name)
+        self.check(name, hold=portal.hold)
         self.close(name)
         self.portals[name] = portal
 

@@ -13,6 +13,7 @@ from imputedb.service.errors import Cancelled, Refusal
 from imputedb.service.postgres import extended, simple
 from imputedb.service.postgres.answers import Rows
 from imputedb.service.postgres.formats import FRONTEND, Malformed, complaint, decode, encode
+from imputedb.service.postgres.halt import Halt
 from imputedb.service.postgres.portals import Named
 from imputedb.service.postgres.problems import problem
 from imputedb.service.postgres.questions import Questions
@@ -59,6 +60,7 @@ class Session:
         named: prepared statements and portals.
         savepoints: of the transaction.
         status: `I` outside of transactions, `T` in one, `E` in one that has failed.
+        halt: of the statement under way.
         is_ending: whether it is to end after the statement under way.
     """
 
@@ -82,6 +84,7 @@ class Session:
         self.named = Named()
         self.savepoints = Savepoints()
         self.status = b"I"
+        self.halt = Halt()
         self.is_ending = False
         self.is_idle = True
         self._stamp: object = None
@@ -116,6 +119,8 @@ class Session:
         name, fields = FRONTEND[kind]
         if self._skips and name != "sync":
             return
+        self.halt = Halt()
+        self.halt.time(self.settings.seconds)
         try:
             told = decode(fields, data)
             if name == "sync":
@@ -139,6 +144,8 @@ class Session:
             else:
                 self._skips = True
                 await self.wire.flush()  # what wants an answer at once may be passed over
+        finally:
+            self.halt.close()
 
     def failed(self, error: Exception) -> None:
         """Tells of an error, which a transaction under way does not survive."""
@@ -243,6 +250,8 @@ class Session:
             Gone: the client has gone.
         """
         self._run = run
+        if self.halt.why is not None:
+            await asyncio.to_thread(run.stop, self.halt.why)
         future: asyncio.Future[Any] = asyncio.wrap_future(run.future)
         leaving: asyncio.Future[Any] = asyncio.ensure_future(self.wire.gone.wait())
         try:
@@ -264,14 +273,31 @@ class Session:
         return work(*given) if len(text) <= _SHORT else await asyncio.to_thread(work, *given)
 
     async def taken(self, rows: Rows, most: int) -> list[bytes]:
-        """The next rows, so many or fewer; further ones are read by a thread beside the loop."""
-        return rows.next(most) if rows.ahead or rows.is_over else await asyncio.to_thread(rows.next, most)
+        """The next rows, so many or fewer; further ones are read by a thread beside the loop.
+
+        Raises:
+            Refusal: the statement was to end.
+        """
+        self.halt.check()
+        found = rows.next(most) if rows.ahead or rows.is_over else await asyncio.to_thread(rows.next, most)
+        self.halt.check()
+        return found
+
+    async def sent(self) -> None:
+        """Sends rows that wait, if there are many.
+
+        Raises:
+            Refusal: the statement was to end, before the client had taken what was sent.
+        """
+        if self.wire.is_full:
+            await self.halt.waiting(self.wire.flush())
 
     def cancel(self) -> None:
         """Ends the statement under way, if there is one."""
+        self.halt.ask(Cancelled("the statement was cancelled"))
         run = self._run
         if run is not None:
-            asyncio.get_running_loop().run_in_executor(None, run.stop, Cancelled("the statement was cancelled"))
+            asyncio.get_running_loop().run_in_executor(None, run.stop, self.halt.why)
 
 
 def _let_go(future: Any) -> None:

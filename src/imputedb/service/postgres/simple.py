@@ -44,6 +44,7 @@ async def query(session: Session, text: str) -> None:
         if not found:
             session.wire.put(encode("empty"))
         for number, one in enumerate(found):
+            session.halt.time(session.settings.seconds)
             await _statement(session, one, several=len(found) > 1, last=number == len(found) - 1)
     finally:
         if session.status == b"I":
@@ -88,8 +89,7 @@ async def send(session: Session, rows: Rows, most: int) -> int:
     while sent < most and (piece := await session.taken(rows, most - sent)):
         sent += len(piece)
         session.wire.put(b"".join(piece))
-        if session.wire.is_full:
-            await session.wire.flush()
+        await session.sent()
     return sent
 
 
@@ -231,9 +231,10 @@ async def _declared(session: Session, one: Declare, values: Sequence[object], *,
     inner = command(one.text)
     if not isinstance(inner, Ask):
         raise NotInTransaction("a cursor is of a query (SELECT)")
-    session.named.check(one.name)
+    session.named.check(one.name, hold=one.hold)
     cursor = Portal(inner, values, hold=one.hold)
     await run(session, cursor)
+    session.named.check_rows(cursor, session.core.role(session.principal).rows)
     session.named.open(one.name, cursor)
     return Portal(one, tag="DECLARE CURSOR")
 
