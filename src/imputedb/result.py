@@ -144,8 +144,7 @@ class Result:
         frontier: the plans that were chosen from; None likewise.
         sensitivity: the answer under departures from missing at random; None unless asked for.
         report: what was done.
-        changed: how many rows a statement has inserted, updated, deleted or written; -1 where it does not say, and None
-            of one that gives rows.
+        changed: rows that a statement has written or deleted; -1 where it does not say, None of one that gives rows.
     """
 
     def __init__(
@@ -263,10 +262,11 @@ class Result:
             self._left = iter(self.fetchall())
         return list(islice(self._left, size))
 
-    def first(self, count: int, after: int = 0, items: Sequence[str] = ("*",)) -> list[tuple[Any, ...]]:
+    def first(self, count: int, after: int = 0, items: Sequence[str] = ()) -> list[tuple[Any, ...]]:
         """The first rows `after` some, so many or as many as there are; of each what SQL over c0, c1, ... gives."""
-        most, first = arguments.whole("count", count, 0), arguments.whole("after", after, 0)
-        return self._engine.reread(f"SELECT {', '.join(items)} FROM {self._held.source} LIMIT {most} OFFSET {first}")
+        cut = f"LIMIT {arguments.whole('count', count, 0)} OFFSET {arguments.whole('after', after, 0)}"
+        shown = f"SELECT {', '.join(items)} FROM {self._held.source}" if items else self.selecting
+        return self._engine.reread(f"{shown} {cut}")
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return iter(self._rows())
