@@ -73,6 +73,10 @@ def test_at_alpha_0_no_smaller_alpha_is_advised() -> None:
     assert "a smaller alpha answers better" in said
 
 
+_TWICE = "SELECT max(n) FROM t UNION ALL SELECT count(*) FROM t WHERE n IS NULL"
+"""The same table read completed, and asked about: one of its two scans reads values of the column."""
+
+
 @pytest.mark.parametrize("fit", ["query", "table"])
 @pytest.mark.parametrize(
     ("low", "kind", "step"),
@@ -87,3 +91,6 @@ def test_whole_numbers_that_are_no_doubles_are_told_of(fit: Any, low: int, kind:
             said = [str(one) for one in report.warnings if "2^53" in one]
             assert len(said) == (step > 0), imputer
             assert all(f"{step:,} apart" in one for one in said)
+        for text, count in (("SELECT max(n) FROM t", 1), ("SELECT max(x) FROM t", 0), (_TWICE, 1)):
+            report = db.sql(text, imputer="mean", strategy="base", fit=fit).report
+            assert sum("2^53" in str(one) for one in report.warnings) == (count if step else 0), text

@@ -126,12 +126,15 @@ class Run:
         plan = chosen_plan(self.engine, block, self.options)
         _check_imputable(plan.relation, block.problem.statistics)
         self._plans.append(plan)
+        unread = block.unread if isinstance(block, Completed) else frozenset[str]()
         for node in bottom_up(plan.relation):
             if not isinstance(node, Impute):
                 continue
             for column in node.columns:
                 known = block.problem.statistics[column.relation].columns[column.name]
-                self._missing[str(column)], self._steps[str(column)] = known.missing, known.step
+                self._missing[str(column)] = known.missing
+                step = 1.0 if column.name in unread else known.step
+                self._steps[str(column)] = max(step, self._steps.get(str(column), 1.0))
                 self._note_kept(block, node, column)
                 if is_coded(block.problem.statistics[column.relation], column.name):
                     self._coded.add(str(column))

@@ -69,6 +69,7 @@ class Completed:
         frontier: the ways to complete it.
         asked: columns whose stored values are shown too.
         row_ids: whether the rows' ids are shown, under the name that they have.
+        unread: columns that are completed though nothing reads them.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Completed:
     frontier: Frontier
     stored: Sequence[str]
     row_ids: bool = False
+    unread: frozenset[str] = frozenset()
 
     def chosen(self, engine: Engine, alpha: float) -> Candidate:  # noqa: ARG002  # a table has no conditions above it
         """The plan that alpha picks."""

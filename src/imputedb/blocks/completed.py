@@ -79,6 +79,7 @@ class Scans:
         dirty = statistics.dirty
         stored = tuple(sorted(read.stored & dirty))
         completed = read.completed & dirty
+        shown = _without_derived(statistics, completed)
         if self._base:
             completed |= {name for name in dirty if not (self._imputers and not_imputable(statistics, name))}
         completed = _without_derived(statistics, completed)
@@ -89,6 +90,7 @@ class Scans:
             if scan.table == table and self._imputers:
                 scan.completed_columns |= completed
         self._found[key].completed_columns |= completed
+        self._found[key].read_columns |= shown
         return self._found[key]
 
 
@@ -108,6 +110,7 @@ class _Scan:
     stored: tuple[str, ...]
     row_ids: bool = False
     completed_columns: set[str] = field(default_factory=set)
+    read_columns: set[str] = field(default_factory=set)
     deciding: set[str] = field(default_factory=set)
 
     def completed(self, engine: Engine, imputers: Sequence[Imputer]) -> Completed:
@@ -117,4 +120,5 @@ class _Scan:
         decided = frozenset(Column(scan.alias, name) for name in self.deciding)
         query = replace(search.reading(scan, columns), deciding=decided)
         problem = Problem(query, {scan.alias: engine.statistics(self.table)}, imputers)
-        return Completed(self.name, problem, search.completing(problem), self.stored, self.row_ids)
+        unread = frozenset(self.completed_columns - self.read_columns)
+        return Completed(self.name, problem, search.completing(problem), self.stored, self.row_ids, unread)
